@@ -1,0 +1,79 @@
+"""What can go wrong below the protocol, as one tree of exceptions.
+
+::
+
+    StoreError                      anything that a store or the namespace refuses or fails at
+    ├── NotFoundError               no object at the key; no resource at the path
+    ├── PreconditionFailedError     a condition on an ETag, or on absence, did not hold
+    ├── AccessDeniedError           the store's credentials don't allow it
+    ├── InvalidNameError            a path or key that can't be represented, or is reserved
+    ├── TooLargeError               over the store's or the configured size limit
+    ├── OutOfSpaceError             the store or the quota has no room
+    ├── UnavailableError            the store didn't answer, or asked to slow down, after retries
+    ├── TruncatedError              a stream ended before its promised length, or changed version
+    ├── NotACollectionError         a collection was needed, the path names something else
+    ├── IsACollectionError          a non-collection was needed, the path names a collection
+    ├── ParentMissingError          the parent collection of the path doesn't exist
+    ├── AlreadyExistsError          something is at the path already
+    └── StoreSetupError             the store can't be used as it is configured; says what to do
+
+Invariants: this module imports nothing of the package, and knows neither HTTP nor botocore.
+Whoever translates an error of another library into this tree does it once, at its boundary, with
+``raise … from``, so that the cause stays chained.
+"""
+
+
+class StoreError(Exception):
+    """The root. ``str(error)`` is one line that a person can act on."""
+
+
+class NotFoundError(StoreError):
+    """No object at the key, or no resource at the path (the seed's NoSuchFilesytemObjectError)."""
+
+
+class PreconditionFailedError(StoreError):
+    """The object's ETag is another one than was asked for, or it exists where it must not."""
+
+
+class AccessDeniedError(StoreError):
+    """The store knows who is asking and refuses."""
+
+
+class InvalidNameError(StoreError):
+    """The name can't be a key, can't be a path, or is reserved for davbridge itself."""
+
+
+class TooLargeError(StoreError):
+    """The body exceeds what the store or the settings allow for one object."""
+
+
+class OutOfSpaceError(StoreError):
+    """The store, or the configured quota, has no room left."""
+
+
+class UnavailableError(StoreError):
+    """The store did not answer usefully in time, retries included; trying later may help."""
+
+
+class TruncatedError(StoreError):
+    """A stream ended early, or its object was replaced while it was read."""
+
+
+class NotACollectionError(StoreError):
+    """The operation needs a collection, and the path names something else."""
+
+
+class IsACollectionError(StoreError):
+    """The operation needs a non-collection, and the path names a collection."""
+
+
+class ParentMissingError(StoreError):
+    """The collection that should hold the resource doesn't exist."""
+
+
+class AlreadyExistsError(StoreError):
+    """Something is at the path already."""
+
+
+class StoreSetupError(StoreError):
+    """Wrong endpoint, credentials, region or bucket: found at the start, told in one line."""

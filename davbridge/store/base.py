@@ -1,0 +1,228 @@
+"""The ObjectStore protocol: what davbridge needs of an S3 store, in S3's own words.
+
+Owns the vocabulary that `store/`, `cache` and `tree/` share. Must not know paths, HTTP or boto3.
+
+Invariants that every implementation keeps, and the contract tests hold:
+- ETags are strong and unquoted, and opaque. Times are aware and UTC.
+- Nothing of a write is visible before it is committed; a writer does exactly one of commit and
+  abort. After `put_object`, `commit`, `copy_object` or `delete_object` returned, every later call
+  sees the result.
+- A reader gives the bytes of one version, all of them, or raises.
+- Listings are in the order of the keys' UTF-8 bytes.
+- Every failure is a StoreError.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from types import MappingProxyType, TracebackType
+from typing import NamedTuple, Protocol, Self
+
+from davbridge.errors import StoreError
+
+DIRECTORY_TYPE = "application/x-directory"
+"""The content type of directory markers, as CloudFusion, s3fs and Cyberduck write it."""
+
+PAGE_SIZE = 1000
+"""Rows (objects and common prefixes) that S3 gives in one listing page at the most."""
+
+
+class ObjectRow(NamedTuple):
+    """An object as a listing shows it. Sizes in bytes."""
+
+    key: str
+    size: int
+    modified: datetime
+    etag: str
+
+
+@dataclass(frozen=True, slots=True)
+class Attributes:
+    """What is stored beside the bytes. Metadata keys are lower case, without ``x-amz-meta-``."""
+
+    content_type: str = "application/octet-stream"
+    metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+
+
+@dataclass(frozen=True, slots=True)
+class ObjectInfo:
+    """An object as a HEAD shows it."""
+
+    row: ObjectRow
+    attributes: Attributes
+
+
+class Page(NamedTuple):
+    """One page of a listing. Costs one S3 request."""
+
+    rows: tuple[ObjectRow, ...]
+    prefixes: tuple[str, ...]
+    """Common prefixes, each ending in the delimiter."""
+    is_last: bool
+
+
+class Lookup(NamedTuple):
+    """What is at a slashless key: an object, keys below ``key + "/"``, both, or neither."""
+
+    row: ObjectRow | None
+    is_prefix: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Condition:
+    """What must hold of the present object at a key for a write to it to happen (RFC 9110 §13).
+
+    ``if_match``: its ETag is this one. ``if_absent``: there is none (If-None-Match: ``*``).
+    """
+
+    if_match: str | None = None
+    if_absent: bool = False
+
+
+ALWAYS = Condition()
+IF_ABSENT = Condition(if_absent=True)
+
+
+@dataclass(frozen=True, slots=True)
+class DeleteFailure:
+    """A key that a batch could not delete, and why."""
+
+    key: str
+    error: StoreError
+
+
+class ObjectReader(Protocol):
+    """The bytes of one version of an object, or of a range of it."""
+
+    @property
+    def info(self) -> ObjectInfo:
+        """The whole object's size, ETag and attributes, whatever the range."""
+        ...
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, at most ``size``; ``b""`` only once all that was asked for is read.
+
+        Raises TruncatedError where the store can't give the rest of this very version.
+        """
+        ...
+
+    def close(self) -> None:
+        """Gives the connection back. May be called twice."""
+        ...
+
+    def __enter__(self) -> Self: ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None: ...
+
+
+class ObjectWriter(Protocol):
+    """An object on its way in. Nothing is visible until `commit` returns."""
+
+    def write(self, data: bytes) -> None:
+        """Takes the next bytes, of any number. Raises TooLargeError past the store's limit."""
+        ...
+
+    def commit(self) -> ObjectRow:
+        """Makes the object visible, all of it. Raises PreconditionFailedError where the condition
+        given to `open_writer` doesn't hold; whatever it raises, the writer has been aborted."""
+        ...
+
+    def abort(self) -> None:
+        """Leaves the store as it was. Does nothing after `commit`; never raises a StoreError."""
+        ...
+
+
+class ObjectStore(Protocol):
+    """A bucket of objects. Safe to use from many threads at once."""
+
+    @property
+    def max_object_size(self) -> int:
+        """The largest object that the store takes, in bytes."""
+        ...
+
+    def list_objects(
+        self, prefix: str, *, delimiter: str = "", page_size: int = PAGE_SIZE
+    ) -> Iterator[Page]:
+        """Pages of the keys that begin with ``prefix``, each fetched when it is asked for.
+
+        With a delimiter, keys that hold it after the prefix are rolled up into common prefixes.
+        There is at least one page; only the last has ``is_last``.
+        """
+        ...
+
+    def lookup(self, key: str) -> Lookup:
+        """What is at ``key``, which doesn't end in ``/``. Never raises NotFoundError."""
+        ...
+
+    def head_object(self, key: str) -> ObjectInfo:
+        """Raises NotFoundError."""
+        ...
+
+    def get_object(
+        self,
+        key: str,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        if_match: str | None = None,
+    ) -> ObjectReader:
+        """Opens bytes ``start`` to ``end`` (exclusive; None for the last) of the object.
+
+        Raises NotFoundError, and PreconditionFailedError where its ETag is not ``if_match``. The
+        caller keeps ``start < size`` unless both are 0, and ``start < end``.
+        """
+        ...
+
+    def put_object(
+        self, key: str, body: bytes, attributes: Attributes, condition: Condition = ALWAYS
+    ) -> ObjectRow:
+        """Writes a whole small object in one request. Raises PreconditionFailedError.
+
+        The row's time is the store's at the write, to the second; a listing may differ by one.
+        """
+        ...
+
+    def open_writer(
+        self,
+        key: str,
+        attributes: Attributes,
+        condition: Condition = ALWAYS,
+        *,
+        length: int | None = None,
+    ) -> ObjectWriter:
+        """A writer for a body of ``length`` bytes, or of unknown length.
+
+        Touches the store only once more than one part has been written, or at `commit`; a body
+        that fits one part costs one request. Raises TooLargeError where ``length`` is over the
+        store's limit.
+        """
+        ...
+
+    def copy_object(
+        self,
+        source: ObjectRow,
+        target: str,
+        *,
+        attributes: Attributes | None = None,
+        condition: Condition = ALWAYS,
+    ) -> ObjectRow:
+        """Copies inside the store, whatever the size; ``attributes`` replace the source's.
+
+        Raises NotFoundError where the source is gone, and PreconditionFailedError where it is no
+        longer the version that ``source`` names (stores that can check it do), or where
+        ``condition`` doesn't hold of the target (likewise).
+        """
+        ...
+
+    def delete_object(self, key: str) -> None:
+        """Deletes the object; an absent one is deleted already."""
+        ...
+
+    def delete_objects(self, keys: Sequence[str]) -> list[DeleteFailure]:
+        """Deletes any number of objects, a thousand a request, and tells which it could not."""
+        ...

@@ -1,0 +1,54 @@
+"""What the namespace shows at a path.
+
+Invariants: a resource is either a collection, which has no row, or an object, which has one.
+"""
+
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from davbridge.errors import StoreError
+from davbridge.paths import ResourcePath
+from davbridge.store.base import ObjectRow
+
+COLLECTION_TIME = datetime(2000, 1, 1, tzinfo=UTC)
+"""Every collection's time: a common prefix has none, and a stable one beats one that is made up
+anew at each look. It is the one that rclone shows for the same folders."""
+
+
+class Resource(NamedTuple):
+    """A collection, or an object, at a path."""
+
+    path: ResourcePath
+    row: ObjectRow | None
+    """None for a collection. Its key can differ from the path's only in Unicode form."""
+
+    @property
+    def is_collection(self) -> bool:
+        return self.row is None
+
+    @property
+    def name(self) -> str:
+        """The last segment; empty for the root."""
+        return self.path[-1] if self.path else ""
+
+    @property
+    def size(self) -> int:
+        """Bytes; 0 for a collection."""
+        return self.row.size if self.row else 0
+
+    @property
+    def modified(self) -> datetime:
+        """Aware, UTC."""
+        return self.row.modified if self.row else COLLECTION_TIME
+
+    @property
+    def etag(self) -> str:
+        """Strong, unquoted; empty for a collection."""
+        return self.row.etag if self.row else ""
+
+
+class Failure(NamedTuple):
+    """A member that an operation on a tree could not deal with."""
+
+    path: ResourcePath
+    error: StoreError
