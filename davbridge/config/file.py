@@ -1,0 +1,181 @@
+"""The TOML file → typed values, strictly.
+
+Owns the file's shape: one table a section, one key a setting, as the dataclasses name them. Only
+the embedded store has a shape of its own, ``[embedded] directory``. Must not know flags or the
+environment, nor the bounds of values: the settings check those themselves.
+
+Invariant: whatever can't be understood raises ConfigError and names the file, and the line or the
+key; nothing is skipped.
+"""
+
+import tomllib
+from collections.abc import Iterable, Mapping
+from dataclasses import MISSING, dataclass, fields
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+from types import NoneType, UnionType
+from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
+
+from davbridge.config import settings
+from davbridge.config.checks import ConfigError, SettingError, parse_size, reject
+
+Values = dict[str, Any]
+"""Values of one section, by the names of its dataclass' fields."""
+
+
+@dataclass(frozen=True, slots=True)
+class EmbeddedSection:
+    """The embedded store; without a directory, its usual one."""
+
+    directory: Path | None = None
+
+
+SECTIONS: Mapping[str, type] = {
+    "s3": settings.S3Settings,
+    "embedded": EmbeddedSection,
+    "cache": settings.CacheSettings,
+    "drive": settings.DriveSettings,
+    "server": settings.ServerSettings,
+    "access": settings.AccessSettings,
+    "log": settings.LogSettings,
+}
+
+_KINDS: Mapping[type, str] = {
+    bool: "true or false",
+    int: "a whole number",
+    float: "a number",
+    str: "a text in quotes",
+    Path: "a path in quotes",
+    dict: "a table",
+    list: "a list",
+}
+
+_MAX_INT = 2**63 - 1
+"""TOML's own bound for a number; tomllib doesn't hold it."""
+
+
+def read_file(path: Path) -> dict[str, Values]:
+    """The sections that the file has, and their values."""
+    try:
+        document = tomllib.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise ConfigError(f"{path}: can't be read: {error.strerror}") from error
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{path}: is not UTF-8 (byte {error.start + 1})") from error
+    except tomllib.TOMLDecodeError as error:
+        raise ConfigError(f"{path}: is not TOML: {error}") from error
+    try:
+        return _sections(document, path.parent)
+    except SettingError as error:
+        raise ConfigError(f"{path}: {error}") from error
+
+
+def _sections(document: Mapping[str, Any], folder: Path) -> dict[str, Values]:
+    _reject_unknown("", document, SECTIONS)
+    return {
+        name: _values(SECTIONS[name], name, content, folder) for name, content in document.items()
+    }
+
+
+def _values(kind: type, where: str, content: object, folder: Path) -> Values:
+    if not isinstance(content, dict):
+        reject(where, f"must be a table, not {_kind(content)}")
+    hints = _hints(kind)
+    _reject_unknown(f"{where}.", content, hints)
+    return {
+        name: _convert(hints[name], f"{where}.{name}", value, folder)
+        for name, value in content.items()
+    }
+
+
+def _reject_unknown(before: str, given: Iterable[str], known: Iterable[str]) -> None:
+    known = list(known)
+    for name in given:
+        if name not in known:
+            near = get_close_matches(name, known, n=1)
+            advice = f"did you mean {before}{near[0]}?" if near else f"known are {', '.join(known)}"
+            reject(f"{before}{name}", f"is unknown: {advice}")
+
+
+@cache
+def _hints(kind: type) -> dict[str, Any]:
+    return get_type_hints(kind, include_extras=True)
+
+
+def _convert(hint: Any, where: str, value: object, folder: Path) -> object:
+    """``value`` as a field of the type ``hint`` takes it."""
+    if get_origin(hint) in (Union, UnionType):
+        # All unions here are "this or nothing", and TOML can't say nothing.
+        (hint,) = (part for part in get_args(hint) if part is not NoneType)
+    if settings.SIZE in getattr(hint, "__metadata__", ()):
+        return _size(where, value)
+    if get_origin(hint) is Literal:
+        return _choice(where, value, get_args(hint))
+    if get_origin(hint) is tuple:
+        return _users(where, value, folder)
+    return _scalar(hint, where, value, folder)
+
+
+def _size(where: str, value: object) -> int:
+    size = parse_size(value) if isinstance(value, str) else value
+    if not isinstance(size, int) or isinstance(size, bool):
+        reject(where, f'must be a number of bytes or a text such as "10 GiB", not {value!r}')
+    return size
+
+
+def _kind(value: object) -> str:
+    """What ``value`` is, without telling it: it may be a secret."""
+    return _KINDS.get(type(value), "a date or time")
+
+
+def _choice(where: str, value: object, choices: tuple[object, ...]) -> object:
+    if value not in choices:
+        names = ", ".join(repr(choice) for choice in choices)
+        reject(where, f"must be one of {names}, not {value!r}")
+    return value
+
+
+def _scalar(hint: type, where: str, value: object, folder: Path) -> object:
+    if hint is Path and isinstance(value, str):
+        return _path(where, value, folder)
+    if type(value) is int and abs(value) > _MAX_INT:
+        reject(where, "is too large a number")
+    if hint is float and type(value) is int:
+        return float(value)
+    # A bool is an int to isinstance, and never meant as one.
+    if type(value) is not hint:
+        reject(where, f"must be {_KINDS[hint]}, not {_kind(value)}")
+    return value
+
+
+def _path(where: str, value: str, folder: Path) -> Path:
+    """Relative ones lie beside the file, wherever davbridge is started."""
+    if not value or "\0" in value:
+        reject(where, f"is no path: {value!r}")
+    try:
+        return folder / Path(value).expanduser()
+    except RuntimeError as error:
+        raise SettingError(where, f"names no home folder: {value!r}") from error
+
+
+def _users(where: str, value: object, folder: Path) -> tuple[settings.User, ...]:
+    if not isinstance(value, list):
+        reject(where, f"must be a list of users, not {_kind(value)}")
+    return tuple(_user(f"{where}[{number}]", item, folder) for number, item in enumerate(value))
+
+
+def _user(where: str, item: object, folder: Path) -> settings.User:
+    values = _values(settings.User, where, item, folder)
+    require_complete(settings.User, where, values)
+    try:
+        return settings.User(**values)
+    except SettingError as error:
+        reject(error.setting.replace("access.users", where), error.problem)
+
+
+def require_complete(kind: Any, where: str, values: Values) -> None:
+    """Raises SettingError where a field without a default has no value."""
+    for item in fields(kind):
+        if item.default is MISSING and item.default_factory is MISSING and item.name not in values:
+            reject(f"{where}.{item.name}", "is missing")

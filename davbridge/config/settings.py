@@ -1,0 +1,207 @@
+"""Every setting: its name, type, default and bounds.
+
+Invariants: an instance that exists is valid; secrets never show in a repr.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Annotated, Literal
+
+from davbridge.config import checks
+from davbridge.config.checks import MIB, reject
+
+Addressing = Literal["auto", "path", "virtual"]
+LogLevel = Literal["debug", "info", "warning", "error"]
+
+SIZE = "size"
+Bytes = Annotated[int, SIZE]
+"""In a file it may be a text such as "10 GiB"."""
+
+
+@dataclass(frozen=True, slots=True)
+class S3Settings:
+    """Where the objects are. Credentials that are None come from the usual AWS chain."""
+
+    bucket: str
+    prefix: str = ""
+    """Empty, or ending in ``/``: nothing outside of it is reachable."""
+    endpoint_url: str | None = None
+    region: str | None = None
+    addressing: Addressing = "auto"
+    profile: str | None = None
+    access_key: str | None = field(default=None, repr=False)
+    secret_key: str | None = field(default=None, repr=False)
+    connect_timeout: float = 5.0
+    """Seconds."""
+    read_timeout: float = 30.0
+    """Seconds."""
+    attempts: int = 4
+    """Tries of one request in all, the first included (botocore's ``standard`` mode)."""
+    max_object_size: Bytes = 5 * 1024**4
+    """Bytes: the largest object that the store takes."""
+
+    def __post_init__(self) -> None:
+        checks.require_bucket("s3.bucket", self.bucket)
+        checks.require_prefix("s3.prefix", self.prefix)
+        if self.endpoint_url is not None:
+            checks.require_endpoint("s3.endpoint_url", self.endpoint_url)
+        for name in ("region", "profile", "access_key", "secret_key"):
+            value = getattr(self, name)
+            if value is not None:
+                checks.require_text(f"s3.{name}", value)
+        if (self.access_key is None) != (self.secret_key is None):
+            missing = "access_key" if self.access_key is None else "secret_key"
+            reject(f"s3.{missing}", "is missing: access_key and secret_key go together")
+        checks.require_positive("s3.connect_timeout", self.connect_timeout)
+        checks.require_positive("s3.read_timeout", self.read_timeout)
+        checks.require_range("s3.attempts", self.attempts, 1, 100)
+        checks.require_range("s3.max_object_size", self.max_object_size, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class CacheSettings:
+    """How long, and how much of, the bulk metadata is kept."""
+
+    ttl: float = 60.0
+    """Seconds until what another program changed in the bucket is seen at the latest; 0: none."""
+    negative_ttl: float = 10.0
+    """Seconds that an absent name is believed absent."""
+    max_entries: int = 500_000
+    max_bytes: Bytes = 256 * MIB
+
+    def __post_init__(self) -> None:
+        checks.require_range("cache.ttl", self.ttl, 0)
+        checks.require_range("cache.negative_ttl", self.negative_ttl, 0)
+        checks.require_range("cache.max_entries", self.max_entries, 1)
+        checks.require_range("cache.max_bytes", self.max_bytes, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class DriveSettings:
+    """What the drive is like."""
+
+    read_only: bool = False
+    quota: Bytes | None = None
+    """Bytes that the drive may hold; None: as much as the store takes."""
+    publish_quota: bool = True
+    """Whether RFC 4331's properties are there at all (macOS 15.4 may stall on them)."""
+    max_file_size: Bytes | None = None
+    """Bytes; None: the store's limit."""
+
+    def __post_init__(self) -> None:
+        if self.quota is not None:
+            checks.require_range("drive.quota", self.quota, 1)
+        if self.max_file_size is not None:
+            checks.require_range("drive.max_file_size", self.max_file_size, 1)
+
+
+@dataclass(frozen=True, slots=True)
+class ServerSettings:
+    """The wire."""
+
+    host: str = "127.0.0.1"
+    port: int = 8080
+    """0: any free one."""
+    tls_cert: Path | None = None
+    """PEM, the full chain."""
+    tls_key: Path | None = None
+    threads: int = 32
+    timeout: float = 60.0
+    """Seconds that a connection may be silent."""
+    shutdown_timeout: float = 30.0
+    """Seconds that requests under way have to finish after SIGTERM."""
+
+    def __post_init__(self) -> None:
+        checks.require_host("server.host", self.host)
+        checks.require_range("server.port", self.port, 0, 65535)
+        if self.tls_cert and not self.tls_key:
+            reject("server.tls_cert", "needs its private key: give --tls-key as well")
+        if self.tls_key and not self.tls_cert:
+            reject("server.tls_key", "needs its certificate: give --tls-cert as well")
+        checks.require_range("server.threads", self.threads, 1, 10_000)
+        checks.require_positive("server.timeout", self.timeout)
+        checks.require_range("server.shutdown_timeout", self.shutdown_timeout, 0, 86_400)
+
+
+@dataclass(frozen=True, slots=True)
+class User:
+    """Who may log in."""
+
+    name: str
+    password_hash: str = field(repr=False)
+    """argon2id (``$argon2id$…``) or bcrypt (``$2b$…``)."""
+
+    def __post_init__(self) -> None:
+        checks.require_user_name("access.users.name", self.name)
+        checks.require_password_hash("access.users.password_hash", self.password_hash)
+
+
+@dataclass(frozen=True, slots=True)
+class AccessSettings:
+    """Who may."""
+
+    users: tuple[User, ...] = ()
+    """Empty only where ``anonymous``."""
+    anonymous: bool = False
+    realm: str = "davbridge"
+    insecure: bool = False
+    """Whether no login, or passwords in plain HTTP, are accepted from other machines."""
+
+    def __post_init__(self) -> None:
+        checks.require_text("access.realm", self.realm)
+        if '"' in self.realm or "\\" in self.realm:
+            reject("access.realm", "can't hold '\"' or '\\'")
+        names = [user.name for user in self.users]
+        if len(set(names)) < len(names):
+            twice = next(name for name in names if names.count(name) > 1)
+            reject("access.users", f"has {twice!r} twice")
+        if self.users and self.anonymous:
+            reject("access.anonymous", "and users exclude each other")
+
+
+@dataclass(frozen=True, slots=True)
+class LogSettings:
+    """What is told."""
+
+    level: LogLevel = "info"
+    json: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """All of it. ``s3`` is None where the embedded store is to be run, in ``embedded``."""
+
+    s3: S3Settings | None
+    embedded: Path | None = None
+    cache: CacheSettings = field(default_factory=CacheSettings)
+    drive: DriveSettings = field(default_factory=DriveSettings)
+    server: ServerSettings = field(default_factory=ServerSettings)
+    access: AccessSettings = field(default_factory=AccessSettings)
+    log: LogSettings = field(default_factory=LogSettings)
+
+    def __post_init__(self) -> None:
+        if (self.s3 is None) == (self.embedded is None):
+            raise checks.ConfigError("choose one store: a bucket (s3), or the embedded one")
+        self._require_logins()
+        if not self.access.insecure and not checks.is_loopback(self.server.host):
+            self._require_protection()
+
+    def _require_logins(self) -> None:
+        if not self.access.anonymous and not self.access.users:
+            raise checks.ConfigError(
+                "nobody could log in: choose --anonymous (no login), --user NAME with its"
+                " password in DAVBRIDGE_PASSWORD, or users in a configuration file"
+            )
+
+    def _require_protection(self) -> None:
+        host = self.server.host
+        if self.access.anonymous:
+            raise checks.ConfigError(
+                f"--anonymous would let everybody who reaches {host} in: add users, listen on"
+                " 127.0.0.1, or insist with --insecure"
+            )
+        if self.server.tls_cert is None:
+            raise checks.ConfigError(
+                f"passwords would cross the network in the clear on {host}: give --tls-cert and"
+                " --tls-key, listen on 127.0.0.1, or insist with --insecure"
+            )
