@@ -63,9 +63,10 @@ class WeedFolder:
         for folder in (self.path, self.data, self.log):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with ExitStack() as locks:
-            mine = _lock(self.path / "davbridge.lock", 0)
+            mine = _lock(self.path / "davbridge.lock", 0, "another davbridge")
             locks.callback(os.close, mine)
-            self.weed_lock = _lock(self.path / "weed.lock", LEFTOVER_LIMIT)
+            leftover = "a SeaweedFS whose davbridge is gone"
+            self.weed_lock = _lock(self.path / "weed.lock", LEFTOVER_LIMIT, leftover)
             locks.callback(os.close, self.weed_lock)
             self._locks = locks.pop_all()
 
@@ -127,7 +128,7 @@ def _can_bind(port: int) -> bool:
     return True
 
 
-def _lock(path: Path, patience: float) -> int:
+def _lock(path: Path, patience: float, holder: str) -> int:
     """The open descriptor that holds the lock file; closing it, or dying, releases the lock."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
     deadline = time.monotonic() + patience
@@ -135,7 +136,7 @@ def _lock(path: Path, patience: float) -> int:
         if time.monotonic() >= deadline:
             os.close(descriptor)
             raise StoreSetupError(
-                f"the folder {path.parent} is in use by another davbridge:"
+                f"the folder {path.parent} is in use by {holder}:"
                 " stop that one, or name another folder"
             )
         time.sleep(0.05)

@@ -1,0 +1,245 @@
+"""The embedded store: SeaweedFS as davbridge runs it."""
+
+import http.client
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+
+import pytest
+
+from davbridge.errors import StoreSetupError
+from davbridge.store.embedded import EmbeddedStore
+from davbridge.store.weed_folder import Credentials, WeedFolder
+from tests.support.endpoints import Endpoint, s3_client
+
+ROOT = Path(__file__).parents[2]
+
+posix_only = pytest.mark.skipif(sys.platform == "win32", reason="looks at processes as POSIX does")
+linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return tmp_path / "my data"
+
+
+def endpoint_of(store: EmbeddedStore) -> Endpoint:
+    return Endpoint(store.endpoint_url, store.access_key, store.secret_key, store.region)
+
+
+def write_something(endpoint: Endpoint) -> None:
+    client = s3_client(endpoint)
+    client.create_bucket(Bucket="bucket")
+    client.put_object(Bucket="bucket", Key="a/b", Body=b"kept")
+    client.close()
+
+
+def read_it(endpoint: Endpoint) -> bytes:
+    client = s3_client(endpoint)
+    body = client.get_object(Bucket="bucket", Key="a/b")["Body"].read()
+    client.close()
+    return body
+
+
+def weed_of(folder: Path) -> int:
+    """The process id of the SeaweedFS that works in ``folder``; 0 if there is none."""
+    processes = subprocess.run(
+        ["ps", "-axww", "-o", "pid=,command="], capture_output=True, text=True, check=True
+    )
+    for line in processes.stdout.splitlines():
+        pid, command = line.split(maxsplit=1)
+        if f" -dir={folder}/data" in command and "weed_guard" not in command:
+            return int(pid)
+    return 0
+
+
+def wait_until_gone(folder: Path) -> None:
+    deadline = time.monotonic() + 20
+    while weed_of(folder):
+        assert time.monotonic() < deadline, "SeaweedFS outlives davbridge"
+        time.sleep(0.1)
+
+
+def test_data_and_address_are_there_again_at_the_next_start(folder: Path) -> None:
+    with EmbeddedStore.start(folder) as store:
+        first = endpoint_of(store)
+        write_something(first)
+    with EmbeddedStore.start(folder) as store:
+        assert endpoint_of(store) == first
+        assert read_it(first) == b"kept"
+
+
+def test_stop_ends_the_process_and_may_be_called_twice(folder: Path) -> None:
+    deaths: list[str] = []
+    store = EmbeddedStore.start(folder, on_death=deaths.append)
+    store.stop()
+    store.stop()
+    url = http.client.HTTPConnection(store.endpoint_url.removeprefix("http://"))
+    with pytest.raises(ConnectionRefusedError):
+        url.request("GET", "/")
+    assert deaths == []
+
+
+def test_a_second_davbridge_on_the_folder_is_refused_at_once(folder: Path) -> None:
+    with EmbeddedStore.start(folder) as store:
+        started = time.monotonic()
+        with pytest.raises(StoreSetupError, match=r"my data is in use by another davbridge"):
+            EmbeddedStore.start(folder)
+        assert time.monotonic() - started < 2
+        write_something(endpoint_of(store))
+
+
+@posix_only
+def test_credentials_are_made_once_and_are_private(folder: Path) -> None:
+    with WeedFolder(folder) as first:
+        made = first.credentials()
+    with WeedFolder(folder) as second:
+        assert second.credentials() == made
+    assert (folder / "credentials.json").stat().st_mode & 0o777 == 0o600
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert made.secret_key not in repr(made)
+
+
+def test_each_folder_has_credentials_of_its_own(tmp_path: Path) -> None:
+    def made_in(path: Path) -> Credentials:
+        with WeedFolder(path) as folder:
+            return folder.credentials()
+
+    assert made_in(tmp_path / "a") != made_in(tmp_path / "b")
+
+
+def test_damaged_credentials_are_told_and_not_replaced(folder: Path) -> None:
+    folder.mkdir()
+    (folder / "credentials.json").write_text('{"access_key": "half')
+    with pytest.raises(StoreSetupError, match=r"credentials\.json is damaged"):
+        EmbeddedStore.start(folder)
+    assert (folder / "credentials.json").read_text() == '{"access_key": "half'
+
+
+@posix_only
+def test_its_death_is_noticed_and_reported(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+    deaths: list[str] = []
+    died = threading.Event()
+
+    def on_death(message: str) -> None:
+        deaths.append(message)
+        died.set()
+
+    with EmbeddedStore.start(folder, on_death=on_death):
+        os.kill(weed_of(folder), signal.SIGKILL)
+        assert died.wait(10)
+    assert len(deaths) == 1
+    assert str(folder / "log") in deaths[0]
+    assert deaths[0] in caplog.text
+
+
+def test_on_death_may_stop_the_store(folder: Path) -> None:
+    stopped = threading.Event()
+    stores: list[EmbeddedStore] = []
+
+    def on_death(_: str) -> None:
+        stores[0].stop()
+        stopped.set()
+
+    stores.append(EmbeddedStore.start(folder, on_death=on_death))
+    os.kill(weed_of(folder), signal.SIGKILL)
+    assert stopped.wait(10)
+    EmbeddedStore.start(folder).stop()
+
+
+@posix_only
+def test_a_davbridge_that_was_killed_leaves_nothing_running_and_all_data(folder: Path) -> None:
+    script = (
+        "import sys, time; from pathlib import Path;"
+        "from davbridge.store.embedded import EmbeddedStore;"
+        "store = EmbeddedStore.start(Path(sys.argv[1]));"
+        "print(store.endpoint_url, store.access_key, store.secret_key, flush=True);"
+        "time.sleep(600)"
+    )
+    command = [sys.executable, "-c", script, str(folder)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=ROOT) as davbridge:
+        assert davbridge.stdout is not None
+        url, access_key, secret_key = davbridge.stdout.readline().split()
+        write_something(Endpoint(url, access_key, secret_key, "us-east-1"))
+        davbridge.kill()
+    # At once: the next start waits for the leftover process, which is still ending.
+    with EmbeddedStore.start(folder) as store:
+        assert read_it(endpoint_of(store)) == b"kept"
+    wait_until_gone(folder)
+
+
+@posix_only
+def test_ctrl_c_in_the_terminal_does_not_reach_it(folder: Path) -> None:
+    with EmbeddedStore.start(folder):
+        assert os.getsid(weed_of(folder)) != os.getsid(0)
+
+
+@linux_only
+def test_everything_listens_on_loopback_alone(folder: Path) -> None:
+    with EmbeddedStore.start(folder):
+        fds = Path(f"/proc/{weed_of(folder)}/fd")
+        sockets = {str(fd.readlink()) for fd in fds.iterdir()}
+        listening = [
+            fields[1]
+            for table in ("/proc/net/tcp", "/proc/net/tcp6")
+            for line in Path(table).read_text().splitlines()[1:]
+            if (fields := line.split())[3] == "0A" and f"socket:[{fields[9]}]" in sockets
+        ]
+    assert listening
+    assert {address.split(":")[0] for address in listening} == {"0100007F"}
+
+
+def test_a_port_that_is_taken_meanwhile_is_left_to_its_owner(folder: Path) -> None:
+    with EmbeddedStore.start(folder) as store:
+        write_something(endpoint_of(store))
+        url = store.endpoint_url
+    taken = ("127.0.0.1", int(url.rpartition(":")[2]))
+    with socket.create_server(taken), EmbeddedStore.start(folder) as store:
+        assert store.endpoint_url != url
+        assert read_it(endpoint_of(store)) == b"kept"
+
+
+def test_ports_that_prove_taken_after_they_were_chosen_are_changed(folder: Path) -> None:
+    with WeedFolder(folder) as prepared:
+        port = prepared.choose_ports()["s3"]
+        # Each of them is free, but not all of them together.
+        same = dict.fromkeys(prepared.choose_ports(), port)
+        (folder / "ports.json").write_text(json.dumps(same))
+    with EmbeddedStore.start(folder) as store:
+        write_something(endpoint_of(store))
+
+
+def test_what_does_not_come_up_is_told_with_the_place_of_its_log(folder: Path) -> None:
+    (folder / "data").mkdir(parents=True)
+    (folder / "data" / "filerldb2").write_text("no database")
+    with pytest.raises(StoreSetupError, match=r"didn't start: see .*my data.log"):
+        EmbeddedStore.start(folder)
+    with WeedFolder(folder):
+        pass  # the folder is free again
+    assert (folder / "log" / "console.log").stat().st_size
+
+
+def test_a_folder_that_cannot_be_is_told_in_one_line(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(StoreSetupError, match=r"can't keep a store in .*file"):
+        EmbeddedStore.start(tmp_path / "file")
+
+
+def test_a_missing_extra_is_told_with_the_command_that_installs_it() -> None:
+    # Without site-packages the wheel isn't there, and davbridge is found in the working directory.
+    script = (
+        "import sys; sys.path.insert(0, sys.argv[1]);"
+        "from davbridge.store.embedded import find_weed; find_weed()"
+    )
+    command = [sys.executable, "-I", "-S", "-c", script, str(ROOT)]
+    ended = subprocess.run(command, capture_output=True, text=True, check=False)
+    last_line = ended.stderr.splitlines()[-1]
+    assert "StoreSetupError" in last_line
+    assert "pip install 'davbridge[embedded]'" in last_line
+    assert "Intel Macs" in last_line
