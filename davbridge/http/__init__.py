@@ -1,0 +1,19 @@
+"""The wire: HTTP/1.1 over TCP and TLS, for one WSGI application.
+
+cheroot supplies the accept loop and the selector that watches idle connections. Everything that is
+spoken on a connection is read and written here, because what a bridge must never do is believe a
+request that two readers could understand in two ways, or a body that did not arrive whole::
+
+    server.py       HttpServer: binds, serves, stops
+    workers.py      the threads
+    linger.py       closing without losing the answer
+    tls.py          the certificate, and the handshake in a worker
+    connection.py   one connection: request after request
+    head.py         request line and header fields: pure, strict parsing
+    body.py         wsgi.input
+    gateway.py      environ, and one run of the application
+    response.py     what start_response and the blocks become on the wire
+    streams.py      buffered reading from, and writing to, one socket
+    accesslog.py    one line per request
+    errors.py       what the wire raises
+"""

@@ -1,0 +1,110 @@
+"""The access log: one line per request.
+
+Owns the line. Must not know users beyond REMOTE_USER.
+
+Invariant: nothing that a client sends can begin a line, or end a field, of the log.
+"""
+
+import logging
+import time
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+_log = logging.getLogger("davbridge.http.access")
+
+
+class AccessLog:
+    """Wraps a whole application, its login included."""
+
+    def __init__(
+        self, app: WSGIApplication, *, timer: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._app = app
+        self._timer = timer
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        record = _Record(environ, self._timer)
+        try:
+            blocks = self._app(environ, record.watch(start_response))
+        except BaseException:
+            record.write()
+            raise
+        return _Watched(blocks, record)
+
+
+class _Record:
+    """What is known of one request so far."""
+
+    def __init__(self, environ: WSGIEnvironment, timer: Callable[[], float]) -> None:
+        self._environ = environ
+        self._timer = timer
+        self._begin = timer()
+        self._status = "-"
+        self.sent = 0
+
+    def watch(self, start_response: StartResponse) -> StartResponse:
+        def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
+            self._status = status[:3]
+            write = start_response(status, headers, *rest)
+
+            def counted(block: bytes) -> object:
+                self.sent += len(block)
+                return write(block)
+
+            return counted
+
+        return start
+
+    def forget_status(self) -> None:
+        """The application failed: what the client got is not what the application started."""
+        self._status = "-"
+
+    def write(self) -> None:
+        environ = self._environ
+        _log.info(
+            '%s %s "%s %s" %s %d %.3f',
+            environ.get("REMOTE_ADDR") or "-",
+            printable(environ.get("REMOTE_USER") or "-"),
+            printable(environ["REQUEST_METHOD"]),
+            printable(environ["REQUEST_URI"]),
+            self._status,
+            self.sent,
+            self._timer() - self._begin,
+        )
+
+
+class _Watched:
+    """The blocks of a response; its end, whatever it is, is logged once."""
+
+    def __init__(self, blocks: Iterable[bytes], record: _Record) -> None:
+        self._blocks = blocks
+        self._record = record
+
+    def __iter__(self) -> Iterator[bytes]:
+        try:
+            for block in self._blocks:
+                self._record.sent += len(block)
+                yield block
+        except Exception:
+            self._record.forget_status()
+            raise
+
+    def close(self) -> None:
+        try:
+            close = getattr(self._blocks, "close", None)
+            if close is not None:
+                close()
+        finally:
+            self._record.write()
+
+
+def printable(text: str) -> str:
+    """``text`` with every quote, blank, backslash and unprintable character escaped."""
+    return "".join(
+        char if char.isprintable() and char not in ' "\\' else _escaped(char) for char in text
+    )
+
+
+def _escaped(char: str) -> str:
+    return f"\\x{ord(char):02x}" if char.isascii() else char.encode("unicode_escape").decode()

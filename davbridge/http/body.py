@@ -1,0 +1,195 @@
+"""wsgi.input: the body of one request, read as it is asked for.
+
+Owns the framing of bodies (RFC 9112 §6.2, §7.1) and the 100 Continue that invites them. Must not
+know what the bytes are.
+
+Invariants:
+- ``b""`` is returned only once the whole body has been read; a body that ends before its promised
+  end, whatever the reason, raises IncompleteBodyError, at every later read as well.
+- Never holds more than what was asked for.
+- Once `is_complete`, the next byte of the connection is the first of the next request.
+"""
+
+import io
+import re
+from abc import abstractmethod
+from collections.abc import Callable
+
+from davbridge.http.errors import IncompleteBodyError, MalformedBodyError, RefusedError
+from davbridge.http.head import parse_field
+from davbridge.http.streams import LineTooLongError, SocketReader
+
+BLOCK = 256 * 1024
+
+MAX_CHUNK_LINE = 1024
+MAX_EXTENSIONS = 16 * 1024
+"""Bytes of chunk extensions in one body: nobody needs any, and they multiply the traffic."""
+MAX_TRAILER = 8 * 1024
+
+_CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})([ \t]*;[\t -~\x80-\xff]*)?\r\n")
+
+
+class Body(io.RawIOBase):
+    """A request's body. ``invite`` is called before the first byte is waited for."""
+
+    def __init__(self, reader: SocketReader, invite: Callable[[], None]) -> None:
+        super().__init__()
+        self._reader = reader
+        self._invite: Callable[[], None] | None = invite
+        self._failure: IncompleteBodyError | None = None
+
+    @property
+    @abstractmethod
+    def is_complete(self) -> bool:
+        """Whether all of the body has been read, its last framing byte included."""
+
+    @property
+    @abstractmethod
+    def remaining(self) -> int | None:
+        """Bytes still to come; None where the client doesn't tell."""
+
+    @abstractmethod
+    def _next(self, limit: int) -> bytes:
+        """The next bytes, at most ``limit``; ``b""`` at the end. Raises what the socket raises."""
+
+    @property
+    def is_broken(self) -> bool:
+        """Whether reading has failed: nothing of the connection can be understood any more."""
+        return self._failure is not None
+
+    def readable(self) -> bool:
+        return True
+
+    def read(self, size: int | None = -1, /) -> bytes:
+        """``size`` bytes, or fewer at the end; all of the rest where it is None or negative."""
+        wanted = size if size is not None and size >= 0 else None
+        block = self._guarded(BLOCK if wanted is None else wanted)
+        if not block or len(block) == wanted:
+            return block
+        data = bytearray(block)
+        while wanted is None or len(data) < wanted:
+            block = self._guarded(BLOCK if wanted is None else wanted - len(data))
+            if not block:
+                break
+            data += block
+        return bytes(data)
+
+    def readall(self) -> bytes:
+        return self.read()
+
+    def discard(self, limit: int) -> bool:
+        """Reads and forgets up to ``limit`` bytes; whether the body is complete then."""
+        self._invite = None
+        try:
+            while limit > 0 and not self.is_complete:
+                limit -= max(1, len(self._guarded(min(limit, BLOCK))))
+        except IncompleteBodyError:
+            return False
+        return self.is_complete
+
+    def _guarded(self, limit: int) -> bytes:
+        if self._failure is not None:
+            raise self._failure
+        if not limit or self.is_complete:
+            return b""
+        try:
+            if self._invite is not None:
+                invite, self._invite = self._invite, None
+                invite()
+            return self._next(limit)
+        except IncompleteBodyError as error:
+            self._failure = error
+            raise
+        except OSError as error:
+            self._failure = IncompleteBodyError(f"the body stopped before its end: {error}")
+            raise self._failure from error
+
+    def _receive(self, limit: int) -> bytes:
+        received = self._reader.read_some(limit)
+        if not received:
+            raise IncompleteBodyError("the client closed before the end of the body")
+        return received
+
+
+class KnownLengthBody(Body):
+    """A body of Content-Length bytes."""
+
+    def __init__(self, reader: SocketReader, invite: Callable[[], None], length: int) -> None:
+        super().__init__(reader, invite)
+        self._remaining = length
+
+    @property
+    def is_complete(self) -> bool:
+        return not self._remaining
+
+    @property
+    def remaining(self) -> int:
+        return self._remaining
+
+    def _next(self, limit: int) -> bytes:
+        received = self._receive(min(limit, self._remaining))
+        self._remaining -= len(received)
+        return received
+
+
+class ChunkedBody(Body):
+    """A body in the chunked coding. Its extensions and trailer fields are read and dropped."""
+
+    def __init__(self, reader: SocketReader, invite: Callable[[], None]) -> None:
+        super().__init__(reader, invite)
+        self._chunk_left = 0
+        self._extensions = MAX_EXTENSIONS
+        self._is_complete = False
+
+    @property
+    def is_complete(self) -> bool:
+        return self._is_complete
+
+    @property
+    def remaining(self) -> int | None:
+        return 0 if self._is_complete else None
+
+    def _next(self, limit: int) -> bytes:
+        if not self._chunk_left:
+            self._chunk_left = self._chunk_size()
+            if not self._chunk_left:
+                self._skip_trailer()
+                self._is_complete = True
+                return b""
+        received = self._receive(min(limit, self._chunk_left))
+        self._chunk_left -= len(received)
+        if not self._chunk_left:
+            self._end_chunk()
+        return received
+
+    def _chunk_size(self) -> int:
+        match = _CHUNK_LINE.fullmatch(self._line(MAX_CHUNK_LINE))
+        if match is None:
+            raise MalformedBodyError("malformed chunk size")
+        size, extension = match.groups()
+        self._extensions -= len(extension or b"")
+        if self._extensions < 0:
+            raise MalformedBodyError("too many chunk extensions")
+        return int(size, 16)
+
+    def _end_chunk(self) -> None:
+        if self._line(2) != b"\r\n":
+            raise MalformedBodyError("a chunk is longer than its size")
+
+    def _skip_trailer(self) -> None:
+        left = MAX_TRAILER
+        while (line := self._line(left)) != b"\r\n":
+            left -= len(line)
+            try:
+                parse_field(line)
+            except RefusedError as error:
+                raise MalformedBodyError("malformed trailer field") from error
+
+    def _line(self, limit: int) -> bytes:
+        try:
+            line = self._reader.read_line(limit)
+        except LineTooLongError as error:
+            raise MalformedBodyError("a line of the chunked coding is too long") from error
+        if not line.endswith(b"\n"):
+            raise IncompleteBodyError("the client closed before the end of the body")
+        return line

@@ -1,0 +1,146 @@
+"""One connection: the handshake, then request after request.
+
+Owns the socket, and how it ends. Knows cheroot only by what its selector asks of a connection:
+``socket``, ``rfile.has_data``, ``last_used``, ``close``.
+
+Invariants: after a whole answer the connection is left through the Lingerer, so that the client
+gets it; half an answer is never ended in a way that could look whole.
+"""
+
+import contextlib
+import logging
+import socket
+import ssl
+import struct
+import time
+from collections.abc import Mapping
+from typing import Protocol
+
+from davbridge.http import exchange, tls
+from davbridge.http.errors import ClientGoneError, RefusedError
+from davbridge.http.exchange import Ending, Exchange
+from davbridge.http.gateway import Endpoints
+from davbridge.http.head import Head, read_head
+from davbridge.http.linger import Lingerer
+from davbridge.http.response import Response
+from davbridge.http.streams import SocketReader, SocketWriter
+
+HEAD_SECONDS = 20.0
+"""From the first byte of a request to the end of its head: a slow one holds a thread."""
+
+_NO_LINGER = struct.pack("ii", 1, 0)
+
+_log = logging.getLogger("davbridge.http")
+
+
+class Server(exchange.Server, Protocol):
+    """What a connection asks of the server."""
+
+    @property
+    def tls(self) -> ssl.SSLContext | None: ...
+
+    @property
+    def lingerer(self) -> Lingerer: ...
+
+
+class Connection:
+    """cheroot's ConnectionClass: made in the accept loop, served in the workers."""
+
+    # These are set by cheroot, after the constructor.
+    remote_addr = ""
+    remote_port = 0
+    ssl_env: Mapping[str, str] = {}
+    last_used = 0.0
+
+    def __init__(self, server: Server, sock: socket.socket, makefile: object = None) -> None:
+        self._server = server
+        self._host, self._port = sock.getsockname()[:2]
+        self._must_shake_hands = server.tls is not None
+        self._is_answered = False
+        """Whether the client has an answer to read before all is closed."""
+        self.is_new = True
+        """Whether the selector has not watched it yet."""
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self._use(sock)
+
+    def _use(self, sock: socket.socket) -> None:
+        self.socket = sock
+        self.rfile = SocketReader(sock)
+        self._writer = SocketWriter(sock)
+
+    def communicate(self) -> bool:
+        """Serves one request, or the handshake; whether the connection stays open."""
+        try:
+            if self._must_shake_hands:
+                return self._shake_hands()
+            head = self._read_head()
+        except RefusedError as refusal:
+            self._refuse(refusal)
+            return False
+        except OSError as error:
+            _log.debug("%s: %s", self.remote_addr, error)
+            return False
+        return head is not None and self._serve(head)
+
+    def close(self) -> None:
+        """Closes: gently where there is an answer to be read. May be called twice."""
+        if self.socket.fileno() < 0:
+            return
+        if not self._is_answered:
+            self.socket.close()
+            return
+        if isinstance(self.socket, ssl.SSLSocket):
+            tls.say_goodbye(self.socket)
+        self._server.lingerer.take(tls.release(self.socket))
+
+    def cut(self) -> None:
+        """Makes what reads or writes in another thread fail at once.
+
+        Not SSLSocket's own shutdown, which first switches to plain text.
+        """
+        with contextlib.suppress(OSError):
+            socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
+
+    def _shake_hands(self) -> bool:
+        assert self._server.tls is not None
+        self._must_shake_hands = False
+        wrapped = tls.wrap(self.socket, self._server.tls)
+        self.socket = wrapped
+        try:
+            tls.shake_hands(wrapped)
+        except tls.PlainHttpError as error:
+            self._use(tls.release(wrapped))
+            reason = "this port speaks HTTPS: use an https:// URL"
+            raise RefusedError("400 Bad Request", reason) from error
+        self._use(wrapped)
+        return True
+
+    def _read_head(self) -> Head | None:
+        reader = self.rfile
+        has_begun, received = reader.has_data(), reader.received
+        reader.deadline = time.monotonic() + HEAD_SECONDS
+        try:
+            return read_head(reader)
+        except TimeoutError as error:
+            if not has_begun and reader.received == received:
+                raise  # nothing was asked, so nothing is answered
+            reason = "the request took too long to arrive"
+            raise RefusedError("408 Request Timeout", reason) from error
+        finally:
+            reader.deadline = None
+
+    def _refuse(self, refusal: RefusedError) -> None:
+        _log.info("%s: %s", self.remote_addr, refusal)
+        response = Response(self._writer, is_head=False, is_http11=True, may_persist=lambda: False)
+        with contextlib.suppress(ClientGoneError):
+            response.fail(refusal.status, refusal.reason)
+            self._is_answered = True
+
+    def _serve(self, head: Head) -> bool:
+        is_tls = self._server.tls is not None
+        ends = Endpoints(self.remote_addr, self.remote_port, self._host, self._port, is_tls)
+        ending = Exchange(self._server, head, self.rfile, self._writer, ends).perform()
+        self._is_answered = ending is Ending.LEAVE
+        if ending is Ending.RESET:
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        return ending is Ending.KEEP

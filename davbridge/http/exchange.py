@@ -1,0 +1,137 @@
+"""One request and its response.
+
+Owns what an unread body, a failing application and a vanished client mean for the connection. Must
+not know how a connection is closed; says only in which way it should be.
+
+Invariants: the connection is kept only where the next byte is certain to begin the next request,
+and the client learns before the body of the answer if it isn't (RFC 9112 §9.3, §9.6).
+"""
+
+import logging
+import time
+from enum import Enum, auto
+from typing import Any, Protocol
+from wsgiref.types import WSGIApplication
+
+from davbridge.http.body import Body, ChunkedBody, KnownLengthBody
+from davbridge.http.errors import ClientGoneError, IncompleteBodyError
+from davbridge.http.gateway import Endpoints, environ_of, run
+from davbridge.http.head import Head
+from davbridge.http.response import Response
+from davbridge.http.streams import SocketReader, SocketWriter
+
+DRAIN_BYTES = 1024 * 1024
+DRAIN_SECONDS = 5.0
+"""What of an unread body is read away to keep the connection; beyond, the connection is left."""
+
+_log = logging.getLogger("davbridge.http")
+
+
+class Ending(Enum):
+    """What is to become of the connection."""
+
+    KEEP = auto()
+    LEAVE = auto()
+    """The answer is whole, and the client has to be able to read it."""
+    CUT = auto()
+    """The answer isn't whole, and its framing shows it."""
+    RESET = auto()
+    """The answer isn't whole, and nothing but a reset shows it."""
+
+
+class Server(Protocol):
+    """What an exchange asks of the server."""
+
+    @property
+    def app(self) -> WSGIApplication: ...
+
+    @property
+    def can_add_keepalive_connection(self) -> bool: ...
+
+
+class Exchange:
+    """Serves one request whose head has been read."""
+
+    def __init__(
+        self,
+        server: Server,
+        head: Head,
+        reader: SocketReader,
+        writer: SocketWriter,
+        ends: Endpoints,
+    ) -> None:
+        self._server = server
+        self._head = head
+        self._reader = reader
+        self._writer = writer
+        self._is_awaited = head.wants_continue
+        """Whether the client holds its body back until it is invited."""
+        self._body: Body = (
+            ChunkedBody(reader, self._invite)
+            if head.length is None
+            else KnownLengthBody(reader, self._invite, head.length)
+        )
+        self._environ: dict[str, Any] = environ_of(head, self._body, ends)
+        self._response = Response(
+            writer,
+            is_head=head.method == b"HEAD",
+            is_http11=head.is_http11,
+            may_persist=self._may_persist,
+        )
+
+    def perform(self) -> Ending:
+        """Runs the application, and finishes with the body that it left."""
+        try:
+            run(self._server.app, self._environ, self._response)
+        except ClientGoneError as error:
+            _log.debug("%s", error)
+            return Ending.CUT
+        except Exception as error:
+            # Whatever an application raises ends its own exchange, and no more.
+            return self._fail(error)
+        return Ending.KEEP if self._response.persists and self._drain() else Ending.LEAVE
+
+    def _invite(self) -> None:
+        """RFC 9110 §10.1.1: 100 is sent only when the body is wanted, and before the answer."""
+        if self._is_awaited and not self._response.is_sent:
+            self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+            self._is_awaited = False
+
+    def _may_persist(self) -> bool:
+        if self._head.wants_close or not self._server.can_add_keepalive_connection:
+            return False
+        if self._body.is_complete:
+            return True
+        left = self._body.remaining
+        is_short = left is not None and left <= DRAIN_BYTES
+        return is_short and not self._is_awaited and not self._body.is_broken
+
+    def _drain(self) -> bool:
+        self._reader.deadline = time.monotonic() + DRAIN_SECONDS
+        try:
+            return self._body.discard(DRAIN_BYTES)
+        finally:
+            self._reader.deadline = None
+
+    def _fail(self, error: Exception) -> Ending:
+        if isinstance(error, IncompleteBodyError):
+            _log.debug("%s", error)
+        else:
+            _log.error("the application failed", exc_info=error)
+        if self._response.is_finished:
+            return Ending.LEAVE
+        if self._response.is_sent:
+            return Ending.RESET if self._response.ends_with_connection else Ending.CUT
+        try:
+            self._response.fail(*_answer_to(error))
+        except ClientGoneError:
+            return Ending.CUT
+        return Ending.LEAVE
+
+
+def _answer_to(error: Exception) -> tuple[str, str]:
+    if not isinstance(error, IncompleteBodyError):
+        return "500 Internal Server Error", "the server failed at this request"
+    if isinstance(error.__cause__, TimeoutError):
+        return "408 Request Timeout", str(error)
+    return "400 Bad Request", str(error)

@@ -1,0 +1,93 @@
+"""From a request's head to WSGI, and one run of the application (PEP 3333).
+
+Owns the environ. Must not know sockets.
+
+Invariants: REQUEST_URI is the request target as it was sent; nothing that a client sends can set
+a key that the server sets, or stand in for another header.
+"""
+
+import re
+import sys
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import unquote_to_bytes
+from wsgiref.types import WSGIApplication
+
+from davbridge.http.body import Body
+from davbridge.http.head import Head
+from davbridge.http.response import Response
+
+_ENCODED_SLASH = re.compile(rb"%2f", re.IGNORECASE)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoints:
+    """Who talks to whom."""
+
+    client: str
+    client_port: int
+    server: str
+    server_port: int
+    is_tls: bool
+
+
+def environ_of(head: Head, body: Body, ends: Endpoints) -> dict[str, Any]:
+    """The environ of a request.
+
+    Header names with an underscore are left out: ``Content_Length`` would look like
+    ``Content-Length`` to the application, and to nobody before it.
+    """
+    environ: dict[str, Any] = {
+        f"HTTP_{name.decode().upper().replace('-', '_')}": value.decode("latin-1")
+        for name, value in head.fields.items()
+        if b"_" not in name
+    }
+    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
+        if f"HTTP_{name}" in environ:
+            environ[name] = environ.pop(f"HTTP_{name}")
+    environ |= {
+        "REQUEST_METHOD": head.method.decode(),
+        "REQUEST_URI": head.target.decode("latin-1"),
+        "SCRIPT_NAME": "",
+        "PATH_INFO": path_info(head.path),
+        "QUERY_STRING": head.query.decode("latin-1"),
+        "SERVER_PROTOCOL": "HTTP/1.1" if head.is_http11 else "HTTP/1.0",
+        "SERVER_NAME": ends.server,
+        "SERVER_PORT": str(ends.server_port),
+        "SERVER_SOFTWARE": "davbridge",
+        "REMOTE_ADDR": ends.client,
+        "REMOTE_PORT": str(ends.client_port),
+        "wsgi.version": (1, 0),
+        "wsgi.url_scheme": "https" if ends.is_tls else "http",
+        "wsgi.input": body,
+        "wsgi.input_terminated": True,
+        "wsgi.errors": sys.stderr,
+        "wsgi.multithread": True,
+        "wsgi.multiprocess": False,
+        "wsgi.run_once": False,
+    }
+    if ends.is_tls:
+        environ["HTTPS"] = "on"
+    return environ
+
+
+def path_info(path: bytes) -> str:
+    """A path decoded as cheroot does it: an encoded slash stays encoded, so that it can't split
+    a segment. Who must tell ``%2F`` from ``%252F`` parses REQUEST_URI."""
+    parts = [unquote_to_bytes(part) for part in _ENCODED_SLASH.split(path)]
+    return b"%2F".join(parts).decode("latin-1")
+
+
+def run(app: WSGIApplication, environ: dict[str, Any], response: Response) -> None:
+    """Runs the application to the end of its response; its iterable is always closed."""
+    blocks = app(environ, response.start)
+    try:
+        for block in blocks:
+            response.write(block)
+            if response.is_sent and not response.has_body:
+                break  # nobody will see the rest of an answer to HEAD
+        response.finish()
+    finally:
+        close = getattr(blocks, "close", None)
+        if close is not None:
+            close()

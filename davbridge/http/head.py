@@ -1,0 +1,177 @@
+"""The head of a request: its request line and header fields, parsed strictly (RFC 9112 §3, §5).
+
+Owns what counts as a well-formed head, and where its body ends (§6). Must not know WSGI; knows
+sockets only as something to read lines from.
+
+Invariant: a head that another reader could understand in another way (the root of request
+smuggling, §11.2) is refused with RefusedError, never repaired.
+"""
+
+import re
+from dataclasses import dataclass
+from typing import Protocol
+
+from davbridge.http.errors import RefusedError
+from davbridge.http.streams import LineTooLongError
+
+MAX_REQUEST_LINE = 16 * 1024
+MAX_HEAD = 64 * 1024
+"""Bytes of all header fields together."""
+
+SINGLE_FIELDS = frozenset(
+    b"authorization content-length content-range content-type depth destination host if "
+    b"if-modified-since if-range if-unmodified-since lock-token overwrite range".split()
+)
+"""Fields that aren't lists: a second one is an error, not more of the first (RFC 9110 §5.3)."""
+
+_TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
+_REQUEST_LINE = re.compile(rb"(%s) ([!-~\x80-\xff]+) HTTP/([0-9])\.([0-9])\r\n" % _TOKEN)
+_FIELD_NAME = re.compile(_TOKEN)
+_FIELD_VALUE = re.compile(rb"[\t -~\x80-\xff]*")
+_HOST = re.compile(rb"[0-9A-Za-z.:_~%!$&()*+,;=\[\]-]*")
+_ABSOLUTE = re.compile(rb"https?://([^/?#]+)([^#]*)", re.IGNORECASE)
+_LENGTH = re.compile(rb"[0-9]{1,18}")
+
+
+class LineReader(Protocol):
+    """What a head is read from."""
+
+    def read_line(self, limit: int) -> bytes: ...
+
+
+@dataclass(frozen=True, slots=True)
+class Head:
+    """A well-formed head. Field names are lower case."""
+
+    method: bytes
+    target: bytes
+    """As it was sent."""
+    path: bytes
+    """The target's path, percent-encoded as it was sent."""
+    query: bytes
+    is_http11: bool
+    fields: dict[bytes, bytes]
+    length: int | None
+    """Bytes of the body; None where it is chunked."""
+
+    @property
+    def wants_continue(self) -> bool:
+        """Whether the client waits for 100 before it sends the body (RFC 9110 §10.1.1)."""
+        return self.is_http11 and b"expect" in self.fields and self.length != 0
+
+    @property
+    def wants_close(self) -> bool:
+        """Whether this is the last request of its connection (RFC 9112 §9.3)."""
+        options = [each.strip() for each in self.fields.get(b"connection", b"").lower().split(b",")]
+        return b"close" in options if self.is_http11 else b"keep-alive" not in options
+
+
+def read_head(reader: LineReader) -> Head | None:
+    """The next request's head; None where the client closed instead of sending one."""
+    line = _request_line(reader)
+    if line is None:
+        return None
+    match = _REQUEST_LINE.fullmatch(line)
+    if match is None:
+        raise RefusedError("400 Bad Request", "malformed request line")
+    method, target, major, minor = match.groups()
+    if major != b"1":
+        raise RefusedError("505 HTTP Version Not Supported", "this server speaks HTTP/1.1")
+    is_http11 = minor != b"0"
+    authority, path, query = split_target(method, target)
+    fields = _read_fields(reader)
+    if is_http11 and b"host" not in fields:
+        raise RefusedError("400 Bad Request", "a Host header is needed")
+    if authority:
+        # RFC 9112 §3.2.2: the target's authority replaces the Host header.
+        fields[b"host"] = authority
+    _check(fields)
+    return Head(method, target, path, query, is_http11, fields, _length(fields, is_http11))
+
+
+def split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes]:
+    """Authority (empty in origin form), path and query of a request target (RFC 9112 §3.2)."""
+    if method == b"CONNECT":
+        raise RefusedError("501 Not Implemented", "this server is no proxy")
+    if target == b"*" and method == b"OPTIONS":
+        return b"", b"/", b""
+    authority = b""
+    if match := _ABSOLUTE.fullmatch(target):
+        authority, target = match.groups()
+        target = target if target.startswith(b"/") else b"/" + target
+    if not target.startswith(b"/") or b"#" in target:
+        raise RefusedError("400 Bad Request", "malformed request target")
+    path, _, query = target.partition(b"?")
+    return authority, path, query
+
+
+def _request_line(reader: LineReader) -> bytes | None:
+    try:
+        line = reader.read_line(MAX_REQUEST_LINE)
+        if line == b"\r\n":
+            # RFC 9112 §2.2: one empty line before a request is to be ignored.
+            line = reader.read_line(MAX_REQUEST_LINE)
+    except LineTooLongError as error:
+        raise RefusedError("414 URI Too Long", "the request line is too long") from error
+    return line or None
+
+
+def _read_fields(reader: LineReader) -> dict[bytes, bytes]:
+    fields: dict[bytes, bytes] = {}
+    left = MAX_HEAD
+    while True:
+        try:
+            line = reader.read_line(left)
+        except LineTooLongError as error:
+            raise RefusedError(
+                "431 Request Header Fields Too Large", "the headers are too long"
+            ) from error
+        if line == b"\r\n":
+            return fields
+        left -= len(line)
+        name, value = parse_field(line)
+        if name not in fields:
+            fields[name] = value
+        elif name in SINGLE_FIELDS:
+            raise RefusedError("400 Bad Request", f"two {name.decode()} headers")
+        else:
+            fields[name] += b", " + value
+
+
+def parse_field(line: bytes) -> tuple[bytes, bytes]:
+    """Lower-case name and value of one field line. No folding, no space before the colon."""
+    name, colon, value = line.partition(b":")
+    value = value.removesuffix(b"\r\n")
+    if (
+        not colon
+        or not line.endswith(b"\r\n")
+        or not _FIELD_NAME.fullmatch(name)
+        or not _FIELD_VALUE.fullmatch(value)
+    ):
+        raise RefusedError("400 Bad Request", "malformed header field")
+    return name.lower(), value.strip(b" \t")
+
+
+def _check(fields: dict[bytes, bytes]) -> None:
+    if not _HOST.fullmatch(fields.get(b"host", b"")):
+        raise RefusedError("400 Bad Request", "malformed Host header")
+    if fields.get(b"expect", b"100-continue").lower() != b"100-continue":
+        raise RefusedError("417 Expectation Failed", "only 100-continue can be expected")
+
+
+def _length(fields: dict[bytes, bytes], is_http11: bool) -> int | None:
+    """RFC 9112 §6.3."""
+    length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
+    if coding is None:
+        if length is None:
+            return 0
+        if not _LENGTH.fullmatch(length):
+            raise RefusedError("400 Bad Request", "malformed Content-Length")
+        return int(length)
+    if length is not None:
+        raise RefusedError("400 Bad Request", "Content-Length beside Transfer-Encoding")
+    if not is_http11:
+        raise RefusedError("400 Bad Request", "Transfer-Encoding in HTTP/1.0")
+    if coding.lower() != b"chunked":
+        raise RefusedError("400 Bad Request", "the only Transfer-Encoding is chunked")
+    return None

@@ -1,0 +1,127 @@
+"""Closing without losing the answer (RFC 9112 §9.6).
+
+A client that is still sending when its connection is closed gets a reset, and a reset throws away
+the answer that it hasn't read: Finder and Windows send the whole of a PUT before they look at a
+401. So the closing side says that it will send no more, and then takes and forgets what comes until
+the client closes.
+
+Owns the sockets that are being left, in one thread of its own: a rejected upload costs no worker
+and no memory. Must not know HTTP.
+
+Invariant: every socket that is taken is closed, at the latest after LINGER_SECONDS.
+"""
+
+import contextlib
+import selectors
+import socket
+import threading
+import time
+from collections import deque
+
+LINGER_SECONDS = 30.0
+MAX_SOCKETS = 256
+"""Beyond, the one that has waited longest is closed."""
+SCRATCH = 256 * 1024
+
+
+class Lingerer:
+    """A thread that outwaits clients. `take` may be called from any thread."""
+
+    def __init__(self, seconds: float = LINGER_SECONDS) -> None:
+        self._seconds = seconds
+        self._taken: deque[socket.socket] = deque()
+        self._deadlines: dict[socket.socket, float] = {}
+        """In the order of their deadlines: all wait equally long."""
+        self._selector = selectors.DefaultSelector()
+        self._wake_reader, self._wake_writer = socket.socketpair()
+        self._wake_reader.setblocking(False)
+        self._wake_writer.setblocking(False)
+        self._selector.register(self._wake_reader, selectors.EVENT_READ)
+        self._end: float | None = None
+        self._lock = threading.Lock()
+        self._is_closed = False
+        self._thread = threading.Thread(target=self._run, name="davbridge-linger", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def take(self, sock: socket.socket) -> None:
+        """Says on ``sock`` that nothing more will be sent, and closes it later."""
+        try:
+            sock.setblocking(False)
+            sock.shutdown(socket.SHUT_WR)
+        except OSError:
+            sock.close()
+            return
+        with self._lock:
+            if not self._is_closed:
+                self._taken.append(sock)
+                self._wake()
+                return
+        sock.close()
+
+    def stop(self, seconds: float) -> None:
+        """Gives the clients ``seconds`` more, then closes what is left."""
+        self._end = time.monotonic() + seconds
+        self._wake()
+        self._thread.join()
+
+    def _wake(self) -> None:
+        with contextlib.suppress(BlockingIOError):  # then it is awake already
+            self._wake_writer.send(b".")
+
+    def _run(self) -> None:
+        scratch = memoryview(bytearray(SCRATCH))
+        while self._is_needed():
+            for key, _ in self._selector.select(0.5 if self._deadlines else None):
+                assert isinstance(key.fileobj, socket.socket)
+                if key.fileobj is self._wake_reader:
+                    self._wake_reader.recv(4096)
+                elif not _is_sending(key.fileobj, scratch):
+                    self._close(key.fileobj)
+            self._adopt()
+            self._expire()
+        self._close_all()
+
+    def _is_needed(self) -> bool:
+        if self._end is None:
+            return True
+        return bool(self._deadlines or self._taken) and time.monotonic() < self._end
+
+    def _adopt(self) -> None:
+        while self._taken:
+            sock = self._taken.popleft()
+            self._deadlines[sock] = time.monotonic() + self._seconds
+            self._selector.register(sock, selectors.EVENT_READ)
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        while self._deadlines:
+            oldest = next(iter(self._deadlines))
+            if self._deadlines[oldest] > now and len(self._deadlines) <= MAX_SOCKETS:
+                return
+            self._close(oldest)
+
+    def _close(self, sock: socket.socket) -> None:
+        self._selector.unregister(sock)
+        del self._deadlines[sock]
+        sock.close()
+
+    def _close_all(self) -> None:
+        with self._lock:
+            self._is_closed = True
+        self._adopt()
+        for sock in list(self._deadlines):
+            self._close(sock)
+        self._selector.close()
+        self._wake_reader.close()
+        self._wake_writer.close()
+
+
+def _is_sending(sock: socket.socket, scratch: memoryview) -> bool:
+    with contextlib.suppress(BlockingIOError):
+        try:
+            return sock.recv_into(scratch) > 0
+        except ConnectionError:
+            return False
+    return True

@@ -1,0 +1,188 @@
+"""One response: what start_response and the blocks become on the wire (RFC 9112 §6, §7).
+
+Owns the framing of responses and the fields that belong to the connection. Must not know where the
+blocks come from.
+
+Invariants:
+- Nothing is sent before the first block or `finish`, so that a failure until then gets its own
+  status.
+- A response that ends early never looks whole: its promised length stays unmet, or its last chunk
+  is missing.
+- No byte that an application puts into a status or a field can begin a line of its own.
+- ``Connection`` is the server's to say: an application's word on it is dropped (PEP 3333 forbids
+  hop-by-hop fields).
+"""
+
+import re
+from collections.abc import Callable
+from email.utils import formatdate
+from http import HTTPStatus
+from types import TracebackType
+
+from davbridge.http.errors import BrokenResponseError, ClientGoneError
+from davbridge.http.streams import SocketWriter
+
+SERVER = b"davbridge"
+"""Without a version, and never IIS: Finder and Cyberduck take another way with IIS."""
+
+ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
+
+_OURS = frozenset(
+    (
+        "connection",
+        "keep-alive",
+        "proxy-connection",
+        "server",
+        "te",
+        "trailer",
+        "transfer-encoding",
+        "upgrade",
+    )
+)
+_STATUS = re.compile(r"[2-5][0-9][0-9] [\t -~]*")
+_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
+_VALUE = re.compile(r"[\t -~\x80-\xff]*")
+_LENGTH = re.compile(r"[0-9]{1,18}")
+
+
+class Response:
+    """The answer to one request. ``may_persist`` is asked once, when the head is sent."""
+
+    def __init__(
+        self,
+        writer: SocketWriter,
+        *,
+        is_head: bool,
+        is_http11: bool,
+        may_persist: Callable[[], bool],
+    ) -> None:
+        self._writer = writer
+        self._is_head = is_head
+        self._is_http11 = is_http11
+        self._may_persist = may_persist
+        self._status = 0
+        self._lines: list[str] = []
+        self._left: int | None = None
+        """Bytes of the promised length that are still to be sent; None without a promise."""
+        self._is_chunked = False
+        self.is_sent = False
+        """Whether something has been sent: from then on there is no other status."""
+        self.is_finished = False
+        self.persists = False
+        """Whether the client was told that the connection stays open."""
+
+    def start(
+        self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo = None, /
+    ) -> Callable[[bytes], object]:
+        """WSGI's start_response. Raises BrokenResponseError for what must not be sent."""
+        try:
+            if exc_info and exc_info[1] is not None and self.is_sent:
+                raise exc_info[1].with_traceback(exc_info[2])
+        finally:
+            exc_info = None  # PEP 3333: no circular reference through the traceback
+        if not _STATUS.fullmatch(status):
+            raise BrokenResponseError(f"not a status: {status!r}")
+        self._status = int(status[:3])
+        self._left = None
+        self._lines = [f"HTTP/1.1 {status}"]
+        names = {name.lower() for name, _ in headers}
+        for name, value in headers:
+            self._add(name, value)
+        if "date" not in names:
+            self._lines.append(f"Date: {formatdate(usegmt=True)}")
+        if "x-content-type-options" not in names:
+            self._lines.append("X-Content-Type-Options: nosniff")
+        return self.write
+
+    def write(self, block: bytes) -> None:
+        """Sends a block, behind the head if that has not been sent. Empty blocks do nothing."""
+        if not self._lines:
+            raise BrokenResponseError("a block before start_response")
+        if not isinstance(block, bytes):
+            raise BrokenResponseError(f"a block of {type(block).__name__}, not bytes")
+        if not block:
+            return
+        if self.has_body and self._left is not None and len(block) > self._left:
+            raise BrokenResponseError("more bytes than its Content-Length")
+        head = b"" if self.is_sent else self._head()
+        self._send(head + self._frame(block) if head else self._frame(block))
+
+    def finish(self) -> None:
+        """Ends the response. Raises BrokenResponseError where it is shorter than promised."""
+        if not self._lines:
+            raise BrokenResponseError("no start_response")
+        if self.has_body and self._left:
+            raise BrokenResponseError(f"{self._left} bytes short of its Content-Length")
+        if not self.is_sent:
+            if self.has_body and self._left is None:
+                self._add("Content-Length", "0")
+            self._send(self._head())
+        elif self._is_chunked:
+            self._send(b"0\r\n\r\n")
+        self.is_finished = True
+
+    def fail(self, status: str, reason: str) -> None:
+        """Answers with an error of our own, instead of what was started but not sent."""
+        text = f"{reason}\n".encode("ascii", "replace")
+        headers = [
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Length", str(len(text))),
+        ]
+        self._may_persist = lambda: False
+        self.start(status, headers)
+        self.write(text)
+        self.finish()
+
+    @property
+    def has_body(self) -> bool:
+        """Whether bytes follow the head (RFC 9112 §6.3)."""
+        without = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
+        return not self._is_head and self._status not in without
+
+    @property
+    def ends_with_connection(self) -> bool:
+        """Whether only the end of the connection tells the end of the body (HTTP/1.0)."""
+        return self.has_body and self._left is None and not self._is_chunked
+
+    def _add(self, name: str, value: str) -> None:
+        if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
+            raise BrokenResponseError(f"not a header field: {name!r}: {value!r}")
+        lowered = name.lower()
+        if lowered in _OURS:
+            return
+        if lowered == "content-length":
+            if not _LENGTH.fullmatch(value) or self._left is not None:
+                raise BrokenResponseError("not a Content-Length, or a second one")
+            if self._status == HTTPStatus.NO_CONTENT:
+                return  # RFC 9110 §8.6
+            self._left = int(value)
+        self._lines.append(f"{name}: {value}")
+
+    def _head(self) -> bytes:
+        self._is_chunked = self.has_body and self._left is None and self._is_http11
+        self.persists = self._may_persist() and not self.ends_with_connection
+        lines = self._lines
+        if self._is_chunked:
+            lines.append("Transfer-Encoding: chunked")
+        if not self.persists:
+            lines.append("Connection: close")
+        elif not self._is_http11:
+            lines.append("Connection: keep-alive")
+        head = "\r\n".join(lines).encode("latin-1")
+        return b"%b\r\nServer: %b\r\n\r\n" % (head, SERVER)
+
+    def _frame(self, block: bytes) -> bytes:
+        if not self.has_body:
+            return b""
+        if self._is_chunked:
+            return b"%x\r\n%b\r\n" % (len(block), block)
+        if self._left is not None:
+            self._left -= len(block)
+        return block
+
+    def _send(self, data: bytes) -> None:
+        self.is_sent = True
+        try:
+            self._writer.write(data)
+        except OSError as error:
+            raise ClientGoneError(f"the client is gone: {error}") from error

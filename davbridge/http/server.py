@@ -1,0 +1,188 @@
+"""HttpServer: a WSGI application on a port.
+
+Owns the listening socket, and the order in which everything starts and ends. cheroot supplies the
+accept loop and the selector for idle connections; its threads, its connections and its stop are
+replaced, for the reasons that their modules give.
+
+Invariants:
+- `prepare` either binds, or raises ServerSetupError in one line.
+- A connection costs a thread only while there is something to read from it.
+- `serve` returns within ``shutdown_timeout``, and a little, after `stop`.
+"""
+
+import contextlib
+import errno
+import logging
+import math
+import socket
+import ssl
+import time
+from collections.abc import Callable
+from wsgiref.types import WSGIApplication
+
+from cheroot.connections import ConnectionManager
+from cheroot.server import HTTPServer
+
+from davbridge.config import ServerSettings
+from davbridge.http.connection import Connection
+from davbridge.http.errors import ServerSetupError
+from davbridge.http.linger import Lingerer
+from davbridge.http.tls import load_context
+from davbridge.http.workers import WorkerPool
+
+BACKLOG = 256
+KEEP_ALIVE_CONNECTIONS = 500
+"""Connections that may be open between requests; cheroot's 10 would close Finder's in turn."""
+
+LINGER_AT_STOP_SECONDS = 1.0
+
+_log = logging.getLogger("davbridge.http")
+
+
+class HttpServer:
+    """Serves ``app`` until `stop`. One life: prepare, serve."""
+
+    def __init__(self, app: WSGIApplication, settings: ServerSettings) -> None:
+        self._settings = settings
+        self._loop = _Loop(app, settings)
+
+    @property
+    def port(self) -> int:
+        """The port that was bound; after `prepare`."""
+        return int(self._loop.bind_addr[1])
+
+    @property
+    def url(self) -> str:
+        """The root's URL, by the address that was bound; after `prepare`."""
+        host = self._loop.bind_addr[0]
+        scheme = "https" if self._settings.tls_cert else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/"
+
+    def prepare(self) -> None:
+        """Loads the certificate and binds the port. Raises ServerSetupError."""
+        if self._settings.tls_cert is not None:
+            self._loop.tls = load_context(self._settings.tls_cert, self._settings.tls_key)
+        self._loop.listen(_bind(self._settings))
+
+    def serve(self) -> None:
+        """Serves until `stop` was called and the requests under way have ended."""
+        self._loop.serve()
+
+    def stop(self) -> None:
+        """Ends `serve`. May be called from a signal handler or any thread, and again."""
+        self._loop.stop()
+
+
+class _Watch(ConnectionManager):
+    """cheroot's accept loop and selector, with names for the insides that we lean on."""
+
+    _stop_requested: bool
+    _expire: Callable[[float], None]
+
+    def request_stop(self) -> None:
+        """Ends `run` at its next turn; unlike `stop`, doesn't wait for it."""
+        self._stop_requested = True
+
+    def close_idle(self, seconds: float) -> None:
+        """Closes what has been idle for longer than ``seconds``."""
+        self._expire(time.time() - seconds)
+
+
+class _Loop(HTTPServer):
+    """cheroot's server, with our threads, connections and end."""
+
+    def __init__(self, app: WSGIApplication, settings: ServerSettings) -> None:
+        super().__init__((settings.host, settings.port), gateway=None)
+        self.app = app
+        self.tls: ssl.SSLContext | None = None
+        self.lingerer = Lingerer()
+        self.timeout = settings.timeout  # type: ignore[assignment]  # the stub says int
+        self.shutdown_timeout = settings.shutdown_timeout  # type: ignore[assignment]
+        self.keep_alive_conn_limit = KEEP_ALIVE_CONNECTIONS
+        self.ConnectionClass = Connection
+        self.requests = WorkerPool(settings.threads, park=self.put_conn)
+        self._is_stopping = False
+
+    def listen(self, listener: socket.socket) -> None:
+        """Takes a bound socket."""
+        self.socket = listener
+        self.bind_addr = listener.getsockname()[:2]
+        self._connections = _Watch(self)
+        self.ready = True
+
+    def process_conn(self, conn: Connection) -> None:
+        """Called by cheroot where a connection was accepted, or can be read.
+
+        A new one is only watched at first: cheroot would hand it to a thread, and a few silent
+        clients would occupy all of them.
+        """
+        if conn.is_new:
+            conn.is_new = False
+            self._connections.put(conn)
+        else:
+            self.requests.put(conn)
+
+    def serve(self) -> None:
+        self.requests.start()
+        self.lingerer.start()
+        while not self._is_stopping:
+            try:
+                self._connections.run(self.expiration_interval)
+            except OSError as error:
+                self._recover(error)
+        self._shut_down()
+
+    def stop(self) -> None:
+        """Only flags and one system call, as a signal handler may run between any two others."""
+        self._is_stopping = True
+        self.ready = False
+        self._connections.request_stop()
+        with contextlib.suppress(OSError):  # on Linux this wakes the selector; others wait for it
+            self.socket.shutdown(socket.SHUT_RDWR)
+
+    def _recover(self, error: OSError) -> None:
+        """accept failed. Where we are out of file descriptors, idle connections give theirs."""
+        if self._is_stopping:
+            return
+        _log.warning("a connection could not be accepted: %s", error)
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            self._connections.close_idle(1.0)
+        time.sleep(0.05)
+
+    def _shut_down(self) -> None:
+        self.socket.close()
+        self._connections.close_idle(-math.inf)
+        self.requests.stop(self.shutdown_timeout)
+        # Threads that saw `ready` just before it fell may have put connections back since.
+        self._connections.close()
+        self.lingerer.stop(LINGER_AT_STOP_SECONDS)
+
+
+def _bind(settings: ServerSettings) -> socket.socket:
+    address = (settings.host, settings.port)
+    try:
+        found = socket.getaddrinfo(*address, type=socket.SOCK_STREAM, flags=socket.AI_PASSIVE)
+        family, *_, resolved = found[0]
+        is_any = family == socket.AF_INET6 and settings.host == "::"
+        return socket.create_server(
+            (str(resolved[0]), settings.port),
+            family=family,
+            backlog=BACKLOG,
+            dualstack_ipv6=is_any and socket.has_dualstack_ipv6(),
+        )
+    except (OSError, OverflowError, UnicodeError) as error:
+        raise ServerSetupError(_explain(settings, error)) from error
+
+
+def _explain(settings: ServerSettings, error: Exception) -> str:
+    where = f"{settings.host} port {settings.port}"
+    if isinstance(error, socket.gaierror | UnicodeError):
+        return f"{settings.host} is not an address or a host name that can be found"
+    match getattr(error, "errno", None):
+        case errno.EADDRINUSE:
+            return f"{where} is in use by another program: stop it, or choose another port"
+        case errno.EACCES | errno.EPERM:
+            return f"{where} may not be used by this user: ports below 1024 need privileges"
+        case errno.EADDRNOTAVAIL:
+            return f"{settings.host} is not an address of this machine"
+    return f"can't listen on {where}: {error}"

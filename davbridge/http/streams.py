@@ -1,0 +1,108 @@
+"""Buffered reading from, and writing to, one socket, plain or TLS.
+
+Owns the buffer between the socket and the parsers. Must not know HTTP.
+
+Invariants:
+- Whatever was received and not yet asked for is kept: a pipelined request is never lost.
+- `has_data` never blocks, and sees what TLS has decrypted already: such bytes wake no selector.
+- One receive or send waits no longer than the socket's timeout, nor past `SocketReader.deadline`.
+"""
+
+import socket
+import ssl
+import time
+
+BUFFER = 64 * 1024
+"""Bytes received at a time where small pieces are asked for."""
+
+MAX_RECEIVE = 256 * 1024
+"""Bytes received at a time, at the most, where large pieces are asked for."""
+
+TLS_RECORD = 16 * 1024
+"""OpenSSL gives one record at a time; a larger buffer would only be allocated in vain."""
+
+
+class LineTooLongError(Exception):
+    """No line feed within the limit."""
+
+
+class SocketReader:
+    """The incoming bytes of a connection."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+        self._buffer = bytearray()
+        self._timeout = sock.gettimeout()
+        self._most = TLS_RECORD if isinstance(sock, ssl.SSLSocket) else MAX_RECEIVE
+        self.deadline: float | None = None
+        """Monotonic time after which receiving raises TimeoutError; None: never."""
+        self.received = 0
+        """Bytes, in all."""
+
+    def has_data(self) -> bool:
+        """Whether bytes can be read without waiting, as cheroot asks before it parks."""
+        if self._buffer:
+            return True
+        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+
+    def read_some(self, limit: int) -> bytes:
+        """The next bytes, one to ``limit`` of them; ``b""`` only where the peer has closed."""
+        if not self._buffer:
+            if limit >= BUFFER:
+                return self._receive(limit)
+            self._buffer += self._receive(BUFFER)
+        return self._take(limit)
+
+    def read_line(self, limit: int) -> bytes:
+        """The next line with its line feed; without one where the peer has closed.
+
+        Raises LineTooLongError where there is none within ``limit`` bytes.
+        """
+        searched = 0
+        while (end := self._buffer.find(b"\n", searched, limit)) < 0:
+            searched = len(self._buffer)
+            if searched >= limit:
+                raise LineTooLongError
+            received = self._receive(BUFFER)
+            if not received:
+                return self._take(limit)
+            self._buffer += received
+        return self._take(end + 1)
+
+    def _take(self, limit: int) -> bytes:
+        taken = bytes(memoryview(self._buffer)[:limit])
+        del self._buffer[:limit]
+        return taken
+
+    def _receive(self, limit: int) -> bytes:
+        data = self._receive_in_time(min(limit, self._most))
+        self.received += len(data)
+        return data
+
+    def _receive_in_time(self, limit: int) -> bytes:
+        if self.deadline is None:
+            return self._socket.recv(limit)
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the deadline has passed")
+        self._socket.settimeout(left if self._timeout is None else min(left, self._timeout))
+        try:
+            return self._socket.recv(limit)
+        finally:
+            self._socket.settimeout(self._timeout)
+
+
+class SocketWriter:
+    """The outgoing bytes of a connection. Nothing is kept back."""
+
+    def __init__(self, sock: socket.socket) -> None:
+        self._socket = sock
+
+    def write(self, data: bytes) -> None:
+        """Sends all of ``data``.
+
+        Not `sendall`: its timeout is for all of the data, and would cut a slow but steady reader.
+        """
+        rest = memoryview(data)
+        while rest:
+            rest = rest[self._socket.send(rest) :]

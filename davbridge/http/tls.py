@@ -1,0 +1,92 @@
+"""TLS: the certificate, and the handshake.
+
+Owns the TLS context. Must not know HTTP requests; the handshake runs where it is called, which is
+in a worker, never in the accept loop: there, one silent client would hold up all others.
+
+Invariants: TLS 1.2 at least; no passphrase is ever asked for on a terminal.
+
+A certificate that was renewed can be loaded into the same context with `load_cert_chain`.
+"""
+
+import contextlib
+import socket
+import ssl
+from pathlib import Path
+from typing import NoReturn
+
+from davbridge.http.errors import ServerSetupError
+
+HANDSHAKE_SECONDS = 10.0
+
+
+class PlainHttpError(Exception):
+    """The client speaks plain HTTP where TLS is spoken."""
+
+
+def load_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
+    """A server's context. ``certificate`` holds the full chain, and the key where that is None.
+
+    Raises ServerSetupError.
+    """
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_2
+    context.set_alpn_protocols(["http/1.1"])
+    for path in (certificate, key):
+        _require_readable(path or certificate)
+    try:
+        context.load_cert_chain(certificate, key, password=_refuse_passphrase)
+    except ssl.SSLError as error:
+        raise ServerSetupError(_explain(error, certificate, key or certificate)) from error
+    return context
+
+
+def wrap(sock: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
+    """The TLS end of ``sock``, before its handshake. ``sock`` itself is used up."""
+    return context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
+
+
+def shake_hands(sock: ssl.SSLSocket) -> None:
+    """Raises OSError; PlainHttpError."""
+    timeout = sock.gettimeout()
+    sock.settimeout(HANDSHAKE_SECONDS)
+    try:
+        sock.do_handshake()
+    except ssl.SSLError as error:
+        if error.reason == "HTTP_REQUEST":
+            raise PlainHttpError from error
+        raise
+    finally:
+        sock.settimeout(timeout)
+
+
+def say_goodbye(sock: ssl.SSLSocket) -> None:
+    """Ends TLS on our side, without waiting for the client's side.
+
+    The close_notify tells a client that nothing was cut off.
+    """
+    with contextlib.suppress(OSError, ValueError):
+        sock.settimeout(0)
+        sock.unwrap()
+
+
+def release(sock: socket.socket) -> socket.socket:
+    """The bare socket, from below TLS where there is TLS. ``sock`` itself is used up."""
+    return socket.socket(fileno=sock.detach())
+
+
+def _require_readable(path: Path) -> None:
+    try:
+        path.open("rb").close()
+    except OSError as error:
+        raise ServerSetupError(f"can't read {path}: {error.strerror}") from error
+
+
+def _refuse_passphrase() -> NoReturn:
+    raise ServerSetupError("the TLS key has a passphrase: give davbridge one without")
+
+
+def _explain(error: ssl.SSLError, certificate: Path, key: Path) -> str:
+    if error.reason == "KEY_VALUES_MISMATCH":
+        return f"the key in {key} doesn't belong to the first certificate in {certificate}"
+    where = certificate if certificate == key else f"{certificate} and {key}"
+    return f"no usable PEM certificate and key in {where}"
