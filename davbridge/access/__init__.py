@@ -1,0 +1,8 @@
+"""Who may: the users, and how they log in::
+
+    basic.py        HTTP Basic around a WSGI application
+    logins.py       is this the user's password? answered once, then remembered for a while
+    passwords.py    hashes of passwords: argon2id and bcrypt
+
+Must not know what is being accessed.
+"""

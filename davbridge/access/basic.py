@@ -1,0 +1,86 @@
+"""HTTP Basic (RFC 7617) around a WSGI application.
+
+Owns the challenge and the Authorization header. Must not know WsgiDAV, though it sets the key that
+WsgiDAV reads the user's name from.
+
+Invariants:
+- Every method needs a login, OPTIONS as well: Windows asks without one first, and comes back.
+- A header that isn't well-formed is a 401, never a 500.
+- The application runs only with REMOTE_USER set; it is empty for an anonymous user.
+"""
+
+import base64
+import binascii
+from collections.abc import Iterable
+from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+from davbridge.access.logins import Logins
+from davbridge.config import AccessSettings
+
+USER_KEYS = ("REMOTE_USER", "wsgidav.auth.user_name")
+
+ANONYMOUS = ""
+
+_BODY = b"Log in with a user name and a password.\n"
+
+
+class BasicAuth:
+    """Lets requests through to ``app`` that come with a login, or need none."""
+
+    def __init__(
+        self, app: WSGIApplication, settings: AccessSettings, logins: Logins | None = None
+    ) -> None:
+        if not settings.users and not settings.anonymous:
+            raise ValueError("there are no users, and anonymous access is off: nobody could log in")
+        self._app = app
+        self._has_users = bool(settings.users)
+        self._is_anonymous = settings.anonymous
+        self._logins = logins or Logins(settings.users)
+        self._challenge = f'Basic realm={_quoted(settings.realm)}, charset="UTF-8"'
+
+    def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        user = self._user(environ.get("HTTP_AUTHORIZATION"))
+        if user is None:
+            return self._refuse(start_response)
+        for key in USER_KEYS:
+            environ[key] = user
+        return self._app(environ, start_response)
+
+    def _user(self, authorization: str | None) -> str | None:
+        """Who is asking; None where that can't be known.
+
+        Where anonymous users may come beside others, a wrong password is still refused: a person
+        who gave one would otherwise not know why their files are missing.
+        """
+        if self._is_anonymous and (authorization is None or not self._has_users):
+            return ANONYMOUS
+        login = parse_authorization(authorization or "")
+        return login[0] if login and self._logins.check(*login) else None
+
+    def _refuse(self, start_response: StartResponse) -> Iterable[bytes]:
+        headers = [
+            ("WWW-Authenticate", self._challenge),
+            ("Content-Type", "text/plain; charset=utf-8"),
+            ("Content-Length", str(len(_BODY))),
+        ]
+        start_response("401 Unauthorized", headers)
+        return [_BODY]
+
+
+def parse_authorization(value: str) -> tuple[str, str] | None:
+    """Name and password of an Authorization header; None where it isn't well-formed Basic."""
+    scheme, _, encoded = value.strip().partition(" ")
+    if scheme.lower() != "basic":
+        return None
+    try:
+        text = base64.b64decode(encoded.strip(), validate=True).decode()
+    except (binascii.Error, ValueError):
+        return None
+    name, colon, password = text.partition(":")
+    return (name, password) if colon else None
+
+
+def _quoted(realm: str) -> str:
+    if not (realm.isascii() and realm.isprintable()):
+        raise ValueError(f"the realm must be printable ASCII: {realm!r}")
+    return '"' + realm.replace("\\", "\\\\").replace('"', '\\"') + '"'
