@@ -1,0 +1,265 @@
+"""The namespace: collections and members, and what can be done with them.
+
+Owns the rules that join looking and writing: what must be there for a write, what goes along with
+it. Must not know WebDAV: locks, preconditions on requests and status codes are `dav`'s.
+
+Invariants:
+- Reserved and unrepresentable names are never found, and never written.
+- A resource is created only in a collection that exists. A collection never vanishes because its
+  last member did: the marker is written before that member goes.
+- Dead properties follow their resource. A new resource never inherits those of one that went.
+- ``delete``, ``copy`` and ``move`` raise where nothing was begun, or where the one object that is
+  concerned failed; they return failures where some of a tree's members failed.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from davbridge.errors import (
+    AlreadyExistsError,
+    IsACollectionError,
+    OutOfSpaceError,
+    TooLargeError,
+)
+from davbridge.paths import ResourcePath, key_of, prefix_of, require_key_length
+from davbridge.store.base import (
+    ALWAYS,
+    Attributes,
+    Condition,
+    ObjectInfo,
+    ObjectReader,
+    ObjectRow,
+    ObjectStore,
+    ObjectWriter,
+)
+from davbridge.tree.bulk import Metadata, metadata_of
+from davbridge.tree.markers import MARKER, DirectoryVerdicts
+from davbridge.tree.operations import Operations
+from davbridge.tree.parents import Parents
+from davbridge.tree.properties import MemberProperties, Properties, Sidecars
+from davbridge.tree.resource import Failure, Resource
+from davbridge.tree.transfer import Transfers
+from davbridge.tree.usage import Usage
+from davbridge.tree.view import View
+from davbridge.tree.writer import BoundedWriter
+
+
+def _utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class AccountInfo(NamedTuple):
+    """The seed's ``account_info``, as facts. Bytes; None where unknown, or unlimited."""
+
+    used: int | None
+    quota: int | None
+    available: int | None
+
+
+class Namespace:
+    """Resources over the keys below ``prefix``, which is empty or ends in ``/``."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        *,
+        prefix: str = "",
+        max_file_size: int | None = None,
+        quota: int | None = None,
+        workers: int = 8,
+        timer: Callable[[], float] = time.monotonic,
+        now: Callable[[], datetime] = _utc_now,
+    ) -> None:
+        self.quota = quota
+        self.max_file_size = min(store.max_object_size, max_file_size or store.max_object_size)
+        self._store = store
+        self._prefix = prefix
+        self._verdicts = DirectoryVerdicts(store, now)
+        self._view = View(store, prefix, self._verdicts)
+        self._parents = Parents(store, self._view)
+        self._sidecars = Sidecars(store)
+        self._usage = Usage(store, prefix, timer)
+        self._transfers = Transfers(store, prefix, workers)
+        self._operations = Operations(
+            store, self._view, self._verdicts, self._parents, self._sidecars, self._transfers
+        )
+
+    def close(self) -> None:
+        """Stops what runs in the background. The namespace is of no use afterwards."""
+        self._usage.close()
+        self._verdicts.close()
+        self._transfers.close()
+
+    def find(self, path: ResourcePath) -> Resource | None:
+        """What is at ``path``, in the bucket's own spelling; None where nothing is."""
+        return self._view.find(path)
+
+    def lookup(self, path: ResourcePath) -> Resource:
+        """What is at ``path``. Raises NotFoundError."""
+        return self._view.lookup(path)
+
+    def members(self, collection: Resource | ResourcePath) -> Iterator[Resource]:
+        """The members of a collection, each page as soon as it is there.
+
+        Raises NotFoundError and NotACollectionError at the call.
+        """
+        path = collection.path if isinstance(collection, Resource) else collection
+        return self._view.members(path)
+
+    def bulk_metadata(self, path: ResourcePath) -> dict[str, Metadata]:
+        """The metadata of all members of a directory by their paths (``/a/b``), in one listing.
+
+        Raises as `members`.
+        """
+        return {"/" + "/".join(member.path): metadata_of(member) for member in self.members(path)}
+
+    def info(self, resource: Resource) -> ObjectInfo:
+        """The content type and metadata as well. Raises NotFoundError, IsACollectionError."""
+        return self._store.head_object(_row_of(resource).key)
+
+    def open_reader(
+        self, resource: Resource, *, start: int = 0, end: int | None = None
+    ) -> ObjectReader:
+        """The bytes of this very version. Raises PreconditionFailedError if it is another now."""
+        row = _row_of(resource)
+        return self._store.get_object(row.key, start=start, end=end, if_match=row.etag)
+
+    def open_writer(
+        self,
+        path: ResourcePath,
+        attributes: Attributes,
+        condition: Condition = ALWAYS,
+        *,
+        length: int | None = None,
+    ) -> ObjectWriter:
+        """A writer for the object at ``path``, new or not, whose properties it keeps.
+
+        Raises InvalidNameError, IsACollectionError, ParentMissingError, TooLargeError and
+        OutOfSpaceError before anything is written.
+        """
+        path = self._view.spelled(path)
+        self._parents.require_creatable(path)
+        existing = self._view.find(path)
+        if existing is not None and existing.is_collection:
+            raise IsACollectionError(f"a collection is at {path}")
+        old_size = existing.size if existing else 0
+        if length is not None and length > self.max_file_size:
+            raise TooLargeError(f"over {self.max_file_size} bytes")
+        available = self._require_room((length or 0) - old_size)
+        if existing is None:
+            self._prepare_new(path)
+        inner = self._store.open_writer(
+            key_of(self._prefix, path), attributes, condition, length=length
+        )
+
+        room = None if available is None else available + old_size
+
+        def committed(row: ObjectRow) -> None:
+            self._usage.add(row.size - old_size)
+
+        return BoundedWriter(inner, self.max_file_size, room, committed)
+
+    def make_collection(self, path: ResourcePath) -> None:
+        """Writes the directory marker.
+
+        Raises InvalidNameError, AlreadyExistsError and ParentMissingError.
+        """
+        if self._view.find(path) is not None:
+            raise AlreadyExistsError(f"something is at {path}")
+        path = self._view.spelled(path)
+        self._parents.require_creatable(path)
+        marker = prefix_of(self._prefix, path)
+        require_key_length(marker)
+        self._prepare_new(path)
+        self._store.put_object(marker, b"", MARKER)
+
+    def delete(self, path: ResourcePath) -> list[Failure]:
+        """Deletes a resource with everything inside.
+
+        Raises NotFoundError, and InvalidNameError for the root.
+        """
+        outcome = self._operations.delete(path)
+        self._usage.add(outcome.added_bytes)
+        return outcome.failures
+
+    def copy(
+        self, source: ResourcePath, target: ResourcePath, *, recursive: bool = True
+    ) -> list[Failure]:
+        """Copies a resource over whatever is at ``target``; not ``recursive``: without members.
+
+        Raises NotFoundError, ParentMissingError, AlreadyExistsError (onto itself),
+        InvalidNameError (into itself, or over what holds it) and OutOfSpaceError.
+        """
+        outcome = self._operations.copy(
+            source, target, recursive=recursive, require_room=self._require_room
+        )
+        self._usage.add(outcome.added_bytes)
+        return outcome.failures
+
+    def move(self, source: ResourcePath, target: ResourcePath) -> list[Failure]:
+        """Moves a resource over whatever is at ``target``. Raises as `copy`."""
+        outcome = self._operations.move(source, target)
+        self._usage.add(outcome.added_bytes)
+        return outcome.failures
+
+    def properties(self, path: ResourcePath) -> Properties:
+        """The dead properties of the resource at ``path``."""
+        path = self._view.spelled(path)
+        return self._sidecars.read(self._parents.prefix(path)).get(_name(path), {})
+
+    def member_properties(self, collection: ResourcePath) -> MemberProperties:
+        """The dead properties of all members of a collection that have any, by name."""
+        prefix = prefix_of(self._prefix, self._view.spelled(collection))
+        return {name: props for name, props in self._sidecars.read(prefix).items() if name}
+
+    def update_properties(self, path: ResourcePath, changes: Mapping[str, str | None]) -> None:
+        """Sets, or where the value is None removes, dead properties: all or none.
+
+        Raises NotFoundError and OutOfSpaceError.
+        """
+        path = self._view.lookup(path).path
+        self._parents.settle(path)
+
+        def change(old: Properties) -> Properties:
+            return {name: text for name, text in {**old, **changes}.items() if text is not None}
+
+        self._sidecars.update(self._parents.prefix(path), _name(path), change)
+
+    def used_bytes(self) -> int | None:
+        """What the mount holds, as last counted; None before the first count. Never waits."""
+        return self._usage.used_bytes()
+
+    def available_bytes(self) -> int | None:
+        """What the quota has left; None without one, or while the used bytes are unknown."""
+        if self.quota is None or (used := self.used_bytes()) is None:
+            return None
+        return max(0, self.quota - used)
+
+    def account_info(self) -> AccountInfo:
+        """Used, quota and available bytes."""
+        return AccountInfo(self.used_bytes(), self.quota, self.available_bytes())
+
+    def _prepare_new(self, path: ResourcePath) -> None:
+        """What a resource that isn't there yet needs: a parent, and no one else's properties."""
+        self._parents.require(path)
+        self._parents.settle(path)
+        self._sidecars.put(self._parents.prefix(path), _name(path), {})
+
+    def _require_room(self, added: int) -> int | None:
+        """The bytes that the quota has left, None without limit. Raises OutOfSpaceError."""
+        available = self.available_bytes()
+        if available is not None and added > available:
+            raise OutOfSpaceError(f"the quota of {self.quota} bytes has no room for it")
+        return available
+
+
+def _row_of(resource: Resource) -> ObjectRow:
+    if resource.row is None:
+        raise IsACollectionError(f"a collection is at {resource.path}")
+    return resource.row
+
+
+def _name(path: ResourcePath) -> str:
+    return path[-1] if path else ""

@@ -1,0 +1,97 @@
+"""What a write owes the collection that it happens in.
+
+Owns the names that may be made, and the parent's marker: there before a member comes, and before
+the last one goes. Must not know what the write is.
+
+Invariants: a slashless x-directory becomes a proper marker before anything is written inside it;
+a marker that exists is never written again, since other tools keep data in theirs.
+"""
+
+from davbridge.errors import (
+    InvalidNameError,
+    NotFoundError,
+    ParentMissingError,
+    PreconditionFailedError,
+    StoreError,
+    UnavailableError,
+)
+from davbridge.paths import DELIMITER, ROOT, ResourcePath, is_visible, key_of, prefix_of
+from davbridge.store.base import ObjectRow, ObjectStore
+from davbridge.tree.markers import FOLDER_SUFFIX, MARKER, folder_stem, is_directory_type
+from davbridge.tree.properties import is_sidecar
+from davbridge.tree.view import View
+
+
+class Parents:
+    """The parents of paths below one prefix of a store."""
+
+    def __init__(self, store: ObjectStore, view: View) -> None:
+        self._store = store
+        self._view = view
+
+    def prefix(self, path: ResourcePath) -> str:
+        """The prefix of the collection that ``path`` is a member of; of the root: its own."""
+        return prefix_of(self._view.prefix, path[:-1])
+
+    def require_creatable(self, path: ResourcePath) -> None:
+        """Raises InvalidNameError where no resource may be made, whatever is there."""
+        if not path:
+            raise InvalidNameError("the root is there, and stays")
+        for segment in path:
+            if not is_visible(segment):
+                raise InvalidNameError(f"a reserved or unusable name: {segment!r}")
+        if folder_stem(path[-1]) is not None:
+            raise InvalidNameError(f"names that end in {FOLDER_SUFFIX} mark folders")
+        key_of(self._view.prefix, path)
+
+    def require(self, path: ResourcePath) -> None:
+        """Raises ParentMissingError unless the parent is a collection."""
+        parent = self._view.find(path[:-1])
+        if parent is None or not parent.is_collection:
+            raise ParentMissingError(f"/{DELIMITER.join(path[:-1])} is not a collection")
+
+    def settle(self, path: ResourcePath) -> None:
+        """Gives a parent that is an x-directory object a marker instead. The parent exists."""
+        parent = path[:-1]
+        if parent == ROOT:
+            return
+        row, is_prefix = self._store.lookup(key_of(self._view.prefix, parent))
+        if row is not None and not is_prefix:
+            self._replace_by_marker(row)
+
+    def keep(self, path: ResourcePath) -> None:
+        """Marks the parent if it is unmarked, and the resource at ``path`` its last member."""
+        parent = path[:-1]
+        if parent == ROOT:
+            return
+        prefix = prefix_of(self._view.prefix, parent)
+        key = prefix + path[-1]
+        leaving = (key, key + DELIMITER, key + FOLDER_SUFFIX)
+        for page in self._store.list_objects(prefix, delimiter=DELIMITER):
+            for other in (*(row.key for row in page.rows), *page.prefixes):
+                if other not in leaving and not is_sidecar(other):
+                    return
+        self._store.put_object(prefix, b"", MARKER)
+
+    def _replace_by_marker(self, row: ObjectRow) -> None:
+        self._require_still_directory(row)
+        try:
+            self._store.put_object(row.key + DELIMITER, b"", MARKER)
+        except UnavailableError:
+            raise
+        except StoreError:
+            # A store that keeps folders can't hold both. Nothing but an empty folder is at stake.
+            self._store.delete_object(row.key)
+            self._store.put_object(row.key + DELIMITER, b"", MARKER)
+        else:
+            self._store.delete_object(row.key)
+
+    def _require_still_directory(self, row: ObjectRow) -> None:
+        """Asks past all caches: another program may have put a file there."""
+        try:
+            with self._store.get_object(row.key, if_match=row.etag) as reader:
+                info = reader.info
+        except (NotFoundError, PreconditionFailedError) as error:
+            raise ParentMissingError(f"{row.key!r} is no longer a directory") from error
+        if info.row.size or not is_directory_type(info.attributes.content_type):
+            raise ParentMissingError(f"{row.key!r} is no longer a directory")

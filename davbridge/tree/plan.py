@@ -1,0 +1,218 @@
+"""What a COPY, a MOVE or a DELETE is going to do: pure functions from listings to plans.
+
+Owns the rules about which keys go where. Must not touch a store: a plan is made of rows that were
+listed, and is complete before the first write.
+
+Invariants:
+- A collection's keys are those that begin with its prefix, which ends in ``/``; so neighbours
+  (``a-``, ``ab``) are never touched. Inside, keys are copied byte for byte, except that an empty
+  ``x_$folder$`` becomes the marker ``x/``.
+- What was never shown is never dropped: keys without a path stay where they are, and so do objects
+  that a collection hides, in a DELETE or as the target of an overwrite.
+- Every target key fits S3's limit, or there is no plan.
+- A target's marker that exists is kept, not overwritten: other tools keep data in theirs.
+"""
+
+from collections.abc import Container, Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from davbridge.errors import AlreadyExistsError, InvalidNameError, StoreError
+from davbridge.paths import DELIMITER, ResourcePath, is_visible, path_of, require_key_length
+from davbridge.store.base import Attributes, ObjectRow
+from davbridge.tree.markers import MARKER, folder_stem
+from davbridge.tree.properties import is_sidecar
+from davbridge.tree.resource import Failure
+
+
+class Keys(NamedTuple):
+    """The keys that a resource consists of, by what may be done with them."""
+
+    own: tuple[ObjectRow, ...]
+    """Objects, markers and sidecars: they make the resource, and go when it goes."""
+    hidden: tuple[ObjectRow, ...] = ()
+    """Objects inside that a collection of the same name hides. They move, and never go."""
+    blockers: tuple[ObjectRow, ...] = ()
+    """Without a path. They stay, and keep their collection from going."""
+    beside: tuple[ObjectRow, ...] = ()
+    """``x_$folder$`` and a slashless ``x`` that mark the collection from outside its prefix."""
+    shadow: ObjectRow | None = None
+    """An object of the collection's own name, hidden by it. It stays where it is."""
+
+
+NO_KEYS = Keys(())
+
+
+class Copy(NamedTuple):
+    """One object to be copied. ``attributes`` replace the source's where they aren't None."""
+
+    source: ObjectRow
+    target: str
+    attributes: Attributes | None = None
+
+
+class Plan(NamedTuple):
+    """A COPY or MOVE, in the order in which it is carried out."""
+
+    clashes: tuple[ObjectRow, ...]
+    """Of the target: files where collections will be, and the reverse. They have to go first,
+    since stores that keep folders can't hold both."""
+    marker: str | None
+    """The target's marker, to be written where no copy makes the target exist."""
+    copies: tuple[Copy, ...]
+    extras: tuple[ObjectRow, ...]
+    """Of the target: members that the source hasn't. They go once the copies are verified."""
+    leaving: tuple[ObjectRow, ...]
+    """Of the source: what a MOVE deletes in the end."""
+    replaced: tuple[ObjectRow, ...] = ()
+    """Of the target: what the copies overwrite."""
+
+    @property
+    def added_bytes(self) -> int:
+        """By how much the bucket grows, before a MOVE's deletes."""
+        return _size(copy.source for copy in self.copies) - _size(
+            (*self.clashes, *self.extras, *self.replaced)
+        )
+
+
+def keys_inside(mount: str, rows: Iterable[ObjectRow], directories: Container[str] = ()) -> Keys:
+    """Sorts the rows of a collection's flat listing; ``beside`` is the caller's to add.
+
+    ``directories``: the keys of slashless directory objects among them, as far as they matter: of
+    those that a collection hides.
+    """
+    rows = tuple(rows)
+    parents = _parents(row.key for row in rows)
+    own: list[ObjectRow] = []
+    hidden: list[ObjectRow] = []
+    blockers: list[ObjectRow] = []
+    for row in rows:
+        is_marker = not row.size and (folder_stem(row.key) is not None or row.key in directories)
+        if path_of(mount, row.key) is None and not _is_own_sidecar(mount, row.key):
+            blockers.append(row)
+        elif row.key in parents and not is_marker:
+            hidden.append(row)
+        else:
+            own.append(row)
+    return Keys(tuple(own), tuple(hidden), tuple(blockers))
+
+
+def plan_file(source: Keys, target_key: str, target: Keys) -> Plan:
+    """Of the first key in ``source.own``; ``target`` is a file's keys or a collection's."""
+    row = source.own[0]
+    require_key_length(target_key)
+    replaced = tuple(old for old in target.own if old.key == target_key)
+    clashes = tuple(old for old in (*target.own, *target.beside) if old.key != target_key)
+    return Plan(
+        clashes, None, (Copy(row, target_key),), (), (*source.own, *source.beside), replaced
+    )
+
+
+def plan_tree(source_prefix: str, source: Keys, target_prefix: str, target: Keys) -> Plan:
+    """Of a collection with all its members; ``target`` is a file's keys or a collection's."""
+    old = {row.key: row for row in target.own}
+    shown = _targets(source_prefix, source.own, target_prefix)
+    moved = (*shown, *_targets(source_prefix, source.hidden, target_prefix))
+    wanted = {target_prefix, *(copy.target for copy in moved)}
+    for key in wanted:
+        require_key_length(key)
+    copies = tuple(copy for copy in moved if copy.target not in old or not _is_marker(copy.target))
+    is_marked = target_prefix in old or any(copy.target == target_prefix for copy in copies)
+    is_empty = all(is_sidecar(copy.target) for copy in copies)
+    clashes = _clashes({copy.target for copy in shown}, _parents(wanted), target)
+    kept = wanted.union(row.key for row in clashes)
+    return Plan(
+        clashes=clashes,
+        marker=target_prefix if not is_marked and (is_empty or source.beside) else None,
+        copies=copies,
+        extras=tuple(row for row in target.own if row.key not in kept),
+        leaving=(*source.own, *source.hidden, *source.beside),
+        replaced=tuple(old[copy.target] for copy in copies if copy.target in old),
+    )
+
+
+def obstacles(
+    mount: str, plan: Plan, source: Keys, target: Keys, *, is_move: bool
+) -> list[Failure]:
+    """Why a plan must not begin: what it would drop or bury without its ever being shown, and
+    what would keep a moved source from going."""
+    files = {copy.target for copy in plan.copies if not _is_marker(copy.target)}
+    unseen = (*target.hidden, *target.blockers, *([target.shadow] if target.shadow else []))
+    error = AlreadyExistsError("an object that is not shown is in the way")
+    failures = [
+        Failure(shown_path(mount, row.key), error)
+        for row in unseen
+        if row.key in files or not files.isdisjoint(_parents_of(row.key))
+    ]
+    return failures + (left_behind(mount, Keys((), blockers=source.blockers)) if is_move else [])
+
+
+def left_behind(mount: str, keys: Keys) -> list[Failure]:
+    """Why a collection can't go entirely: one failure for each place."""
+    no_path = "holds an object that has no path: %r"
+    failures: dict[ResourcePath, StoreError] = {
+        shown_path(mount, row.key): InvalidNameError(no_path % row.key) for row in keys.blockers
+    }
+    revealed = AlreadyExistsError("an object of the same name was hidden, and is left")
+    for row in (*keys.hidden, *([keys.shadow] if keys.shadow else [])):
+        failures[shown_path(mount, row.key)] = revealed
+    return [Failure(path, error) for path, error in failures.items()]
+
+
+def shown_path(mount: str, key: str) -> ResourcePath:
+    """The path of ``key``, or of the innermost collection that shows anything of it."""
+    shown: ResourcePath = ()
+    for segment in key[len(mount) :].removesuffix(DELIMITER).split(DELIMITER):
+        if not is_visible(segment):
+            break
+        shown = (*shown, segment)
+    return shown
+
+
+def _targets(source_prefix: str, rows: Sequence[ObjectRow], target_prefix: str) -> list[Copy]:
+    known = {row.key for row in rows}
+    copies = []
+    for row in rows:
+        target = target_prefix + row.key[len(source_prefix) :]
+        stem = None if row.size else folder_stem(row.key)
+        if stem is None:
+            copies.append(Copy(row, target))
+        elif stem not in known and stem + DELIMITER not in known:
+            marker = target_prefix + stem[len(source_prefix) :] + DELIMITER
+            copies.append(Copy(row, marker, MARKER))
+    return copies
+
+
+def _clashes(
+    files: Container[str], collections: Container[str], target: Keys
+) -> tuple[ObjectRow, ...]:
+    return tuple(
+        row
+        for row in (*target.own, *target.beside)
+        if row.key in collections or any(parent in files for parent in _parents_of(row.key))
+    )
+
+
+def _is_marker(key: str) -> bool:
+    return key.endswith(DELIMITER)
+
+
+def _parents(keys: Iterable[str]) -> set[str]:
+    """The slashless keys that would be collections' names, if these keys exist."""
+    return {parent for key in keys for parent in _parents_of(key)}
+
+
+def _parents_of(key: str) -> Iterator[str]:
+    at = key.find(DELIMITER)
+    while at >= 0:
+        yield key[:at]
+        at = key.find(DELIMITER, at + 1)
+
+
+def _is_own_sidecar(mount: str, key: str) -> bool:
+    parent = key.rpartition(DELIMITER)[0]
+    is_shown = not parent or path_of(mount, parent + DELIMITER) is not None
+    return is_sidecar(key) and is_shown
+
+
+def _size(rows: Iterable[ObjectRow]) -> int:
+    return sum(row.size for row in rows)

@@ -1,0 +1,177 @@
+"""COPY, MOVE and DELETE, carried out: plans become requests.
+
+Owns the order of the requests. Must not decide which keys are concerned; plans do.
+
+Invariants:
+- Clashes, marker, copies, verification, the target's properties, extras; only then a MOVE deletes,
+  and the source's properties go last. Whatever it stops at, each object is at the source or the
+  target, or at both.
+- A MOVE deletes nothing until every copy is verified. If one isn't, what was copied anew is
+  removed again, and the source stays whole.
+- A copy is of the very version that was listed, and never falls on an object that the listing
+  didn't show. A MOVE of a tree deletes only what is still that version.
+- What can't be dealt with comes back as a Failure with its path.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import NamedTuple
+
+from davbridge.errors import PreconditionFailedError, StoreError, UnavailableError
+from davbridge.store.base import ALWAYS, IF_ABSENT, DeleteFailure, ObjectRow, ObjectStore
+from davbridge.tree.markers import MARKER
+from davbridge.tree.plan import Copy, Keys, Plan, left_behind, shown_path
+from davbridge.tree.properties import is_sidecar
+from davbridge.tree.resource import Failure
+
+_BATCH = 256
+"""Copies that are handed to the pool at once: transfers take turns between batches, and one that
+fails stops soon."""
+
+_log = logging.getLogger(__name__)
+
+
+class Copied(NamedTuple):
+    """What the first half of a transfer did: everything up to the verified copies."""
+
+    created: tuple[str, ...]
+    """Keys that were not there before."""
+    failures: list[Failure]
+
+
+class Transfers:
+    """Carries out plans below one prefix of a store."""
+
+    def __init__(self, store: ObjectStore, mount: str, workers: int) -> None:
+        self._store = store
+        self._mount = mount
+        self._pool = ThreadPoolExecutor(workers, "davbridge-transfer")
+
+    def close(self) -> None:
+        self._pool.shutdown(cancel_futures=True)
+
+    def copy(self, plan: Plan, *, tree: str | None) -> Copied:
+        """Makes and verifies the copies; ``tree`` is the target's prefix if it is a collection."""
+        blocked = self._delete_rows(plan.clashes)
+        if blocked:
+            return Copied((), blocked)
+        created = [] if plan.marker is None else [plan.marker]
+        if plan.marker is not None:
+            self._store.put_object(plan.marker, b"", MARKER)
+        replaced = {row.key for row in plan.replaced}
+        ended = self._copy_all(plan.copies, replaced)
+        created += [c.target for c, error in ended if error is None and c.target not in replaced]
+        failures = [
+            Failure(shown_path(self._mount, copy.source.key), error)
+            for copy, error in ended
+            if error is not None
+        ]
+        if not failures and tree is not None and plan.copies:
+            failures = self._verify(plan.copies, tree)
+        return Copied(tuple(created), failures)
+
+    def undo(self, created: Sequence[str]) -> None:
+        """Removes what was copied anew."""
+        try:
+            failed = self._store.delete_objects(created)
+        except StoreError as error:
+            failed = [DeleteFailure(key, error) for key in created]
+        for failure in failed:
+            _log.error("left of a move that failed: %r (%s)", failure.key, failure.error)
+
+    def drop_extras(self, plan: Plan) -> list[Failure]:
+        """Deletes the members of the target that the source hasn't."""
+        return self._delete_rows(plan.extras)
+
+    def drop_source(self, plan: Plan, *, tree: str | None) -> list[Failure]:
+        """The end of a MOVE. ``tree``: the source's prefix; what changed in it meanwhile stays."""
+        if tree is None:
+            return self._delete_rows(plan.leaving)
+        now = {row.key: row for page in self._store.list_objects(tree) for row in page.rows}
+        changed = [row for row in plan.leaving if _is_changed(row, now.get(row.key))]
+        error = PreconditionFailedError("was changed while it was moved, and is left")
+        failures = [Failure(shown_path(self._mount, row.key), error) for row in changed]
+        left = {row.key for row in changed}
+        return failures + self._delete_tree([r for r in plan.leaving if r.key not in left], left)
+
+    def delete(self, keys: Keys) -> list[Failure]:
+        """Deletes what may be deleted, and tells what is left."""
+        failures = left_behind(self._mount, keys)
+        left = [row.key for row in (*keys.blockers, *keys.hidden)]
+        return failures + self._delete_tree((*keys.own, *keys.beside), left)
+
+    def _delete_tree(self, rows: Sequence[ObjectRow], left: Iterable[str]) -> list[Failure]:
+        """Sidecars go last, and only from a tree that goes entirely."""
+        failures = self._delete_rows([row for row in rows if not is_sidecar(row.key)])
+        if not failures and not tuple(left):
+            failures = self._delete_rows([row for row in rows if is_sidecar(row.key)])
+        return failures
+
+    def _delete_rows(self, rows: Sequence[ObjectRow]) -> list[Failure]:
+        if not rows:
+            return []
+        if len(rows) == 1:
+            return self._delete_one(rows[0].key)
+        return [
+            Failure(shown_path(self._mount, failure.key), failure.error)
+            for failure in self._store.delete_objects([row.key for row in rows])
+        ]
+
+    def _delete_one(self, key: str) -> list[Failure]:
+        try:
+            self._store.delete_object(key)
+        except StoreError as error:
+            return [Failure(shown_path(self._mount, key), error)]
+        return []
+
+    def _copy_all(
+        self, copies: Sequence[Copy], replaced: set[str]
+    ) -> list[tuple[Copy, StoreError | None]]:
+        """Every copy with how it ended. After a batch with a failure no other is begun: the
+        first of the rest then stands for them."""
+
+        def copy_one(copy: Copy) -> StoreError | None:
+            condition = ALWAYS if copy.target in replaced else IF_ABSENT
+            return _error_of(
+                lambda: self._store.copy_object(
+                    copy.source, copy.target, attributes=copy.attributes, condition=condition
+                )
+            )
+
+        if len(copies) == 1:
+            return [(copies[0], copy_one(copies[0]))]
+        ended: list[tuple[Copy, StoreError | None]] = []
+        for start in range(0, len(copies), _BATCH):
+            batch = copies[start : start + _BATCH]
+            results = list(zip(batch, self._pool.map(copy_one, batch), strict=True))
+            ended += results
+            if any(error is not None for _, error in results):
+                break
+        if len(ended) < len(copies):
+            stopped = UnavailableError(f"{len(copies) - len(ended)} copies were not begun")
+            ended.append((copies[len(ended)], stopped))
+        return ended
+
+    def _verify(self, copies: Sequence[Copy], target: str) -> list[Failure]:
+        sizes = {
+            row.key: row.size for page in self._store.list_objects(target) for row in page.rows
+        }
+        error = UnavailableError("the copy isn't there as it should be")
+        return [
+            Failure(shown_path(self._mount, copy.target), error)
+            for copy in copies
+            if sizes.get(copy.target) != copy.source.size
+        ]
+
+
+def _is_changed(planned: ObjectRow, now: ObjectRow | None) -> bool:
+    return now is not None and (now.etag, now.size) != (planned.etag, planned.size)
+
+
+def _error_of(action: Callable[[], object]) -> StoreError | None:
+    try:
+        action()
+    except StoreError as error:
+        return error
+    return None

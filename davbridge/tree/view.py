@@ -1,0 +1,186 @@
+"""What there is: the reading side of the namespace.
+
+Owns the decision which keys are shown as what; lookups and listings decide alike. Must not write.
+
+Invariants:
+- ``find`` of a path and ``members`` of its parent agree, key by key, on the decision table:
+  a marker or any key inside makes a collection; a collection hides an object of the same name; an
+  object hides an ``x_$folder$`` of its name; an empty ``x_$folder$`` itself is never shown.
+- What has no path, or a reserved one, is never shown.
+- A listing never asks per member, except for the verdicts on empty objects, and gives each page
+  as soon as it is settled; nothing that it gave changes its kind later in the same listing.
+"""
+
+import logging
+import unicodedata
+from collections.abc import Callable, Iterable, Iterator
+from itertools import chain
+from threading import Lock
+
+from cachetools import LRUCache
+
+from davbridge.errors import InvalidNameError, NotACollectionError, NotFoundError
+from davbridge.paths import DELIMITER, ResourcePath, is_visible, key_of, prefix_of
+from davbridge.store.base import ObjectRow, ObjectStore, Page
+from davbridge.tree.markers import FOLDER_SUFFIX, DirectoryVerdicts, folder_stem
+from davbridge.tree.resource import Resource
+
+_log = logging.getLogger(__name__)
+
+
+class View:
+    """Resources at paths, over the keys below one prefix of a store."""
+
+    def __init__(self, store: ObjectStore, prefix: str, verdicts: DirectoryVerdicts) -> None:
+        self.prefix = prefix
+        self._store = store
+        self._verdicts = verdicts
+        self._logged: LRUCache[str, None] = LRUCache(1000)
+        self._lock = Lock()
+
+    def find(self, path: ResourcePath) -> Resource | None:
+        """What is at ``path``; its path is in the spelling that the bucket has."""
+        found = self._find_exactly(path)
+        if found is None and (spelled := self._respell(path)) is not None:
+            return self._find_exactly(spelled)
+        return found
+
+    def lookup(self, path: ResourcePath) -> Resource:
+        """What is at ``path``. Raises NotFoundError."""
+        found = self.find(path)
+        if found is None:
+            raise NotFoundError(f"nothing is at /{'/'.join(path)}")
+        return found
+
+    def spelled(self, path: ResourcePath) -> ResourcePath:
+        """The path that a write to ``path`` goes to: in existing spelling, as far as it exists."""
+        if all(map(str.isascii, path)):
+            return path
+        found = self.find(path)
+        return found.path if found else (*self.spelled(path[:-1]), path[-1])
+
+    def members(self, path: ResourcePath) -> Iterator[Resource]:
+        """The members of the collection at ``path``, page by page.
+
+        The first page is fetched here, so that a missing collection is told before an answer
+        begins: raises NotFoundError and NotACollectionError.
+        """
+        try:
+            prefix = prefix_of(self.prefix, path)
+        except InvalidNameError as error:
+            raise NotFoundError(str(error)) from error
+        if not all(map(is_visible, path)):
+            raise NotFoundError(f"nothing is at /{'/'.join(path)}")
+        pages = self._store.list_objects(prefix, delimiter=DELIMITER)
+        first = next(pages)
+        if path and not first.rows and not first.prefixes and first.is_last:
+            return self._members_of_unlisted(path)
+        return self._resources(path, prefix, chain((first,), pages))
+
+    def folder_row(self, key: str) -> ObjectRow | None:
+        """The empty ``key_$folder$``, where there is one."""
+        try:
+            row = self._store.lookup(key + FOLDER_SUFFIX).row
+        except InvalidNameError:  # Longer than keys can be.
+            return None
+        return row if row is not None and not row.size else None
+
+    def _members_of_unlisted(self, path: ResourcePath) -> Iterator[Resource]:
+        """For a prefix without keys: marked from outside, or in another spelling."""
+        actual = self.lookup(path)
+        if not actual.is_collection:
+            raise NotACollectionError(f"/{'/'.join(path)} is not a collection")
+        return iter(()) if actual.path == path else self.members(actual.path)
+
+    def _find_exactly(self, path: ResourcePath) -> Resource | None:
+        if not path:
+            return Resource(path, None)
+        if not all(map(is_visible, path)):
+            return None
+        try:
+            key = key_of(self.prefix, path)
+        except InvalidNameError:
+            return None
+        row, is_prefix = self._store.lookup(key)
+        if is_prefix:
+            if row is not None:
+                self._log_hidden(row)
+            return Resource(path, None)
+        if row is None:
+            return Resource(path, None) if self.folder_row(key) else None
+        if not row.size and folder_stem(key) is not None:
+            return None
+        return Resource(path, None if self._verdicts.is_directory(row) else row)
+
+    def _respell(self, path: ResourcePath) -> ResourcePath | None:
+        """The path of the same text in other Unicode forms, where exactly one exists.
+
+        Finder sends decomposed names, the others composed ones; mixtures within one name are not
+        looked for, since that would take the listing of the parent.
+        """
+        spelled: ResourcePath = ()
+        for segment in path:
+            forms = dict.fromkeys((segment, *_other_forms(segment)))
+            if len(forms) > 1:
+                there = [form for form in forms if self._find_exactly((*spelled, form))]
+                segment = segment if segment in there else there[0] if len(there) == 1 else segment
+            spelled = (*spelled, segment)
+        return spelled if spelled != path else None
+
+    def _resources(
+        self, path: ResourcePath, prefix: str, pages: Iterable[Page]
+    ) -> Iterator[Resource]:
+        for objects, collections in settled(prefix, pages, self._log_hidden):
+            directories = self._verdicts.among([row for row in objects.values() if not row.size])
+            for name in collections:
+                yield Resource((*path, name), None)
+            for name, row in objects.items():
+                yield Resource((*path, name), None if row.key in directories else row)
+
+    def _log_hidden(self, row: ObjectRow) -> None:
+        with self._lock:
+            is_news = row.key not in self._logged
+            self._logged[row.key] = None
+        if is_news:
+            _log.warning("hidden by a collection of the same name: object %r", row.key)
+
+
+def settled(
+    prefix: str, pages: Iterable[Page], on_hidden: Callable[[ObjectRow], None]
+) -> Iterator[tuple[dict[str, ObjectRow], list[str]]]:
+    """Objects and collections by name, for each page of a listing, with nothing left to be said.
+
+    ``x`` comes before ``x/``, and both before ``x_$folder$``, but other keys may lie between them
+    and a page may end there. All of those begin with ``x``. So a row that the page's last key
+    begins with is held back, and a name that it begins with is remembered.
+    """
+    held: dict[str, ObjectRow] = {}
+    seen: set[str] = set()
+    for page in pages:
+        last = max("", *(row.key for row in page.rows[-1:]), *page.prefixes[-1:])
+        rows = held | {row.key[len(prefix) :]: row for row in page.rows}
+        collections = [
+            name for inside in page.prefixes if is_visible(name := inside[len(prefix) : -1])
+        ]
+        shadowing = set(collections)
+        held = {}
+        objects: dict[str, ObjectRow] = {}
+        for name, row in rows.items():
+            if not row.size and (stem := folder_stem(name)) is not None:
+                if stem not in seen and stem not in shadowing and stem not in rows:
+                    collections.append(stem)
+            elif name in shadowing:
+                on_hidden(row)
+            elif not page.is_last and last < row.key + DELIMITER:
+                held[name] = row
+            elif is_visible(name):
+                objects[name] = row
+        yield objects, collections
+        known = chain(seen, shadowing, rows)
+        seen = {name for name in known if last.startswith(prefix + name)}
+
+
+def _other_forms(segment: str) -> tuple[str, ...]:
+    if segment.isascii():
+        return ()
+    return unicodedata.normalize("NFC", segment), unicodedata.normalize("NFD", segment)
