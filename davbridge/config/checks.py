@@ -25,9 +25,9 @@ _BUCKET = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{1,253}[A-Za-z0-9]")
 _HOST_NAME = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?:\.[A-Za-z0-9_-]{1,63})*\.?")
 
 _ARGON2ID = re.compile(
-    r"\$argon2id\$v=19\$m=\d{1,9},t=\d{1,4},p=\d{1,3}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{22,86}"
+    r"\$argon2id\$v=19\$m=\d{1,7},t=\d{1,4},p=\d{1,3}\$[A-Za-z0-9+/]{11,86}\$[A-Za-z0-9+/]{16,86}"
 )
-_BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|[12]\d|3[01])\$[./A-Za-z0-9]{53}")
+_BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|1\d|2[0-4])\$[./A-Za-z0-9]{53}")
 
 
 class ConfigError(Exception):
@@ -108,8 +108,8 @@ def is_loopback(host: str) -> bool:
 
 def require_user_name(setting: str, value: str) -> None:
     # RFC 7617 §2: a user-id can hold neither a colon nor control characters.
-    if not value or ":" in value or not value.isprintable():
-        reject(setting, f"must be a name without ':' or control characters, not {value!r}")
+    if not value.strip() or value != value.strip() or ":" in value or not value.isprintable():
+        reject(setting, f"must be a name without ':', blanks around it, or controls: {value!r}")
 
 
 def require_password_hash(setting: str, value: str) -> None:

@@ -6,6 +6,7 @@ Invariants: an instance that exists is valid; secrets never show in a repr.
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
+from unicodedata import normalize
 
 from davbridge.config import checks
 from davbridge.config.checks import MIB, reject
@@ -148,10 +149,10 @@ class AccessSettings:
     """Whether no login, or passwords in plain HTTP, are accepted from other machines."""
 
     def __post_init__(self) -> None:
-        checks.require_text("access.realm", self.realm)
-        if '"' in self.realm or "\\" in self.realm:
-            reject("access.realm", "can't hold '\"' or '\\'")
-        names = [user.name for user in self.users]
+        if not self.realm.isascii() or not self.realm.isprintable():
+            reject("access.realm", "must be ASCII without control characters")
+        # macOS may send a name decomposed that was typed composed here.
+        names = [normalize("NFC", user.name) for user in self.users]
         if len(set(names)) < len(names):
             twice = next(name for name in names if names.count(name) > 1)
             reject("access.users", f"has {twice!r} twice")

@@ -1,0 +1,159 @@
+"""From a fresh clone to a drive: ``python3 deploy/quickstart.py``.
+
+Owns the way there and back: an environment from the lock file, ``davbridge serve`` on this
+machine alone, the words about what to do next, and passing the end on. Extra arguments go to
+``davbridge serve``. Only the standard library; must not know how davbridge works.
+"""
+
+from __future__ import annotations
+
+import argparse
+import platform
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+sys.path.insert(0, str(ROOT))
+
+from deploy.locked_venv import LockedVenv, SetupError, require_python, tell  # noqa: E402
+
+DATA = ROOT / "davbridge-data"
+
+STORE_PLATFORMS = {
+    ("linux", "x86_64"),
+    ("linux", "aarch64"),
+    ("darwin", "arm64"),
+    ("win32", "amd64"),
+}
+"""Where the embedded store has a wheel, as sys.platform and platform.machine() say it."""
+
+MOUNT = {
+    "darwin": """\
+In Finder press Cmd-K, enter {url} and choose to connect as Guest.""",
+    "win32": """\
+In a command prompt:  net use * {url}
+(If "net use" finds no network, start Windows' client for it once:  sc start WebClient)
+Windows refuses files over 50 MB until an administrator's prompt has said:
+  reg add HKLM\\SYSTEM\\CurrentControlSet\\Services\\WebClient\\Parameters ^
+    /v FileSizeLimitInBytes /t REG_DWORD /d 0xffffffff /f
+  net stop WebClient & net start WebClient""",
+    "linux": """\
+GNOME Files:  Other Locations, then connect to {dav_url}
+davfs2:       sudo mount -t davfs {url} /mnt   (an empty user name and password)
+rclone:       rclone mount ":webdav,url='{url}',vendor=other:" ~/drive""",
+}
+
+
+def main(arguments: list[str]) -> int:
+    relay = Relay()
+    try:
+        require_python()
+        arguments, data = serve_arguments(arguments)
+        if data:
+            require_store_platform()
+        environment = LockedVenv(ROOT / ".venv-quickstart", ROOT / "deploy" / "requirements.txt")
+        environment.ensure()
+    except SetupError as error:
+        tell(str(error))
+        return 2
+    except Stopped:
+        return 0
+    return serve([str(environment.python), "-m", "davbridge", "serve", *arguments], data, relay)
+
+
+class Stopped(BaseException):
+    """A signal asked for the end before there was a server to pass it on to."""
+
+
+class Relay:
+    """SIGINT, SIGTERM and SIGHUP, passed on as SIGTERM to the server once there is one."""
+
+    def __init__(self) -> None:
+        self._starting = False
+        self._came_early = False
+        self._server: subprocess.Popen[str] | None = None
+        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
+            signum = getattr(signal, name, None)
+            # Windows has no SIGHUP; what is ignored already (nohup) stays so.
+            if signum is not None and signal.getsignal(signum) is not signal.SIG_IGN:
+                signal.signal(signum, self._receive)
+
+    def start(self, command: list[str]) -> subprocess.Popen[str]:
+        """Starts the server in a session of its own, so that Ctrl-C in the terminal reaches it
+        once, through here, and not twice, which would mean "at once, whatever is under way"."""
+        self._starting = True
+        self._server = subprocess.Popen(
+            command, stdout=subprocess.PIPE, text=True, start_new_session=True
+        )
+        if self._came_early:
+            self._server.terminate()
+        return self._server
+
+    def _receive(self, signum: int, frame: object) -> None:
+        if self._server is not None:
+            # Windows has sent it to the server already, and terminate() would kill it there.
+            if sys.platform != "win32":
+                self._server.terminate()
+        elif self._starting:
+            self._came_early = True
+        else:
+            raise Stopped
+
+
+def serve_arguments(arguments: list[str]) -> tuple[list[str], Path | None]:
+    """The arguments of ``davbridge serve``, and the embedded store's folder if one will be used.
+
+    Ours are left out where the person's choose otherwise.
+    """
+    parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    parser.add_argument("--config")
+    parser.add_argument("--user")
+    parser.add_argument("--anonymous", action="store_true")
+    parser.add_argument("--embedded", nargs="?")
+    chosen, rest = parser.parse_known_args(arguments)
+    if chosen.config:
+        return arguments, None
+    data = Path(chosen.embedded).resolve() if chosen.embedded else DATA
+    who = ["--user", chosen.user] if chosen.user else ["--anonymous"]
+    return ["--embedded", str(data), *who, *rest], data
+
+
+def require_store_platform() -> None:
+    """Raises SetupError where there is no wheel of the embedded store."""
+    machine = platform.machine().lower()
+    if (sys.platform, machine) in STORE_PLATFORMS:
+        return
+    which = "Intel Macs" if sys.platform == "darwin" else f"{sys.platform} on {machine}"
+    raise SetupError(
+        f"the embedded store has no build for {which}: pip install {ROOT} into an environment of"
+        " your own, and name a bucket of an S3 store: davbridge serve BUCKET"
+    )
+
+
+def serve(command: list[str], data: Path | None, relay: Relay) -> int:
+    """Runs davbridge until it ends, and gives its exit code."""
+    with relay.start(command) as server:
+        assert server.stdout is not None  # it was asked for
+        # One line, once it answers; none, where it ends before: its own words are on stderr then.
+        ready = server.stdout.readline().strip()
+        if ready:
+            print(next_steps(ready, data), flush=True)
+        return server.wait()
+
+
+def next_steps(ready: str, data: Path | None) -> str:
+    """What a person does with a drive whose URL is the last word of ``ready``."""
+    url = ready.split()[-1]
+    dav_url = url.replace("http", "dav", 1)
+    mount = MOUNT.get(sys.platform, MOUNT["linux"]).format(url=url, dav_url=dav_url)
+    lines = [ready, "", "Mount it:", *("  " + line for line in mount.splitlines()), ""]
+    if data:
+        lines.append(f"Your files are kept in {data}, also when davbridge is stopped.")
+    lines.append("Ctrl-C stops it; the same command starts it again.")
+    return "\n".join(lines)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
