@@ -1,0 +1,66 @@
+"""The WSGI application of a mount: WsgiDAV's app with our provider and our request server.
+
+WsgiDAV routes a request to its provider; the request server above it answers. What WsgiDAV would
+do by itself and gets wrong is kept from it: it reads no body, and prints no log.
+"""
+
+import logging
+from collections.abc import Callable, Iterable
+
+from wsgidav.wsgidav_app import WsgiDAVApp
+
+from davbridge.config import DriveSettings
+from davbridge.dav.errors import RefusalError, status_line
+from davbridge.dav.locks import LockStore, MemoryLockStore
+from davbridge.dav.provider import BucketProvider
+from davbridge.dav.request import Environ, Request
+from davbridge.dav.server import RequestServer, StartResponse
+from davbridge.tree.namespace import Namespace
+
+WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
+
+
+def build(
+    namespace: Namespace, drive: DriveSettings, locks: LockStore | None = None
+) -> WsgiApplication:
+    """The application that serves ``namespace`` at ``/``."""
+    # It calls every streamed answer an error, and every request a line.
+    logging.getLogger("wsgidav").setLevel(logging.CRITICAL)
+    provider = BucketProvider(namespace, drive)
+    server = RequestServer(provider, locks if locks is not None else MemoryLockStore())
+    app: WsgiApplication = WsgiDAVApp(
+        {
+            "provider_mapping": {"/": provider},
+            "middleware_stack": [server],
+            "http_authenticator": {"accept_basic": False, "accept_digest": False},
+            "lock_storage": None,
+            "property_manager": None,
+            "verbose": 0,
+            "logging": {"enable": False},
+        }
+    )
+    return _Front(app)
+
+
+class _Front:
+    """Hands WsgiDAV what it can't misread: a path that is checked, a body that it leaves alone."""
+
+    def __init__(self, app: WsgiApplication) -> None:
+        self._app = app
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        try:
+            path = Request(environ).path
+        except RefusalError as refusal:
+            return _refuse(refusal, start_response)
+        # WSGI's native strings hold bytes as latin-1 (PEP 3333).
+        environ["PATH_INFO"] = ("/" + "/".join(path)).encode().decode("latin-1")
+        environ["wsgidav.all_input_read"] = 1
+        return self._app(environ, start_response)
+
+
+def _refuse(refusal: RefusalError, start_response: StartResponse) -> Iterable[bytes]:
+    kind, body = refusal.body()
+    headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]
+    start_response(status_line(refusal.status), headers)
+    return [body]

@@ -1,0 +1,128 @@
+"""Conditional requests: RFC 9110 §13 on the target, RFC 4918 §10.4 on the resources it names.
+
+Pure but for the looking up of tagged resources, which is passed in. Invariant: a condition on a
+resource that doesn't exist is evaluated, never skipped.
+"""
+
+import re
+from collections.abc import Callable
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime, parsedate_to_datetime
+
+from davbridge.dav.errors import RefusalError
+from davbridge.dav.if_header import IfCondition, IfList, holds
+from davbridge.dav.request import Request
+from davbridge.paths import ResourcePath
+from davbridge.tree.resource import Resource
+
+_ENTITY_TAG = re.compile(r'\s*((?:W/)?"[^"]*")\s*(?:,|$)')
+
+
+def entity_tag(resource: Resource) -> str:
+    """As in the ETag header: strong and quoted; empty for a collection."""
+    return f'"{resource.etag}"' if resource.etag else ""
+
+
+def http_date(moment: datetime) -> str:
+    """RFC 9110 §5.6.7."""
+    return format_datetime(moment, usegmt=True)
+
+
+def check_http(request: Request, resource: Resource | None) -> bool:
+    """Evaluates If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since, in the order
+    of RFC 9110 §13.2.2. True where the answer is 304; raises RefusalError 412."""
+    if_match, if_none_match = request.header("IF_MATCH"), request.header("IF_NONE_MATCH")
+    if if_match is not None:
+        if not _matches(if_match, resource, strong=True):
+            raise RefusalError(412, "If-Match does not hold")
+    elif _is_modified_since(request.header("IF_UNMODIFIED_SINCE"), resource):
+        raise RefusalError(412, "If-Unmodified-Since does not hold")
+    is_read = request.method in ("GET", "HEAD")
+    if if_none_match is not None:
+        if not _matches(if_none_match, resource, strong=False):
+            return False
+        if is_read:
+            return True
+        raise RefusalError(412, "If-None-Match does not hold")
+    since = request.header("IF_MODIFIED_SINCE")
+    return (
+        is_read
+        and resource is not None
+        and since is not None
+        and _is_modified_since(since, resource) is False
+    )
+
+
+def check_if(
+    request: Request,
+    find: Callable[[ResourcePath], Resource | None],
+    is_locked_with: Callable[[ResourcePath, str], bool],
+) -> None:
+    """Evaluates the If header. Raises RefusalError 412 where no list of it holds.
+
+    ``is_locked_with`` tells whether a live lock with that token covers the path.
+    """
+
+    def condition_holds(condition: IfCondition, path: ResourcePath) -> bool:
+        if condition.token is not None:
+            result = is_locked_with(path, condition.token)
+        else:
+            resource = find(path)
+            result = resource is not None and entity_tag(resource) == condition.etag
+        return result is not condition.negated
+
+    def list_holds(each: IfList) -> bool:
+        path = each.resource(request.path)
+        if path is None:
+            return all(condition.negated for condition in each.conditions)
+        return all(condition_holds(condition, path) for condition in each.conditions)
+
+    if not holds(request.if_lists, list_holds):
+        raise RefusalError(412, "the If header does not hold")
+
+
+def range_applies(request: Request, resource: Resource) -> bool:
+    """If-Range (RFC 9110 §13.1.5): whether Range is to be honoured, not the whole sent."""
+    value = request.header("IF_RANGE")
+    if value is None:
+        return True
+    if '"' in value:
+        return value.strip() == entity_tag(resource)
+    date = _parse_date(value)
+    return date is not None and date == _seconds(resource.modified)
+
+
+def _matches(header: str, resource: Resource | None, *, strong: bool) -> bool:
+    """Whether the list of entity tags in ``header``, or ``*``, names the present state."""
+    if header.strip() == "*":
+        return resource is not None
+    if resource is None or not resource.etag:
+        return False
+    tags, at = [], 0
+    while match := _ENTITY_TAG.match(header, at):
+        tags.append(match[1])
+        at = match.end()
+    if not strong:
+        tags = [tag.removeprefix("W/") for tag in tags]
+    return entity_tag(resource) in tags
+
+
+def _is_modified_since(value: str | None, resource: Resource | None) -> bool | None:
+    """None where the header is missing, or no date (RFC 9110 §13.1.3: it is ignored then)."""
+    date = _parse_date(value) if value is not None else None
+    if date is None:
+        return None
+    return resource is None or _seconds(resource.modified) > date
+
+
+def _seconds(moment: datetime) -> datetime:
+    """To the second, as HTTP tells it."""
+    return moment - timedelta(microseconds=moment.microsecond)
+
+
+def _parse_date(value: str) -> datetime | None:
+    try:
+        date = parsedate_to_datetime(value)
+    except ValueError:
+        return None
+    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -1,0 +1,113 @@
+"""Refusals, and the one place where a StoreError becomes one.
+
+Owns the mapping from what the namespace raises to what a client is told. Must not know boto3.
+
+Invariants: everything that `dav/` raises on purpose is a DAVError; the cause stays chained.
+"""
+
+from collections.abc import Sequence
+from xml.sax.saxutils import escape
+
+from wsgidav.dav_error import DAVError
+
+from davbridge import errors
+
+REASONS = {
+    200: "OK",
+    201: "Created",
+    204: "No Content",
+    206: "Partial Content",
+    207: "Multi-Status",
+    304: "Not Modified",
+    400: "Bad Request",
+    403: "Forbidden",
+    404: "Not Found",
+    405: "Method Not Allowed",
+    409: "Conflict",
+    412: "Precondition Failed",
+    413: "Content Too Large",
+    415: "Unsupported Media Type",
+    416: "Range Not Satisfiable",
+    423: "Locked",
+    424: "Failed Dependency",
+    500: "Internal Server Error",
+    501: "Not Implemented",
+    502: "Bad Gateway",
+    503: "Service Unavailable",
+    507: "Insufficient Storage",
+}
+
+
+def status_line(status: int) -> str:
+    """As in ``HTTP/1.1 404 Not Found``, without the protocol."""
+    return f"{status} {REASONS[status]}"
+
+
+class RefusalError(DAVError):
+    """A request is answered with an error status.
+
+    ``condition`` is the local name of the RFC 4918 §16 pre- or postcondition that failed, told
+    in a DAV:error body with the ``hrefs`` that it concerns.
+    """
+
+    def __init__(
+        self,
+        status: int,
+        message: str,
+        *,
+        condition: str | None = None,
+        hrefs: Sequence[str] = (),
+        headers: Sequence[tuple[str, str]] = (),
+    ) -> None:
+        super().__init__(status, message)
+        self.status = status
+        self.message = message
+        self.condition = condition
+        self.hrefs = tuple(hrefs)
+        self.headers = tuple(headers)
+
+    def body(self) -> tuple[str, bytes]:
+        """Content type and bytes of the answer."""
+        if self.condition is None:
+            return "text/plain; charset=utf-8", f"{self.message}\n".encode()
+        document = f'<?xml version="1.0" encoding="utf-8"?>\n{self.error_element()}'
+        return "application/xml; charset=utf-8", document.encode()
+
+    def error_element(self) -> str:
+        """The DAV:error element, declaring its namespace; empty without a condition."""
+        if self.condition is None:
+            return ""
+        hrefs = "".join(f"<D:href>{escape(href)}</D:href>" for href in self.hrefs)
+        element = f"<D:{self.condition}>{hrefs}</D:{self.condition}>"
+        return f'<D:error xmlns:D="DAV:">{element}</D:error>'
+
+
+RETRY_AFTER = ("Retry-After", "5")
+"""Seconds. The store's own retries have been used up by then."""
+
+_STATUS: tuple[tuple[type[errors.StoreError], int], ...] = (
+    (errors.NotFoundError, 404),
+    (errors.PreconditionFailedError, 412),
+    (errors.AccessDeniedError, 403),
+    (errors.InvalidNameError, 403),
+    (errors.TooLargeError, 413),
+    (errors.OutOfSpaceError, 507),
+    (errors.UnavailableError, 503),
+    (errors.TruncatedError, 503),
+    (errors.NotACollectionError, 409),
+    (errors.IsACollectionError, 405),
+    (errors.ParentMissingError, 409),
+    (errors.AlreadyExistsError, 405),
+)
+
+
+def status_of(error: errors.StoreError) -> int:
+    """The status that tells a client of ``error``; 500 for one that has no better."""
+    return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+
+
+def refusal_of(error: errors.StoreError) -> RefusalError:
+    """What a client is told of ``error``; raise it ``from`` the error."""
+    status = status_of(error)
+    headers = [RETRY_AFTER] if status == 503 else []
+    return RefusalError(status, str(error) or REASONS[status], headers=headers)

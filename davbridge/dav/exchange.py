@@ -1,0 +1,91 @@
+"""What a verb works with: the request, the mount, the locks; and what it answers.
+
+Invariant: an exchange lives for one request.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+from functools import cached_property
+
+from davbridge.dav.conditions import check_http, check_if
+from davbridge.dav.errors import RefusalError, refusal_of
+from davbridge.dav.guard import Guard
+from davbridge.dav.locks import LockStore
+from davbridge.dav.provider import BucketProvider
+from davbridge.dav.request import Request
+from davbridge.dav.resources import BucketMember
+from davbridge.errors import StoreError
+from davbridge.paths import ResourcePath
+from davbridge.tree.namespace import Namespace
+from davbridge.tree.resource import Resource
+
+Headers = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A status with its headers and body. A body with a ``close`` is closed by the server."""
+
+    status: int
+    headers: Headers = field(default_factory=list)
+    body: Iterable[bytes] = ()
+
+
+def complete(
+    status: int, content_type: str, body: bytes, headers: Headers | None = None
+) -> Response:
+    """A response whose whole body is known."""
+    own = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
+    return Response(status, own + (headers or []), [body])
+
+
+def empty(status: int, headers: Headers | None = None) -> Response:
+    """A response without a body. A 204 has no Content-Length (RFC 9110 §8.6)."""
+    own = [] if status in (204, 304) else [("Content-Length", "0")]
+    return Response(status, own + (headers or []))
+
+
+class Exchange:
+    """One request on its way through."""
+
+    def __init__(self, request: Request, provider: BucketProvider, locks: LockStore) -> None:
+        self.request = request
+        self.provider = provider
+        self.locks = locks
+        self.guard = Guard(locks, request)
+
+    @property
+    def namespace(self) -> Namespace:
+        return self.provider.namespace
+
+    @property
+    def path(self) -> ResourcePath:
+        return self.request.path
+
+    @cached_property
+    def resource(self) -> BucketMember | None:
+        """What is at the request's path, or None."""
+        return self.provider.resource_at(self.path, self.request.environ)
+
+    @property
+    def node(self) -> Resource | None:
+        """The same, as the namespace shows it."""
+        return self.resource.node if self.resource else None
+
+    def require(self) -> BucketMember:
+        """The resource. Raises RefusalError 404."""
+        if self.resource is None:
+            raise RefusalError(404, "there is nothing here")
+        return self.resource
+
+    def find(self, path: ResourcePath) -> Resource | None:
+        """What is at another path. Raises RefusalError."""
+        try:
+            return self.namespace.find(path)
+        except StoreError as error:
+            raise refusal_of(error) from error
+
+    def check_conditions(self) -> bool:
+        """Every conditional header. True where the answer is 304; raises RefusalError 412."""
+        check_if(self.request, self.find, self.guard.is_locked_with)
+        return check_http(self.request, self.node)

@@ -1,0 +1,33 @@
+"""Answers that name the members on which a method failed (RFC 4918 §13)."""
+
+from collections.abc import Iterable, Iterator
+
+from davbridge.dav import multistatus
+from davbridge.dav.errors import RefusalError, refusal_of
+from davbridge.dav.exchange import Response, complete
+from davbridge.dav.guard import locked
+from davbridge.dav.locks import Lock
+from davbridge.dav.target import href
+from davbridge.tree.resource import Failure
+
+MemberRefusal = tuple[str, RefusalError]
+"""An href, and what was refused there."""
+
+
+def multi_status(refusals: Iterable[MemberRefusal]) -> Response:
+    """207 with one response for each."""
+    responses = [multistatus.status_response(*each) for each in refusals]
+    return complete(207, multistatus.CONTENT_TYPE, b"".join(multistatus.document(responses)))
+
+
+def refused_members(locks: Iterable[Lock]) -> Iterator[MemberRefusal]:
+    """The roots of locks inside a tree, each with 423."""
+    for lock in locks:
+        yield href(lock.root, is_collection=lock.is_collection), locked([lock])
+
+
+def failed_members(failures: Iterable[Failure]) -> Iterator[MemberRefusal]:
+    """What the namespace could not deal with. Whether a member is a collection isn't known then:
+    its href is the one without a slash."""
+    for failure in failures:
+        yield href(failure.path, is_collection=False), refusal_of(failure.error)

@@ -1,0 +1,68 @@
+"""Whether the locks allow a write (RFC 4918 §7): who holds which token, and what it opens.
+
+Knows requests and locks, not the bucket. Invariant: a write is allowed only if, at every root
+that locks what it changes, the user has shown a token of a lock that is the user's own.
+"""
+
+from collections.abc import Iterable
+
+from davbridge.dav.errors import RefusalError
+from davbridge.dav.locks import Lock, LockStore
+from davbridge.dav.request import Request
+from davbridge.dav.target import href
+from davbridge.paths import ResourcePath
+
+
+class Guard:
+    """Answers for one request."""
+
+    def __init__(self, locks: LockStore, request: Request) -> None:
+        self._locks = locks
+        self._request = request
+
+    def is_locked_with(self, path: ResourcePath, token: str) -> bool:
+        """Whether a live lock with ``token`` covers ``path``: a state token of If matches it."""
+        return any(lock.token == token for lock in self._locks.covering(path))
+
+    def require_write(self, path: ResourcePath) -> None:
+        """The resource's own state: its bytes, its properties. Raises RefusalError 423."""
+        self._require(self._locks.covering(path))
+
+    def require_membership(self, path: ResourcePath) -> None:
+        """That ``path`` appears in, or goes from, its parent collection (§7.4). Raises 423."""
+        if path:
+            self._require(self._locks.covering(path[:-1]))
+
+    def require_tree(self, path: ResourcePath) -> None:
+        """The resource and everything inside it. Raises RefusalError 423."""
+        self._require(self._locks.covering(path) + self._locks.rooted_below(path))
+
+    def blocking_below(self, path: ResourcePath) -> list[Lock]:
+        """The locks strictly inside ``path`` that this request has no token for."""
+        return self._unopened(self._locks.rooted_below(path))
+
+    def _require(self, locks: Iterable[Lock]) -> None:
+        blocking = self._unopened(locks)
+        if blocking:
+            raise locked(blocking)
+
+    def _unopened(self, locks: Iterable[Lock]) -> list[Lock]:
+        """The locks at whose roots no token of the user's own has been shown.
+
+        One token is enough for a root with several shared locks (§6.2, §7).
+        """
+        found = list(locks)
+        opened = {lock.root for lock in found if self._is_shown(lock)}
+        return [lock for lock in found if lock.root not in opened]
+
+    def _is_shown(self, lock: Lock) -> bool:
+        request = self._request
+        return lock.token in request.submitted_tokens and lock.user == request.user
+
+
+def locked(locks: Iterable[Lock]) -> RefusalError:
+    """423, naming the roots of the locks whose tokens are missing (§16 lock-token-submitted)."""
+    hrefs = dict.fromkeys(href(lock.root, is_collection=lock.is_collection) for lock in locks)
+    return RefusalError(
+        423, "the resource is locked", condition="lock-token-submitted", hrefs=tuple(hrefs)
+    )

@@ -1,0 +1,107 @@
+"""The If header (RFC 4918 §10.4): its grammar, and what its lists say.
+
+Pure. Invariant: parsing takes time proportional to the header's length; what doesn't follow the
+grammar is refused whole.
+"""
+
+import re
+from collections.abc import Callable, Iterator
+from typing import NamedTuple
+
+from davbridge.dav.errors import RefusalError
+from davbridge.dav.target import parse_tag
+from davbridge.paths import ResourcePath
+
+_LEXEME = re.compile(
+    r"""\s*(?:
+        (?P<open>\() | (?P<close>\)) | (?P<negation>[Nn][Oo][Tt]\b) |
+        <(?P<uri>[^<>]*)> | \[\s*(?P<etag>(?:W/)?"[^"]*")\s*\]
+    )\s*""",
+    re.VERBOSE,
+)
+
+
+class IfCondition(NamedTuple):
+    """One condition: a state token, or an entity tag with its quotes; negated or not."""
+
+    token: str | None
+    etag: str | None
+    negated: bool
+
+
+class IfList(NamedTuple):
+    """Conditions that must all hold of one resource."""
+
+    tag: str | None
+    """The resource tag as written; None where the list is about the Request-URI."""
+    conditions: tuple[IfCondition, ...]
+
+    @property
+    def tokens(self) -> Iterator[str]:
+        return (condition.token for condition in self.conditions if condition.token)
+
+    def resource(self, request_path: ResourcePath) -> ResourcePath | None:
+        """What the list is about; None for a tag that names nothing on this server."""
+        return request_path if self.tag is None else parse_tag(self.tag)
+
+
+def parse_if(value: str) -> tuple[IfList, ...]:
+    """The lists of an If header. Raises RefusalError 400 for anything but the grammar."""
+    lexemes = list(_lexemes(value))
+    lists: list[IfList] = []
+    tag: str | None = None
+    at = 0
+    while at < len(lexemes):
+        kind, text = lexemes[at]
+        if kind == "uri" and (tag is not None or not lists) and _opens(lexemes, at + 1):
+            tag, at = text, at + 1
+        elif kind == "open":
+            conditions, at = _parse_list(lexemes, at + 1)
+            lists.append(IfList(tag, conditions))
+        else:
+            raise _malformed()
+    if not lists:
+        raise _malformed()
+    return tuple(lists)
+
+
+def holds(lists: tuple[IfList, ...], check: Callable[[IfList], bool]) -> bool:
+    """Whether the header as a whole holds: any of its lists does (§10.4.3), or there is none."""
+    return not lists or any(map(check, lists))
+
+
+def _lexemes(value: str) -> Iterator[tuple[str, str]]:
+    at = 0
+    while at < len(value):
+        match = _LEXEME.match(value, at)
+        if match is None or match.lastgroup is None:
+            raise _malformed()
+        yield match.lastgroup, match[match.lastgroup]
+        at = match.end()
+
+
+def _opens(lexemes: list[tuple[str, str]], at: int) -> bool:
+    return at < len(lexemes) and lexemes[at][0] == "open"
+
+
+def _parse_list(lexemes: list[tuple[str, str]], at: int) -> tuple[tuple[IfCondition, ...], int]:
+    """The conditions from ``at`` to the closing parenthesis, and the place behind it."""
+    conditions: list[IfCondition] = []
+    negated = False
+    for place in range(at, len(lexemes)):
+        kind, text = lexemes[place]
+        if kind == "negation" and not negated:
+            negated = True
+        elif kind in ("uri", "etag"):
+            token, etag = (text, None) if kind == "uri" else (None, text)
+            conditions.append(IfCondition(token, etag, negated))
+            negated = False
+        elif kind == "close" and conditions and not negated:
+            return tuple(conditions), place + 1
+        else:
+            break
+    raise _malformed()
+
+
+def _malformed() -> RefusalError:
+    return RefusalError(400, "the If header is malformed")

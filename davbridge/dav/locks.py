@@ -1,0 +1,172 @@
+"""Write locks (RFC 4918 §6, §7): what a lock is, and where locks are kept.
+
+Owns the rules of scope, depth and expiry. Must not know requests or the bucket. `LockStore` is
+the interface through which another store can share locks between bridges; `MemoryLockStore` is
+this process's own.
+
+Invariants: an expired lock is no lock, whether or not it has been swept; a check costs time in
+the depth of the path and the locks found, not in the number of locks; safe under threads.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, replace
+from typing import Protocol
+
+from davbridge.paths import ResourcePath
+
+
+@dataclass(frozen=True, slots=True)
+class Lock:
+    """A granted write lock."""
+
+    token: str
+    """A urn:uuid URI."""
+    root: ResourcePath
+    is_collection: bool
+    """Whether the root was a collection when it was locked: its href ends in a slash."""
+    is_exclusive: bool
+    is_deep: bool
+    """Depth infinity: it covers everything inside, too."""
+    owner: str
+    """The client's DAV:owner element, serialised; empty where it sent none."""
+    user: str
+    """Who created it."""
+    timeout: int
+    """Seconds granted, at creation or by the last refresh."""
+    expires: float
+    """On the store's clock."""
+
+    def covers(self, path: ResourcePath) -> bool:
+        """Whether the resource at ``path`` is in the lock's scope (§6.1)."""
+        if path == self.root:
+            return True
+        return self.is_deep and path[: len(self.root)] == self.root
+
+
+class LockConflictError(Exception):
+    """A lock can't be granted beside the ``locks`` that are there (§6.2)."""
+
+    def __init__(self, locks: Iterable[Lock]) -> None:
+        super().__init__("a conflicting lock is there")
+        self.locks = tuple(locks)
+
+
+class LockStore(Protocol):
+    """Where locks are kept. Every lock that it answers with is alive."""
+
+    def now(self) -> float:
+        """The clock that `Lock.expires` is on, in seconds."""
+        ...
+
+    def acquire(self, lock: Lock) -> None:
+        """Keeps ``lock``, atomically with the check. Raises LockConflictError."""
+        ...
+
+    def refresh(self, token: str, timeout: int) -> Lock | None:
+        """Starts the lock's time anew; None where it is gone."""
+        ...
+
+    def release(self, token: str) -> None:
+        """Forgets the lock, if it is there."""
+        ...
+
+    def release_tree(self, path: ResourcePath) -> None:
+        """Forgets every lock rooted at or below ``path``: its resources are gone (§7.6, §9.6)."""
+        ...
+
+    def covering(self, path: ResourcePath) -> list[Lock]:
+        """The locks in whose scope ``path`` is, outermost first."""
+        ...
+
+    def rooted_below(self, path: ResourcePath) -> list[Lock]:
+        """The locks rooted strictly below ``path``."""
+        ...
+
+
+class MemoryLockStore:
+    """A LockStore for one process. Every lock is filed under its root and its ancestors."""
+
+    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._mutex = threading.Lock()
+        self._by_token: dict[str, Lock] = {}
+        self._at: dict[ResourcePath, dict[str, None]] = {}
+        self._below: dict[ResourcePath, dict[str, None]] = {}
+
+    def now(self) -> float:
+        return self._clock()
+
+    def acquire(self, lock: Lock) -> None:
+        with self._mutex:
+            others = self._covering(lock.root)
+            if lock.is_deep:
+                others += self._live(self._below.get(lock.root, ()))
+            conflicts = [each for each in others if lock.is_exclusive or each.is_exclusive]
+            if conflicts:
+                raise LockConflictError(conflicts)
+            self._file(lock)
+
+    def refresh(self, token: str, timeout: int) -> Lock | None:
+        with self._mutex:
+            if not self._live([token]):
+                return None
+            lock = replace(self._by_token[token], timeout=timeout, expires=self._clock() + timeout)
+            self._by_token[token] = lock
+            return lock
+
+    def release(self, token: str) -> None:
+        with self._mutex:
+            self._drop(token)
+
+    def release_tree(self, path: ResourcePath) -> None:
+        with self._mutex:
+            for token in [*self._at.get(path, ()), *self._below.get(path, ())]:
+                self._drop(token)
+
+    def covering(self, path: ResourcePath) -> list[Lock]:
+        if not self._by_token:
+            return []
+        with self._mutex:
+            return self._covering(path)
+
+    def rooted_below(self, path: ResourcePath) -> list[Lock]:
+        with self._mutex:
+            return self._live(self._below.get(path, ()))
+
+    def _covering(self, path: ResourcePath) -> list[Lock]:
+        found = [token for end in range(len(path) + 1) for token in self._at.get(path[:end], ())]
+        return [lock for lock in self._live(found) if lock.covers(path)]
+
+    def _live(self, tokens: Iterable[str]) -> list[Lock]:
+        """The locks of ``tokens`` that haven't expired; those that have are dropped."""
+        now, live = self._clock(), []
+        for token in list(tokens):
+            lock = self._by_token.get(token)
+            if lock is not None and lock.expires > now:
+                live.append(lock)
+            else:
+                self._drop(token)
+        return live
+
+    def _file(self, lock: Lock) -> None:
+        self._by_token[lock.token] = lock
+        self._at.setdefault(lock.root, {})[lock.token] = None
+        for end in range(len(lock.root)):
+            self._below.setdefault(lock.root[:end], {})[lock.token] = None
+
+    def _drop(self, token: str) -> None:
+        lock = self._by_token.pop(token, None)
+        if lock is None:
+            return
+        _unfile(self._at, lock.root, token)
+        for end in range(len(lock.root)):
+            _unfile(self._below, lock.root[:end], token)
+
+
+def _unfile(index: dict[ResourcePath, dict[str, None]], path: ResourcePath, token: str) -> None:
+    tokens = index[path]
+    del tokens[token]
+    if not tokens:
+        del index[path]

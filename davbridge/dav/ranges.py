@@ -1,0 +1,62 @@
+"""The Range header (RFC 9110 §14): pure.
+
+Invariant: every range given back is not empty and lies inside the object.
+"""
+
+import re
+from typing import NamedTuple
+
+from davbridge.dav.errors import RefusalError
+
+MAX_RANGES = 16
+"""More ranges than any known client asks for at once: the whole is sent instead (§14.2 lets a
+server ignore the header)."""
+
+_SPEC = re.compile(r"\s*(\d{0,18})\s*-\s*(\d{0,18})\s*", re.ASCII)
+
+
+class ByteRange(NamedTuple):
+    """Bytes ``start`` to ``end``, exclusive."""
+
+    start: int
+    end: int
+
+    @property
+    def length(self) -> int:
+        return self.end - self.start
+
+    def content_range(self, size: int) -> str:
+        return f"bytes {self.start}-{self.end - 1}/{size}"
+
+
+def parse_range(value: str | None, size: int) -> list[ByteRange]:
+    """The ranges asked for; empty where the whole is to be sent.
+
+    Raises RefusalError 416 where none of them lies inside ``size`` bytes. A unit other than
+    bytes, a malformed list and too many ranges are ignored, as RFC 9110 §14.2 has it.
+    """
+    if value is None:
+        return []
+    unit, _, specs = value.partition("=")
+    if unit.strip().lower() != "bytes" or specs.count(",") >= MAX_RANGES:
+        return []
+    matches = [_SPEC.fullmatch(spec) for spec in specs.split(",") if spec.strip()]
+    ranges: list[ByteRange] = []
+    for match in matches:
+        if match is None or not (match[1] or match[2]):
+            return []
+        if match[1] and match[2] and int(match[1]) > int(match[2]):
+            return []
+        resolved = _resolve(match[1], match[2], size)
+        if resolved.length > 0:
+            ranges.append(resolved)
+    if matches and not ranges:
+        headers = [("Content-Range", f"bytes */{size}")]
+        raise RefusalError(416, f"the file has {size} bytes", headers=headers)
+    return ranges
+
+
+def _resolve(first: str, last: str, size: int) -> ByteRange:
+    if not first:
+        return ByteRange(max(0, size - int(last)), size)
+    return ByteRange(int(first), min(size, int(last) + 1) if last else size)

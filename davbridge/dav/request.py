@@ -1,0 +1,164 @@
+"""A request, read strictly: its headers as values, its body as blocks or as XML bytes.
+
+Owns the parsing of the headers of RFC 4918 §10. Must not know the namespace or the locks.
+
+Invariants: what can't be understood is refused with 400 and never guessed; reading a body ends
+without an exception only when all of it has been read.
+"""
+
+import re
+from collections.abc import Iterator
+from functools import cached_property
+from typing import Any, Literal
+
+from davbridge.dav.errors import RefusalError
+from davbridge.dav.if_header import IfList, parse_if
+from davbridge.dav.target import parse_reference, parse_request_target
+from davbridge.paths import ResourcePath
+
+BLOCK = 256 * 1024
+"""Bytes read from the client at a time."""
+
+MAX_XML = 1024 * 1024
+"""Bytes of an XML body at the most: a PROPPATCH of large dead properties fits."""
+
+Depth = Literal["0", "1", "infinity"]
+Environ = dict[str, Any]
+
+_SECONDS = re.compile(r"[0-9]{1,10}")
+_TOKEN = re.compile(r"<?([A-Za-z][A-Za-z0-9+.\-]*:[^\s<>]+)>?")
+
+
+class Request:
+    """One request. Header values are parsed when they are first asked for."""
+
+    def __init__(self, environ: Environ) -> None:
+        self.environ = environ
+        self.method: str = environ["REQUEST_METHOD"]
+
+    def header(self, name: str) -> str | None:
+        """A header's value, by its name in WSGI's form without ``HTTP_``; None if absent."""
+        value: str | None = self.environ.get(f"HTTP_{name}")
+        return value
+
+    @cached_property
+    def path(self) -> ResourcePath:
+        """What the request target names. Raises RefusalError 400."""
+        return parse_request_target(self.environ["REQUEST_URI"])
+
+    @property
+    def names_collection(self) -> bool:
+        """Whether the target ends in a slash, as collections' URLs do."""
+        return bool(self.environ["REQUEST_URI"].split("?", 1)[0].endswith("/"))
+
+    @property
+    def user(self) -> str:
+        """Who is logged in; empty for anonymous."""
+        return str(self.environ.get("wsgidav.auth.user_name") or "")
+
+    @property
+    def agent(self) -> str:
+        return self.header("USER_AGENT") or ""
+
+    @property
+    def is_chunked(self) -> bool:
+        return "HTTP_TRANSFER_ENCODING" in self.environ
+
+    @cached_property
+    def length(self) -> int | None:
+        """Bytes of the body; None where a chunked one doesn't tell."""
+        if self.is_chunked:
+            return None
+        text = self.environ.get("CONTENT_LENGTH") or "0"
+        if not re.fullmatch(r"[0-9]{1,18}", text):
+            raise RefusalError(400, "Content-Length is not a number")
+        return int(text)
+
+    @cached_property
+    def depth(self) -> Depth | None:
+        """RFC 4918 §10.2; None where the header is missing."""
+        value = self.header("DEPTH")
+        match value and value.strip().lower():
+            case None:
+                return None
+            case "0":
+                return "0"
+            case "1":
+                return "1"
+            case "infinity":
+                return "infinity"
+        raise RefusalError(400, "Depth must be 0, 1 or infinity")
+
+    @cached_property
+    def overwrite(self) -> bool:
+        """RFC 4918 §10.6: true where the header is missing."""
+        value = (self.header("OVERWRITE") or "T").strip().upper()
+        if value not in ("T", "F"):
+            raise RefusalError(400, "Overwrite must be T or F")
+        return value == "T"
+
+    @cached_property
+    def destination(self) -> ResourcePath:
+        """RFC 4918 §10.3. Raises RefusalError 400, or 502 where it is on another server."""
+        value = self.header("DESTINATION")
+        if not value:
+            raise RefusalError(400, "a Destination header is needed")
+        return parse_reference(value, host=self.header("HOST") or "")
+
+    @cached_property
+    def timeouts(self) -> list[int | None]:
+        """The lock timeouts asked for, best first: seconds, or None for Infinite (§10.7)."""
+        wishes: list[int | None] = []
+        for wish in (self.header("TIMEOUT") or "").lower().split(","):
+            kind, _, seconds = wish.strip().partition("-")
+            if kind == "infinite":
+                wishes.append(None)
+            elif kind == "second" and _SECONDS.fullmatch(seconds):
+                wishes.append(int(seconds))
+        return wishes
+
+    @cached_property
+    def if_lists(self) -> tuple[IfList, ...]:
+        """The If header (§10.4), empty where there is none. Raises RefusalError 400."""
+        value = self.header("IF")
+        return parse_if(value) if value is not None else ()
+
+    @cached_property
+    def lock_token(self) -> str | None:
+        """The Lock-Token header (§10.5), with or without its angle brackets."""
+        value = self.header("LOCK_TOKEN")
+        if value is None:
+            return None
+        match = _TOKEN.fullmatch(value.strip())
+        if match is None:
+            raise RefusalError(400, "Lock-Token holds no lock token")
+        return match[1]
+
+    @cached_property
+    def submitted_tokens(self) -> frozenset[str]:
+        """The lock tokens that the client shows, anywhere in If (§10.4.1) or in Lock-Token.
+
+        Lock-Token on a PUT is Word's way; it proves the same.
+        """
+        tokens = {token for each in self.if_lists for token in each.tokens}
+        if self.method != "UNLOCK" and self.lock_token:
+            tokens.add(self.lock_token)
+        return frozenset(tokens)
+
+    def blocks(self) -> Iterator[bytes]:
+        """The body in blocks. Raises OSError or ValueError where it ends too early."""
+        source, promised, seen = self.environ["wsgi.input"], self.length, 0
+        while block := source.read(BLOCK):
+            seen += len(block)
+            yield block
+        if promised is not None and seen != promised:
+            raise ConnectionError(f"the body ended after {seen} of {promised} bytes")
+
+    def xml_body(self) -> bytes:
+        """The whole body. Raises RefusalError 413 over MAX_XML."""
+        parts: list[bytes] = []
+        for block in self.blocks():
+            parts.append(block)
+            if sum(map(len, parts)) > MAX_XML:
+                raise RefusalError(413, f"an XML body may have {MAX_XML} bytes")
+        return b"".join(parts)

@@ -1,0 +1,92 @@
+"""The request server: from WSGI to a verb, and back.
+
+Owns dispatch, and what a client sees of whatever was raised. Must not know any verb's rules.
+
+Invariants: every request gets exactly one response, or its connection is broken; what went wrong
+inside is logged in full and told to the client in a line.
+"""
+
+import logging
+from collections.abc import Callable, Iterable, Mapping
+from http import HTTPStatus
+
+from davbridge.dav.errors import RefusalError, refusal_of, status_line
+from davbridge.dav.exchange import Exchange, Response, complete
+from davbridge.dav.locks import LockStore
+from davbridge.dav.provider import BucketProvider
+from davbridge.dav.request import Environ, Request
+from davbridge.dav.verbs.delete import delete
+from davbridge.dav.verbs.get import get
+from davbridge.dav.verbs.lock import lock, unlock
+from davbridge.dav.verbs.mkcol import mkcol
+from davbridge.dav.verbs.options import READING, allow_header, options
+from davbridge.dav.verbs.propfind import propfind
+from davbridge.dav.verbs.proppatch import proppatch
+from davbridge.dav.verbs.put import put
+from davbridge.dav.verbs.transfer import copy, move
+from davbridge.errors import StoreError
+
+logger = logging.getLogger(__name__)
+
+StartResponse = Callable[[str, list[tuple[str, str]]], object]
+Verb = Callable[[Exchange], Response]
+
+VERBS: Mapping[str, Verb] = {
+    "OPTIONS": options,
+    "GET": get,
+    "HEAD": get,
+    "PROPFIND": propfind,
+    "PUT": put,
+    "DELETE": delete,
+    "MKCOL": mkcol,
+    "COPY": copy,
+    "MOVE": move,
+    "PROPPATCH": proppatch,
+    "LOCK": lock,
+    "UNLOCK": unlock,
+}
+
+
+class RequestServer:
+    """A WSGI application for one mount."""
+
+    def __init__(self, provider: BucketProvider, locks: LockStore) -> None:
+        self._provider = provider
+        self._locks = locks
+
+    def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
+        request = Request(environ)
+        response = self._respond(request)
+        start_response(status_line(response.status), response.headers)
+        return [b""] if request.method == "HEAD" else response.body
+
+    def _respond(self, request: Request) -> Response:
+        try:
+            return self._verb(request)(Exchange(request, self._provider, self._locks))
+        except RefusalError as refusal:
+            return self._refuse(request, refusal)
+        except StoreError as error:
+            logger.info("%s %s: %s", request.method, request.environ["REQUEST_URI"], error)
+            return self._refuse(request, refusal_of(error))
+        except OSError as error:
+            # The client's body broke off: the wire closes such a connection after the answer.
+            logger.info("%s %s: %s", request.method, request.environ["REQUEST_URI"], error)
+            return self._refuse(request, RefusalError(400, "the body is not complete"))
+        except Exception:
+            logger.exception("%s %s failed", request.method, request.environ["REQUEST_URI"])
+            return self._refuse(request, RefusalError(500, "something went wrong; see the log"))
+
+    def _verb(self, request: Request) -> Verb:
+        verb = VERBS.get(request.method)
+        if verb is None:
+            raise RefusalError(501, f"{request.method} is not a method of WebDAV")
+        if self._provider.is_readonly() and request.method not in READING:
+            raise RefusalError(403, "the drive is read-only")
+        return verb
+
+    def _refuse(self, request: Request, refusal: RefusalError) -> Response:
+        kind, body = refusal.body()
+        headers = list(refusal.headers)
+        if refusal.status == HTTPStatus.METHOD_NOT_ALLOWED:
+            headers.append(allow_header(read_only=self._provider.is_readonly()))
+        return complete(refusal.status, kind, body, headers)

@@ -1,0 +1,104 @@
+"""URLs ↔ resource paths: the request target, the Destination header, resource tags, hrefs.
+
+Must not know the namespace. Invariants: a URL is split before it is decoded, so that an encoded
+``?``, ``#``, ``;`` or ``/`` never changes which resource is named; an href is ASCII and parses
+back to the path it was made of.
+"""
+
+from urllib.parse import quote, unquote_to_bytes, urlsplit
+
+from davbridge import paths
+from davbridge.dav.errors import RefusalError
+from davbridge.errors import InvalidNameError
+from davbridge.paths import ResourcePath
+
+_DEFAULT_PORTS = {"http": "80", "https": "443"}
+
+_HREF_SAFE = "!*'(),$@"
+"""Beside the unreserved characters. Neither ``+`` (some clients read a space) nor XML's own."""
+
+
+def href(path: ResourcePath, *, is_collection: bool) -> str:
+    """The absolute path that names a resource, percent-encoded; collections end in ``/``."""
+    encoded = "/" + "/".join(quote(segment, safe=_HREF_SAFE) for segment in path)
+    return encoded + "/" if is_collection and path else encoded
+
+
+def parse_request_target(target: str) -> ResourcePath:
+    """The path that a raw request target names (RFC 9112 §3.2: origin or absolute form; ``*``,
+    which OPTIONS may ask about, counts as the root).
+
+    ``target`` holds the bytes of the request line as latin-1. Raises RefusalError 400.
+    """
+    if target == "*":
+        return paths.ROOT
+    raw = target if target.startswith("/") else _path_of_absolute(target)[1]
+    return _decode(raw.split("?", 1)[0])
+
+
+def parse_reference(value: str, *, host: str) -> ResourcePath:
+    """The path that a Destination header names: an absolute URI of this ``host``, or a path.
+
+    The scheme isn't compared: behind a proxy that ends TLS it is another one than ours. Raises
+    RefusalError 400, or 502 for another server's resource (RFC 4918 §9.8.5).
+    """
+    raw = value.strip()
+    if not raw.startswith("/"):
+        authority, raw = _path_of_absolute(raw)
+        if authority != _normal_authority(host, ""):
+            raise RefusalError(502, "the destination is on another server")
+    if "?" in raw or "#" in raw:
+        raise RefusalError(400, "a URL with a query or a fragment names no resource here")
+    return _decode(raw)
+
+
+def parse_tag(value: str) -> ResourcePath | None:
+    """The path that a resource tag of an If header names, whatever its scheme and host.
+
+    A tag compared by path alone survives a proxy; one that names nothing here answers None, and
+    its lists then fail.
+    """
+    try:
+        raw = value if value.startswith("/") else _path_of_absolute(value)[1]
+        return _decode(raw)
+    except RefusalError:
+        return None
+
+
+def _path_of_absolute(uri: str) -> tuple[str, str]:
+    """Authority, normalised, and the raw path of an absolute URI."""
+    scheme, separator, rest = uri.partition("://")
+    if not separator or scheme.lower() not in _DEFAULT_PORTS:
+        raise RefusalError(400, "not a URL of a resource")
+    authority, slash, path = rest.partition("/")
+    return _normal_authority(authority, scheme.lower()), slash + path or "/"
+
+
+def _normal_authority(authority: str, scheme: str) -> str:
+    """Lower case, without user info and without a default port."""
+    try:
+        parts = urlsplit("//" + authority)
+        host, port = parts.hostname or "", str(parts.port or "")
+    except ValueError as error:
+        raise RefusalError(400, "not a URL of a resource") from error
+    defaults = {_DEFAULT_PORTS[scheme]} if scheme else set(_DEFAULT_PORTS.values())
+    return host if not port or port in defaults else f"{host}:{port}"
+
+
+def _decode(raw: str) -> ResourcePath:
+    """The path that a still encoded absolute path names; empty segments don't count."""
+    segments = [_decode_segment(segment) for segment in raw.split("/") if segment]
+    try:
+        return paths.parse("/".join(segments))
+    except InvalidNameError as error:
+        raise RefusalError(400, str(error)) from error
+
+
+def _decode_segment(raw: str) -> str:
+    try:
+        segment = unquote_to_bytes(raw.encode("latin-1")).decode()
+    except UnicodeError as error:
+        raise RefusalError(400, "the URL is not UTF-8") from error
+    if "/" in segment:
+        raise RefusalError(400, "a name can't hold a slash")
+    return segment

@@ -1,0 +1,1 @@
+"""One module a verb: each a function from an Exchange to a Response, and nothing shared."""

@@ -1,0 +1,140 @@
+"""GET and HEAD (RFC 9110 §9.3.1, §9.3.2), with ranges and conditions.
+
+Invariants: a body is one version of the object, the one that the headers tell of; it is read
+from the store as the client takes it; a body that can't be completed breaks the connection.
+"""
+
+from collections.abc import Iterator
+from itertools import chain
+
+from davbridge.dav.conditions import entity_tag, http_date, range_applies
+from davbridge.dav.exchange import Exchange, Headers, Response, complete, empty
+from davbridge.dav.ranges import ByteRange, parse_range
+from davbridge.dav.resources import BucketCollection, guess_type
+from davbridge.errors import NotFoundError, PreconditionFailedError
+from davbridge.store.base import ObjectInfo, ObjectReader
+from davbridge.tree.namespace import Namespace
+from davbridge.tree.resource import Resource
+
+BLOCK = 1024 * 1024
+"""Bytes asked of the store, and given to the socket, at a time."""
+
+_ACTIVE = ("text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml")
+"""Types that a browser would run scripts of, in this server's origin."""
+
+_COLLECTION_TEXT = b"This is a WebDAV collection: open it with a WebDAV client.\n"
+
+
+def get(exchange: Exchange) -> Response:
+    """The object, a range of it, several, or 304; for a collection a line of text."""
+    resource = exchange.require()
+    not_modified = exchange.check_conditions()
+    if isinstance(resource, BucketCollection):
+        return _collection(exchange)
+    if not_modified:
+        return empty(304, _validators(resource.node))
+    try:
+        return _object(exchange, resource.node)
+    except (PreconditionFailedError, NotFoundError):
+        # The listing was older than the object. The failed read has emptied the cache of it.
+        fresh = exchange.namespace.lookup(exchange.path)
+        if fresh.is_collection:
+            return _collection(exchange)
+        return _object(exchange, fresh)
+
+
+def _collection(exchange: Exchange) -> Response:
+    body = b"" if exchange.request.method == "HEAD" else _COLLECTION_TEXT
+    response = complete(200, "text/plain; charset=utf-8", body)
+    response.headers[1] = ("Content-Length", str(len(_COLLECTION_TEXT)))
+    return response
+
+
+def _object(exchange: Exchange, node: Resource) -> Response:
+    request = exchange.request
+    if request.method == "HEAD":
+        info = exchange.namespace.info(node)
+        return Response(200, _entity_headers(node, info, node.size))
+    ranges: list[ByteRange] = []
+    if range_applies(request, node):
+        ranges = parse_range(request.header("RANGE"), node.size)
+    if len(ranges) > 1:
+        return _several(exchange.namespace, node, ranges)
+    part = ranges[0] if ranges else ByteRange(0, node.size)
+    reader = _open(exchange.namespace, node, part)
+    headers = _entity_headers(node, reader.info, part.length)
+    if not ranges:
+        return Response(200, headers, ObjectBody(reader))
+    headers.append(("Content-Range", part.content_range(node.size)))
+    return Response(206, headers, ObjectBody(reader))
+
+
+def _several(namespace: Namespace, node: Resource, ranges: list[ByteRange]) -> Response:
+    """multipart/byteranges (RFC 9110 §15.3.7.2)."""
+    boundary = f"davbridge-{node.etag.strip('-')}"
+    kind = guess_type(node.name)
+    heads = [
+        f"\r\n--{boundary}\r\nContent-Type: {kind}\r\n"
+        f"Content-Range: {part.content_range(node.size)}\r\n\r\n".encode()
+        for part in ranges
+    ]
+    tail = f"\r\n--{boundary}--\r\n".encode()
+    length = sum(map(len, heads)) + sum(part.length for part in ranges) + len(tail)
+
+    def blocks() -> Iterator[bytes]:
+        for head, part in zip(heads, ranges, strict=True):
+            yield head
+            with _open(namespace, node, part) as reader:
+                yield from ObjectBody(reader)
+        yield tail
+
+    body = blocks()
+    first = next(body)
+    headers = [
+        ("Content-Type", f"multipart/byteranges; boundary={boundary}"),
+        ("Content-Length", str(length)),
+        *_validators(node),
+    ]
+    return Response(206, headers, chain([first], body))
+
+
+class ObjectBody:
+    """A reader as the body of a response. `close` is safe before the first block, too, where a
+    generator's ``finally`` would not run."""
+
+    def __init__(self, reader: ObjectReader) -> None:
+        self._reader = reader
+
+    def __iter__(self) -> Iterator[bytes]:
+        while block := self._reader.read(BLOCK):
+            yield block
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+def _open(namespace: Namespace, node: Resource, part: ByteRange) -> ObjectReader:
+    if part.length == node.size:
+        return namespace.open_reader(node)
+    return namespace.open_reader(node, start=part.start, end=part.end)
+
+
+def _validators(node: Resource) -> Headers:
+    return [
+        ("ETag", entity_tag(node)),
+        ("Last-Modified", http_date(node.modified)),
+        ("Accept-Ranges", "bytes"),
+    ]
+
+
+def _entity_headers(node: Resource, info: ObjectInfo, length: int) -> Headers:
+    stored = info.attributes.content_type
+    kind = stored if _is_header_text(stored) else guess_type(node.name)
+    headers = [("Content-Type", kind), ("Content-Length", str(length)), *_validators(node)]
+    if kind.partition(";")[0].strip().lower() in _ACTIVE:
+        headers.append(("Content-Security-Policy", "sandbox"))
+    return headers
+
+
+def _is_header_text(value: str) -> bool:
+    return bool(value) and value.isascii() and value.isprintable()

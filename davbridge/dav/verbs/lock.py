@@ -1,0 +1,151 @@
+"""LOCK and UNLOCK (RFC 4918 §9.10, §9.11).
+
+Invariant: a lock is held before the empty resource of an unmapped URL is made, and given back
+where that fails, so that a refused LOCK leaves nothing behind.
+"""
+
+import uuid
+
+from davbridge.dav.errors import RefusalError
+from davbridge.dav.exchange import Exchange, Headers, Response, complete, empty
+from davbridge.dav.failures import multi_status
+from davbridge.dav.locks import Lock, LockConflictError
+from davbridge.dav.lockxml import lock_discovery
+from davbridge.dav.multistatus import CONTENT_TYPE
+from davbridge.dav.resources import guess_type
+from davbridge.dav.target import href
+from davbridge.dav.xml import DAV, parse_document, refuse, serialise
+from davbridge.errors import PreconditionFailedError
+from davbridge.store.base import IF_ABSENT, Attributes
+
+DEFAULT_TIMEOUT = 3600
+"""Seconds, where the client asks for none it says."""
+
+MAX_TIMEOUT = 24 * 3600
+"""Seconds: what Infinite gets. Clients that live refresh; one that died frees its files."""
+
+MAX_OWNER = 8 * 1024
+"""Characters of a DAV:owner element."""
+
+
+def lock(exchange: Exchange) -> Response:
+    """200 for a lock on a resource, 201 where it made one; without a body, a refresh."""
+    body = exchange.request.xml_body()
+    if not body.strip():
+        return _refresh(exchange)
+    is_exclusive, owner = parse_lock_info(body)
+    depth = exchange.request.depth
+    if depth == "1":
+        raise RefusalError(400, "a lock has Depth 0 or infinity")
+    exchange.check_conditions()
+    node = exchange.node
+    if node is None:
+        exchange.guard.require_membership(exchange.path)
+    timeout = granted_timeout(exchange.request.timeouts)
+    wanted = Lock(
+        token=f"urn:uuid:{uuid.uuid4()}",
+        root=exchange.path,
+        is_collection=node is not None and node.is_collection,
+        is_exclusive=is_exclusive,
+        is_deep=depth != "0",
+        owner=owner,
+        user=exchange.request.user,
+        timeout=timeout,
+        expires=exchange.locks.now() + timeout,
+    )
+    try:
+        exchange.locks.acquire(wanted)
+    except LockConflictError as conflict:
+        return _conflict(exchange, conflict)
+    created = node is None and _create_empty(exchange, wanted)
+    headers = [("Lock-Token", f"<{wanted.token}>")]
+    return _granted(exchange, wanted, 201 if created else 200, headers)
+
+
+def unlock(exchange: Exchange) -> Response:
+    """204. 409 where the token is no lock's that covers the URL, 403 for another user's lock."""
+    token = exchange.request.lock_token
+    if token is None:
+        raise RefusalError(400, "a Lock-Token header is needed")
+    exchange.check_conditions()
+    held = [each for each in exchange.locks.covering(exchange.path) if each.token == token]
+    if not held:
+        raise RefusalError(409, "no such lock here", condition="lock-token-matches-request-uri")
+    if held[0].user != exchange.request.user:
+        raise RefusalError(403, "the lock is another user's")
+    exchange.locks.release(token)
+    return empty(204)
+
+
+def granted_timeout(wishes: list[int | None]) -> int:
+    """Seconds: the client's first wish, within bounds."""
+    if not wishes:
+        return DEFAULT_TIMEOUT
+    return MAX_TIMEOUT if wishes[0] is None else max(1, min(wishes[0], MAX_TIMEOUT))
+
+
+def parse_lock_info(body: bytes) -> tuple[bool, str]:
+    """Whether a lockinfo asks for an exclusive lock, and its owner element, serialised."""
+    info = parse_document(body, "lockinfo")
+    if info.find(f"{DAV}locktype/{DAV}write") is None:
+        refuse("lockinfo must ask for a write lock")
+    is_exclusive = info.find(f"{DAV}lockscope/{DAV}exclusive") is not None
+    if not is_exclusive and info.find(f"{DAV}lockscope/{DAV}shared") is None:
+        refuse("lockinfo must ask for an exclusive or a shared lock")
+    owner = info.find(f"{DAV}owner")
+    text = serialise(owner) if owner is not None else ""
+    if len(text) > MAX_OWNER:
+        refuse(f"an owner may have {MAX_OWNER} characters")
+    return is_exclusive, text
+
+
+def _refresh(exchange: Exchange) -> Response:
+    """§9.10.2: the lock that the If header names starts its time anew."""
+    exchange.check_conditions()
+    tokens, user = exchange.request.submitted_tokens, exchange.request.user
+    for each in exchange.locks.covering(exchange.path):
+        if each.token in tokens and each.user == user:
+            timeout = granted_timeout(exchange.request.timeouts)
+            refreshed = exchange.locks.refresh(each.token, timeout)
+            if refreshed is not None:
+                return _granted(exchange, refreshed, 200, [])
+    raise RefusalError(
+        412, "no lock of yours to refresh", condition="lock-token-matches-request-uri"
+    )
+
+
+def _create_empty(exchange: Exchange, wanted: Lock) -> bool:
+    """The empty resource of a lock on an unmapped URL (§7.3). False where one appeared."""
+    try:
+        attributes = Attributes(guess_type(exchange.path[-1]))
+        exchange.namespace.open_writer(exchange.path, attributes, IF_ABSENT, length=0).commit()
+    except PreconditionFailedError:
+        return False
+    except BaseException:
+        exchange.locks.release(wanted.token)
+        raise
+    return True
+
+
+def _granted(exchange: Exchange, granted: Lock, status: int, headers: Headers) -> Response:
+    discovery = lock_discovery([granted], exchange.locks.now())
+    body = f'<?xml version="1.0" encoding="utf-8"?>\n<D:prop xmlns:D="DAV:">{discovery}</D:prop>\n'
+    return complete(status, CONTENT_TYPE, body.encode(), headers)
+
+
+def _conflict(exchange: Exchange, conflict: LockConflictError) -> Response:
+    """423 for a lock that covers the URL; 207 for locks inside it (§9.10.9)."""
+    refusals = {
+        href(each.root, is_collection=each.is_collection): RefusalError(
+            423, "locked", condition="no-conflicting-lock"
+        )
+        for each in conflict.locks
+        if not each.covers(exchange.path)
+    }
+    if len(refusals) < len({each.root for each in conflict.locks}):
+        hrefs = [href(each.root, is_collection=each.is_collection) for each in conflict.locks]
+        raise RefusalError(
+            423, "another lock is there", condition="no-conflicting-lock", hrefs=hrefs
+        )
+    own = href(exchange.path, is_collection=True)
+    return multi_status([*refusals.items(), (own, RefusalError(424, "a member is locked"))])

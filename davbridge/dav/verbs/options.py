@@ -1,0 +1,27 @@
+"""OPTIONS (RFC 9110 §9.3.7, RFC 4918 §10.1)."""
+
+from davbridge.dav.exchange import Exchange, Response, empty
+
+READING = ("OPTIONS", "GET", "HEAD", "PROPFIND")
+WRITING = ("PUT", "DELETE", "MKCOL", "COPY", "MOVE", "PROPPATCH", "LOCK", "UNLOCK")
+
+
+def allow_header(*, read_only: bool) -> tuple[str, str]:
+    """The same for every URL, mapped or not: clients look for LOCK and PUT on folders, and on
+    what they are about to create."""
+    return "Allow", ", ".join(READING if read_only else READING + WRITING)
+
+
+def options(exchange: Exchange) -> Response:
+    """Class 2 is what makes Finder mount writable; a read-only drive says class 1, and Finder
+    then mounts it read-only instead of failing at each write."""
+    read_only = exchange.provider.is_readonly()
+    return empty(
+        200,
+        [
+            ("DAV", "1" if read_only else "1, 2"),
+            ("MS-Author-Via", "DAV"),
+            allow_header(read_only=read_only),
+            ("Accept-Ranges", "bytes"),
+        ],
+    )

@@ -1,0 +1,56 @@
+"""PROPPATCH (RFC 4918 §9.2): all or nothing."""
+
+from xml.etree.ElementTree import Element
+
+from davbridge.dav import multistatus
+from davbridge.dav.errors import RefusalError
+from davbridge.dav.exchange import Exchange, Response, complete
+from davbridge.dav.live import PROTECTED
+from davbridge.dav.multistatus import PropStat
+from davbridge.dav.xml import DAV, empty_element, lang_of, parse_document, refuse, serialise
+
+Changes = dict[str, str | None]
+"""Clark name → the property's element, or None where it goes; in the order of the body."""
+
+_PROTECTED_ERROR = RefusalError(
+    403, "a live property", condition="cannot-modify-protected-property"
+).error_element()
+
+
+def proppatch(exchange: Exchange) -> Response:
+    """207 with 200 for every property, or 403 for the protected ones beside 424 for the rest."""
+    changes = parse_changes(exchange.request.xml_body())
+    resource = exchange.require()
+    exchange.check_conditions()
+    exchange.guard.require_write(exchange.path)
+    protected = [name for name in changes if name in PROTECTED]
+    if not protected:
+        exchange.namespace.update_properties(exchange.path, changes)
+    done = PropStat(
+        424 if protected else 200,
+        [empty_element(name) for name in changes if name not in PROTECTED],
+    )
+    refused = PropStat(403, [empty_element(name) for name in protected], _PROTECTED_ERROR)
+    response = multistatus.response(resource.href, [refused, done])
+    return complete(207, multistatus.CONTENT_TYPE, b"".join(multistatus.document([response])))
+
+
+def parse_changes(body: bytes) -> Changes:
+    """The instructions of a propertyupdate, in document order: the last on a name counts."""
+    document = parse_document(body, "propertyupdate")
+    changes: Changes = {}
+    for instruction in document:
+        if instruction.tag not in (DAV + "set", DAV + "remove"):
+            continue
+        for prop in instruction.findall(DAV + "prop"):
+            lang = lang_of(prop, lang_of(instruction, lang_of(document)))
+            for element in prop:
+                changes.pop(element.tag, None)
+                changes[element.tag] = _value(instruction, element, lang)
+    if not changes:
+        refuse("propertyupdate changes no property")
+    return changes
+
+
+def _value(instruction: Element, element: Element, lang: str | None) -> str | None:
+    return serialise(element, lang=lang) if instruction.tag == DAV + "set" else None

@@ -1,0 +1,127 @@
+"""RFC 9110 §13 and RFC 4918 §10.4, evaluated."""
+
+from datetime import UTC, datetime
+
+import pytest
+
+from davbridge.dav.conditions import check_http, check_if, entity_tag, http_date, range_applies
+from davbridge.dav.errors import RefusalError
+from davbridge.dav.request import Request
+from davbridge.paths import ResourcePath
+from davbridge.store.base import ObjectRow
+from davbridge.tree.resource import Resource
+
+MODIFIED = datetime(2026, 11, 22, 16, 0, 0, 500_000, tzinfo=UTC)
+SAME = "Sun, 22 Nov 2026 16:00:00 GMT"
+EARLIER = "Sun, 22 Nov 2026 15:59:59 GMT"
+FILE = Resource(("f",), ObjectRow("f", 3, MODIFIED, "e1"))
+FOLDER = Resource(("d",), None)
+
+
+def request(method: str = "GET", target: str = "/f", **headers: str) -> Request:
+    environ = {f"HTTP_{name}": value for name, value in headers.items()}
+    return Request({"REQUEST_METHOD": method, "REQUEST_URI": target, **environ})
+
+
+def test_dates_and_tags_are_written_as_http_has_them() -> None:
+    assert http_date(MODIFIED) == SAME
+    assert entity_tag(FILE) == '"e1"'
+    assert entity_tag(FOLDER) == ""
+
+
+@pytest.mark.parametrize(
+    ("headers", "not_modified"),
+    [
+        ({}, False),
+        ({"IF_NONE_MATCH": '"e1"'}, True),
+        ({"IF_NONE_MATCH": 'W/"e1"'}, True),
+        ({"IF_NONE_MATCH": '"a", "e1"'}, True),
+        ({"IF_NONE_MATCH": "*"}, True),
+        ({"IF_NONE_MATCH": '"other"'}, False),
+        ({"IF_NONE_MATCH": '"other"', "IF_MODIFIED_SINCE": SAME}, False),
+        ({"IF_NONE_MATCH": '"e1"', "IF_MODIFIED_SINCE": EARLIER}, True),
+        ({"IF_MODIFIED_SINCE": SAME}, True),
+        ({"IF_MODIFIED_SINCE": EARLIER}, False),
+        ({"IF_MODIFIED_SINCE": "no date"}, False),
+        ({"IF_MATCH": '"e1"'}, False),
+        ({"IF_MATCH": '"x" , "e1"'}, False),
+        ({"IF_MATCH": "*"}, False),
+        ({"IF_MATCH": '"e1"', "IF_UNMODIFIED_SINCE": EARLIER}, False),
+        ({"IF_UNMODIFIED_SINCE": SAME}, False),
+    ],
+)
+def test_reading_goes_on_or_is_answered_304(headers: dict[str, str], not_modified: bool) -> None:
+    assert check_http(request(**headers), FILE) is not_modified
+
+
+@pytest.mark.parametrize(
+    ("method", "headers", "resource"),
+    [
+        ("GET", {"IF_MATCH": '"x"'}, FILE),
+        ("GET", {"IF_MATCH": 'W/"e1"'}, FILE),
+        ("GET", {"IF_UNMODIFIED_SINCE": EARLIER}, FILE),
+        ("PUT", {"IF_NONE_MATCH": "*"}, FILE),
+        ("PUT", {"IF_NONE_MATCH": '"e1"'}, FILE),
+        ("PUT", {"IF_MATCH": "*"}, None),
+        ("PUT", {"IF_MATCH": '"e1"'}, None),
+        ("DELETE", {"IF_MATCH": '"e1"'}, FOLDER),
+        ("PUT", {"IF_UNMODIFIED_SINCE": SAME}, None),
+    ],
+)
+def test_what_does_not_hold_is_412(
+    method: str, headers: dict[str, str], resource: Resource | None
+) -> None:
+    with pytest.raises(RefusalError) as refusal:
+        check_http(request(method, **headers), resource)
+    assert refusal.value.status == 412
+
+
+def test_if_modified_since_is_for_reading_only() -> None:
+    assert check_http(request("PUT", IF_MODIFIED_SINCE=SAME), FILE) is False
+
+
+@pytest.mark.parametrize(
+    ("value", "applies"),
+    [(None, True), ('"e1"', True), ('W/"e1"', False), (SAME, True), (EARLIER, False), ("x", False)],
+)
+def test_if_range_needs_the_very_version(value: str | None, applies: bool) -> None:
+    headers = {"IF_RANGE": value} if value else {}
+    assert range_applies(request(**headers), FILE) is applies
+
+
+def holds(value: str) -> bool:
+    there = {("f",): FILE, ("d",): FOLDER}
+
+    def is_locked_with(path: ResourcePath, token: str) -> bool:
+        return (path, token) == (("f",), "urn:t")
+
+    try:
+        check_if(request("PUT", IF=value), there.get, is_locked_with)
+    except RefusalError as refusal:
+        return refusal.status != 412
+    return True
+
+
+@pytest.mark.parametrize(
+    ("value", "expected"),
+    [
+        ("(<urn:t>)", True),
+        ("(<urn:other>)", False),
+        ("(Not <urn:other>)", True),
+        ("(<DAV:no-lock>)", False),
+        ('(<urn:t> ["e1"])', True),
+        ('(<urn:t> ["x"])', False),
+        ('([W/"e1"])', False),
+        ("(<urn:other>) (<urn:t>)", True),
+        ("</f> (<urn:t>)", True),
+        ("<https://public.example/f> (<urn:t>)", True),
+        ("</d/> (<urn:t>)", False),
+        ("</d> (Not <urn:t>)", True),
+        ('</missing> (["e1"])', False),
+        ('</missing> (Not ["e1"])', True),
+        ("<mailto:x> (<urn:t>)", False),
+        ("<mailto:x> (Not <urn:t>)", True),
+    ],
+)
+def test_the_if_header_holds_where_one_of_its_lists_does(value: str, expected: bool) -> None:
+    assert holds(value) is expected

@@ -1,0 +1,59 @@
+"""RFC 4918 §10.4."""
+
+import contextlib
+import time
+
+import pytest
+
+from davbridge.dav.errors import RefusalError
+from davbridge.dav.if_header import IfCondition, IfList, parse_if
+
+
+def test_untagged_lists_are_about_the_request_uri() -> None:
+    lists = parse_if('(<urn:x> ["e1"]) (Not <urn:y> [W/"e2"])')
+    assert lists == (
+        IfList(None, (IfCondition("urn:x", None, False), IfCondition(None, '"e1"', False))),
+        IfList(None, (IfCondition("urn:y", None, True), IfCondition(None, 'W/"e2"', False))),
+    )
+    assert lists[0].resource(("a",)) == ("a",)
+
+
+def test_a_tag_holds_for_the_lists_up_to_the_next_tag() -> None:
+    lists = parse_if('<http://h/a> (<urn:x>) (["e"]) </b%20c/> (<urn:y>)')
+    assert [each.resource(("r",)) for each in lists] == [("a",), ("a",), ("b c",)]
+    assert [list(each.tokens) for each in lists] == [["urn:x"], [], ["urn:y"]]
+
+
+def test_an_etag_may_hold_brackets_and_parentheses() -> None:
+    assert parse_if('(["a)]("])')[0].conditions[0].etag == '"a)]("'
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "()",
+        "(<urn:x>",
+        "<urn:x>",
+        "(Not)",
+        "(Not Not <urn:x>)",
+        "<http://h/a>",
+        "(<urn:x>) <http://h/a> (<urn:y>)",
+        "(urn:x)",
+        '("e")',
+        "<a><b>(<urn:x>)",
+        "(<urn:x>) trailing",
+    ],
+)
+def test_anything_but_the_grammar_is_refused(value: str) -> None:
+    with pytest.raises(RefusalError) as refusal:
+        parse_if(value)
+    assert refusal.value.status == 400
+
+
+@pytest.mark.parametrize("value", ["<" * 40_000, "(" * 40_000, "(<urn:x>)" * 5_000, " " * 60_000])
+def test_parsing_takes_time_in_proportion_to_the_length(value: str) -> None:
+    started = time.perf_counter()
+    with contextlib.suppress(RefusalError):
+        parse_if(value)
+    assert time.perf_counter() - started < 1

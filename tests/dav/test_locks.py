@@ -1,0 +1,151 @@
+"""RFC 4918 §6 and §7, on the lock store of one process."""
+
+import threading
+import time
+from dataclasses import replace
+
+import pytest
+
+from davbridge.dav.locks import Lock, LockConflictError, MemoryLockStore
+from davbridge.paths import ResourcePath
+
+
+class Clock:
+    def __init__(self) -> None:
+        self.now = 1000.0
+
+    def __call__(self) -> float:
+        return self.now
+
+
+def make(token: str, *root: str, exclusive: bool = True, deep: bool = True) -> Lock:
+    return Lock(
+        token=token,
+        root=root,
+        is_collection=deep,
+        is_exclusive=exclusive,
+        is_deep=deep,
+        owner="",
+        user="u",
+        timeout=60,
+        expires=1060.0,
+    )
+
+
+def tokens(locks: list[Lock]) -> list[str]:
+    return [lock.token for lock in locks]
+
+
+@pytest.fixture
+def clock() -> Clock:
+    return Clock()
+
+
+@pytest.fixture
+def store(clock: Clock) -> MemoryLockStore:
+    return MemoryLockStore(clock)
+
+
+def test_a_deep_lock_covers_all_inside_and_not_its_neighbours(store: MemoryLockStore) -> None:
+    store.acquire(make("t", "a"))
+    assert tokens(store.covering(("a",))) == ["t"]
+    assert tokens(store.covering(("a", "b", "c"))) == ["t"]
+    assert store.covering(("ab",)) == []
+    assert store.covering(()) == []
+    assert tokens(store.rooted_below(())) == ["t"]
+    assert store.rooted_below(("a",)) == []
+
+
+def test_a_shallow_lock_covers_its_root_alone(store: MemoryLockStore) -> None:
+    store.acquire(make("t", "a", deep=False))
+    assert tokens(store.covering(("a",))) == ["t"]
+    assert store.covering(("a", "b")) == []
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "conflicts"),
+    [
+        (make("1", "a"), make("2", "a"), True),
+        (make("1", "a", exclusive=False), make("2", "a", exclusive=False), False),
+        (make("1", "a", exclusive=False), make("2", "a"), True),
+        (make("1", "a"), make("2", "a", "b"), True),
+        (make("1", "a", deep=False), make("2", "a", "b"), False),
+        (make("1", "a", "b"), make("2", "a"), True),
+        (make("1", "a", "b"), make("2", "a", deep=False), False),
+        (make("1", "a"), make("2", "ab"), False),
+    ],
+)
+def test_locks_conflict_by_scope_and_depth(
+    store: MemoryLockStore, first: Lock, second: Lock, conflicts: bool
+) -> None:
+    store.acquire(first)
+    if conflicts:
+        with pytest.raises(LockConflictError) as error:
+            store.acquire(second)
+        assert error.value.locks == (first,)
+    else:
+        store.acquire(second)
+
+
+def test_an_expired_lock_is_no_lock(store: MemoryLockStore, clock: Clock) -> None:
+    store.acquire(make("old", "a", "b"))
+    clock.now = 1060.0
+    assert store.covering(("a", "b")) == []
+    assert store.refresh("old", 60) is None
+    store.acquire(replace(make("new", "a"), expires=1120.0))
+    assert tokens(store.rooted_below(())) == ["new"]
+
+
+def test_a_refresh_starts_the_time_anew(store: MemoryLockStore, clock: Clock) -> None:
+    store.acquire(make("t", "a"))
+    clock.now = 1050.0
+    refreshed = store.refresh("t", 30)
+    assert refreshed is not None
+    assert refreshed.expires == 1080.0
+    clock.now = 1070.0
+    assert tokens(store.covering(("a",))) == ["t"]
+
+
+def test_release_tree_takes_the_root_and_all_below_only(store: MemoryLockStore) -> None:
+    for token, root in (("1", ("a",)), ("2", ("a", "b")), ("3", ("ab",))):
+        store.acquire(make(token, *root, deep=False))
+    store.release_tree(("a",))
+    assert tokens(store.rooted_below(())) == ["3"]
+    store.release("3")
+    store.release("3")
+    assert store.rooted_below(()) == []
+
+
+def test_of_many_threads_that_want_a_lock_one_gets_it(store: MemoryLockStore) -> None:
+    barrier, granted = threading.Barrier(8), []
+
+    def want(index: int) -> None:
+        barrier.wait()
+        try:
+            store.acquire(make(str(index), "a", *(["b"] if index % 2 else [])))
+        except LockConflictError:
+            return
+        granted.append(index)
+
+    threads = [threading.Thread(target=want, args=(index,)) for index in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert len(granted) == 1
+
+
+def test_a_check_among_10_000_locks_takes_under_50_microseconds() -> None:
+    store = MemoryLockStore()
+    for index in range(10_000):
+        root: ResourcePath = ("folder", str(index % 100), str(index))
+        store.acquire(replace(make(str(index), *root), expires=store.now() + 600))
+    best = min(_time_of_checks(store) for _ in range(5))
+    assert best < 50e-6
+
+
+def _time_of_checks(store: MemoryLockStore, rounds: int = 1000) -> float:
+    started = time.perf_counter()
+    for index in range(rounds):
+        store.covering(("folder", str(index % 100), str(index), "x"))
+    return (time.perf_counter() - started) / rounds

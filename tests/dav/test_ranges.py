@@ -1,0 +1,41 @@
+"""RFC 9110 §14."""
+
+import pytest
+
+from davbridge.dav.errors import RefusalError
+from davbridge.dav.ranges import MAX_RANGES, ByteRange, parse_range
+
+
+@pytest.mark.parametrize(
+    ("header", "ranges"),
+    [
+        (None, []),
+        ("bytes=0-1", [(0, 2)]),
+        ("bytes=4-", [(4, 10)]),
+        ("bytes=-3", [(7, 10)]),
+        ("bytes=-30", [(0, 10)]),
+        ("bytes=8-99", [(8, 10)]),
+        ("Bytes = 0-1 , 3-4", [(0, 2), (3, 5)]),
+        ("bytes=0-0,20-30", [(0, 1)]),
+        ("items=0-1", []),
+        ("bytes=", []),
+        ("bytes=a-b", []),
+        ("bytes=-", []),
+        ("bytes=3-1", []),
+        ("bytes=0-1,x", []),
+        ("bytes=" + "9" * 5000 + "-", []),
+        ("bytes=" + ",".join(["0-1"] * (MAX_RANGES + 1)), []),
+    ],
+)
+def test_ranges_lie_inside_the_object_or_are_ignored(
+    header: str | None, ranges: list[tuple[int, int]]
+) -> None:
+    assert parse_range(header, 10) == [ByteRange(*each) for each in ranges]
+
+
+@pytest.mark.parametrize(("header", "size"), [("bytes=10-", 10), ("bytes=-0", 5), ("bytes=0-", 0)])
+def test_a_range_past_the_end_is_416_and_tells_the_size(header: str, size: int) -> None:
+    with pytest.raises(RefusalError) as refusal:
+        parse_range(header, size)
+    assert refusal.value.status == 416
+    assert refusal.value.headers == (("Content-Range", f"bytes */{size}"),)

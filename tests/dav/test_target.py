@@ -1,0 +1,87 @@
+"""URLs ↔ paths: split before decoded, and nothing leads astray."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from davbridge import paths
+from davbridge.dav.errors import RefusalError
+from davbridge.dav.target import href, parse_reference, parse_request_target, parse_tag
+
+segments = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1)
+resource_paths = st.lists(segments.filter(lambda s: s not in (".", "..")), max_size=5).map(tuple)
+
+
+@given(resource_paths, st.booleans())
+def test_an_href_is_ascii_and_parses_back(path: paths.ResourcePath, is_collection: bool) -> None:
+    text = href(path, is_collection=is_collection)
+    assert text.isascii()
+    assert "<" not in text
+    assert "&" not in text
+    assert parse_request_target(text) == path
+    assert parse_reference(text, host="h") == path
+    assert parse_tag(f"https://elsewhere:8443{text}") == path
+
+
+def test_collections_end_in_one_slash_and_the_root_is_one() -> None:
+    assert href(("a", "b"), is_collection=True) == "/a/b/"
+    assert href(("a", "b"), is_collection=False) == "/a/b"
+    assert href((), is_collection=True) == "/"
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("/", ()),
+        ("*", ()),
+        ("/a//b/", ("a", "b")),
+        ("//a", ("a",)),
+        ("/a?b=/c", ("a",)),
+        ("/q%3Fx%3By%23%25.txt", ("q?x;y#%.txt",)),
+        ("/x;y", ("x;y",)),
+        ("/a+b", ("a+b",)),
+        ("/%E2%82%AC", ("€",)),
+        ("/\xe2\x82\xac", ("€",)),
+        ("http://h/a/b", ("a", "b")),
+        ("http://h", ()),
+        ("/100%", ("100%",)),
+    ],
+)
+def test_a_request_target_is_split_before_it_is_decoded(
+    target: str, path: paths.ResourcePath
+) -> None:
+    assert parse_request_target(target) == path
+
+
+@pytest.mark.parametrize(
+    "target", ["/a%2Fb", "/%2e%2e/x", "/a/../b", "/./a", "/%00", "/%ff", "ftp://h/a", "a"]
+)
+def test_a_target_that_names_nothing_unambiguous_is_refused(target: str) -> None:
+    with pytest.raises(RefusalError) as refusal:
+        parse_request_target(target)
+    assert refusal.value.status == 400
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["http://h:80/a", "https://H/a", "/a", "https://user:pw@h/a", " http://h/a "],
+)
+def test_a_destination_on_this_host_is_taken_whatever_the_scheme(value: str) -> None:
+    assert parse_reference(value, host="h") == ("a",)
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [
+        ("http://other/a", 502),
+        ("http://h:8080/a", 502),
+        ("http://h/a?b", 400),
+        ("http://h/a#b", 400),
+        ("mailto:a", 400),
+        ("http://h:x/a", 400),
+    ],
+)
+def test_a_destination_elsewhere_or_malformed_is_refused(value: str, status: int) -> None:
+    with pytest.raises(RefusalError) as refusal:
+        parse_reference(value, host="h")
+    assert refusal.value.status == status
