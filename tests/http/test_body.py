@@ -1,0 +1,350 @@
+"""Bodies: read whole or not at all, and never more of them than was asked for."""
+
+import hashlib
+import os
+import socket
+import struct
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterable
+from typing import Any
+
+import pytest
+
+from davbridge.http.body import ChunkedBody, KnownLengthBody
+from davbridge.http.errors import IncompleteBodyError, MalformedBodyError
+from davbridge.http.streams import SocketReader
+from tests.support.wire import Answer, RawClient, serving
+
+HOST = b"Host: a\r\n"
+CHUNKED = b"PUT /c HTTP/1.1\r\n" + HOST + b"Transfer-Encoding: chunked\r\n\r\n"
+GET = b"GET /next HTTP/1.1\r\n" + HOST + b"\r\n"
+
+
+def nothing() -> None:
+    """An invitation for bodies that nobody waits with."""
+
+
+def put(length: int, *fields: bytes) -> bytes:
+    lines = b"".join(field + b"\r\n" for field in (b"Content-Length: %d" % length, *fields))
+    return b"PUT /k HTTP/1.1\r\n" + HOST + lines + b"\r\n"
+
+
+class Recorder:
+    """An application that reads bodies and answers with their digest, and keeps what it saw."""
+
+    def __init__(self, block: int = 65536) -> None:
+        self.block = block
+        self.requests: list[str] = []
+        self.errors: list[OSError] = []
+        self.failed = threading.Event()
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        self.requests.append(f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']}")
+        digest, length = hashlib.sha256(), 0
+        try:
+            while block := environ["wsgi.input"].read(self.block):
+                assert len(block) <= self.block
+                digest.update(block)
+                length += len(block)
+        except OSError as error:
+            self.errors.append(error)
+            self.failed.set()
+            raise
+        return respond(start_response, f"{length} {digest.hexdigest()}")
+
+
+def respond(start_response: Any, text: str, status: str = "200 OK") -> list[bytes]:
+    start_response(status, [("Content-Length", str(len(text)))])
+    return [text.encode()]
+
+
+def reject(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    """An application that reads no body."""
+    return respond(start_response, "no", "401 Unauthorized")
+
+
+def digest_of(data: bytes) -> bytes:
+    return f"{len(data)} {hashlib.sha256(data).hexdigest()}".encode()
+
+
+def reset(client: RawClient) -> None:
+    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+    client.close()
+
+
+@pytest.mark.parametrize("block", [1000, 65536, 1 << 20])
+def test_a_body_of_known_length_arrives_whole(block: int) -> None:
+    data = os.urandom(700_001)
+    with serving(Recorder(block)) as server, RawClient(server.port) as client:
+        assert client.ask(put(len(data)) + data).body == digest_of(data)
+        assert client.ask(GET).status == 200
+
+
+@pytest.mark.parametrize("block", [1000, 65536, 1 << 20])
+@pytest.mark.parametrize("chunk", [1, 7000, 300_000])
+def test_a_chunked_body_arrives_whole(chunk: int, block: int) -> None:
+    data = os.urandom(3000 if chunk == 1 else 700_001)
+    pieces = [data[at : at + chunk] for at in range(0, len(data), chunk)]
+    coded = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
+    with serving(Recorder(block)) as server, RawClient(server.port) as client:
+        assert client.ask(CHUNKED + coded + b"0\r\n\r\n").body == digest_of(data)
+        assert client.ask(GET).status == 200
+
+
+def test_sizes_in_either_case_extensions_and_trailers_are_understood_and_dropped() -> None:
+    coded = (
+        b"00A;name=value\r\n0123456789\r\n0a ; x\r\n0123456789\r\n000;e\r\nX-Sum: 1\r\nY: \r\n\r\n"
+    )
+    app = Recorder()
+    with serving(app) as server, RawClient(server.port) as client:
+        assert client.ask(CHUNKED + coded).body == digest_of(b"0123456789" * 2)
+        client.ask(GET)
+    assert app.requests == ["PUT /c", "GET /next"]
+
+
+def test_pipelined_requests_after_a_chunked_body_are_answered_in_turn() -> None:
+    app = Recorder()
+    with serving(app) as server, RawClient(server.port) as client:
+        client.send(
+            CHUNKED + b"3\r\nabc\r\n0\r\n\r\n" + GET + CHUNKED + b"0\r\n\r\n" + put(2) + b"hi"
+        )
+        bodies = [client.answer().body for _ in range(4)]
+    assert bodies == [digest_of(b"abc"), digest_of(b""), digest_of(b""), digest_of(b"hi")]
+    assert app.requests == ["PUT /c", "GET /next", "PUT /c", "PUT /k"]
+
+
+BAD_CHUNKS = {
+    "negative": b"-5\r\nhello\r\n0\r\n\r\n",
+    "plus": b"+5\r\nhello\r\n0\r\n\r\n",
+    "prefix": b"0x5\r\nhello\r\n0\r\n\r\n",
+    "underscore": b"0_5\r\nhello\r\n0\r\n\r\n",
+    "leading blank": b" 5\r\nhello\r\n0\r\n\r\n",
+    "trailing blank": b"5 \r\nhello\r\n0\r\n\r\n",
+    "no digits": b"\r\nhello\r\n0\r\n\r\n",
+    "letters": b"xyz\r\nhello\r\n0\r\n\r\n",
+    "bare LF after the size": b"5\nhello\r\n0\r\n\r\n",
+    "bare CR in an extension": b"5;a\rb\r\nhello\r\n0\r\n\r\n",
+    "too large a size": b"F" * 17 + b"\r\nhello\r\n0\r\n\r\n",
+    "longer than its size": b"4\r\nhello\r\n0\r\n\r\n",
+    "bare LF after the data": b"5\r\nhello\n0\r\n\r\n",
+    "endless extension": b"5;" + b"x" * 2000 + b"\r\nhello\r\n0\r\n\r\n",
+    "many extensions": b"".join(b"1;%b\r\na\r\n" % (b"x" * 900) for _ in range(20)) + b"0\r\n\r\n",
+    "endless trailer": b"0\r\n" + b"X: y\r\n" * 3000 + b"\r\n",
+    "malformed trailer": b"0\r\nnonsense\r\n\r\n",
+}
+
+
+@pytest.mark.parametrize("coded", BAD_CHUNKS.values(), ids=BAD_CHUNKS.keys())
+def test_a_malformed_chunked_body_gets_400_and_ends_the_connection(coded: bytes) -> None:
+    app = Recorder()
+    with serving(app) as server, RawClient(server.port) as client:
+        answer = client.ask(CHUNKED + coded + GET)
+        assert (answer.status, answer.closes) == (400, True)
+    assert isinstance(app.errors[0], MalformedBodyError)
+    assert app.requests == ["PUT /c"]
+
+
+UNFINISHED = {
+    "known length": put(10) + b"hello",
+    "known length, no byte": put(10),
+    "chunked, in a chunk": CHUNKED + b"a\r\nhello",
+    "chunked, before a chunk's end": CHUNKED + b"5\r\nhello",
+    "chunked, in a size": CHUNKED + b"5\r\nhello\r\n5",
+    "chunked, between chunks": CHUNKED + b"5\r\nhello\r\n",
+    "chunked, before the last line": CHUNKED + b"5\r\nhello\r\n0\r\n",
+}
+
+
+@pytest.mark.parametrize("way", [RawClient.finish_sending, reset], ids=["FIN", "RST"])
+@pytest.mark.parametrize("data", UNFINISHED.values(), ids=UNFINISHED.keys())
+def test_a_body_that_ends_early_raises(data: bytes, way: Callable[[RawClient], None]) -> None:
+    app = Recorder()
+    with serving(app) as server, RawClient(server.port) as client:
+        client.send(data)
+        time.sleep(0.05)
+        way(client)
+        assert app.failed.wait(5)
+    assert isinstance(app.errors[0], IncompleteBodyError)
+
+
+@pytest.mark.parametrize("data", UNFINISHED.values(), ids=UNFINISHED.keys())
+def test_a_body_that_stalls_raises_after_the_timeout(data: bytes) -> None:
+    app = Recorder()
+    with serving(app, timeout=0.3) as server, RawClient(server.port) as client:
+        answer = client.ask(data)
+        assert (answer.status, answer.closes) == (408, True)
+    assert isinstance(app.errors[0], IncompleteBodyError)
+
+
+def test_a_broken_body_stays_broken() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"zz\r\n5\r\nhello\r\n0\r\n\r\n")
+        body = ChunkedBody(SocketReader(ours), nothing)
+        for _ in range(2):
+            with pytest.raises(MalformedBodyError):
+                body.read(10)
+        assert body.is_broken
+
+
+def test_an_application_that_swallows_the_error_still_loses_the_connection() -> None:
+    def swallow(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        try:
+            environ["wsgi.input"].read()
+        except OSError:
+            return respond(start_response, "swallowed")
+        return respond(start_response, "whole")
+
+    with serving(swallow) as server, RawClient(server.port) as client:
+        answer = client.ask(CHUNKED + b"zz\r\n" + GET)
+        assert (answer.body, answer.closes) == (b"swallowed", True)
+        client.finish_sending()
+        assert client.at_end()
+
+
+def test_a_body_can_be_read_by_lines_as_wsgi_promises() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"a\nbc\n\nd rest")
+        body = KnownLengthBody(SocketReader(ours), nothing, 7)
+        assert body.readline() == b"a\n"
+        assert list(body) == [b"bc\n", b"\n", b"d"]
+        assert body.read() == b""
+
+
+def test_nothing_is_taken_from_the_socket_beyond_what_was_asked_for_and_one_buffer() -> None:
+    ours, theirs = socket.socketpair()
+    with ours, theirs:
+        theirs.sendall(b"x" * 100_000)
+        body = KnownLengthBody(SocketReader(ours), nothing, 100_000)
+        assert len(body.read(10)) == 10
+        assert len(ours.recv(100_000, socket.MSG_PEEK)) >= 100_000 - 65536
+
+
+def test_five_chunked_puts_on_open_connections_hold_no_thread() -> None:
+    with serving(Recorder(), threads=2) as server:
+        clients = [RawClient(server.port) for _ in range(5)]
+        for client in clients:
+            assert client.ask(CHUNKED + b"3\r\nabc\r\n0\r\n\r\n").status == 200
+        begin = time.monotonic()
+        with RawClient(server.port) as other:
+            assert other.ask(GET).status == 200
+        assert time.monotonic() - begin < 1
+        for client in clients:
+            assert client.is_silent(0.05)
+            assert client.ask(GET).status == 200
+            client.close()
+
+
+def test_a_short_unread_body_is_read_away_and_the_connection_kept() -> None:
+    with serving(reject) as server, RawClient(server.port) as client:
+        for _ in range(3):
+            answer = client.ask(put(100_000) + b"x" * 100_000)
+            assert (answer.status, answer.closes) == (401, False)
+
+
+def test_an_unread_body_that_never_comes_holds_a_thread_for_a_bounded_time(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("davbridge.http.exchange.DRAIN_SECONDS", 0.2)
+    with serving(reject, threads=1) as server, RawClient(server.port) as client:
+        assert client.ask(put(100_000)).status == 401
+        with RawClient(server.port) as other:
+            assert other.ask(GET).status == 401
+        assert client.at_end()
+
+
+@pytest.mark.parametrize(
+    "data", [put(8 << 20) + b"x" * 1000, CHUNKED + b"5\r\nhello\r\n"], ids=["long", "chunked"]
+)
+def test_another_unread_body_is_announced_to_close_the_connection(data: bytes) -> None:
+    app = Recorder()
+
+    def reject_first(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        return (app if app.requests else reject)(environ, start_response)
+
+    with serving(reject_first) as server, RawClient(server.port) as client:
+        answer = client.ask(data + GET)
+        assert (answer.status, answer.closes) == (401, True)
+        client.finish_sending()
+        assert client.at_end()
+    assert app.requests == []
+
+
+def test_a_partly_read_body_is_finished_by_the_server() -> None:
+    def read_some(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        return respond(start_response, environ["wsgi.input"].read(3).decode())
+
+    with serving(read_some) as server, RawClient(server.port) as client:
+        assert client.ask(put(5) + b"hello").body == b"hel"
+        assert client.ask(put(5) + b"world").body == b"wor"
+
+
+def resident_bytes() -> int:
+    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
+        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
+def test_a_rejected_upload_of_400_mb_gets_its_answer_and_takes_no_memory() -> None:
+    size, block = 400 * 1000 * 1000, b"x" * 1000 * 1000
+    with serving(reject, threads=1) as server, RawClient(server.port) as client:
+        before, most = resident_bytes(), 0
+        client.send(put(size))
+        for _ in range(size // len(block)):
+            client.send(block)  # all of it before the answer is read, as Finder and Windows do
+            most = max(most, resident_bytes())
+        answer = client.answer()
+        assert (answer.status, answer.closes) == (401, True)
+        assert most - before < 8 * 1000 * 1000
+        with RawClient(server.port) as other:  # the only thread is free
+            assert other.ask(GET).status == 401
+
+
+def expecting(length: int, value: bytes = b"100-continue") -> bytes:
+    return put(length, b"Expect: " + value)
+
+
+@pytest.mark.parametrize("value", [b"100-continue", b"100-Continue"])
+def test_a_body_that_is_wanted_is_invited_once(value: bytes) -> None:
+    with serving(Recorder(block=2)) as server, RawClient(server.port) as client:
+        assert client.ask(expecting(5, value)).status == 100
+        assert client.ask(b"hello").body == digest_of(b"hello")
+        assert client.ask(GET).status == 200
+
+
+def test_a_chunked_body_is_invited_as_well() -> None:
+    head = CHUNKED[:-2] + b"Expect: 100-continue\r\n\r\n"
+    with serving(Recorder()) as server, RawClient(server.port) as client:
+        assert client.ask(head).status == 100
+        assert client.ask(b"5\r\nhello\r\n0\r\n\r\n").body == digest_of(b"hello")
+
+
+@pytest.mark.parametrize("body", [b"", b"hello"], ids=["held back", "sent all the same"])
+def test_a_body_that_is_not_wanted_is_never_invited(body: bytes) -> None:
+    with serving(reject) as server, RawClient(server.port) as client:
+        answer = client.ask(expecting(5) + body)
+        assert (answer.status, answer.closes) == (401, True)
+        assert client.at_end()
+
+
+def test_nobody_is_invited_to_send_nothing_nor_by_http_1_0() -> None:
+    http10 = b"PUT / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi"
+    with serving(Recorder()) as server:
+        with RawClient(server.port) as client:
+            assert client.ask(expecting(0)).status == 200
+        with RawClient(server.port) as client:
+            assert client.ask(http10).status == 200
+
+
+def test_reading_late_after_the_answer_began_invites_nobody() -> None:
+    def late(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        yield b"first "
+        yield environ["wsgi.input"].read()
+
+    with serving(late) as server, RawClient(server.port) as client:
+        answer: Answer = client.ask(expecting(5) + b"hello")
+        assert (answer.status, answer.body) == (200, b"first hello")
