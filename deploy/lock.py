@@ -1,8 +1,8 @@
 """Renews the lock files from pyproject.toml: ``python3 deploy/lock.py``.
 
 They hold for Linux, macOS and Windows and for every Python that pyproject.toml allows, with
-hashes and without the address of an index. The tests' lock is made under the other one, so that
-what is tested is what is run.
+hashes and without the address of an index. What is tested is what is run: each is made under the
+constraints of those before it.
 """
 
 from __future__ import annotations
@@ -14,8 +14,12 @@ import venv
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
-RUNTIME = "deploy/requirements.txt"
-TESTS = "tests/requirements.txt"
+RUNTIME = ["pyproject.toml", "--extra", "embedded"]
+LOCKS = {
+    "deploy/requirements.txt": RUNTIME,
+    "deploy/build-requirements.txt": ["--group", "build"],
+    "tests/requirements.txt": [*RUNTIME, "--group", "test"],
+}
 
 
 def main() -> int:
@@ -24,15 +28,17 @@ def main() -> int:
         venv.create(tools, with_pip=True)
         programs = tools / ("Scripts" if sys.platform == "win32" else "bin")
         subprocess.run([programs / "python", "-m", "pip", "install", "-q", "uv"], check=True)
-        _compile(programs / "uv", RUNTIME, "--group", "build")
-        _compile(programs / "uv", TESTS, "--group", "test", "--constraint", RUNTIME)
+        before: list[str] = []
+        for lock, chosen in LOCKS.items():
+            _compile(programs / "uv", lock, [*chosen, *before])
+            before += ["--constraint", lock]
     return 0
 
 
-def _compile(uv: Path, lock: str, *arguments: str) -> None:
+def _compile(uv: Path, lock: str, arguments: list[str]) -> None:
     # A new file, so that everything is resolved anew: pins of the old one would be kept.
     (ROOT / lock).unlink(missing_ok=True)
-    command = ["pip", "compile", "pyproject.toml", "--extra", "embedded", *arguments]
+    command = ["pip", "compile", *arguments]
     command += ["--universal", "--generate-hashes", "--no-emit-index-url", "--no-annotate"]
     command += ["--custom-compile-command", "python3 deploy/lock.py", "--quiet"]
     subprocess.run([uv, *command, "--output-file", lock], cwd=ROOT, check=True)

@@ -4,9 +4,9 @@ Owns how the scripts that run before anything is installed (`quickstart.py`, `te
 there. Only the standard library; it must parse on Python 3.8, so that an old Python is told in
 one line what is wrong. Must not know what is done with the environment.
 
-Invariants: nothing is installed that the lock file doesn't name with its hash, and nothing is
-compiled; an environment whose stamp is there is complete, and is used again without the network
-as long as the lock file, pyproject.toml and Python stay the same.
+Invariants: nothing is installed, nor used for building, that the lock files don't name with its
+hash, and no compiler is needed; an environment whose stamp is there is complete, and is used again
+without the network as long as the lock files, pyproject.toml and Python stay the same.
 """
 
 from __future__ import annotations
@@ -20,6 +20,12 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parent.parent
 OLDEST_PYTHON = (3, 11)
 STAMP = "davbridge-installed"
+BUILD_LOCK = ROOT / "deploy" / "build-requirements.txt"
+
+LOCKED = ["--require-hashes", "--only-binary=:all:"]
+# Build isolation would fetch build backends anew, and without a hash.
+BUILT_HERE = ["--no-build-isolation", "--no-binary=wsgidav"]
+"""WsgiDAV has no wheel, but is pure Python."""
 
 
 class SetupError(Exception):
@@ -47,9 +53,8 @@ class LockedVenv:
         tell(f"installing into {self.directory} (once; half a minute or so)")
         _require_venv()
         self._run(sys.executable, "-m", "venv", "--clear", str(self.directory))
-        # The lock names wheels for every platform that davbridge runs on: no compiler is needed.
-        self._pip("--require-hashes", "--only-binary=:all:", "-r", str(self._lock))
-        # No build isolation: it would fetch the build backend anew, and without a hash.
+        self._pip(*LOCKED, "-r", str(BUILD_LOCK))
+        self._pip(*LOCKED, *BUILT_HERE, "-r", str(self._lock))
         self._pip("--no-deps", "--no-build-isolation", "--editable", str(ROOT))
         self._stamp.write_text(self._wanted(), encoding="utf-8")
 
@@ -74,7 +79,7 @@ class LockedVenv:
     def _wanted(self) -> str:
         """What the environment depends on. Sources are used in place, so they don't count."""
         parts = [sys.version, str(ROOT), str(self.directory)]
-        files = [self._lock, ROOT / "pyproject.toml"]
+        files = [self._lock, BUILD_LOCK, ROOT / "pyproject.toml"]
         digest = hashlib.sha256("\0".join(parts).encode())
         for file in files:
             digest.update(file.read_bytes())
@@ -87,7 +92,7 @@ class LockedVenv:
     def _run(self, *command: str) -> None:
         """Standard output is left to what the scripts themselves have to say."""
         if subprocess.run(command, stdout=sys.stderr, check=False).returncode:
-            raise SetupError(f"{' '.join(command[1:4])} failed: its own words stand above")
+            raise SetupError(f"'{' '.join(command[2:4])}' failed: its own words stand above")
 
 
 def require_python() -> None:
