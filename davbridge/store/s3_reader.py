@@ -1,0 +1,157 @@
+"""S3Reader: the bytes of one version of an object, resumed where a connection breaks.
+
+Owns one GetObject and its resumption. Must not know what the bytes are for.
+
+Invariants: every byte comes from the version that the first answer named, by its ETag; `read`
+answers ``b""`` only once all bytes have been given, which it knows by counting, for a body that is
+cut short looks like one that is complete.
+"""
+
+import logging
+from types import TracebackType
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from botocore.exceptions import BotoCoreError, FlexibleChecksumError
+from urllib3.exceptions import HTTPError
+
+from davbridge.errors import StoreError, TruncatedError, UnavailableError
+from davbridge.store.base import ObjectInfo
+from davbridge.store.s3_answers import Bucket, info_of, quoted
+from davbridge.store.s3_errors import one_line, translated
+
+if TYPE_CHECKING:
+    from botocore.response import StreamingBody
+    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
+
+RESUMPTIONS = 3
+"""How often in a row a stream is taken up again without PROGRESS in between."""
+
+PROGRESS = 1024**2
+
+BROKEN = (BotoCoreError, HTTPError, OSError, ValueError)
+"""What reading from a broken connection raises; ValueError: one that is closed already."""
+
+_log = logging.getLogger(__name__)
+
+
+class _Opened(NamedTuple):
+    body: "StreamingBody"
+    info: ObjectInfo
+    start: int
+
+
+class S3Reader:
+    """The bytes of one version, or of a range of it. Made by `open`."""
+
+    def __init__(self, bucket: Bucket, opened: _Opened, end: int | None) -> None:
+        self._bucket = bucket
+        self._info = opened.info
+        self._body = opened.body
+        self._position = opened.start
+        size = opened.info.row.size
+        self._end = size if end is None else min(end, size)
+        self._resumed_at = self._position
+        self._tries = RESUMPTIONS
+        if self._position >= self._end:
+            self._finish()
+
+    @classmethod
+    def open(
+        cls, bucket: Bucket, key: str, start: int, end: int | None, if_match: str | None
+    ) -> "S3Reader":
+        return cls(bucket, _open(bucket, key, start, end, if_match), end)
+
+    @property
+    def info(self) -> ObjectInfo:
+        return self._info
+
+    def read(self, size: int) -> bytes:
+        wanted = min(size, self._end - self._position)
+        while wanted > 0:
+            block, cause = self._next(wanted)
+            if block:
+                if self._position + len(block) == self._end:
+                    self._finish()
+                self._position += len(block)
+                return block
+            self._resume(cause)
+        return b""
+
+    def close(self) -> None:
+        self._body.close()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def _next(self, size: int) -> tuple[bytes, Exception | None]:
+        try:
+            return self._body.read(size), None
+        except BROKEN as error:
+            return b"", error
+
+    def _finish(self) -> None:
+        """Reads the end that is due: botocore checks the store's checksum there, and urllib3
+        takes the connection back."""
+        try:
+            self._body.read(1)
+        except FlexibleChecksumError as error:
+            raise TruncatedError(f"{self._info.row.key!r} came damaged") from error
+        except BROKEN:
+            _log.debug("nothing was due after %r, and the connection broke", self._info.row.key)
+        self._body.close()
+
+    def _resume(self, cause: Exception | None) -> None:
+        self._body.close()
+        row = self._info.row
+        if self._position - self._resumed_at >= PROGRESS:
+            self._tries = RESUMPTIONS
+        if self._tries == 0:
+            raise TruncatedError(f"{row.key!r} broke off at byte {self._position}") from cause
+        self._tries -= 1
+        self._resumed_at = self._position
+        told = one_line(cause) if cause else "the body ended early"
+        _log.info("reading %r goes on at byte %d: %s", row.key, self._position, told)
+        try:
+            opened = _open(self._bucket, row.key, self._position, self._end, row.etag)
+        except StoreError as error:
+            raise TruncatedError(f"the rest of {row.key!r} can't be had: {error}") from error
+        self._body = opened.body
+        if opened.info.row.etag != row.etag:  # a store that ignores If-Match
+            self._body.close()
+            raise TruncatedError(f"{row.key!r} was replaced while it was read")
+
+
+def _open(bucket: Bucket, key: str, start: int, end: int | None, if_match: str | None) -> _Opened:
+    request: GetObjectRequestTypeDef = {"Bucket": bucket.name, "Key": key}
+    if start > 0 or end is not None:
+        request["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
+    if if_match is not None:
+        request["IfMatch"] = quoted(if_match)
+    with translated(key):
+        answer = bucket.client.get_object(**request)
+    try:
+        return _Opened(answer["Body"], info_of(key, _whole_size(answer, key, start), answer), start)
+    except StoreError:
+        answer["Body"].close()
+        raise
+
+
+def _whole_size(answer: "GetObjectOutputTypeDef", key: str, start: int) -> int:
+    """The size of the whole object. Raises UnavailableError where the range is another one."""
+    served = answer.get("ContentRange", "")
+    if not served:
+        if start > 0:
+            raise UnavailableError(f"{key!r}: the store ignored the range")
+        return answer["ContentLength"]
+    span, _, size = served.removeprefix("bytes ").partition("/")
+    if not (span.startswith(f"{start}-") and size.isdecimal()):
+        raise UnavailableError(f"{key!r}: the store answered another range: {served}")
+    return int(size)
