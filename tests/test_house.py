@@ -1,0 +1,157 @@
+"""The house stands: imports go downwards, and each library has its room."""
+
+import ast
+import re
+import sys
+import tomllib
+from collections.abc import Iterator
+from importlib.metadata import packages_distributions
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+ROOT = Path(__file__).parent.parent
+PACKAGE = ROOT / "davbridge"
+
+FLOORS = {
+    "errors": 0,
+    "paths": 1,
+    "config": 2,
+    "store": 3,
+    "cache": 4,
+    "tree": 5,
+    "access": 6,
+    "dav": 6,
+    "http": 6,
+    "logs": 6,
+    "app": 7,
+    "cli": 8,
+    "__main__": 9,
+}
+"""A room may import itself and what lies on lower floors. ``davbridge`` itself (the version) lies
+below all of them."""
+
+LIBRARIES = {
+    "argparse": r"cli",
+    "argon2": r"access\..*",
+    "bcrypt": r"access\..*",
+    "boto3": r"store\.s3\w*",
+    "botocore": r"store\.s3\w*",
+    "cheroot": r"app|http\..*",
+    "mypy_boto3_s3": r"store\.s3\w*",
+    "wsgidav": r"app|dav\..*",
+    "wsgiref": r"app|access\..*|dav\..*|http\..*",
+}
+"""Which modules may import what, as a pattern."""
+
+
+class Module(NamedTuple):
+    name: str
+    """Below ``davbridge.``; the package itself is ``__init__``."""
+    tree: ast.Module
+
+    @property
+    def room(self) -> str:
+        return self.name.split(".")[0]
+
+
+def modules() -> list[Module]:
+    found = []
+    for path in sorted(PACKAGE.rglob("*.py")):
+        parts = path.relative_to(PACKAGE).with_suffix("").parts
+        # A room's __init__ has a name of its own, so that patterns for its modules match it.
+        found.append(Module(".".join(parts), ast.parse(path.read_text(encoding="utf-8"))))
+    return found
+
+
+MODULES = modules()
+each_module = pytest.mark.parametrize("module", MODULES, ids=lambda module: module.name)
+
+
+def imports(module: Module) -> Iterator[str]:
+    """The full names of what a module imports, at its top or anywhere else."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{module.name} has a relative import"
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+def uses(module: Module) -> Iterator[str]:
+    """The dotted names that a module reads: ``os.environ``, ``print``."""
+    for node in ast.walk(module.tree):
+        if isinstance(node, ast.Attribute | ast.Name):
+            yield ast.unparse(node)
+    yield from imports(module)
+
+
+@each_module
+def test_imports_go_downwards(module: Module) -> None:
+    for name in imports(module):
+        first, _, inside = name.partition(".")
+        if first != "davbridge" or inside == "__version__":
+            continue
+        room = inside.split(".")[0]
+        assert room in FLOORS, f"{module.name} imports {name}, which is on no floor"
+        assert room == module.room or FLOORS[room] < FLOORS[module.room], (
+            f"{module.name} imports {name}"
+        )
+
+
+@each_module
+def test_a_library_stays_in_its_room(module: Module) -> None:
+    for name in imports(module):
+        pattern = LIBRARIES.get(name.split(".")[0])
+        assert pattern is None or re.fullmatch(pattern, module.name), (
+            f"{module.name} imports {name}"
+        )
+
+
+@each_module
+def test_the_environment_is_read_by_the_settings_alone(module: Module) -> None:
+    # The embedded store hands its child process a copy.
+    if module.room == "config" or module.name == "store.embedded":
+        return
+    read = {"os.environ", "os.environb", "os.getenv", "os.getenvb"} & set(uses(module))
+    assert not read, f"{module.name} uses {read}"
+
+
+@each_module
+def test_the_command_line_alone_prints(module: Module) -> None:
+    if module.name != "cli":
+        assert not {"print", "sys.stdout"} & set(uses(module))
+
+
+@each_module
+def test_every_module_says_what_it_is(module: Module) -> None:
+    assert ast.get_docstring(module.tree)
+
+
+def test_what_is_imported_is_declared() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {
+        re.split(r"[^\w.-]", requirement)[0].lower() for requirement in project["dependencies"]
+    }
+    distributions = packages_distributions()
+    # Types exist while types are checked, and belong to the tests' dependencies.
+    imported = {name.split(".")[0] for module in MODULES for name in imports(module)}
+    imported -= {"davbridge", "mypy_boto3_s3", *sys.stdlib_module_names}
+    undeclared = {
+        name for name in imported if not {d.lower() for d in distributions[name]} & declared
+    }
+    # boto3's own halves: it pins botocore, whose streams let urllib3's errors through.
+    assert undeclared <= {"botocore", "urllib3"}
+
+
+@pytest.mark.parametrize(
+    "lock", ["deploy/requirements.txt", "deploy/build-requirements.txt", "tests/requirements.txt"]
+)
+def test_a_lock_file_holds_pins_with_hashes_and_no_address(lock: str) -> None:
+    text = (ROOT / lock).read_text(encoding="utf-8")
+    assert "//" not in text
+    requirements = [block for block in re.split(r"\n(?=\S)", text) if not block.startswith("#")]
+    assert requirements
+    for requirement in requirements:
+        assert re.match(r"[\w.-]+==[\w.]+( ; .*)? \\\n    --hash=sha256:", requirement), requirement
