@@ -30,21 +30,6 @@ REMEMBERED_LOGINS = 1024
 PARALLEL = 4
 
 
-def validate_user(name: str, password_hash: str) -> None:
-    """Raises ValueError, with one line, where a user can't log in by this name or hash."""
-    if not name:
-        raise ValueError("a user's name can't be empty")
-    if ":" in name:
-        raise ValueError(f"a user's name can't contain a colon: {name!r}")
-    if not name.isprintable() or name != name.strip():
-        raise ValueError(f"a user's name can't begin or end in blanks, or hold controls: {name!r}")
-    if not passwords.is_supported_hash(password_hash):
-        raise ValueError(
-            f"the password hash of {name!r} is neither argon2id nor bcrypt: "
-            "make one with `davbridge password`"
-        )
-
-
 class Logins:
     """Checks names and passwords against ``users``. Safe to use from many threads."""
 
@@ -55,29 +40,28 @@ class Logins:
         verify: Callable[[str, str], bool] = passwords.verify,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        for user in users:
-            validate_user(user.name, user.password_hash)
-        self._hashes = {_prepared(user.name): user.password_hash for user in users}
-        if len(self._hashes) < len(users):
-            raise ValueError("two users have the same name")
-        self._decoy = next(iter(self._hashes.values()), None)
-        """The hash that is verified for names that no user has."""
+        self._users = {_prepared(user.name): user for user in users}
+        self._decoy = users[0].password_hash if users else None
+        """The hash that is verified for names that no user has. Where users' hashes differ in kind
+        or cost, the time still tells this user's cost from another's."""
         self._verify = verify
         self._key = os.urandom(32)
-        self._granted: TTLCache[bytes, None] = TTLCache(
+        self._granted: TTLCache[bytes, str] = TTLCache(
             REMEMBERED_LOGINS, REMEMBERED_SECONDS, timer=timer
         )
-        self._pending: dict[bytes, Future[bool]] = {}
+        self._pending: dict[bytes, Future[str | None]] = {}
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(PARALLEL)
 
-    def check(self, name: str, password: str) -> bool:
-        """Whether ``name`` is a user, and ``password`` is theirs."""
+    def identify(self, name: str, password: str) -> str | None:
+        """The user, by the name that the settings give, whose login this is; None where it is
+        nobody's."""
         name = _prepared(name)
         digest = self._digest(name, password)
         with self._lock:
-            if digest in self._granted:
-                return True
+            granted = self._granted.get(digest)
+            if granted is not None:
+                return granted
             pending = self._pending.get(digest)
             if pending is None:
                 mine = self._pending[digest] = Future()
@@ -86,24 +70,26 @@ class Logins:
         self._settle(mine, digest, name, password)
         return mine.result()
 
-    def _settle(self, future: Future[bool], digest: bytes, name: str, password: str) -> None:
+    def _settle(self, future: Future[str | None], digest: bytes, name: str, password: str) -> None:
+        user = None
         try:
             with self._slots:
-                future.set_result(self._is_right(name, password))
+                user = self._whose(name, password)
+            future.set_result(user)
         except BaseException as error:
             future.set_exception(error)  # those who wait for it have to hear of it
         with self._lock:
-            if future.exception() is None and future.result():
-                self._granted[digest] = None
+            if user is not None:
+                self._granted[digest] = user
             del self._pending[digest]
 
-    def _is_right(self, name: str, password: str) -> bool:
-        password_hash = self._hashes.get(name)
-        if password_hash is not None:
-            return self._verify(password_hash, password)
+    def _whose(self, name: str, password: str) -> str | None:
+        user = self._users.get(name)
+        if user is not None:
+            return user.name if self._verify(user.password_hash, password) else None
         if self._decoy is not None:
             self._verify(self._decoy, password)
-        return False
+        return None
 
     def _digest(self, name: str, password: str) -> bytes:
         # With the name's length, so that no other pair reads the same.

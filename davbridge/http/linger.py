@@ -32,17 +32,18 @@ class Lingerer:
         self._taken: deque[socket.socket] = deque()
         self._deadlines: dict[socket.socket, float] = {}
         """In the order of their deadlines: all wait equally long."""
+        self._end: float | None = None
+        self._lock = threading.Lock()
+        self._is_open = False
+        self._thread = threading.Thread(target=self._run, name="davbridge-linger", daemon=True)
+
+    def start(self) -> None:
         self._selector = selectors.DefaultSelector()
         self._wake_reader, self._wake_writer = socket.socketpair()
         self._wake_reader.setblocking(False)
         self._wake_writer.setblocking(False)
         self._selector.register(self._wake_reader, selectors.EVENT_READ)
-        self._end: float | None = None
-        self._lock = threading.Lock()
-        self._is_closed = False
-        self._thread = threading.Thread(target=self._run, name="davbridge-linger", daemon=True)
-
-    def start(self) -> None:
+        self._is_open = True
         self._thread.start()
 
     def take(self, sock: socket.socket) -> None:
@@ -54,7 +55,7 @@ class Lingerer:
             sock.close()
             return
         with self._lock:
-            if not self._is_closed:
+            if self._is_open:
                 self._taken.append(sock)
                 self._wake()
                 return
@@ -109,7 +110,7 @@ class Lingerer:
 
     def _close_all(self) -> None:
         with self._lock:
-            self._is_closed = True
+            self._is_open = False
         self._adopt()
         for sock in list(self._deadlines):
             self._close(sock)

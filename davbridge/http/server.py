@@ -55,13 +55,14 @@ class HttpServer:
     def url(self) -> str:
         """The root's URL, by the address that was bound; after `prepare`."""
         host = self._loop.bind_addr[0]
-        scheme = "https" if self._settings.tls_cert else "http"
+        scheme = "https" if self._loop.tls else "http"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/"
 
     def prepare(self) -> None:
         """Loads the certificate and binds the port. Raises ServerSetupError."""
-        if self._settings.tls_cert is not None:
-            self._loop.tls = load_context(self._settings.tls_cert, self._settings.tls_key)
+        certificate, key = self._settings.tls_cert, self._settings.tls_key
+        if certificate is not None and key is not None:
+            self._loop.tls = load_context(certificate, key)
         self._loop.listen(_bind(self._settings))
 
     def serve(self) -> None:
@@ -71,6 +72,10 @@ class HttpServer:
     def stop(self) -> None:
         """Ends `serve`. May be called from a signal handler or any thread, and again."""
         self._loop.stop()
+
+    def close(self) -> None:
+        """Gives the port back where `serve` was never called; does nothing otherwise."""
+        self._loop.close()
 
 
 class _Watch(ConnectionManager):
@@ -101,6 +106,7 @@ class _Loop(HTTPServer):
         self.keep_alive_conn_limit = KEEP_ALIVE_CONNECTIONS
         self.ConnectionClass = Connection
         self.requests = WorkerPool(settings.threads, park=self.put_conn)
+        self._is_serving = False
         self._is_stopping = False
 
     def listen(self, listener: socket.socket) -> None:
@@ -123,6 +129,7 @@ class _Loop(HTTPServer):
             self.requests.put(conn)
 
     def serve(self) -> None:
+        self._is_serving = True
         self.requests.start()
         self.lingerer.start()
         while not self._is_stopping:
@@ -139,6 +146,11 @@ class _Loop(HTTPServer):
         self._connections.request_stop()
         with contextlib.suppress(OSError):  # on Linux this wakes the selector; others wait for it
             self.socket.shutdown(socket.SHUT_RDWR)
+
+    def close(self) -> None:
+        if self.ready and not self._is_serving:
+            self.socket.close()
+            self._connections.close()
 
     def _recover(self, error: OSError) -> None:
         """accept failed. Where we are out of file descriptors, idle connections give theirs."""

@@ -23,20 +23,17 @@ class PlainHttpError(Exception):
     """The client speaks plain HTTP where TLS is spoken."""
 
 
-def load_context(certificate: Path, key: Path | None) -> ssl.SSLContext:
-    """A server's context. ``certificate`` holds the full chain, and the key where that is None.
-
-    Raises ServerSetupError.
-    """
+def load_context(certificate: Path, key: Path) -> ssl.SSLContext:
+    """A server's context. ``certificate`` holds the full chain. Raises ServerSetupError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
     for path in (certificate, key):
-        _require_readable(path or certificate)
+        _require_readable(path)
     try:
         context.load_cert_chain(certificate, key, password=_refuse_passphrase)
     except ssl.SSLError as error:
-        raise ServerSetupError(_explain(error, certificate, key or certificate)) from error
+        raise ServerSetupError(_explain(error, certificate, key)) from error
     return context
 
 

@@ -1,0 +1,199 @@
+"""Connections: what costs a thread, what is kept, and what is let go."""
+
+import contextlib
+import resource
+import socket
+import threading
+import time
+from typing import Any
+
+import pytest
+
+from davbridge.http.linger import Lingerer
+from tests.support.wire import RawClient, serving
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+def hello(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"hi"]
+
+
+def test_silent_connections_hold_no_thread() -> None:
+    with serving(hello, threads=2) as server, contextlib.ExitStack() as stack:
+        for _ in range(20):
+            stack.enter_context(RawClient(server.port))
+        begin = time.monotonic()
+        assert stack.enter_context(RawClient(server.port)).ask(GET).status == 200
+        assert time.monotonic() - begin < 1
+
+
+def test_far_more_than_ten_idle_connections_are_kept() -> None:
+    with serving(hello, threads=2) as server, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(RawClient(server.port)) for _ in range(100)]
+        for _ in range(2):
+            assert not any(client.ask(GET).closes for client in clients)
+
+
+def test_beyond_the_limit_connections_are_closed_after_their_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("davbridge.http.server.KEEP_ALIVE_CONNECTIONS", 2)
+    with serving(hello) as server, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(RawClient(server.port)) for _ in range(4)]
+        time.sleep(0.1)
+        answers = [client.ask(GET) for client in clients]
+        assert [answer.status for answer in answers] == [200] * 4
+        assert answers[0].closes
+
+
+def test_an_idle_connection_is_closed_after_the_timeout_without_a_word() -> None:
+    with serving(hello, timeout=0.5) as server, RawClient(server.port) as client:
+        assert client.ask(GET).status == 200
+        begin = time.monotonic()
+        assert client.at_end()
+        assert 0.4 < time.monotonic() - begin < 3
+
+
+def test_a_client_that_closes_is_forgotten() -> None:
+    with serving(hello, threads=1) as server:
+        for _ in range(20):
+            with RawClient(server.port) as client:
+                assert client.ask(GET).status == 200
+            with RawClient(server.port):
+                pass
+        with RawClient(server.port) as client:
+            assert client.ask(GET).status == 200
+
+
+def test_the_client_s_address_and_the_server_s_reach_the_application() -> None:
+    seen: dict[str, Any] = {}
+
+    def remember(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+        seen.update(environ)
+        return hello(environ, start_response)
+
+    with serving(remember) as server, RawClient(server.port) as client:
+        client.ask(GET)
+        assert seen["REMOTE_ADDR"] == "127.0.0.1"
+        assert seen["REMOTE_PORT"] == str(client.socket.getsockname()[1])
+        assert (seen["SERVER_NAME"], seen["SERVER_PORT"]) == ("127.0.0.1", str(server.port))
+    assert seen["wsgi.url_scheme"] == "http"
+
+
+def test_small_answers_leave_without_delay() -> None:
+    """Nagle's algorithm and delayed acknowledgements would make 40 ms of each."""
+    with serving(hello) as server, RawClient(server.port) as client:
+        begin = time.monotonic()
+        for _ in range(50):
+            client.ask(GET)
+        assert time.monotonic() - begin < 1
+
+
+def test_a_server_out_of_file_descriptors_recovers(caplog: pytest.LogCaptureFixture) -> None:
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    with serving(hello) as server, RawClient(server.port) as idle:
+        idle.ask(GET)
+        with contextlib.ExitStack() as stack:
+            # Connections whose sockets are made first; to accept them there is nothing left.
+            waiting = [stack.enter_context(socket.socket()) for _ in range(3)]
+            highest = max(sock.fileno() for sock in waiting)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, hard))
+            try:
+                for sock in waiting:
+                    sock.connect(("127.0.0.1", server.port))
+                time.sleep(0.5)
+            finally:
+                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            for sock in waiting:
+                sock.settimeout(5)
+                sock.sendall(GET)
+                assert sock.recv(12) == b"HTTP/1.1 200"
+    assert "could not be accepted" in caplog.text
+
+
+@pytest.fixture
+def tcp_pair() -> Any:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        ours = socket.create_connection(listener.getsockname())
+        theirs, _ = listener.accept()
+        theirs.settimeout(5)
+        with ours, theirs:
+            yield ours, theirs
+
+
+def detached(sock: socket.socket) -> socket.socket:
+    return socket.socket(fileno=sock.detach())
+
+
+def test_a_left_connection_takes_what_comes_until_the_client_closes(tcp_pair: Any) -> None:
+    ours, theirs = tcp_pair
+    lingerer = Lingerer()
+    lingerer.start()
+    taken = detached(ours)
+    lingerer.take(taken)
+    assert theirs.recv(1) == b""
+    for _ in range(50):
+        theirs.sendall(b"x" * 100_000)
+    theirs.close()
+    end = time.monotonic() + 5
+    while taken.fileno() >= 0 and time.monotonic() < end:
+        time.sleep(0.01)
+    assert taken.fileno() < 0
+    lingerer.stop(0)
+
+
+def test_a_left_connection_is_closed_in_the_end_whatever_the_client_does(tcp_pair: Any) -> None:
+    ours, theirs = tcp_pair
+    lingerer = Lingerer(seconds=0.2)
+    lingerer.start()
+    lingerer.take(detached(ours))
+    begin = time.monotonic()
+    with contextlib.suppress(ConnectionError):
+        while time.monotonic() - begin < 5:
+            theirs.sendall(b"x")
+            time.sleep(0.02)
+    assert 0.1 < time.monotonic() - begin < 3
+    lingerer.stop(0)
+
+
+def test_the_lingerer_stops_early_where_nobody_is_left(tcp_pair: Any) -> None:
+    ours, theirs = tcp_pair
+    lingerer = Lingerer()
+    lingerer.start()
+    lingerer.take(detached(ours))
+    threading.Timer(0.2, theirs.close).start()
+    begin = time.monotonic()
+    lingerer.stop(10)
+    assert time.monotonic() - begin < 3
+
+
+def test_too_many_left_connections_are_closed_oldest_first(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("davbridge.http.linger.MAX_SOCKETS", 2)
+    lingerer = Lingerer()
+    lingerer.start()
+    with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as stack:
+        taken = []
+        for _ in range(4):
+            ours = socket.create_connection(listener.getsockname())
+            stack.enter_context(listener.accept()[0])
+            taken.append(ours)
+            lingerer.take(ours)
+            time.sleep(0.05)
+        assert [sock.fileno() < 0 for sock in taken] == [True, True, False, False]
+        lingerer.stop(0)
+    assert all(sock.fileno() < 0 for sock in taken)
+
+
+def test_what_is_left_after_the_lingerer_stopped_is_closed_at_once(tcp_pair: Any) -> None:
+    ours, theirs = tcp_pair
+    lingerer = Lingerer()
+    lingerer.start()
+    lingerer.stop(0)
+    taken = detached(ours)
+    lingerer.take(taken)
+    assert taken.fileno() < 0
+    assert theirs.recv(1) == b""

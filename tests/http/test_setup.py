@@ -1,0 +1,81 @@
+"""Binding: an address that works, or one line that says why it doesn't."""
+
+import os
+import socket
+from typing import Any
+
+import pytest
+
+from davbridge.config import ServerSettings
+from davbridge.http.errors import ServerSetupError
+from davbridge.http.server import HttpServer
+from tests.support.wire import RawClient, serving
+
+
+def hello(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"hi"]
+
+
+def refusal(host: str, port: int) -> str:
+    with pytest.raises(ServerSetupError) as caught:
+        HttpServer(hello, ServerSettings(host=host, port=port)).prepare()
+    message = str(caught.value)
+    assert "\n" not in message
+    return message
+
+
+def test_port_0_is_any_free_port() -> None:
+    with serving(hello) as server:
+        assert server.port > 0
+        assert server.url == f"http://127.0.0.1:{server.port}/"
+
+
+def test_a_port_in_use_is_said_so() -> None:
+    with serving(hello) as server:
+        assert "in use" in refusal("127.0.0.1", server.port)
+
+
+def test_a_server_that_never_serves_gives_its_port_back() -> None:
+    server = HttpServer(hello, ServerSettings(port=0))
+    server.prepare()
+    server.close()
+    server.close()
+    with serving(hello, port=server.port):
+        pass
+
+
+def test_a_port_can_be_bound_again_right_after_a_restart() -> None:
+    with serving(hello) as server, RawClient(server.port) as client:
+        client.ask(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+        port = server.port
+    with serving(hello, port=port) as server:
+        assert server.port == port
+
+
+def test_an_address_of_another_machine_is_said_so() -> None:
+    assert refusal("192.0.2.1", 0) == "192.0.2.1 is not an address of this machine"
+
+
+def test_a_host_that_is_none_is_said_so() -> None:
+    assert "nowhere.invalid is not an address" in refusal("nowhere.invalid", 0)
+
+
+@pytest.mark.skipif(
+    os.name != "posix" or os.geteuid() == 0, reason="root may bind every port, Windows as well"
+)
+def test_a_privileged_port_is_said_so() -> None:
+    assert "privileges" in refusal("127.0.0.1", 1)
+
+
+@pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")
+@pytest.mark.parametrize("host", ["::1", "::"])
+def test_ipv6_is_served_and_has_brackets_in_the_url(host: str) -> None:
+    with serving(hello, host=host) as server:
+        assert server.url == f"http://[{host}]:{server.port}/"
+        with socket.create_connection(("::1", server.port), 5) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n")
+            assert client.recv(12) == b"HTTP/1.1 200"
+        if host == "::":  # every address, IPv4's as well
+            with RawClient(server.port) as client4:
+                assert client4.ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").status == 200

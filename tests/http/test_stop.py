@@ -1,0 +1,198 @@
+"""Stopping: idle connections at once, requests under way within a time, then all."""
+
+import contextlib
+import os
+import signal
+import socket
+import threading
+import time
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+import pytest
+
+from davbridge.config import ServerSettings
+from davbridge.http.server import HttpServer
+from tests.support.wire import PATIENCE, RawClient
+
+GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
+
+
+class Gate:
+    """An application whose requests end when they are let."""
+
+    def __init__(self) -> None:
+        self.entered = threading.Event()
+        self.open = threading.Event()
+        self.failure: BaseException | None = None
+
+    def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        self.entered.set()
+        try:
+            if environ["REQUEST_URI"] == "/upload":
+                environ["wsgi.input"].read()
+            else:
+                self.open.wait(PATIENCE)
+        except OSError as error:
+            self.failure = error
+            raise
+        start_response("200 OK", [("Content-Length", "4")])
+        return [b"done"]
+
+
+class Running:
+    """A server in a thread of its own, and how long its end took."""
+
+    def __init__(self, app: Any, **settings: Any) -> None:
+        self.server = HttpServer(app, ServerSettings(port=0, threads=4, **settings))
+        self.server.prepare()
+        self.thread = threading.Thread(target=self.server.serve)
+        self.thread.start()
+
+    def stop(self) -> float:
+        begin = time.monotonic()
+        self.server.stop()
+        self.thread.join(PATIENCE)
+        assert not self.thread.is_alive()
+        return time.monotonic() - begin
+
+
+@contextlib.contextmanager
+def running(app: Any, **settings: Any) -> Iterator[Running]:
+    running = Running(app, **settings)
+    try:
+        yield running
+    finally:
+        running.stop()
+
+
+def hello(environ: dict[str, Any], start_response: Any) -> list[bytes]:
+    start_response("200 OK", [("Content-Length", "2")])
+    return [b"hi"]
+
+
+def test_an_idle_server_stops_at_once_and_closes_idle_connections() -> None:
+    with (
+        running(hello) as run,
+        RawClient(run.server.port) as used,
+        RawClient(run.server.port) as silent,
+    ):
+        assert used.ask(GET).status == 200
+        assert run.stop() < 2
+        assert used.at_end()
+        assert silent.at_end()
+
+
+def test_nothing_is_accepted_from_the_stop_on_while_a_request_ends() -> None:
+    gate = Gate()
+    with running(gate, shutdown_timeout=PATIENCE) as run, RawClient(run.server.port) as client:
+        client.send(GET)
+        assert gate.entered.wait(PATIENCE)
+        run.server.stop()
+        with pytest.raises(ConnectionError):
+            socket.create_connection(("127.0.0.1", run.server.port), 0.5).close()
+        gate.open.set()
+        answer = client.answer()
+        assert (answer.body, answer.closes) == (b"done", True)
+
+
+def test_an_upload_under_way_is_finished() -> None:
+    gate = Gate()
+    with running(gate, shutdown_timeout=PATIENCE) as run, RawClient(run.server.port) as client:
+        client.send(b"PUT /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello")
+        assert gate.entered.wait(PATIENCE)
+        run.server.stop()
+        time.sleep(0.2)
+        answer = client.ask(b"world")
+        assert (answer.body, answer.closes) == (b"done", True)
+        assert run.stop() < 2
+
+
+def test_an_upload_that_stalls_is_cut_after_the_timeout(caplog: pytest.LogCaptureFixture) -> None:
+    gate = Gate()
+    with running(gate, shutdown_timeout=0.5) as run, RawClient(run.server.port) as client:
+        client.send(b"PUT /upload HTTP/1.1\r\nHost: a\r\nContent-Length: 10\r\n\r\nhello")
+        assert gate.entered.wait(PATIENCE)
+        assert 0.5 <= run.stop() < 1.5
+        assert isinstance(gate.failure, ConnectionError)
+        assert client.at_end()
+    assert "left behind" not in caplog.text
+
+
+def test_a_download_that_nobody_reads_is_cut_after_the_timeout() -> None:
+    closed = threading.Event()
+
+    def endless(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
+        start_response("200 OK", [])
+        try:
+            while True:
+                yield b"x" * 262_144
+        finally:
+            closed.set()
+
+    with running(endless, shutdown_timeout=0.5) as run, RawClient(run.server.port) as client:
+        client.send(GET)
+        client.socket.recv(1)
+        assert 0.5 <= run.stop() < 1.5
+    assert closed.is_set()
+
+
+def test_a_request_that_never_ends_is_left_behind_and_said_so(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("davbridge.http.workers.UNWIND_SECONDS", 0.2)
+    gate = Gate()
+    with running(gate, shutdown_timeout=0.3) as run, RawClient(run.server.port) as client:
+        client.send(GET)
+        assert gate.entered.wait(PATIENCE)
+        assert run.stop() < 1.5
+        assert client.at_end()
+    assert "1 requests did not end in time" in caplog.text
+    gate.open.set()
+
+
+def test_requests_that_wait_for_a_thread_are_served_before_the_end() -> None:
+    gate = Gate()
+    with running(gate, shutdown_timeout=PATIENCE) as run, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(RawClient(run.server.port)) for _ in range(8)]
+        for client in clients:
+            client.send(GET)
+        time.sleep(0.3)
+        run.server.stop()
+        gate.open.set()
+        assert [client.answer().body for client in clients] == [b"done"] * 8
+
+
+def test_stop_works_from_a_signal_handler_and_twice() -> None:
+    server = HttpServer(hello, ServerSettings(port=0, threads=2))
+    server.prepare()
+
+    def stop_twice(*_: object) -> None:
+        server.stop()
+        server.stop()
+
+    before = signal.signal(signal.SIGUSR1, stop_twice)
+    try:
+        threading.Timer(0.2, os.kill, [os.getpid(), signal.SIGUSR1]).start()
+        begin = time.monotonic()
+        server.serve()  # in the main thread, where handlers run
+        assert time.monotonic() - begin < 2
+    finally:
+        signal.signal(signal.SIGUSR1, before)
+
+
+def test_a_server_that_was_stopped_before_it_serves_returns_at_once() -> None:
+    server = HttpServer(hello, ServerSettings(port=0, threads=2))
+    server.prepare()
+    server.stop()
+    begin = time.monotonic()
+    server.serve()
+    assert time.monotonic() - begin < 2
+
+
+def test_no_thread_is_left_when_serve_has_returned() -> None:
+    before = threading.active_count()
+    with running(hello) as run, RawClient(run.server.port) as client:
+        client.ask(GET)
+        assert threading.active_count() > before
+    assert threading.active_count() == before
