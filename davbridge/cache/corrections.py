@@ -1,0 +1,108 @@
+"""What a change in the store means for what is kept.
+
+Bookkeeping on a Shelf, under its lock. A key is a row in the listing of the prefix that it lies
+in (for the marker ``a/`` that is ``a/`` itself), and every prefix is a common prefix in the listing
+of the one above it.
+
+Invariants: after `present` and `absent` nothing that is kept contradicts the fact; `doubt` never
+adds, and leaves nothing that an unknown change of the key could have made wrong. Whatever was
+being asked about the key, or about a prefix of it that it bears on, is not kept.
+"""
+
+from collections.abc import Iterator
+
+from davbridge.cache.entries import same_version
+from davbridge.cache.shelf import Question, Shelf
+from davbridge.paths import DELIMITER
+from davbridge.store.base import Lookup, ObjectRow
+
+
+def home_of(key: str) -> str:
+    """The prefix in whose listing a key is a row."""
+    return key[: key.rfind(DELIMITER) + 1]
+
+
+def present(shelf: Shelf, row: ObjectRow) -> None:
+    """An object is at the key now, and this is its row."""
+    _forget_answers(shelf, row.key)
+    fact: ObjectRow | None = row
+    # Up to the root, even where the common prefix is known: a listing above may be older.
+    for name, prefix in _places(row.key, home_of(row.key)):
+        if listing := shelf.listing(prefix):
+            shelf.disown(prefix)
+            listing.set(name, fact)
+            shelf.keep_collection(prefix, listing)
+        else:
+            shelf.drop_collection(prefix)
+        fact = None
+
+
+def absent(shelf: Shelf, key: str) -> None:
+    """No object is at the key now."""
+    _forget_answers(shelf, key)
+    for name, prefix in _places(key, home_of(key)):
+        listing = shelf.listing(prefix)
+        if listing is None:
+            # Whether the prefix still holds anything can't be told.
+            _doubt_from(shelf, name, prefix)
+            return
+        shelf.disown(prefix)
+        listing.discard(name)
+        shelf.keep_collection(prefix, listing)
+        if listing.has_other_than(name):
+            return
+
+
+def doubt(shelf: Shelf, key: str) -> None:
+    """Whether an object is at the key now, and which, isn't known."""
+    _forget_answers(shelf, key)
+    _doubt_from(shelf, key, home_of(key))
+
+
+def found(shelf: Shelf, key: str, answer: Lookup, started: float) -> None:
+    """The store was asked at ``started`` what is at a slashless key."""
+    prefix = home_of(key)
+    listing = shelf.listing(prefix)
+    if listing is None or started < listing.started:
+        return
+    if answer.row:
+        listing.set(key, answer.row)
+    if answer.is_prefix:
+        listing.set(key + DELIMITER, None)
+    shelf.keep_collection(prefix, listing)
+
+
+def compare(shelf: Shelf, key: str, row: ObjectRow | None, started: float) -> None:
+    """The store was asked at ``started`` for the HEAD of a key; a listing that differs goes.
+
+    A marker that no listing shows proves nothing: SeaweedFS answers for any collection.
+    """
+    prefix = home_of(key)
+    listing = shelf.listing(prefix)
+    if listing is None or started < listing.started or same_version(row, listing.row(key)):
+        return
+    if listing.row(key) or not key.endswith(DELIMITER):
+        shelf.drop_collection(prefix)
+
+
+def _doubt_from(shelf: Shelf, name: str, prefix: str) -> None:
+    for child, above in _places(name, prefix):
+        listing = shelf.listing(above)
+        shelf.drop_collection(above)
+        if listing and listing.has_other_than(child):
+            return
+
+
+def _places(name: str, prefix: str) -> Iterator[tuple[str, str]]:
+    """A name and the prefix whose listing it is in; then that prefix likewise, up to the root."""
+    yield name, prefix
+    while prefix:
+        name, prefix = prefix, home_of(prefix.removesuffix(DELIMITER))
+        yield name, prefix
+
+
+def _forget_answers(shelf: Shelf, key: str) -> None:
+    shelf.drop(Question("info", key))
+    for name, _ in _places(key, home_of(key)):
+        # For a prefix, the answer that it bears on is the slashless key's.
+        shelf.drop(Question("lookup", name.removesuffix(DELIMITER)))

@@ -1,0 +1,89 @@
+"""Questions to the inner store: asked once for all who wait, kept unless a write came between.
+
+Owns the registering of flights and the keeping of their answers. Must not know what is asked, nor
+of writes.
+
+Invariants: the inner store is called outside the shelf's lock; an answer's age counts from before
+it was asked for; what a write took out of the flights is given to its readers and not kept.
+"""
+
+from collections.abc import Callable, Iterator
+from functools import partial
+from typing import TypeVar
+
+from davbridge.cache.entries import Filling, Listing, Node
+from davbridge.cache.lazy import Lazy
+from davbridge.cache.shelf import Question, Shelf
+from davbridge.store.base import Page
+
+T = TypeVar("T")
+
+
+def ask(
+    shelf: Shelf, question: Question, call: Callable[[], T], keep: Callable[[T, float], None]
+) -> T:
+    """What ``call`` returns, to this reader or to one that asks the same at this moment.
+
+    ``keep`` gets the answer and when it was asked for, under the lock.
+    """
+
+    def fly() -> T:
+        started = shelf.now()
+        try:
+            answer = call()
+        except BaseException:
+            with shelf.lock:
+                land()
+            raise
+        with shelf.lock:
+            if land():
+                keep(answer, started)
+        return answer
+
+    def land() -> bool:
+        """Whether no write came between."""
+        return shelf.flights.get(question) is flight and bool(shelf.flights.pop(question))
+
+    with shelf.lock:
+        flight: Lazy[T] = shelf.flights.setdefault(question, Lazy(fly))
+    return flight.get()
+
+
+def join(shelf: Shelf, prefix: str, pages: Callable[[], Iterator[Page]]) -> Lazy[Node] | None:
+    """The first place in the listing that is on its way for ``prefix``; begun if there is none.
+
+    Under the lock, so ``pages`` must not call the inner store before its first page is asked for.
+    """
+    filling = shelf.fillings.get(prefix)
+    if filling is None:
+        now = shelf.now()
+        listing = Listing(
+            started=now, expires=now + shelf.ttl, negative_until=now + shelf.negative_ttl
+        )
+        arrived, failed = partial(_arrived, shelf, prefix), partial(_failed, shelf, prefix)
+        filling = shelf.fillings[prefix] = Filling(listing, pages(), arrived, failed)
+    return filling.head
+
+
+def _arrived(shelf: Shelf, prefix: str, filling: Filling, page: Page) -> None:
+    with shelf.lock:
+        if not _land(shelf, prefix, filling):
+            # A write came between, or it expired, or had to make room.
+            filling.forget()
+            return
+        filling.listing.add_page(page)
+        shelf.keep_collection(prefix, filling.listing if page.is_last else filling)
+
+
+def _failed(shelf: Shelf, prefix: str, filling: Filling) -> None:
+    with shelf.lock:
+        if _land(shelf, prefix, filling) and shelf.collection(prefix) is filling:
+            shelf.drop_collection(prefix)
+
+
+def _land(shelf: Shelf, prefix: str, filling: Filling) -> bool:
+    """Whether the filling is still wanted; from its first page on it is kept, not in flight."""
+    if shelf.fillings.get(prefix) is filling:
+        del shelf.fillings[prefix]
+        return True
+    return shelf.collection(prefix) is filling

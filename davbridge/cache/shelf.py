@@ -1,0 +1,143 @@
+"""What is kept, and what is being asked for right now.
+
+Owns the lock, the bounds and the clock of the cache. Must not know what a write means for entries:
+that is corrections'.
+
+A flight is a question to the inner store whose answer isn't there yet. It is registered here until
+it is; a write that ends meanwhile takes it out, and then the answer is not kept. Being registered
+is what a generation counter would be elsewhere, exact for each name.
+
+Invariants: whoever calls a method holds ``lock``; nothing here calls the inner store; what is kept
+is within ``max_entries`` and ``max_bytes``; what has expired is not found.
+"""
+
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from typing import Any, Literal, NamedTuple
+
+from cachetools import TLRUCache
+
+from davbridge.cache.entries import Answer, Filling, Large, Listing
+from davbridge.cache.lazy import Lazy
+from davbridge.config import CacheSettings
+from davbridge.store.base import Lookup, ObjectInfo
+
+Collection = Listing | Filling | Large
+Entry = Collection | Answer[Any]
+
+
+class Question(NamedTuple):
+    """What can be asked: all that is below a prefix; what is at a slashless key; a key's HEAD."""
+
+    kind: Literal["collection", "lookup", "info"]
+    name: str
+
+
+class Shelf:
+    """Entries and flights, by question."""
+
+    def __init__(self, settings: CacheSettings, timer: Callable[[], float]) -> None:
+        self.lock = threading.Lock()
+        self.now = timer
+        self.ttl = settings.ttl
+        self.negative_ttl = min(settings.negative_ttl, settings.ttl)
+        self.fillings: dict[str, Filling] = {}
+        """Listings whose first page is on its way, by prefix."""
+        self.flights: dict[Question, Lazy[Any]] = {}
+        """Other questions under way."""
+        self._max_entries = settings.max_entries
+        self._max_bytes = settings.max_bytes
+        self._entries: TLRUCache[Question, Entry] = TLRUCache(
+            settings.max_entries * settings.max_bytes,
+            ttu=lambda _, entry, __: entry.expires,
+            timer=timer,
+            getsizeof=self._charge,
+        )
+
+    def _charge(self, entry: Entry) -> int:
+        """The larger of the two shares that an entry takes, as an integer: sums stay exact."""
+        return max(entry.count * self._max_bytes, entry.nbytes * self._max_entries)
+
+    def collection(self, prefix: str) -> Collection | None:
+        """What is known of the collection with this prefix."""
+        entry = self._find(Question("collection", prefix))
+        return None if isinstance(entry, Answer) else entry
+
+    def listing(self, prefix: str) -> Listing | None:
+        """All that is directly below ``prefix``, if it is known."""
+        entry = self.collection(prefix)
+        return entry if isinstance(entry, Listing) else None
+
+    def lookup(self, key: str) -> Answer[Lookup] | None:
+        """What was said to be at a slashless key."""
+        return self._answer(Question("lookup", key))
+
+    def info(self, key: str) -> Answer[ObjectInfo | None] | None:
+        """What a HEAD said of a key."""
+        return self._answer(Question("info", key))
+
+    def keep(self, question: Question, answer: Answer[Any]) -> None:
+        """Keeps an answer about a key until it expires, or others need its room."""
+        self._put(question, answer)
+
+    def keep_collection(self, prefix: str, entry: Collection) -> None:
+        """Keeps an entry, or takes note that it has grown; one over the bounds is dropped."""
+        if not self._put(Question("collection", prefix), entry):
+            self.drop_collection(prefix, entry)
+
+    def drop(self, question: Question) -> None:
+        """Forgets what was said about a key, and what is about to be said."""
+        self.flights.pop(question, None)
+        self._delete(question)
+
+    def disown(self, prefix: str) -> None:
+        """Lets the listing whose first page is on its way go to its readers and no further."""
+        if arriving := self.fillings.pop(prefix, None):
+            arriving.forget()
+
+    def drop_collection(self, prefix: str, entry: Collection | None = None) -> None:
+        """Forgets all names below ``prefix``, arrived or about to; not that they are many."""
+        self.disown(prefix)
+        entry = entry or self.collection(prefix)
+        if isinstance(entry, Large):
+            return
+        question = Question("collection", prefix)
+        self._delete(question)
+        if isinstance(entry, Filling) or (entry and entry.is_large):
+            self._put(question, Large(entry.expires))
+        if isinstance(entry, Filling):
+            entry.forget()
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        for arriving in self.fillings.values():
+            arriving.forget()
+        self.fillings.clear()
+        self.flights.clear()
+        self._entries.clear()
+
+    def _answer(self, question: Question) -> Answer[Any] | None:
+        entry = self._find(question)
+        return entry if isinstance(entry, Answer) else None
+
+    # cachetools raises KeyError for what expires between two looks at the clock, in `get` and
+    # `pop` as well.
+
+    def _find(self, question: Question) -> Entry | None:
+        try:
+            return self._entries[question]
+        except KeyError:
+            return None
+
+    def _delete(self, question: Question) -> None:
+        with suppress(KeyError):
+            del self._entries[question]
+
+    def _put(self, question: Question, entry: Entry) -> bool:
+        try:
+            self._entries[question] = entry
+        except ValueError:
+            self._delete(question)
+            return False
+        return True

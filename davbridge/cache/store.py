@@ -1,0 +1,258 @@
+"""CachedStore: an ObjectStore that wraps another and keeps its bulk metadata.
+
+Owns which question is answered from what is kept and which goes to the inner store, and that our
+own writes are made known.
+
+Invariants: the protocol's; those that the package's docstring names.
+"""
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from functools import partial
+
+from davbridge.cache import corrections, flights
+from davbridge.cache.corrections import home_of
+from davbridge.cache.entries import (
+    Filling,
+    Listing,
+    Node,
+    info_answer,
+    lookup_answer,
+    pages_from,
+    same_version,
+)
+from davbridge.cache.lazy import Lazy
+from davbridge.cache.shelf import Collection, Question, Shelf
+from davbridge.cache.writes import CachedWriter, Writes
+from davbridge.config import CacheSettings
+from davbridge.errors import NotFoundError, PreconditionFailedError
+from davbridge.paths import DELIMITER
+from davbridge.store.base import (
+    ALWAYS,
+    PAGE_SIZE,
+    Attributes,
+    Condition,
+    DeleteFailure,
+    Lookup,
+    ObjectInfo,
+    ObjectReader,
+    ObjectRow,
+    ObjectStore,
+    ObjectWriter,
+    Page,
+)
+
+NOTHING = Lookup(None, is_prefix=False)
+
+
+class CachedStore:
+    """The inner store's answers, kept for a while. Bodies are passed through.
+
+    With a ``ttl`` of 0 nothing is kept; what is asked for twice at the same time is asked once
+    even then.
+    """
+
+    def __init__(
+        self,
+        inner: ObjectStore,
+        settings: CacheSettings,
+        *,
+        timer: Callable[[], float] = time.monotonic,
+    ) -> None:
+        self._inner = inner
+        self._shelf = Shelf(settings, timer)
+        self._writes = Writes(self._shelf)
+
+    @property
+    def max_object_size(self) -> int:
+        """The inner store's."""
+        return self._inner.max_object_size
+
+    def invalidate(self, key: str) -> None:
+        """Forgets what a change of ``key`` by another program could have made wrong."""
+        with self._shelf.lock:
+            corrections.doubt(self._shelf, key)
+
+    def clear(self) -> None:
+        """Forgets everything."""
+        with self._shelf.lock:
+            self._shelf.clear()
+
+    # Reading
+
+    def list_objects(
+        self, prefix: str, *, delimiter: str = "", page_size: int = PAGE_SIZE
+    ) -> Iterator[Page]:
+        """Kept where it lists a collection; any other listing is passed through."""
+        is_collection = delimiter == DELIMITER and prefix[-1:] in ("", DELIMITER)
+        if is_collection and page_size == PAGE_SIZE:
+            return self._list_collection(prefix)
+        return self._inner.list_objects(prefix, delimiter=delimiter, page_size=page_size)
+
+    def _list_collection(self, prefix: str) -> Iterator[Page]:
+        yield from self._pages(prefix)
+
+    def _pages(self, prefix: str) -> Iterator[Page]:
+        with self._shelf.lock:
+            entry = self._shelf.collection(prefix)
+            if isinstance(entry, Listing):
+                return iter(entry.pages())
+            # Nothing here may hold on to the first place: see Filling.
+            return pages_from(entry.head if isinstance(entry, Filling) else self._join(prefix))
+
+    def _join(self, prefix: str) -> Lazy[Node] | None:
+        return flights.join(self._shelf, prefix, partial(self._fetch, prefix))
+
+    def _fetch(self, prefix: str) -> Iterator[Page]:
+        # A generator: the inner store is called when the first page is asked for, not before.
+        yield from self._inner.list_objects(prefix, delimiter=DELIMITER)
+
+    def lookup(self, key: str) -> Lookup:
+        """From the listing around ``key``; where that is too large to fetch for it, by itself."""
+        shelf, prefix = self._shelf, home_of(key)
+        with shelf.lock:
+            entry = shelf.collection(prefix)
+            if isinstance(entry, Listing):
+                found = entry.lookup(key)
+                if found != NOTHING or shelf.now() < entry.negative_until:
+                    return found
+            if kept := shelf.lookup(key):
+                return kept.value
+            place = self._join(prefix) if self._is_worth_a_page(entry) else None
+        if place is not None:
+            page, rest = place.get()
+            if rest is None:
+                return _lookup_in(page, key)
+        return self._ask_lookup(key)
+
+    def _is_worth_a_page(self, entry: Collection | None) -> bool:
+        """Whether a page of a collection is likely to be all of it, and can be kept."""
+        is_small = entry is None or (isinstance(entry, Listing) and not entry.is_large)
+        return is_small and self._shelf.ttl > 0
+
+    def _ask_lookup(self, key: str) -> Lookup:
+        shelf = self._shelf
+
+        def keep(found: Lookup, started: float) -> None:
+            ttl = shelf.negative_ttl if found == NOTHING else shelf.ttl
+            shelf.keep(Question("lookup", key), lookup_answer(key, found, started + ttl))
+            corrections.found(shelf, key, found, started)
+
+        return flights.ask(shelf, Question("lookup", key), partial(self._inner.lookup, key), keep)
+
+    def head_object(self, key: str) -> ObjectInfo:
+        """Kept as long as the listing around it, if there is one, shows the same version."""
+        with self._shelf.lock:
+            known, info = self._known_info(key)
+        if not known:
+            info = self._ask_info(key)
+        if info is None:
+            raise NotFoundError(f"no object at {key!r}")
+        return info
+
+    def _known_info(self, key: str) -> tuple[bool, ObjectInfo | None]:
+        shelf = self._shelf
+        listing, kept = shelf.listing(home_of(key)), shelf.info(key)
+        if listing is not None:
+            row = listing.row(key)
+            if row is None and shelf.now() < listing.negative_until:
+                return True, None
+            if kept and not same_version(row, kept.value.row if kept.value else None):
+                return False, None
+        return (True, kept.value) if kept else (False, None)
+
+    def _ask_info(self, key: str) -> ObjectInfo | None:
+        shelf = self._shelf
+
+        def call() -> ObjectInfo | None:
+            try:
+                return self._inner.head_object(key)
+            except NotFoundError:
+                return None
+
+        def keep(info: ObjectInfo | None, started: float) -> None:
+            ttl = shelf.ttl if info else shelf.negative_ttl
+            shelf.keep(Question("info", key), info_answer(key, info, started + ttl))
+            corrections.compare(shelf, key, info.row if info else None, started)
+
+        return flights.ask(shelf, Question("info", key), call, keep)
+
+    def get_object(
+        self,
+        key: str,
+        *,
+        start: int = 0,
+        end: int | None = None,
+        if_match: str | None = None,
+    ) -> ObjectReader:
+        """Passed through."""
+        with self._outdated_where_refused(key):
+            return self._inner.get_object(key, start=start, end=end, if_match=if_match)
+
+    # Writing
+
+    def put_object(
+        self, key: str, body: bytes, attributes: Attributes, condition: Condition = ALWAYS
+    ) -> ObjectRow:
+        """Passed through; what it made is known without asking."""
+        with self._writes.of(key) as write:
+            row = self._inner.put_object(key, body, attributes, condition)
+            write.put(row, attributes)
+        return row
+
+    def open_writer(
+        self,
+        key: str,
+        attributes: Attributes,
+        condition: Condition = ALWAYS,
+        *,
+        length: int | None = None,
+    ) -> ObjectWriter:
+        """Passed through; its commit is a write like `put_object`."""
+        inner = self._inner.open_writer(key, attributes, condition, length=length)
+        return CachedWriter(inner, self._writes, key, attributes)
+
+    def copy_object(
+        self,
+        source: ObjectRow,
+        target: str,
+        *,
+        attributes: Attributes | None = None,
+        condition: Condition = ALWAYS,
+    ) -> ObjectRow:
+        """Passed through."""
+        with self._writes.of(target) as write, self._outdated_where_refused(source.key):
+            row = self._inner.copy_object(
+                source, target, attributes=attributes, condition=condition
+            )
+            write.put(row, attributes)
+        return row
+
+    def delete_object(self, key: str) -> None:
+        """Passed through."""
+        with self._writes.of(key) as write:
+            self._inner.delete_object(key)
+            write.deleted([key])
+
+    def delete_objects(self, keys: Sequence[str]) -> list[DeleteFailure]:
+        """Passed through; what could not be deleted is in doubt."""
+        with self._writes.of(*keys) as write:
+            failures = self._inner.delete_objects(keys)
+            write.deleted(set(keys).difference(failure.key for failure in failures))
+        return failures
+
+    @contextmanager
+    def _outdated_where_refused(self, key: str) -> Iterator[None]:
+        """A row that the store no longer knows must not be what the next request goes by."""
+        try:
+            yield
+        except (NotFoundError, PreconditionFailedError):
+            self.invalidate(key)
+            raise
+
+
+def _lookup_in(page: Page, key: str) -> Lookup:
+    """What is at ``key``, by a page that is the whole listing around it."""
+    row = next((row for row in page.rows if row.key == key), None)
+    return Lookup(row, key + DELIMITER in page.prefixes)

@@ -1,0 +1,103 @@
+"""Our own writes: what they teach once they have ended, and which of them overlap.
+
+Owns the writes under way. Must not know how what is kept is corrected: that is corrections'.
+
+Invariants: every write, whatever becomes of it, ends in one correction for each of its keys, made
+after the inner call returned; where two writes to a key overlap, which of them the store did last
+isn't known, so that both leave a doubt.
+"""
+
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+
+from davbridge.cache import corrections
+from davbridge.cache.entries import info_answer
+from davbridge.cache.shelf import Question, Shelf
+from davbridge.store.base import Attributes, ObjectInfo, ObjectRow, ObjectWriter
+
+
+class Write:
+    """One call that writes. What it isn't told about a key by the end is unknown."""
+
+    def __init__(self, keys: Iterable[str], started: float) -> None:
+        self.keys = set(keys)
+        self.started = started
+        self.facts: dict[str, ObjectInfo | ObjectRow | None] = {}
+        self.overlapped: set[str] = set()
+
+    def put(self, row: ObjectRow, attributes: Attributes | None) -> None:
+        """The object is there now, with these attributes if they are known."""
+        self.facts[row.key] = ObjectInfo(row, attributes) if attributes else row
+
+    def deleted(self, keys: Iterable[str]) -> None:
+        """There is no object at these keys now."""
+        self.facts.update(dict.fromkeys(keys))
+
+
+class Writes:
+    """The writes under way to one store."""
+
+    def __init__(self, shelf: Shelf) -> None:
+        self._shelf = shelf
+        self._by_key: dict[str, set[Write]] = {}
+
+    @contextmanager
+    def of(self, *keys: str) -> Iterator[Write]:
+        """Around an inner call that writes to ``keys``."""
+        write = Write(keys, self._shelf.now())
+        with self._shelf.lock:
+            for key in write.keys:
+                self._begin(write, key)
+        try:
+            yield write
+        finally:
+            for key in write.keys:
+                with self._shelf.lock:
+                    self._end(write, key)
+
+    def _begin(self, write: Write, key: str) -> None:
+        others = self._by_key.setdefault(key, set())
+        for other in (*others, write) if others else ():
+            other.overlapped.add(key)
+        others.add(write)
+
+    def _end(self, write: Write, key: str) -> None:
+        others = self._by_key[key]
+        others.remove(write)
+        if not others:
+            del self._by_key[key]
+        if key in write.overlapped or key not in write.facts:
+            corrections.doubt(self._shelf, key)
+        else:
+            self._learn(key, write.facts[key], write.started)
+
+    def _learn(self, key: str, fact: ObjectInfo | ObjectRow | None, started: float) -> None:
+        if fact is None:
+            corrections.absent(self._shelf, key)
+        elif isinstance(fact, ObjectRow):
+            corrections.present(self._shelf, fact)
+        else:
+            corrections.present(self._shelf, fact.row)
+            answer = info_answer(key, fact, started + self._shelf.ttl)
+            self._shelf.keep(Question("info", key), answer)
+
+
+class CachedWriter:
+    """Passes an object on its way in through; its commit is a write."""
+
+    def __init__(
+        self, inner: ObjectWriter, writes: Writes, key: str, attributes: Attributes
+    ) -> None:
+        self._inner = inner
+        self._writes = writes
+        self._key = key
+        self._attributes = attributes
+        self.write = inner.write
+        self.abort = inner.abort
+
+    def commit(self) -> ObjectRow:
+        """As ObjectWriter's."""
+        with self._writes.of(self._key) as write:
+            row = self._inner.commit()
+            write.put(row, self._attributes)
+        return row

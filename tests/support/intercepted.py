@@ -1,0 +1,190 @@
+"""ObjectStores that pass everything through to another, and count or delay it."""
+
+import threading
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from typing import TypeVar
+
+from davbridge.store.base import (
+    ALWAYS,
+    PAGE_SIZE,
+    Attributes,
+    Condition,
+    DeleteFailure,
+    Lookup,
+    ObjectInfo,
+    ObjectReader,
+    ObjectRow,
+    ObjectStore,
+    ObjectWriter,
+    Page,
+)
+
+T = TypeVar("T")
+
+
+class InterceptedStore:
+    """Passes every call through ``intercept``; a listing is one call for each page.
+
+    A writer's `commit` is a call of that name; `open_writer`, `write` and `abort` ask nothing of
+    a store by themselves and are none.
+    """
+
+    def __init__(self, inner: ObjectStore) -> None:
+        self._inner = inner
+
+    def intercept(self, name: str, key: str, call: Callable[[], T]) -> T:
+        """Around each call; ``key`` is what it is about (a prefix, for a listing)."""
+        return call()
+
+    @property
+    def max_object_size(self) -> int:
+        return self._inner.max_object_size
+
+    def list_objects(
+        self, prefix: str, *, delimiter: str = "", page_size: int = PAGE_SIZE
+    ) -> Iterator[Page]:
+        pages = self._inner.list_objects(prefix, delimiter=delimiter, page_size=page_size)
+        is_last = False
+        while not is_last:
+            page = self.intercept("list_objects", prefix, lambda: next(pages))
+            is_last = page.is_last
+            yield page
+
+    def lookup(self, key: str) -> Lookup:
+        return self.intercept("lookup", key, lambda: self._inner.lookup(key))
+
+    def head_object(self, key: str) -> ObjectInfo:
+        return self.intercept("head_object", key, lambda: self._inner.head_object(key))
+
+    def get_object(
+        self, key: str, *, start: int = 0, end: int | None = None, if_match: str | None = None
+    ) -> ObjectReader:
+        def call() -> ObjectReader:
+            return self._inner.get_object(key, start=start, end=end, if_match=if_match)
+
+        return self.intercept("get_object", key, call)
+
+    def put_object(
+        self, key: str, body: bytes, attributes: Attributes, condition: Condition = ALWAYS
+    ) -> ObjectRow:
+        def call() -> ObjectRow:
+            return self._inner.put_object(key, body, attributes, condition)
+
+        return self.intercept("put_object", key, call)
+
+    def open_writer(
+        self,
+        key: str,
+        attributes: Attributes,
+        condition: Condition = ALWAYS,
+        *,
+        length: int | None = None,
+    ) -> ObjectWriter:
+        inner = self._inner.open_writer(key, attributes, condition, length=length)
+        return _InterceptedWriter(self, key, inner)
+
+    def copy_object(
+        self,
+        source: ObjectRow,
+        target: str,
+        *,
+        attributes: Attributes | None = None,
+        condition: Condition = ALWAYS,
+    ) -> ObjectRow:
+        def call() -> ObjectRow:
+            return self._inner.copy_object(
+                source, target, attributes=attributes, condition=condition
+            )
+
+        return self.intercept("copy_object", target, call)
+
+    def delete_object(self, key: str) -> None:
+        self.intercept("delete_object", key, lambda: self._inner.delete_object(key))
+
+    def delete_objects(self, keys: Sequence[str]) -> list[DeleteFailure]:
+        first = keys[0] if keys else ""
+        return self.intercept("delete_objects", first, lambda: self._inner.delete_objects(keys))
+
+
+class _InterceptedWriter:
+    def __init__(self, store: InterceptedStore, key: str, inner: ObjectWriter) -> None:
+        self._store = store
+        self._key = key
+        self._inner = inner
+
+    def write(self, data: bytes) -> None:
+        self._inner.write(data)
+
+    def commit(self) -> ObjectRow:
+        return self._store.intercept("commit", self._key, self._inner.commit)
+
+    def abort(self) -> None:
+        self._inner.abort()
+
+
+class CountingStore(InterceptedStore):
+    """Counts the calls by name. One call is one request, but for bodies and batches over a part's
+    or a page's size."""
+
+    def __init__(self, inner: ObjectStore) -> None:
+        super().__init__(inner)
+        self._lock = threading.Lock()
+        self.counts: Counter[str] = Counter()
+
+    def intercept(self, name: str, key: str, call: Callable[[], T]) -> T:
+        with self._lock:
+            self.counts[name] += 1
+        return super().intercept(name, key, call)
+
+    @contextmanager
+    def expect(self, **counts: int) -> Iterator[None]:
+        """Asserts that exactly these calls are made inside of the block, and no others."""
+        before = Counter(self.counts)
+        yield
+        made = Counter(self.counts)
+        made.subtract(before)
+        assert {name: count for name, count in made.items() if count} == counts
+
+
+class Gate:
+    """One call that stops when the inner store has answered, until it is opened."""
+
+    def __init__(self, name: str, key: str) -> None:
+        self.call = (name, key)
+        self.answered = threading.Event()
+        self.opened = threading.Event()
+
+    def wait_until_answered(self) -> None:
+        assert self.answered.wait(10), f"{self.call} was not made"
+
+    def open(self) -> None:
+        self.opened.set()
+
+
+class GatedStore(CountingStore):
+    """Holds chosen calls back after the inner store has answered: the answer is then old news."""
+
+    def __init__(self, inner: ObjectStore) -> None:
+        super().__init__(inner)
+        self._gates: list[Gate] = []
+
+    def gate(self, name: str, key: str) -> Gate:
+        """Holds the next such call back."""
+        gate = Gate(name, key)
+        with self._lock:
+            self._gates.append(gate)
+        return gate
+
+    def intercept(self, name: str, key: str, call: Callable[[], T]) -> T:
+        with self._lock:
+            gate = next((gate for gate in self._gates if gate.call == (name, key)), None)
+            if gate:
+                self._gates.remove(gate)
+        try:
+            return super().intercept(name, key, call)
+        finally:
+            if gate:
+                gate.answered.set()
+                assert gate.opened.wait(10), f"{gate.call} was held for ever"
