@@ -12,6 +12,7 @@ import logging
 import socket
 import ssl
 import struct
+import sys
 import time
 from collections.abc import Mapping
 from typing import Protocol
@@ -28,7 +29,8 @@ from davbridge.http.streams import SocketReader, SocketWriter
 HEAD_SECONDS = 20.0
 """From the first byte of a request to the end of its head: a slow one holds a thread."""
 
-_NO_LINGER = struct.pack("ii", 1, 0)
+_RESET_AT_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
+"""struct linger: on, for no time."""
 
 _log = logging.getLogger("davbridge.http")
 
@@ -60,7 +62,8 @@ class Connection:
         """Whether the client has an answer to read before all is closed."""
         self.is_new = True
         """Whether the selector has not watched it yet."""
-        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with contextlib.suppress(OSError):  # macOS refuses it once the client has reset
+            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._use(sock)
 
     def _use(self, sock: socket.socket) -> None:
@@ -142,5 +145,5 @@ class Connection:
         ending = Exchange(self._server, head, self.rfile, self._writer, ends).perform()
         self._is_answered = ending is Ending.LEAVE
         if ending is Ending.RESET:
-            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
         return ending is Ending.KEEP

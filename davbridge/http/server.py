@@ -36,6 +36,9 @@ KEEP_ALIVE_CONNECTIONS = 500
 
 LINGER_AT_STOP_SECONDS = 1.0
 
+WARNING_SECONDS = 10.0
+"""Between two warnings that connections can't be accepted."""
+
 _log = logging.getLogger("davbridge.http")
 
 
@@ -84,6 +87,10 @@ class _Watch(ConnectionManager):
     _stop_requested: bool
     _expire: Callable[[float], None]
 
+    def __init__(self, server: HTTPServer) -> None:
+        super().__init__(server)
+        self._warned = -math.inf
+
     def request_stop(self) -> None:
         """Ends `run` at its next turn; unlike `stop`, doesn't wait for it."""
         self._stop_requested = True
@@ -91,6 +98,28 @@ class _Watch(ConnectionManager):
     def close_idle(self, seconds: float) -> None:
         """Closes what has been idle for longer than ``seconds``."""
         self._expire(time.time() - seconds)
+
+    def _from_server_socket(self, server_socket: socket.socket) -> Connection | None:
+        """Accepts. A failure must not keep `run` from the connections that can be read."""
+        try:
+            accepted: Connection | None = super()._from_server_socket(  # type: ignore[misc]
+                server_socket  # the stub leaves the insides out
+            )
+        except OSError as error:
+            self._recover(error)
+            return None
+        return accepted
+
+    def _recover(self, error: OSError) -> None:
+        """Where there are no file descriptors left, idle connections give theirs."""
+        if self._stop_requested:
+            return
+        if time.monotonic() - self._warned > WARNING_SECONDS:
+            self._warned = time.monotonic()
+            _log.warning("connections can't be accepted: %s", error)
+        if error.errno in (errno.EMFILE, errno.ENFILE):
+            self.close_idle(1.0)
+        time.sleep(0.05)  # the selector reports the listener again at once
 
 
 class _Loop(HTTPServer):
@@ -111,6 +140,8 @@ class _Loop(HTTPServer):
 
     def listen(self, listener: socket.socket) -> None:
         """Takes a bound socket."""
+        # A client may be gone again when accept is called, which then must not wait for another.
+        listener.setblocking(False)
         self.socket = listener
         self.bind_addr = listener.getsockname()[:2]
         self._connections = _Watch(self)
@@ -135,13 +166,16 @@ class _Loop(HTTPServer):
         while not self._is_stopping:
             try:
                 self._connections.run(self.expiration_interval)
-            except OSError as error:
-                self._recover(error)
+            except Exception:
+                # One connection's fault must not be the end of all others.
+                _log.exception("the accept loop failed, and goes on")
         self._shut_down()
 
     def stop(self) -> None:
         """Only flags and one system call, as a signal handler may run between any two others."""
         self._is_stopping = True
+        if not self.ready:
+            return
         self.ready = False
         self._connections.request_stop()
         with contextlib.suppress(OSError):  # on Linux this wakes the selector; others wait for it
@@ -151,15 +185,6 @@ class _Loop(HTTPServer):
         if self.ready and not self._is_serving:
             self.socket.close()
             self._connections.close()
-
-    def _recover(self, error: OSError) -> None:
-        """accept failed. Where we are out of file descriptors, idle connections give theirs."""
-        if self._is_stopping:
-            return
-        _log.warning("a connection could not be accepted: %s", error)
-        if error.errno in (errno.EMFILE, errno.ENFILE):
-            self._connections.close_idle(1.0)
-        time.sleep(0.05)
 
     def _shut_down(self) -> None:
         self.socket.close()

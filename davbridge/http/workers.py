@@ -91,19 +91,20 @@ class WorkerPool:
                 self._busy.add(connection)
             try:
                 self._serve(connection)
-            except Exception:
-                # A thread that dies is missing until the next start; nothing may end it.
+            except BaseException:
+                # A thread that dies is missing until the next start: not even SystemExit, which
+                # an application may raise, ends it.
                 _log.exception("a connection could not be served")
             finally:
                 with self._lock:
                     self._busy.discard(connection)
 
     def _serve(self, connection: Connection) -> None:
-        stays_open = False
+        is_parked = False
         try:
-            stays_open = connection.communicate()
-        finally:
-            if stays_open:
+            if connection.communicate():
                 self._park(connection)
-            else:
+                is_parked = True
+        finally:
+            if not is_parked:
                 connection.close()

@@ -190,6 +190,15 @@ def test_a_server_that_was_stopped_before_it_serves_returns_at_once() -> None:
     assert time.monotonic() - begin < 2
 
 
+def test_a_server_that_was_stopped_before_it_was_prepared_serves_nothing() -> None:
+    server = HttpServer(hello, ServerSettings(port=0, threads=2))
+    server.stop()
+    server.prepare()
+    begin = time.monotonic()
+    server.serve()
+    assert time.monotonic() - begin < 2
+
+
 def test_no_thread_is_left_when_serve_has_returned() -> None:
     before = threading.active_count()
     with running(hello) as run, RawClient(run.server.port) as client:
