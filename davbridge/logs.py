@@ -14,7 +14,7 @@ from typing import Any, TextIO
 
 from davbridge.config import LogSettings
 
-_QUIET = ("boto3", "botocore", "s3transfer", "urllib3", "wsgidav", "cheroot")
+QUIET = ("boto3", "botocore", "s3transfer", "urllib3", "wsgidav", "cheroot")
 """Libraries that tell their every step at INFO, or at DEBUG what belongs to nobody's log: signed
 headers, and whole request bodies."""
 
@@ -26,7 +26,7 @@ def configure(settings: LogSettings, stream: TextIO | None = None) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(settings.level.upper())
-    for name in _QUIET:
+    for name in QUIET:
         logging.getLogger(name).setLevel(max(logging.WARNING, root.level))
     logging.captureWarnings(True)
 

@@ -1,0 +1,106 @@
+"""The composition root: settings → a server that listens, over a store that answers.
+
+The only module that names concrete layers. Owns the order in which they come up, and go down
+again. Must not know the command line, nor when the end comes.
+
+Invariants: a server that is handed out is bound, and its bucket was reached; what came up goes
+down in reverse, whatever happens in between; what can't come up raises SetupError with one line.
+"""
+
+import logging
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from wsgiref.types import WSGIApplication
+
+from davbridge import __version__
+from davbridge.access.basic import BasicAuth
+from davbridge.cache import CachedStore
+from davbridge.config import S3Settings, Settings
+from davbridge.dav import application
+from davbridge.errors import StoreSetupError
+from davbridge.http.accesslog import AccessLog
+from davbridge.http.errors import ServerSetupError
+from davbridge.http.server import HttpServer
+from davbridge.store.embedded import EmbeddedStore
+from davbridge.store.s3 import S3Store
+from davbridge.store.s3_client import build_client
+from davbridge.store.s3_setup import ensure_bucket
+from davbridge.tree.namespace import Namespace
+
+EMBEDDED_BUCKET = "davbridge"
+
+BACKGROUND_THREADS = 32
+"""Threads beside the server's that may need a connection to S3 at once: 8 for the parts of uploads,
+8 for copies, 16 for HEADs of what may be directories."""
+
+_log = logging.getLogger(__name__)
+
+
+class SetupError(Exception):
+    """The settings are valid, but can't be had: ``str(error)`` is one line that says what to do."""
+
+
+@contextmanager
+def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator[HttpServer]:
+    """A server that only needs its ``serve`` called; everything below it ends with the context.
+
+    ``on_failure`` is called, from another thread, when a layer dies without which nothing works.
+    Raises SetupError.
+    """
+    with ExitStack() as layers:
+        try:
+            namespace = _namespace(settings, layers, on_failure)
+            server = HttpServer(_application(settings, namespace), settings.server)
+            server.prepare()
+        except (StoreSetupError, ServerSetupError) as error:
+            raise SetupError(str(error)) from error
+        _log.info("davbridge %s shows %s at %s", __version__, _place(settings), server.url)
+        yield server
+
+
+def _namespace(settings: Settings, layers: ExitStack, on_failure: Callable[[], None]) -> Namespace:
+    s3 = settings.s3
+    if s3 is None:
+        assert settings.embedded is not None  # Settings sees to it that there is one store
+        s3 = _embedded(settings.embedded, layers, on_failure)
+    if ensure_bucket(s3).created and settings.s3:
+        _log.info("the bucket %s did not exist, and was made", s3.bucket)
+    client = build_client(s3, pool_size=settings.server.threads + BACKGROUND_THREADS)
+    store = S3Store(client, s3.bucket, max_object_size=s3.max_object_size)
+    layers.callback(store.close)
+    namespace = Namespace(
+        CachedStore(store, settings.cache),
+        prefix=s3.prefix,
+        max_file_size=settings.drive.max_file_size,
+        quota=settings.drive.quota,
+    )
+    layers.callback(namespace.close)
+    return namespace
+
+
+def _embedded(directory: Path, layers: ExitStack, on_failure: Callable[[], None]) -> S3Settings:
+    """How the embedded store is reached, once it runs."""
+    store = layers.enter_context(
+        EmbeddedStore.start(directory, on_death=lambda _message: on_failure())
+    )
+    return S3Settings(
+        bucket=EMBEDDED_BUCKET,
+        endpoint_url=store.endpoint_url,
+        region=store.region,
+        addressing="path",
+        access_key=store.access_key,
+        secret_key=store.secret_key,
+    )
+
+
+def _application(settings: Settings, namespace: Namespace) -> WSGIApplication:
+    """From the wire inwards: what is logged, who may, what is done."""
+    return AccessLog(BasicAuth(application.build(namespace, settings.drive), settings.access))
+
+
+def _place(settings: Settings) -> str:
+    if settings.s3 is None:
+        return f"the embedded store in {settings.embedded}"
+    place = f"s3://{settings.s3.bucket}/{settings.s3.prefix}"
+    return f"{place} of {settings.s3.endpoint_url}" if settings.s3.endpoint_url else place

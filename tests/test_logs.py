@@ -1,0 +1,89 @@
+"""Log lines: one record is one line, and nobody else's chatter gets in."""
+
+import io
+import json
+import logging
+from collections.abc import Iterator
+
+import pytest
+
+from davbridge import logs
+from davbridge.config import LogSettings
+
+
+@pytest.fixture
+def stream() -> Iterator[io.StringIO]:
+    """Where the log goes; the loggers are as before afterwards."""
+    root = logging.getLogger()
+    handlers, level = root.handlers[:], root.level
+    yield io.StringIO()
+    root.handlers[:] = handlers
+    root.setLevel(level)
+    logging.captureWarnings(False)
+    for name in logs.QUIET:
+        logging.getLogger(name).setLevel(logging.NOTSET)
+
+
+def test_a_record_is_a_line_of_time_level_logger_and_message(stream: io.StringIO) -> None:
+    logs.configure(LogSettings(), stream)
+    logging.getLogger("davbridge.x").info("made %s", "it")
+    time, _, rest = stream.getvalue().partition(" ")
+    assert time.endswith("Z")
+    assert rest == "info davbridge.x: made it\n"
+
+
+def test_a_message_of_many_lines_can_begin_no_record_of_its_own(stream: io.StringIO) -> None:
+    logs.configure(LogSettings(), stream)
+    try:
+        raise ValueError("a\n2026-01-01T00:00:00Z info davbridge: forged")
+    except ValueError:
+        logging.getLogger("davbridge.x").exception("failed\nagain")
+    first, *rest = stream.getvalue().splitlines()
+    assert first.endswith("error davbridge.x: failed")
+    assert rest[0] == "    again"
+    assert all(line.startswith("    ") for line in rest)
+
+
+def test_json_is_one_object_a_line_with_the_traceback_inside(stream: io.StringIO) -> None:
+    logs.configure(LogSettings(json=True), stream)
+    try:
+        raise ValueError("wrong")
+    except ValueError:
+        logging.getLogger("davbridge.x").exception('failed\n"again"')
+    (line,) = stream.getvalue().splitlines()
+    record = json.loads(line)
+    assert record["level"] == "error"
+    assert record["logger"] == "davbridge.x"
+    assert record["message"] == 'failed\n"again"'
+    assert record["trace"].endswith("ValueError: wrong")
+
+
+@pytest.mark.parametrize("library", ["botocore.endpoint", "urllib3.connectionpool", "wsgidav"])
+def test_libraries_are_heard_from_warnings_on_only(stream: io.StringIO, library: str) -> None:
+    logs.configure(LogSettings(level="debug"), stream)
+    logger = logging.getLogger(library)
+    logger.info("a step")
+    logger.warning("a problem")
+    logging.getLogger("davbridge.x").debug("a detail")
+    said = stream.getvalue()
+    assert "a step" not in said
+    assert "a problem" in said
+    assert "a detail" in said
+
+
+def test_a_level_is_a_threshold(stream: io.StringIO) -> None:
+    logs.configure(LogSettings(level="error"), stream)
+    logging.getLogger("davbridge.x").warning("a problem")
+    logging.getLogger("botocore").warning("a problem")
+    assert stream.getvalue() == ""
+
+
+def test_warnings_of_python_are_logged(stream: io.StringIO) -> None:
+    import warnings
+
+    with warnings.catch_warnings():
+        warnings.simplefilter("always")
+        logs.configure(LogSettings(json=True), stream)
+        warnings.warn("old", DeprecationWarning, stacklevel=1)
+        logging.captureWarnings(False)
+    assert "DeprecationWarning: old" in json.loads(stream.getvalue())["message"]

@@ -1,0 +1,145 @@
+"""From a fresh clone to a drive, as a stranger does it."""
+
+import runpy
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from tests.support.bridge import Client
+from tests.support.process import TIMEOUT, running
+
+ROOT = Path(__file__).parent.parent
+
+NOT_CLONED = shutil.ignore_patterns(".git", ".venv*", ".*_cache", "__pycache__", "davbridge-data")
+
+
+@pytest.fixture
+def clone(tmp_path: Path) -> Path:
+    """The tree as git has it, plus what isn't committed yet."""
+    return Path(shutil.copytree(ROOT, tmp_path / "clone", ignore=NOT_CLONED))
+
+
+def quickstart(clone: Path) -> list[str | Path]:
+    return [sys.executable, clone / "deploy" / "quickstart.py"]
+
+
+@pytest.mark.network
+def test_a_fresh_clone_becomes_a_drive_and_has_the_files_again(clone: Path) -> None:
+    command = [*quickstart(clone), "--port", "0"]
+    with running(command) as process:
+        port = process.port
+        client = Client(port, {})
+        assert client("PROPFIND", "/", depth="0").status == 207
+        assert client("PUT", "/kept.txt", b"kept").status == 201
+        client.close()
+        process.signal(signal.SIGTERM)
+        assert process.wait() == 0
+        steps = process.rest()
+        assert str(clone / "davbridge-data") in steps
+        assert f"127.0.0.1:{port}/" in steps
+        assert "Traceback" not in process.errors()
+    begin = time.monotonic()
+    with running(command) as process:
+        assert time.monotonic() - begin < 15, "nothing had to be installed"
+        client = Client(process.port, {})
+        assert client("GET", "/kept.txt").body == b"kept"
+        client.close()
+        taken = subprocess.run(
+            [*quickstart(clone), "--port", str(process.port), "--embedded", clone / "other"],
+            capture_output=True,
+            text=True,
+            timeout=TIMEOUT,
+            check=False,
+        )
+        assert (taken.returncode, taken.stdout) == (2, "")
+        assert "is in use" in taken.stderr
+        assert taken.stderr.count("\n") == 1
+        process.signal(signal.SIGTERM)
+        assert process.wait() == 0
+
+
+def refusal(clone: Path, preparation: str, *arguments: str) -> str:
+    """What quickstart says, in one line, in a Python that ``preparation`` has changed."""
+    script = clone / "deploy" / "quickstart.py"
+    code = (
+        f"import sys, runpy; {preparation}; sys.argv = ['quickstart', *{arguments!r}];"
+        f" runpy.run_path({str(script)!r}, run_name='__main__')"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=TIMEOUT, check=False
+    )
+    assert (done.returncode, done.stdout) == (2, ""), done.stderr
+    *before, last = done.stderr.splitlines()
+    assert all(line.startswith("davbridge: installing into ") for line in before)
+    return last
+
+
+def test_an_old_python_is_told(clone: Path) -> None:
+    line = refusal(clone, "sys.version_info = (3, 9, 2)")
+    assert line == "davbridge: Python 3.11 or newer is needed, and this is 3.9"
+
+
+def test_a_missing_venv_is_told_with_its_package(clone: Path) -> None:
+    line = refusal(clone, "sys.modules['ensurepip'] = None")
+    version = f"{sys.version_info[0]}.{sys.version_info[1]}"
+    assert line == f"davbridge: Python's venv is missing: apt install python{version}-venv"
+
+
+def test_a_platform_without_the_embedded_store_is_told(clone: Path) -> None:
+    line = refusal(clone, "import platform; platform.machine = lambda: 'riscv64'")
+    assert "the embedded store has no build for" in line
+    assert "riscv64" in line
+
+
+@pytest.mark.parametrize(
+    "script", ["deploy/quickstart.py", "deploy/locked_venv.py", "tests/run.py"]
+)
+def test_an_old_python_can_read_the_scripts(script: str) -> None:
+    import ast
+
+    ast.parse((ROOT / script).read_text(encoding="utf-8"), feature_version=(3, 8))
+
+
+@pytest.mark.parametrize(
+    ("given", "passed_on"),
+    [
+        ([], ["--embedded", "DATA", "--anonymous"]),
+        (["--port", "1"], ["--embedded", "DATA", "--anonymous", "--port", "1"]),
+        (["--embedded", "/d"], ["--embedded", "/d", "--anonymous"]),
+        (["--embedded"], ["--embedded", "DATA", "--anonymous"]),
+        (["--embedded=/d", "--anonymous"], ["--embedded", "/d", "--anonymous"]),
+        (["--user", "ada"], ["--embedded", "DATA", "--user", "ada"]),
+        (["--config", "f", "--port", "1"], ["--config", "f", "--port", "1"]),
+    ],
+)
+def test_arguments_are_passed_on_and_count_more_than_the_usual_ones(
+    given: list[str], passed_on: list[str]
+) -> None:
+    script = runpy.run_path(str(ROOT / "deploy" / "quickstart.py"))
+    arguments, _data = script["serve_arguments"](given)
+    assert arguments == [str(script["DATA"]) if part == "DATA" else part for part in passed_on]
+
+
+@pytest.mark.parametrize(
+    ("platform", "expected"),
+    [
+        ("darwin", "Cmd-K, enter http://127.0.0.1:8080/"),
+        ("win32", "net use * http://127.0.0.1:8080/"),
+        ("linux", "connect to dav://127.0.0.1:8080/"),
+        ("linux", "mount -t davfs http://127.0.0.1:8080/ "),
+        ("linux", "\":webdav,url='http://127.0.0.1:8080/',vendor=other:\""),
+    ],
+)
+def test_the_next_steps_are_those_of_the_system(
+    monkeypatch: pytest.MonkeyPatch, platform: str, expected: str
+) -> None:
+    script = runpy.run_path(str(ROOT / "deploy" / "quickstart.py"))
+    monkeypatch.setattr(sys, "platform", platform)
+    steps = script["next_steps"]("davbridge is ready: http://127.0.0.1:8080/", Path("/data"))
+    assert expected in steps
+    assert "/data" in steps
