@@ -220,7 +220,6 @@ class Namespace:
         Raises NotFoundError and OutOfSpaceError.
         """
         path = self._view.lookup(path).path
-        self._parents.settle(path)
 
         def change(old: Properties) -> Properties:
             return {name: text for name, text in {**old, **changes}.items() if text is not None}

@@ -8,12 +8,11 @@ a marker that exists is never written again, since other tools keep data in thei
 """
 
 from davbridge.errors import (
+    AlreadyExistsError,
     InvalidNameError,
     NotFoundError,
     ParentMissingError,
     PreconditionFailedError,
-    StoreError,
-    UnavailableError,
 )
 from davbridge.paths import DELIMITER, ROOT, ResourcePath, is_visible, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
@@ -77,9 +76,7 @@ class Parents:
         self._require_still_directory(row)
         try:
             self._store.put_object(row.key + DELIMITER, b"", MARKER)
-        except UnavailableError:
-            raise
-        except StoreError:
+        except AlreadyExistsError:
             # A store that keeps folders can't hold both. Nothing but an empty folder is at stake.
             self._store.delete_object(row.key)
             self._store.put_object(row.key + DELIMITER, b"", MARKER)

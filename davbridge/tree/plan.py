@@ -81,7 +81,7 @@ def keys_inside(mount: str, rows: Iterable[ObjectRow], directories: Container[st
     those that a collection hides.
     """
     rows = tuple(rows)
-    parents = _parents(row.key for row in rows)
+    parents = parent_keys(row.key for row in rows)
     own: list[ObjectRow] = []
     hidden: list[ObjectRow] = []
     blockers: list[ObjectRow] = []
@@ -117,9 +117,10 @@ def plan_tree(source_prefix: str, source: Keys, target_prefix: str, target: Keys
         require_key_length(key)
     copies = tuple(copy for copy in moved if copy.target not in old or not _is_marker(copy.target))
     is_marked = target_prefix in old or any(copy.target == target_prefix for copy in copies)
-    is_empty = all(is_sidecar(copy.target) for copy in copies)
-    clashes = _clashes({copy.target for copy in shown}, _parents(wanted), target)
-    kept = wanted.union(row.key for row in clashes)
+    is_empty = all(is_sidecar(copy.target) for copy in moved)
+    collections = parent_keys(wanted)
+    clashes = _clashes({copy.target for copy in shown}, collections, target)
+    kept = wanted.union((row.key for row in clashes), (name + DELIMITER for name in collections))
     return Plan(
         clashes=clashes,
         marker=target_prefix if not is_marked and (is_empty or source.beside) else None,
@@ -136,12 +137,13 @@ def obstacles(
     """Why a plan must not begin: what it would drop or bury without its ever being shown, and
     what would keep a moved source from going."""
     files = {copy.target for copy in plan.copies if not _is_marker(copy.target)}
+    burying = files - parent_keys(copy.target for copy in plan.copies)
     unseen = (*target.hidden, *target.blockers, *([target.shadow] if target.shadow else []))
     error = AlreadyExistsError("an object that is not shown is in the way")
     failures = [
         Failure(shown_path(mount, row.key), error)
         for row in unseen
-        if row.key in files or not files.isdisjoint(_parents_of(row.key))
+        if row.key in files or not burying.isdisjoint(_parents_of(row.key))
     ]
     return failures + (left_behind(mount, Keys((), blockers=source.blockers)) if is_move else [])
 
@@ -196,8 +198,8 @@ def _is_marker(key: str) -> bool:
     return key.endswith(DELIMITER)
 
 
-def _parents(keys: Iterable[str]) -> set[str]:
-    """The slashless keys that would be collections' names, if these keys exist."""
+def parent_keys(keys: Iterable[str]) -> set[str]:
+    """The slashless keys of the collections that exist if these keys do."""
     return {parent for key in keys for parent in _parents_of(key)}
 
 

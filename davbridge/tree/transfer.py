@@ -14,14 +14,15 @@ Invariants:
 """
 
 import logging
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
 from davbridge.errors import PreconditionFailedError, StoreError, UnavailableError
+from davbridge.paths import DELIMITER
 from davbridge.store.base import ALWAYS, IF_ABSENT, DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.markers import MARKER
-from davbridge.tree.plan import Copy, Keys, Plan, left_behind, shown_path
+from davbridge.tree.plan import Copy, Keys, Plan, left_behind, parent_keys, shown_path
 from davbridge.tree.properties import is_sidecar
 from davbridge.tree.resource import Failure
 
@@ -53,9 +54,8 @@ class Transfers:
 
     def copy(self, plan: Plan, *, tree: str | None) -> Copied:
         """Makes and verifies the copies; ``tree`` is the target's prefix if it is a collection."""
-        blocked = self._delete_rows(plan.clashes)
-        if blocked:
-            return Copied((), blocked)
+        if blocked := self._delete(plan.clashes):
+            return Copied((), self._failures(blocked))
         created = [] if plan.marker is None else [plan.marker]
         if plan.marker is not None:
             self._store.put_object(plan.marker, b"", MARKER)
@@ -82,48 +82,49 @@ class Transfers:
 
     def drop_extras(self, plan: Plan) -> list[Failure]:
         """Deletes the members of the target that the source hasn't."""
-        return self._delete_rows(plan.extras)
+        return self._failures(self._delete(plan.extras))
 
     def drop_source(self, plan: Plan, *, tree: str | None) -> list[Failure]:
         """The end of a MOVE. ``tree``: the source's prefix; what changed in it meanwhile stays."""
         if tree is None:
-            return self._delete_rows(plan.leaving)
+            return self._failures(self._delete(plan.leaving))
         now = {row.key: row for page in self._store.list_objects(tree) for row in page.rows}
-        changed = [row for row in plan.leaving if _is_changed(row, now.get(row.key))]
         error = PreconditionFailedError("was changed while it was moved, and is left")
-        failures = [Failure(shown_path(self._mount, row.key), error) for row in changed]
-        left = {row.key for row in changed}
-        return failures + self._delete_tree([r for r in plan.leaving if r.key not in left], left)
+        changed = [
+            DeleteFailure(row.key, error)
+            for row in plan.leaving
+            if _is_changed(row, now.get(row.key))
+        ]
+        left = {failure.key for failure in changed}
+        failed = self._delete_tree([row for row in plan.leaving if row.key not in left], left)
+        return self._failures([*changed, *failed])
 
     def delete(self, keys: Keys) -> list[Failure]:
         """Deletes what may be deleted, and tells what is left."""
-        failures = left_behind(self._mount, keys)
-        left = [row.key for row in (*keys.blockers, *keys.hidden)]
-        return failures + self._delete_tree((*keys.own, *keys.beside), left)
+        left = {row.key for row in (*keys.blockers, *keys.hidden)}
+        failed = self._delete_tree((*keys.own, *keys.beside), left)
+        return left_behind(self._mount, keys) + self._failures(failed)
 
-    def _delete_tree(self, rows: Sequence[ObjectRow], left: Iterable[str]) -> list[Failure]:
-        """Sidecars go last, and only from a tree that goes entirely."""
-        failures = self._delete_rows([row for row in rows if not is_sidecar(row.key)])
-        if not failures and not tuple(left):
-            failures = self._delete_rows([row for row in rows if is_sidecar(row.key)])
-        return failures
+    def _delete_tree(self, rows: Sequence[ObjectRow], left: set[str]) -> list[DeleteFailure]:
+        """Sidecars go last, and only from collections in which nothing is left."""
+        sidecars = [row for row in rows if is_sidecar(row.key)]
+        failed = self._delete([row for row in rows if not is_sidecar(row.key)])
+        held = parent_keys(left.union(failure.key for failure in failed)) if sidecars else set()
+        idle = [row for row in sidecars if row.key.rpartition(DELIMITER)[0] not in held]
+        return failed + self._delete(idle)
 
-    def _delete_rows(self, rows: Sequence[ObjectRow]) -> list[Failure]:
-        if not rows:
-            return []
-        if len(rows) == 1:
-            return self._delete_one(rows[0].key)
-        return [
-            Failure(shown_path(self._mount, failure.key), failure.error)
-            for failure in self._store.delete_objects([row.key for row in rows])
-        ]
-
-    def _delete_one(self, key: str) -> list[Failure]:
+    def _delete(self, rows: Sequence[ObjectRow]) -> list[DeleteFailure]:
+        if len(rows) > 1:
+            return self._store.delete_objects([row.key for row in rows])
         try:
-            self._store.delete_object(key)
+            for row in rows:
+                self._store.delete_object(row.key)
         except StoreError as error:
-            return [Failure(shown_path(self._mount, key), error)]
+            return [DeleteFailure(row.key, error) for row in rows]
         return []
+
+    def _failures(self, failed: Sequence[DeleteFailure]) -> list[Failure]:
+        return [Failure(shown_path(self._mount, one.key), one.error) for one in failed]
 
     def _copy_all(
         self, copies: Sequence[Copy], replaced: set[str]
@@ -132,7 +133,9 @@ class Transfers:
         first of the rest then stands for them."""
 
         def copy_one(copy: Copy) -> StoreError | None:
-            condition = ALWAYS if copy.target in replaced else IF_ABSENT
+            # To stores that keep folders, a marker is there as soon as anything inside it is.
+            may_exist = copy.target in replaced or copy.target.endswith(DELIMITER)
+            condition = ALWAYS if may_exist else IF_ABSENT
             return _error_of(
                 lambda: self._store.copy_object(
                     copy.source, copy.target, attributes=copy.attributes, condition=condition

@@ -157,7 +157,7 @@ def settled(
     held: dict[str, ObjectRow] = {}
     seen: set[str] = set()
     for page in pages:
-        last = max("", *(row.key for row in page.rows[-1:]), *page.prefixes[-1:])
+        last = max((*(row.key for row in page.rows[-1:]), *page.prefixes[-1:]), default="")
         rows = held | {row.key[len(prefix) :]: row for row in page.rows}
         collections = [
             name for inside in page.prefixes if is_visible(name := inside[len(prefix) : -1])

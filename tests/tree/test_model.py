@@ -1,0 +1,394 @@
+"""The namespace against an executable reference: trees as nested dicts, hostile outside writes.
+
+Names come from ``[a-]{1,3}``, so that neighbours (``a``, ``a-``, ``aa``) and collisions abound.
+"""
+
+from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
+from typing import Any
+
+import hypothesis.strategies as st
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
+
+from davbridge.cache import CachedStore
+from davbridge.config import CacheSettings
+from davbridge.errors import (
+    AlreadyExistsError,
+    InvalidNameError,
+    IsACollectionError,
+    NotFoundError,
+    ParentMissingError,
+    StoreError,
+)
+from davbridge.paths import ROOT, ResourcePath
+from davbridge.store.base import Attributes, ObjectStore
+from davbridge.store.memory import MemoryStore
+from davbridge.tree.namespace import Namespace
+from davbridge.tree.properties import SIDECAR_NAME
+
+
+@dataclass
+class Folder:
+    """A collection. ``hidden``: the object of the same name that it hides."""
+
+    members: "dict[str, bytes | Folder]" = field(default_factory=dict)
+    is_marked: bool = False
+    hidden: bytes | None = None
+    properties: dict[str, str] = field(default_factory=dict)
+    """Of the members, by name; they can outlive members that go behind the drive's back."""
+
+    @property
+    def exists(self) -> bool:
+        return bool(self.members or self.is_marked or self.properties)
+
+
+class Model:
+    """What the drive should show, and do."""
+
+    def __init__(self) -> None:
+        self.root = Folder(is_marked=True)
+
+    def find(self, path: ResourcePath) -> "bytes | Folder | None":
+        node: bytes | Folder | None = self.root
+        for name in path:
+            if not isinstance(node, Folder):
+                return None
+            node = node.members.get(name)
+        return node
+
+    def paths(self) -> list[ResourcePath]:
+        return sorted(_expected(self.root, ROOT))
+
+    def parent(self, path: ResourcePath) -> Folder:
+        parent = self.find(path[:-1])
+        if not isinstance(parent, Folder):
+            raise ParentMissingError
+        return parent
+
+    def existing_parent(self, path: ResourcePath) -> Folder:
+        if self.find(path) is None:
+            raise NotFoundError
+        return self.parent(path)
+
+    def put(self, path: ResourcePath, body: bytes) -> None:
+        if isinstance(self.find(path), Folder):
+            raise IsACollectionError
+        parent = self.parent(path)
+        if path[-1] not in parent.members:
+            parent.properties.pop(path[-1], None)
+        parent.members[path[-1]] = body
+
+    def make_collection(self, path: ResourcePath) -> None:
+        if self.find(path) is not None:
+            raise AlreadyExistsError
+        parent = self.parent(path)
+        parent.properties.pop(path[-1], None)
+        parent.members[path[-1]] = Folder(is_marked=True)
+
+    def set_property(self, path: ResourcePath, value: str) -> None:
+        self.existing_parent(path).properties[path[-1]] = value
+
+    def delete(self, path: ResourcePath) -> bool:
+        """Whether nothing is left of it."""
+        parent = self.existing_parent(path)
+        self._keep(parent, path[-1])
+        left = _left_of(parent.members.pop(path[-1]))
+        if left is not None:
+            parent.members[path[-1]] = left
+            return False
+        parent.properties.pop(path[-1], None)
+        return True
+
+    def copy(self, source: ResourcePath, target: ResourcePath) -> bool:
+        origin = self.find(source)
+        if origin is None:
+            raise NotFoundError
+        if source == target:
+            raise AlreadyExistsError
+        if target[: len(source)] == source or source[: len(target)] == target:
+            raise InvalidNameError
+        parent = self.parent(target)
+        old = parent.members.get(target[-1])
+        if _is_obstructed(origin, old, is_top=True):
+            return False
+        parent.members[target[-1]] = _merged(origin, old, is_top=True)
+        parent.properties.pop(target[-1], None)
+        value = self.parent(source).properties.get(source[-1])
+        if value is not None:
+            parent.properties[target[-1]] = value
+        return True
+
+    def move(self, source: ResourcePath, target: ResourcePath) -> bool:
+        if not self.copy(source, target):
+            return False
+        parent = self.parent(source)
+        self._keep(parent, source[-1])
+        origin = parent.members.pop(source[-1])
+        parent.properties.pop(source[-1], None)
+        if isinstance(origin, Folder) and origin.hidden is not None:
+            parent.members[source[-1]] = origin.hidden
+            return False
+        return True
+
+    def outside_put(self, path: ResourcePath, body: bytes) -> None:
+        parent = self._outside_folder(path[:-1])
+        old = parent.members.get(path[-1])
+        if isinstance(old, Folder):
+            old.hidden = body
+        else:
+            parent.members[path[-1]] = body
+
+    def outside_marker(self, path: ResourcePath) -> None:
+        self._outside_folder(path).is_marked = True
+
+    def outside_delete(self, path: ResourcePath) -> None:
+        """Of the object, not of a marker."""
+        parent = self.find(path[:-1])
+        if not isinstance(parent, Folder):
+            return
+        node = parent.members.get(path[-1])
+        if isinstance(node, Folder):
+            node.hidden = None
+        elif node is not None:
+            del parent.members[path[-1]]
+            self._prune(path[:-1])
+
+    def _outside_folder(self, path: ResourcePath) -> Folder:
+        folder = self.root
+        for name in path:
+            node = folder.members.get(name)
+            if not isinstance(node, Folder):
+                node = folder.members[name] = Folder(hidden=node)
+            folder = node
+        return folder
+
+    def _prune(self, path: ResourcePath) -> None:
+        while path:
+            parent, node = self.find(path[:-1]), self.find(path)
+            assert isinstance(parent, Folder)
+            assert isinstance(node, Folder)
+            if node.exists:
+                return
+            if node.hidden is not None:
+                parent.members[path[-1]] = node.hidden
+                return
+            del parent.members[path[-1]]
+            path = path[:-1]
+
+    def _keep(self, parent: Folder, leaving: str) -> None:
+        if not parent.members.keys() - {leaving}:
+            parent.is_marked = True
+
+
+def _left_of(node: "bytes | Folder") -> "bytes | Folder | None":
+    """What a DELETE leaves: what was hidden."""
+    if isinstance(node, bytes):
+        return None
+    left = {name: rest for name, old in node.members.items() if (rest := _left_of(old)) is not None}
+    if left:
+        return Folder(left, hidden=node.hidden, properties=node.properties)
+    return node.hidden
+
+
+def _merged(
+    source: "bytes | Folder", target: "bytes | Folder | None", *, is_top: bool = False
+) -> "bytes | Folder":
+    """A copy of the source over the target, with what the target keeps since it was hidden."""
+    if isinstance(source, bytes):
+        return source
+    old = target if isinstance(target, Folder) else Folder()
+    members = {name: _merged(one, old.members.get(name)) for name, one in source.members.items()}
+    for name, one in old.members.items():
+        if name not in source.members and (rest := _left_of(one)) is not None:
+            members[name] = rest
+    return Folder(
+        members,
+        source.is_marked or old.is_marked or (is_top and not source.members),
+        old.hidden if is_top or source.hidden is None else source.hidden,
+        deepcopy(source.properties),
+    )
+
+
+def _is_obstructed(
+    source: "bytes | Folder", target: "bytes | Folder | None", *, is_top: bool = False
+) -> bool:
+    """Whether a file would fall on, or come above, what was hidden."""
+    if not isinstance(target, Folder):
+        return False
+    if isinstance(source, bytes):
+        return _left_of(target) is not None
+    if not is_top and source.hidden is not None and target.hidden is not None:
+        return True
+    return any(_is_obstructed(one, target.members.get(n)) for n, one in source.members.items())
+
+
+NAMES = st.text("a-", min_size=1, max_size=3)
+ANYWHERE = st.lists(NAMES, min_size=1, max_size=3).map(tuple)
+THERE = st.runner().flatmap(lambda drives: st.sampled_from(drives.model.paths() or [("a",)]))
+INSIDE = st.builds(lambda path, name: (*path[:3], name), THERE, NAMES)
+PATHS = THERE | THERE | INSIDE | ANYWHERE
+BODIES = st.binary(min_size=1, max_size=2)
+
+
+class Drives(RuleBasedStateMachine):
+    """The same steps for the drive and the model."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.model = Model()
+        self.bucket = MemoryStore()
+        self.tree = Namespace(self.store_over(self.bucket), prefix="mount/", workers=2)
+
+    def store_over(self, bucket: MemoryStore) -> ObjectStore:
+        return bucket
+
+    def see_outside_changes(self) -> None:
+        """Lets the time pass until which caches may be wrong."""
+
+    def teardown(self) -> None:
+        self.tree.close()
+
+    def both(self, drive: Callable[[], Any], model: Callable[[], Any]) -> None:
+        assert _outcome(drive) == _outcome(model)
+
+    @rule(path=PATHS, body=BODIES)
+    def put(self, path: ResourcePath, body: bytes) -> None:
+        def put() -> None:
+            writer = self.tree.open_writer(path, Attributes())
+            writer.write(body)
+            writer.commit()
+
+        self.both(put, lambda: self.model.put(path, body))
+
+    @rule(path=PATHS)
+    def make_collection(self, path: ResourcePath) -> None:
+        self.both(lambda: self.tree.make_collection(path), lambda: self.model.make_collection(path))
+
+    @rule(path=PATHS, value=st.sampled_from(["<x/>", "<y/>"]))
+    def set_property(self, path: ResourcePath, value: str) -> None:
+        self.both(
+            lambda: self.tree.update_properties(path, {"{n}p": value}),
+            lambda: self.model.set_property(path, value),
+        )
+
+    @rule(path=PATHS)
+    def delete(self, path: ResourcePath) -> None:
+        self.both(lambda: not self.tree.delete(path), lambda: self.model.delete(path))
+
+    @rule(origin=PATHS, destination=PATHS)
+    def copy(self, origin: ResourcePath, destination: ResourcePath) -> None:
+        self.both(
+            lambda: not self.tree.copy(origin, destination),
+            lambda: self.model.copy(origin, destination),
+        )
+
+    @rule(origin=PATHS, destination=PATHS)
+    def move(self, origin: ResourcePath, destination: ResourcePath) -> None:
+        self.both(
+            lambda: not self.tree.move(origin, destination),
+            lambda: self.model.move(origin, destination),
+        )
+
+    @rule(path=PATHS, body=BODIES)
+    def outside_put(self, path: ResourcePath, body: bytes) -> None:
+        self.bucket.put_object("mount/" + "/".join(path), body, Attributes())
+        self.model.outside_put(path, body)
+        self.see_outside_changes()
+
+    @rule(path=PATHS)
+    def outside_marker(self, path: ResourcePath) -> None:
+        self.bucket.put_object("mount/" + "/".join(path) + "/", b"", Attributes())
+        self.model.outside_marker(path)
+        self.see_outside_changes()
+
+    @rule(path=PATHS)
+    def outside_delete(self, path: ResourcePath) -> None:
+        self.bucket.delete_object("mount/" + "/".join(path))
+        self.model.outside_delete(path)
+        self.see_outside_changes()
+
+    @invariant()
+    def the_drive_shows_what_the_model_holds(self) -> None:
+        shown = _shown(self.tree, ROOT)
+        assert shown == _expected(self.model.root, ROOT)
+        assert all(
+            getattr(self.tree.find(path), "is_collection", None) == (value is None)
+            for path, (value, _) in shown.items()
+        )
+
+    @invariant()
+    def the_bucket_holds_the_right_keys(self) -> None:
+        pages = self.bucket.list_objects("")
+        keys = {row.key for page in pages for row in page.rows}
+        assert keys - {"mount/"} == _keys(self.model.root, "mount/")
+
+
+def _outcome(step: Callable[[], Any]) -> Any:
+    try:
+        return step()
+    except StoreError as error:
+        return type(error)
+
+
+Shown = dict[ResourcePath, tuple[bytes | None, str | None]]
+"""Each resource's content, None for collections, and its property."""
+
+
+def _shown(tree: Namespace, path: ResourcePath) -> Shown:
+    shown: Shown = {}
+    properties = tree.member_properties(path)
+    for member in tree.members(path):
+        value = properties.get(member.name, {}).get("{n}p")
+        if member.is_collection:
+            shown |= {member.path: (None, value)} | _shown(tree, member.path)
+        else:
+            with tree.open_reader(member) as reader:
+                shown[member.path] = (reader.read(10), value)
+    return shown
+
+
+def _expected(folder: Folder, path: ResourcePath) -> Shown:
+    shown: Shown = {}
+    for name, node in folder.members.items():
+        value = folder.properties.get(name)
+        if isinstance(node, bytes):
+            shown[*path, name] = (node, value)
+        else:
+            shown |= {(*path, name): (None, value)} | _expected(node, (*path, name))
+    return shown
+
+
+def _keys(folder: Folder, prefix: str) -> set[str]:
+    keys = {prefix + SIDECAR_NAME} if folder.properties else set()
+    for name, node in folder.members.items():
+        if isinstance(node, bytes):
+            keys.add(prefix + name)
+            continue
+        keys |= _keys(node, f"{prefix}{name}/")
+        if node.is_marked:
+            keys.add(f"{prefix}{name}/")
+        if node.hidden is not None:
+            keys.add(prefix + name)
+    return keys
+
+
+class CachedDrives(Drives):
+    """The same over a cache: what others change is seen after its TTL."""
+
+    def store_over(self, bucket: MemoryStore) -> ObjectStore:
+        self.seconds = 0.0
+        return CachedStore(bucket, CacheSettings(ttl=60.0), timer=lambda: self.seconds)
+
+    def see_outside_changes(self) -> None:
+        self.seconds += 61.0
+
+
+MACHINE = settings(max_examples=100, stateful_step_count=30, deadline=None)
+
+TestDriveOverMemory = Drives.TestCase
+TestDriveOverMemory.settings = MACHINE
+
+TestDriveOverCache = CachedDrives.TestCase
+TestDriveOverCache.settings = MACHINE

@@ -1,0 +1,342 @@
+"""Dead properties: one sidecar object per collection, that follows its members."""
+
+import json
+import logging
+from threading import Thread
+
+import pytest
+
+from davbridge.errors import (
+    AccessDeniedError,
+    NotFoundError,
+    OutOfSpaceError,
+    StoreError,
+    UnavailableError,
+)
+from davbridge.paths import parse
+from davbridge.store.base import Attributes
+from davbridge.tree import properties as module
+from davbridge.tree.namespace import Namespace
+from davbridge.tree.properties import SIDECAR_NAME
+from tests.tree.conftest import Drive
+
+P, Q = {"{n}p": "<p xmlns='n'>ü</p>"}, {"{n}q": "<q/>"}
+
+
+def give(drive: Drive, *paths: str) -> None:
+    """Gives each of them a property that tells whose it is."""
+    for path in paths:
+        drive.tree.update_properties(parse(path), {"{n}of": f"<of>{path}</of>"})
+
+
+def whose(drive: Drive, path: str) -> str | None:
+    text = drive.tree.properties(parse(path)).get("{n}of")
+    return text and text.removeprefix("<of>").removesuffix("</of>")
+
+
+class TestUpdates:
+    def test_set_replace_and_remove(self, drive: Drive) -> None:
+        drive.outside("a")
+        drive.tree.update_properties(parse("/a"), {**P, **Q})
+        assert drive.tree.properties(parse("/a")) == {**P, **Q}
+        drive.tree.update_properties(parse("/a"), {"{n}p": None, "{n}q": "<new/>", "{n}no": None})
+        assert drive.tree.properties(parse("/a")) == {"{n}q": "<new/>"}
+
+    def test_each_member_has_its_own_and_so_has_the_root(self, drive: Drive) -> None:
+        drive.outside("d/a", "d/e/b", "d/none")
+        give(drive, "/", "/d", "/d/a", "/d/e")
+        for path in ("/", "/d", "/d/a", "/d/e"):
+            assert whose(drive, path) == path
+        assert drive.tree.properties(parse("/d/none")) == {}
+        assert drive.tree.member_properties(parse("/d")).keys() == {"a", "e"}
+        assert drive.tree.member_properties(()).keys() == {"d"}
+        assert [key for key in drive.stored() if SIDECAR_NAME in key] == [
+            SIDECAR_NAME,
+            f"d/{SIDECAR_NAME}",
+        ]
+
+    def test_of_nothing_they_are_refused(self, drive: Drive) -> None:
+        with pytest.raises(NotFoundError):
+            drive.tree.update_properties(parse("/a"), P)
+        assert drive.stored() == []
+
+    def test_another_bridge_reads_them(self, drive: Drive) -> None:
+        drive.outside("a")
+        drive.tree.update_properties(parse("/a"), P)
+        other = Namespace(drive.bucket)
+        assert other.properties(parse("/a")) == P
+        other.close()
+
+    def test_an_emptied_sidecar_is_deleted(self, drive: Drive) -> None:
+        drive.outside("a", "b")
+        give(drive, "/a", "/b")
+        drive.tree.update_properties(parse("/a"), {"{n}of": None})
+        drive.tree.update_properties(parse("/b"), {"{n}of": None})
+        assert drive.stored() == ["a", "b"]
+
+    def test_what_changes_nothing_writes_nothing(self, drive: Drive) -> None:
+        drive.outside("a")
+        drive.tree.update_properties(parse("/a"), P)
+        drive.store.taken()
+        drive.tree.update_properties(parse("/a"), P)
+        assert set(drive.store.taken()) == {"lookup"}
+
+    def test_updates_of_many_threads_and_bridges_are_all_kept(self, drive: Drive) -> None:
+        names = [f"f{number}" for number in range(12)]
+        drive.outside(*names)
+        bridges = [Namespace(drive.bucket) for _ in range(3)]
+        errors: list[Exception] = []
+
+        def update(number: int, name: str) -> None:
+            try:
+                for turn in range(5):
+                    change = {f"{{n}}p{turn}": "<p/>"}
+                    bridges[number % 3].update_properties((name,), change)
+            except StoreError as error:
+                errors.append(error)
+
+        threads = [Thread(target=update, args=one) for one in enumerate(names)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert errors == []
+        members = drive.tree.member_properties(())
+        assert {name: len(props) for name, props in members.items()} == dict.fromkeys(names, 5)
+        for bridge in bridges:
+            bridge.close()
+
+    def test_an_update_that_loses_a_race_starts_from_what_won(self, drive: Drive) -> None:
+        drive.outside("a", "b")
+        give(drive, "/a")
+        other = Namespace(drive.bucket)
+        races = iter(range(2))
+
+        def meanwhile(operation: str, key: str) -> None:
+            if (operation, key) == ("put", SIDECAR_NAME) and next(races, None) is not None:
+                other.update_properties(parse("/a"), {"{n}more": f"<m>{id(object())}</m>"})
+
+        drive.store.before = meanwhile
+        give(drive, "/b")
+        assert whose(drive, "/b") == "/b"
+        assert drive.tree.properties(parse("/a")).keys() == {"{n}of", "{n}more"}
+        other.close()
+
+    def test_an_update_that_always_loses_gives_up(self, drive: Drive) -> None:
+        drive.outside("a", "b")
+        count = iter(range(1000))
+
+        def meanwhile(operation: str, key: str) -> None:
+            if (operation, key) == ("put", SIDECAR_NAME):
+                content = {"format": 1, "members": {"b": {"{n}x": f"<x>{next(count)}</x>"}}}
+                drive.outside(SIDECAR_NAME, body=json.dumps(content).encode())
+
+        drive.store.before = meanwhile
+        with pytest.raises(UnavailableError):
+            give(drive, "/a")
+
+
+class TestBounds:
+    def test_of_one_resource(self, drive: Drive) -> None:
+        drive.outside("a")
+        with pytest.raises(OutOfSpaceError):
+            drive.tree.update_properties(parse("/a"), {"{n}p": "x" * module.MAX_RESOURCE_BYTES})
+        assert drive.stored() == ["a"]
+
+    def test_of_one_collection(self, drive: Drive) -> None:
+        big = {"{n}p": "x" * (module.MAX_RESOURCE_BYTES - 100)}
+        names = [f"f{number}" for number in range(9)]
+        drive.outside(*names)
+        for name in names[:8]:
+            drive.tree.update_properties((name,), big)
+        with pytest.raises(OutOfSpaceError):
+            drive.tree.update_properties((names[8],), big)
+        assert drive.tree.properties((names[0],)) == big
+
+
+class TestDamage:
+    BROKEN = (
+        b"",
+        b"\xff",
+        b"{",
+        b"[]",
+        b'{"format": 2, "members": {}}',
+        b'{"format": 1, "members": []}',
+        b'{"format": 1, "members": {"a": []}}',
+        b'{"format": 1, "members": {"a": {"p": 1}}}',
+        b"[" * 100_000,
+    )
+
+    @pytest.mark.parametrize("body", BROKEN)
+    def test_it_is_logged_and_reads_as_none(
+        self, drive: Drive, body: bytes, caplog: pytest.LogCaptureFixture
+    ) -> None:
+        drive.outside("a")
+        drive.outside(SIDECAR_NAME, body=body)
+        with caplog.at_level(logging.WARNING):
+            assert drive.tree.properties(parse("/a")) == {}
+            assert drive.tree.member_properties(()) == {}
+        assert len(caplog.records) == 1
+
+    def test_an_update_sets_it_aside_under_a_name_that_nobody_reaches(self, drive: Drive) -> None:
+        drive.outside("a")
+        drive.outside(SIDECAR_NAME, body=b"{broken")
+        drive.tree.update_properties(parse("/a"), P)
+        assert drive.tree.properties(parse("/a")) == P
+        (aside,) = [key for key in drive.stored() if key.startswith(f"{SIDECAR_NAME}.damaged-")]
+        assert drive.content(aside) == b"{broken"
+        assert drive.kind(f"/{aside}") is None
+        assert drive.names() == ["a"]
+
+    def test_a_sidecar_longer_than_any_is_not_read_to_its_end(self, drive: Drive) -> None:
+        drive.outside("a")
+        drive.outside(SIDECAR_NAME, body=b" " * (module.MAX_SIDECAR_BYTES + 3_000_000))
+        assert drive.tree.properties(parse("/a")) == {}
+
+
+class TestFollowing:
+    """Properties stay, go and come along with their resource."""
+
+    def test_an_overwriting_put_keeps_them(self, drive: Drive) -> None:
+        drive.put("/a")
+        give(drive, "/a")
+        drive.put("/a", b"other")
+        assert whose(drive, "/a") == "/a"
+
+    @pytest.mark.parametrize("is_outside", [False, True])
+    def test_what_is_made_anew_has_none(self, drive: Drive, is_outside: bool) -> None:
+        for make in (drive.put, drive.mkcol):
+            drive.mkcol("/d")
+            make("/d/a")
+            give(drive, "/d/a")
+            if is_outside:
+                drive.bucket.delete_objects(["d/a", "d/a/"])
+            else:
+                drive.tree.delete(parse("/d/a"))
+            make("/d/a")
+            assert whose(drive, "/d/a") is None
+            drive.tree.delete(parse("/d"))
+            assert drive.stored() == []
+
+    def test_delete_takes_them(self, drive: Drive) -> None:
+        drive.outside("a", "d/b", "d/e/c")
+        give(drive, "/a", "/d", "/d/b", "/d/e", "/d/e/c")
+        drive.tree.delete(parse("/a"))
+        drive.tree.delete(parse("/d"))
+        assert drive.stored() == []
+
+    @pytest.mark.parametrize("operation", ["copy", "move"])
+    def test_a_file_takes_them_along(self, drive: Drive, operation: str) -> None:
+        drive.outside("d/a", "d/b", "e/c")
+        give(drive, "/d/a", "/d/b")
+        getattr(drive.tree, operation)(parse("/d/a"), parse("/e/a"))
+        getattr(drive.tree, operation)(parse("/d/b"), parse("/d/b2"))
+        assert whose(drive, "/e/a") == "/d/a"
+        assert whose(drive, "/d/b2") == "/d/b"
+        left = {"a", "b", "b2"} if operation == "copy" else {"b2"}
+        assert drive.tree.member_properties(parse("/d")).keys() == left
+
+    @pytest.mark.parametrize("operation", ["copy", "move"])
+    def test_a_tree_takes_them_along(self, drive: Drive, operation: str) -> None:
+        drive.outside("d/a", "d/e/b", "f/x")
+        give(drive, "/d", "/d/a", "/d/e", "/d/e/b")
+        getattr(drive.tree, operation)(parse("/d"), parse("/f/d"))
+        for path in ("/d", "/d/a", "/d/e", "/d/e/b"):
+            assert whose(drive, f"/f{path}") == path
+            assert whose(drive, path) == (path if operation == "copy" else None)
+
+    @pytest.mark.parametrize("operation", ["copy", "move"])
+    def test_they_replace_those_of_the_target(self, drive: Drive, operation: str) -> None:
+        drive.outside("a", "b", "d/x", "d/y", "e/x", "e/gone/z")
+        give(drive, "/b", "/d/x", "/e", "/e/x", "/e/gone", "/e/gone/z")
+        getattr(drive.tree, operation)(parse("/a"), parse("/b"))
+        getattr(drive.tree, operation)(parse("/d"), parse("/e"))
+        assert whose(drive, "/b") is None
+        assert whose(drive, "/e") is None
+        assert drive.tree.member_properties(parse("/e")).keys() == {"x"}
+        assert whose(drive, "/e/x") == "/d/x"
+        assert drive.kind("/e/gone") is None
+
+    def test_a_move_writes_the_targets_before_it_deletes_and_drops_the_sources_last(
+        self, drive: Drive
+    ) -> None:
+        drive.outside("d/a", "d/keep", "e/x")
+        give(drive, "/d/a", "/d/keep")
+        drive.store.requests.clear()
+        drive.tree.move(parse("/d/a"), parse("/e/a"))
+        writes = [one for one in drive.store.requests if one[0] in ("copy", "put", "delete")]
+        assert writes == [
+            ("copy", "d/a"),
+            ("put", f"e/{SIDECAR_NAME}"),
+            ("delete", "d/a"),
+            ("put", f"d/{SIDECAR_NAME}"),
+        ]
+
+    def test_a_move_whose_properties_cannot_be_written_loses_nothing(self, drive: Drive) -> None:
+        drive.outside("d/a", "e/x", "t/b")
+        give(drive, "/d/a", "/t")
+        keys = drive.stored()
+        drive.store.fault = lambda operation, key: (
+            AccessDeniedError(key) if operation == "put" else None
+        )
+        with pytest.raises(AccessDeniedError):
+            drive.tree.move(parse("/d/a"), parse("/e/a"))
+        assert [f.path for f in drive.tree.move(parse("/t"), parse("/e/t"))] == [("e", "t")]
+        assert drive.stored() == keys
+        assert whose(drive, "/d/a") == "/d/a"
+
+    def test_those_that_cannot_be_dropped_do_not_come_back(self, drive: Drive) -> None:
+        drive.put("/a")
+        give(drive, "/a", "/")
+        drive.store.fault = lambda operation, key: (
+            AccessDeniedError(key) if operation == "put" else None
+        )
+        assert drive.tree.delete(parse("/a")) == []
+        drive.store.fault = lambda operation, key: None
+        drive.put("/a")
+        assert whose(drive, "/a") is None
+
+    def test_a_member_that_stays_keeps_its_own(self, drive: Drive) -> None:
+        drive.outside("d/a", "d/b", "d/e/c")
+        give(drive, "/d", "/d/a", "/d/e/c")
+        drive.store.fault = lambda operation, key: (
+            AccessDeniedError(key) if (operation, key) == ("delete", "d/a") else None
+        )
+        assert [f.path for f in drive.tree.delete(parse("/d"))] == [("d", "a")]
+        assert drive.kind("/d/e") is None
+        assert whose(drive, "/d") == "/d"
+        assert whose(drive, "/d/a") == "/d/a"
+
+
+class TestRequests:
+    def test_without_a_sidecar_nothing_is_asked(self, drive: Drive) -> None:
+        drive.outside("d/a")
+        drive.tree.member_properties(parse("/d"))
+        drive.tree.properties(parse("/d/a"))
+        assert set(drive.store.taken()) == {"lookup"}
+
+    def test_one_get_serves_all_members(self, drive: Drive) -> None:
+        drive.outside("d/a", "d/b")
+        give(drive, "/d/a", "/d/b")
+        other = Namespace(drive.store)
+        drive.store.taken()
+        other.member_properties(parse("/d"))
+        other.properties(parse("/d/a"))
+        other.member_properties(parse("/d"))
+        assert drive.store.taken().count("get") == 1
+        other.close()
+
+    def test_what_we_wrote_is_known(self, drive: Drive) -> None:
+        drive.outside("a")
+        give(drive, "/a")
+        drive.store.taken()
+        assert whose(drive, "/a") == "/a"
+        assert "get" not in drive.store.taken()
+
+    def test_sidecars_too_big_for_the_cache_are_read_all_the_same(
+        self, drive: Drive, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(module, "MAX_CACHE_BYTES", 100)
+        drive.bucket.put_object("a", b"", Attributes())
+        give(drive, "/a")
+        assert whose(drive, "/a") == "/a"

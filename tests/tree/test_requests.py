@@ -1,0 +1,182 @@
+"""What each operation costs in requests to the store, behind the cache: exactly."""
+
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from davbridge.cache import CachedStore
+from davbridge.config import CacheSettings
+from davbridge.paths import parse
+from davbridge.store.base import DIRECTORY_TYPE
+from davbridge.tree.namespace import Namespace
+from tests.tree.conftest import Drive
+
+LIST, PUT, COPY, DELETE, GET, HEAD = "list", "put", "copy", "delete", "get", "head"
+
+
+class CachedDrive(Drive):
+    """A drive behind the cache; the clock stands still, so that nothing expires."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.cache = CachedStore(self.store, CacheSettings(), timer=self.clock.seconds)
+        self.tree.close()
+        self.tree = Namespace(self.cache, timer=self.clock.seconds, now=self.clock)
+
+    def list_all(self, *paths: str) -> None:
+        for path in paths:
+            self.names(path)
+
+
+@pytest.fixture
+def drive() -> Iterator[CachedDrive]:
+    drive = CachedDrive()
+    drive.outside("d/", "d/a", "d/b", "d/sub/x", "e/y", "e/z", "lone/only")
+    yield drive
+    drive.tree.close()
+
+
+Step = Callable[[CachedDrive], object]
+
+WARM: list[tuple[str, Step, list[str]]] = [
+    ("members", lambda drive: drive.names("/d"), []),
+    ("a look-up", lambda drive: drive.tree.lookup(parse("/d/a")), []),
+    ("a look-up of a collection", lambda drive: drive.tree.lookup(parse("/d/sub")), []),
+    ("a look-up of a missing name", lambda drive: drive.tree.find(parse("/d/._a")), []),
+    ("properties", lambda drive: drive.tree.properties(parse("/d/a")), []),
+    ("properties of members", lambda drive: drive.tree.member_properties(parse("/d")), []),
+    ("bulk metadata", lambda drive: drive.tree.bulk_metadata(parse("/d")), []),
+    ("a read", lambda drive: drive.read("/d/a"), [GET]),
+    ("a new file", lambda drive: drive.put("/d/new"), [PUT]),
+    ("an overwritten file", lambda drive: drive.put("/d/a"), [PUT]),
+    ("a new collection", lambda drive: drive.mkcol("/d/new"), [PUT]),
+    (
+        "a file inside a new collection: what others put there is asked for",
+        lambda drive: (drive.mkcol("/d/new"), drive.put("/d/new/file")),
+        [PUT, LIST, PUT],
+    ),
+    ("a deleted file", lambda drive: drive.tree.delete(parse("/d/a")), [DELETE]),
+    (
+        "the deleted last file of an unmarked collection: the marker first",
+        lambda drive: drive.tree.delete(parse("/lone/only")),
+        [PUT, DELETE],
+    ),
+    (
+        "a copied file",
+        lambda drive: drive.tree.copy(parse("/d/a"), parse("/e/a")),
+        [COPY],
+    ),
+    (
+        "a copied file over another",
+        lambda drive: drive.tree.copy(parse("/d/a"), parse("/e/y")),
+        [COPY],
+    ),
+    (
+        "a moved file",
+        lambda drive: drive.tree.move(parse("/d/a"), parse("/e/a")),
+        [COPY, DELETE],
+    ),
+    (
+        "a renamed file",
+        lambda drive: drive.tree.move(parse("/lone/only"), parse("/lone/new")),
+        [COPY, DELETE],
+    ),
+    (
+        "a deleted tree: its listing, one batch",
+        lambda drive: drive.tree.delete(parse("/d")),
+        [LIST, DELETE],
+    ),
+    (
+        "a copied tree: its listing, the copies, the listing that verifies them",
+        lambda drive: drive.tree.copy(parse("/e"), parse("/new")),
+        [LIST, COPY, COPY, LIST],
+    ),
+    (
+        "a moved tree: as a copied one, then what changed meanwhile, and one batch",
+        lambda drive: drive.tree.move(parse("/e"), parse("/new")),
+        [LIST, COPY, COPY, LIST, LIST, DELETE],
+    ),
+]
+
+
+@pytest.mark.parametrize(("what", "step", "requests"), WARM, ids=[what for what, _, _ in WARM])
+def test_requests_with_listed_collections(
+    drive: CachedDrive, what: str, step: Step, requests: list[str]
+) -> None:
+    drive.list_all("/", "/d", "/d/sub", "/e", "/lone")
+    drive.store.taken()
+    step(drive)
+    assert drive.store.taken() == requests
+
+
+COLD: list[tuple[str, Step, list[str]]] = [
+    ("members", lambda drive: drive.names("/d"), [LIST]),
+    ("members of the root", lambda drive: drive.names("/"), [LIST]),
+    (
+        "members with their properties",
+        lambda drive: (drive.names("/d"), drive.tree.member_properties(parse("/d"))),
+        [LIST],
+    ),
+    ("a look-up", lambda drive: drive.tree.lookup(parse("/d/a")), [LIST]),
+    ("a look-up of a missing name", lambda drive: drive.tree.find(parse("/d/._a")), [LIST]),
+    ("a read", lambda drive: drive.read("/d/a"), [LIST, GET]),
+    ("an overwritten file", lambda drive: drive.put("/d/a"), [LIST, PUT]),
+    ("a new file: the parent as well", lambda drive: drive.put("/d/new"), [LIST, LIST, PUT]),
+    ("a new collection", lambda drive: drive.mkcol("/new"), [LIST, PUT]),
+    ("a deleted file", lambda drive: drive.tree.delete(parse("/d/a")), [LIST, DELETE]),
+]
+
+
+@pytest.mark.parametrize(("what", "step", "requests"), COLD, ids=[what for what, _, _ in COLD])
+def test_requests_with_nothing_known(
+    drive: CachedDrive, what: str, step: Step, requests: list[str]
+) -> None:
+    step(drive)
+    assert drive.store.taken() == requests
+
+
+def test_a_thousand_members_a_request(drive: CachedDrive) -> None:
+    drive.outside(*(f"big/{number:05}" for number in range(2500)))
+    assert len(drive.names("/big")) == 2500
+    assert drive.store.taken() == [LIST] * 3
+    assert len(drive.names("/big")) == 2500
+    assert drive.store.taken() == []
+
+
+def test_an_empty_file_of_our_own_is_never_asked_about(drive: CachedDrive) -> None:
+    drive.list_all("/", "/d")
+    drive.put("/d/empty", b"")
+    drive.store.taken()
+    drive.list_all("/d")
+    drive.tree.lookup(parse("/d/empty"))
+    assert drive.store.taken() == []
+
+
+def test_an_empty_file_of_others_is_asked_about_once(drive: CachedDrive) -> None:
+    drive.outside("d/empty", body=b"")
+    drive.outside("d/directory", body=b"", content_type=DIRECTORY_TYPE)
+    drive.clock.advance(10)
+    for _ in range(3):
+        drive.clock.advance(3600)
+        drive.list_all("/d")
+    assert sorted(drive.store.taken()) == [HEAD, HEAD, LIST, LIST, LIST]
+
+
+def test_properties_of_a_collection_cost_one_get(drive: CachedDrive) -> None:
+    for path in ("/d/a", "/d/b"):
+        drive.tree.update_properties(parse(path), {"{n}p": "<p/>"})
+    other = Namespace(CachedStore(drive.store, CacheSettings()))
+    drive.store.taken()
+    list(other.members(parse("/d")))
+    other.member_properties(parse("/d"))
+    other.properties(parse("/d/a"))
+    assert drive.store.taken() == [LIST, GET]
+    other.close()
+
+
+def test_a_property_update_costs_one_put(drive: CachedDrive) -> None:
+    drive.list_all("/", "/d")
+    drive.tree.update_properties(parse("/d/a"), {"{n}p": "<p/>"})
+    drive.store.taken()
+    drive.tree.update_properties(parse("/d/b"), {"{n}p": "<p/>"})
+    assert drive.store.taken() == [PUT]

@@ -1,0 +1,358 @@
+"""COPY, MOVE and DELETE: overwriting, failures in the middle, and what others do meanwhile."""
+
+from collections.abc import Callable
+from threading import Barrier
+
+import pytest
+
+from davbridge.errors import (
+    AccessDeniedError,
+    AlreadyExistsError,
+    InvalidNameError,
+    NotFoundError,
+    ParentMissingError,
+    PreconditionFailedError,
+    StoreError,
+    UnavailableError,
+)
+from davbridge.paths import parse
+from davbridge.store.base import DIRECTORY_TYPE
+from tests.tree.conftest import Drive
+
+Fault = Callable[[str, str], StoreError | None]
+
+
+def failing(operation: str, *keys: str) -> Fault:
+    """Requests of this kind to these keys fail; to all keys, if none are given."""
+
+    def fault(asked: str, key: str) -> StoreError | None:
+        is_hit = asked == operation and (not keys or key in keys)
+        return AccessDeniedError(f"{operation} {key}") if is_hit else None
+
+    return fault
+
+
+class TestRefusals:
+    """What can be refused is refused before anything happens."""
+
+    @pytest.mark.parametrize("operation", ["copy", "move"])
+    @pytest.mark.parametrize(
+        ("source", "target", "error"),
+        [
+            ("/a", "/a", AlreadyExistsError),
+            ("/a", "/a/b/new", InvalidNameError),
+            ("/a/b", "/a", InvalidNameError),
+            ("/", "/x", InvalidNameError),
+            ("/a", "/", InvalidNameError),
+            ("/missing", "/x", NotFoundError),
+            ("/a", "/missing/x", ParentMissingError),
+            ("/a", "/file/x", ParentMissingError),
+        ],
+    )
+    def test_a_transfer(
+        self, drive: Drive, operation: str, source: str, target: str, error: type[StoreError]
+    ) -> None:
+        drive.outside("a/b/c", "file")
+        drive.store.taken()
+        with pytest.raises(error):
+            getattr(drive.tree, operation)(parse(source), parse(target))
+        assert drive.stored() == ["a/b/c", "file"]
+
+    def test_a_delete_of_the_root(self, drive: Drive) -> None:
+        drive.outside("a")
+        with pytest.raises(InvalidNameError):
+            drive.tree.delete(())
+        assert drive.stored() == ["a"]
+
+    def test_a_delete_of_nothing(self, drive: Drive) -> None:
+        drive.outside("ab")
+        with pytest.raises(NotFoundError):
+            drive.tree.delete(parse("/a"))
+
+    def test_a_new_resource_without_a_parent(self, drive: Drive) -> None:
+        drive.outside("file")
+        for path in ("/missing/x", "/file/x"):
+            with pytest.raises(ParentMissingError):
+                drive.put(path)
+            with pytest.raises(ParentMissingError):
+                drive.mkcol(path)
+
+    def test_a_collection_where_something_is(self, drive: Drive) -> None:
+        drive.outside("file", "a/b")
+        for path in ("/", "/file", "/a"):
+            with pytest.raises(AlreadyExistsError):
+                drive.mkcol(path)
+
+
+class TestOverwriting:
+    """The result is the source's, exactly; nothing of the target goes before it is there."""
+
+    @pytest.mark.parametrize("operation", ["copy", "move"])
+    def test_a_file_over_a_file(self, drive: Drive, operation: str) -> None:
+        drive.outside("a", body=b"new")
+        drive.outside("b", body=b"old")
+        assert getattr(drive.tree, operation)(parse("/a"), parse("/b")) == []
+        assert drive.content("b") == b"new"
+        assert drive.stored() == (["a", "b"] if operation == "copy" else ["b"])
+
+    @pytest.mark.parametrize("operation", ["copy", "move"])
+    def test_a_collection_over_a_collection(self, drive: Drive, operation: str) -> None:
+        drive.outside("s/both", "s/d/new", "s/file/now-collection", body=b"new")
+        drive.outside("t/", "t/both", "t/d/old", "t/file", "t/gone/", "t/gone/x", body=b"old")
+        drive.outside("s/was-collection", "t/was-collection/x")
+        assert getattr(drive.tree, operation)(parse("/s"), parse("/t")) == []
+        inside = ["both", "d/new", "file/now-collection", "was-collection"]
+        assert [key for key in drive.stored() if key.startswith("t")] == [
+            "t/",
+            *(f"t/{name}" for name in inside),
+        ]
+        assert drive.content("t/both") == b"new"
+
+    @pytest.mark.parametrize("operation", ["copy", "move"])
+    def test_a_file_over_a_collection(self, drive: Drive, operation: str) -> None:
+        drive.outside("f", "t/", "t/a/b")
+        assert getattr(drive.tree, operation)(parse("/f"), parse("/t")) == []
+        assert drive.stored() == (["f", "t"] if operation == "copy" else ["t"])
+
+    @pytest.mark.parametrize("operation", ["copy", "move"])
+    def test_a_collection_over_a_file(self, drive: Drive, operation: str) -> None:
+        drive.outside("s/", "s/a", "t")
+        assert getattr(drive.tree, operation)(parse("/s"), parse("/t")) == []
+        assert [key for key in drive.stored() if key[0] == "t"] == ["t/", "t/a"]
+
+    def test_members_of_the_target_go_only_after_the_copies(self, drive: Drive) -> None:
+        drive.outside("s/a", "t/b")
+        drive.tree.copy(parse("/s"), parse("/t"))
+        operations = [one for one in drive.store.requests if one[0] in ("copy", "delete")]
+        assert operations == [("copy", "s/a"), ("delete", "t/b")]
+
+    def test_they_stay_if_a_copy_fails(self, drive: Drive) -> None:
+        drive.outside("s/a", "t/b")
+        drive.store.fault = failing("copy")
+        failures = drive.tree.copy(parse("/s"), parse("/t"))
+        assert [failure.path for failure in failures] == [("s", "a")]
+        assert drive.stored() == ["s/a", "t/b"]
+
+    def test_a_copy_never_falls_on_an_object_that_was_not_there_when_it_was_planned(
+        self, drive: Drive
+    ) -> None:
+        drive.outside("a", "s/x", "s/y")
+
+        def meanwhile(operation: str, key: str) -> None:
+            if operation == "copy":
+                drive.outside("b" if key == "a" else "t/x", body=b"precious")
+
+        drive.store.before = meanwhile
+        with pytest.raises(PreconditionFailedError):
+            drive.tree.move(parse("/a"), parse("/b"))
+        failures = drive.tree.move(parse("/s"), parse("/t"))
+        assert [failure.path for failure in failures] == [("s", "x")]
+        assert drive.content("b") == drive.content("t/x") == b"precious"
+        assert drive.stored() == ["a", "b", "s/x", "s/y", "t/x"]
+
+
+class TestCopyWithoutMembers:
+    """COPY with Depth: 0."""
+
+    def test_only_the_collection_is_copied(self, drive: Drive) -> None:
+        drive.outside("s/", "s/a", "s/d/e")
+        drive.tree.update_properties(parse("/s"), {"{n}p": "<p/>"})
+        assert drive.tree.copy(parse("/s"), parse("/t"), recursive=False) == []
+        assert [key for key in drive.stored() if key[0] == "t"] == ["t/"]
+        assert drive.tree.properties(parse("/t")) == {"{n}p": "<p/>"}
+
+    def test_over_a_collection_it_leaves_an_empty_one(self, drive: Drive) -> None:
+        drive.outside("s/a", "t/b/c", "t/d")
+        assert drive.tree.copy(parse("/s"), parse("/t"), recursive=False) == []
+        assert drive.stored() == ["s/a", "t/"]
+
+    def test_over_a_file(self, drive: Drive) -> None:
+        drive.outside("s/a", "t")
+        assert drive.tree.copy(parse("/s"), parse("/t"), recursive=False) == []
+        assert drive.stored() == ["s/a", "t/"]
+
+    def test_a_file_is_copied_as_ever(self, drive: Drive) -> None:
+        drive.outside("a")
+        assert drive.tree.copy(parse("/a"), parse("/b"), recursive=False) == []
+        assert drive.stored() == ["a", "b"]
+
+
+class TestFailures:
+    """What fails in the middle loses nothing, and is told with its path."""
+
+    SOURCE = ("s/", "s/a", "s/b", "s/d/c")
+
+    def test_a_move_with_a_failing_copy_loses_nothing(self, drive: Drive) -> None:
+        drive.outside(*self.SOURCE)
+        drive.store.fault = failing("copy", "s/d/c")
+        failures = drive.tree.move(parse("/s"), parse("/t"))
+        assert [(f.path, type(f.error)) for f in failures] == [(("s", "d", "c"), AccessDeniedError)]
+        assert drive.stored() == list(self.SOURCE)
+        assert drive.kind("/t") is None
+
+    def test_a_move_of_a_file_with_a_failing_copy_raises(self, drive: Drive) -> None:
+        drive.outside("a")
+        drive.store.fault = failing("copy")
+        with pytest.raises(AccessDeniedError):
+            drive.tree.move(parse("/a"), parse("/b"))
+        assert drive.stored() == ["a"]
+
+    def test_a_move_deletes_nothing_until_every_copy_is_verified(self, drive: Drive) -> None:
+        drive.outside(*self.SOURCE)
+        drive.tree.move(parse("/s"), parse("/t"))
+        operations = [operation for operation, _ in drive.store.requests]
+        first_delete = operations.index("delete")
+        assert operations[:first_delete].count("copy") == len(self.SOURCE)
+        assert ("list", "t/") in drive.store.requests[:first_delete]
+
+    def test_a_copy_that_is_missing_from_the_listing_is_a_failure(self, drive: Drive) -> None:
+        drive.outside(*self.SOURCE)
+
+        def meanwhile(operation: str, key: str) -> None:
+            if (operation, key) == ("list", "t/"):
+                drive.bucket.delete_object("t/a")
+
+        drive.store.before = meanwhile
+        failures = drive.tree.move(parse("/s"), parse("/t"))
+        assert [(f.path, type(f.error)) for f in failures] == [(("t", "a"), UnavailableError)]
+        assert drive.stored() == list(self.SOURCE)
+
+    def test_a_move_whose_undo_fails_still_has_its_source(self, drive: Drive) -> None:
+        drive.outside(*self.SOURCE)
+
+        def fault(operation: str, key: str) -> StoreError | None:
+            is_hit = operation == "delete" or (operation, key) == ("copy", "s/b")
+            return AccessDeniedError(key) if is_hit else None
+
+        drive.store.fault = fault
+        assert [f.path for f in drive.tree.move(parse("/s"), parse("/t"))] == [("s", "b")]
+        assert set(self.SOURCE) < set(drive.stored())
+
+    def test_a_failing_delete_at_the_end_of_a_move_is_told(self, drive: Drive) -> None:
+        drive.outside(*self.SOURCE)
+        drive.store.fault = failing("delete", "s/b")
+        assert [f.path for f in drive.tree.move(parse("/s"), parse("/t"))] == [("s", "b")]
+        assert drive.stored() == ["s/b", "t/", "t/a", "t/b", "t/d/c"]
+
+    def test_a_failing_delete_at_the_end_of_a_file_move_is_raised(self, drive: Drive) -> None:
+        drive.outside("a")
+        drive.store.fault = failing("delete")
+        with pytest.raises(AccessDeniedError):
+            drive.tree.move(parse("/a"), parse("/b"))
+        assert drive.stored() == ["a", "b"]
+
+    def test_failing_deletes_of_a_tree_are_told(self, drive: Drive) -> None:
+        drive.outside(*self.SOURCE)
+        drive.store.fault = failing("delete", "s/b", "s/d/c")
+        failures = drive.tree.delete(parse("/s"))
+        assert [failure.path for failure in failures] == [("s", "b"), ("s", "d", "c")]
+        assert drive.stored() == ["s/b", "s/d/c"]
+
+    def test_a_failing_delete_of_a_file_is_raised(self, drive: Drive) -> None:
+        drive.outside("a")
+        drive.store.fault = failing("delete")
+        with pytest.raises(AccessDeniedError):
+            drive.tree.delete(parse("/a"))
+
+    def test_a_source_that_changed_while_it_moved_is_left(self, drive: Drive) -> None:
+        drive.outside(*self.SOURCE)
+
+        def meanwhile(operation: str, key: str) -> None:
+            if (operation, key) == ("list", "t/"):
+                drive.outside("s/a", body=b"newer")
+                drive.outside("s/new")
+
+        drive.store.before = meanwhile
+        failures = drive.tree.move(parse("/s"), parse("/t"))
+        assert [(f.path, type(f.error)) for f in failures] == [
+            (("s", "a"), PreconditionFailedError)
+        ]
+        assert drive.stored() == ["s/a", "s/new", "t/", "t/a", "t/b", "t/d/c"]
+        assert drive.content("s/a") == b"newer"
+
+    def test_a_source_that_changed_before_its_copy_fails_it(self, drive: Drive) -> None:
+        drive.outside(*self.SOURCE)
+
+        def meanwhile(operation: str, key: str) -> None:
+            if (operation, key) == ("copy", "s/"):
+                drive.outside("s/b", body=b"newer")
+
+        drive.store.before = meanwhile
+        failures = drive.tree.move(parse("/s"), parse("/t"))
+        assert [failure.path for failure in failures] == [("s", "b")]
+        assert drive.stored() == list(self.SOURCE)
+
+    def test_a_transfer_stops_soon_after_a_failure(self, drive: Drive) -> None:
+        drive.outside(*(f"s/{number:04}" for number in range(1000)))
+        drive.store.fault = failing("copy")
+        failures = drive.tree.copy(parse("/s"), parse("/t"))
+        assert drive.store.taken().count("copy") < 1000
+        assert isinstance(failures[-1].error, UnavailableError)
+
+    def test_nothing_of_a_target_goes_where_a_clash_cannot(self, drive: Drive) -> None:
+        drive.outside("f", "t/a", "t/b")
+        drive.store.fault = failing("delete", "t/b")
+        with pytest.raises(AccessDeniedError):
+            drive.tree.move(parse("/f"), parse("/t"))
+        assert "f" in drive.stored()
+
+
+def test_copies_run_in_parallel(drive: Drive) -> None:
+    drive.outside(*(f"s/{number}" for number in range(8)))
+    barrier = Barrier(8, timeout=10)
+    drive.store.before = lambda operation, key: (
+        None if operation != "copy" else (barrier.wait(), None)[1]
+    )
+    assert drive.tree.copy(parse("/s"), parse("/t")) == []
+    assert len(drive.names("/t")) == 8
+
+
+def test_more_than_a_page_is_moved_and_deleted(drive: Drive) -> None:
+    names = [f"{number:04}" for number in range(1300)]
+    drive.outside(*(f"s/{name}" for name in names))
+    assert drive.tree.move(parse("/s"), parse("/t")) == []
+    assert drive.stored() == [f"t/{name}" for name in names]
+    assert drive.tree.delete(parse("/t")) == []
+    assert drive.stored() == []
+
+
+class TestLastMember:
+    """A collection never vanishes because its last member did."""
+
+    @pytest.mark.parametrize("last", ["p/q/x", "p/q/x/", "p/q/x/y"])
+    @pytest.mark.parametrize("operation", ["delete", "move"])
+    def test_an_unmarked_parent_is_marked(self, drive: Drive, last: str, operation: str) -> None:
+        drive.outside(last)
+        path = parse("/p/q/x")
+        failures = (
+            drive.tree.delete(path) if operation == "delete" else drive.tree.move(path, ("z",))
+        )
+        assert failures == []
+        assert "p/q/" in drive.stored()
+        assert drive.content_type("p/q/") == DIRECTORY_TYPE
+        assert drive.names("/p") == ["q/"]
+
+    def test_the_marker_is_written_before_the_member_goes(self, drive: Drive) -> None:
+        drive.outside("p/x")
+        drive.store.fault = failing("put")
+        with pytest.raises(AccessDeniedError):
+            drive.tree.delete(parse("/p/x"))
+        assert drive.stored() == ["p/x"]
+
+    @pytest.mark.parametrize("other", ["p/", "p/y", "p/x-", "p/y/z"])
+    def test_no_marker_is_written_where_something_else_is(self, drive: Drive, other: str) -> None:
+        drive.outside("p/x", other)
+        drive.tree.delete(parse("/p/x"))
+        assert drive.stored() == [other]
+
+    def test_a_rename_inside_the_parent_writes_none(self, drive: Drive) -> None:
+        drive.outside("p/x")
+        drive.tree.move(parse("/p/x"), parse("/p/y"))
+        assert drive.stored() == ["p/y"]
+
+    def test_the_root_needs_none(self) -> None:
+        drive = Drive(prefix="mount/")
+        drive.outside("mount/x")
+        drive.tree.delete(parse("/x"))
+        assert drive.stored() == []
+        drive.tree.close()

@@ -1,0 +1,149 @@
+"""Used bytes and the quota."""
+
+import logging
+import time
+from collections.abc import Iterator
+from threading import Event
+
+import pytest
+
+from davbridge.errors import OutOfSpaceError, UnavailableError
+from davbridge.paths import parse
+from davbridge.store.base import Attributes
+from davbridge.tree.namespace import AccountInfo
+from davbridge.tree.usage import RECOUNT_AFTER, RETRY_AFTER
+from tests.tree.conftest import Drive
+
+
+@pytest.fixture
+def drive() -> Iterator[Drive]:
+    drive = Drive(prefix="mount/", quota=100)
+    drive.outside("elsewhere", body=b"x" * 500)
+    drive.outside("mount/a", body=b"x" * 30)
+    drive.outside("mount/d/b", body=b"x" * 10)
+    yield drive
+    drive.tree.close()
+
+
+def counted(drive: Drive) -> int | None:
+    """The used bytes, once the count that asking begins is done."""
+    drive.tree.used_bytes()
+    thread = drive.tree._usage._thread
+    if thread is not None:
+        thread.join()
+    return drive.tree.used_bytes()
+
+
+def test_seed_get_used_space_is_counted_in_the_background(drive: Drive) -> None:
+    may_go_on = Event()
+    drive.store.before = lambda operation, key: (may_go_on.wait(10), None)[1]
+    started = time.monotonic()
+    assert drive.tree.used_bytes() is None
+    assert time.monotonic() - started < 5
+    may_go_on.set()
+    assert counted(drive) == 40
+
+
+def test_seed_get_used_space_is_not_counted_on_every_call(drive: Drive) -> None:
+    assert counted(drive) == 40
+    drive.store.taken()
+    drive.outside("mount/c", body=b"x" * 5)
+    drive.clock.advance(RECOUNT_AFTER - 1)
+    assert counted(drive) == 40
+    assert drive.store.taken() == []
+    drive.clock.advance(1)
+    assert counted(drive) == 45
+
+
+def test_seed_get_overall_space_is_the_quota(drive: Drive) -> None:
+    assert drive.tree.available_bytes() is None
+    assert counted(drive) == 40
+    assert drive.tree.quota == 100
+    assert drive.tree.available_bytes() == 60
+
+
+def test_seed_account_info_tells_facts(drive: Drive) -> None:
+    counted(drive)
+    assert drive.tree.account_info() == AccountInfo(used=40, quota=100, available=60)
+
+
+def test_without_a_quota_nothing_is_known_to_be_available() -> None:
+    drive = Drive()
+    assert counted(drive) == 0
+    assert drive.tree.available_bytes() is None
+    drive.tree.close()
+
+
+def test_the_figure_follows_our_own_writes(drive: Drive) -> None:
+    counted(drive)
+    drive.put("/a", b"x" * 20)
+    assert drive.tree.used_bytes() == 30
+    drive.tree.copy(parse("/d"), parse("/e"))
+    assert drive.tree.used_bytes() == 40
+    drive.tree.move(parse("/d"), parse("/a"))
+    assert drive.tree.used_bytes() == 20
+    drive.tree.delete(parse("/e"))
+    assert drive.tree.used_bytes() == 10
+    drive.clock.advance(RECOUNT_AFTER)
+    assert counted(drive) == 10
+
+
+def test_a_put_over_the_quota_is_refused_before_its_body(drive: Drive) -> None:
+    counted(drive)
+    with pytest.raises(OutOfSpaceError):
+        drive.tree.open_writer(parse("/new"), Attributes(), length=61)
+    drive.tree.open_writer(parse("/new"), Attributes(), length=60).abort()
+    drive.tree.open_writer(parse("/a"), Attributes(), length=90).abort()
+    with pytest.raises(OutOfSpaceError):
+        drive.tree.open_writer(parse("/a"), Attributes(), length=91)
+
+
+def test_a_body_of_unknown_length_stops_at_the_quota(drive: Drive) -> None:
+    counted(drive)
+    writer = drive.tree.open_writer(parse("/new"), Attributes())
+    writer.write(b"x" * 60)
+    with pytest.raises(OutOfSpaceError):
+        writer.write(b"x")
+    writer.abort()
+    assert drive.kind("/new") is None
+
+
+def test_a_copy_over_the_quota_is_refused_before_it_begins(drive: Drive) -> None:
+    drive.outside("mount/d/c", body=b"x" * 45)
+    counted(drive)
+    with pytest.raises(OutOfSpaceError):
+        drive.tree.copy(parse("/d"), parse("/e"))
+    assert drive.kind("/e") is None
+    assert drive.tree.move(parse("/d"), parse("/e")) == []
+
+
+def test_a_count_that_fails_is_logged_and_tried_again(
+    drive: Drive, caplog: pytest.LogCaptureFixture
+) -> None:
+    drive.store.fault = lambda operation, key: UnavailableError("the network is gone")
+    with caplog.at_level(logging.WARNING):
+        assert counted(drive) is None
+    assert "the network is gone" in caplog.text
+    drive.store.fault = lambda operation, key: None
+    drive.clock.advance(RETRY_AFTER - 1)
+    assert counted(drive) is None
+    drive.clock.advance(1)
+    assert counted(drive) == 40
+
+
+def test_close_stops_a_count_under_way(drive: Drive) -> None:
+    drive.outside(*(f"mount/f{number}" for number in range(1500)))
+    reached, may_go_on = Event(), Event()
+
+    def wait(operation: str, key: str) -> None:
+        reached.set()
+        may_go_on.wait(10)
+
+    drive.store.before = wait
+    drive.tree.used_bytes()
+    assert reached.wait(10)
+    drive.tree._usage._stop.set()
+    may_go_on.set()
+    drive.tree.close()
+    assert drive.store.taken() == ["list"]
+    assert drive.tree.used_bytes() is None
