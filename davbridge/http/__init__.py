@@ -5,6 +5,7 @@ spoken on a connection is read and written here, because what a bridge must neve
 request that two readers could understand in two ways, or a body that did not arrive whole::
 
     server.py       HttpServer: binds, serves, stops
+    watch.py        the accept loop, and the connections that wait
     workers.py      the threads
     linger.py       closing without losing the answer
     tls.py          the certificate, and the handshake in a worker
@@ -12,6 +13,7 @@ request that two readers could understand in two ways, or a body that did not ar
     head.py         request line and header fields: pure, strict parsing
     body.py         wsgi.input
     gateway.py      environ, and one run of the application
+    exchange.py     one request and its response, and what is left of the connection
     response.py     what start_response and the blocks become on the wire
     streams.py      buffered reading from, and writing to, one socket
     accesslog.py    one line per request

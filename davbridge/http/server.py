@@ -13,14 +13,10 @@ Invariants:
 import contextlib
 import errno
 import logging
-import math
 import socket
 import ssl
-import time
-from collections.abc import Callable
 from wsgiref.types import WSGIApplication
 
-from cheroot.connections import ConnectionManager
 from cheroot.server import HTTPServer
 
 from davbridge.config import ServerSettings
@@ -28,6 +24,7 @@ from davbridge.http.connection import Connection
 from davbridge.http.errors import ServerSetupError
 from davbridge.http.linger import Lingerer
 from davbridge.http.tls import load_context
+from davbridge.http.watch import Watch
 from davbridge.http.workers import WorkerPool
 
 BACKLOG = 256
@@ -35,9 +32,6 @@ KEEP_ALIVE_CONNECTIONS = 500
 """Connections that may be open between requests; cheroot's 10 would close Finder's in turn."""
 
 LINGER_AT_STOP_SECONDS = 1.0
-
-WARNING_SECONDS = 10.0
-"""Between two warnings that connections can't be accepted."""
 
 _log = logging.getLogger("davbridge.http")
 
@@ -81,47 +75,6 @@ class HttpServer:
         self._loop.close()
 
 
-class _Watch(ConnectionManager):
-    """cheroot's accept loop and selector, with names for the insides that we lean on."""
-
-    _stop_requested: bool
-    _expire: Callable[[float], None]
-
-    def __init__(self, server: HTTPServer) -> None:
-        super().__init__(server)
-        self._warned = -math.inf
-
-    def request_stop(self) -> None:
-        """Ends `run` at its next turn; unlike `stop`, doesn't wait for it."""
-        self._stop_requested = True
-
-    def close_idle(self, seconds: float) -> None:
-        """Closes what has been idle for longer than ``seconds``."""
-        self._expire(time.time() - seconds)
-
-    def _from_server_socket(self, server_socket: socket.socket) -> Connection | None:
-        """Accepts. A failure must not keep `run` from the connections that can be read."""
-        try:
-            accepted: Connection | None = super()._from_server_socket(  # type: ignore[misc]
-                server_socket  # the stub leaves the insides out
-            )
-        except OSError as error:
-            self._recover(error)
-            return None
-        return accepted
-
-    def _recover(self, error: OSError) -> None:
-        """Where there are no file descriptors left, idle connections give theirs."""
-        if self._stop_requested:
-            return
-        if time.monotonic() - self._warned > WARNING_SECONDS:
-            self._warned = time.monotonic()
-            _log.warning("connections can't be accepted: %s", error)
-        if error.errno in (errno.EMFILE, errno.ENFILE):
-            self.close_idle(1.0)
-        time.sleep(0.05)  # the selector reports the listener again at once
-
-
 class _Loop(HTTPServer):
     """cheroot's server, with our threads, connections and end."""
 
@@ -135,6 +88,7 @@ class _Loop(HTTPServer):
         self.keep_alive_conn_limit = KEEP_ALIVE_CONNECTIONS
         self.ConnectionClass = Connection
         self.requests = WorkerPool(settings.threads, park=self.put_conn)
+        self._is_bound = False
         self._is_serving = False
         self._is_stopping = False
 
@@ -144,7 +98,8 @@ class _Loop(HTTPServer):
         listener.setblocking(False)
         self.socket = listener
         self.bind_addr = listener.getsockname()[:2]
-        self._connections = _Watch(self)
+        self._connections = Watch(self)
+        self._is_bound = True
         self.ready = True
 
     def process_conn(self, conn: Connection) -> None:
@@ -182,13 +137,14 @@ class _Loop(HTTPServer):
             self.socket.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
-        if self.ready and not self._is_serving:
+        if self._is_bound and not self._is_serving:
+            self._is_bound = False
             self.socket.close()
             self._connections.close()
 
     def _shut_down(self) -> None:
         self.socket.close()
-        self._connections.close_idle(-math.inf)
+        self._connections.close_idle()
         self.requests.stop(self.shutdown_timeout)
         # Threads that saw `ready` just before it fell may have put connections back since.
         self._connections.close()

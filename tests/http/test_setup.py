@@ -39,6 +39,7 @@ def test_a_port_in_use_is_said_so() -> None:
 def test_a_server_that_never_serves_gives_its_port_back() -> None:
     server = HttpServer(hello, ServerSettings(port=0))
     server.prepare()
+    server.stop()
     server.close()
     server.close()
     with serving(hello, port=server.port):

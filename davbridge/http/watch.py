@@ -1,0 +1,73 @@
+"""The accept loop, and the selector that watches connections while nothing comes from them.
+
+Both are cheroot's; this module leans on its insides, which is why its minor version is pinned, and
+is the only one that does.
+
+Invariants: what one connection does, or a lack of file descriptors, never ends the loop, and never
+keeps it from the connections that can be read.
+"""
+
+import errno
+import logging
+import math
+import socket
+import time
+
+from cheroot.connections import ConnectionManager
+from cheroot.server import HTTPServer
+
+from davbridge.http.connection import Connection
+
+WARNING_SECONDS = 10.0
+"""Between two warnings that connections can't be accepted."""
+
+SHORT_IDLE_SECONDS = 1.0
+"""What idle connections are given where their file descriptors are needed."""
+
+_log = logging.getLogger("davbridge.http")
+
+
+class Watch(ConnectionManager):
+    """Accepts connections, and hands those that can be read to the server's process_conn."""
+
+    _stop_requested: bool
+
+    def __init__(self, server: HTTPServer) -> None:
+        super().__init__(server)
+        self._is_short = False
+        """Whether file descriptors ran out since `_expire` was last called."""
+        self._warned = -math.inf
+
+    def request_stop(self) -> None:
+        """Ends `run` at its next turn; unlike `stop`, doesn't wait for it."""
+        self._stop_requested = True
+
+    def close_idle(self) -> None:
+        """Closes all connections that are watched."""
+        self._expire(math.inf)
+
+    def _expire(self, threshold: float) -> None:
+        """Called by `run` twice a second, when what can be read has been handed on."""
+        if self._is_short:
+            self._is_short = False
+            threshold = max(threshold, time.time() - SHORT_IDLE_SECONDS)
+        super()._expire(threshold)  # type: ignore[misc]  # the stub leaves it out
+
+    def _from_server_socket(self, server_socket: socket.socket) -> Connection | None:
+        """Called by `run` to accept a connection."""
+        try:
+            found: Connection | None
+            found = super()._from_server_socket(server_socket)  # type: ignore[misc]
+        except OSError as error:
+            self._recover(error)
+            return None
+        return found
+
+    def _recover(self, error: OSError) -> None:
+        if self._stop_requested:
+            return
+        self._is_short = error.errno in (errno.EMFILE, errno.ENFILE)
+        if time.monotonic() - self._warned > WARNING_SECONDS:
+            self._warned = time.monotonic()
+            _log.warning("connections can't be accepted: %s", error)
+        time.sleep(0.05)  # the selector reports the listener again at once
