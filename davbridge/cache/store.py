@@ -42,6 +42,7 @@ from davbridge.store.base import (
     ObjectWriter,
     Page,
 )
+from davbridge.store.limits import require_key
 
 NOTHING = Lookup(None, is_prefix=False)
 
@@ -110,6 +111,7 @@ class CachedStore:
 
     def lookup(self, key: str) -> Lookup:
         """From the listing around ``key``; where that is too large to fetch for it, by itself."""
+        require_key(key)
         shelf, prefix = self._shelf, home_of(key)
         with shelf.lock:
             entry = shelf.collection(prefix)
@@ -143,6 +145,7 @@ class CachedStore:
 
     def head_object(self, key: str) -> ObjectInfo:
         """Kept as long as the listing around it, if there is one, shows the same version."""
+        require_key(key)
         with self._shelf.lock:
             known, info = self._known_info(key)
         if not known:

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
+from davbridge.errors import StoreError
 from davbridge.store.base import (
     ALWAYS,
     PAGE_SIZE,
@@ -151,40 +152,63 @@ class CountingStore(InterceptedStore):
 class Gate:
     """One call that stops when the inner store has answered, until it is opened."""
 
-    def __init__(self, name: str, key: str) -> None:
+    def __init__(self, name: str, key: str, error: StoreError | None, skip: int) -> None:
         self.call = (name, key)
-        self.answered = threading.Event()
-        self.opened = threading.Event()
+        self.error = error
+        self.skip = skip
+        self._answered = threading.Event()
+        self._opened = threading.Event()
 
     def wait_until_answered(self) -> None:
-        assert self.answered.wait(10), f"{self.call} was not made"
+        """Returns when the call is made, and the answer held back."""
+        assert self._answered.wait(10), f"{self.call} was not made"
 
     def open(self) -> None:
-        self.opened.set()
+        """Lets the answer through."""
+        self._opened.set()
+
+    def pass_through(self) -> None:
+        """The side of the call."""
+        self._answered.set()
+        assert self._opened.wait(10), f"{self.call} was held for ever"
+        if self.error:
+            raise self.error
 
 
 class GatedStore(CountingStore):
-    """Holds chosen calls back after the inner store has answered: the answer is then old news."""
+    """Holds chosen answers of the inner store back: they are old news then. Or loses them."""
 
     def __init__(self, inner: ObjectStore) -> None:
         super().__init__(inner)
         self._gates: list[Gate] = []
 
     def gate(self, name: str, key: str) -> Gate:
-        """Holds the next such call back."""
-        gate = Gate(name, key)
+        """Holds the answer to the next such call back."""
+        return self._add(Gate(name, key, None, 0))
+
+    def lose_answer(self, name: str, key: str, error: StoreError, *, skip: int = 0) -> None:
+        """The next such call, after ``skip`` others, reaches the store, and then fails."""
+        self._add(Gate(name, key, error, skip)).open()
+
+    def _add(self, gate: Gate) -> Gate:
         with self._lock:
             self._gates.append(gate)
         return gate
 
     def intercept(self, name: str, key: str, call: Callable[[], T]) -> T:
-        with self._lock:
-            gate = next((gate for gate in self._gates if gate.call == (name, key)), None)
-            if gate:
-                self._gates.remove(gate)
+        gate = self._gate_of(name, key)
         try:
             return super().intercept(name, key, call)
         finally:
             if gate:
-                gate.answered.set()
-                assert gate.opened.wait(10), f"{gate.call} was held for ever"
+                gate.pass_through()
+
+    def _gate_of(self, name: str, key: str) -> Gate | None:
+        with self._lock:
+            for gate in self._gates:
+                if gate.call == (name, key):
+                    gate.skip -= 1
+                    if gate.skip < 0:
+                        self._gates.remove(gate)
+                        return gate
+            return None
