@@ -14,9 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any, NoReturn
 
-from davbridge import __version__, app, logs
+from davbridge import __version__, logs
 from davbridge.access.passwords import hash_password
-from davbridge.config import ConfigError, load
+from davbridge.config import ConfigError, Settings, load
 
 _FAILED = 1
 _UNUSABLE = 2
@@ -27,9 +27,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         options = vars(_parser().parse_args(arguments))
         return int(options.pop("run")(options))
-    except (ConfigError, app.SetupError) as error:
-        print(f"davbridge: {error}", file=sys.stderr)
-        return _UNUSABLE
+    except ConfigError as error:
+        return _refuse(error)
+
+
+def _refuse(error: Exception) -> int:
+    print(f"davbridge: {error}", file=sys.stderr)
+    return _UNUSABLE
 
 
 class _Parser(argparse.ArgumentParser):
@@ -153,12 +157,23 @@ def _serve(flags: dict[str, Any]) -> int:
     logs.configure(settings.log)
     end = _End()
     try:
+        return _listen(settings, end)
+    except _InterruptedError:
+        return 0
+
+
+def _listen(settings: Settings, end: "_End") -> int:
+    # boto3 takes most of a second to import: whoever makes a mistake in the flags, or wants the
+    # hash of a password, is answered without it.
+    from davbridge import app
+
+    try:
         with app.listening(settings, on_failure=end.fail) as server:
             end.means(server.stop)
             print(f"davbridge is ready: {server.url}", flush=True)
             server.serve()
-    except _InterruptedError:
-        return 0
+    except app.SetupError as error:
+        return _refuse(error)
     return _FAILED if end.has_failed else 0
 
 
