@@ -99,8 +99,18 @@ class CachedStore:
             entry = self._shelf.collection(prefix)
             if isinstance(entry, Listing):
                 return iter(entry.pages())
+            if entry is None and self._is_known_empty(prefix):
+                return iter((Page((), (), is_last=True),))
             # Nothing here may hold on to the first place: see Filling.
             return pages_from(entry.head if isinstance(entry, Filling) else self._join(prefix))
+
+    def _is_known_empty(self, prefix: str) -> bool:
+        """Whether the listing around a collection shows that it isn't there."""
+        key = prefix.removesuffix(DELIMITER)
+        around = self._shelf.listing(home_of(key)) if key else None
+        if around is None or self._shelf.now() >= around.negative_until:
+            return False
+        return not around.lookup(key).is_prefix
 
     def _join(self, prefix: str) -> Lazy[Node] | None:
         return flights.join(self._shelf, prefix, partial(self._fetch, prefix))

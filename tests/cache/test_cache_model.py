@@ -1,0 +1,161 @@
+"""Whatever is done in whatever order: the cache shows what the store inside shows.
+
+Names are few and alike, so that keys, markers and prefixes collide; pages are short, so that
+collections are large; what is already kept is left to chance.
+"""
+
+from collections.abc import Iterator
+from contextlib import suppress
+from itertools import product
+
+import hypothesis.strategies as st
+import pytest
+from hypothesis import settings
+from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+
+from davbridge.cache import CachedStore
+from davbridge.config import CacheSettings
+from davbridge.errors import NotFoundError, StoreError, UnavailableError
+from davbridge.store.base import (
+    ALWAYS,
+    IF_ABSENT,
+    PAGE_SIZE,
+    Attributes,
+    Condition,
+    ObjectInfo,
+    ObjectStore,
+    Page,
+)
+from davbridge.store.memory import MemoryStore
+from tests.support.intercepted import GatedStore
+from tests.support.objects import names
+from tests.support.timer import Timer
+
+SEGMENTS = ["".join(letters) for size in (1, 2) for letters in product("a-", repeat=size)]
+
+PREFIXES = st.lists(st.sampled_from(SEGMENTS), max_size=2).map(
+    lambda segments: "".join(f"{segment}/" for segment in segments)
+)
+OBJECTS = st.builds("{}{}".format, PREFIXES, st.sampled_from(SEGMENTS))
+MARKERS = PREFIXES.filter(bool)
+KEYS = OBJECTS | MARKERS | st.just("a//a") | st.just("/a")
+
+BODIES = st.sampled_from([b"", b"1", b"22"])
+TYPES = st.sampled_from(["text/plain", "application/x-directory"]).map(Attributes)
+
+LOST = UnavailableError("the answer was lost")
+
+
+class ShortPages(GatedStore):
+    """Lists three names a page."""
+
+    def list_objects(
+        self, prefix: str, *, delimiter: str = "", page_size: int = PAGE_SIZE
+    ) -> Iterator[Page]:
+        return super().list_objects(prefix, delimiter=delimiter, page_size=min(page_size, 3))
+
+
+def info_of(store: ObjectStore, key: str) -> ObjectInfo | None:
+    try:
+        return store.head_object(key)
+    except NotFoundError:
+        return None
+
+
+class CacheMachine(RuleBasedStateMachine):
+    @initialize(
+        ttl=st.sampled_from([0.0, 60.0]),
+        negative_ttl=st.sampled_from([0.0, 10.0, 100.0]),
+        max_entries=st.sampled_from([4, 12, 1000]),
+    )
+    def start(self, ttl: float, negative_ttl: float, max_entries: int) -> None:
+        self.timer = Timer()
+        self.inner = ShortPages(MemoryStore())
+        bounds = CacheSettings(ttl=ttl, negative_ttl=negative_ttl, max_entries=max_entries)
+        self.cached = CachedStore(self.inner, bounds, timer=self.timer)
+
+    # Reading: each has to be what the inner store says now.
+
+    @rule(prefix=PREFIXES)
+    def list_collection(self, prefix: str) -> None:
+        assert names(self.cached, prefix) == names(self.inner, prefix)
+
+    @rule(prefix=PREFIXES)
+    def begin_to_list(self, prefix: str) -> None:
+        next(self.cached.list_objects(prefix, delimiter="/"))
+
+    @rule(key=OBJECTS)
+    def lookup(self, key: str) -> None:
+        assert self.cached.lookup(key) == self.inner.lookup(key)
+
+    @rule(key=KEYS)
+    def head(self, key: str) -> None:
+        assert info_of(self.cached, key) == info_of(self.inner, key)
+
+    # Writing: done, refused, or done and the answer lost.
+
+    @rule(key=KEYS, attributes=TYPES, condition=st.sampled_from([ALWAYS, IF_ABSENT]))
+    def put(self, key: str, attributes: Attributes, condition: Condition) -> None:
+        with suppress(StoreError):
+            self.cached.put_object(key, b"", attributes, condition)
+
+    @rule(key=KEYS, body=BODIES, attributes=TYPES)
+    def write(self, key: str, body: bytes, attributes: Attributes) -> None:
+        writer = self.cached.open_writer(key, attributes)
+        writer.write(body)
+        writer.commit()
+
+    @rule(source=KEYS, copy=KEYS, attributes=st.none() | TYPES)
+    def copy_object(self, source: str, copy: str, attributes: Attributes | None) -> None:
+        if info := info_of(self.inner, source):
+            self.cached.copy_object(info.row, copy, attributes=attributes)
+
+    @rule(key=KEYS)
+    def delete(self, key: str) -> None:
+        self.cached.delete_object(key)
+
+    @rule(keys=st.lists(KEYS, max_size=8))
+    def delete_many(self, keys: list[str]) -> None:
+        self.cached.delete_objects(keys)
+
+    @rule(key=KEYS)
+    def lose_the_answer_to_a_put(self, key: str) -> None:
+        self.inner.lose_answer("put_object", key, LOST)
+        with pytest.raises(UnavailableError):
+            self.cached.put_object(key, b"", Attributes())
+
+    @rule(key=KEYS)
+    def lose_the_answer_to_a_deletion(self, key: str) -> None:
+        self.inner.lose_answer("delete_object", key, LOST)
+        with pytest.raises(UnavailableError):
+            self.cached.delete_object(key)
+
+    # What comes from outside
+
+    @rule(key=KEYS, body=BODIES, deletion=st.booleans())
+    def another_program_writes_and_an_event_tells(
+        self, key: str, body: bytes, deletion: bool
+    ) -> None:
+        if deletion:
+            self.inner.delete_object(key)
+        else:
+            self.inner.put_object(key, body, Attributes())
+        self.cached.invalidate(key)
+
+    @rule(seconds=st.sampled_from([5, 50]))
+    def time_passes(self, seconds: int) -> None:
+        self.timer.advance(seconds)
+
+    @rule()
+    def clear(self) -> None:
+        self.cached.clear()
+
+    def teardown(self) -> None:
+        for depth in range(3):
+            for segments in product(SEGMENTS, repeat=depth):
+                self.list_collection("".join(f"{segment}/" for segment in segments))
+
+
+CacheMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
+
+TestCacheModel = CacheMachine.TestCase
