@@ -1,0 +1,96 @@
+"""A bucket as every other tool sees it: what is in it, byte for byte, beside davbridge's back."""
+
+import time
+import uuid
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, NamedTuple, Self
+
+from tests.support.endpoints import Endpoint, s3_client
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+MARKER_TYPE = "application/x-directory"
+
+
+class Stored(NamedTuple):
+    """An object, read whole."""
+
+    body: bytes
+    content_type: str
+    etag: str
+    """In quotes, as HTTP has it."""
+
+
+@dataclass(frozen=True)
+class Bucket:
+    """A bucket, or a folder of it, asked through a plain boto3 client."""
+
+    endpoint: Endpoint
+    client: "S3Client"
+    name: str
+    prefix: str = ""
+    """All keys below are told without it; what lies outside, and its own marker, isn't seen."""
+
+    def below(self, prefix: str) -> Self:
+        return replace(self, prefix=self.prefix + prefix)
+
+    def put(self, key: str, body: bytes = b"", content_type: str = "text/plain") -> None:
+        self.client.put_object(
+            Bucket=self.name, Key=self.prefix + key, Body=body, ContentType=content_type
+        )
+
+    def get(self, key: str) -> Stored:
+        answer = self.client.get_object(Bucket=self.name, Key=self.prefix + key)
+        with answer["Body"] as body:
+            return Stored(body.read(), answer["ContentType"], answer["ETag"])
+
+    def delete(self, key: str) -> None:
+        self.client.delete_object(Bucket=self.name, Key=self.prefix + key)
+
+    def listed(self) -> list[str]:
+        """Every key, directory markers and what davbridge hides included."""
+        lister = self.client.get_paginator("list_objects_v2")
+        pages = lister.paginate(Bucket=self.name, Prefix=self.prefix)
+        keys = [
+            row["Key"].removeprefix(self.prefix) for p in pages for row in p.get("Contents", ())
+        ]
+        return sorted(filter(None, keys))
+
+    def bodies(self) -> dict[str, bytes]:
+        """What is in it, whole."""
+        return {key: self.get(key).body for key in self.listed()}
+
+    def open_uploads(self) -> list[str]:
+        """The keys of multipart uploads that were neither completed nor aborted."""
+        answer = self.client.list_multipart_uploads(Bucket=self.name)
+        keys = [upload["Key"] for upload in answer.get("Uploads", ())]
+        return [key.removeprefix(self.prefix) for key in keys if key.startswith(self.prefix)]
+
+    def wait_for_uploads(self, keys: list[str], seconds: float = 10.0) -> None:
+        """Until exactly these uploads are open."""
+        deadline = time.monotonic() + seconds
+        while (found := self.open_uploads()) != keys:
+            assert time.monotonic() < deadline, f"open uploads: {found}, not {keys}"
+            time.sleep(0.05)
+
+    def remove(self) -> None:
+        """Deletes the bucket with all that is in it."""
+        for key in self.listed():
+            self.delete(key)
+        self.client.delete_bucket(Bucket=self.name)
+
+
+@contextmanager
+def fresh_bucket(endpoint: Endpoint) -> Iterator[Bucket]:
+    """An empty bucket, which goes again: SeaweedFS gives each one volumes of its own."""
+    client = s3_client(endpoint)
+    bucket = Bucket(endpoint, client, f"test-{uuid.uuid4().hex}")
+    try:
+        client.create_bucket(Bucket=bucket.name)
+        yield bucket
+        bucket.remove()
+    finally:
+        client.close()
