@@ -4,7 +4,7 @@ Owns the buffer between the socket and the parsers. Must not know HTTP.
 
 Invariants:
 - Whatever was received and not yet asked for is kept: a pipelined request is never lost.
-- `has_data` never blocks, and sees what TLS has decrypted already: such bytes wake no selector.
+- A TLS record is taken whole: what OpenSSL has decrypted and keeps would wake no selector.
 - One receive or send waits no longer than the socket's timeout, nor past `SocketReader.deadline`.
 """
 
@@ -19,7 +19,7 @@ MAX_RECEIVE = 256 * 1024
 """Bytes received at a time, at the most, where large pieces are asked for."""
 
 TLS_RECORD = 16 * 1024
-"""OpenSSL gives one record at a time; a larger buffer would only be allocated in vain."""
+"""The largest there is. OpenSSL gives one at a time; more would only be allocated in vain."""
 
 
 class LineTooLongError(Exception):
@@ -40,10 +40,8 @@ class SocketReader:
         """Bytes, in all."""
 
     def has_data(self) -> bool:
-        """Whether bytes can be read without waiting, as cheroot asks before it parks."""
-        if self._buffer:
-            return True
-        return isinstance(self._socket, ssl.SSLSocket) and self._socket.pending() > 0
+        """Whether bytes were received that nobody has asked for yet."""
+        return bool(self._buffer)
 
     def read_some(self, limit: int) -> bytes:
         """The next bytes, one to ``limit`` of them; ``b""`` only where the peer has closed."""

@@ -189,7 +189,8 @@ def test_a_broken_body_stays_broken() -> None:
         assert body.is_broken
 
 
-def test_an_application_that_swallows_the_error_still_loses_the_connection() -> None:
+@pytest.mark.parametrize("data", [CHUNKED + b"zz\r\n" + GET, put(10) + b"hello"])
+def test_an_application_that_swallows_the_error_still_loses_the_connection(data: bytes) -> None:
     def swallow(environ: dict[str, Any], start_response: Any) -> list[bytes]:
         try:
             environ["wsgi.input"].read()
@@ -197,8 +198,8 @@ def test_an_application_that_swallows_the_error_still_loses_the_connection() -> 
             return respond(start_response, "swallowed")
         return respond(start_response, "whole")
 
-    with serving(swallow) as server, RawClient(server.port) as client:
-        answer = client.ask(CHUNKED + b"zz\r\n" + GET)
+    with serving(swallow, timeout=0.3) as server, RawClient(server.port) as client:
+        answer = client.ask(data)
         assert (answer.body, answer.closes) == (b"swallowed", True)
         client.finish_sending()
         assert client.at_end()

@@ -104,26 +104,25 @@ def test_small_answers_leave_without_delay() -> None:
         assert time.monotonic() - begin < 1
 
 
-def test_a_server_out_of_file_descriptors_recovers(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_server_out_of_file_descriptors_takes_those_of_idle_connections(
+    caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
     resource = pytest.importorskip("resource")
+    monkeypatch.setattr("davbridge.http.watch.SHORT_IDLE_SECONDS", 0.1)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    with serving(hello) as server, RawClient(server.port) as idle:
+    with serving(hello) as server, RawClient(server.port) as idle, contextlib.ExitStack() as stack:
         idle.ask(GET)
-        with contextlib.ExitStack() as stack:
-            # Connections whose sockets are made first; to accept them there is nothing left.
-            waiting = [stack.enter_context(socket.socket()) for _ in range(3)]
-            highest = max(sock.fileno() for sock in waiting)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (highest + 1, hard))
-            try:
-                for sock in waiting:
-                    sock.connect(("127.0.0.1", server.port))
-                time.sleep(0.5)
-            finally:
-                resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-            for sock in waiting:
-                sock.settimeout(5)
-                sock.sendall(GET)
-                assert sock.recv(12) == b"HTTP/1.1 200"
+        # Descriptors are given lowest first: the server finds none free below this one.
+        waiting = stack.enter_context(socket.socket())
+        resource.setrlimit(resource.RLIMIT_NOFILE, (waiting.fileno() + 1, hard))
+        try:
+            waiting.settimeout(5)
+            waiting.connect(("127.0.0.1", server.port))
+            waiting.sendall(GET)
+            assert waiting.recv(12) == b"HTTP/1.1 200"
+        finally:
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+        assert idle.at_end()
     assert "can't be accepted" in caplog.text
 
 

@@ -4,6 +4,8 @@ import contextlib
 import os
 import signal
 import socket
+import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator
@@ -149,6 +151,32 @@ def test_a_request_that_never_ends_is_left_behind_and_said_so(
         assert client.at_end()
     assert "1 requests did not end in time" in caplog.text
     gate.open.set()
+
+
+STUCK = """
+import socket, threading, time
+from davbridge.config import ServerSettings
+from davbridge.http import workers
+from davbridge.http.server import HttpServer
+
+workers.UNWIND_SECONDS = 0.1
+entered = threading.Event()
+
+def app(environ, start_response):
+    entered.set()
+    time.sleep(60)
+
+server = HttpServer(app, ServerSettings(port=0, shutdown_timeout=0.1))
+server.prepare()
+client = socket.create_connection(("127.0.0.1", server.port))
+client.sendall(b"GET / HTTP/1.1\\r\\nHost: a\\r\\n\\r\\n")
+threading.Thread(target=lambda: (entered.wait(), server.stop())).start()
+server.serve()
+"""
+
+
+def test_a_request_that_never_ends_does_not_keep_the_process() -> None:
+    subprocess.run([sys.executable, "-c", STUCK], check=True, timeout=PATIENCE)
 
 
 def test_requests_that_wait_for_a_thread_are_served_before_the_end() -> None:

@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,13 @@ import pytest
 import trustme
 
 from davbridge.config import ServerSettings
+from davbridge.http import tls
 from davbridge.http.errors import ServerSetupError
 from davbridge.http.server import HttpServer
+from davbridge.http.streams import SocketReader
 from tests.support.wire import RawClient, serving
 
+LARGEST_RECORD = 16 * 1024
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
 DATA = bytes(range(256)) * 8192
 
@@ -79,11 +83,24 @@ def test_large_bodies_cross_tls_whole_both_ways(server: HttpServer, trust: ssl.S
 def test_pipelined_requests_in_one_record_are_all_answered(
     server: HttpServer, trust: ssl.SSLContext
 ) -> None:
-    """What TLS has decrypted wakes no selector: the server has to remember it."""
+    """What has been decrypted wakes no selector: the server has to remember it."""
     padding = b"X: " + b"y" * 3000 + b"\r\n\r\n"
     with RawClient(server.port, trust) as client:
         client.send((GET[:-2] + padding) * 5)
         assert [client.answer().body for _ in range(5)] == [b"https"] * 5
+
+
+@pytest.mark.parametrize("limit", [1, 1 << 20])
+def test_a_record_is_taken_whole(files: dict[str, Path], trust: ssl.SSLContext, limit: int) -> None:
+    ours, theirs = socket.socketpair()
+    server = tls.wrap(ours, tls.load_context(files["chain"], files["key"]))
+    with server, ThreadPoolExecutor(1) as pool:
+        shaking = pool.submit(trust.wrap_socket, theirs, server_hostname="localhost")
+        tls.shake_hands(server)
+        with shaking.result() as client:
+            client.sendall(b"x" * LARGEST_RECORD)
+            SocketReader(server).read_some(limit)
+            assert server.pending() == 0
 
 
 def test_certificate_and_key_can_be_in_one_file(
