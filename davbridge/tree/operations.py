@@ -76,7 +76,8 @@ class Operations:
             raise InvalidNameError("the root can't be deleted")
         keys = self._keys(resource)
         self._parents.keep(resource.path)
-        failures = self._transfers.delete(keys)
+        tree = prefix_of(self._view.prefix, resource.path) if resource.is_collection else None
+        failures = self._transfers.delete(keys, tree=tree)
         _raise_for_one(resource, failures)
         if failures:
             return Outcome(failures)
@@ -107,7 +108,7 @@ class Operations:
             return Outcome(blocked)
         created, failures = self._make_copies(route)
         if failures:
-            self._transfers.undo(created)
+            self._transfers.undo(route.plan, created)
             _raise_for_one(route.source, failures)
             return Outcome(failures)
         failures = self._transfers.drop_extras(route.plan)

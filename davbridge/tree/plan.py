@@ -63,8 +63,12 @@ class Plan(NamedTuple):
     """Of the target: members that the source hasn't. They go once the copies are verified."""
     leaving: tuple[ObjectRow, ...]
     """Of the source: what a MOVE deletes in the end."""
-    replaced: tuple[ObjectRow, ...] = ()
+    replaced: tuple[ObjectRow, ...]
     """Of the target: what the copies overwrite."""
+    target_prefix: str
+    """All keys inside the target, if it is or was a collection, begin with it."""
+    wanted: frozenset[str]
+    """The keys that the target will consist of, those that are kept included."""
 
     @property
     def added_bytes(self) -> int:
@@ -86,10 +90,10 @@ def keys_inside(mount: str, rows: Iterable[ObjectRow], directories: Container[st
     hidden: list[ObjectRow] = []
     blockers: list[ObjectRow] = []
     for row in rows:
-        is_marker = not row.size and (folder_stem(row.key) is not None or row.key in directories)
+        marks = not row.size and (folder_stem(row.key) is not None or row.key in directories)
         if path_of(mount, row.key) is None and not _is_own_sidecar(mount, row.key):
             blockers.append(row)
-        elif row.key in parents and not is_marker:
+        elif row.key in parents and not marks:
             hidden.append(row)
         else:
             own.append(row)
@@ -103,7 +107,14 @@ def plan_file(source: Keys, target_key: str, target: Keys) -> Plan:
     replaced = tuple(old for old in target.own if old.key == target_key)
     clashes = tuple(old for old in (*target.own, *target.beside) if old.key != target_key)
     return Plan(
-        clashes, None, (Copy(row, target_key),), (), (*source.own, *source.beside), replaced
+        clashes=clashes,
+        marker=None,
+        copies=(Copy(row, target_key),),
+        extras=(),
+        leaving=(*source.own, *source.beside),
+        replaced=replaced,
+        target_prefix=target_key + DELIMITER,
+        wanted=frozenset([target_key]),
     )
 
 
@@ -115,7 +126,7 @@ def plan_tree(source_prefix: str, source: Keys, target_prefix: str, target: Keys
     wanted = {target_prefix, *(copy.target for copy in moved)}
     for key in wanted:
         require_key_length(key)
-    copies = tuple(copy for copy in moved if copy.target not in old or not _is_marker(copy.target))
+    copies = tuple(copy for copy in moved if copy.target not in old or not is_marker(copy.target))
     is_marked = target_prefix in old or any(copy.target == target_prefix for copy in copies)
     is_empty = all(is_sidecar(copy.target) for copy in moved)
     collections = parent_keys(wanted)
@@ -128,6 +139,8 @@ def plan_tree(source_prefix: str, source: Keys, target_prefix: str, target: Keys
         extras=tuple(row for row in target.own if row.key not in kept),
         leaving=(*source.own, *source.hidden, *source.beside),
         replaced=tuple(old[copy.target] for copy in copies if copy.target in old),
+        target_prefix=target_prefix,
+        wanted=frozenset(wanted),
     )
 
 
@@ -136,7 +149,7 @@ def obstacles(
 ) -> list[Failure]:
     """Why a plan must not begin: what it would drop or bury without its ever being shown, and
     what would keep a moved source from going."""
-    files = {copy.target for copy in plan.copies if not _is_marker(copy.target)}
+    files = {copy.target for copy in plan.copies if not is_marker(copy.target)}
     burying = files - parent_keys(copy.target for copy in plan.copies)
     unseen = (*target.hidden, *target.blockers, *([target.shadow] if target.shadow else []))
     error = AlreadyExistsError("an object that is not shown is in the way")
@@ -160,6 +173,20 @@ def left_behind(mount: str, keys: Keys) -> list[Failure]:
     return [Failure(path, error) for path, error in failures.items()]
 
 
+def deletion_order(going: Iterable[str], scope: str | None, staying: Iterable[str]) -> list[str]:
+    """Members before the markers of their collections, inner ones first.
+
+    Stores that keep folders show an emptied one on, until its marker is deleted, which they refuse
+    while anything is inside. So the markers of all collections below the prefix ``scope`` that are
+    emptied are named, listed or not; elsewhere an absent key costs nothing in a batch.
+    """
+    going = set(going)
+    emptied = parent_keys(going) - parent_keys(staying) if scope is not None else set()
+    markers = {name + DELIMITER for name in emptied if (name + DELIMITER).startswith(scope or "")}
+    markers.update(filter(is_marker, going))
+    return sorted(going - markers) + sorted(markers, reverse=True)
+
+
 def shown_path(mount: str, key: str) -> ResourcePath:
     """The path of ``key``, or of the innermost collection that shows anything of it."""
     shown: ResourcePath = ()
@@ -168,6 +195,16 @@ def shown_path(mount: str, key: str) -> ResourcePath:
             break
         shown = (*shown, segment)
     return shown
+
+
+def is_marker(key: str) -> bool:
+    """Whether a key is that of a directory marker."""
+    return key.endswith(DELIMITER)
+
+
+def parent_keys(keys: Iterable[str]) -> set[str]:
+    """The slashless keys of the collections that exist if these keys do."""
+    return {parent for key in keys for parent in _parents_of(key)}
 
 
 def _targets(source_prefix: str, rows: Sequence[ObjectRow], target_prefix: str) -> list[Copy]:
@@ -192,15 +229,6 @@ def _clashes(
         for row in (*target.own, *target.beside)
         if row.key in collections or any(parent in files for parent in _parents_of(row.key))
     )
-
-
-def _is_marker(key: str) -> bool:
-    return key.endswith(DELIMITER)
-
-
-def parent_keys(keys: Iterable[str]) -> set[str]:
-    """The slashless keys of the collections that exist if these keys do."""
-    return {parent for key in keys for parent in _parents_of(key)}
 
 
 def _parents_of(key: str) -> Iterator[str]:

@@ -14,15 +14,24 @@ Invariants:
 """
 
 import logging
-from collections.abc import Callable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import NamedTuple
 
-from davbridge.errors import PreconditionFailedError, StoreError, UnavailableError
+from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError, UnavailableError
 from davbridge.paths import DELIMITER
-from davbridge.store.base import ALWAYS, IF_ABSENT, DeleteFailure, ObjectRow, ObjectStore
+from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.markers import MARKER
-from davbridge.tree.plan import Copy, Keys, Plan, left_behind, parent_keys, shown_path
+from davbridge.tree.plan import (
+    Copy,
+    Keys,
+    Plan,
+    deletion_order,
+    is_marker,
+    left_behind,
+    parent_keys,
+    shown_path,
+)
 from davbridge.tree.properties import is_sidecar
 from davbridge.tree.resource import Failure
 
@@ -54,8 +63,8 @@ class Transfers:
 
     def copy(self, plan: Plan, *, tree: str | None) -> Copied:
         """Makes and verifies the copies; ``tree`` is the target's prefix if it is a collection."""
-        if blocked := self._delete(plan.clashes):
-            return Copied((), self._failures(blocked))
+        if blocked := self._clear(plan, plan.clashes):
+            return Copied((), blocked)
         created = [] if plan.marker is None else [plan.marker]
         if plan.marker is not None:
             self._store.put_object(plan.marker, b"", MARKER)
@@ -71,23 +80,20 @@ class Transfers:
             failures = self._verify(plan.copies, tree)
         return Copied(tuple(created), failures)
 
-    def undo(self, created: Sequence[str]) -> None:
+    def undo(self, plan: Plan, created: Sequence[str]) -> None:
         """Removes what was copied anew."""
-        try:
-            failed = self._store.delete_objects(created)
-        except StoreError as error:
-            failed = [DeleteFailure(key, error) for key in created]
-        for failure in failed:
+        staying = (row.key for row in plan.replaced)
+        for failure in self._delete(deletion_order(created, plan.target_prefix, staying)):
             _log.error("left of a move that failed: %r (%s)", failure.key, failure.error)
 
     def drop_extras(self, plan: Plan) -> list[Failure]:
         """Deletes the members of the target that the source hasn't."""
-        return self._failures(self._delete(plan.extras))
+        return self._clear(plan, plan.extras)
 
     def drop_source(self, plan: Plan, *, tree: str | None) -> list[Failure]:
         """The end of a MOVE. ``tree``: the source's prefix; what changed in it meanwhile stays."""
         if tree is None:
-            return self._failures(self._delete(plan.leaving))
+            return self._failures(self._delete([row.key for row in plan.leaving]))
         now = {row.key: row for page in self._store.list_objects(tree) for row in page.rows}
         error = PreconditionFailedError("was changed while it was moved, and is left")
         changed = [
@@ -95,32 +101,42 @@ class Transfers:
             for row in plan.leaving
             if _is_changed(row, now.get(row.key))
         ]
-        left = {failure.key for failure in changed}
-        failed = self._delete_tree([row for row in plan.leaving if row.key not in left], left)
-        return self._failures([*changed, *failed])
+        left = now.keys() - {row.key for row in plan.leaving}
+        left |= {failure.key for failure in changed}
+        return self._failures([*changed, *self._delete_tree(plan.leaving, tree, left)])
 
-    def delete(self, keys: Keys) -> list[Failure]:
-        """Deletes what may be deleted, and tells what is left."""
+    def delete(self, keys: Keys, *, tree: str | None) -> list[Failure]:
+        """Deletes what may be deleted, and tells what is left. ``tree``: a collection's prefix."""
         left = {row.key for row in (*keys.blockers, *keys.hidden)}
-        failed = self._delete_tree((*keys.own, *keys.beside), left)
+        failed = self._delete_tree((*keys.own, *keys.beside), tree, left)
         return left_behind(self._mount, keys) + self._failures(failed)
 
-    def _delete_tree(self, rows: Sequence[ObjectRow], left: set[str]) -> list[DeleteFailure]:
-        """Sidecars go last, and only from collections in which nothing is left."""
-        sidecars = [row for row in rows if is_sidecar(row.key)]
-        failed = self._delete([row for row in rows if not is_sidecar(row.key)])
-        held = parent_keys(left.union(failure.key for failure in failed)) if sidecars else set()
-        idle = [row for row in sidecars if row.key.rpartition(DELIMITER)[0] not in held]
-        return failed + self._delete(idle)
+    def _clear(self, plan: Plan, rows: Sequence[ObjectRow]) -> list[Failure]:
+        """Deletes a part of the target."""
+        order = deletion_order((row.key for row in rows), plan.target_prefix, plan.wanted)
+        return self._failures(self._delete(order))
 
-    def _delete(self, rows: Sequence[ObjectRow]) -> list[DeleteFailure]:
-        if len(rows) > 1:
-            return self._store.delete_objects([row.key for row in rows])
+    def _delete_tree(
+        self, rows: Sequence[ObjectRow], tree: str | None, left: Collection[str]
+    ) -> list[DeleteFailure]:
+        """Markers and sidecars go last, and only from collections in which nothing is left."""
+        order = deletion_order({row.key for row in rows}.difference(left), tree, left)
+        late = [key for key in order if is_marker(key) or is_sidecar(key)]
+        first = [key for key in order if not (is_marker(key) or is_sidecar(key))]
+        if not any(map(is_sidecar, late)):
+            # A collection that keeps a member needs no marker: one batch does it all.
+            return self._delete([*first, *_outside(late, left)])
+        failed = self._delete(first)
+        return failed + self._delete(_outside(late, [*left, *(one.key for one in failed)]))
+
+    def _delete(self, keys: Sequence[str]) -> list[DeleteFailure]:
+        if len(keys) > 1:
+            return self._store.delete_objects(keys)
         try:
-            for row in rows:
-                self._store.delete_object(row.key)
+            for key in keys:
+                self._store.delete_object(key)
         except StoreError as error:
-            return [DeleteFailure(row.key, error) for row in rows]
+            return [DeleteFailure(key, error) for key in keys]
         return []
 
     def _failures(self, failed: Sequence[DeleteFailure]) -> list[Failure]:
@@ -133,14 +149,11 @@ class Transfers:
         first of the rest then stands for them."""
 
         def copy_one(copy: Copy) -> StoreError | None:
-            # To stores that keep folders, a marker is there as soon as anything inside it is.
-            may_exist = copy.target in replaced or copy.target.endswith(DELIMITER)
-            condition = ALWAYS if may_exist else IF_ABSENT
-            return _error_of(
-                lambda: self._store.copy_object(
-                    copy.source, copy.target, attributes=copy.attributes, condition=condition
-                )
-            )
+            try:
+                self._copy(copy, ALWAYS if copy.target in replaced else IF_ABSENT)
+            except StoreError as error:
+                return error
+            return None
 
         if len(copies) == 1:
             return [(copies[0], copy_one(copies[0]))]
@@ -155,6 +168,20 @@ class Transfers:
             stopped = UnavailableError(f"{len(copies) - len(ended)} copies were not begun")
             ended.append((copies[len(ended)], stopped))
         return ended
+
+    def _copy(self, copy: Copy, condition: Condition) -> None:
+        if is_marker(copy.target):
+            # To stores that keep folders, a marker is there as soon as anything inside it is.
+            condition = ALWAYS
+        try:
+            self._store.copy_object(
+                copy.source, copy.target, attributes=copy.attributes, condition=condition
+            )
+        except NotFoundError:
+            if copy.source.size or not is_marker(copy.target):
+                raise
+            # Such stores may not copy folders either (SeaweedFS).
+            self._store.put_object(copy.target, b"", MARKER)
 
     def _verify(self, copies: Sequence[Copy], target: str) -> list[Failure]:
         sizes = {
@@ -172,9 +199,7 @@ def _is_changed(planned: ObjectRow, now: ObjectRow | None) -> bool:
     return now is not None and (now.etag, now.size) != (planned.etag, planned.size)
 
 
-def _error_of(action: Callable[[], object]) -> StoreError | None:
-    try:
-        action()
-    except StoreError as error:
-        return error
-    return None
+def _outside(keys: Iterable[str], left: Iterable[str]) -> list[str]:
+    """Those markers and sidecars whose collections hold nothing that is left."""
+    held = parent_keys(left)
+    return [key for key in keys if key.rpartition(DELIMITER)[0] not in held]

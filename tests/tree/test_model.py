@@ -182,13 +182,19 @@ class Model:
             parent.is_marked = True
 
 
-def _left_of(node: "bytes | Folder") -> "bytes | Folder | None":
-    """What a DELETE leaves: what was hidden."""
+def _left_of(node: "bytes | Folder", *, is_bare: bool = False) -> "bytes | Folder | None":
+    """What a DELETE leaves: what was hidden, in collections as they were, or bare ones."""
     if isinstance(node, bytes):
         return None
-    left = {name: rest for name, old in node.members.items() if (rest := _left_of(old)) is not None}
+    left = {
+        name: rest
+        for name, old in node.members.items()
+        if (rest := _left_of(old, is_bare=is_bare)) is not None
+    }
+    if left and is_bare:
+        return Folder(left, hidden=node.hidden)
     if left:
-        return Folder(left, hidden=node.hidden, properties=node.properties)
+        return Folder(left, node.is_marked, node.hidden, node.properties)
     return node.hidden
 
 
@@ -201,7 +207,7 @@ def _merged(
     old = target if isinstance(target, Folder) else Folder()
     members = {name: _merged(one, old.members.get(name)) for name, one in source.members.items()}
     for name, one in old.members.items():
-        if name not in source.members and (rest := _left_of(one)) is not None:
+        if name not in source.members and (rest := _left_of(one, is_bare=True)) is not None:
             members[name] = rest
     return Folder(
         members,

@@ -38,6 +38,12 @@ def drive() -> Iterator[CachedDrive]:
 
 Step = Callable[[CachedDrive], object]
 
+
+def _new_inside_new(drive: CachedDrive) -> None:
+    drive.mkcol("/d/new")
+    drive.put("/d/new/file")
+
+
 WARM: list[tuple[str, Step, list[str]]] = [
     ("members", lambda drive: drive.names("/d"), []),
     ("a look-up", lambda drive: drive.tree.lookup(parse("/d/a")), []),
@@ -52,7 +58,7 @@ WARM: list[tuple[str, Step, list[str]]] = [
     ("a new collection", lambda drive: drive.mkcol("/d/new"), [PUT]),
     (
         "a file inside a new collection: what others put there is asked for",
-        lambda drive: (drive.mkcol("/d/new"), drive.put("/d/new/file")),
+        _new_inside_new,
         [PUT, LIST, PUT],
     ),
     ("a deleted file", lambda drive: drive.tree.delete(parse("/d/a")), [DELETE]),

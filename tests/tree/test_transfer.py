@@ -267,7 +267,7 @@ class TestFailures:
         assert [(f.path, type(f.error)) for f in failures] == [
             (("s", "a"), PreconditionFailedError)
         ]
-        assert drive.stored() == ["s/a", "s/new", "t/", "t/a", "t/b", "t/d/c"]
+        assert drive.stored() == ["s/", "s/a", "s/new", "t/", "t/a", "t/b", "t/d/c"]
         assert drive.content("s/a") == b"newer"
 
     def test_a_source_that_changed_before_its_copy_fails_it(self, drive: Drive) -> None:
