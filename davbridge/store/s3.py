@@ -31,7 +31,13 @@ from davbridge.store.clock import Clock, utc_now
 from davbridge.store.limits import MAX_OBJECT_SIZE, require_key, require_size
 from davbridge.store.s3_answers import Bucket, info_of
 from davbridge.store.s3_commits import put
-from davbridge.store.s3_copy import COPY_LIMIT, COPY_PART_SIZE, copy_in_parts, copy_whole
+from davbridge.store.s3_copy import (
+    COPY_LIMIT,
+    COPY_PART_SIZE,
+    copy_in_parts,
+    copy_marker,
+    copy_whole,
+)
 from davbridge.store.s3_deletes import delete_many, delete_one
 from davbridge.store.s3_errors import translated
 from davbridge.store.s3_listing import look_up, pages
@@ -49,7 +55,7 @@ STALE_AGE = timedelta(days=1)
 
 
 class S3Store:
-    """A bucket. Owns its threads, so it is closed; the client is closed with it."""
+    """A bucket. Owns its threads, so it is closed; the client is whoever built it's to close."""
 
     def __init__(
         self,
@@ -71,9 +77,8 @@ class S3Store:
         self._copy_part_size = copy_part_size
 
     def close(self) -> None:
-        """Ends the threads and the connections; nothing may be under way."""
+        """Ends the threads, once their parts are through."""
         self._pool.close()
-        self._bucket.client.close()
 
     def __enter__(self) -> Self:
         return self
@@ -154,6 +159,8 @@ class S3Store:
     ) -> ObjectRow:
         require_key(source.key)
         require_key(target)
+        if source.size == 0 and source.key.endswith("/"):
+            return copy_marker(self._bucket, source, target, attributes, condition)
         if source.size <= self._copy_limit:
             return copy_whole(self._bucket, source, target, attributes, condition)
         return copy_in_parts(

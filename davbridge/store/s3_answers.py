@@ -40,7 +40,7 @@ class Bucket(NamedTuple):
 
 def row_of(entry: "ObjectTypeDef") -> ObjectRow:
     """A row of a listing."""
-    modified = entry["LastModified"].replace(microsecond=0)
+    modified = to_the_second(entry["LastModified"])
     return ObjectRow(entry["Key"], entry["Size"], modified, etag_of(entry.get("ETag", "")))
 
 
@@ -48,7 +48,8 @@ def info_of(
     key: str, size: int, answer: "HeadObjectOutputTypeDef | GetObjectOutputTypeDef"
 ) -> ObjectInfo:
     """An object as the answer to a HEAD or GET describes it; a GET of a range knows the size."""
-    row = ObjectRow(key, size, answer["LastModified"], etag_of(answer.get("ETag", "")))
+    modified = to_the_second(answer["LastModified"])
+    row = ObjectRow(key, size, modified, etag_of(answer.get("ETag", "")))
     return ObjectInfo(row, attributes_of(answer))
 
 
@@ -65,14 +66,19 @@ def lower_case(metadata: Mapping[str, str]) -> dict[str, str]:
 
 def date_of(metadata: "ResponseMetadataTypeDef", clock: Clock) -> datetime:
     """When the store answered, by its own clock; by ours where it doesn't say."""
-    return parse_date(metadata["HTTPHeaders"].get("date")) or clock().replace(microsecond=0)
+    return parse_date(metadata["HTTPHeaders"].get("date")) or to_the_second(clock())
 
 
 def parse_date(header: str | None) -> datetime | None:
+    """The time that an HTTP Date header tells."""
     try:
         return parsedate_to_datetime(header).astimezone(UTC) if header else None
     except ValueError:
         return None
+
+
+def to_the_second(time: datetime) -> datetime:
+    return time.astimezone(UTC).replace(microsecond=0)
 
 
 def etag_of(header: str) -> str:
@@ -111,7 +117,7 @@ class ContentHeaders(TypedDict, total=False):
 
 
 def content_headers(attributes: Attributes) -> ContentHeaders:
-    return {"ContentType": attributes.content_type, "Metadata": attributes.metadata}
+    return {"ContentType": attributes.content_type, "Metadata": dict(attributes.metadata)}
 
 
 def tagged(headers: ContentHeaders, transaction: str) -> ContentHeaders:

@@ -7,9 +7,10 @@ Invariant: the copy is of the version that the source row names, where the store
 request is pinned to its ETag.
 """
 
-from datetime import UTC
-from typing import Literal, cast
+from io import BytesIO
+from typing import TYPE_CHECKING, Literal, cast
 
+from davbridge.errors import NotFoundError
 from davbridge.store.base import Attributes, Condition, ObjectRow
 from davbridge.store.s3_answers import (
     Bucket,
@@ -19,9 +20,14 @@ from davbridge.store.s3_answers import (
     etag_of,
     headers_of,
     quoted,
+    to_the_second,
 )
+from davbridge.store.s3_commits import put
 from davbridge.store.s3_errors import translated
 from davbridge.store.s3_multipart import MIB, MultipartUpload, PartPool, SendPart, part_size
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
 
 COPY_LIMIT = 5 * 1024 * MIB
 """The largest object that one CopyObject takes, on every store that keeps to AWS."""
@@ -58,8 +64,23 @@ def copy_whole(
             **replacement,
         )
     result = answer["CopyObjectResult"]
-    modified = result["LastModified"].astimezone(UTC).replace(microsecond=0)
+    modified = to_the_second(result["LastModified"])
     return ObjectRow(target, source.size, modified, etag_of(result["ETag"]))
+
+
+def copy_marker(
+    bucket: Bucket,
+    source: ObjectRow,
+    target: str,
+    attributes: Attributes | None,
+    condition: Condition,
+) -> ObjectRow:
+    """CopyObject, or else the same by hand: SeaweedFS finds no source that is a folder."""
+    try:
+        return copy_whole(bucket, source, target, attributes, condition)
+    except NotFoundError:
+        present = attributes_of(_pinned_head(bucket, source))
+        return put(bucket, target, BytesIO(), attributes or present, condition)
 
 
 def copy_in_parts(
@@ -87,12 +108,16 @@ def copy_in_parts(
         raise
 
 
-def _headers_of(bucket: Bucket, source: ObjectRow) -> ContentHeaders:
-    """What CopyObject carries over by itself, and a multipart copy does not."""
+def _pinned_head(bucket: Bucket, source: ObjectRow) -> "HeadObjectOutputTypeDef":
     with translated(source.key):
-        answer = bucket.client.head_object(
+        return bucket.client.head_object(
             Bucket=bucket.name, Key=source.key, IfMatch=quoted(source.etag)
         )
+
+
+def _headers_of(bucket: Bucket, source: ObjectRow) -> ContentHeaders:
+    """What CopyObject carries over by itself, and a multipart copy does not."""
+    answer = _pinned_head(bucket, source)
     carried = {name: value for name, value in answer.items() if name in CARRIED_HEADERS}
     return cast(ContentHeaders, {**carried, **content_headers(attributes_of(answer))})
 

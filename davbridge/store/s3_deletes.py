@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 
 from davbridge.errors import NotFoundError, StoreError
+from davbridge.paths import MAX_KEY_BYTES
 from davbridge.store.base import DeleteFailure
 from davbridge.store.limits import require_key
 from davbridge.store.s3_answers import Bucket
@@ -42,7 +43,8 @@ def delete_many(bucket: Bucket, keys: Sequence[str]) -> list[DeleteFailure]:
 
 
 def _fits_a_batch(key: str) -> bool:
-    return bool(key) and not _NOT_IN_XML.search(key)
+    """Whether no store refuses the whole batch for this one key."""
+    return 0 < len(key.encode(errors="replace")) <= MAX_KEY_BYTES and not _NOT_IN_XML.search(key)
 
 
 def _batches(keys: Iterable[str]) -> Iterator[list[str]]:

@@ -1,0 +1,102 @@
+"""Credentials that can be looked up again while davbridge runs.
+
+Owns when that happens. botocore renews by itself what tells when it expires (roles, instances,
+SSO, ``credential_process`` with an expiry); keys that merely stand in a file or the environment it
+reads once. Where a store says that keys have expired, the usual chain is walked anew, so that keys
+that something else renews in ``~/.aws/credentials`` are picked up without a restart.
+
+Invariants: the chain is walked at most once per PAUSE, however many requests are refused; a
+refused request is sent again once, and only if the keys have changed.
+"""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from typing import Any
+
+from botocore.credentials import CredentialProvider, Credentials, ReadOnlyCredentials
+from botocore.exceptions import BotoCoreError
+
+PAUSE = 5.0
+"""Seconds."""
+
+_EXPIRED = frozenset(
+    {
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidAccessKeyId",
+        "InvalidToken",
+        "RequestExpired",
+        "TokenRefreshRequired",
+        # HEAD has no body, so that an expired token looks like any other refusal.
+        "400",
+        "403",
+    }
+)
+
+_log = logging.getLogger(__name__)
+
+FindCredentials = Callable[[], Credentials | None]
+Timer = Callable[[], float]
+
+
+class ReloadableCredentials(Credentials):
+    """What the chain found last."""
+
+    def __init__(
+        self, found: Credentials, find: FindCredentials, timer: Timer = time.monotonic
+    ) -> None:
+        super().__init__("", "", method=found.method)  # nothing but what is found counts
+        self._found = found
+        self._find = find
+        self._timer = timer
+        self._lock = threading.Lock()
+        self._looked_at = timer()
+        self._has_changed = False
+
+    def get_frozen_credentials(self) -> ReadOnlyCredentials:
+        return self._found.get_frozen_credentials()
+
+    def retry_if_renewed(
+        self, *, attempts: int, response: tuple[Any, dict[str, Any]] | None, **_: Any
+    ) -> float | None:
+        """A handler of botocore's ``needs-retry``: 0 for at once, None for not on this account."""
+        if attempts > 1 or response is None:
+            return None
+        code = response[1].get("Error", {}).get("Code")
+        return 0.0 if code in _EXPIRED and self._reload() else None
+
+    def _reload(self) -> bool:
+        """Whether there are other keys than those that the request was signed with."""
+        with self._lock:
+            if self._timer() - self._looked_at >= PAUSE:
+                self._has_changed = self._look_again()
+                self._looked_at = self._timer()
+            return self._has_changed
+
+    def _look_again(self) -> bool:
+        before = self._found.get_frozen_credentials()
+        try:
+            found = self._find()
+        except BotoCoreError as error:
+            _log.warning("credentials can't be looked up again: %s", error)
+            return False
+        if found is None or found.get_frozen_credentials() == before:
+            return False
+        self._found = found
+        _log.info("credentials were renewed, from %s", found.method)
+        return True
+
+
+class Found(CredentialProvider):
+    """A chain of one link: credentials that are found already."""
+
+    METHOD = "davbridge"
+
+    def __init__(self, credentials: Credentials) -> None:
+        super().__init__()
+        self._credentials = credentials
+
+    def load(self) -> Credentials:
+        return self._credentials

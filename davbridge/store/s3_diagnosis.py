@@ -1,0 +1,189 @@
+"""Why a bucket can't be used, in one line that says what to do.
+
+Owns the sentences. Pure functions: makes no request.
+
+Invariants: an explanation is one line, names what was asked (endpoint, bucket, region), and holds
+no secret.
+"""
+
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from botocore.exceptions import (
+    ClientError,
+    ConnectionClosedError,
+    ConnectTimeoutError,
+    CredentialRetrievalError,
+    EndpointConnectionError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+    PartialCredentialsError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from davbridge.config import S3Settings
+from davbridge.store.clock import Clock
+from davbridge.store.s3_answers import parse_date
+from davbridge.store.s3_errors import code_of, one_line, status_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3.type_defs import ResponseMetadataTypeDef
+
+BIG_SKEW = 15 * 60.0
+"""Seconds by which clocks may differ until S3 refuses signatures."""
+
+REDIRECTS = frozenset(
+    {
+        "301",
+        "307",
+        "PermanentRedirect",
+        "TemporaryRedirect",
+        "AuthorizationHeaderMalformed",
+        "IllegalLocationConstraintException",
+        "InvalidLocationConstraint",
+        "InvalidRegion",
+    }
+)
+"""What a store says to a request that was sent to, or signed for, another region."""
+
+_SIGNATURE = frozenset({"SignatureDoesNotMatch", "RequestTimeTooSkewed", "AccessDenied", "403"})
+"""What a wrong clock can look like."""
+
+_BY_CODE = {
+    "InvalidAccessKeyId": "{endpoint} doesn't know the access key: check access_key",
+    "SignatureDoesNotMatch": "{endpoint} refused the signature: check secret_key",
+    "ExpiredToken": "the credentials have expired: renew them",
+    "InvalidToken": "{endpoint} refused the session token: renew the credentials",
+    "RequestTimeTooSkewed": "{endpoint} refused the time of the request: set this machine's clock",
+    "InvalidBucketName": "{bucket!r} is not a valid bucket name: choose another",
+    "AccessDenied": "access to bucket {bucket!r} was denied: grant these credentials "
+    "s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject, or choose another bucket",
+}
+
+_BY_CODE_OF_CREATION = {
+    "BucketAlreadyExists": "bucket {bucket!r} belongs to somebody else: choose another name",
+    "AccessDenied": "bucket {bucket!r} doesn't exist, and these credentials may not create it: "
+    "create it, or grant s3:CreateBucket",
+    "TooManyBuckets": "bucket {bucket!r} doesn't exist, and the account may have no more: "
+    "delete one, or choose one that exists",
+}
+
+_UNREACHABLE = (
+    EndpointConnectionError,
+    ConnectTimeoutError,
+    ReadTimeoutError,
+    ConnectionClosedError,
+    ProxyConnectionError,
+    HTTPClientError,
+)
+
+
+class Situation(NamedTuple):
+    """What was asked, of whom, and when."""
+
+    settings: S3Settings
+    endpoint_url: str
+    clock: Clock
+
+    def tell(self, sentence: str) -> str:
+        return sentence.format(endpoint=self.endpoint_url, bucket=self.settings.bucket)
+
+
+def explain(error: Exception, situation: Situation) -> str:
+    """Why the bucket could not be listed."""
+    if isinstance(error, ClientError):
+        return _explain_answer(error, situation)
+    if isinstance(error, NoCredentialsError | PartialCredentialsError):
+        return (
+            "no S3 credentials were found: set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, "
+            "or access_key and secret_key under [s3], or name a profile"
+        )
+    if isinstance(error, CredentialRetrievalError):
+        return f"the S3 credentials can't be had: {one_line(error)}"
+    if isinstance(error, ParamValidationError):
+        return situation.tell(_BY_CODE["InvalidBucketName"])
+    return _explain_silence(error, situation)
+
+
+def explain_creation(error: Exception, situation: Situation) -> str:
+    """Why the bucket, which doesn't exist, could not be made."""
+    code = code_of(error) if isinstance(error, ClientError) else ""
+    if isinstance(error, ClientError) and status_of(error) == 403:
+        code = "AccessDenied"
+    if code in _BY_CODE_OF_CREATION:
+        return situation.tell(_BY_CODE_OF_CREATION[code])
+    return explain(error, situation)
+
+
+def wrong_region(situation: Situation, right: str) -> str:
+    """That the bucket is elsewhere; ``right`` is empty where the store doesn't tell."""
+    told = situation.settings.region or "none"
+    remedy = f"set the region to {right}" if right else "set the bucket's own region"
+    bucket = situation.settings.bucket
+    return f"bucket {bucket!r} can't be had in the region that is set ({told}): {remedy}"
+
+
+def not_s3(situation: Situation, told: str) -> str:
+    return situation.tell(
+        "{endpoint} doesn't answer as an S3 store does: check the endpoint URL"
+    ) + (f" ({told})" if told else "")
+
+
+def clock_skew(metadata: "ResponseMetadataTypeDef | Any", clock: Clock) -> float | None:
+    """Seconds that this machine's clock is ahead of the store's, to the second."""
+    headers = metadata.get("HTTPHeaders", {}) if metadata else {}
+    date = parse_date(headers.get("date"))
+    return (clock() - date).total_seconds() if date else None
+
+
+def _explain_answer(error: ClientError, situation: Situation) -> str:
+    code = code_of(error)
+    metadata = error.response.get("ResponseMetadata")
+    skew = clock_skew(metadata, situation.clock)
+    if code in _SIGNATURE and skew is not None and abs(skew) > BIG_SKEW:
+        return (
+            f"this machine's clock is {_span(skew)} the S3 store's, which refuses requests "
+            "at over 15 minutes: set the clock"
+        )
+    if code in REDIRECTS:
+        return wrong_region(situation, _region_told(error))
+    if code == "403":
+        code = "AccessDenied"
+    if code in _BY_CODE:
+        return situation.tell(_BY_CODE[code])
+    if code.isdecimal() or not code:
+        return not_s3(situation, f"HTTP {status_of(error)}")
+    return situation.tell("{endpoint} refused bucket {bucket!r}: ") + one_line(error)
+
+
+def _explain_silence(error: Exception, situation: Situation) -> str:
+    if isinstance(error, SSLError):
+        return situation.tell("no TLS with {endpoint}: ") + (
+            f"check its certificate, or name the authority's in AWS_CA_BUNDLE ({_reason(error)})"
+        )
+    if isinstance(error, _UNREACHABLE):
+        return situation.tell("{endpoint} can't be reached: ") + (
+            f"check the endpoint URL and the network ({_reason(error)})"
+        )
+    return not_s3(situation, "")
+
+
+def _region_told(error: ClientError) -> str:
+    metadata = error.response.get("ResponseMetadata")
+    headers = metadata.get("HTTPHeaders", {}) if metadata else {}
+    details: Any = error.response.get("Error", {})
+    return str(headers.get("x-amz-bucket-region") or details.get("Region") or "")
+
+
+def _reason(error: Exception) -> str:
+    """What the network said; botocore's own words repeat the whole URL."""
+    cause = getattr(error, "kwargs", {}).get("error")
+    reason = getattr(cause, "reason", None) or cause
+    return one_line(reason) if isinstance(reason, Exception) else type(error).__name__
+
+
+def _span(skew: float) -> str:
+    minutes = round(abs(skew) / 60)
+    return f"{minutes} minutes {'ahead of' if skew > 0 else 'behind'}"

@@ -1,0 +1,119 @@
+"""Is the bucket there, and can it be used? Found out at the start, told in one line.
+
+Owns the first requests: a listing of one row, which needs the very rights that davbridge needs
+and, unlike a HEAD, says what is wrong; and the bucket's creation. The sentences are s3_diagnosis's.
+
+Invariants: whatever is wrong is a StoreSetupError, within seconds; a BucketState means that the
+bucket was listed or made.
+"""
+
+import logging
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
+
+from davbridge.config import S3Settings
+from davbridge.errors import StoreSetupError
+from davbridge.store.clock import Clock, utc_now
+from davbridge.store.s3_client import DEFAULT_REGION, build_client, is_aws
+from davbridge.store.s3_diagnosis import (
+    Situation,
+    clock_skew,
+    explain,
+    explain_creation,
+    not_s3,
+    wrong_region,
+)
+from davbridge.store.s3_errors import ERRORS, code_of
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import (
+        CreateBucketRequestTypeDef,
+        ListObjectsV2OutputTypeDef,
+        ResponseMetadataTypeDef,
+    )
+
+PATIENCE = 5.0
+"""Seconds for one try at the start, where somebody waits."""
+
+TRIES = 2
+
+SMALL_SKEW = 60.0
+"""Seconds that clocks may differ without a word."""
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class BucketState:
+    """What the start found."""
+
+    created: bool
+    """The bucket did not exist, and was made."""
+    clock_skew: float | None
+    """Seconds that this machine's clock is ahead of the store's; None where it doesn't tell."""
+
+
+def ensure_bucket(settings: S3Settings, *, clock: Clock = utc_now) -> BucketState:
+    """Sees to it that the bucket exists and answers. Raises StoreSetupError."""
+    impatient = replace(
+        settings,
+        attempts=min(settings.attempts, TRIES),
+        connect_timeout=min(settings.connect_timeout, PATIENCE),
+        read_timeout=min(settings.read_timeout, PATIENCE),
+    )
+    client = build_client(impatient, pool_size=1)
+    try:
+        state = _ensure(client, Situation(settings, client.meta.endpoint_url, clock))
+    finally:
+        client.close()
+    if state.clock_skew is not None and abs(state.clock_skew) > SMALL_SKEW:
+        _log.warning("this machine's clock and the S3 store's differ by %d s", state.clock_skew)
+    return state
+
+
+def _ensure(client: "S3Client", situation: Situation) -> BucketState:
+    try:
+        answer = client.list_objects_v2(
+            Bucket=situation.settings.bucket, Prefix=situation.settings.prefix, MaxKeys=1
+        )
+    except ERRORS as error:
+        if isinstance(error, ClientError) and code_of(error) == "NoSuchBucket":
+            return _create(client, situation)
+        raise StoreSetupError(explain(error, situation)) from error
+    _require_s3(answer, situation)
+    return _state(answer["ResponseMetadata"], situation, created=False)
+
+
+def _create(client: "S3Client", situation: Situation) -> BucketState:
+    request: CreateBucketRequestTypeDef = {"Bucket": situation.settings.bucket}
+    region = client.meta.region_name
+    if region not in (DEFAULT_REGION, "aws-global"):
+        # us-east-1 is what no constraint means, and AWS refuses it as one.
+        request["CreateBucketConfiguration"] = {"LocationConstraint": region}  # type: ignore[typeddict-item]
+    try:
+        answer = client.create_bucket(**request)
+    except client.exceptions.BucketAlreadyOwnedByYou:
+        return BucketState(created=False, clock_skew=None)  # another bridge was faster
+    except ERRORS as error:
+        raise StoreSetupError(explain_creation(error, situation)) from error
+    return _state(answer["ResponseMetadata"], situation, created=True)
+
+
+def _require_s3(answer: "ListObjectsV2OutputTypeDef", situation: Situation) -> None:
+    """That this was a listing, and on AWS from the region that is set: botocore would follow the
+    bucket into another at the cost of a request that fails each time a process starts."""
+    if "Name" not in answer:
+        raise StoreSetupError(not_s3(situation, ""))
+    settings = situation.settings
+    home = answer["ResponseMetadata"]["HTTPHeaders"].get("x-amz-bucket-region")
+    if settings.region and home and home != settings.region and is_aws(situation.endpoint_url):
+        raise StoreSetupError(wrong_region(situation, home))
+
+
+def _state(
+    metadata: "ResponseMetadataTypeDef", situation: Situation, *, created: bool
+) -> BucketState:
+    return BucketState(created, clock_skew(metadata, situation.clock))

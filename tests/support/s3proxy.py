@@ -1,0 +1,149 @@
+"""An HTTP proxy in front of an S3 store that does what networks and stores do at their worst.
+
+A rule looks at each request and may answer it, lose the answer, or cut it short. Without a store
+behind it, it is a server of canned answers.
+"""
+
+import http.client
+import threading
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from email.message import Message
+from email.utils import formatdate
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from types import MappingProxyType
+from typing import NamedTuple
+from urllib.parse import urlsplit
+
+
+class Request(NamedTuple):
+    method: str
+    target: str
+    headers: Message
+
+
+class Answer(NamedTuple):
+    """Instead of the store's."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = MappingProxyType({})
+
+
+class Cut(NamedTuple):
+    """The store's answer, with only so many bytes of its body, and then the end."""
+
+    after: int
+
+
+class Lose(NamedTuple):
+    """The store does what was asked, and the connection breaks before its answer is through."""
+
+
+Fault = Answer | Cut | Lose
+Rule = Callable[[Request], Fault | None]
+
+
+def once(method: str, part: str, *faults: Fault) -> Rule:
+    """One fault after the other for requests of ``method`` whose target holds ``part``."""
+    rest = list(faults)
+
+    def rule(request: Request) -> Fault | None:
+        if request.method == method and part in request.target and rest:
+            return rest.pop(0)
+        return None
+
+    return rule
+
+
+def error(code: str, status: int, **headers: str) -> Answer:
+    """An S3 error as stores send it."""
+    body = f"<Error><Code>{code}</Code><Message>said so</Message></Error>"
+    return Answer(status, body.encode(), {"Content-Type": "application/xml", **headers})
+
+
+def _no_fault(_: Request) -> None:
+    """Everything is well."""
+
+
+@dataclass
+class S3Proxy:
+    """What stands between a client and a store."""
+
+    upstream: str | None
+    url: str = ""
+    rule: Rule = _no_fault
+    requests: list[Request] = field(default_factory=list)
+
+    def reset(self) -> None:
+        self.rule = _no_fault
+        self.requests.clear()
+
+    def count(self, method: str) -> int:
+        return sum(request.method == method for request in self.requests)
+
+
+@contextmanager
+def s3_proxy(upstream: str | None) -> Iterator[S3Proxy]:
+    """A running proxy, on loopback."""
+    proxy = S3Proxy(upstream)
+
+    class Handler(_Handler):
+        pass
+
+    Handler.proxy = proxy
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        yield proxy
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+class _Handler(BaseHTTPRequestHandler):
+    proxy: S3Proxy
+    protocol_version = "HTTP/1.1"
+
+    def handle_request(self) -> None:
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        request = Request(self.command, self.path, self.headers)
+        self.proxy.requests.append(request)
+        fault = self.proxy.rule(request)
+        self.close_connection = True
+        if isinstance(fault, Answer):
+            self._answer(fault, fault.body)
+            return
+        answer = self._ask_the_store(request, body)
+        if isinstance(fault, Lose):
+            return
+        self._answer(answer, answer.body[: fault.after] if isinstance(fault, Cut) else answer.body)
+
+    do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_request  # noqa: N815
+
+    def _ask_the_store(self, request: Request, body: bytes) -> Answer:
+        assert self.proxy.upstream is not None, f"no rule answers {request}"
+        connection = http.client.HTTPConnection(urlsplit(self.proxy.upstream).netloc)
+        try:
+            connection.request(request.method, request.target, body, dict(request.headers.items()))
+            response = connection.getresponse()
+            return Answer(response.status, response.read(), dict(response.getheaders()))
+        finally:
+            connection.close()
+
+    def _answer(self, answer: Answer, body: bytes) -> None:
+        headers = {"Date": formatdate(usegmt=True), "Content-Length": str(len(answer.body))}
+        headers |= {name.title(): value for name, value in answer.headers.items()}
+        headers.pop("Transfer-Encoding", None)
+        self.send_response_only(answer.status)
+        for name, value in {**headers, "Connection": "close"}.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Says nothing."""
