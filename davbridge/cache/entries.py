@@ -70,17 +70,22 @@ class Large:
 class Listing:
     """All that is directly below a prefix: rows by key, and common prefixes, whose row is None."""
 
-    __slots__ = ("_pages", "_rows", "expires", "is_large", "nbytes", "negative_until", "started")
+    __slots__ = ("_expires", "_pages", "_rows", "is_large", "nbytes", "negative_until", "started")
 
     def __init__(self, *, started: float, expires: float, negative_until: float) -> None:
         self.started = started
-        self.expires = expires
+        self._expires = expires
         self.negative_until = negative_until
         self.is_large = False
         """Whether it came in more than one page."""
         self.nbytes = ENTRY_BYTES
         self._rows: dict[str, ObjectRow | None] = {}
         self._pages: tuple[Page, ...] | None = None
+
+    @property
+    def expires(self) -> float:
+        """That nothing is there is a negative answer: an empty collection doesn't exist."""
+        return self._expires if self._rows else self.negative_until
 
     @property
     def count(self) -> int:
@@ -100,6 +105,12 @@ class Listing:
     def lookup(self, key: str) -> Lookup:
         """What is at a slashless key."""
         return Lookup(self._rows.get(key), key + "/" in self._rows)
+
+    def empty(self) -> "Listing":
+        """The listing of a collection that this one shows not to be there: as old as this one."""
+        return Listing(
+            started=self.started, expires=self._expires, negative_until=self.negative_until
+        )
 
     def has_other_than(self, name: str) -> bool:
         """Whether anything but ``name`` is there."""

@@ -96,21 +96,26 @@ class CachedStore:
 
     def _pages(self, prefix: str) -> Iterator[Page]:
         with self._shelf.lock:
-            entry = self._shelf.collection(prefix)
+            entry = self._known(prefix)
             if isinstance(entry, Listing):
                 return iter(entry.pages())
-            if entry is None and self._is_known_empty(prefix):
-                return iter((Page((), (), is_last=True),))
             # Nothing here may hold on to the first place: see Filling.
             return pages_from(entry.head if isinstance(entry, Filling) else self._join(prefix))
 
-    def _is_known_empty(self, prefix: str) -> bool:
-        """Whether the listing around a collection shows that it isn't there."""
+    def _known(self, prefix: str) -> Collection | None:
+        """What is known of a collection, be it that the listing around it shows no such one."""
+        entry = self._shelf.collection(prefix)
+        if entry is not None or not prefix:
+            return entry
         key = prefix.removesuffix(DELIMITER)
-        around = self._shelf.listing(home_of(key)) if key else None
+        around = self._shelf.listing(home_of(key))
         if around is None or self._shelf.now() >= around.negative_until:
-            return False
-        return not around.lookup(key).is_prefix
+            return None
+        if around.lookup(key).is_prefix:
+            return None
+        empty = around.empty()
+        self._shelf.keep_collection(prefix, empty)
+        return empty
 
     def _join(self, prefix: str) -> Lazy[Node] | None:
         return flights.join(self._shelf, prefix, partial(self._fetch, prefix))
@@ -124,7 +129,7 @@ class CachedStore:
         require_key(key)
         shelf, prefix = self._shelf, home_of(key)
         with shelf.lock:
-            entry = shelf.collection(prefix)
+            entry = self._known(prefix)
             if isinstance(entry, Listing):
                 found = entry.lookup(key)
                 if found != NOTHING or shelf.now() < entry.negative_until:

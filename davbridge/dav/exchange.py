@@ -86,6 +86,11 @@ class Exchange:
             raise refusal_of(error) from error
 
     def check_conditions(self) -> bool:
-        """Every conditional header. True where the answer is 304; raises RefusalError 412."""
+        """Every conditional header. True where the answer is 304; raises RefusalError 412.
+
+        Without one nothing is looked up.
+        """
+        if not self.request.is_conditional:
+            return False
         check_if(self.request, self.find, self.guard.is_locked_with)
         return check_http(self.request, self.node)

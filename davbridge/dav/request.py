@@ -25,6 +25,14 @@ MAX_XML = 1024 * 1024
 Depth = Literal["0", "1", "infinity"]
 Environ = dict[str, Any]
 
+_CONDITIONAL = (
+    "IF",
+    "IF_MATCH",
+    "IF_NONE_MATCH",
+    "IF_MODIFIED_SINCE",
+    "IF_UNMODIFIED_SINCE",
+)
+
 _SECONDS = re.compile(r"[0-9]{1,10}")
 _TOKEN = re.compile(r"<?([A-Za-z][A-Za-z0-9+.\-]*:[^\s<>]+)>?")
 
@@ -116,6 +124,11 @@ class Request:
             elif kind == "second" and _SECONDS.fullmatch(seconds):
                 wishes.append(int(seconds))
         return wishes
+
+    @property
+    def is_conditional(self) -> bool:
+        """Whether any header makes the method depend on the state of a resource."""
+        return any(f"HTTP_{name}" in self.environ for name in _CONDITIONAL)
 
     @cached_property
     def if_lists(self) -> tuple[IfList, ...]:

@@ -43,12 +43,24 @@ def test_a_kept_listing_has_the_pages_that_the_store_gave(
 def test_a_listing_is_asked_for_again_after_the_ttl(
     inner: GatedStore, cached: CachedStore, timer: Timer
 ) -> None:
+    put(inner, "old")
     names(cached)
     put(inner, "new")
     timer.advance(59.9)
-    assert names(cached) == []
+    assert names(cached) == ["old"]
     timer.advance(0.1)
-    assert names(cached) == ["new"]
+    assert names(cached) == ["new", "old"]
+
+
+def test_an_empty_collection_is_an_absent_one_and_asked_for_again_sooner(
+    inner: GatedStore, cached: CachedStore, timer: Timer
+) -> None:
+    names(cached, "a/")
+    put(inner, "a/new")
+    timer.advance(9.9)
+    assert names(cached, "a/") == []
+    timer.advance(0.1)
+    assert names(cached, "a/") == ["a/new"]
 
 
 def test_the_ttl_counts_from_before_the_listing_was_asked_for(
@@ -192,3 +204,19 @@ def test_clear_reaches_a_listing_on_its_way(inner: GatedStore, cached: CachedSto
         gate.open()
         assert reader.result() == []
     assert names(cached) == ["a"]
+
+
+def test_a_collection_that_the_listing_above_does_not_show_is_empty_without_asking(
+    inner: GatedStore, cached: CachedStore, timer: Timer
+) -> None:
+    put(inner, "file", "folder/x")
+    assert names(cached) == ["file", "folder/"]
+    with inner.expect():
+        assert names(cached, "file/") == []
+        assert names(cached, "missing/") == []
+    with inner.expect(list_objects=1):
+        assert names(cached, "folder/") == ["folder/x"]
+    put(inner, "missing/x")
+    timer.now += 11
+    with inner.expect(list_objects=1):
+        assert names(cached, "missing/") == ["missing/x"]

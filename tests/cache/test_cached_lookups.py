@@ -36,6 +36,20 @@ def test_an_absent_name_in_a_listed_collection_costs_nothing(
             cached.head_object(f"a/{name}")
 
 
+def test_what_is_below_an_absent_collection_costs_nothing(
+    inner: GatedStore, cached: CachedStore, timer: Timer
+) -> None:
+    put(inner, "b")
+    names(cached)
+    with inner.expect():
+        assert names(cached, "a/") == []
+        assert cached.lookup("a/1") == NOTHING
+    timer.advance(10)
+    put(inner, "a/1")
+    with inner.expect(list_objects=1):
+        assert cached.lookup("a/1").row
+
+
 def test_an_absent_name_is_asked_for_again_after_the_negative_ttl(
     inner: GatedStore, cached: CachedStore, timer: Timer
 ) -> None:

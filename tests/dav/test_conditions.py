@@ -1,5 +1,6 @@
 """RFC 9110 §13 and RFC 4918 §10.4, evaluated."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
@@ -90,13 +91,16 @@ def test_if_range_needs_the_very_version(value: str | None, applies: bool) -> No
 
 
 def holds(value: str) -> bool:
-    there = {("f",): FILE, ("d",): FOLDER}
+    there: Mapping[ResourcePath, Resource] = {("f",): FILE, ("d",): FOLDER}
+
+    def find(path: ResourcePath) -> Resource | None:
+        return there.get(path)
 
     def is_locked_with(path: ResourcePath, token: str) -> bool:
         return (path, token) == (("f",), "urn:t")
 
     try:
-        check_if(request("PUT", IF=value), there.get, is_locked_with)
+        check_if(request("PUT", IF=value), find, is_locked_with)
     except RefusalError as refusal:
         return refusal.status != 412
     return True

@@ -19,6 +19,8 @@ from davbridge.dav.locks import LockStore
 from davbridge.dav.multistatus import PropStat
 from davbridge.dav.resources import BucketCollection, BucketMember
 from davbridge.dav.xml import DAV, empty_element, parse_document, refuse
+from davbridge.errors import NotACollectionError
+from davbridge.tree.resource import Resource
 
 MAX_NAMES = 500
 """Property names in one request at the most. The costliest known client sends 11."""
@@ -45,12 +47,24 @@ def propfind(exchange: Exchange) -> Response:
     """207, streamed where it is long. A missing Depth counts as 1: what RFC 4918 has it count
     as, infinity, is refused with propfind-finite-depth, and some clients just leave it out."""
     selection = parse_selection(exchange.request.xml_body())
-    resource = exchange.require()
     if exchange.request.depth == "infinity":
         raise RefusalError(403, "Depth: infinity is not offered", condition="propfind-finite-depth")
+    resource, members = _listed(exchange)
     exchange.check_conditions()
-    listed = exchange.request.depth != "0" and isinstance(resource, BucketCollection)
-    return _answer(multistatus.document(_responses(exchange, resource, selection, listed=listed)))
+    return _answer(multistatus.document(_responses(exchange, resource, selection, members)))
+
+
+def _listed(exchange: Exchange) -> tuple[BucketMember, Iterator[BucketMember] | None]:
+    """The resource, with its members where they are wanted. The listing is asked for first: where
+    it has anything, it also proves that the collection exists, and no other request is needed."""
+    if exchange.request.depth == "0":
+        return exchange.require(), None
+    environ = exchange.request.environ
+    collection = BucketCollection(Resource(exchange.path, None), environ)
+    try:
+        return collection, collection.iter_members()
+    except NotACollectionError:
+        return exchange.require(), None
 
 
 def parse_selection(body: bytes) -> Selection:
@@ -91,18 +105,18 @@ def _answer(blocks: Iterator[bytes]) -> Response:
 
 
 def _responses(
-    exchange: Exchange, resource: BucketMember, selection: Selection, *, listed: bool
+    exchange: Exchange,
+    resource: BucketMember,
+    selection: Selection,
+    members: Iterator[BucketMember] | None,
 ) -> Iterator[str]:
     namespace, locks = exchange.namespace, exchange.locks
     own, inside = NO_PROPERTIES, {}
-    members: Iterator[BucketMember] = iter(())
-    if listed and isinstance(resource, BucketCollection):
-        members = resource.iter_members()
     if selection.needs_dead:
         own = namespace.properties(exchange.path)
-        inside = dict(namespace.member_properties(exchange.path)) if listed else {}
+        inside = dict(namespace.member_properties(exchange.path)) if members else {}
     yield render(resource, selection, own, locks)
-    for member in members:
+    for member in members or ():
         dead = inside.get(member.node.name, NO_PROPERTIES)
         yield render(member, selection, dead, locks)
 

@@ -1,0 +1,197 @@
+"""What each verb costs in S3 requests, counted on the wire: exact, and on purpose.
+
+The bucket holds the marked folder /d/ with the files f and g. Cold: nothing is known of it. Warm:
+/ and /d/ have been listed. Whoever changes a number here has to say why beside it.
+"""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+import pytest
+
+from davbridge.config import S3Settings
+from davbridge.store.base import Attributes
+from davbridge.store.s3 import S3Store
+from davbridge.store.s3_client import build_client
+from davbridge.tree.markers import MARKER
+from tests.support.bridge import Client, running_bridge
+from tests.support.endpoints import Endpoint
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+NAMED = '<propfind xmlns="DAV:"><prop><resourcetype/><getetag/></prop></propfind>'
+PATCH = (
+    '<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><q xmlns="urn:q">1</q></D:prop></D:set>'
+    "</D:propertyupdate>"
+)
+LOCK = (
+    '<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype>'
+    "</lockinfo>"
+)
+
+LIST, HEAD, GET, PUT, COPY, DELETE, DELETES = (
+    "ListObjectsV2",
+    "HeadObject",
+    "GetObject",
+    "PutObject",
+    "CopyObject",
+    "DeleteObject",
+    "DeleteObjects",
+)
+
+
+@dataclass(frozen=True)
+class Case:
+    """A request, and what it costs."""
+
+    method: str
+    target: str
+    warm: tuple[str, ...]
+    cold: tuple[str, ...]
+    status: int
+    body: str | None = None
+    headers: dict[str, str] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        depth = self.headers.get("Depth", "")
+        return f"{self.method}{depth} {self.target} {self.status}"
+
+
+CASES = (
+    Case("OPTIONS", "/d/f", (), (), 200),
+    # One listing has all members, and proves that the collection is there.
+    Case("PROPFIND", "/d/", (), (LIST,), 207, NAMED, {"Depth": "1"}),
+    Case("PROPFIND", "/d", (), (LIST,), 207, NAMED, {"Depth": "1"}),
+    # The folder's own dead properties are in its parent's sidecar: is there one?
+    Case("PROPFIND", "/d/", (), (LIST, LIST), 207, None, {"Depth": "1"}),
+    # A name is looked up by listing its parent: all its siblings are known from then on.
+    Case("PROPFIND", "/d/f", (), (LIST,), 207, NAMED, {"Depth": "0"}),
+    Case("PROPFIND", "/d/", (), (LIST,), 207, NAMED, {"Depth": "0"}),
+    Case("PROPFIND", "/d/._f", (), (LIST,), 404, NAMED, {"Depth": "0"}),
+    # The same, then whether "f/" has members, which the listing has told by then.
+    Case("PROPFIND", "/d/f", (), (LIST, LIST), 207, NAMED, {"Depth": "1"}),
+    Case("GET", "/d/f", (GET,), (LIST, GET), 200),
+    Case("GET", "/d/f", (GET,), (LIST, GET), 206, None, {"Range": "bytes=0-0"}),
+    Case("GET", "/d/missing", (), (LIST,), 404),
+    # Its content type is the object's own, which no listing has.
+    Case("HEAD", "/d/f", (HEAD,), (LIST, HEAD), 200),
+    Case("PUT", "/d/new", (PUT,), (LIST, LIST, PUT), 201, "x"),
+    Case("PUT", "/d/f", (PUT,), (LIST, PUT), 204, "x"),
+    Case("PUT", "/new", (PUT,), (LIST, PUT), 201, "x"),
+    Case("MKCOL", "/new/", (PUT,), (LIST, PUT), 201),
+    Case("MKCOL", "/d/new/", (PUT,), (LIST, LIST, PUT), 201),
+    Case("DELETE", "/d/f", (DELETE,), (LIST, DELETE), 204),
+    # What is inside is listed anew, to the last level, before any of it goes. Where the cache
+    # doesn't know all that was in the folder, it asks once more whether its parent has a sidecar.
+    Case("DELETE", "/d/", (LIST, DELETES), (LIST, LIST, LIST, DELETES), 204),
+    # Cold, the target's parent is looked up: is it a marked folder?
+    Case("COPY", "/d/f", (COPY,), (LIST, LIST, COPY), 201, None, {"Destination": "/n"}),
+    Case("COPY", "/d/f", (COPY,), (LIST, LIST, COPY), 204, None, {"Destination": "/d/g"}),
+    Case(
+        "MOVE",
+        "/d/f",
+        (COPY, DELETE),
+        (LIST, LIST, COPY, DELETE),
+        201,
+        None,
+        {"Destination": "/d/n"},
+    ),
+    # Marker and two files are copied; the copies are seen in a listing, and that the originals are
+    # still what was copied in another, before they go.
+    Case(
+        "MOVE",
+        "/d/",
+        (LIST, COPY, COPY, COPY, LIST, LIST, DELETES),
+        (LIST, LIST, COPY, COPY, COPY, LIST, LIST, DELETES, LIST),
+        201,
+        None,
+        {"Destination": "/n/"},
+    ),
+    # The first property of a folder makes its sidecar.
+    Case("PROPPATCH", "/d/f", (PUT,), (LIST, PUT), 207, PATCH),
+    Case("LOCK", "/d/f", (), (LIST,), 200, LOCK),
+    # A lock on an unmapped URL makes an empty object.
+    Case("LOCK", "/d/new", (PUT,), (LIST, LIST, PUT), 201, LOCK),
+)
+
+
+class Counted:
+    """A client that counts its requests by operation, retries included."""
+
+    def __init__(self, client: "S3Client") -> None:
+        self.client = client
+        self.requests: Counter[str] = Counter()
+        client.meta.events.register("before-send.s3", self._count)
+
+    def _count(self, event_name: str, **_: object) -> None:
+        self.requests[event_name.rpartition(".")[2]] += 1
+
+
+@pytest.fixture
+def counted(moto_server: Endpoint, bucket_name: str) -> Iterator[Counted]:
+    settings = S3Settings(
+        bucket=bucket_name,
+        endpoint_url=moto_server.url,
+        access_key=moto_server.access_key,
+        secret_key=moto_server.secret_key,
+    )
+    client = build_client(settings, pool_size=8)
+    client.create_bucket(Bucket=bucket_name)
+    yield Counted(client)
+    client.close()
+
+
+@pytest.fixture
+def store(counted: Counted, bucket_name: str) -> Iterator[S3Store]:
+    with S3Store(counted.client, bucket_name) as store:
+        store.put_object("d/", b"", MARKER)
+        for name in "fg":
+            store.put_object(f"d/{name}", b"content", Attributes("text/plain"))
+        yield store
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+@pytest.mark.parametrize("is_warm", [True, False], ids=["warm", "cold"])
+def test_a_verb_costs_exactly(store: S3Store, counted: Counted, case: Case, is_warm: bool) -> None:
+    with running_bridge(store) as bridge, bridge.client() as client:
+        if is_warm:
+            warm_up(client)
+        counted.requests.clear()
+        answer = client(case.method, case.target, case.body, case.headers)
+        assert answer.status == case.status
+        assert counted.requests == Counter(case.warm if is_warm else case.cold)
+
+
+def test_a_listing_costs_one_request_per_1000_entries(store: S3Store, counted: Counted) -> None:
+    for number in range(2500):
+        store.put_object(f"big/{number}", b"x", Attributes())
+    with running_bridge(store) as bridge, bridge.client() as client:
+        for expected in (3, 0):
+            counted.requests.clear()
+            answer = client("PROPFIND", "/big/", NAMED, depth="1")
+            assert len(answer.multistatus()) == 2501
+            assert counted.requests == Counter({LIST: expected} if expected else {})
+
+
+def test_a_save_into_a_known_folder_as_explorer_does_it(store: S3Store, counted: Counted) -> None:
+    """Every step that changes something costs one request, and nothing is asked twice."""
+    with running_bridge(store) as bridge, bridge.client() as client:
+        warm_up(client)
+        counted.requests.clear()
+        client("PROPFIND", "/d/new.txt", depth="0")
+        client("PUT", "/d/new.txt", b"")
+        lock = {"If": f"({client('LOCK', '/d/new.txt', LOCK).header('Lock-Token')})"}
+        assert client("PROPPATCH", "/d/new.txt", PATCH, lock).status == 207
+        assert client("HEAD", "/d/new.txt").status == 200
+        assert client("PUT", "/d/new.txt", b"content", lock).status == 204
+        assert client("PROPPATCH", "/d/new.txt", PATCH, lock).status == 207
+        assert client("PROPFIND", "/d/new.txt", depth="0").status == 207
+        assert counted.requests == Counter({PUT: 3})
+
+
+def warm_up(client: Client) -> None:
+    for target in ("/", "/d/"):
+        assert client("PROPFIND", target, NAMED, depth="1").status == 207

@@ -1,0 +1,636 @@
+"""Each verb of classes 1 and 2 on files and collections, over a real socket."""
+
+import time
+from collections.abc import Iterator
+
+import pytest
+
+from davbridge.config import DriveSettings
+from davbridge.store.base import Attributes
+from davbridge.store.memory import MemoryStore
+from tests.support.bridge import DAV, Answer, Bridge, Client, running_bridge
+
+LOCK_INFO = (
+    '<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:{scope}/></D:lockscope>'
+    "<D:locktype><D:write/></D:locktype><D:owner><D:href>me</D:href></D:owner></D:lockinfo>"
+)
+EXCLUSIVE = LOCK_INFO.format(scope="exclusive")
+SHARED = LOCK_INFO.format(scope="shared")
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    return MemoryStore()
+
+
+@pytest.fixture
+def bridge(store: MemoryStore) -> Iterator[Bridge]:
+    with running_bridge(store) as bridge:
+        yield bridge
+
+
+@pytest.fixture
+def client(bridge: Bridge) -> Iterator[Client]:
+    with bridge.client() as client:
+        yield client
+
+
+def keys(store: MemoryStore) -> list[str]:
+    return [row.key for page in store.list_objects("") for row in page.rows]
+
+
+def content(store: MemoryStore, key: str) -> bytes:
+    with store.get_object(key) as reader:
+        return reader.read(1_000_000)
+
+
+def fill(store: MemoryStore, *names: str) -> None:
+    for name in names:
+        store.put_object(name, name.encode(), Attributes("text/plain"))
+
+
+def prop(*names: str) -> str:
+    inside = "".join(f'<p:{name} xmlns:p="urn:p"/>' for name in names)
+    return f'<D:propfind xmlns:D="DAV:"><D:prop>{inside}</D:prop></D:propfind>'
+
+
+def patch(instruction: str, inside: str) -> str:
+    return (
+        f'<D:propertyupdate xmlns:D="DAV:" xmlns:p="urn:p"><D:{instruction}><D:prop>{inside}'
+        f"</D:prop></D:{instruction}></D:propertyupdate>"
+    )
+
+
+def lock(client: Client, target: str, body: str = EXCLUSIVE, **headers: str) -> str:
+    answer = client("LOCK", target, body, headers={k.title(): v for k, v in headers.items()})
+    assert answer.status in (200, 201), answer
+    return answer.header("Lock-Token").strip("<>")
+
+
+# OPTIONS
+
+
+def test_options_offers_classes_1_and_2_for_any_url(client: Client) -> None:
+    for target in ("/", "*", "/missing", "/missing/"):
+        answer = client("OPTIONS", target)
+        assert answer.status == 200
+        assert answer.header("DAV") == "1, 2"
+        assert {"LOCK", "UNLOCK", "PUT", "PROPFIND"} <= set(answer.header("Allow").split(", "))
+        assert answer.header("MS-Author-Via") == "DAV"
+        assert "IIS" not in (answer.headers["Server"] or "")
+
+
+def test_an_unknown_method_is_501_and_a_known_one_elsewhere_405(client: Client) -> None:
+    assert client("BREW", "/").status == 501
+    answer = client("PUT", "/", b"x")
+    assert answer.status == 405
+    assert "PROPFIND" in answer.header("Allow")
+
+
+# PUT, GET and HEAD
+
+
+def test_put_creates_then_replaces_and_tells_the_store_s_etag(
+    client: Client, store: MemoryStore
+) -> None:
+    created = client("PUT", "/a%20b.txt", b"one")
+    replaced = client("PUT", "/a%20b.txt", b"two")
+    head = client("HEAD", "/a%20b.txt")
+    assert (created.status, replaced.status, head.status) == (201, 204, 200)
+    assert content(store, "a b.txt") == b"two"
+    assert store.head_object("a b.txt").attributes.content_type == "text/plain"
+    assert replaced.header("ETag") == head.header("ETag") != created.header("ETag")
+    assert replaced.header("Last-Modified") == head.header("Last-Modified")
+    assert head.header("Content-Length") == "3"
+    assert head.body == b""
+
+
+def test_put_chunked_of_unknown_length(client: Client, store: MemoryStore) -> None:
+    assert client("PUT", "/big", (b"x" * 100_000 for _ in range(7))).status == 201
+    assert len(content(store, "big")) == 700_000
+    assert client("PUT", "/none", iter(())).status == 201
+    assert content(store, "none") == b""
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ("image/png", "image/png"),
+        ("application/octet-stream", "application/pdf"),
+        ("application/x-directory", "application/pdf"),
+        ("", "application/pdf"),
+    ],
+)
+def test_put_keeps_a_content_type_that_says_something(
+    client: Client, store: MemoryStore, sent: str, stored: str
+) -> None:
+    client("PUT", "/x.pdf", b"", content_type=sent)
+    assert store.head_object("x.pdf").attributes.content_type == stored
+
+
+def test_put_needs_its_parent_and_no_collection_in_its_place(
+    client: Client, store: MemoryStore
+) -> None:
+    fill(store, "d/f", "file")
+    assert client("PUT", "/missing/f", b"x").status == 409
+    assert client("PUT", "/file/f", b"x").status == 409
+    assert client("PUT", "/d", b"x").status == 405
+    assert client("PUT", "/new/", b"x").status == 405
+    assert client("PUT", "/f", b"x", content_range="bytes 0-0/2").status == 400
+    assert keys(store) == ["d/f", "file"]
+
+
+def test_put_over_the_limit_is_413_before_the_body(store: MemoryStore) -> None:
+    with running_bridge(store, drive=DriveSettings(max_file_size=10)) as bridge:
+        with bridge.client() as client:
+            assert client("PUT", "/f", b"x" * 11).status == 413
+        with bridge.client() as client:
+            assert client("PUT", "/f", iter([b"x" * 6, b"x" * 6])).status == 413
+        with bridge.client() as client:
+            assert client("PUT", "/f", b"x" * 10).status == 201
+    assert keys(store) == ["f"]
+
+
+def test_put_over_the_quota_is_507(store: MemoryStore) -> None:
+    fill(store, "f")
+    with running_bridge(store, drive=DriveSettings(quota=100)) as bridge:
+        wait_for_usage(bridge)
+        with bridge.client() as client:
+            assert client("PUT", "/g", b"x" * 100).status == 507
+    assert keys(store) == ["f"]
+
+
+def test_put_under_conditions(client: Client, store: MemoryStore) -> None:
+    etag = client("PUT", "/f", b"1").header("ETag")
+    assert client("PUT", "/f", b"2", if_none_match="*").status == 412
+    assert client("PUT", "/f", b"2", if_match='"other"').status == 412
+    assert client("PUT", "/g", b"2", if_match=etag).status == 412
+    assert client("PUT", "/f", b"2", if_match=etag).status == 204
+    assert client("PUT", "/g", b"2", if_none_match="*").status == 201
+    assert content(store, "f") == b"2"
+
+
+def test_if_match_is_settled_by_the_store_where_the_cache_is_late(
+    client: Client, store: MemoryStore
+) -> None:
+    etag = client("PUT", "/f", b"1").header("ETag")
+    store.put_object("f", b"from elsewhere", Attributes())
+    assert client("PUT", "/f", b"2", if_match=etag).status == 412
+    assert content(store, "f") == b"from elsewhere"
+
+
+def test_get_with_ranges(client: Client, store: MemoryStore) -> None:
+    fill(store, "0123456789")
+    whole = client("GET", "/0123456789")
+    assert (whole.status, whole.body) == (200, b"0123456789")
+    assert whole.header("Accept-Ranges") == "bytes"
+    part = client("GET", "/0123456789", range="bytes=2-4")
+    assert (part.status, part.body) == (206, b"234")
+    assert part.header("Content-Range") == "bytes 2-4/10"
+    past = client("GET", "/0123456789", range="bytes=10-")
+    assert (past.status, past.header("Content-Range")) == (416, "bytes */10")
+    stale = client("GET", "/0123456789", range="bytes=2-4", if_range='"old"')
+    assert (stale.status, stale.body) == (200, b"0123456789")
+
+
+def test_get_of_several_ranges_is_multipart(client: Client, store: MemoryStore) -> None:
+    fill(store, "0123456789")
+    answer = client("GET", "/0123456789", range="bytes=0-1,-2")
+    kind, _, boundary = answer.header("Content-Type").partition("; boundary=")
+    assert (answer.status, kind) == (206, "multipart/byteranges")
+    assert int(answer.header("Content-Length")) == len(answer.body)
+    parts = answer.body.split(f"--{boundary}".encode())
+    assert len(parts) == 4
+    assert b"Content-Range: bytes 0-1/10\r\n\r\n01" in parts[1]
+    assert b"Content-Range: bytes 8-9/10\r\n\r\n89" in parts[2]
+    assert parts[3] == b"--\r\n"
+
+
+def test_get_answers_304_with_its_validators(client: Client) -> None:
+    put = client("PUT", "/f", b"1")
+    etag, modified = put.header("ETag"), put.header("Last-Modified")
+    for headers in ({"If-None-Match": etag}, {"If-Modified-Since": modified}):
+        answer = client("GET", "/f", headers=headers)
+        assert (answer.status, answer.body) == (304, b"")
+        assert answer.header("ETag") == etag
+
+
+def test_get_shows_a_version_that_came_from_elsewhere(client: Client, store: MemoryStore) -> None:
+    client("PUT", "/f", b"1")
+    store.put_object("f", b"from elsewhere", Attributes())
+    answer = client("GET", "/f")
+    assert (answer.status, answer.body) == (200, b"from elsewhere")
+    assert answer.header("ETag") == f'"{store.head_object("f").row.etag}"'
+    store.delete_object("f")
+    assert client("GET", "/f").status == 404
+
+
+def test_head_and_get_of_a_collection_answer_200(client: Client) -> None:
+    client("MKCOL", "/d/")
+    for target in ("/", "/d", "/d/"):
+        head, got = client("HEAD", target), client("GET", target)
+        assert (head.status, got.status) == (200, 200)
+        assert head.header("Content-Length") == got.header("Content-Length") == str(len(got.body))
+
+
+def test_uploaded_pages_run_no_scripts_in_the_drive_s_origin(client: Client) -> None:
+    client("PUT", "/x.html", b"<script>1</script>")
+    answer = client("GET", "/x.html")
+    assert answer.header("Content-Type") == "text/html"
+    assert answer.header("Content-Security-Policy") == "sandbox"
+    assert answer.header("X-Content-Type-Options") == "nosniff"
+
+
+# MKCOL and DELETE
+
+
+def test_mkcol_writes_a_directory_marker(client: Client, store: MemoryStore) -> None:
+    assert client("MKCOL", "/a/b/").status == 409
+    assert client("MKCOL", "/a/").status == 201
+    assert client("MKCOL", "/a/b").status == 201
+    assert client("MKCOL", "/a/b/").status == 405
+    assert client("MKCOL", "/").status == 405
+    assert client("MKCOL", "/c", b"<x/>").status == 415
+    assert keys(store) == ["a/", "a/b/"]
+    assert store.head_object("a/").attributes.content_type == "application/x-directory"
+
+
+def test_delete_of_files_and_whole_trees(client: Client, store: MemoryStore) -> None:
+    fill(store, "a/b/c", "a/b/d/e", "ab", "a-", "f")
+    assert client("DELETE", "/f").status == 204
+    assert client("DELETE", "/f").status == 404
+    assert client("DELETE", "/a/", depth="0").status == 400
+    assert client("DELETE", "/a").status == 204
+    assert client("DELETE", "/").status == 403
+    assert keys(store) == ["a-", "ab"]
+
+
+# COPY and MOVE
+
+
+@pytest.mark.parametrize("verb", ["COPY", "MOVE"])
+def test_copy_and_move_of_files(client: Client, store: MemoryStore, verb: str) -> None:
+    fill(store, "a", "b", "d/x")
+    assert client(verb, "/a", destination="/new").status == 201
+    assert ("a" in keys(store)) is (verb == "COPY")
+    client("PUT", "/a", b"a")
+    assert client(verb, "/a", destination="/b", overwrite="F").status == 412
+    assert content(store, "b") == b"b"
+    assert client(verb, "/a", destination="/b").status == 204
+    assert content(store, "b") == b"a"
+    client("PUT", "/a", b"a")
+    assert client(verb, "/a", destination="/missing/b").status == 409
+    assert client(verb, "/a", destination="/a").status == 403
+    assert client(verb, "/a", destination="http://elsewhere.example/b").status == 502
+    assert client(verb, "/a").status == 400
+    assert client(verb, "/missing", destination="/x").status == 404
+
+
+@pytest.mark.parametrize("verb", ["COPY", "MOVE"])
+def test_copy_and_move_of_trees(client: Client, store: MemoryStore, verb: str) -> None:
+    fill(store, "a/1", "a/b/2", "ab/3", "t/old")
+    assert client(verb, "/a", destination="/a/inside").status == 403
+    assert client(verb, "/a/b", destination="/a").status == 403
+    assert client(verb, "/a/", destination="/new").status == 201
+    assert content(store, "new/b/2") == b"a/b/2"
+    assert any(key.startswith("a/") for key in keys(store)) is (verb == "COPY")
+    assert client(verb, "/new", destination="/t").status == 204
+    assert [key for key in keys(store) if key.startswith("t/")] == ["t/1", "t/b/2"]
+    assert "ab/3" in keys(store)
+
+
+def test_copy_with_depth_0_copies_the_collection_alone(client: Client, store: MemoryStore) -> None:
+    fill(store, "a/1")
+    assert client("COPY", "/a/", destination="/b/", depth="0").status == 201
+    assert keys(store) == ["a/1", "b/"]
+
+
+def test_a_destination_is_split_before_it_is_decoded(client: Client, store: MemoryStore) -> None:
+    fill(store, "a", "q")
+    target = "/q%3Fx%3By%23%25.txt"
+    assert client("MOVE", "/a", destination=target).status == 201
+    assert keys(store) == ["q", "q?x;y#%.txt"]
+
+
+# PROPFIND and PROPPATCH
+
+
+def test_propfind_lists_a_collection_with_its_members(client: Client, store: MemoryStore) -> None:
+    fill(store, "d/a b", "d/sub/x", "d/ü")
+    answer = client("PROPFIND", "/d", depth="1")
+    assert list(answer.multistatus()) == ["/d/", "/d/sub/", "/d/a%20b", "/d/%C3%BC"]
+    row = store.head_object("d/a b").row
+    assert text(answer, "/d/a%20b", "getcontentlength") == "5"
+    assert text(answer, "/d/a%20b", "getetag") == f'"{row.etag}"'
+    assert text(answer, "/d/a%20b", "displayname") == "a b"
+    assert text(answer, "/d/%C3%BC", "displayname") == "ü"
+    assert text(answer, "/d/a%20b", "creationdate") == f"{row.modified:%Y-%m-%dT%H:%M:%SZ}"
+    kind = answer.property("/d/sub/", f"{DAV}resourcetype")
+    assert kind is not None
+    assert kind.find(f"{DAV}collection") is not None
+    assert answer.property("/d/sub/", f"{DAV}getetag") is None
+
+
+def test_propfind_depth_0_missing_and_infinity(client: Client, store: MemoryStore) -> None:
+    fill(store, "d/f")
+    assert list(client("PROPFIND", "/d/", depth="0").multistatus()) == ["/d/"]
+    assert list(client("PROPFIND", "/d/").multistatus()) == ["/d/", "/d/f"]
+    assert list(client("PROPFIND", "/d/f", depth="1").multistatus()) == ["/d/f"]
+    refused = client("PROPFIND", "/d/", depth="infinity")
+    assert refused.status == 403
+    assert b"propfind-finite-depth" in refused.body
+    assert client("PROPFIND", "/d/", depth="2").status == 400
+    assert client("PROPFIND", "/missing", depth="0").status == 404
+
+
+def test_propfind_of_named_properties_tells_the_missing_ones(client: Client) -> None:
+    client("PUT", "/f", b"x")
+    body = (
+        '<D:propfind xmlns:D="DAV:"><!-- c --><D:prop><D:getcontentlength/><!-- c -->'
+        '<p:q xmlns:p="urn:p"/></D:prop></D:propfind>'
+    )
+    answer = client("PROPFIND", "/f", iter([body.encode()]), depth="0")
+    assert text(answer, "/f", "getcontentlength") == "1"
+    missing = answer.multistatus()["/f"].findall(f"{DAV}propstat")[1]
+    assert missing.findtext(f"{DAV}status") == "HTTP/1.1 404 Not Found"
+    assert missing.find(f"{DAV}prop/{{urn:p}}q") is not None
+
+
+def test_propfind_propname_and_include(client: Client) -> None:
+    client("PUT", "/f", b"x")
+    names = client("PROPFIND", "/f", '<propfind xmlns="DAV:"><propname/></propfind>')
+    length = names.property("/f", f"{DAV}getcontentlength")
+    assert length is not None
+    assert length.text is None
+    body = '<D:propfind xmlns:D="DAV:"><D:allprop/><D:include><D:quota-used-bytes/></D:include>'
+    included = client("PROPFIND", "/", body + "</D:propfind>", depth="0")
+    assert b"quota-used-bytes" in included.body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<propfind",
+        '<propfind xmlns="DAV:"/>',
+        '<x xmlns="DAV:"><allprop/></x>',
+        '<propfind xmlns="DAV:"><allprop/><propname/></propfind>',
+        '<!DOCTYPE x [<!ENTITY e "e">]><propfind xmlns="DAV:"><allprop/></propfind>',
+        '<propfind xmlns="DAV:"><prop><x:y xmlns:x=""/></prop></propfind>',
+        '<propfind xmlns="DAV:"><prop>'
+        + "".join(f"<p{i}/>" for i in range(501))
+        + "</prop></propfind>",
+        '<?xml version="1.0" encoding="nonsense"?><propfind xmlns="DAV:"><allprop/></propfind>',
+    ],
+)
+def test_propfind_refuses_what_is_not_rfc_4918(client: Client, body: str) -> None:
+    assert client("PROPFIND", "/", body, depth="0").status == 400
+
+
+def test_dead_properties_are_kept_moved_copied_and_gone_with_their_resource(
+    client: Client, store: MemoryStore
+) -> None:
+    client("MKCOL", "/d/")
+    client("PUT", "/d/f", b"x")
+    value = '<p:q xml:lang="de">a &amp; <b xmlns="urn:b">c</b></p:q>'
+    assert text(client("PROPPATCH", "/d/f", patch("set", value)), "/d/f", "q", "urn:p") is None
+    client("PUT", "/d/f", b"new content")
+    client("COPY", "/d/f", destination="/copy")
+    client("MOVE", "/d/", destination="/e/")
+    client("MOVE", "/copy", destination="/moved")
+    for target in ("/e/f", "/moved"):
+        element = client("PROPFIND", target, prop("q"), depth="0").property(target, "{urn:p}q")
+        assert element is not None
+        assert element.text == "a & "
+        assert element.findtext("{urn:b}b") == "c"
+        assert element.get("{http://www.w3.org/XML/1998/namespace}lang") == "de"
+    assert client("PROPFIND", "/e/", depth="1").property("/e/f", "{urn:p}q") is not None
+    client("DELETE", "/moved")
+    client("PUT", "/moved", b"another")
+    answer = client("PROPFIND", "/moved", prop("q"), depth="0")
+    assert answer.property("/moved", "{urn:p}q") is None
+
+
+def test_proppatch_does_all_or_nothing(client: Client) -> None:
+    client("PUT", "/f", b"x")
+    answer = client("PROPPATCH", "/f", patch("set", "<p:q>1</p:q><D:getetag>2</D:getetag>"))
+    statuses = {
+        element.tag: propstat.findtext(f"{DAV}status")
+        for propstat in answer.multistatus()["/f"].findall(f"{DAV}propstat")
+        for element in propstat.iterfind(f"{DAV}prop/*")
+    }
+    assert statuses == {
+        "{urn:p}q": "HTTP/1.1 424 Failed Dependency",
+        f"{DAV}getetag": "HTTP/1.1 403 Forbidden",
+    }
+    assert client("PROPFIND", "/f", prop("q")).property("/f", "{urn:p}q") is None
+    assert client("PROPPATCH", "/f", patch("remove", "<p:q/>")).status == 207
+    assert client("PROPPATCH", "/missing", patch("set", "<p:q/>")).status == 404
+    assert client("PROPPATCH", "/f", "<nonsense/>").status == 400
+
+
+def test_quota_is_told_and_can_be_left_out(store: MemoryStore) -> None:
+    fill(store, "12345")
+    body = (
+        '<D:propfind xmlns:D="DAV:"><D:prop><D:quota-available-bytes/><D:quota-used-bytes/>'
+        "</D:prop></D:propfind>"
+    )
+    with running_bridge(store, drive=DriveSettings(quota=100)) as bridge:
+        wait_for_usage(bridge)
+        with bridge.client() as client:
+            answer = client("PROPFIND", "/", body, depth="0")
+            assert text(answer, "/", "quota-used-bytes") == "5"
+            assert text(answer, "/", "quota-available-bytes") == "95"
+            assert b"quota" not in client("PROPFIND", "/", depth="0").body
+    unpublished = DriveSettings(quota=100, publish_quota=False)
+    with running_bridge(store, drive=unpublished) as bridge, bridge.client() as client:
+        answer = client("PROPFIND", "/", body, depth="0")
+        assert answer.property("/", f"{DAV}quota-used-bytes") is None
+
+
+# LOCK and UNLOCK
+
+
+def test_a_lock_keeps_others_out_and_lets_its_owner_in(client: Client, store: MemoryStore) -> None:
+    client("PUT", "/f", b"1")
+    token = lock(client, "/f", timeout="Second-180")
+    for method, headers in (
+        ("PUT", {}),
+        ("DELETE", {}),
+        ("PROPPATCH", {}),
+        ("MOVE", {"Destination": "/g"}),
+    ):
+        body = patch("set", "<p:q/>") if method == "PROPPATCH" else None
+        refused = client(method, "/f", body, headers)
+        assert refused.status == 423, method
+        assert b"lock-token-submitted" in refused.body
+    assert client("GET", "/f").status == 200
+    assert client("LOCK", "/f", EXCLUSIVE).status == 423
+    assert client("PUT", "/f", b"2", headers={"If": f"(<{token}>)"}).status == 204
+    assert client("PUT", "/f", b"3", headers={"If": "(<urn:uuid:wrong>)"}).status == 412
+    assert client("UNLOCK", "/f", lock_token=f"<{token}>").status == 204
+    assert client("UNLOCK", "/f", lock_token=f"<{token}>").status == 409
+    assert client("PUT", "/f", b"4").status == 204
+    assert content(store, "f") == b"4"
+
+
+def test_a_lock_on_an_unmapped_url_makes_an_empty_resource(
+    client: Client, store: MemoryStore
+) -> None:
+    answer = client("LOCK", "/new.txt", EXCLUSIVE)
+    assert answer.status == 201
+    assert answer.header("Lock-Token").startswith("<urn:uuid:")
+    assert content(store, "new.txt") == b""
+    assert client("LOCK", "/missing/new.txt", EXCLUSIVE).status == 409
+    assert client("PUT", "/missing/new.txt", b"").status == 409
+    client("MKCOL", "/d/")
+    lock(client, "/d/")
+    assert client("LOCK", "/d/new", EXCLUSIVE).status == 423
+    assert "d/new" not in keys(store)
+
+
+def test_lock_discovery_tells_scope_depth_owner_and_time(client: Client) -> None:
+    client("MKCOL", "/d/")
+    client("PUT", "/d/f", b"")
+    token = lock(client, "/d/", SHARED, timeout="Infinite, Second-10", depth="infinity")
+    body = '<propfind xmlns="DAV:"><prop><lockdiscovery/><supportedlock/></prop></propfind>'
+    found = client("PROPFIND", "/d/f", body, depth="0").property("/d/f", f"{DAV}lockdiscovery")
+    assert found is not None
+    active = f"{DAV}activelock/{DAV}"
+    assert found.findtext(f"{active}locktoken/{DAV}href") == token
+    assert found.findtext(f"{active}lockroot/{DAV}href") == "/d/"
+    assert found.findtext(f"{active}depth") == "infinity"
+    assert found.findtext(f"{active}owner/{DAV}href") == "me"
+    assert found.find(f"{active}lockscope/{DAV}shared") is not None
+    assert (found.findtext(f"{active}timeout") or "").startswith("Second-8")
+
+
+def test_shared_locks_stand_side_by_side_and_one_token_opens(client: Client) -> None:
+    client("PUT", "/f", b"")
+    first, second = lock(client, "/f", SHARED), lock(client, "/f", SHARED)
+    assert client("LOCK", "/f", EXCLUSIVE).status == 423
+    assert client("PUT", "/f", b"x").status == 423
+    for token in (first, second):
+        assert client("PUT", "/f", b"x", headers={"If": f"(<{token}>)"}).status == 204
+
+
+def test_a_refresh_without_a_body_keeps_the_token(client: Client) -> None:
+    client("PUT", "/f", b"")
+    token = lock(client, "/f", timeout="Second-10")
+    answer = client("LOCK", "/f", headers={"If": f"(<{token}>)", "Timeout": "Second-600"})
+    assert answer.status == 200
+    assert answer.headers["Lock-Token"] is None
+    assert token.encode() in answer.body
+    assert b"Second-600" in answer.body
+    assert client("LOCK", "/f").status == 412
+    assert client("LOCK", "/f", headers={"If": "(<urn:uuid:other>)"}).status == 412
+
+
+def test_a_locked_member_stops_a_delete_and_a_move_of_its_tree(
+    client: Client, store: MemoryStore
+) -> None:
+    fill(store, "d/1", "d/2")
+    token = lock(client, "/d/2")
+    for answer in (client("DELETE", "/d/"), client("MOVE", "/d/", destination="/e/")):
+        response = answer.multistatus()["/d/2"]
+        assert response.findtext(f"{DAV}status") == "HTTP/1.1 423 Locked"
+    assert keys(store) == ["d/1", "d/2"]
+    shown = {"If": f"</d/2> (<{token}>)"}
+    assert client("MOVE", "/d/", destination="/e/", headers=shown).status == 201
+    assert client("PUT", "/e/2", b"").status == 204
+
+
+def test_a_shallow_lock_on_a_collection_protects_its_membership(client: Client) -> None:
+    client("MKCOL", "/d/")
+    client("PUT", "/d/old", b"")
+    token = lock(client, "/d/", depth="0")
+    assert client("PUT", "/d/new", b"").status == 423
+    assert client("DELETE", "/d/old").status == 423
+    assert client("PUT", "/d/old", b"changed").status == 204
+    assert client("PUT", "/d/new", b"", headers={"If": f"</d/> (<{token}>)"}).status == 201
+
+
+def test_a_deep_lock_over_a_locked_member_is_refused_naming_it(client: Client) -> None:
+    client("MKCOL", "/d/")
+    client("PUT", "/d/f", b"")
+    lock(client, "/d/f")
+    answer = client("LOCK", "/d/", EXCLUSIVE).multistatus()
+    assert answer["/d/f"].findtext(f"{DAV}status") == "HTTP/1.1 423 Locked"
+    assert answer["/d/"].findtext(f"{DAV}status") == "HTTP/1.1 424 Failed Dependency"
+    assert client("LOCK", "/d/", EXCLUSIVE, depth="0").status == 200
+
+
+@pytest.mark.parametrize(
+    "body", ["<x/>", '<lockinfo xmlns="DAV:"/>', EXCLUSIVE.replace("exclusive", "other"), "<"]
+)
+def test_lock_refuses_what_is_no_lockinfo(client: Client, body: str) -> None:
+    assert client("LOCK", "/f", body).status == 400
+    assert client("HEAD", "/f").status == 404
+
+
+# All verbs
+
+
+RESERVED = "/.davbridge.properties.json"
+
+
+@pytest.mark.parametrize("target", [RESERVED, RESERVED.upper(), "/.davbridge", "/.davbridge/x"])
+def test_no_verb_reaches_a_reserved_name(client: Client, store: MemoryStore, target: str) -> None:
+    fill(store, "f")
+    client("PROPPATCH", "/f", patch("set", "<p:q/>"))
+    before = {key: content(store, key) for key in keys(store)}
+    assert set(before) == {"f", RESERVED[1:]}
+    assert client("GET", target).status == 404
+    assert client("PROPFIND", target).status == 404
+    assert client("DELETE", target).status == 404
+    for method, body in (("PUT", "x"), ("MKCOL", None), ("LOCK", EXCLUSIVE)):
+        assert client(method, target, body).status in (403, 409), method
+    assert client("MOVE", "/f", destination=target).status in (403, 409)
+    assert client("COPY", "/f", destination=target).status in (403, 409)
+    assert {key: content(store, key) for key in keys(store)} == before
+    assert list(client("PROPFIND", "/", depth="1").multistatus()) == ["/", "/f"]
+
+
+def test_dot_segments_and_encoded_slashes_create_nothing(
+    client: Client, store: MemoryStore
+) -> None:
+    for target in ("/a%2Fb", "/%2e%2e/a", "/a/../b", "/.", "/%00"):
+        for method in ("PUT", "MKCOL", "GET", "PROPFIND"):
+            assert client(method, target).status in (400, 404), (method, target)
+    assert keys(store) == []
+
+
+def test_a_prefix_confines_the_drive(store: MemoryStore) -> None:
+    fill(store, "in/f", "out", "in-", "inside/g")
+    with running_bridge(store, prefix="in/") as bridge, bridge.client() as client:
+        assert list(client("PROPFIND", "/", depth="1").multistatus()) == ["/", "/f"]
+        assert client("MOVE", "/f", destination="/g").status == 201
+        assert client("GET", "/../out").status == 400
+    assert keys(store) == ["in-", "in/g", "inside/g", "out"]
+
+
+def test_a_read_only_drive_reads_and_refuses_to_write(store: MemoryStore) -> None:
+    fill(store, "f")
+    read_only = DriveSettings(read_only=True)
+    with running_bridge(store, drive=read_only) as bridge, bridge.client() as client:
+        options = client("OPTIONS", "/")
+        assert options.header("DAV") == "1"
+        assert "PUT" not in options.header("Allow")
+        assert client("GET", "/f").body == b"f"
+        assert client("PROPFIND", "/", depth="1").status == 207
+        for method in ("PUT", "DELETE", "MKCOL", "LOCK", "PROPPATCH", "MOVE", "COPY"):
+            assert client(method, "/f", destination="/g").status == 403
+    assert keys(store) == ["f"]
+
+
+def text(answer: Answer, href: str, name: str, namespace: str = "DAV:") -> str | None:
+    element = answer.property(href, f"{{{namespace}}}{name}")
+    assert element is not None, (href, name, answer.body)
+    return element.text
+
+
+def wait_for_usage(bridge: Bridge) -> None:
+    for _ in range(500):
+        if bridge.namespace.used_bytes() is not None:
+            return
+        time.sleep(0.01)
+    raise AssertionError("the use of space was never counted")
