@@ -16,7 +16,8 @@ from davbridge.errors import (
     UnavailableError,
 )
 from davbridge.paths import parse
-from davbridge.store.base import DIRECTORY_TYPE
+from davbridge.store.base import DIRECTORY_TYPE, Attributes
+from davbridge.tree.plan import deletion_order
 from tests.tree.conftest import Drive
 
 Fault = Callable[[str, str], StoreError | None]
@@ -295,6 +296,37 @@ class TestFailures:
         with pytest.raises(AccessDeniedError):
             drive.tree.move(parse("/f"), parse("/t"))
         assert "f" in drive.stored()
+
+
+class TestStoresThatKeepFolders:
+    def test_an_empty_marker_that_cannot_be_copied_is_written(self, drive: Drive) -> None:
+        drive.outside("s/", "s/d/", "s/a")
+        drive.store.fault = lambda operation, key: (
+            NotFoundError(key) if operation == "copy" and key.endswith("/") else None
+        )
+        assert drive.tree.move(parse("/s"), parse("/t")) == []
+        assert drive.stored() == ["t/", "t/a", "t/d/"]
+        assert drive.content_type("t/d/") == DIRECTORY_TYPE
+
+    def test_one_with_content_is_a_failure(self, drive: Drive) -> None:
+        drive.bucket.put_object("s/", b"notes", Attributes())
+        drive.store.fault = lambda operation, key: (
+            NotFoundError(key) if operation == "copy" else None
+        )
+        assert [f.path for f in drive.tree.move(parse("/s"), parse("/t"))] == [("s",)]
+        assert drive.stored() == ["s/"]
+
+    def test_markers_are_deleted_after_what_is_inside_listed_or_not(self) -> None:
+        going = ["m/s/", "m/s/a/b/c", "m/s/a/d", "m/s/e/"]
+        assert deletion_order(going, "m/s/", ()) == [
+            *("m/s/a/b/c", "m/s/a/d"),
+            *("m/s/e/", "m/s/a/b/", "m/s/a/", "m/s/"),
+        ]
+
+    def test_markers_of_what_stays_are_not_named(self) -> None:
+        going = ["s/a/b/c", "s/x"]
+        assert deletion_order(going, "s/", ["s/a/stays"]) == ["s/a/b/c", "s/x", "s/a/b/"]
+        assert deletion_order(["s/a/b"], None, ()) == ["s/a/b"]
 
 
 def test_copies_run_in_parallel(drive: Drive) -> None:

@@ -1,0 +1,137 @@
+"""The namespace over real stores: one that is nearly AWS, and one that keeps folders.
+
+SeaweedFS can't hold ``a`` and ``a/`` at once, doesn't copy markers, and shows a folder that lost
+its last member on, until its marker is deleted.
+"""
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from davbridge.paths import parse
+from davbridge.store.base import DIRECTORY_TYPE, Attributes
+from davbridge.store.s3 import S3Store
+from davbridge.tree.namespace import Namespace
+from tests.support.endpoints import s3_client
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+
+class Bucket:
+    """A namespace without a cache, and the bucket as other programs see it."""
+
+    def __init__(self, client: "S3Client", name: str, store: S3Store) -> None:
+        self.client = client
+        self.name = name
+        self.tree = Namespace(store)
+
+    def outside(self, *keys: str) -> None:
+        for key in keys:
+            self.client.put_object(Bucket=self.name, Key=key, Body=key.encode())
+
+    def mkcol(self, *paths: str) -> None:
+        for path in paths:
+            self.tree.make_collection(parse(path))
+
+    def put(self, path: str) -> None:
+        writer = self.tree.open_writer(parse(path), Attributes())
+        writer.write(path.encode())
+        writer.commit()
+
+    def shown(self, path: str = "") -> list[str]:
+        """All paths; those of collections end in ``/``."""
+        shown = []
+        for member in self.tree.members(parse(path)):
+            inside = "/".join(member.path)
+            shown += [f"{inside}/", *self.shown(inside)] if member.is_collection else [inside]
+        return sorted(shown)
+
+
+@pytest.fixture(params=["moto_server", "seaweedfs"])
+def bucket(request: pytest.FixtureRequest, bucket_name: str) -> Iterator[Bucket]:
+    client = s3_client(request.getfixturevalue(request.param))
+    client.create_bucket(Bucket=bucket_name)
+    with S3Store(client, bucket_name) as store:
+        bucket = Bucket(client, bucket_name, store)
+        yield bucket
+        bucket.tree.close()
+
+
+@pytest.fixture
+def tree(bucket: Bucket) -> Bucket:
+    """A tree of marked and unmarked collections."""
+    bucket.mkcol("/s", "/s/marked", "/s/empty")
+    bucket.put("/s/marked/x")
+    bucket.outside("s/un/marked/y", "s-", "neighbour/z")
+    bucket.tree.update_properties(parse("/s/marked/x"), {"{n}p": "<p/>"})
+    return bucket
+
+
+INSIDE = ["", "empty/", "marked/", "marked/x", "un/", "un/marked/", "un/marked/y"]
+OTHERS = ["neighbour/", "neighbour/z", "s-"]
+
+
+def test_a_copied_tree_is_whole(tree: Bucket) -> None:
+    for _ in range(2):
+        assert tree.tree.copy(parse("/s"), parse("/t")) == []
+        expected = [*OTHERS, *(f"s/{name}" for name in INSIDE), *(f"t/{name}" for name in INSIDE)]
+        assert tree.shown() == sorted(expected)
+    assert tree.tree.properties(parse("/t/marked/x")) == {"{n}p": "<p/>"}
+
+
+def test_a_moved_tree_leaves_nothing(tree: Bucket) -> None:
+    assert tree.tree.move(parse("/s"), parse("/t")) == []
+    assert tree.tree.find(parse("/s")) is None
+    assert tree.shown() == sorted([*OTHERS, *(f"t/{name}" for name in INSIDE)])
+    tree.mkcol("/s")
+
+
+def test_a_deleted_tree_leaves_nothing(tree: Bucket) -> None:
+    assert tree.tree.delete(parse("/s")) == []
+    assert tree.tree.find(parse("/s")) is None
+    assert tree.shown() == OTHERS
+    tree.put("/s")
+
+
+def test_a_file_replaces_a_tree(tree: Bucket) -> None:
+    assert tree.tree.move(parse("/s-"), parse("/s")) == []
+    assert tree.shown() == ["neighbour/", "neighbour/z", "s"]
+
+
+def test_a_tree_replaces_a_file(tree: Bucket) -> None:
+    assert tree.tree.move(parse("/s"), parse("/s-")) == []
+    assert tree.shown() == sorted(["neighbour/", "neighbour/z", *(f"s-/{n}" for n in INSIDE)])
+
+
+def test_a_tree_replaces_a_tree(tree: Bucket) -> None:
+    tree.outside("t/old/x", "t/marked/old", "t/un", "t/empty/full")
+    assert tree.tree.move(parse("/s"), parse("/t")) == []
+    assert tree.shown() == sorted([*OTHERS, *(f"t/{name}" for name in INSIDE)])
+
+
+def test_a_collection_stays_when_its_last_member_goes(tree: Bucket) -> None:
+    assert tree.tree.delete(parse("/s/un/marked/y")) == []
+    assert tree.tree.move(parse("/neighbour/z"), parse("/z")) == []
+    assert tree.shown("/neighbour") == []
+    assert tree.shown("/s/un") == ["s/un/marked/"]
+    keys = {one["Key"] for one in tree.client.list_objects_v2(Bucket=tree.name)["Contents"]}
+    assert {"neighbour/", "s/un/marked/"} <= keys
+
+
+def test_a_directory_object_becomes_a_marker(bucket: Bucket) -> None:
+    bucket.client.put_object(Bucket=bucket.name, Key="x", Body=b"", ContentType=DIRECTORY_TYPE)
+    assert bucket.shown() == ["x/"]
+    bucket.put("/x/y")
+    assert bucket.shown() == ["x/", "x/y"]
+    bucket.tree.delete(parse("/x/y"))
+    assert bucket.shown() == ["x/"]
+
+
+def test_an_empty_folder_suffix_is_a_collection(bucket: Bucket) -> None:
+    bucket.client.put_object(Bucket=bucket.name, Key="x_$folder$", Body=b"")
+    assert bucket.shown() == ["x/"]
+    bucket.put("/x/y")
+    assert bucket.tree.move(parse("/x"), parse("/z")) == []
+    assert bucket.shown() == ["z/", "z/y"]
