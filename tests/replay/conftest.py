@@ -1,0 +1,114 @@
+"""Runs every replay case against davbridge, and against stock WsgiDAV as well.
+
+What a case says of stock WsgiDAV is part of it: ``stock_fails(why)`` on a case that stock WsgiDAV
+must fail, nothing on one that it must pass. A case that is marked and yet passes there has no
+teeth, and is red. The table of what it fails is printed when the tests are through.
+
+A module's ``PENDING`` names the cases that davbridge itself doesn't pass yet, with the reason:
+such a case turns red once it passes, and is then taken off the list.
+"""
+
+import re
+from collections.abc import Generator, Iterator
+from contextlib import ExitStack
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from tests.replay.drives import BridgeDrive, Drive, OpenDrive, Options
+from tests.replay.stock import StockDrive
+
+BRIDGE, STOCK = "davbridge", "stock"
+
+HERE = Path(__file__).parent
+
+_outcomes = pytest.StashKey[dict[str, str | None]]()
+"""Case → why stock WsgiDAV fails it; None where it passes."""
+
+
+@pytest.fixture
+def server(request: pytest.FixtureRequest) -> str:
+    """Which of the two a case is run against."""
+    name: str = request.param
+    return name
+
+
+@pytest.fixture
+def open_drive(server: str, tmp_path: Path) -> Iterator[OpenDrive]:
+    """Opens drives with the users and the settings that a case needs."""
+    with ExitStack() as stack:
+
+        def open_one(users: tuple[str, ...] = (), **settings: Any) -> Drive:
+            options = Options(users, settings)
+            drive = StockDrive(options, tmp_path) if server == STOCK else BridgeDrive(options)
+            stack.callback(drive.close)
+            return drive
+
+        yield open_one
+
+
+@pytest.fixture
+def drive(open_drive: OpenDrive) -> Drive:
+    """A drive without users."""
+    return open_drive()
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[_outcomes] = {}
+    config.addinivalue_line("markers", "stock_fails(why): stock WsgiDAV must fail this case")
+    config.addinivalue_line("markers", "bridge_only(why): stock WsgiDAV can't be asked this")
+
+
+def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
+    if "server" in metafunc.fixturenames:
+        is_shared = metafunc.definition.get_closest_marker("bridge_only") is None
+        metafunc.parametrize("server", [BRIDGE, STOCK] if is_shared else [BRIDGE], indirect=True)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if isinstance(item, pytest.Function) and HERE in item.path.parents and not _is_stock(item):
+            pending: dict[str, str] = getattr(item.module, "PENDING", {})
+            reason = pending.get(item.name) or pending.get(item.originalname)
+            if reason:
+                item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(
+    item: pytest.Item, call: pytest.CallInfo[None]
+) -> Generator[None, pytest.TestReport, pytest.TestReport]:
+    report = yield
+    if call.when == "call" and _is_stock(item):
+        _judge(item, report)
+    return report
+
+
+def _judge(item: pytest.Item, report: pytest.TestReport) -> None:
+    """A declared failure of stock WsgiDAV is what the case promised; its absence is a failure."""
+    marker = item.get_closest_marker("stock_fails")
+    case = re.sub(rf"(?<=\[){STOCK}-?|-{STOCK}(?=\])", "", report.nodeid).replace("[]", "")
+    case = case.removeprefix("tests/replay/")
+    item.config.stash[_outcomes][case] = marker.args[0] if marker and report.failed else None
+    if marker and report.failed:
+        report.outcome, report.longrepr = "passed", None
+    elif marker and report.passed:
+        report.outcome = "failed"
+        report.longrepr = f"stock WsgiDAV passes this case: it has no teeth ({marker.args[0]})"
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    outcomes = terminalreporter.config.stash[_outcomes]
+    failed = {case: why for case, why in outcomes.items() if why is not None}
+    if outcomes:
+        terminalreporter.section("replay")
+        total = len(outcomes)
+        terminalreporter.line(f"stock WsgiDAV fails {len(failed)} of {total} cases:")
+    for case, why in failed.items():
+        terminalreporter.line(f"  {case}: {why}")
+
+
+def _is_stock(item: pytest.Item) -> bool:
+    callspec = getattr(item, "callspec", None)
+    return callspec is not None and callspec.params.get("server") == STOCK
