@@ -294,7 +294,7 @@ def test_secrets_show_in_no_repr(tmp_path: Path) -> None:
         ("[s3]\naddressing = 'x'", "d.toml: s3.addressing must be one of 'auto', 'path', 'virt"),
         ("[embedded]\ndirectory = ''", "d.toml: embedded.directory is no path: ''"),
         ("[embedded]\ndirectory = '~nobody-at-all/x'", "d.toml: embedded.directory names no home"),
-        ("[access]\nusers = 1", "d.toml: access.users must be a list of users, not a whole number"),
+        ("[access]\nusers = 1", "d.toml: access.users must be a list, not a whole number"),
         ("[access]\nusers = [1]", "d.toml: access.users[0] must be a table, not a whole number"),
         ("[access]\nusers = [{}]", "d.toml: access.users[0].name is missing"),
         (

@@ -96,6 +96,18 @@ def require_endpoint(setting: str, value: str) -> None:
         reject(setting, f"must look like https://HOST or http://HOST:PORT, not {value!r}")
 
 
+def require_origin(setting: str, value: str) -> None:
+    require_endpoint(setting, value)
+    if urlsplit(value).path not in ("", "/"):
+        reject(setting, f"must be an origin, without a path: {value!r}")
+
+
+def require_mount_path(setting: str, value: str) -> None:
+    segments = [segment for segment in value.split(DELIMITER) if segment]
+    if not value.startswith(DELIMITER) or not all(map(is_visible, segments)):
+        reject(setting, f"must look like /dav or /, not {value!r}")
+
+
 def require_host(setting: str, value: str) -> None:
     if not _is_address(value) and not _HOST_NAME.fullmatch(value):
         reject(setting, f"must be an address or a host name, not {value!r}")

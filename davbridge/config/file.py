@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, dataclass, fields
 from difflib import get_close_matches
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -113,7 +113,7 @@ def _convert(hint: Any, where: str, value: object, folder: Path) -> object:
     if get_origin(hint) is Literal:
         return _choice(where, value, get_args(hint))
     if get_origin(hint) is tuple:
-        return _users(where, value, folder)
+        return _list(get_args(hint)[0], where, value, folder)
     return _scalar(hint, where, value, folder)
 
 
@@ -159,10 +159,11 @@ def _path(where: str, value: str, folder: Path) -> Path:
         raise SettingError(where, f"names no home folder: {value!r}") from error
 
 
-def _users(where: str, value: object, folder: Path) -> tuple[settings.User, ...]:
+def _list(hint: type, where: str, value: object, folder: Path) -> tuple[object, ...]:
     if not isinstance(value, list):
-        reject(where, f"must be a list of users, not {_kind(value)}")
-    return tuple(_user(f"{where}[{number}]", item, folder) for number, item in enumerate(value))
+        reject(where, f"must be a list, not {_kind(value)}")
+    convert = _user if hint is settings.User else partial(_scalar, hint)
+    return tuple(convert(f"{where}[{number}]", item, folder) for number, item in enumerate(value))
 
 
 def _user(where: str, item: object, folder: Path) -> settings.User:

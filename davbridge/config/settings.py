@@ -88,8 +88,16 @@ class DriveSettings:
     """Whether RFC 4331's properties are there at all (macOS 15.4 may stall on them)."""
     max_file_size: Bytes | None = None
     """Bytes; None: the store's limit."""
+    mount_path: str = "/"
+    """The URL path of the drive's root."""
+    public_origins: tuple[str, ...] = ()
+    """Origins (``https://drive.example.com``) that clients name the drive by where a proxy before
+    it doesn't pass on their Host header."""
 
     def __post_init__(self) -> None:
+        checks.require_mount_path("drive.mount_path", self.mount_path)
+        for origin in self.public_origins:
+            checks.require_origin("drive.public_origins", origin)
         if self.quota is not None:
             checks.require_range("drive.quota", self.quota, 1)
         if self.max_file_size is not None:

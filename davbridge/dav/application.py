@@ -10,11 +10,12 @@ from collections.abc import Callable, Iterable
 from wsgidav.wsgidav_app import WsgiDAVApp
 
 from davbridge.config import DriveSettings
-from davbridge.dav.errors import RefusalError, status_line
+from davbridge.dav.errors import RefusalError
 from davbridge.dav.locks import LockStore, MemoryLockStore
 from davbridge.dav.provider import BucketProvider
 from davbridge.dav.request import Environ, Request
 from davbridge.dav.server import RequestServer, StartResponse
+from davbridge.dav.target import Site
 from davbridge.tree.namespace import Namespace
 
 WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
@@ -23,7 +24,7 @@ WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
 def build(
     namespace: Namespace, drive: DriveSettings, locks: LockStore | None = None
 ) -> WsgiApplication:
-    """The application that serves ``namespace`` at ``/``."""
+    """The application that serves ``namespace`` at the drive's mount path."""
     # It calls every streamed answer an error, and every request a line.
     logging.getLogger("wsgidav").setLevel(logging.CRITICAL)
     provider = BucketProvider(namespace, drive)
@@ -39,28 +40,24 @@ def build(
             "logging": {"enable": False},
         }
     )
-    return _Front(app)
+    return _Front(app, server, provider.site)
 
 
 class _Front:
     """Hands WsgiDAV what it can't misread: a path that is checked, a body that it leaves alone."""
 
-    def __init__(self, app: WsgiApplication) -> None:
+    def __init__(self, app: WsgiApplication, server: RequestServer, site: Site) -> None:
         self._app = app
+        self._server = server
+        self._site = site
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         try:
-            path = Request(environ).path
-        except RefusalError as refusal:
-            return _refuse(refusal, start_response)
+            path = Request(environ, self._site).path
+        except RefusalError:
+            # Outside of the mount, or no URL of anything: no provider is concerned.
+            return self._server(environ, start_response)
         # WSGI's native strings hold bytes as latin-1 (PEP 3333).
         environ["PATH_INFO"] = ("/" + "/".join(path)).encode().decode("latin-1")
         environ["wsgidav.all_input_read"] = 1
         return self._app(environ, start_response)
-
-
-def _refuse(refusal: RefusalError, start_response: StartResponse) -> Iterable[bytes]:
-    kind, body = refusal.body()
-    headers = [("Content-Type", kind), ("Content-Length", str(len(body)))]
-    start_response(status_line(refusal.status), headers)
-    return [body]

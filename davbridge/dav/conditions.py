@@ -72,7 +72,7 @@ def check_if(
         return result is not condition.negated
 
     def list_holds(each: IfList) -> bool:
-        path = each.resource(request.path)
+        path = each.resource(request.path, request.site)
         if path is None:
             return all(condition.negated for condition in each.conditions)
         return all(condition_holds(condition, path) for condition in each.conditions)

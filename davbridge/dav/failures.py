@@ -7,7 +7,7 @@ from davbridge.dav.errors import RefusalError, refusal_of
 from davbridge.dav.exchange import Response, complete
 from davbridge.dav.guard import locked
 from davbridge.dav.locks import Lock
-from davbridge.dav.target import href
+from davbridge.dav.target import Site
 from davbridge.tree.resource import Failure
 
 MemberRefusal = tuple[str, RefusalError]
@@ -20,14 +20,14 @@ def multi_status(refusals: Iterable[MemberRefusal]) -> Response:
     return complete(207, multistatus.CONTENT_TYPE, b"".join(multistatus.document(responses)))
 
 
-def refused_members(locks: Iterable[Lock]) -> Iterator[MemberRefusal]:
+def refused_members(locks: Iterable[Lock], site: Site) -> Iterator[MemberRefusal]:
     """The roots of locks inside a tree, each with 423."""
     for lock in locks:
-        yield href(lock.root, is_collection=lock.is_collection), locked([lock])
+        yield site.href(lock.root, is_collection=lock.is_collection), locked([lock], site)
 
 
-def failed_members(failures: Iterable[Failure]) -> Iterator[MemberRefusal]:
+def failed_members(failures: Iterable[Failure], site: Site) -> Iterator[MemberRefusal]:
     """What the namespace could not deal with. Whether a member is a collection isn't known then:
     its href is the one without a slash."""
     for failure in failures:
-        yield href(failure.path, is_collection=False), refusal_of(failure.error)
+        yield site.href(failure.path, is_collection=False), refusal_of(failure.error)

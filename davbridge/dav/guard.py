@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.locks import Lock, LockStore
 from davbridge.dav.request import Request
-from davbridge.dav.target import href
+from davbridge.dav.target import Site
 from davbridge.paths import ResourcePath
 
 
@@ -44,7 +44,7 @@ class Guard:
     def _require(self, locks: Iterable[Lock]) -> None:
         blocking = self._unopened(locks)
         if blocking:
-            raise locked(blocking)
+            raise locked(blocking, self._request.site)
 
     def _unopened(self, locks: Iterable[Lock]) -> list[Lock]:
         """The locks at whose roots no token of the user's own has been shown.
@@ -60,9 +60,9 @@ class Guard:
         return lock.token in request.submitted_tokens and lock.user == request.user
 
 
-def locked(locks: Iterable[Lock]) -> RefusalError:
+def locked(locks: Iterable[Lock], site: Site) -> RefusalError:
     """423, naming the roots of the locks whose tokens are missing (§16 lock-token-submitted)."""
-    hrefs = dict.fromkeys(href(lock.root, is_collection=lock.is_collection) for lock in locks)
+    hrefs = dict.fromkeys(site.href(lock.root, is_collection=lock.is_collection) for lock in locks)
     return RefusalError(
         423, "the resource is locked", condition="lock-token-submitted", hrefs=tuple(hrefs)
     )

@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.target import parse_tag
+from davbridge.dav.target import Site
 from davbridge.paths import ResourcePath
 
 _LEXEME = re.compile(
@@ -40,9 +40,9 @@ class IfList(NamedTuple):
     def tokens(self) -> Iterator[str]:
         return (condition.token for condition in self.conditions if condition.token)
 
-    def resource(self, request_path: ResourcePath) -> ResourcePath | None:
-        """What the list is about; None for a tag that names nothing on this server."""
-        return request_path if self.tag is None else parse_tag(self.tag)
+    def resource(self, request_path: ResourcePath, site: Site) -> ResourcePath | None:
+        """What the list is about; None for a tag that names nothing on this site."""
+        return request_path if self.tag is None else site.parse_tag(self.tag)
 
 
 def parse_if(value: str) -> tuple[IfList, ...]:

@@ -55,7 +55,7 @@ def _last_modified(resource: BucketMember, _: LockStore) -> str:
 
 
 def _lock_discovery(resource: BucketMember, locks: LockStore) -> str:
-    return lock_discovery(locks.covering(resource.node.path), locks.now())
+    return lock_discovery(locks.covering(resource.node.path), locks.now(), resource.provider.site)
 
 
 def _resource_type(resource: BucketMember, _: LockStore) -> str:

@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from xml.sax.saxutils import escape
 
 from davbridge.dav.locks import Lock
-from davbridge.dav.target import href
+from davbridge.dav.target import Site
 
 
 def _entry(scope: str) -> str:
@@ -17,16 +17,16 @@ def _entry(scope: str) -> str:
 SUPPORTED_LOCK = f"<D:supportedlock>{_entry('exclusive')}{_entry('shared')}</D:supportedlock>"
 
 
-def lock_discovery(locks: Iterable[Lock], now: float) -> str:
+def lock_discovery(locks: Iterable[Lock], now: float, site: Site) -> str:
     """The locks that cover a resource, with the seconds that each has left at ``now``."""
-    active = "".join(_active_lock(lock, now) for lock in locks)
+    active = "".join(_active_lock(lock, now, site) for lock in locks)
     return f"<D:lockdiscovery>{active}</D:lockdiscovery>" if active else "<D:lockdiscovery/>"
 
 
-def _active_lock(lock: Lock, now: float) -> str:
+def _active_lock(lock: Lock, now: float, site: Site) -> str:
     scope = "exclusive" if lock.is_exclusive else "shared"
     depth = "infinity" if lock.is_deep else "0"
-    root = escape(href(lock.root, is_collection=lock.is_collection))
+    root = escape(site.href(lock.root, is_collection=lock.is_collection))
     return (
         "<D:activelock>"
         "<D:locktype><D:write/></D:locktype>"

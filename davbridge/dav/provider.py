@@ -9,6 +9,7 @@ from davbridge import paths
 from davbridge.config import DriveSettings
 from davbridge.dav.errors import refusal_of
 from davbridge.dav.resources import BucketMember, Environ, member_of
+from davbridge.dav.target import Site
 from davbridge.errors import StoreError
 from davbridge.tree.namespace import Namespace
 
@@ -19,6 +20,7 @@ class BucketProvider(DAVProvider):
     def __init__(self, namespace: Namespace, drive: DriveSettings) -> None:
         super().__init__()
         self.namespace = namespace
+        self.site = Site.of(drive.mount_path, drive.public_origins)
         self.publishes_quota = drive.publish_quota
         self._read_only = drive.read_only
 

@@ -13,7 +13,7 @@ from typing import Any, Literal
 
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.if_header import IfList, parse_if
-from davbridge.dav.target import parse_reference, parse_request_target
+from davbridge.dav.target import Site, parse_request_target
 from davbridge.paths import ResourcePath
 
 BLOCK = 256 * 1024
@@ -40,8 +40,9 @@ _TOKEN = re.compile(r"<?([A-Za-z][A-Za-z0-9+.\-]*:[^\s<>]+)>?")
 class Request:
     """One request. Header values are parsed when they are first asked for."""
 
-    def __init__(self, environ: Environ) -> None:
+    def __init__(self, environ: Environ, site: Site) -> None:
         self.environ = environ
+        self.site = site
         self.method: str = environ["REQUEST_METHOD"]
 
     def header(self, name: str) -> str | None:
@@ -51,7 +52,15 @@ class Request:
 
     @cached_property
     def path(self) -> ResourcePath:
-        """What the request target names. Raises RefusalError 400."""
+        """What the request target names. Raises RefusalError 400, or 404 outside of the mount."""
+        path = self.site.resolve(self.url_path)
+        if path is None:
+            raise RefusalError(404, "the drive is elsewhere")
+        return path
+
+    @cached_property
+    def url_path(self) -> ResourcePath:
+        """The path of the request's URL, whether or not it is in the mount. Raises as `path`."""
         return parse_request_target(self.environ["REQUEST_URI"])
 
     @property
@@ -111,7 +120,7 @@ class Request:
         value = self.header("DESTINATION")
         if not value:
             raise RefusalError(400, "a Destination header is needed")
-        return parse_reference(value, host=self.header("HOST") or "")
+        return self.site.parse_destination(value, host=self.header("HOST") or "")
 
     @cached_property
     def timeouts(self) -> list[int | None]:

@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection
 
-from davbridge.dav.target import href
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Resource
 
@@ -45,7 +44,7 @@ class _BucketResource:
 
     @property
     def href(self) -> str:
-        return href(self.node.path, is_collection=self.node.is_collection)
+        return self.provider.site.href(self.node.path, is_collection=self.node.is_collection)
 
     @cached_property
     def namespace(self) -> Namespace:

@@ -10,6 +10,7 @@ import logging
 from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 
+from davbridge.dav import lobby
 from davbridge.dav.errors import RefusalError, refusal_of, status_line
 from davbridge.dav.exchange import Exchange, Response, complete
 from davbridge.dav.locks import LockStore
@@ -55,13 +56,15 @@ class RequestServer:
         self._locks = locks
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        request = Request(environ)
+        request = Request(environ, self._provider.site)
         response = self._respond(request)
         start_response(status_line(response.status), response.headers)
         return [b""] if request.method == "HEAD" else response.body
 
     def _respond(self, request: Request) -> Response:
         try:
+            if request.site.resolve(request.url_path) is None:
+                return lobby.answer(request, request.url_path)
             return self._verb(request)(Exchange(request, self._provider, self._locks))
         except RefusalError as refusal:
             return self._refuse(request, refusal)
@@ -87,6 +90,6 @@ class RequestServer:
     def _refuse(self, request: Request, refusal: RefusalError) -> Response:
         kind, body = refusal.body()
         headers = list(refusal.headers)
-        if refusal.status == HTTPStatus.METHOD_NOT_ALLOWED:
+        if refusal.status == HTTPStatus.METHOD_NOT_ALLOWED and not headers:
             headers.append(allow_header(read_only=self._provider.is_readonly()))
         return complete(refusal.status, kind, body, headers)

@@ -5,6 +5,8 @@ Must not know the namespace. Invariants: a URL is split before it is decoded, so
 back to the path it was made of.
 """
 
+from collections.abc import Iterable
+from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes, urlsplit
 
 from davbridge import paths
@@ -18,15 +20,66 @@ _HREF_SAFE = "!*'(),$@"
 """Beside the unreserved characters. Neither ``+`` (some clients read a space) nor XML's own."""
 
 
-def href(path: ResourcePath, *, is_collection: bool) -> str:
-    """The absolute path that names a resource, percent-encoded; collections end in ``/``."""
-    encoded = "/" + "/".join(quote(segment, safe=_HREF_SAFE) for segment in path)
-    return encoded + "/" if is_collection and path else encoded
+@dataclass(frozen=True, slots=True)
+class Site:
+    """Where among all URLs the drive is: its root's path, and the origins it is known under."""
+
+    mount: ResourcePath = paths.ROOT
+    """The path of the drive's root."""
+    authorities: frozenset[str] = frozenset()
+    """Host names, with ports where they aren't the default ones, that clients reach the drive by
+    while its own Host header says another, as behind a proxy."""
+
+    @classmethod
+    def of(cls, mount_path: str, public_origins: Iterable[str]) -> "Site":
+        """The site of a mount path such as ``/dav``, and origins such as ``https://example.com``."""
+        authorities = (_path_of_absolute(origin)[0] for origin in public_origins)
+        return cls(paths.parse(mount_path), frozenset(authorities))
+
+    def href(self, path: ResourcePath, *, is_collection: bool) -> str:
+        """The absolute path that names a resource, percent-encoded; collections end in ``/``."""
+        segments = self.mount + path
+        encoded = "/" + "/".join(quote(segment, safe=_HREF_SAFE) for segment in segments)
+        return encoded + "/" if is_collection and segments else encoded
+
+    def resolve(self, url_path: ResourcePath) -> ResourcePath | None:
+        """The resource's path of a URL's; None outside of the mount."""
+        depth = len(self.mount)
+        return url_path[depth:] if url_path[:depth] == self.mount else None
+
+    def parse_destination(self, value: str, *, host: str) -> ResourcePath:
+        """The path that a Destination header names: an absolute URI of this site, or a path.
+
+        The scheme isn't compared: behind a proxy that ends TLS it is another one than ours.
+        Raises RefusalError 400, or 502 for another server's resource (RFC 4918 §9.8.5).
+        """
+        raw = value.strip()
+        if not raw.startswith("/"):
+            authority, raw = _path_of_absolute(raw)
+            if authority not in self.authorities | {_normal_authority(host, "")}:
+                raise RefusalError(502, "the destination is on another server")
+        if "?" in raw or "#" in raw:
+            raise RefusalError(400, "a URL with a query or a fragment names no resource here")
+        path = self.resolve(_decode(raw))
+        if path is None:
+            raise RefusalError(502, "the destination is outside of the drive")
+        return path
+
+    def parse_tag(self, value: str) -> ResourcePath | None:
+        """The path that a resource tag of an If header names, whatever its scheme and host.
+
+        A tag compared by path alone survives a proxy; one that names nothing here answers None,
+        and its lists then fail.
+        """
+        try:
+            return self.resolve(_decode(value if value[:1] == "/" else _path_of_absolute(value)[1]))
+        except RefusalError:
+            return None
 
 
 def parse_request_target(target: str) -> ResourcePath:
-    """The path that a raw request target names (RFC 9112 §3.2: origin or absolute form; ``*``,
-    which OPTIONS may ask about, counts as the root).
+    """The URL path of a raw request target (RFC 9112 §3.2: origin or absolute form; ``*``, which
+    OPTIONS may ask about, counts as the root).
 
     ``target`` holds the bytes of the request line as latin-1. Raises RefusalError 400.
     """
@@ -34,35 +87,6 @@ def parse_request_target(target: str) -> ResourcePath:
         return paths.ROOT
     raw = target if target.startswith("/") else _path_of_absolute(target)[1]
     return _decode(raw.split("?", 1)[0])
-
-
-def parse_reference(value: str, *, host: str) -> ResourcePath:
-    """The path that a Destination header names: an absolute URI of this ``host``, or a path.
-
-    The scheme isn't compared: behind a proxy that ends TLS it is another one than ours. Raises
-    RefusalError 400, or 502 for another server's resource (RFC 4918 §9.8.5).
-    """
-    raw = value.strip()
-    if not raw.startswith("/"):
-        authority, raw = _path_of_absolute(raw)
-        if authority != _normal_authority(host, ""):
-            raise RefusalError(502, "the destination is on another server")
-    if "?" in raw or "#" in raw:
-        raise RefusalError(400, "a URL with a query or a fragment names no resource here")
-    return _decode(raw)
-
-
-def parse_tag(value: str) -> ResourcePath | None:
-    """The path that a resource tag of an If header names, whatever its scheme and host.
-
-    A tag compared by path alone survives a proxy; one that names nothing here answers None, and
-    its lists then fail.
-    """
-    try:
-        raw = value if value.startswith("/") else _path_of_absolute(value)[1]
-        return _decode(raw)
-    except RefusalError:
-        return None
 
 
 def _path_of_absolute(uri: str) -> tuple[str, str]:

@@ -6,6 +6,7 @@ The bucket holds the marked folder /d/ with the files f and g. Cold: nothing is 
 
 from collections import Counter
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -166,8 +167,9 @@ def test_a_verb_costs_exactly(store: S3Store, counted: Counted, case: Case, is_w
 
 
 def test_a_listing_costs_one_request_per_1000_entries(store: S3Store, counted: Counted) -> None:
-    for number in range(2500):
-        store.put_object(f"big/{number}", b"x", Attributes())
+    with ThreadPoolExecutor(8) as threads:
+        for number in range(2500):
+            threads.submit(store.put_object, f"big/{number}", b"x", Attributes("text/plain"))
     with running_bridge(store) as bridge, bridge.client() as client:
         for expected in (3, 0):
             counted.requests.clear()

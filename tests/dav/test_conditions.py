@@ -8,6 +8,7 @@ import pytest
 from davbridge.dav.conditions import check_http, check_if, entity_tag, http_date, range_applies
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.request import Request
+from davbridge.dav.target import Site
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
 from davbridge.tree.resource import Resource
@@ -21,7 +22,7 @@ FOLDER = Resource(("d",), None)
 
 def request(method: str = "GET", target: str = "/f", **headers: str) -> Request:
     environ = {f"HTTP_{name}": value for name, value in headers.items()}
-    return Request({"REQUEST_METHOD": method, "REQUEST_URI": target, **environ})
+    return Request({"REQUEST_METHOD": method, "REQUEST_URI": target, **environ}, Site())
 
 
 def test_dates_and_tags_are_written_as_http_has_them() -> None:

@@ -7,6 +7,7 @@ import pytest
 
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.if_header import IfCondition, IfList, parse_if
+from davbridge.dav.target import Site
 
 
 def test_untagged_lists_are_about_the_request_uri() -> None:
@@ -15,12 +16,12 @@ def test_untagged_lists_are_about_the_request_uri() -> None:
         IfList(None, (IfCondition("urn:x", None, False), IfCondition(None, '"e1"', False))),
         IfList(None, (IfCondition("urn:y", None, True), IfCondition(None, 'W/"e2"', False))),
     )
-    assert lists[0].resource(("a",)) == ("a",)
+    assert lists[0].resource(("a",), Site()) == ("a",)
 
 
 def test_a_tag_holds_for_the_lists_up_to_the_next_tag() -> None:
     lists = parse_if('<http://h/a> (<urn:x>) (["e"]) </b%20c/> (<urn:y>)')
-    assert [each.resource(("r",)) for each in lists] == [("a",), ("a",), ("b c",)]
+    assert [each.resource(("r",), Site()) for each in lists] == [("a",), ("a",), ("b c",)]
     assert [list(each.tokens) for each in lists] == [["urn:x"], [], ["urn:y"]]
 
 

@@ -6,7 +6,9 @@ from hypothesis import strategies as st
 
 from davbridge import paths
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.target import href, parse_reference, parse_request_target, parse_tag
+from davbridge.dav.target import Site, parse_request_target
+
+SITE = Site()
 
 segments = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="/\0"), min_size=1)
 resource_paths = st.lists(segments.filter(lambda s: s not in (".", "..")), max_size=5).map(tuple)
@@ -14,19 +16,19 @@ resource_paths = st.lists(segments.filter(lambda s: s not in (".", "..")), max_s
 
 @given(resource_paths, st.booleans())
 def test_an_href_is_ascii_and_parses_back(path: paths.ResourcePath, is_collection: bool) -> None:
-    text = href(path, is_collection=is_collection)
+    text = SITE.href(path, is_collection=is_collection)
     assert text.isascii()
     assert "<" not in text
     assert "&" not in text
     assert parse_request_target(text) == path
-    assert parse_reference(text, host="h") == path
-    assert parse_tag(f"https://elsewhere:8443{text}") == path
+    assert SITE.parse_destination(text, host="h") == path
+    assert SITE.parse_tag(f"https://elsewhere:8443{text}") == path
 
 
 def test_collections_end_in_one_slash_and_the_root_is_one() -> None:
-    assert href(("a", "b"), is_collection=True) == "/a/b/"
-    assert href(("a", "b"), is_collection=False) == "/a/b"
-    assert href((), is_collection=True) == "/"
+    assert SITE.href(("a", "b"), is_collection=True) == "/a/b/"
+    assert SITE.href(("a", "b"), is_collection=False) == "/a/b"
+    assert SITE.href((), is_collection=True) == "/"
 
 
 @pytest.mark.parametrize(
@@ -67,7 +69,7 @@ def test_a_target_that_names_nothing_unambiguous_is_refused(target: str) -> None
     ["http://h:80/a", "https://H/a", "/a", "https://user:pw@h/a", " http://h/a "],
 )
 def test_a_destination_on_this_host_is_taken_whatever_the_scheme(value: str) -> None:
-    assert parse_reference(value, host="h") == ("a",)
+    assert SITE.parse_destination(value, host="h") == ("a",)
 
 
 @pytest.mark.parametrize(
@@ -83,5 +85,21 @@ def test_a_destination_on_this_host_is_taken_whatever_the_scheme(value: str) -> 
 )
 def test_a_destination_elsewhere_or_malformed_is_refused(value: str, status: int) -> None:
     with pytest.raises(RefusalError) as refusal:
-        parse_reference(value, host="h")
+        SITE.parse_destination(value, host="h")
     assert refusal.value.status == status
+
+
+def test_a_mounted_site_is_entered_and_left_by_its_path_alone() -> None:
+    site = Site.of("/dav/x", ["https://drive.example.com", "http://inner:8080/"])
+    assert site.href(("a",), is_collection=True) == "/dav/x/a/"
+    assert site.href((), is_collection=True) == "/dav/x/"
+    assert site.resolve(("dav", "x")) == ()
+    assert site.resolve(("dav", "xy")) is None
+    assert site.parse_tag("/dav/x/a") == ("a",)
+    assert site.parse_tag("/a") is None
+    for authority in ("drive.example.com", "DRIVE.example.com:443", "inner:8080", "h"):
+        assert site.parse_destination(f"https://{authority}/dav/x/a", host="h") == ("a",)
+    for value in ("http://h/a", "http://inner/dav/x/a"):
+        with pytest.raises(RefusalError) as refusal:
+            site.parse_destination(value, host="h")
+        assert refusal.value.status == 502

@@ -18,9 +18,9 @@ def delete(exchange: Exchange) -> Response:
     exchange.guard.require_membership(path)
     blocking = exchange.guard.blocking_below(path)
     if blocking:
-        return multi_status(refused_members(blocking))
+        return multi_status(refused_members(blocking, exchange.request.site))
     failures = exchange.namespace.delete(path)
     if failures:
-        return multi_status(failed_members(failures))
+        return multi_status(failed_members(failures, exchange.request.site))
     exchange.locks.release_tree(path)
     return empty(204)

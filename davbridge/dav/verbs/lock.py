@@ -13,7 +13,6 @@ from davbridge.dav.locks import Lock, LockConflictError
 from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.multistatus import CONTENT_TYPE
 from davbridge.dav.resources import guess_type
-from davbridge.dav.target import href
 from davbridge.dav.xml import DAV, parse_document, refuse, serialise
 from davbridge.errors import PreconditionFailedError
 from davbridge.store.base import IF_ABSENT, Attributes
@@ -128,24 +127,25 @@ def _create_empty(exchange: Exchange, wanted: Lock) -> bool:
 
 
 def _granted(exchange: Exchange, granted: Lock, status: int, headers: Headers) -> Response:
-    discovery = lock_discovery([granted], exchange.locks.now())
+    discovery = lock_discovery([granted], exchange.locks.now(), exchange.request.site)
     body = f'<?xml version="1.0" encoding="utf-8"?>\n<D:prop xmlns:D="DAV:">{discovery}</D:prop>\n'
     return complete(status, CONTENT_TYPE, body.encode(), headers)
 
 
 def _conflict(exchange: Exchange, conflict: LockConflictError) -> Response:
     """423 for a lock that covers the URL; 207 for locks inside it (§9.10.9)."""
+    site = exchange.request.site
     refusals = {
-        href(each.root, is_collection=each.is_collection): RefusalError(
+        site.href(each.root, is_collection=each.is_collection): RefusalError(
             423, "locked", condition="no-conflicting-lock"
         )
         for each in conflict.locks
         if not each.covers(exchange.path)
     }
     if len(refusals) < len({each.root for each in conflict.locks}):
-        hrefs = [href(each.root, is_collection=each.is_collection) for each in conflict.locks]
+        hrefs = [site.href(each.root, is_collection=each.is_collection) for each in conflict.locks]
         raise RefusalError(
             423, "another lock is there", condition="no-conflicting-lock", hrefs=hrefs
         )
-    own = href(exchange.path, is_collection=True)
+    own = site.href(exchange.path, is_collection=True)
     return multi_status([*refusals.items(), (own, RefusalError(424, "a member is locked"))])

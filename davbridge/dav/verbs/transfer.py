@@ -19,7 +19,7 @@ def copy(exchange: Exchange) -> Response:
         exchange.path, exchange.request.destination, recursive=depth != "0"
     )
     if failures:
-        return multi_status(failed_members(failures))
+        return multi_status(failed_members(failures, exchange.request.site))
     return _done(exchange, target)
 
 
@@ -36,11 +36,11 @@ def move(exchange: Exchange) -> Response:
     exchange.guard.require_membership(path)
     blocking = exchange.guard.blocking_below(path)
     if blocking:
-        return multi_status(refused_members(blocking))
+        return multi_status(refused_members(blocking, exchange.request.site))
     target = _admit(exchange, node)
     failures = exchange.namespace.move(path, exchange.request.destination)
     if failures:
-        return multi_status(failed_members(failures))
+        return multi_status(failed_members(failures, exchange.request.site))
     exchange.locks.release_tree(path)
     return _done(exchange, target)
 

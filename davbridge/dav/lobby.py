@@ -1,0 +1,35 @@
+"""What is above the mount: nothing, but clients walk through it.
+
+Windows and GNOME ask about every parent up to ``/`` before they open a share at ``/dav/``, and
+give up where one of them is an error. So the collections on the way to the mount can be looked
+at, each with the next as its only member.
+"""
+
+from davbridge.dav import multistatus
+from davbridge.dav.errors import RefusalError
+from davbridge.dav.exchange import Response, complete, empty
+from davbridge.dav.multistatus import PropStat
+from davbridge.dav.request import Request
+from davbridge.dav.target import Site
+from davbridge.paths import ResourcePath
+
+ALLOW = ("Allow", "OPTIONS, PROPFIND")
+COLLECTION = "<D:resourcetype><D:collection/></D:resourcetype>"
+
+
+def answer(request: Request, path: ResourcePath) -> Response:
+    """What a request for the URL path above the mount gets. Raises RefusalError."""
+    site = request.site
+    if request.method == "OPTIONS":
+        return empty(200, [("DAV", "1, 2"), ("MS-Author-Via", "DAV"), ALLOW])
+    if path != site.mount[: len(path)]:
+        raise RefusalError(404, "the drive is elsewhere")
+    if request.method != "PROPFIND":
+        raise RefusalError(405, "the drive is further inside", headers=[ALLOW])
+    shown = [path] if request.depth == "0" else [path, site.mount[: len(path) + 1]]
+    above = Site()
+    responses = [
+        multistatus.response(above.href(each, is_collection=True), [PropStat(200, [COLLECTION])])
+        for each in shown
+    ]
+    return complete(207, multistatus.CONTENT_TYPE, b"".join(multistatus.document(responses)))
