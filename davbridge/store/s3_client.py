@@ -7,6 +7,8 @@ Invariants: nothing is sent but S3 requests, and what the credential chain needs
 for many threads and holds a connection for each of them.
 """
 
+import base64
+import hashlib
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -67,6 +69,12 @@ def fast_timestamp(value: str) -> datetime:
     return parsed
 
 
+def add_content_md5(params: dict[str, Any], **_: Any) -> None:
+    """For stores older than the checksum headers that botocore sends in its place."""
+    digest = hashlib.md5(params["body"], usedforsecurity=False).digest()
+    params["headers"]["Content-MD5"] = base64.b64encode(digest).decode()
+
+
 def _build(settings: S3Settings, pool_size: int) -> "S3Client":
     core = botocore.session.Session(profile=settings.profile)
     core.get_component("response_parser_factory").set_parser_defaults(
@@ -85,6 +93,7 @@ def _build(settings: S3Settings, pool_size: int) -> "S3Client":
     events: Any = client.meta.events
     # It costs a round trip per PUT, for bodies that are at hand and small.
     events.unregister("before-call.s3", add_expect_header)
+    events.register_last("before-call.s3.DeleteObjects", add_content_md5)
     if credentials:
         events.register("needs-retry.s3", credentials.retry_if_renewed)
     return client

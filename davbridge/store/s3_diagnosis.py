@@ -6,6 +6,7 @@ Invariants: an explanation is one line, names what was asked (endpoint, bucket, 
 no secret.
 """
 
+import re
 from typing import TYPE_CHECKING, Any, NamedTuple
 
 from botocore.exceptions import (
@@ -69,6 +70,9 @@ _BY_CODE_OF_CREATION = {
     "TooManyBuckets": "bucket {bucket!r} doesn't exist, and the account may have no more: "
     "delete one, or choose one that exists",
 }
+
+_CONNECTION = re.compile(r"^\w+Connection\([^)]*\): ")
+"""How urllib3 begins what it says: with the host, which the sentence has named already."""
 
 _UNREACHABLE = (
     EndpointConnectionError,
@@ -154,7 +158,9 @@ def _explain_answer(error: ClientError, situation: Situation) -> str:
     if code in _BY_CODE:
         return situation.tell(_BY_CODE[code])
     if code.isdecimal() or not code:
-        return not_s3(situation, f"HTTP {status_of(error)}")
+        # botocore turns a 200 whose body is no XML into a 500.
+        status = status_of(error)
+        return not_s3(situation, f"HTTP {status}" if status != 500 else "")
     return situation.tell("{endpoint} refused bucket {bucket!r}: ") + one_line(error)
 
 
@@ -181,7 +187,9 @@ def _reason(error: Exception) -> str:
     """What the network said; botocore's own words repeat the whole URL."""
     cause = getattr(error, "kwargs", {}).get("error")
     reason = getattr(cause, "reason", None) or cause
-    return one_line(reason) if isinstance(reason, Exception) else type(error).__name__
+    if not isinstance(reason, Exception):
+        return type(error).__name__
+    return _CONNECTION.sub("", one_line(reason))
 
 
 def _span(skew: float) -> str:

@@ -42,9 +42,13 @@ def write(
     block: int = 256 * 1024,
 ) -> ObjectRow:
     writer = store.open_writer(key, attributes or Attributes(), condition, length=length)
-    for start in range(0, len(body), block):
-        writer.write(body[start : start + block])
-    return writer.commit()
+    try:
+        for start in range(0, len(body), block):
+            writer.write(body[start : start + block])
+        return writer.commit()
+    except BaseException:
+        writer.abort()
+        raise
 
 
 def test_put_replaces(store: ObjectStore) -> None:

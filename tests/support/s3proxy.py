@@ -5,6 +5,7 @@ behind it, it is a server of canned answers.
 """
 
 import http.client
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -15,6 +16,8 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from types import MappingProxyType
 from typing import NamedTuple
 from urllib.parse import urlsplit
+
+import trustme
 
 
 class Request(NamedTuple):
@@ -75,18 +78,22 @@ class S3Proxy:
     url: str = ""
     rule: Rule = _no_fault
     requests: list[Request] = field(default_factory=list)
+    bodies: list[bytes] = field(default_factory=list)
 
     def reset(self) -> None:
         self.rule = _no_fault
         self.requests.clear()
+        self.bodies.clear()
 
     def count(self, method: str) -> int:
         return sum(request.method == method for request in self.requests)
 
 
 @contextmanager
-def s3_proxy(upstream: str | None) -> Iterator[S3Proxy]:
-    """A running proxy, on loopback."""
+def s3_proxy(
+    upstream: str | None, certificate: trustme.LeafCert | None = None
+) -> Iterator[S3Proxy]:
+    """A running proxy, on loopback; with a certificate, by TLS."""
     proxy = S3Proxy(upstream)
 
     class Handler(_Handler):
@@ -95,6 +102,11 @@ def s3_proxy(upstream: str | None) -> Iterator[S3Proxy]:
     Handler.proxy = proxy
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
     proxy.url = f"http://127.0.0.1:{server.server_address[1]}"
+    if certificate:
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        certificate.configure_cert(context)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+        proxy.url = proxy.url.replace("http:", "https:")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
@@ -113,6 +125,7 @@ class _Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         request = Request(self.command, self.path, self.headers)
         self.proxy.requests.append(request)
+        self.proxy.bodies.append(body)
         fault = self.proxy.rule(request)
         self.close_connection = True
         if isinstance(fault, Answer):

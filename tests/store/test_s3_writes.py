@@ -1,0 +1,224 @@
+"""Writes whose requests fail, or whose answers are lost."""
+
+import pytest
+
+from davbridge.errors import (
+    OutOfSpaceError,
+    PreconditionFailedError,
+    StoreError,
+    UnavailableError,
+)
+from davbridge.store.base import IF_ABSENT, Attributes, Condition
+from davbridge.store.s3 import S3Store
+from davbridge.store.s3_multipart import MIB, PART_SIZE, part_size
+from tests.store.test_contract_listing import keys
+from tests.store.test_contract_reading import drain
+from tests.store.test_contract_writing import LONG, write
+from tests.support.s3proxy import Cut, Fault, Lose, Request, S3Proxy, error, once
+from tests.support.stores import SMALL_PART
+
+
+def requests(proxy: S3Proxy) -> list[str]:
+    return [request.method for request in proxy.requests]
+
+
+def open_uploads(store: S3Store, proxy: S3Proxy) -> int:
+    """How many multipart uploads the store still knows, found by aborting them all."""
+    proxy.reset()
+    return store.abort_stale_uploads("")
+
+
+def test_a_body_of_one_part_is_one_request(proxied: S3Store, proxy: S3Proxy) -> None:
+    write(proxied, "a", bytes(SMALL_PART), length=SMALL_PART)
+    assert requests(proxy) == ["PUT"]
+    assert proxy.requests[0].headers["Expect"] is None
+
+
+def test_a_long_body_is_sent_in_parts(proxied: S3Store, proxy: S3Proxy) -> None:
+    write(proxied, "a", LONG)
+    assert sorted(requests(proxy)) == ["HEAD", "POST", "POST", "PUT", "PUT", "PUT"]
+
+
+def test_part_sizes_stay_within_what_s3_takes() -> None:
+    limit = 5 * 1024**4
+    assert part_size(0, 1) == part_size(0, None) == PART_SIZE == 16 * MIB
+    assert -(-limit // part_size(0, limit)) <= 10_000
+    assert {part_size(number, limit) for number in range(10_000)} == {part_size(0, limit)}
+    assert sum(part_size(number, None) for number in range(10_000)) > limit
+    assert part_size(999, None) == PART_SIZE
+    assert part_size(1000, None) == 2 * PART_SIZE
+
+
+@pytest.mark.parametrize("failing", [1, 2, 3])
+def test_a_part_that_fails_leaves_nothing(proxied: S3Store, proxy: S3Proxy, failing: int) -> None:
+    proxied.put_object("a", b"old", Attributes())
+
+    def rule(request: Request) -> Fault | None:
+        is_part = request.method == "PUT" and f"partNumber={failing}" in request.target
+        return error("QuotaExceeded", 403) if is_part else None
+
+    proxy.rule = rule
+    with pytest.raises(OutOfSpaceError):
+        write(proxied, "a", LONG)
+    assert open_uploads(proxied, proxy) == 0
+    assert drain(proxied.get_object("a")) == b"old"
+
+
+def test_a_failed_completion_leaves_nothing(proxied: S3Store, proxy: S3Proxy) -> None:
+    proxy.rule = lambda request: (
+        error("AccessDenied", 403)
+        if request.method == "POST" and "uploadId" in request.target
+        else None
+    )
+    with pytest.raises(StoreError):
+        write(proxied, "a", LONG)
+    assert open_uploads(proxied, proxy) == 0
+    assert keys(proxied) == []
+
+
+def test_an_abort_is_tried_again(proxied: S3Store, proxy: S3Proxy) -> None:
+    proxy.rule = once("DELETE", "uploadId", error("AccessDenied", 403))
+    writer = proxied.open_writer("a", Attributes())
+    writer.write(LONG)
+    writer.abort()
+    assert proxy.count("DELETE") == 2
+    assert open_uploads(proxied, proxy) == 0
+
+
+def test_an_abort_that_fails_for_good_raises_nothing(
+    proxied: S3Store, proxy: S3Proxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy.rule = lambda request: error("AccessDenied", 403) if request.method == "DELETE" else None
+    writer = proxied.open_writer("a", Attributes())
+    writer.write(LONG)
+    writer.abort()
+    assert "not aborted" in caplog.text
+    assert open_uploads(proxied, proxy) == 1
+
+
+def test_a_copy_in_parts_that_fails_leaves_nothing(proxied: S3Store, proxy: S3Proxy) -> None:
+    source = write(proxied, "a", LONG)
+    proxy.rule = once("PUT", "partNumber=2", error("AccessDenied", 403))
+    with pytest.raises(StoreError):
+        proxied.copy_object(source, "b")
+    assert open_uploads(proxied, proxy) == 0
+    assert keys(proxied) == ["a"]
+
+
+def test_a_conditional_put_whose_answer_is_lost_is_not_refused(
+    proxied: S3Store, proxy: S3Proxy
+) -> None:
+    proxy.rule = once("PUT", "/a", Lose())
+    row = proxied.put_object("a", b"body", Attributes(), IF_ABSENT)
+    assert requests(proxy) == ["PUT", "PUT", "HEAD"]
+    assert row == proxied.head_object("a").row
+
+
+def test_an_overwrite_whose_answer_is_lost_is_not_refused(proxied: S3Store, proxy: S3Proxy) -> None:
+    old = proxied.put_object("a", b"old", Attributes())
+    proxy.rule = once("PUT", "/a", Lose())
+    row = write(proxied, "a", b"new", None, Condition(if_match=old.etag))
+    assert row == proxied.head_object("a").row
+    assert drain(proxied.get_object("a")) == b"new"
+
+
+def test_a_refusal_after_a_retry_is_believed_where_the_object_is_anothers(
+    proxied: S3Store, proxy: S3Proxy
+) -> None:
+    proxied.put_object("a", b"same", Attributes(), IF_ABSENT)
+    proxy.rule = once("PUT", "/a", error("InternalError", 500))
+    with pytest.raises(PreconditionFailedError):
+        proxied.put_object("a", b"same", Attributes(), IF_ABSENT)
+
+
+def test_a_completion_whose_answer_is_lost_is_not_refused(proxied: S3Store, proxy: S3Proxy) -> None:
+    proxy.rule = once("POST", "uploadId", Lose(), error("NoSuchUpload", 404))
+    row = write(proxied, "a", LONG)
+    assert row == proxied.head_object("a").row
+    assert drain(proxied.get_object("a")) == LONG
+
+
+def test_a_completion_that_is_never_answered_is_looked_after(
+    proxied: S3Store, proxy: S3Proxy
+) -> None:
+    proxy.rule = once("POST", "uploadId", *[Lose()] * 4)
+    write(proxied, "a", LONG)
+    assert drain(proxied.get_object("a")) == LONG
+
+
+def test_a_conflict_is_tried_again(proxied: S3Store, proxy: S3Proxy) -> None:
+    proxy.rule = once("PUT", "/a", *[error("ConditionalRequestConflict", 409)] * 2)
+    proxied.put_object("a", b"body", Attributes(), IF_ABSENT)
+    assert drain(proxied.get_object("a")) == b"body"
+
+
+def test_a_lasting_conflict_is_a_failed_precondition(proxied: S3Store, proxy: S3Proxy) -> None:
+    proxy.rule = lambda request: (
+        error("ConditionalRequestConflict", 409) if request.method == "PUT" else None
+    )
+    with pytest.raises(PreconditionFailedError):
+        proxied.put_object("a", b"body", Attributes(), IF_ABSENT)
+
+
+def test_a_store_that_stays_away_is_unavailable(proxied: S3Store, proxy: S3Proxy) -> None:
+    proxy.rule = lambda _: error("SlowDown", 503)
+    with pytest.raises(UnavailableError):
+        proxied.put_object("a", b"body", Attributes())
+
+
+def test_only_stale_uploads_are_swept(proxied: S3Store, proxy: S3Proxy) -> None:
+    upload = (
+        """<Upload><Key>{key}</Key><UploadId>1</UploadId><Initiated>{time}</Initiated></Upload>"""
+    )
+    listing = (
+        "<ListMultipartUploadsResult><EncodingType>url</EncodingType>"
+        + upload.format(key="old%20+%2B%01", time="2020-01-01T00:00:00.000Z")
+        + upload.format(key="new", time="2999-01-01T00:00:00.000Z")
+        + "</ListMultipartUploadsResult>"
+    )
+    proxy.rule = once("GET", "uploads", error("", 200)._replace(body=listing.encode()))
+    assert proxied.abort_stale_uploads("x/") == 1
+    (deletion,) = [request for request in proxy.requests if request.method == "DELETE"]
+    assert "/old%20%20%2B%01?uploadId=1" in deletion.target
+    assert "prefix=x%2F" in proxy.requests[0].target
+
+
+def test_a_sweep_that_is_forbidden_does_no_harm(proxied: S3Store, proxy: S3Proxy) -> None:
+    proxy.rule = lambda _: error("AccessDenied", 403)
+    assert proxied.abort_stale_uploads("") == 0
+
+
+def test_errors_in_the_200_of_a_batch_are_told(proxied: S3Store, proxy: S3Proxy) -> None:
+    body = (
+        b"<DeleteResult><Error><Key>b</Key><Code>AccessDenied</Code><Message>no</Message></Error>"
+        b"<Error><Key>gone</Key><Code>NoSuchKey</Code></Error></DeleteResult>"
+    )
+    proxy.rule = once("POST", "delete", error("", 200)._replace(body=body))
+    (failure,) = proxied.delete_objects(["a", "b", "gone"])
+    assert failure.key == "b"
+    assert "AccessDenied" in str(failure.error)
+    assert proxy.requests[0].headers["Content-MD5"]
+
+
+def test_a_batch_that_fails_is_told_for_each_key(proxied: S3Store, proxy: S3Proxy) -> None:
+    proxy.rule = lambda _: error("AccessDenied", 403)
+    assert [failure.key for failure in proxied.delete_objects(["a", "b"])] == ["a", "b"]
+
+
+def test_a_lookup_is_one_request(proxied: S3Store, proxy: S3Proxy) -> None:
+    proxied.put_object("a/b", b"", Attributes())
+    proxied.put_object("a.txt", b"", Attributes())
+    for number in range(60):
+        proxied.put_object(f"m{number}", b"", Attributes())
+    for key in ("a", "a.txt", "absent", "m", "m1"):
+        proxy.requests.clear()
+        proxied.lookup(key)
+        assert requests(proxy) == ["GET"]
+
+
+def test_a_listing_whose_end_is_cut_off_is_asked_for_again(
+    proxied: S3Store, proxy: S3Proxy
+) -> None:
+    proxied.put_object("a", b"", Attributes())
+    proxy.rule = once("GET", "list-type=2", Cut(100))
+    assert keys(proxied) == ["a"]
