@@ -35,6 +35,7 @@ from davbridge.store.base import (
     ObjectWriter,
 )
 from davbridge.tree.bulk import Metadata, metadata_of
+from davbridge.tree.facts import Facts, facts_of, with_facts, without_facts
 from davbridge.tree.markers import MARKER, DirectoryVerdicts
 from davbridge.tree.operations import Operations
 from davbridge.tree.parents import Parents
@@ -94,11 +95,12 @@ class Namespace:
 
     def find(self, path: ResourcePath) -> Resource | None:
         """What is at ``path``, in the bucket's own spelling; None where nothing is."""
-        return self._view.find(path)
+        found = self._view.find(path)
+        return self._told(found) if found else None
 
     def lookup(self, path: ResourcePath) -> Resource:
         """What is at ``path``. Raises NotFoundError."""
-        return self._view.lookup(path)
+        return self._told(self._view.lookup(path))
 
     def members(self, collection: Resource | ResourcePath) -> Iterator[Resource]:
         """The members of a collection, each page as soon as it is there.
@@ -106,7 +108,9 @@ class Namespace:
         Raises NotFoundError and NotACollectionError at the call.
         """
         path = collection.path if isinstance(collection, Resource) else collection
-        return self._view.members(path)
+        members = self._view.members(path)
+        told = self._sidecars.read(prefix_of(self._prefix, self._view.spelled(path)))
+        return (_with_facts(each, told.get(each.name, {})) for each in members) if told else members
 
     def bulk_metadata(self, path: ResourcePath) -> dict[str, Metadata]:
         """The metadata of all members of a directory by their paths (``/a/b``), in one listing.
@@ -207,22 +211,47 @@ class Namespace:
     def properties(self, path: ResourcePath) -> Properties:
         """The dead properties of the resource at ``path``."""
         path = self._view.spelled(path)
-        return self._sidecars.read(self._parents.prefix(path)).get(_name(path), {})
+        return without_facts(self._sidecars.read(self._parents.prefix(path)).get(_name(path), {}))
 
     def member_properties(self, collection: ResourcePath) -> MemberProperties:
         """The dead properties of all members of a collection that have any, by name."""
         prefix = prefix_of(self._prefix, self._view.spelled(collection))
-        return {name: props for name, props in self._sidecars.read(prefix).items() if name}
+        members = self._sidecars.read(prefix).items()
+        return {name: without_facts(properties) for name, properties in members if name}
 
-    def update_properties(self, path: ResourcePath, changes: Mapping[str, str | None]) -> None:
-        """Sets, or where the value is None removes, dead properties: all or none.
+    def update_properties(
+        self,
+        path: ResourcePath,
+        changes: Mapping[str, str | None],
+        *,
+        modified: datetime | None = None,
+    ) -> None:
+        """Sets, or where the value is None removes, dead properties; and the time of an object's
+        present version. All or none.
 
         Raises NotFoundError and OutOfSpaceError.
         """
-        path = self._view.lookup(path).path
+        resource = self._view.lookup(path)
+        path, row = resource.path, resource.row
 
         def change(old: Properties) -> Properties:
-            return {name: text for name, text in {**old, **changes}.items() if text is not None}
+            new = {name: text for name, text in {**old, **changes}.items() if text is not None}
+            if modified is None or row is None:
+                return new
+            facts = facts_of(old, row.etag) or Facts(row.etag)
+            return with_facts(new, facts._replace(modified=modified))
+
+        self._sidecars.update(self._parents.prefix(path), _name(path), change)
+
+    def tell(self, path: ResourcePath, facts: Facts) -> None:
+        """Keeps what a client told of the version that it has just written at ``path``; where it
+        told nothing, forgets what was told of an equal one. Raises OutOfSpaceError."""
+        path = self._view.spelled(path)
+
+        def change(old: Properties) -> Properties:
+            if facts.modified is not None or facts.checksums:
+                return with_facts(old, facts)
+            return without_facts(old) if facts_of(old, facts.etag) else old
 
         self._sidecars.update(self._parents.prefix(path), _name(path), change)
 
@@ -246,6 +275,12 @@ class Namespace:
         self._parents.settle(path)
         self._sidecars.put(self._parents.prefix(path), _name(path), {})
 
+    def _told(self, resource: Resource) -> Resource:
+        if resource.row is None:
+            return resource
+        told = self._sidecars.read(self._parents.prefix(resource.path))
+        return _with_facts(resource, told.get(resource.name, {}))
+
     def _require_room(self, added: int) -> int | None:
         """The bytes that the quota has left, None without limit. Raises OutOfSpaceError."""
         available = self.available_bytes()
@@ -258,6 +293,11 @@ def _row_of(resource: Resource) -> ObjectRow:
     if resource.row is None:
         raise IsACollectionError(f"a collection is at {resource.path}")
     return resource.row
+
+
+def _with_facts(resource: Resource, properties: Properties) -> Resource:
+    facts = facts_of(properties, resource.row.etag) if resource.row else None
+    return resource._replace(facts=facts) if facts else resource
 
 
 def _name(path: ResourcePath) -> str:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from davbridge.errors import StoreError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
+from davbridge.tree.facts import Facts
 
 COLLECTION_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 """Every collection's time: a common prefix has none, and a stable one beats one that is made up
@@ -21,6 +22,8 @@ class Resource(NamedTuple):
     path: ResourcePath
     row: ObjectRow | None
     """None for a collection. Its key can differ from the path's only in Unicode form."""
+    facts: Facts | None = None
+    """What a client told of this very version of an object."""
 
     @property
     def is_collection(self) -> bool:
@@ -38,8 +41,10 @@ class Resource(NamedTuple):
 
     @property
     def modified(self) -> datetime:
-        """Aware, UTC."""
-        return self.row.modified if self.row else COLLECTION_TIME
+        """Aware, UTC: what a client told, else when S3 took the object."""
+        if self.row is None:
+            return COLLECTION_TIME
+        return (self.facts and self.facts.modified) or self.row.modified
 
     @property
     def etag(self) -> str:

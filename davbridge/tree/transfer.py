@@ -184,12 +184,15 @@ class Transfers:
             self._store.put_object(copy.target, b"", MARKER)
 
     def _verify(self, copies: Sequence[Copy], target: str) -> list[Failure]:
-        sizes = {
-            row.key: row.size for page in self._store.list_objects(target) for row in page.rows
-        }
-        error = UnavailableError("the copy isn't there as it should be")
+        try:
+            sizes = {
+                row.key: row.size for page in self._store.list_objects(target) for row in page.rows
+            }
+        except StoreError as error:
+            return [Failure(shown_path(self._mount, target), error)]
+        missing = UnavailableError("the copy isn't there as it should be")
         return [
-            Failure(shown_path(self._mount, copy.target), error)
+            Failure(shown_path(self._mount, copy.target), missing)
             for copy in copies
             if sizes.get(copy.target) != copy.source.size
         ]

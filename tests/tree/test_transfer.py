@@ -218,6 +218,12 @@ class TestFailures:
         assert [(f.path, type(f.error)) for f in failures] == [(("t", "a"), UnavailableError)]
         assert drive.stored() == list(self.SOURCE)
 
+    def test_a_move_that_cannot_be_verified_is_undone(self, drive: Drive) -> None:
+        drive.outside(*self.SOURCE)
+        drive.store.fault = failing("list", "t/")
+        assert [f.path for f in drive.tree.move(parse("/s"), parse("/t"))] == [("t",)]
+        assert drive.stored() == list(self.SOURCE)
+
     def test_a_move_whose_undo_fails_still_has_its_source(self, drive: Drive) -> None:
         drive.outside(*self.SOURCE)
 
