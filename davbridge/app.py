@@ -67,6 +67,7 @@ def _namespace(settings: Settings, layers: ExitStack, on_failure: Callable[[], N
     if ensure_bucket(s3).created and settings.s3:
         _log.info("the bucket %s did not exist, and was made", s3.bucket)
     client = build_client(s3, pool_size=settings.server.threads + BACKGROUND_THREADS)
+    layers.callback(client.close)
     store = S3Store(client, s3.bucket, max_object_size=s3.max_object_size)
     layers.callback(store.close)
     namespace = Namespace(

@@ -78,6 +78,8 @@ def parse_date(header: str | None) -> datetime | None:
 
 
 def to_the_second(time: datetime) -> datetime:
+    if time.microsecond == 0 and time.tzinfo is UTC:
+        return time
     return time.astimezone(UTC).replace(microsecond=0)
 
 

@@ -34,6 +34,12 @@ if TYPE_CHECKING:
 DEFAULT_REGION = "us-east-1"
 """What stores other than AWS call their only region, unless told otherwise."""
 
+LONG_WORK = ("CopyObject", "UploadPartCopy", "CompleteMultipartUpload")
+"""What a store works on for a while, in proportion to the size of an object."""
+
+LONG_WORK_TIMEOUT = 300.0
+"""Seconds. AWS sends blanks meanwhile; SeaweedFS is silent for 5 GiB, about a minute on a disk."""
+
 AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws")
 
 
@@ -75,6 +81,11 @@ def add_content_md5(params: dict[str, Any], **_: Any) -> None:
     params["headers"]["Content-MD5"] = base64.b64encode(digest).decode()
 
 
+def wait_longer(context: dict[str, Any], **_: Any) -> None:
+    """Gives this one request more time than the client's read timeout."""
+    context["read_timeout"] = LONG_WORK_TIMEOUT
+
+
 def _build(settings: S3Settings, pool_size: int) -> "S3Client":
     core = botocore.session.Session(profile=settings.profile)
     core.get_component("response_parser_factory").set_parser_defaults(
@@ -94,6 +105,8 @@ def _build(settings: S3Settings, pool_size: int) -> "S3Client":
     # It costs a round trip per PUT, for bodies that are at hand and small.
     events.unregister("before-call.s3", add_expect_header)
     events.register_last("before-call.s3.DeleteObjects", add_content_md5)
+    for operation in LONG_WORK:
+        events.register(f"before-call.s3.{operation}", wait_longer)
     if credentials:
         events.register("needs-retry.s3", credentials.retry_if_renewed)
     return client

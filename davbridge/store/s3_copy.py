@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 COPY_LIMIT = 5 * 1024 * MIB
 """The largest object that one CopyObject takes, on every store that keeps to AWS."""
 
-COPY_PART_SIZE = 512 * MIB
+COPY_PART_SIZE = 128 * MIB
 
 CARRIED_HEADERS = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage")
 

@@ -14,8 +14,8 @@ from davbridge.store.s3_multipart import MIB, PART_SIZE, part_size
 from tests.store.test_contract_listing import keys
 from tests.store.test_contract_reading import drain
 from tests.store.test_contract_writing import LONG, write
-from tests.support.s3proxy import Cut, Fault, Lose, Request, S3Proxy, error, once
-from tests.support.stores import SMALL_PART
+from tests.support.s3proxy import Cut, Delay, Fault, Lose, Request, S3Proxy, error, once
+from tests.support.stores import READ_TIMEOUT, SMALL_PART
 
 
 def requests(proxy: S3Proxy) -> list[str]:
@@ -144,6 +144,16 @@ def test_a_completion_that_is_never_answered_is_looked_after(
     proxy.rule = once("POST", "uploadId", *[Lose()] * 4)
     write(proxied, "a", LONG)
     assert drain(proxied.get_object("a")) == LONG
+
+
+def test_a_store_may_work_on_a_copy_for_longer_than_on_other_requests(
+    proxied: S3Store, proxy: S3Proxy
+) -> None:
+    source = proxied.put_object("a", b"body", Attributes())
+    proxy.requests.clear()
+    proxy.rule = once("PUT", "/copy", Delay(READ_TIMEOUT + 0.5))
+    proxied.copy_object(source, "copy")
+    assert requests(proxy) == ["PUT"]
 
 
 def test_a_conflict_is_tried_again(proxied: S3Store, proxy: S3Proxy) -> None:

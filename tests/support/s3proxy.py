@@ -7,6 +7,7 @@ behind it, it is a server of canned answers.
 import http.client
 import ssl
 import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -44,7 +45,13 @@ class Lose(NamedTuple):
     """The store does what was asked, and the connection breaks before its answer is through."""
 
 
-Fault = Answer | Cut | Lose
+class Delay(NamedTuple):
+    """The store's answer, some seconds late."""
+
+    seconds: float
+
+
+Fault = Answer | Cut | Lose | Delay
 Rule = Callable[[Request], Fault | None]
 
 
@@ -134,6 +141,8 @@ class _Handler(BaseHTTPRequestHandler):
         answer = self._ask_the_store(request, body)
         if isinstance(fault, Lose):
             return
+        if isinstance(fault, Delay):
+            time.sleep(fault.seconds)
         self._answer(answer, answer.body[: fault.after] if isinstance(fault, Cut) else answer.body)
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_request  # noqa: N815

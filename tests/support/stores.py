@@ -17,6 +17,9 @@ MIB = 1024**2
 LIMIT = 64 * MIB
 """The largest object in the contract tests."""
 
+READ_TIMEOUT = 4.0
+"""Seconds that a store may be silent in the tests."""
+
 SMALL_PART = 5 * MIB
 """The smallest part that S3 takes, but for the last."""
 
@@ -61,7 +64,7 @@ def settings_for(endpoint: Endpoint, bucket: str, prefix: str = "") -> S3Setting
         access_key=endpoint.access_key,
         secret_key=endpoint.secret_key,
         connect_timeout=2.0,
-        read_timeout=10.0,
+        read_timeout=READ_TIMEOUT,
     )
 
 
