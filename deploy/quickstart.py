@@ -1,18 +1,19 @@
 """From a fresh clone to a drive: ``python3 deploy/quickstart.py``.
 
-Owns the way there and back: an environment from the lock file, ``davbridge serve`` on this
-machine alone, the words about what to do next, and passing the end on. Extra arguments go to
-``davbridge serve``. Only the standard library; must not know how davbridge works.
+Owns the way there: an environment from the lock file, ``davbridge serve`` on this machine alone,
+and the words about what to do next. Extra arguments go to ``davbridge serve``. Only the standard
+library; must not know how davbridge works.
 """
 
 from __future__ import annotations
 
 import argparse
+import os
 import platform
-import signal
 import subprocess
 import sys
 from pathlib import Path
+from typing import NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -47,7 +48,6 @@ rclone:       rclone mount ":webdav,url='{url}',vendor=other:" ~/drive""",
 
 
 def main(arguments: list[str]) -> int:
-    relay = Relay()
     try:
         require_python()
         arguments, data = serve_arguments(arguments)
@@ -58,48 +58,10 @@ def main(arguments: list[str]) -> int:
     except SetupError as error:
         tell(str(error))
         return 2
-    except Stopped:
-        return 0
-    return serve([str(environment.python), "-m", "davbridge", "serve", *arguments], data, relay)
-
-
-class Stopped(BaseException):
-    """A signal asked for the end before there was a server to pass it on to."""
-
-
-class Relay:
-    """SIGINT, SIGTERM and SIGHUP, passed on as SIGTERM to the server once there is one."""
-
-    def __init__(self) -> None:
-        self._starting = False
-        self._came_early = False
-        self._server: subprocess.Popen[str] | None = None
-        for name in ("SIGINT", "SIGTERM", "SIGHUP"):
-            signum = getattr(signal, name, None)
-            # Windows has no SIGHUP; what is ignored already (nohup) stays so.
-            if signum is not None and signal.getsignal(signum) is not signal.SIG_IGN:
-                signal.signal(signum, self._receive)
-
-    def start(self, command: list[str]) -> subprocess.Popen[str]:
-        """Starts the server in a session of its own, so that Ctrl-C in the terminal reaches it
-        once, through here, and not twice, which would mean "at once, whatever is under way"."""
-        self._starting = True
-        self._server = subprocess.Popen(
-            command, stdout=subprocess.PIPE, text=True, start_new_session=True
-        )
-        if self._came_early:
-            self._server.terminate()
-        return self._server
-
-    def _receive(self, signum: int, frame: object) -> None:
-        if self._server is not None:
-            # Windows has sent it to the server already, and terminate() would kill it there.
-            if sys.platform != "win32":
-                self._server.terminate()
-        elif self._starting:
-            self._came_early = True
-        else:
-            raise Stopped
+    except KeyboardInterrupt:
+        return 130
+    command = [str(environment.python), "-m", "davbridge", "serve", *arguments]
+    return run(command, data) if sys.platform == "win32" else become(command, data)
 
 
 def serve_arguments(arguments: list[str]) -> tuple[list[str], Path | None]:
@@ -132,15 +94,43 @@ def require_store_platform() -> None:
     )
 
 
-def serve(command: list[str], data: Path | None, relay: Relay) -> int:
-    """Runs davbridge until it ends, and gives its exit code."""
-    with relay.start(command) as server:
-        assert server.stdout is not None  # it was asked for
-        # One line, once it answers; none, where it ends before: its own words are on stderr then.
-        ready = server.stdout.readline().strip()
-        if ready:
-            print(next_steps(ready, data), flush=True)
-        return server.wait()
+def become(command: list[str], data: Path | None) -> NoReturn:
+    """Turns this process into davbridge, so that signals, and what kills it, reach the server.
+
+    Its line on stdout goes to a child, which adds the next steps and is gone.
+    """
+    reading, writing = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.close(writing)
+        try:
+            # Forked once more, and left to the system: davbridge knows of no child to wait for.
+            if os.fork() == 0:
+                with os.fdopen(reading) as lines:
+                    announce(lines.readline(), data)
+        finally:
+            os._exit(0)
+    os.waitpid(child, 0)
+    os.dup2(writing, sys.stdout.fileno())
+    os.execv(command[0], command)
+
+
+def run(command: list[str], data: Path | None) -> int:
+    """Runs davbridge where no process can turn into another, and gives its exit code."""
+    server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
+    assert server.stdout is not None  # it was asked for
+    while True:
+        try:
+            announce(server.stdout.readline(), data)
+            return server.wait()
+        except KeyboardInterrupt:
+            continue  # the console has told the server as well, which is about to end
+
+
+def announce(ready: str, data: Path | None) -> None:
+    """Nothing is said where davbridge ended before it was ready: its own words are on stderr."""
+    if ready:
+        print(next_steps(ready.strip(), data), flush=True)
 
 
 def next_steps(ready: str, data: Path | None) -> str:

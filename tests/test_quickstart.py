@@ -1,11 +1,12 @@
 """From a fresh clone to a drive, as a stranger does it."""
 
+import ast
+import os
 import runpy
 import shutil
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -31,7 +32,10 @@ def quickstart(clone: Path) -> list[str | Path]:
 @pytest.mark.network
 def test_a_fresh_clone_becomes_a_drive_and_has_the_files_again(clone: Path) -> None:
     command = [*quickstart(clone), "--port", "0"]
-    with running(command) as process:
+    # What a stranger has not: a path to the tree that these tests belong to.
+    environ = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
+    with running(command, environ) as process:
+        assert "installing" in process.errors()
         port = process.port
         client = Client(port, {})
         assert client("PROPFIND", "/", depth="0").status == 207
@@ -43,9 +47,7 @@ def test_a_fresh_clone_becomes_a_drive_and_has_the_files_again(clone: Path) -> N
         assert str(clone / "davbridge-data") in steps
         assert f"127.0.0.1:{port}/" in steps
         assert "Traceback" not in process.errors()
-    begin = time.monotonic()
-    with running(command) as process:
-        assert time.monotonic() - begin < 15, "nothing had to be installed"
+    with running(command, environ) as process:
         client = Client(process.port, {})
         assert client("GET", "/kept.txt").body == b"kept"
         client.close()
@@ -61,6 +63,7 @@ def test_a_fresh_clone_becomes_a_drive_and_has_the_files_again(clone: Path) -> N
         assert taken.stderr.count("\n") == 1
         process.signal(signal.SIGTERM)
         assert process.wait() == 0
+        assert "installing" not in process.errors()
 
 
 def refusal(clone: Path, preparation: str, *arguments: str) -> str:
@@ -100,8 +103,6 @@ def test_a_platform_without_the_embedded_store_is_told(clone: Path) -> None:
     "script", ["deploy/quickstart.py", "deploy/locked_venv.py", "tests/run.py"]
 )
 def test_an_old_python_can_read_the_scripts(script: str) -> None:
-    import ast
-
     ast.parse((ROOT / script).read_text(encoding="utf-8"), feature_version=(3, 8))
 
 
