@@ -70,7 +70,16 @@ class Large:
 class Listing:
     """All that is directly below a prefix: rows by key, and common prefixes, whose row is None."""
 
-    __slots__ = ("_expires", "_pages", "_rows", "is_large", "nbytes", "negative_until", "started")
+    __slots__ = (
+        "_expires",
+        "_pages",
+        "_reached",
+        "_rows",
+        "is_large",
+        "nbytes",
+        "negative_until",
+        "started",
+    )
 
     def __init__(self, *, started: float, expires: float, negative_until: float) -> None:
         self.started = started
@@ -81,6 +90,7 @@ class Listing:
         self.nbytes = ENTRY_BYTES
         self._rows: dict[str, ObjectRow | None] = {}
         self._pages: tuple[Page, ...] | None = None
+        self._reached = ""
 
     @property
     def expires(self) -> float:
@@ -112,6 +122,12 @@ class Listing:
             started=self.started, expires=self._expires, negative_until=self.negative_until
         )
 
+    def lookup_passed(self, key: str) -> Lookup | None:
+        """The same for a listing on its way; None where it hasn't come past ``key`` yet. Some
+        stores have ``key/`` where ``key`` would be."""
+        has_passed = self._reached > key + "/" and self._reached.removesuffix("/") > key
+        return self.lookup(key) if has_passed else None
+
     def has_other_than(self, name: str) -> bool:
         """Whether anything but ``name`` is there."""
         return len(self._rows) > (name in self._rows)
@@ -122,6 +138,8 @@ class Listing:
             self.set(row.key, row)
         for prefix in page.prefixes:
             self.set(prefix, None)
+        last = (*(row.key for row in page.rows[-1:]), *page.prefixes[-1:])
+        self._reached = max(self._reached, *last, "")
         self.is_large = self.is_large or not page.is_last
 
     def set(self, name: str, row: ObjectRow | None) -> None:

@@ -134,6 +134,10 @@ class CachedStore:
                 found = entry.lookup(key)
                 if found != NOTHING or shelf.now() < entry.negative_until:
                     return found
+            if isinstance(entry, Filling) and shelf.now() < entry.listing.negative_until:
+                passed = entry.listing.lookup_passed(key)
+                if passed is not None:
+                    return passed
             if kept := shelf.lookup(key):
                 return kept.value
             place = self._join(prefix) if self._is_worth_a_page(entry) else None

@@ -20,7 +20,8 @@ from typing import NamedTuple
 
 from davbridge.errors import AlreadyExistsError, InvalidNameError, StoreError
 from davbridge.paths import ResourcePath, key_of, prefix_of
-from davbridge.store.base import ObjectStore
+from davbridge.store.base import ObjectRow, ObjectStore
+from davbridge.tree.facts import rebound
 from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.parents import Parents
 from davbridge.tree.plan import (
@@ -144,11 +145,21 @@ class Operations:
 
     def _make_copies(self, route: "_Route") -> tuple[tuple[str, ...], list[Failure]]:
         """Up to the verified copies with their properties: the keys made, and the failures."""
-        origin = route.source.path
+        origin, origin_row = route.source.path, route.source.row
         properties = self._sidecars.read(self._parents.prefix(origin)).get(origin[-1], {})
         self._parents.settle(route.target)
         created, failures = self._transfers.copy(route.plan, tree=route.target_tree)
+        if not failures and origin_row is not None:
+            properties = self._rebound(properties, origin_row, route.target)
         return created, failures or self._write_properties(route.target, properties)
+
+    def _rebound(
+        self, properties: Properties, source: ObjectRow, target: ResourcePath
+    ) -> Properties:
+        """What was told of the source's version is told of the copy, whose ETag differs where a
+        store copies in parts what was uploaded in parts."""
+        copied = self._store.lookup(key_of(self._view.prefix, target)).row
+        return rebound(properties, source.etag, copied.etag) if copied else properties
 
     def _write_properties(self, path: ResourcePath, properties: Properties) -> list[Failure]:
         try:

@@ -9,6 +9,7 @@ from davbridge.cache import CachedStore
 from davbridge.store.base import PAGE_SIZE, Lookup
 from tests.support.intercepted import GatedStore
 from tests.support.objects import PLAIN, names, put
+from tests.support.timer import Timer
 
 NOTHING = Lookup(None, is_prefix=False)
 
@@ -79,6 +80,22 @@ def test_a_listing_that_only_became_known_during_a_write_is_corrected_by_it(
     writer.result()
     with inner.expect():
         assert names(cached) == ["new"]
+
+
+def test_a_listing_that_is_asked_for_again_does_not_undo_a_write(
+    inner: GatedStore, cached: CachedStore, pool: ThreadPoolExecutor, timer: Timer
+) -> None:
+    put(inner, "old")
+    names(cached)
+    timer.advance(10)
+    gate = inner.gate("list_objects", "")
+    reader = pool.submit(cached.lookup, "absent")
+    gate.wait_until_answered()
+    put(cached, "new")
+    gate.open()
+    assert reader.result() == NOTHING
+    with inner.expect():
+        assert names(cached) == ["new", "old"]
 
 
 def test_a_lookup_begun_before_a_put_ended_is_not_kept(

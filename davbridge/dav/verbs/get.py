@@ -120,7 +120,11 @@ def _open(namespace: Namespace, node: Resource, part: ByteRange) -> ObjectReader
 
 
 def _validators(node: Resource) -> Headers:
+    checksums = (
+        [("OC-Checksum", node.facts.checksums)] if node.facts and node.facts.checksums else []
+    )
     return [
+        *checksums,
         ("ETag", entity_tag(node)),
         ("Last-Modified", http_date(node.modified)),
         ("Accept-Ranges", "bytes"),

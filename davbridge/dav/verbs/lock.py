@@ -12,6 +12,7 @@ from davbridge.dav.failures import multi_status
 from davbridge.dav.locks import Lock, LockConflictError
 from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.multistatus import CONTENT_TYPE
+from davbridge.dav.profiles import profile_of
 from davbridge.dav.resources import guess_type
 from davbridge.dav.xml import DAV, parse_document, refuse, serialise
 from davbridge.errors import PreconditionFailedError
@@ -68,6 +69,8 @@ def unlock(exchange: Exchange) -> Response:
         raise RefusalError(400, "a Lock-Token header is needed")
     exchange.check_conditions()
     held = [each for each in exchange.locks.covering(exchange.path) if each.token == token]
+    if not held and profile_of(exchange.request.agent).lenient_unlock:
+        return empty(204)
     if not held:
         raise RefusalError(409, "no such lock here", condition="lock-token-matches-request-uri")
     if held[0].user != exchange.request.user:

@@ -1,12 +1,14 @@
 """PROPPATCH (RFC 4918 §9.2): all or nothing."""
 
-from xml.etree.ElementTree import Element
+from datetime import datetime
+from xml.etree.ElementTree import Element, fromstring
 
 from davbridge.dav import multistatus
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.exchange import Exchange, Response, complete
 from davbridge.dav.live import PROTECTED
 from davbridge.dav.multistatus import PropStat
+from davbridge.dav.told import TIME_PROPERTIES, parse_time_property
 from davbridge.dav.xml import DAV, empty_element, lang_of, parse_document, refuse, serialise
 
 Changes = dict[str, str | None]
@@ -25,7 +27,7 @@ def proppatch(exchange: Exchange) -> Response:
     exchange.guard.require_write(exchange.path)
     protected = [name for name in changes if name in PROTECTED]
     if not protected:
-        exchange.namespace.update_properties(exchange.path, changes)
+        exchange.namespace.update_properties(exchange.path, changes, modified=_told_time(changes))
     done = PropStat(
         424 if protected else 200,
         [empty_element(name) for name in changes if name not in PROTECTED],
@@ -33,6 +35,15 @@ def proppatch(exchange: Exchange) -> Response:
     refused = PropStat(403, [empty_element(name) for name in protected], _PROTECTED_ERROR)
     response = multistatus.response(resource.href, [refused, done])
     return complete(207, multistatus.CONTENT_TYPE, b"".join(multistatus.document([response])))
+
+
+def _told_time(changes: Changes) -> datetime | None:
+    """The modification time that the client sets along with a property, if any."""
+    for name in TIME_PROPERTIES:
+        element = changes.get(name)
+        if element is not None:
+            return parse_time_property(fromstring(element).text)
+    return None
 
 
 def parse_changes(body: bytes) -> Changes:

@@ -4,13 +4,20 @@ Invariants: the object changes only once every byte that was promised has come i
 once; a refusal that can be known is given before the body is read.
 """
 
+import logging
+
 from davbridge.dav.conditions import entity_tag, http_date
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.exchange import Exchange, Response, empty
+from davbridge.dav.exchange import Exchange, Headers, Response, empty
 from davbridge.dav.request import Request
 from davbridge.dav.resources import DEFAULT_TYPE, guess_type
+from davbridge.dav.told import Checksum, parse_mtime
+from davbridge.errors import StoreError
 from davbridge.store.base import DIRECTORY_TYPE, Attributes, Condition, ObjectRow
+from davbridge.tree.facts import Facts
 from davbridge.tree.resource import Resource
+
+logger = logging.getLogger(__name__)
 
 _MEANINGLESS_TYPES = ("", DEFAULT_TYPE, "application/x-www-form-urlencoded", DIRECTORY_TYPE)
 """Types that clients send of any file (curl, for one), and the one that would make the object a
@@ -25,10 +32,27 @@ def put(exchange: Exchange) -> Response:
     exchange.guard.require_write(exchange.path)
     if node is None:
         exchange.guard.require_membership(exchange.path)
-    row = _store_body(exchange, _condition(exchange.request, node))
-    stored = Resource(exchange.path, row)
-    headers = [("ETag", entity_tag(stored)), ("Last-Modified", http_date(row.modified))]
+    checksum = Checksum.announced(exchange.request.header("OC_CHECKSUM"))
+    row = _store_body(exchange, _condition(exchange.request, node), checksum)
+    stored, headers = _tell(exchange, row, checksum)
+    headers += [("ETag", entity_tag(stored)), ("Last-Modified", http_date(stored.modified))]
     return empty(204 if node else 201, headers)
+
+
+def _tell(
+    exchange: Exchange, row: ObjectRow, checksum: Checksum | None
+) -> tuple[Resource, Headers]:
+    """Keeps what the client told of the bytes. They are stored by now, so that a failure here
+    only leaves out the header by which the client knows that its time was taken."""
+    modified = parse_mtime(exchange.request.header("X_OC_MTIME"))
+    facts = Facts(row.etag, modified, str(checksum or ""))
+    try:
+        exchange.namespace.tell(exchange.path, facts)
+    except StoreError as error:
+        logger.warning("what was told of %s is not kept: %s", "/".join(exchange.path), error)
+        return Resource(exchange.path, row), []
+    accepted = [("X-OC-Mtime", "accepted")] if modified else []
+    return Resource(exchange.path, row, facts), accepted
 
 
 def _refuse_unfit(request: Request, node: Resource | None) -> None:
@@ -41,7 +65,7 @@ def _refuse_unfit(request: Request, node: Resource | None) -> None:
         raise RefusalError(415, "Content-Encoding is not supported")
 
 
-def _store_body(exchange: Exchange, condition: Condition) -> ObjectRow:
+def _store_body(exchange: Exchange, condition: Condition, checksum: Checksum | None) -> ObjectRow:
     request = exchange.request
     writer = exchange.namespace.open_writer(
         exchange.path, _attributes(request), condition, length=request.length
@@ -49,6 +73,10 @@ def _store_body(exchange: Exchange, condition: Condition) -> ObjectRow:
     try:
         for block in request.blocks():
             writer.write(block)
+            if checksum:
+                checksum.update(block)
+        if checksum and not checksum.holds():
+            raise RefusalError(400, f"the body's checksum is not {checksum}")
         return writer.commit()
     except BaseException:
         writer.abort()  # Nothing more to undo where commit has failed: it has aborted already.
@@ -60,8 +88,10 @@ def _attributes(request: Request) -> Attributes:
     sent = str(request.environ.get("CONTENT_TYPE") or "").strip()
     kind = sent.partition(";")[0].strip().lower()
     if kind in _MEANINGLESS_TYPES or not (sent.isascii() and sent.isprintable()):
-        return Attributes(guess_type(request.path[-1]))
-    return Attributes(sent)
+        sent = guess_type(request.path[-1])
+    modified = parse_mtime(request.header("X_OC_MTIME"))
+    # Seconds, under the key that rclone, s3fs and Cyberduck read and write.
+    return Attributes(sent, {"mtime": f"{modified.timestamp():.6f}"} if modified else {})
 
 
 def _condition(request: Request, node: Resource | None) -> Condition:

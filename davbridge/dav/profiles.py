@@ -1,0 +1,26 @@
+"""Where a client needs an exception from RFC 4918: one line each, with the reason and its source.
+
+Everything else answers every client alike.
+"""
+
+import re
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Profile:
+    """The exceptions for one client."""
+
+    lenient_unlock: bool = False
+    """204 for a lock that is gone: on 404 or 409 macOS drops the file node it has just written
+    (webdavfs, webdav_agent/OpenWebDAVFS, ``network_unlock``)."""
+
+
+DEFAULT = Profile()
+
+_PROFILES = ((re.compile(r"WebDAVFS/|WebDAVLib/"), Profile(lenient_unlock=True)),)
+
+
+def profile_of(agent: str) -> Profile:
+    """The exceptions for the client that sends this User-Agent."""
+    return next((profile for pattern, profile in _PROFILES if pattern.search(agent)), DEFAULT)

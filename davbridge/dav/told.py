@@ -1,0 +1,91 @@
+"""What clients tell of a file beside its bytes: when it was changed, and what its bytes sum up to.
+
+Owns the headers and properties by which they tell it: X-OC-Mtime and OC-Checksum (ownCloud,
+Nextcloud, rclone, GNOME), Win32LastModifiedTime (Windows), lastmodified of DAV: (rclone). Pure.
+What can't be understood is as good as not told: no client expects an upload to fail for it.
+"""
+
+import hashlib
+import math
+import zlib
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from typing import Protocol
+
+WIN32 = "urn:schemas-microsoft-com:"
+
+TIME_PROPERTIES = (f"{{{WIN32}}}Win32LastModifiedTime", "{DAV:}lastmodified")
+"""Dead properties that set the modification time as well."""
+
+
+def parse_mtime(text: str | None) -> datetime | None:
+    """Seconds since the epoch, as X-OC-Mtime has them."""
+    try:
+        seconds = float(text or "")
+        return datetime.fromtimestamp(seconds, UTC) if math.isfinite(seconds) else None
+    except (ValueError, OverflowError, OSError):
+        return None
+
+
+def parse_time_property(text: str | None) -> datetime | None:
+    """Windows writes an HTTP date, rclone seconds since the epoch."""
+    try:
+        return parsedate_to_datetime(text or "").astimezone(UTC)
+    except (ValueError, OverflowError):
+        return parse_mtime(text)
+
+
+class _Hash(Protocol):
+    def update(self, data: bytes, /) -> None: ...
+    def hexdigest(self) -> str: ...
+
+
+class _Adler32:
+    """hashlib's interface for zlib's checksum."""
+
+    def __init__(self) -> None:
+        self._value = 1
+
+    def update(self, data: bytes, /) -> None:
+        self._value = zlib.adler32(data, self._value)
+
+    def hexdigest(self) -> str:
+        return f"{self._value:08x}"
+
+
+class Checksum:
+    """A checksum that the client announced, and what the body comes to so far."""
+
+    def __init__(self, algorithm: str, expected: str, state: _Hash) -> None:
+        self._algorithm = algorithm
+        self._expected = expected
+        self._state = state
+
+    @classmethod
+    def announced(cls, header: str | None) -> "Checksum | None":
+        """Of an OC-Checksum header, ``SHA1:…``; None for an algorithm that isn't known."""
+        algorithm, _, expected = (header or "").strip().partition(":")
+        state = _state_of(algorithm.upper())
+        return cls(algorithm.upper(), expected.strip().lower(), state) if state else None
+
+    def update(self, data: bytes) -> None:
+        self._state.update(data)
+
+    def holds(self) -> bool:
+        return self._state.hexdigest() == self._expected
+
+    def __str__(self) -> str:
+        return f"{self._algorithm}:{self._expected}"
+
+
+def _state_of(algorithm: str) -> _Hash | None:
+    match algorithm:
+        case "MD5":
+            return hashlib.md5(usedforsecurity=False)
+        case "SHA1":
+            return hashlib.sha1(usedforsecurity=False)
+        case "SHA256":
+            return hashlib.sha256()
+        case "ADLER32":
+            return _Adler32()
+    return None
