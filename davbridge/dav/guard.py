@@ -28,6 +28,11 @@ class Guard:
         """The resource's own state: its bytes, its properties. Raises RefusalError 423."""
         self._require(self._locks.covering(path))
 
+    def require_owner(self, path: ResourcePath) -> None:
+        """That no other user has a lock here; tokens aren't asked for. Raises RefusalError 423."""
+        locks = self._locks.covering(path)
+        self._require(lock for lock in locks if lock.user != self._request.user)
+
     def require_membership(self, path: ResourcePath) -> None:
         """That ``path`` appears in, or goes from, its parent collection (§7.4). Raises 423."""
         if path:

@@ -110,5 +110,11 @@ LIVE: dict[str, LiveProperty] = {
 PROTECTED = frozenset(LIVE) | {"{DAV:}getcontentlanguage"}
 """Names of the DAV: namespace that PROPPATCH refuses."""
 
-ALLPROP = tuple(name for name in LIVE if name.startswith("{DAV:}") and "quota" not in name)
-"""What RFC 4918 §15 defines: RFC 4331 §5 keeps the quota out of allprop."""
+ALLPROP = tuple(
+    name
+    for name in LIVE
+    if name.startswith("{DAV:}") and "quota" not in name and name != "{DAV:}supportedlock"
+)
+"""What RFC 4918 §15 defines (RFC 4331 §5 keeps the quota out), but for supportedlock: the same for
+every resource, it would be a third of each entry, and Windows takes a megabyte at the most. Who
+wants it names it, or includes it."""

@@ -428,6 +428,16 @@ def test_proppatch_does_all_or_nothing(client: Client) -> None:
     assert client("PROPPATCH", "/f", "<nonsense/>").status == 400
 
 
+def test_the_owner_of_a_lock_sets_windows_properties_without_its_token(client: Client) -> None:
+    client("PUT", "/f", b"")
+    lock(client, "/f")
+    windows = (
+        '<w:Win32FileAttributes xmlns:w="urn:schemas-microsoft-com:">20</w:Win32FileAttributes>'
+    )
+    assert client("PROPPATCH", "/f", patch("set", windows)).status == 207
+    assert client("PROPPATCH", "/f", patch("set", windows + "<p:q/>")).status == 423
+
+
 def test_quota_is_told_and_can_be_left_out(store: MemoryStore) -> None:
     fill(store, "12345")
     body = (

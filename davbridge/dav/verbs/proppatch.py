@@ -8,7 +8,7 @@ from davbridge.dav.errors import RefusalError
 from davbridge.dav.exchange import Exchange, Response, complete
 from davbridge.dav.live import PROTECTED
 from davbridge.dav.multistatus import PropStat
-from davbridge.dav.told import TIME_PROPERTIES, parse_time_property
+from davbridge.dav.told import TIME_PROPERTIES, WIN32, parse_time_property
 from davbridge.dav.xml import DAV, empty_element, lang_of, parse_document, refuse, serialise
 
 Changes = dict[str, str | None]
@@ -24,7 +24,7 @@ def proppatch(exchange: Exchange) -> Response:
     changes = parse_changes(exchange.request.xml_body())
     resource = exchange.require()
     exchange.check_conditions()
-    exchange.guard.require_write(exchange.path)
+    _require_unlocked(exchange, changes)
     protected = [name for name in changes if name in PROTECTED]
     if not protected:
         exchange.namespace.update_properties(exchange.path, changes, modified=_told_time(changes))
@@ -35,6 +35,15 @@ def proppatch(exchange: Exchange) -> Response:
     refused = PropStat(403, [empty_element(name) for name in protected], _PROTECTED_ERROR)
     response = multistatus.response(resource.href, [refused, done])
     return complete(207, multistatus.CONTENT_TYPE, b"".join(multistatus.document([response])))
+
+
+def _require_unlocked(exchange: Exchange, changes: Changes) -> None:
+    """Windows sets its properties beside Office's lock, whose token it hasn't got: they are the
+    lock owner's to set without it."""
+    if all(name.startswith(f"{{{WIN32}}}") for name in changes):
+        exchange.guard.require_owner(exchange.path)
+    else:
+        exchange.guard.require_write(exchange.path)
 
 
 def _told_time(changes: Changes) -> datetime | None:
