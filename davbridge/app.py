@@ -11,6 +11,8 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from typing import NamedTuple
+from urllib.parse import quote
 from wsgiref.types import WSGIApplication
 
 from davbridge import __version__
@@ -41,9 +43,20 @@ class SetupError(Exception):
     """The settings are valid, but can't be had: ``str(error)`` is one line that says what to do."""
 
 
+class Bridge(NamedTuple):
+    """What has come up."""
+
+    url: str
+    """The drive's root."""
+    serve: Callable[[], None]
+    """Returns after ``stop``, once the requests under way have ended, or their time is over."""
+    stop: Callable[[], None]
+    """May be called from any thread, or from a signal handler."""
+
+
 @contextmanager
-def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator[HttpServer]:
-    """A server that only needs its ``serve`` called; everything below it ends with the context.
+def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator[Bridge]:
+    """A bridge that only needs its ``serve`` called; everything below it ends with the context.
 
     ``on_failure`` is called, from another thread, when a layer dies without which nothing works.
     Raises SetupError.
@@ -55,8 +68,9 @@ def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator
             server.prepare()
         except (StoreSetupError, ServerSetupError) as error:
             raise SetupError(str(error)) from error
-        _log.info("davbridge %s shows %s at %s", __version__, _place(settings), server.url)
-        yield server
+        url = _drive_url(server.url, settings.drive.mount_path)
+        _log.info("davbridge %s shows %s at %s", __version__, _place(settings), url)
+        yield Bridge(url, server.serve, server.stop)
 
 
 def _namespace(settings: Settings, layers: ExitStack, on_failure: Callable[[], None]) -> Namespace:
@@ -98,6 +112,11 @@ def _embedded(directory: Path, layers: ExitStack, on_failure: Callable[[], None]
 def _application(settings: Settings, namespace: Namespace) -> WSGIApplication:
     """From the wire inwards: what is logged, who may, what is done."""
     return AccessLog(BasicAuth(application.build(namespace, settings.drive), settings.access))
+
+
+def _drive_url(server_url: str, mount_path: str) -> str:
+    path = mount_path.strip("/")
+    return f"{server_url}{quote(path)}/" if path else server_url
 
 
 def _place(settings: Settings) -> str:

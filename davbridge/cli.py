@@ -168,10 +168,10 @@ def _listen(settings: Settings, end: "_End") -> int:
     from davbridge import app
 
     try:
-        with app.listening(settings, on_failure=end.fail) as server:
-            end.means(server.stop)
-            print(f"davbridge is ready: {server.url}", flush=True)
-            server.serve()
+        with app.listening(settings, on_failure=end.fail) as bridge:
+            end.means(bridge.stop)
+            print(f"davbridge is ready: {bridge.url}", flush=True)
+            bridge.serve()
     except app.SetupError as error:
         return _refuse(error)
     return _FAILED if end.has_failed else 0

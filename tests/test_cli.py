@@ -7,6 +7,7 @@ import socket
 import subprocess
 import sys
 import time
+import urllib.request
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -197,6 +198,21 @@ def test_what_is_put_is_an_object_under_the_prefix(
     s3.close()
 
 
+def test_the_line_names_the_drive_where_it_is_mounted(
+    tmp_path: Path, seaweedfs: Endpoint, on_bucket: list[str]
+) -> None:
+    path = tmp_path / "d.toml"
+    path.write_text("[drive]\nmount_path = '/my dav'")
+    arguments = ["--config", str(path), *on_bucket]
+    with running_davbridge(*arguments, environ=environment(seaweedfs)) as process:
+        assert process.url.endswith("/my%20dav")
+        response = urllib.request.urlopen(
+            urllib.request.Request(process.url + "/", method="OPTIONS"), timeout=TIMEOUT
+        )
+        with response:
+            assert response.headers["DAV"].startswith("1, 2")
+
+
 def test_read_only_refuses_writes(seaweedfs: Endpoint, on_bucket: list[str]) -> None:
     environ = environment(seaweedfs)
     with (
@@ -255,7 +271,7 @@ def test_an_upload_that_takes_too_long_is_cut_and_leaves_nothing(
     tmp_path: Path, seaweedfs: Endpoint, on_bucket: list[str], bucket_name: str
 ) -> None:
     path = tmp_path / "d.toml"
-    path.write_text(f"[s3]\nbucket = '{bucket_name}'\n[server]\nshutdown_timeout = 1")
+    path.write_text("[server]\nshutdown_timeout = 1")
     arguments = ["--config", str(path), *on_bucket]
     with (
         running_davbridge(*arguments, environ=environment(seaweedfs)) as process,

@@ -83,6 +83,8 @@ def test_every_setting_can_be_said_in_the_file(tmp_path: Path) -> None:
         quota = "10 GiB"
         publish_quota = false
         max_file_size = 4096
+        mount_path = "/dav"
+        public_origins = ["https://drive.example.org"]
 
         [server]
         host = "::"
@@ -125,6 +127,8 @@ def test_every_setting_can_be_said_in_the_file(tmp_path: Path) -> None:
     assert settings.drive.read_only
     assert not settings.drive.publish_quota
     assert (settings.drive.quota, settings.drive.max_file_size) == (10 * 1024**3, 4096)
+    assert settings.drive.mount_path == "/dav"
+    assert settings.drive.public_origins == ("https://drive.example.org",)
     assert settings.server == ServerSettings(
         host="::",
         port=8443,
@@ -309,6 +313,17 @@ def test_secrets_show_in_no_repr(tmp_path: Path) -> None:
             f"[access]\nusers = [{{ name = 'a:b', password_hash = '{HASH}' }}]",
             "d.toml: access.users[0].name must be a name without ':'",
         ),
+        (
+            "[drive]\npublic_origins = 'x'",
+            "d.toml: drive.public_origins must be a list, not a text",
+        ),
+        ("[drive]\npublic_origins = [1]", "d.toml: drive.public_origins[0] must be a text in quot"),
+        (
+            "[embedded]\n[drive]\npublic_origins = ['https://a/b']",
+            "d.toml: drive.public_origins must be an origin, without a path: 'https://a/b'",
+        ),
+        ("[embedded]\n[drive]\nmount_path = 'dav'", "d.toml: drive.mount_path must look like /dav"),
+        ("[embedded]\n[drive]\nmount_path = '/a/..'", "d.toml: drive.mount_path must look like"),
         ("[log]", "d.toml: names no store: give [s3] a bucket, or add [embedded]"),
         ("[s3]\nbucket = 'files'\n[embedded]", "d.toml: has both [s3] and [embedded]: choose one"),
         ("[s3]\nregion = 'x'", "d.toml: s3.bucket is missing"),

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
+from urllib.parse import urlsplit
 
 from tests.support.endpoints import Endpoint
 
@@ -58,7 +59,9 @@ class Process:
 
     @property
     def port(self) -> int:
-        return int(self.url.rpartition(":")[2])
+        port = urlsplit(self.url).port
+        assert port is not None
+        return port
 
     @property
     def pid(self) -> int:
