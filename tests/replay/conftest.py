@@ -1,16 +1,17 @@
 """Runs every replay case against davbridge, and against stock WsgiDAV as well.
 
 What a case says of stock WsgiDAV is part of it: ``stock_fails(why)`` on a case that stock WsgiDAV
-must fail, nothing on one that it must pass. A case that is marked and yet passes there has no
-teeth, and is red. The table of what it fails is printed when the tests are through.
+must fail, nothing on one that it must pass; ``stock_fails(why, "a-*", "b")`` means only parameters
+with such ids. A case that is marked and yet passes there has no teeth, and is red. The table of
+what it fails is printed when the tests are through.
 
 A module's ``PENDING`` names the cases that davbridge itself doesn't pass yet, with the reason:
 such a case turns red once it passes, and is then taken off the list.
 """
 
-import re
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Any
 
@@ -56,7 +57,7 @@ def drive(open_drive: OpenDrive) -> Drive:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[_outcomes] = {}
-    config.addinivalue_line("markers", "stock_fails(why): stock WsgiDAV must fail this case")
+    config.addinivalue_line("markers", "stock_fails(why, *ids): stock WsgiDAV must fail this case")
     config.addinivalue_line("markers", "bridge_only(why): stock WsgiDAV can't be asked this")
 
 
@@ -68,7 +69,13 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if isinstance(item, pytest.Function) and HERE in item.path.parents and not _is_stock(item):
+        if not isinstance(item, pytest.Function) or HERE not in item.path.parents:
+            continue
+        if _is_stock(item):
+            # Files and sockets that it forgets to close are its own affair.
+            for kind in ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning"):
+                item.add_marker(pytest.mark.filterwarnings(f"ignore::{kind}"))
+        else:
             pending: dict[str, str] = getattr(item.module, "PENDING", {})
             reason = pending.get(item.name) or pending.get(item.originalname)
             if reason:
@@ -87,15 +94,32 @@ def pytest_runtest_makereport(
 
 def _judge(item: pytest.Item, report: pytest.TestReport) -> None:
     """A declared failure of stock WsgiDAV is what the case promised; its absence is a failure."""
-    marker = item.get_closest_marker("stock_fails")
-    case = re.sub(rf"(?<=\[){STOCK}-?|-{STOCK}(?=\])", "", report.nodeid).replace("[]", "")
-    case = case.removeprefix("tests/replay/")
-    item.config.stash[_outcomes][case] = marker.args[0] if marker and report.failed else None
-    if marker and report.failed:
+    why = _declared_failure(item)
+    case = report.nodeid.removeprefix("tests/replay/").partition("[")[0]
+    parameters = _parameters(item)
+    case += f"[{parameters}]" if parameters else ""
+    item.config.stash[_outcomes][case] = why if report.failed else None
+    if why and report.failed:
         report.outcome, report.longrepr = "passed", None
-    elif marker and report.passed:
+    elif why and report.passed:
         report.outcome = "failed"
-        report.longrepr = f"stock WsgiDAV passes this case: it has no teeth ({marker.args[0]})"
+        report.longrepr = f"stock WsgiDAV passes this case: it has no teeth ({why})"
+
+
+def _declared_failure(item: pytest.Item) -> str | None:
+    """Why stock WsgiDAV must fail the case; None where it must pass."""
+    for marker in item.iter_markers("stock_fails"):
+        why, *ids = marker.args
+        if not ids or any(fnmatchcase(_parameters(item), each) for each in ids):
+            return str(why)
+    return None
+
+
+def _parameters(item: pytest.Item) -> str:
+    """The id of the case's own parameters."""
+    assert isinstance(item, pytest.Function)
+    own = item.callspec.id.removeprefix(STOCK).removesuffix(STOCK)
+    return own.strip("-") if own != item.callspec.id else own.replace(f"-{STOCK}-", "-")
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:

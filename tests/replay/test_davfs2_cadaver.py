@@ -20,8 +20,6 @@ from tests.support.bridge import DAV, Answer, Client
 
 stock_fails = pytest.mark.stock_fails
 
-PENDING: dict[str, str] = {}
-
 EXECUTABLE = "{http://apache.org/dav/props/}executable"
 
 

@@ -22,8 +22,6 @@ from tests.support.wire import RawClient
 stock_fails = pytest.mark.stock_fails
 
 PENDING = {
-    "test_explorer_14_walks_from_the_root_to_a_share": "there is no setting for a mount path",
-    "test_explorer_16_creates_a_file": "Win32LastModifiedTime doesn't set the time",
     "test_explorer_19_rule_12_lists_1500_files_in_a_megabyte": "1,119,696 bytes",
 }
 
@@ -114,6 +112,24 @@ def test_explorer_16_every_property_is_set(drive: Drive) -> None:
     client = drive.client(EXPLORER)
     answer = patch(client, "/f.txt", win32_times(CAMERA_TIME))
     assert statuses(answer) == {200}
+
+
+@pytest.mark.parametrize("verb", ["COPY", "MOVE"])
+def test_explorer_16_the_time_goes_along(drive: Drive, verb: str) -> None:
+    """Also over a restart: it is the file's, not the server's."""
+    client = drive.client(EXPLORER)
+    copy_a_file(client, "/a.txt", b"x", CAMERA_TIME)
+    assert client(verb, "/a.txt", destination="/b.txt", overwrite="F").status == 201
+    drive.restart()
+    assert modified(drive.client(FINDER), "/b.txt") == CAMERA_TIME
+
+
+def test_explorer_16_the_time_ends_with_the_next_write(drive: Drive) -> None:
+    """A PUT alone is a change now, whoever sends it."""
+    client = drive.client(EXPLORER)
+    copy_a_file(client, "/a.txt", b"x", CAMERA_TIME)
+    assert drive.client(FINDER)("PUT", "/a.txt", b"y").status == 204
+    assert modified(client, "/a.txt") > CAMERA_TIME
 
 
 @pytest.mark.parametrize("text", ["", "yesterday", "Sat, 32 Aug 2019 09:30:12 GMT"])

@@ -22,11 +22,6 @@ from tests.support.bridge import DAV, Answer, Client
 
 stock_fails = pytest.mark.stock_fails
 
-PENDING = {
-    "test_finder_rule_10_unlocks_what_is_gone": "answers 409 to a lock that is gone",
-    "test_finder_rule_10_unlocks_a_file_that_is_gone": "answers 409 to a file that is gone",
-}
-
 QUOTA_NAMES = ("quota-available-bytes", "quota-used-bytes", "quota", "quotaused")
 
 

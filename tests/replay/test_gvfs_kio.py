@@ -21,10 +21,6 @@ from tests.support.bridge import DAV, Answer, Client
 
 stock_fails = pytest.mark.stock_fails
 
-PENDING = {
-    "test_gvfs_33_uploads_with_the_time_of_the_file": "X-OC-Mtime is ignored",
-}
-
 OLD = datetime(2012, 12, 21, 21, 12, 21, tzinfo=UTC)
 
 

@@ -15,12 +15,6 @@ from tests.support.names import NAMES
 
 stock_fails = pytest.mark.stock_fails
 
-PENDING = {
-    "test_proxy_20_the_public_origin_is_ours": "there is no setting for public origins",
-    "test_proxy_20_no_other_origin_becomes_ours": "there is no setting for public origins",
-    "test_proxy_hrefs_are_paths": "there is no setting for public origins",
-}
-
 PUBLIC = "https://drive.example.com"
 
 

@@ -38,21 +38,6 @@ from tests.tree.wrappers import WatchedStore
 stock_fails = pytest.mark.stock_fails
 bridge_only = pytest.mark.bridge_only
 
-_NO_TIME = "X-OC-Mtime is ignored"
-
-PENDING = {
-    "test_rclone_uploads_with_a_time": _NO_TIME,
-    "test_rclone_uploads_with_a_checksum_that_is_wrong": "OC-Checksum is ignored",
-    "test_rclone_uploads_with_a_checksum_that_is_right": "there is no oc:checksums",
-    "test_sync_53_uploads_with_time_and_checksum": _NO_TIME,
-    "test_times_survive_a_restart": _NO_TIME,
-    "test_times_are_in_the_listing": _NO_TIME,
-    "test_times_go_along": _NO_TIME,
-    "test_times_go_along_with_the_folder": _NO_TIME,
-    "test_times_revalidate": _NO_TIME,
-    "test_times_are_written_as_rclone_and_s3fs_write_them": _NO_TIME,
-}
-
 SAR = "{SAR:}lastmodified"
 BODY = b"The quick brown fox"
 PHOTO_TIME = datetime(2008, 8, 8, 8, 8, 8, tzinfo=UTC)
