@@ -11,6 +11,7 @@ import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
+from threading import Thread
 from typing import NamedTuple
 from urllib.parse import quote
 from wsgiref.types import WSGIApplication
@@ -65,6 +66,7 @@ def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator
         try:
             namespace = _namespace(settings, layers, on_failure)
             server = HttpServer(_application(settings, namespace), settings.server)
+            layers.callback(server.close)
             server.prepare()
         except (StoreSetupError, ServerSetupError) as error:
             raise SetupError(str(error)) from error
@@ -84,6 +86,8 @@ def _namespace(settings: Settings, layers: ExitStack, on_failure: Callable[[], N
     layers.callback(client.close)
     store = S3Store(client, s3.bucket, max_object_size=s3.max_object_size)
     layers.callback(store.close)
+    # Beside the start, which needn't wait for it; it takes care of its own failures.
+    Thread(target=store.abort_stale_uploads, args=(s3.prefix,), daemon=True).start()
     namespace = Namespace(
         CachedStore(store, settings.cache),
         prefix=s3.prefix,
