@@ -21,10 +21,6 @@ from tests.support.wire import RawClient
 
 stock_fails = pytest.mark.stock_fails
 
-PENDING = {
-    "test_explorer_19_rule_12_lists_1500_files_in_a_megabyte": "1,119,696 bytes",
-}
-
 CAMERA_TIME = datetime(2019, 8, 17, 9, 30, 12, tzinfo=UTC)
 
 RFC_1123 = re.compile(

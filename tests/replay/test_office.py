@@ -22,10 +22,6 @@ from tests.support.bridge import DAV, Answer, Client
 
 stock_fails = pytest.mark.stock_fails
 
-PENDING = {
-    "test_office_28_owner_patches_win32_properties_without_its_token": "answers 423",
-}
-
 
 def lock(client: Client, target: str) -> Answer:
     return client("LOCK", target, EXPLORER_LOCK, XML_TEXT, timeout="Second-3600")
