@@ -62,8 +62,9 @@ def _add_serve(commands: "argparse._SubParsersAction[_Parser]") -> None:
         "serve",
         help="show a bucket as a drive",
         description="Shows a bucket, or a prefix in it, as a WebDAV drive. S3 credentials come "
-        "from where the AWS tools find them. With neither BUCKET nor --config, a store of its own "
-        "is run, and keeps its data in this computer's folder for such.",
+        "from where the AWS tools find them. With neither BUCKET nor --config, davbridge runs a "
+        "store of its own and keeps its data in your data folder (~/.local/share/davbridge on "
+        "Linux).",
         epilog="Flags count more than the configuration file.",
         allow_abbrev=False,
         # What isn't given isn't there: then the file's value counts, or the default.
@@ -89,8 +90,10 @@ def _add_store_flags(group: "argparse._ArgumentGroup") -> None:
     group.add_argument(
         "--endpoint-url", dest="s3.endpoint_url", metavar="URL", help="an S3 store other than AWS"
     )
-    group.add_argument("--region", dest="s3.region")
-    group.add_argument("--profile", dest="s3.profile", help="of the AWS configuration files")
+    group.add_argument("--region", dest="s3.region", metavar="R")
+    group.add_argument(
+        "--profile", dest="s3.profile", metavar="NAME", help="of the AWS configuration files"
+    )
     group.add_argument(
         "--embedded",
         dest="embedded.directory",
@@ -103,8 +106,12 @@ def _add_store_flags(group: "argparse._ArgumentGroup") -> None:
 
 
 def _add_server_flags(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument("--host", dest="server.host", help="address to listen on (127.0.0.1)")
-    group.add_argument("--port", dest="server.port", type=int, help="(8080); 0 takes a free one")
+    group.add_argument(
+        "--host", dest="server.host", metavar="H", help="address to listen on (127.0.0.1)"
+    )
+    group.add_argument(
+        "--port", dest="server.port", type=int, metavar="N", help="(8080); 0 takes a free one"
+    )
     group.add_argument(
         "--tls-cert", dest="server.tls_cert", type=Path, metavar="FILE", help="PEM, full chain"
     )
