@@ -59,7 +59,7 @@ def test_gvfs_33_uploads_with_the_time_of_the_file(drive: Drive) -> None:
     assert modified(client, "/f.txt") == OLD
 
 
-def test_gvfs_34_edits_under_the_etag_that_it_read(drive: Drive) -> None:
+def test_gvfs_edits_under_the_etag_that_it_read(drive: Drive) -> None:
     """Rule 13: getetag goes into If-Match as it is; another's version is not overwritten."""
     drive.fill({"f.txt": b"one"})
     client = drive.client(GVFS)
@@ -72,7 +72,7 @@ def test_gvfs_34_edits_under_the_etag_that_it_read(drive: Drive) -> None:
 
 
 @stock_fails("getetag has no quotes, ETag has")
-def test_gvfs_34_rule_13_getetag_is_the_etag_header(drive: Drive) -> None:
+def test_gvfs_rule_13_getetag_is_the_etag_header(drive: Drive) -> None:
     """RFC 4918 §15.6: the value of the header."""
     drive.fill({"f.txt": b"one"})
     client = drive.client(GVFS)

@@ -62,7 +62,7 @@ def test_rclone_45_makes_a_chain_of_folders(drive: Drive) -> None:
     assert entry.is_collection
 
 
-def test_rclone_46_old_versions_list_a_file_with_depth_1(drive: Drive) -> None:
+def test_rclone_old_versions_list_a_file_with_depth_1(drive: Drive) -> None:
     """1.60: allprop by an empty body; the file itself is the one response."""
     drive.fill({"d/f.txt": b"x"})
     client = drive.client(RCLONE)
@@ -71,7 +71,7 @@ def test_rclone_46_old_versions_list_a_file_with_depth_1(drive: Drive) -> None:
     assert set(entries(client("PROPFIND", "/d/", depth="1"))) == {"/d", "/d/f.txt"}
 
 
-def test_rclone_46_asks_for_owncloud_s_properties(drive: Drive) -> None:
+def test_rclone_asks_for_owncloud_s_properties(drive: Drive) -> None:
     """What isn't there is a 404 propstat, in its own namespace."""
     drive.fill({"f.txt": b"x"})
     (entry,) = entries(stat(drive.client(RCLONE), "/f.txt")).values()
@@ -226,7 +226,7 @@ def test_rclone_48_rule_05_slow_down_is_retried_inside(
 # Cyberduck
 
 
-def test_cyberduck_49_looks_for_its_home(drive: Drive) -> None:
+def test_cyberduck_looks_for_its_home(drive: Drive) -> None:
     """HEAD; on 403, 404, 405, 415 and 501 a PROPFIND. A folder answers 200."""
     drive.fill({"home/f.txt": b"x"})
     client = drive.client(CYBERDUCK)
@@ -272,7 +272,7 @@ def test_cyberduck_50_a_copy_has_the_source_s_properties_only(drive: Drive) -> N
     assert look(client, "/b.txt", SAR).status_of(SAR) == 404
 
 
-def test_cyberduck_51_resumes_by_a_part_that_is_refused(drive: Drive) -> None:
+def test_cyberduck_resumes_by_a_part_that_is_refused(drive: Drive) -> None:
     """RFC 9110 §14.5: taken for the whole, the file would be lost."""
     drive.fill({"f.bin": b"01234"})
     client = drive.client(CYBERDUCK)
