@@ -331,6 +331,16 @@ def test_propfind_lists_a_collection_with_its_members(client: Client, store: Mem
     assert answer.property("/d/sub/", f"{DAV}getetag") is None
 
 
+@pytest.mark.parametrize(("letters", "files"), [(20, 2000), (80, 1600)])
+def test_propfind_of_a_large_folder_fits_windows_megabyte(
+    client: Client, store: MemoryStore, letters: int, files: int
+) -> None:
+    for number in range(100):
+        store.put_object(f"{number:0{letters - 4}}.txt", b"x" * 1000, Attributes("text/plain"))
+    answer = client("PROPFIND", "/", depth="1")
+    assert len(answer.body) / 101 * files < 1_000_000
+
+
 def test_propfind_depth_0_missing_and_infinity(client: Client, store: MemoryStore) -> None:
     fill(store, "d/f")
     assert list(client("PROPFIND", "/d/", depth="0").multistatus()) == ["/d/"]
