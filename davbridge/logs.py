@@ -14,9 +14,9 @@ from typing import Any, TextIO
 
 from davbridge.config import LogSettings
 
-QUIET = ("boto3", "botocore", "s3transfer", "urllib3", "wsgidav", "cheroot")
+QUIET = ("boto3", "botocore", "s3transfer", "urllib3", "cheroot")
 """Libraries that tell their every step at INFO, or at DEBUG what belongs to nobody's log: signed
-headers, and whole request bodies."""
+headers, and whole request bodies. WsgiDAV's logger is `dav`'s to silence."""
 
 
 def configure(settings: LogSettings, stream: TextIO | None = None) -> None:

@@ -15,13 +15,13 @@ from davbridge.config import LogSettings
 def stream() -> Iterator[io.StringIO]:
     """Where the log goes; the loggers are as before afterwards."""
     root = logging.getLogger()
-    handlers, level = root.handlers[:], root.level
+    handlers = root.handlers[:]
+    levels = {logger: logger.level for logger in (root, *map(logging.getLogger, logs.QUIET))}
     yield io.StringIO()
     root.handlers[:] = handlers
-    root.setLevel(level)
     logging.captureWarnings(False)
-    for name in logs.QUIET:
-        logging.getLogger(name).setLevel(logging.NOTSET)
+    for logger, level in levels.items():
+        logger.setLevel(level)
 
 
 def test_a_record_is_a_line_of_time_level_logger_and_message(stream: io.StringIO) -> None:
@@ -58,7 +58,7 @@ def test_json_is_one_object_a_line_with_the_traceback_inside(stream: io.StringIO
     assert record["trace"].endswith("ValueError: wrong")
 
 
-@pytest.mark.parametrize("library", ["botocore.endpoint", "urllib3.connectionpool", "wsgidav"])
+@pytest.mark.parametrize("library", ["botocore.endpoint", "urllib3.connectionpool", "cheroot"])
 def test_libraries_are_heard_from_warnings_on_only(stream: io.StringIO, library: str) -> None:
     logs.configure(LogSettings(level="debug"), stream)
     logger = logging.getLogger(library)
