@@ -15,11 +15,12 @@ Invariants:
 """
 
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from functools import partial
 from typing import NamedTuple
 
 from davbridge.errors import AlreadyExistsError, InvalidNameError, StoreError
-from davbridge.paths import ResourcePath, key_of, prefix_of
+from davbridge.paths import DELIMITER, ResourcePath, key_of, path_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.facts import rebound
 from davbridge.tree.markers import DirectoryVerdicts
@@ -34,7 +35,7 @@ from davbridge.tree.plan import (
     plan_file,
     plan_tree,
 )
-from davbridge.tree.properties import Properties, Sidecars
+from davbridge.tree.properties import MemberProperties, Properties, Sidecars, is_sidecar
 from davbridge.tree.resource import Failure, Resource
 from davbridge.tree.transfer import Transfers
 from davbridge.tree.view import View
@@ -148,10 +149,26 @@ class Operations:
         origin, origin_row = route.source.path, route.source.row
         properties = self._sidecars.read(self._parents.prefix(origin)).get(origin[-1], {})
         self._parents.settle(route.target)
-        created, failures = self._transfers.copy(route.plan, tree=route.target_tree)
+        created, failures, renewed = self._transfers.copy(route.plan, tree=route.target_tree)
         if not failures and origin_row is not None:
             properties = self._rebound(properties, origin_row, route.target)
+        failures = failures or self._rebind_inside(route.plan, renewed)
         return created, failures or self._write_properties(route.target, properties)
+
+    def _rebind_inside(self, plan: Plan, renewed: Mapping[str, str]) -> list[Failure]:
+        """The same as `_rebound` for the sidecars that were copied along in a tree."""
+        sidecars = [copy.target for copy in plan.copies if is_sidecar(copy.target)]
+        new_etags = {
+            copy.target: (copy.source.etag, renewed[copy.target])
+            for copy in plan.copies
+            if copy.target in renewed
+        }
+        try:
+            for prefix in {key[: key.rfind(DELIMITER) + 1] for key in sidecars}:
+                self._sidecars.update_members(prefix, partial(_rebound_members, prefix, new_etags))
+        except StoreError as error:
+            return [Failure(path_of(self._view.prefix, plan.target_prefix) or (), error)]
+        return []
 
     def _rebound(
         self, properties: Properties, source: ObjectRow, target: ResourcePath
@@ -204,6 +221,17 @@ class _Route(NamedTuple):
 
     def obstacles(self, mount: str, *, is_move: bool) -> list[Failure]:
         return obstacles(mount, self.plan, self.source_keys, self.target_keys, is_move=is_move)
+
+
+def _rebound_members(
+    prefix: str, new_etags: Mapping[str, tuple[str, str]], members: MemberProperties
+) -> MemberProperties:
+    return {
+        name: rebound(properties, *new_etags[prefix + name])
+        if prefix + name in new_etags
+        else properties
+        for name, properties in members.items()
+    }
 
 
 def _require_apart(source: ResourcePath, target: ResourcePath) -> None:

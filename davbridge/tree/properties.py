@@ -102,11 +102,17 @@ class Sidecars:
 
     def update(self, prefix: str, name: str, change: Callable[[Properties], Properties]) -> None:
         """Replaces one member's properties by what ``change`` makes of them; all or nothing."""
+        self.update_members(prefix, lambda members: _changed(members, name, change))
+
+    def update_members(
+        self, prefix: str, change: Callable[[MemberProperties], MemberProperties]
+    ) -> None:
+        """The same for all members of a collection, in one write."""
         key = prefix + SIDECAR_NAME
         with self._locks[hash(key) % _LOCKS]:
             sidecar = self._current(key)
             for _ in range(_ATTEMPTS):
-                members = _changed(sidecar.members, name, change)
+                members = change(sidecar.members)
                 if members == sidecar.members:
                     return
                 try:

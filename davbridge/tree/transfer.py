@@ -14,8 +14,9 @@ Invariants:
 """
 
 import logging
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from types import MappingProxyType
 from typing import NamedTuple
 
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError, UnavailableError
@@ -48,6 +49,8 @@ class Copied(NamedTuple):
     created: tuple[str, ...]
     """Keys that were not there before."""
     failures: list[Failure]
+    renewed: Mapping[str, str] = MappingProxyType({})
+    """In a tree: the ETags, by key, of copies that have another than their source."""
 
 
 class Transfers:
@@ -76,9 +79,10 @@ class Transfers:
             for copy, error in ended
             if error is not None
         ]
+        renewed: dict[str, str] = {}
         if not failures and tree is not None and plan.copies:
-            failures = self._verify(plan.copies, tree)
-        return Copied(tuple(created), failures)
+            failures, renewed = self._verify(plan.copies, tree)
+        return Copied(tuple(created), failures, renewed)
 
     def undo(self, plan: Plan, created: Sequence[str]) -> None:
         """Removes what was copied anew."""
@@ -183,19 +187,22 @@ class Transfers:
             # Such stores may not copy folders either (SeaweedFS).
             self._store.put_object(copy.target, b"", MARKER)
 
-    def _verify(self, copies: Sequence[Copy], target: str) -> list[Failure]:
+    def _verify(self, copies: Sequence[Copy], target: str) -> tuple[list[Failure], dict[str, str]]:
+        """What isn't there as it should be, and the ETags that differ from the source's."""
         try:
-            sizes = {
-                row.key: row.size for page in self._store.list_objects(target) for row in page.rows
-            }
+            rows = {row.key: row for page in self._store.list_objects(target) for row in page.rows}
         except StoreError as error:
-            return [Failure(shown_path(self._mount, target), error)]
+            return [Failure(shown_path(self._mount, target), error)], {}
         missing = UnavailableError("the copy isn't there as it should be")
-        return [
+        failures = [
             Failure(shown_path(self._mount, copy.target), missing)
             for copy in copies
-            if sizes.get(copy.target) != copy.source.size
+            if copy.target not in rows or rows[copy.target].size != copy.source.size
         ]
+        if failures:
+            return failures, {}
+        pairs = ((copy.source.etag, rows[copy.target]) for copy in copies)
+        return [], {row.key: row.etag for etag, row in pairs if row.etag != etag}
 
 
 def _is_changed(planned: ObjectRow, now: ObjectRow | None) -> bool:

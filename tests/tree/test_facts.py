@@ -1,0 +1,100 @@
+"""What clients tell of a version: bound to it, and carried along with it."""
+
+from dataclasses import replace
+from datetime import UTC, datetime
+
+import pytest
+
+from davbridge.paths import parse
+from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
+from davbridge.store.memory import MemoryStore
+from davbridge.tree.facts import Facts, facts_of, rebound, with_facts, without_facts
+from davbridge.tree.namespace import Namespace
+
+THEN = datetime(2020, 2, 2, 2, 2, 2, tzinfo=UTC)
+
+
+class RenewingStore(MemoryStore):
+    """Gives copies an ETag of their own, as AWS does for what was uploaded in parts."""
+
+    def copy_object(
+        self,
+        source: ObjectRow,
+        target: str,
+        *,
+        attributes: Attributes | None = None,
+        condition: Condition = ALWAYS,
+    ) -> ObjectRow:
+        row = super().copy_object(source, target, attributes=attributes, condition=condition)
+        if row.key.endswith(".json"):
+            return row
+        renewed = row._replace(etag=f"{row.etag[:32]}-{target.count('/') + 2}")
+        kept = self._objects[target.encode()]
+        self._objects[target.encode()] = replace(kept, info=replace(kept.info, row=renewed))
+        return renewed
+
+
+def test_facts_are_of_their_version_alone() -> None:
+    properties = with_facts({"{urn:p}q": "<q/>"}, Facts("e1", THEN, "SHA1:00"))
+    assert facts_of(properties, "e1") == Facts("e1", THEN, "SHA1:00")
+    assert facts_of(properties, "e2") is None
+    assert without_facts(properties) == {"{urn:p}q": "<q/>"}
+    assert facts_of(rebound(properties, "e1", "e2"), "e2") == Facts("e2", THEN, "SHA1:00")
+    assert rebound(properties, "other", "e2") == properties
+    assert with_facts(properties, None) == {"{urn:p}q": "<q/>"}
+
+
+@pytest.mark.parametrize(
+    "record",
+    ["", "null", "[]", "1", '{"etag": "e"}', '{"etag": "e", "modified": 1e99, "checksums": ""}'],
+)
+def test_a_record_that_is_not_ours_tells_nothing(record: str) -> None:
+    assert facts_of({"{urn:davbridge:}facts": record}, "e") is None
+
+
+@pytest.fixture
+def tree() -> Namespace:
+    return Namespace(MemoryStore())
+
+
+def put(tree: Namespace, path: str, body: bytes, modified: datetime | None = None) -> None:
+    writer = tree.open_writer(parse(path), Attributes())
+    writer.write(body)
+    tree.tell(parse(path), Facts(writer.commit().etag, modified))
+
+
+def test_a_told_time_lasts_until_the_next_version(tree: Namespace) -> None:
+    put(tree, "/f", b"one", THEN)
+    assert tree.lookup(parse("/f")).modified == THEN
+    assert [member.modified for member in tree.members(())] == [THEN]
+    put(tree, "/f", b"two")
+    assert tree.lookup(parse("/f")).modified > THEN
+    put(tree, "/f", b"one", THEN)
+    put(tree, "/f", b"one")
+    assert tree.lookup(parse("/f")).modified > THEN
+
+
+def test_no_client_sees_or_writes_the_record(tree: Namespace) -> None:
+    put(tree, "/f", b"one", THEN)
+    assert tree.properties(parse("/f")) == {}
+    assert tree.member_properties(()) == {"f": {}}
+    tree.update_properties(parse("/f"), {"{urn:p}q": "<q/>"})
+    assert tree.properties(parse("/f")) == {"{urn:p}q": "<q/>"}
+    assert tree.lookup(parse("/f")).modified == THEN
+
+
+@pytest.mark.parametrize("verb", ["copy", "move"])
+def test_a_told_time_goes_along_though_the_copy_has_another_etag(verb: str) -> None:
+    tree = Namespace(RenewingStore())
+    tree.make_collection(parse("/d"))
+    tree.make_collection(parse("/d/e"))
+    for path in ("/f", "/d/f", "/d/e/f"):
+        put(tree, path, b"body", THEN)
+    etag = tree.lookup(parse("/f")).etag
+    for source, target in (("/f", "/g"), ("/d", "/c")):
+        assert getattr(tree, verb)(parse(source), parse(target)) == []
+    for path in ("/g", "/c/f", "/c/e/f"):
+        copied = tree.lookup(parse(path))
+        assert copied.etag != etag
+        assert copied.modified == THEN
+    tree.close()
