@@ -6,6 +6,7 @@ folder of its own, and the folder's objects are compared, one by one, with what 
 
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from http import HTTPStatus
 from pathlib import Path
@@ -47,6 +48,13 @@ def server(bucket: Bucket, tmp_path_factory: pytest.TempPathFactory) -> Iterator
 
 @pytest.fixture
 def home(server: Served, bucket: Bucket) -> Iterator[Home]:
+    with home_on(server, bucket) as home:
+        yield home
+
+
+@contextmanager
+def home_on(server: Served, bucket: Bucket) -> Iterator[Home]:
+    """A folder of the test's own. Nothing outside of it changes, and nothing fails unforeseen."""
     name = f"home-{uuid.uuid4().hex[:8]}"
     with server.client() as client:
         assert client("MKCOL", f"/{name}/").status == HTTPStatus.CREATED
@@ -54,7 +62,7 @@ def home(server: Served, bucket: Bucket) -> Iterator[Home]:
     told = len(server.log)
     yield Home(server, f"/{name}/", bucket.below(f"{name}/"))
     assert other_keys(bucket, name) == outside
-    assert "Traceback" not in server.log[told:]
+    assert "Traceback" not in server.log[told:], server.log[told:]
 
 
 @pytest.fixture

@@ -31,6 +31,7 @@ class Served:
     def __init__(self, process: "subprocess.Popen[str]", log: Path) -> None:
         self._process = process
         self._log = log
+        self._is_told = False
         self._is_over = False
         self.url = self._ready().rstrip("/")
 
@@ -64,13 +65,19 @@ class Served:
         self._process.kill()
         self._process.wait(STOP_SECONDS)
 
+    def terminate(self) -> None:
+        """SIGTERM: it finishes what is under way. Once is enough; a second one would cut it off."""
+        if not self._is_told:
+            self._is_told = True
+            self._process.send_signal(signal.SIGTERM)
+
     def end(self) -> None:
         """SIGTERM, and what is promised of it; nothing where it is over."""
         if self._is_over:
             return
-        self._is_over = True
-        self._process.send_signal(signal.SIGTERM)
+        self.terminate()
         rest, _ = self._process.communicate(timeout=STOP_SECONDS)
+        self._is_over = True
         assert self._process.returncode == 0, self.log
         assert rest == ""
         assert "Traceback" not in self.log, self.log
