@@ -12,6 +12,7 @@ from davbridge.dav.locks import LockStore
 from davbridge.dav.lockxml import SUPPORTED_LOCK, lock_discovery
 from davbridge.dav.resources import BucketCollection, BucketMember, BucketObject
 from davbridge.dav.xml import can_hold
+from davbridge.tree.facts import FACTS
 
 OWNCLOUD = "http://owncloud.org/ns"
 
@@ -107,8 +108,8 @@ LIVE: dict[str, LiveProperty] = {
 }
 """Every live property. None of them can be changed by PROPPATCH."""
 
-PROTECTED = frozenset(LIVE) | {"{DAV:}getcontentlanguage"}
-"""Names of the DAV: namespace that PROPPATCH refuses."""
+PROTECTED = frozenset(LIVE) | {"{DAV:}getcontentlanguage", FACTS}
+"""Names that PROPPATCH refuses."""
 
 ALLPROP = tuple(
     name

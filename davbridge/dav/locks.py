@@ -4,12 +4,16 @@ Owns the rules of scope, depth and expiry. Must not know requests or the bucket.
 the interface through which another store can share locks between bridges; `MemoryLockStore` is
 this process's own.
 
+A lock holds for every Unicode spelling of its root: the namespace takes one for the other where
+only one exists, so that a write under the other spelling reaches the locked resource.
+
 Invariants: an expired lock is no lock, whether or not it has been swept; a check costs time in
 the depth of the path and the locks found, not in the number of locks; safe under threads.
 """
 
 import threading
 import time
+import unicodedata
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -40,9 +44,10 @@ class Lock:
 
     def covers(self, path: ResourcePath) -> bool:
         """Whether the resource at ``path`` is in the lock's scope (§6.1)."""
-        if path == self.root:
+        inside, root = _canonical(path), _canonical(self.root)
+        if inside == root:
             return True
-        return self.is_deep and path[: len(self.root)] == self.root
+        return self.is_deep and inside[: len(root)] == root
 
 
 class LockConflictError(Exception):
@@ -102,7 +107,7 @@ class MemoryLockStore:
         with self._mutex:
             others = self._covering(lock.root)
             if lock.is_deep:
-                others += self._live(self._below.get(lock.root, ()))
+                others += self._live(self._below.get(_canonical(lock.root), ()))
             conflicts = [each for each in others if lock.is_exclusive or each.is_exclusive]
             if conflicts:
                 raise LockConflictError(conflicts)
@@ -121,8 +126,9 @@ class MemoryLockStore:
             self._drop(token)
 
     def release_tree(self, path: ResourcePath) -> None:
+        root = _canonical(path)
         with self._mutex:
-            for token in [*self._at.get(path, ()), *self._below.get(path, ())]:
+            for token in [*self._at.get(root, ()), *self._below.get(root, ())]:
                 self._drop(token)
 
     def covering(self, path: ResourcePath) -> list[Lock]:
@@ -133,10 +139,12 @@ class MemoryLockStore:
 
     def rooted_below(self, path: ResourcePath) -> list[Lock]:
         with self._mutex:
-            return self._live(self._below.get(path, ()))
+            return self._live(self._below.get(_canonical(path), ()))
 
     def _covering(self, path: ResourcePath) -> list[Lock]:
-        found = [token for end in range(len(path) + 1) for token in self._at.get(path[:end], ())]
+        inside = _canonical(path)
+        ends = range(len(inside) + 1)
+        found = [token for end in ends for token in self._at.get(inside[:end], ())]
         return [lock for lock in self._live(found) if lock.covers(path)]
 
     def _live(self, tokens: Iterable[str]) -> list[Lock]:
@@ -152,17 +160,19 @@ class MemoryLockStore:
 
     def _file(self, lock: Lock) -> None:
         self._by_token[lock.token] = lock
-        self._at.setdefault(lock.root, {})[lock.token] = None
-        for end in range(len(lock.root)):
-            self._below.setdefault(lock.root[:end], {})[lock.token] = None
+        root = _canonical(lock.root)
+        self._at.setdefault(root, {})[lock.token] = None
+        for end in range(len(root)):
+            self._below.setdefault(root[:end], {})[lock.token] = None
 
     def _drop(self, token: str) -> None:
         lock = self._by_token.pop(token, None)
         if lock is None:
             return
-        _unfile(self._at, lock.root, token)
-        for end in range(len(lock.root)):
-            _unfile(self._below, lock.root[:end], token)
+        root = _canonical(lock.root)
+        _unfile(self._at, root, token)
+        for end in range(len(root)):
+            _unfile(self._below, root[:end], token)
 
 
 def _unfile(index: dict[ResourcePath, dict[str, None]], path: ResourcePath, token: str) -> None:
@@ -170,3 +180,10 @@ def _unfile(index: dict[ResourcePath, dict[str, None]], path: ResourcePath, toke
     del tokens[token]
     if not tokens:
         del index[path]
+
+
+def _canonical(path: ResourcePath) -> ResourcePath:
+    """What all spellings of a path have in common."""
+    if all(map(str.isascii, path)):
+        return path
+    return tuple(unicodedata.normalize("NFC", segment) for segment in path)

@@ -17,7 +17,12 @@ DAV = "{DAV:}"
 
 _UNHOLDABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
-_XML_LANG = "{http://www.w3.org/XML/1998/namespace}lang"
+_XML = "http://www.w3.org/XML/1998/namespace"
+
+_XML_LANG = f"{{{_XML}}}lang"
+
+_MAX_NESTING = 200
+"""Elements inside one another: serialising them recurses."""
 
 
 def parse_document(body: bytes, root: str) -> Element:
@@ -30,7 +35,16 @@ def parse_document(body: bytes, root: str) -> Element:
         ) from error
     if element.tag != DAV + root:
         raise RefusalError(400, f"the body must be a DAV:{root} element")
+    if _nesting_exceeds(element, _MAX_NESTING):
+        raise RefusalError(400, f"the body nests over {_MAX_NESTING} elements")
     return element
+
+
+def _nesting_exceeds(element: Element, limit: int) -> bool:
+    level = [element]
+    for _ in range(limit):
+        level = [child for parent in level for child in parent]
+    return bool(level)
 
 
 def can_hold(text: str) -> bool:
@@ -59,7 +73,10 @@ def empty_element(name: str) -> str:
     namespace, local = split_name(name)
     if namespace == "DAV:":
         return f"<D:{local}/>"
-    declaration = escape(namespace, {'"': "&quot;"})
+    if namespace == _XML:
+        return f"<xml:{local}/>"  # No other prefix may be bound to it, nor the default one.
+    # Unescaped white space in an attribute would be read as spaces.
+    declaration = escape(namespace, {'"': "&quot;", "\t": "&#9;", "\n": "&#10;", "\r": "&#13;"})
     return f'<{local} xmlns="{declaration}"/>'
 
 

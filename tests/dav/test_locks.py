@@ -149,3 +149,14 @@ def _time_of_checks(store: MemoryLockStore, rounds: int = 1000) -> float:
     for index in range(rounds):
         store.covering(("folder", str(index % 100), str(index), "x"))
     return (time.perf_counter() - started) / rounds
+
+
+def test_a_lock_holds_for_every_unicode_spelling_of_its_root(store: MemoryLockStore) -> None:
+    composed, decomposed = "\u00e9", "e\u0301"
+    store.acquire(make("t", "d", composed))
+    assert tokens(store.covering(("d", decomposed, "inside"))) == ["t"]
+    assert tokens(store.rooted_below(("d",))) == ["t"]
+    with pytest.raises(LockConflictError):
+        store.acquire(make("u", "d", decomposed))
+    store.release_tree(("d", decomposed))
+    assert store.covering(("d", composed)) == []

@@ -2,6 +2,7 @@
 
 import time
 from collections.abc import Iterator
+from xml.etree.ElementTree import fromstring
 
 import pytest
 
@@ -654,3 +655,80 @@ def wait_for_usage(bridge: Bridge) -> None:
             return
         time.sleep(0.01)
     raise AssertionError("the use of space was never counted")
+
+
+@pytest.mark.parametrize(
+    ("verb", "headers"),
+    [
+        ("PUT", {}),
+        ("DELETE", {}),
+        ("MOVE", {"Destination": "/elsewhere"}),
+        ("PROPPATCH", {}),
+    ],
+)
+def test_a_lock_is_not_passed_by_another_unicode_spelling(
+    verb: str, headers: dict[str, str], client: Client, store: MemoryStore
+) -> None:
+    client("PUT", "/%C3%A9", b"mine")
+    assert client("LOCK", "/%C3%A9", EXCLUSIVE).status == 200
+    body = patch("set", "<p:x/>") if verb == "PROPPATCH" else "theirs"
+    assert client(verb, "/e%CC%81", body, headers).status == 423
+    client("PUT", "/other", b"theirs")
+    assert client("COPY", "/other", destination="/e%CC%81").status == 423
+    assert content(store, "\u00e9") == b"mine"
+
+
+def test_a_lock_that_came_during_a_put_keeps_its_body_out(
+    bridge: Bridge, client: Client, store: MemoryStore
+) -> None:
+    fill(store, "f")
+
+    def body() -> Iterator[bytes]:
+        yield b"un"
+        with bridge.client() as other:
+            assert other("LOCK", "/f", EXCLUSIVE).status == 200
+        yield b"locked"
+
+    assert client("PUT", "/f", body()).status == 423
+    assert content(store, "f") == b"f"
+
+
+@pytest.mark.parametrize("depth", [500, 50_000])
+def test_xml_that_nests_too_deeply_is_refused(depth: int, client: Client) -> None:
+    nested = "<p>" * depth + "</p>" * depth
+    client("PUT", "/f", b"x")
+    assert client("PROPPATCH", "/f", patch("set", nested)).status == 400
+    lock = EXCLUSIVE.replace("<D:href>me</D:href>", nested)
+    assert client("LOCK", "/f", lock).status == 400
+
+
+@pytest.mark.parametrize(
+    "element",
+    ["<xml:x>v</xml:x>", '<x xmlns="a&#10;b&#9;c">v</x>', '<x xmlns="">v</x>'],
+)
+def test_property_names_of_odd_namespaces_come_back_as_they_were(
+    element: str, client: Client
+) -> None:
+    name = fromstring(element).tag
+    client("PUT", "/f", b"x")
+    ask = f'<D:propfind xmlns:D="DAV:"><D:prop>{element}</D:prop></D:propfind>'
+    missing = client("PROPFIND", "/f", ask, depth="0").multistatus()["/f"]
+    assert [each.tag for each in missing.iterfind(f"{DAV}propstat/{DAV}prop/*")] == [name]
+    set_ = client("PROPPATCH", "/f", patch("set", element)).multistatus()["/f"]
+    assert [each.tag for each in set_.iterfind(f"{DAV}propstat/{DAV}prop/*")] == [name]
+    propname = '<D:propfind xmlns:D="DAV:"><D:propname/></D:propfind>'
+    assert client("PROPFIND", "/f", propname, depth="0").property("/f", name) is not None
+    there = client("PROPFIND", "/f", ask, depth="0").property("/f", name)
+    assert there is not None
+    assert there.text == "v"
+
+
+@pytest.mark.parametrize("instruction", ["set", "remove"])
+def test_what_was_told_of_a_version_is_not_a_client_s_property(
+    instruction: str, client: Client
+) -> None:
+    client("PUT", "/f", b"x", {"X-OC-Mtime": "1000000000"})
+    facts = '<facts xmlns="urn:davbridge:">no</facts>'
+    answer = client("PROPPATCH", "/f", patch(instruction, facts))
+    assert b"403 Forbidden" in answer.body
+    assert client("HEAD", "/f").header("Last-Modified") == "Sun, 09 Sep 2001 01:46:40 GMT"

@@ -29,11 +29,9 @@ def put(exchange: Exchange) -> Response:
     node = exchange.node
     _refuse_unfit(exchange.request, node)
     exchange.check_conditions()
-    exchange.guard.require_write(exchange.path)
-    if node is None:
-        exchange.guard.require_membership(exchange.path)
+    _require_unlocked(exchange, node)
     checksum = Checksum.announced(exchange.request.header("OC_CHECKSUM"))
-    row = _store_body(exchange, _condition(exchange.request, node), checksum)
+    row = _store_body(exchange, node, checksum)
     stored, headers = _tell(exchange, row, checksum)
     headers += [("ETag", entity_tag(stored)), ("Last-Modified", http_date(stored.modified))]
     return empty(204 if node else 201, headers)
@@ -65,10 +63,16 @@ def _refuse_unfit(request: Request, node: Resource | None) -> None:
         raise RefusalError(415, "Content-Encoding is not supported")
 
 
-def _store_body(exchange: Exchange, condition: Condition, checksum: Checksum | None) -> ObjectRow:
+def _require_unlocked(exchange: Exchange, node: Resource | None) -> None:
+    exchange.guard.require_write(exchange.path)
+    if node is None:
+        exchange.guard.require_membership(exchange.path)
+
+
+def _store_body(exchange: Exchange, node: Resource | None, checksum: Checksum | None) -> ObjectRow:
     request = exchange.request
     writer = exchange.namespace.open_writer(
-        exchange.path, _attributes(request), condition, length=request.length
+        exchange.path, _attributes(request), _condition(request, node), length=request.length
     )
     try:
         for block in request.blocks():
@@ -77,6 +81,8 @@ def _store_body(exchange: Exchange, condition: Condition, checksum: Checksum | N
                 checksum.update(block)
         if checksum and not checksum.holds():
             raise RefusalError(400, f"the body's checksum is not {checksum}")
+        # A body takes its time, and another client may have locked the file meanwhile.
+        _require_unlocked(exchange, node)
         return writer.commit()
     except BaseException:
         writer.abort()  # Nothing more to undo where commit has failed: it has aborted already.
