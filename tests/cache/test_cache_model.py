@@ -4,14 +4,15 @@ Names are few and alike, so that keys, markers and prefixes collide; pages are s
 collections are large; what is already kept is left to chance.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import product
+from random import Random
 
 import hypothesis.strategies as st
 import pytest
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, initialize, rule
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings
@@ -39,10 +40,9 @@ EVERY_PREFIX = [
     for segments in product(SEGMENTS, repeat=depth)
 ]
 
-PREFIXES = st.sampled_from(EVERY_PREFIX)
-OBJECTS = st.builds("{}{}".format, PREFIXES, st.sampled_from(SEGMENTS))
-MARKERS = PREFIXES.filter(bool)
-KEYS = OBJECTS | MARKERS | st.just("a//a") | st.just("/a")
+EVERY_OBJECT = ["".join(parts) for parts in product(EVERY_PREFIX, SEGMENTS)]
+
+KEYS = st.sampled_from([*EVERY_OBJECT, *EVERY_PREFIX[1:], "a//a", "/a"])
 
 BODIES = st.sampled_from([b"", b"1", b"22"])
 TYPES = st.sampled_from(["text/plain", "application/x-directory"]).map(Attributes)
@@ -51,12 +51,17 @@ LOST = UnavailableError("the answer was lost")
 
 
 class ShortPages(GatedStore):
-    """Lists three names a page."""
+    """Lists so few names a page that a collection can be large."""
+
+    def __init__(self, inner: ObjectStore, most: int) -> None:
+        super().__init__(inner)
+        self._most = most
 
     def list_objects(
         self, prefix: str, *, delimiter: str = "", page_size: int = PAGE_SIZE
     ) -> Iterator[Page]:
-        return super().list_objects(prefix, delimiter=delimiter, page_size=min(page_size, 3))
+        size = min(page_size, self._most)
+        return super().list_objects(prefix, delimiter=delimiter, page_size=size)
 
 
 def info_of(store: ObjectStore, key: str) -> ObjectInfo | None:
@@ -68,38 +73,47 @@ def info_of(store: ObjectStore, key: str) -> ObjectInfo | None:
 
 class CacheMachine(RuleBasedStateMachine):
     @initialize(
-        ttl=st.sampled_from([60.0, 60.0, 0.0]),
+        ttl=st.sampled_from([60.0, 60.0, 60.0, 0.0]),
         negative_ttl=st.sampled_from([10.0, 100.0, 0.0]),
-        max_entries=st.sampled_from([1000, 12, 4]),
+        max_entries=st.sampled_from([1000, 1000, 12]),
+        page_size=st.sampled_from([1, 3, PAGE_SIZE]),
+        curiosity=st.sampled_from([0.02, 0.2, 1.0]),
+        seed=st.integers(0, 1000),
     )
-    def start(self, ttl: float, negative_ttl: float, max_entries: int) -> None:
+    def start(
+        self,
+        ttl: float,
+        negative_ttl: float,
+        max_entries: int,
+        page_size: int,
+        curiosity: float,
+        seed: int,
+    ) -> None:
         self.timer = Timer()
-        self.inner = ShortPages(MemoryStore())
+        self.inner = ShortPages(MemoryStore(), page_size)
         bounds = CacheSettings(ttl=ttl, negative_ttl=negative_ttl, max_entries=max_entries)
         self.cached = CachedStore(self.inner, bounds, timer=self.timer)
+        self.random = Random(seed)
+        self.curiosity = curiosity
+
+    @invariant()
+    def shows_what_the_inner_store_shows(self) -> None:
+        """Here and there, so that what is kept already varies."""
+        for look, name in LOOKS:
+            if self.random.random() < self.curiosity:
+                look(self, name)
 
     # Reading: each has to be what the inner store says now.
 
-    @rule(prefix=PREFIXES)
     def list_collection(self, prefix: str) -> None:
         assert names(self.cached, prefix) == names(self.inner, prefix)
 
-    @rule()
-    def look_at_everything(self) -> None:
-        for prefix in EVERY_PREFIX:
-            self.list_collection(prefix)
-            for segment in SEGMENTS:
-                self.lookup(prefix + segment)
-
-    @rule(prefix=PREFIXES)
     def begin_to_list(self, prefix: str) -> None:
         next(self.cached.list_objects(prefix, delimiter="/"))
 
-    @rule(key=OBJECTS)
     def lookup(self, key: str) -> None:
         assert self.cached.lookup(key) == self.inner.lookup(key)
 
-    @rule(key=KEYS)
     def head(self, key: str) -> None:
         assert info_of(self.cached, key) == info_of(self.inner, key)
 
@@ -162,8 +176,15 @@ class CacheMachine(RuleBasedStateMachine):
         self.cached.clear()
 
     def teardown(self) -> None:
-        self.look_at_everything()
+        self.curiosity = 1
+        self.shows_what_the_inner_store_shows()
 
+
+LOOKS: list[tuple[Callable[[CacheMachine, str], None], str]] = [
+    *product([CacheMachine.begin_to_list, CacheMachine.list_collection], EVERY_PREFIX),
+    *product([CacheMachine.lookup], EVERY_OBJECT),
+    *product([CacheMachine.head], [*EVERY_OBJECT, *EVERY_PREFIX[1:]]),
+]
 
 CacheMachine.TestCase.settings = settings(max_examples=60, stateful_step_count=40, deadline=None)
 
