@@ -11,6 +11,7 @@ Invariants:
 - Properties: the target's entry is written once its copies are verified, and before a MOVE deletes
   anything; the source's is removed last. A stop between leaves an entry for a name that is gone,
   and who makes that name anew removes it.
+- Operations on the same trees take turns, and look things up when theirs has come.
 - One object's failure is raised; failures of a tree's members are returned.
 """
 
@@ -38,6 +39,7 @@ from davbridge.tree.plan import (
 from davbridge.tree.properties import MemberProperties, Properties, Sidecars, is_sidecar
 from davbridge.tree.resource import Failure, Resource
 from davbridge.tree.transfer import Transfers
+from davbridge.tree.turns import Turns
 from davbridge.tree.view import View
 
 _log = logging.getLogger(__name__)
@@ -71,8 +73,29 @@ class Operations:
         self._parents = parents
         self._sidecars = sidecars
         self._transfers = transfers
+        self._turns = Turns()
 
     def delete(self, path: ResourcePath) -> Outcome:
+        with self._turns.of(changed=[self._view.spelled(path)]):
+            return self._delete(path)
+
+    def copy(
+        self,
+        source: ResourcePath,
+        target: ResourcePath,
+        *,
+        recursive: bool,
+        require_room: RequireRoom,
+    ) -> Outcome:
+        spelled = self._view.spelled
+        with self._turns.of(changed=[spelled(target)], read=[spelled(source)]):
+            return self._copy(source, target, recursive=recursive, require_room=require_room)
+
+    def move(self, source: ResourcePath, target: ResourcePath) -> Outcome:
+        with self._turns.of(changed=[self._view.spelled(source), self._view.spelled(target)]):
+            return self._move(source, target)
+
+    def _delete(self, path: ResourcePath) -> Outcome:
         resource = self._view.lookup(path)
         if not resource.path:
             raise InvalidNameError("the root can't be deleted")
@@ -86,7 +109,7 @@ class Operations:
         self._forget_properties(resource.path)
         return Outcome([], -sum(row.size for row in (*keys.own, *keys.beside)))
 
-    def copy(
+    def _copy(
         self,
         source: ResourcePath,
         target: ResourcePath,
@@ -104,7 +127,7 @@ class Operations:
             return Outcome(failures)
         return Outcome(self._transfers.drop_extras(route.plan), route.plan.added_bytes)
 
-    def move(self, source: ResourcePath, target: ResourcePath) -> Outcome:
+    def _move(self, source: ResourcePath, target: ResourcePath) -> Outcome:
         route = self._route(source, target, recursive=True)
         if blocked := route.obstacles(self._view.prefix, is_move=True):
             return Outcome(blocked)

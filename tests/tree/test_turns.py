@@ -1,0 +1,104 @@
+"""Operations that meet: a client that repeats itself, two clients on one tree."""
+
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from threading import Event
+
+import pytest
+
+from davbridge.errors import NotFoundError
+from davbridge.paths import parse
+from davbridge.tree.turns import Turns
+from tests.tree.conftest import Drive
+
+MOMENT = 0.2
+"""Seconds in which what isn't held up would have come through."""
+
+PATIENCE = 10.0
+
+
+def test_a_move_that_is_sent_again_while_it_runs_waits_and_finds_it_done(drive: Drive) -> None:
+    drive.mkcol("/a")
+    names = ("x", "y", "z")
+    for name in names:
+        drive.put(f"/a/{name}", name.encode())
+    again: list[Future[object]] = []
+    with ThreadPoolExecutor(1) as other:
+
+        def send_again() -> None:
+            """As a client whose patience ends when the first member has been deleted."""
+            drive.bucket.delete_object("a/x")
+            again.append(other.submit(drive.tree.move, parse("/a"), parse("/b")))
+            assert not wait_for(again, MOMENT).done
+
+        def before(operation: str, key: str) -> None:
+            """The source is listed once more before it is deleted."""
+            is_copied = len([key for key in drive.stored() if key.startswith("b/")]) > len(names)
+            if (operation, key) == ("list", "a/") and is_copied and not again:
+                send_again()
+
+        drive.store.before = before
+        assert drive.tree.move(parse("/a"), parse("/b")) == []
+        assert isinstance(again[0].exception(PATIENCE), NotFoundError)
+    assert {name: drive.content(f"b/{name}") for name in names} == {
+        name: name.encode() for name in names
+    }
+    assert drive.kind("/a") is None
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "waits"),
+    [
+        ((["a"], []), (["a"], []), True),
+        ((["a"], []), (["a/b"], []), True),
+        ((["a/b"], []), (["a"], []), True),
+        ((["a/b"], []), (["a/c"], []), False),
+        ((["a"], []), (["ab"], []), False),
+        ((["x"], ["a"]), (["y"], ["a"]), False),
+        ((["x"], ["a"]), (["a/b"], []), True),
+        ((["a/b"], []), (["x"], ["a"]), True),
+    ],
+)
+def test_those_wait_of_whom_one_changes_what_the_other_reads_or_changes(
+    first: tuple[list[str], list[str]], second: tuple[list[str], list[str]], waits: bool
+) -> None:
+    turns, entered = Turns(), Event()
+
+    def enter() -> None:
+        with turns.of(changed=map(parse, second[0]), read=map(parse, second[1])):
+            entered.set()
+
+    with ThreadPoolExecutor(1) as other:
+        with turns.of(changed=map(parse, first[0]), read=map(parse, first[1])):
+            other.submit(enter)
+            assert entered.wait(MOMENT if waits else PATIENCE) is not waits
+        assert entered.wait(PATIENCE)
+
+
+def test_nobody_is_overtaken() -> None:
+    turns, order = Turns(), list[str]()
+    leave = Event()
+
+    def take(name: str, changed: list[str], read: list[str]) -> None:
+        with turns.of(changed=map(parse, changed), read=map(parse, read)):
+            order.append(name)
+            leave.wait(PATIENCE)
+
+    with ThreadPoolExecutor(3) as threads:
+        for name, changed, read in (
+            ("reader", [], ["a"]),
+            ("writer", ["a"], []),
+            ("late", [], ["a"]),
+        ):
+            threads.submit(take, name, changed, read)
+            Event().wait(MOMENT)
+        leave.set()
+    assert order == ["reader", "writer", "late"]
+
+
+def test_a_turn_ends_with_an_error_too() -> None:
+    turns = Turns()
+    with pytest.raises(RuntimeError), turns.of(changed=[("a",)]):
+        raise RuntimeError
+    with turns.of(changed=[("a",)]):
+        pass
