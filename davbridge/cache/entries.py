@@ -20,17 +20,20 @@ from davbridge.store.base import PAGE_SIZE, Lookup, ObjectInfo, ObjectRow, Page
 
 T = TypeVar("T")
 
-ENTRY_BYTES = 900
-"""What an entry takes before it holds anything: objects, dictionaries, and its places in the
-shelf. Measured with tracemalloc, as the next two."""
+LISTING_BYTES = 800
+"""A listing that holds nothing: objects, dictionaries, and its places in the shelf. Measured with
+tracemalloc, as all of these."""
 
-PREFIX_BYTES = 90
+PREFIX_BYTES = 60
 """A common prefix in a listing, its text apart: its places in the dictionary and in a page."""
 
-ROW_BYTES = 250
+ROW_BYTES = 230
 """An object in a listing, its texts apart: the row, its size and time, and its places."""
 
-INFO_BYTES = 400
+ANSWER_BYTES = 400
+"""An answer about a key, what it says apart: the objects around it and its places in the shelf."""
+
+INFO_BYTES = 250
 """The attributes of an object, the texts of its metadata apart."""
 
 
@@ -46,12 +49,12 @@ class Answer(Generic[T]):
 
 def lookup_answer(key: str, found: Lookup, expires: float) -> Answer[Lookup]:
     """What is at a slashless key."""
-    return Answer(found, expires, ENTRY_BYTES + _bytes_of(key, found.row))
+    return Answer(found, expires, ANSWER_BYTES + _bytes_of(key, found.row))
 
 
 def info_answer(key: str, info: ObjectInfo | None, expires: float) -> Answer[ObjectInfo | None]:
     """A key's HEAD, or that there is no object."""
-    nbytes = ENTRY_BYTES + _bytes_of(key, info.row if info else None)
+    nbytes = ANSWER_BYTES + _bytes_of(key, info.row if info else None)
     if info:
         texts = chain.from_iterable(info.attributes.metadata.items())
         nbytes += INFO_BYTES + sum(map(sys.getsizeof, texts))
@@ -63,7 +66,7 @@ class Large:
     """A collection of more than one page: not worth a page to look up one name."""
 
     expires: float
-    nbytes: int = ENTRY_BYTES
+    nbytes: int = LISTING_BYTES
     count: int = 1
 
 
@@ -87,7 +90,7 @@ class Listing:
         self.negative_until = negative_until
         self.is_large = False
         """Whether it came in more than one page."""
-        self.nbytes = ENTRY_BYTES
+        self.nbytes = LISTING_BYTES
         self._rows: dict[str, ObjectRow | None] = {}
         self._pages: tuple[Page, ...] | None = None
         self._reached = ""
