@@ -28,6 +28,15 @@ def http_date(moment: datetime) -> str:
     return format_datetime(moment, usegmt=True)
 
 
+def parse_date(value: str) -> datetime | None:
+    """Any form of RFC 9110 §5.6.7, in UTC; None for what is no date."""
+    try:
+        date = parsedate_to_datetime(value)
+        return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None
+
+
 def check_http(request: Request, resource: Resource | None) -> bool:
     """Evaluates If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since, in the order
     of RFC 9110 §13.2.2. True where the answer is 304; raises RefusalError 412."""
@@ -88,7 +97,7 @@ def range_applies(request: Request, resource: Resource) -> bool:
         return True
     if '"' in value:
         return value.strip() == entity_tag(resource)
-    date = _parse_date(value)
+    date = parse_date(value)
     return date is not None and date == _seconds(resource.modified)
 
 
@@ -109,7 +118,7 @@ def _matches(header: str, resource: Resource | None, *, strong: bool) -> bool:
 
 def _is_modified_since(value: str | None, resource: Resource | None) -> bool | None:
     """None where the header is missing, or no date (RFC 9110 §13.1.3: it is ignored then)."""
-    date = _parse_date(value) if value is not None else None
+    date = parse_date(value) if value is not None else None
     if date is None:
         return None
     return resource is None or _seconds(resource.modified) > date
@@ -118,11 +127,3 @@ def _is_modified_since(value: str | None, resource: Resource | None) -> bool | N
 def _seconds(moment: datetime) -> datetime:
     """To the second, as HTTP tells it."""
     return moment - timedelta(microseconds=moment.microsecond)
-
-
-def _parse_date(value: str) -> datetime | None:
-    try:
-        date = parsedate_to_datetime(value)
-    except ValueError:
-        return None
-    return date if date.tzinfo else date.replace(tzinfo=UTC)

@@ -9,8 +9,9 @@ import hashlib
 import math
 import zlib
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
 from typing import Protocol
+
+from davbridge.dav.conditions import parse_date
 
 WIN32 = "urn:schemas-microsoft-com:"
 
@@ -29,10 +30,7 @@ def parse_mtime(text: str | None) -> datetime | None:
 
 def parse_time_property(text: str | None) -> datetime | None:
     """Windows writes an HTTP date, rclone seconds since the epoch."""
-    try:
-        return parsedate_to_datetime(text or "").astimezone(UTC)
-    except (ValueError, OverflowError):
-        return parse_mtime(text)
+    return parse_date(text or "") or parse_mtime(text)
 
 
 class _Hash(Protocol):
