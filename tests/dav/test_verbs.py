@@ -207,6 +207,17 @@ def test_get_of_several_ranges_is_multipart(client: Client, store: MemoryStore) 
     assert parts[3] == b"--\r\n"
 
 
+def test_several_ranges_of_a_file_replaced_behind_the_cache_are_of_the_new_one(
+    client: Client, store: MemoryStore
+) -> None:
+    store.put_object("f", b"old", Attributes())
+    assert client("GET", "/f").body == b"old"
+    store.put_object("f", b"newer", Attributes())
+    answer = client("GET", "/f", range="bytes=0-0,-1")
+    assert answer.status == 206
+    assert b"Content-Range: bytes 4-4/5\r\n\r\nr" in answer.body
+
+
 def test_get_answers_304_with_its_validators(client: Client) -> None:
     put = client("PUT", "/f", b"1")
     etag, modified = put.header("ETag"), put.header("Last-Modified")
@@ -239,6 +250,8 @@ def test_uploaded_pages_run_no_scripts_in_the_drive_s_origin(client: Client) -> 
     answer = client("GET", "/x.html")
     assert answer.header("Content-Type") == "text/html"
     assert answer.header("Content-Security-Policy") == "sandbox"
+    client("PUT", "/x.rss", b"<a/>", content_type="application/rss+xml")
+    assert client("GET", "/x.rss").header("Content-Security-Policy") == "sandbox"
     assert answer.header("X-Content-Type-Options") == "nosniff"
 
 

@@ -4,8 +4,8 @@ Invariants: a body is one version of the object, the one that the headers tell o
 from the store as the client takes it; a body that can't be completed breaks the connection.
 """
 
+import uuid
 from collections.abc import Iterator
-from itertools import chain
 
 from davbridge.dav.conditions import entity_tag, http_date, range_applies
 from davbridge.dav.exchange import Exchange, Headers, Response, complete, empty
@@ -19,8 +19,8 @@ from davbridge.tree.resource import Resource
 BLOCK = 1024 * 1024
 """Bytes asked of the store, and given to the socket, at a time."""
 
-_ACTIVE = ("text/html", "application/xhtml+xml", "image/svg+xml", "text/xml", "application/xml")
-"""Types that a browser would run scripts of, in this server's origin."""
+_ACTIVE = ("text/html", "text/xsl", "text/xml", "application/xml")
+"""Types that a browser would run scripts of, in this server's origin; those in +xml as well."""
 
 _COLLECTION_TEXT = b"This is a WebDAV collection: open it with a WebDAV client.\n"
 
@@ -30,7 +30,7 @@ def get(exchange: Exchange) -> Response:
     resource = exchange.require()
     not_modified = exchange.check_conditions()
     if isinstance(resource, BucketCollection):
-        return _collection(exchange)
+        return _collection()
     if not_modified:
         return empty(304, _validators(resource.node))
     try:
@@ -39,15 +39,12 @@ def get(exchange: Exchange) -> Response:
         # The listing was older than the object. The failed read has emptied the cache of it.
         fresh = exchange.namespace.lookup(exchange.path)
         if fresh.is_collection:
-            return _collection(exchange)
+            return _collection()
         return _object(exchange, fresh)
 
 
-def _collection(exchange: Exchange) -> Response:
-    body = b"" if exchange.request.method == "HEAD" else _COLLECTION_TEXT
-    response = complete(200, "text/plain; charset=utf-8", body)
-    response.headers[1] = ("Content-Length", str(len(_COLLECTION_TEXT)))
-    return response
+def _collection() -> Response:
+    return complete(200, "text/plain; charset=utf-8", _COLLECTION_TEXT)
 
 
 def _object(exchange: Exchange, node: Resource) -> Response:
@@ -71,31 +68,13 @@ def _object(exchange: Exchange, node: Resource) -> Response:
 
 def _several(namespace: Namespace, node: Resource, ranges: list[ByteRange]) -> Response:
     """multipart/byteranges (RFC 9110 §15.3.7.2)."""
-    boundary = f"davbridge-{node.etag.strip('-')}"
-    kind = guess_type(node.name)
-    heads = [
-        f"\r\n--{boundary}\r\nContent-Type: {kind}\r\n"
-        f"Content-Range: {part.content_range(node.size)}\r\n\r\n".encode()
-        for part in ranges
-    ]
-    tail = f"\r\n--{boundary}--\r\n".encode()
-    length = sum(map(len, heads)) + sum(part.length for part in ranges) + len(tail)
-
-    def blocks() -> Iterator[bytes]:
-        for head, part in zip(heads, ranges, strict=True):
-            yield head
-            with _open(namespace, node, part) as reader:
-                yield from ObjectBody(reader)
-        yield tail
-
-    body = blocks()
-    first = next(body)
+    body = RangesBody(namespace, node, ranges)
     headers = [
-        ("Content-Type", f"multipart/byteranges; boundary={boundary}"),
-        ("Content-Length", str(length)),
+        ("Content-Type", f"multipart/byteranges; boundary={body.boundary}"),
+        ("Content-Length", str(body.length)),
         *_validators(node),
     ]
-    return Response(206, headers, chain([first], body))
+    return Response(206, headers, body)
 
 
 class ObjectBody:
@@ -111,6 +90,40 @@ class ObjectBody:
 
     def close(self) -> None:
         self._reader.close()
+
+
+class RangesBody:
+    """Several ranges as the body of a response. The first is opened at once, so that a version
+    that is gone is found out before the headers are sent."""
+
+    def __init__(self, namespace: Namespace, node: Resource, ranges: list[ByteRange]) -> None:
+        self.boundary = uuid.uuid4().hex
+        self._heads = [self._head(node, part) for part in ranges]
+        self._tail = f"\r\n--{self.boundary}--\r\n".encode()
+        self.length = sum(map(len, self._heads)) + sum(part.length for part in ranges)
+        self.length += len(self._tail)
+        self._namespace = namespace
+        self._node = node
+        self._ranges = ranges
+        self._reader = _open(namespace, node, ranges[0])
+
+    def __iter__(self) -> Iterator[bytes]:
+        for number, part in enumerate(self._ranges):
+            if number > 0:
+                self._reader = _open(self._namespace, self._node, part)
+            yield self._heads[number]
+            yield from ObjectBody(self._reader)
+            self._reader.close()
+        yield self._tail
+
+    def close(self) -> None:
+        self._reader.close()
+
+    def _head(self, node: Resource, part: ByteRange) -> bytes:
+        return (
+            f"\r\n--{self.boundary}\r\nContent-Type: {guess_type(node.name)}\r\n"
+            f"Content-Range: {part.content_range(node.size)}\r\n\r\n"
+        ).encode()
 
 
 def _open(namespace: Namespace, node: Resource, part: ByteRange) -> ObjectReader:
@@ -135,7 +148,8 @@ def _entity_headers(node: Resource, info: ObjectInfo, length: int) -> Headers:
     stored = info.attributes.content_type
     kind = stored if _is_header_text(stored) else guess_type(node.name)
     headers = [("Content-Type", kind), ("Content-Length", str(length)), *_validators(node)]
-    if kind.partition(";")[0].strip().lower() in _ACTIVE:
+    media_type = kind.partition(";")[0].strip().lower()
+    if media_type in _ACTIVE or media_type.endswith("+xml"):
         headers.append(("Content-Security-Policy", "sandbox"))
     return headers
 
