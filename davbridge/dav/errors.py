@@ -2,7 +2,7 @@
 
 Owns the mapping from what the namespace raises to what a client is told. Must not know boto3.
 
-Invariants: everything that `dav/` raises on purpose is a DAVError; the cause stays chained.
+Invariants: a status is chosen here or by a RefusalError, nowhere else; the cause stays chained.
 """
 
 from collections.abc import Sequence

@@ -8,13 +8,12 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from davbridge.dav.conditions import check_http, check_if
-from davbridge.dav.errors import RefusalError, refusal_of
+from davbridge.dav.errors import RefusalError
 from davbridge.dav.guard import Guard
 from davbridge.dav.locks import LockStore
 from davbridge.dav.provider import BucketProvider
 from davbridge.dav.request import Request
 from davbridge.dav.resources import BucketMember
-from davbridge.errors import StoreError
 from davbridge.paths import ResourcePath
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Resource
@@ -78,13 +77,6 @@ class Exchange:
             raise RefusalError(404, "there is nothing here")
         return self.resource
 
-    def find(self, path: ResourcePath) -> Resource | None:
-        """What is at another path. Raises RefusalError."""
-        try:
-            return self.namespace.find(path)
-        except StoreError as error:
-            raise refusal_of(error) from error
-
     def check_conditions(self) -> bool:
         """Every conditional header. True where the answer is 304; raises RefusalError 412.
 
@@ -92,5 +84,5 @@ class Exchange:
         """
         if not self.request.is_conditional:
             return False
-        check_if(self.request, self.find, self.guard.is_locked_with)
+        check_if(self.request, self.namespace.find, self.guard.is_locked_with)
         return check_http(self.request, self.node)

@@ -29,12 +29,12 @@ class BucketProvider(DAVProvider):
 
     def get_resource_inst(self, path: str, environ: Environ) -> BucketMember | None:
         """The resource at a decoded ``path``; None where nothing is. Raises DAVError."""
-        return self.resource_at(paths.parse(path), environ)
-
-    def resource_at(self, path: paths.ResourcePath, environ: Environ) -> BucketMember | None:
-        """The same, for a path that is parsed already."""
         try:
-            node = self.namespace.find(path)
+            return self.resource_at(paths.parse(path), environ)
         except StoreError as error:
             raise refusal_of(error) from error
+
+    def resource_at(self, path: paths.ResourcePath, environ: Environ) -> BucketMember | None:
+        """The same, for a path that is parsed already. Raises StoreError."""
+        node = self.namespace.find(path)
         return member_of(node, environ) if node else None

@@ -69,8 +69,7 @@ class RequestServer:
         except RefusalError as refusal:
             return self._refuse(request, refusal)
         except StoreError as error:
-            logger.info("%s %s: %s", request.method, request.environ["REQUEST_URI"], error)
-            return self._refuse(request, refusal_of(error))
+            return self._refuse(request, self._told(request, error))
         except OSError as error:
             # The client's body broke off: the wire closes such a connection after the answer.
             logger.info("%s %s: %s", request.method, request.environ["REQUEST_URI"], error)
@@ -78,6 +77,13 @@ class RequestServer:
         except Exception:
             logger.exception("%s %s failed", request.method, request.environ["REQUEST_URI"])
             return self._refuse(request, RefusalError(500, "something went wrong; see the log"))
+
+    def _told(self, request: Request, error: StoreError) -> RefusalError:
+        """What the client is told; the log gets it all, the store's faults as warnings."""
+        refusal = refusal_of(error)
+        level = logging.WARNING if refusal.status >= 500 else logging.INFO
+        logger.log(level, "%s %s: %s", request.method, request.environ["REQUEST_URI"], error)
+        return refusal
 
     def _verb(self, request: Request) -> Verb:
         verb = VERBS.get(request.method)

@@ -58,13 +58,13 @@ def _admit(exchange: Exchange, node: Resource) -> Resource | None:
     """All that is asked of a destination before anything is written; what is there now."""
     destination = exchange.request.destination
     _refuse_overlap(exchange.path, destination, node)
-    target = exchange.find(destination)
+    target = exchange.namespace.find(destination)
     if target is not None and not exchange.request.overwrite:
         raise RefusalError(412, "the destination exists, and Overwrite is F")
     exchange.guard.require_tree(destination)
     if target is None:
         exchange.guard.require_membership(destination)
-        parent = exchange.find(destination[:-1])
+        parent = exchange.namespace.find(destination[:-1])
         if parent is None or not parent.is_collection:
             raise RefusalError(409, "the destination's parent collection doesn't exist")
     return target
