@@ -11,14 +11,13 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING, NamedTuple
 
 from davbridge.errors import UnavailableError
+from davbridge.paths import DELIMITER
 from davbridge.store.base import PAGE_SIZE, Lookup, Page
 from davbridge.store.s3_answers import Bucket, row_of
 from davbridge.store.s3_errors import translated
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ListObjectsV2RequestTypeDef
-
-DELIMITER = "/"
 
 LOOKUP_ROWS = 50
 

@@ -15,6 +15,7 @@ from typing import NamedTuple
 FACTS = "{urn:davbridge:}facts"
 
 Properties = Mapping[str, str]
+"""Clark name → serialised element."""
 
 
 class Facts(NamedTuple):
@@ -35,7 +36,10 @@ def facts_of(properties: Properties, etag: str) -> Facts | None:
             return None
         seconds = record["modified"]
         modified = None if seconds is None else datetime.fromtimestamp(seconds, UTC)
-        return Facts(etag, modified, str(record["checksums"]))
+        checksums = str(record["checksums"])
+        if not (checksums.isascii() and checksums.isprintable()):
+            return None  # Neither a header nor XML could hold it.
+        return Facts(etag, modified, checksums)
     except (ValueError, KeyError, TypeError, OverflowError, OSError):
         return None  # Written by someone else: nothing that can be relied on.
 

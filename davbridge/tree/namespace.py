@@ -14,7 +14,7 @@ Invariants:
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 from typing import NamedTuple
 
 from davbridge.errors import (
@@ -34,21 +34,18 @@ from davbridge.store.base import (
     ObjectStore,
     ObjectWriter,
 )
+from davbridge.store.clock import Clock, utc_now
 from davbridge.tree.bulk import Metadata, metadata_of
-from davbridge.tree.facts import Facts, facts_of, with_facts, without_facts
+from davbridge.tree.facts import Facts, Properties, facts_of, with_facts, without_facts
 from davbridge.tree.markers import MARKER, DirectoryVerdicts
 from davbridge.tree.operations import Operations
 from davbridge.tree.parents import Parents
-from davbridge.tree.properties import MemberProperties, Properties, Sidecars
+from davbridge.tree.properties import MemberProperties, Sidecars
 from davbridge.tree.resource import Failure, Resource
 from davbridge.tree.transfer import Transfers
 from davbridge.tree.usage import Usage
 from davbridge.tree.view import View
 from davbridge.tree.writer import BoundedWriter
-
-
-def _utc_now() -> datetime:
-    return datetime.now(UTC)
 
 
 class AccountInfo(NamedTuple):
@@ -71,7 +68,7 @@ class Namespace:
         quota: int | None = None,
         workers: int = 8,
         timer: Callable[[], float] = time.monotonic,
-        now: Callable[[], datetime] = _utc_now,
+        now: Clock = utc_now,
     ) -> None:
         self.quota = quota
         self.max_file_size = min(store.max_object_size, max_file_size or store.max_object_size)

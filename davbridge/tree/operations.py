@@ -23,7 +23,7 @@ from typing import NamedTuple
 from davbridge.errors import AlreadyExistsError, InvalidNameError, StoreError
 from davbridge.paths import DELIMITER, ResourcePath, key_of, path_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
-from davbridge.tree.facts import rebound
+from davbridge.tree.facts import Properties, rebound
 from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.parents import Parents
 from davbridge.tree.plan import (
@@ -36,7 +36,7 @@ from davbridge.tree.plan import (
     plan_file,
     plan_tree,
 )
-from davbridge.tree.properties import MemberProperties, Properties, Sidecars, is_sidecar
+from davbridge.tree.properties import MemberProperties, Sidecars, is_sidecar
 from davbridge.tree.resource import Failure, Resource
 from davbridge.tree.transfer import Transfers
 from davbridge.tree.turns import Turns

@@ -42,6 +42,7 @@ from davbridge.store.base import (
     ObjectRow,
     ObjectStore,
 )
+from davbridge.tree.facts import Properties
 
 SIDECAR_NAME = f"{RESERVED_PREFIX}.properties.json"
 
@@ -54,9 +55,6 @@ _LOCKS = 64
 _BLOCK = 1024 * 1024
 _JSON = Attributes(content_type="application/json")
 _FORMAT = 1
-
-Properties = Mapping[str, str]
-"""Clark name → serialised element."""
 
 MemberProperties = Mapping[str, Properties]
 """Name of the member → its properties; members without any are absent."""

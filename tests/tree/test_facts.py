@@ -46,7 +46,15 @@ def test_facts_are_of_their_version_alone() -> None:
 
 @pytest.mark.parametrize(
     "record",
-    ["", "null", "[]", "1", '{"etag": "e"}', '{"etag": "e", "modified": 1e99, "checksums": ""}'],
+    [
+        "",
+        "null",
+        "[]",
+        "1",
+        '{"etag": "e"}',
+        '{"etag": "e", "modified": 1e99, "checksums": ""}',
+        '{"etag": "e", "modified": null, "checksums": "SHA1:0\\r\\nA: b"}',
+    ],
 )
 def test_a_record_that_is_not_ours_tells_nothing(record: str) -> None:
     assert facts_of({"{urn:davbridge:}facts": record}, "e") is None

@@ -5,7 +5,7 @@ bytes leave when the first page of the listing is there; an answer that can't be
 the connection.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import chain, islice
 from typing import Literal
@@ -20,12 +20,11 @@ from davbridge.dav.multistatus import PropStat
 from davbridge.dav.resources import BucketCollection, BucketMember
 from davbridge.dav.xml import DAV, empty_element, parse_document, refuse
 from davbridge.errors import NotACollectionError
+from davbridge.tree.facts import Properties
 from davbridge.tree.resource import Resource
 
 MAX_NAMES = 500
 """Property names in one request at the most. The costliest known client sends 11."""
-
-Properties = Mapping[str, str]
 
 NO_PROPERTIES: Properties = {}
 
@@ -129,13 +128,13 @@ def render(resource: BucketMember, selection: Selection, dead: Properties, locks
         return multistatus.response(resource.href, [PropStat(200, elements)])
     names = selection.names
     if selection.kind == "allprop":
-        names = (*ALLPROP, *(name for name in names if name not in ALLPROP), *dead)
-    found, missing = [], []
+        names = (*ALLPROP, *names, *dead)
+    found, missing, requested = [], [], frozenset(selection.names)
     for name in dict.fromkeys(names):
         live = LIVE.get(name)
         element = live(resource, locks) if live else dead.get(name)
         if element is not None:
             found.append(element)
-        elif name in selection.names:
+        elif name in requested:
             missing.append(empty_element(name))
     return multistatus.response(resource.href, [PropStat(200, found), PropStat(404, missing)])
