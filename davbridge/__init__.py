@@ -6,11 +6,12 @@ The house; data comes in at the front door and walks one way, imports go downwar
     app.py           composition root: the only module that names concrete layers
     http/            the wire: cheroot server, TLS, request hygiene, graceful stop
     access/          who may: users and their logins
-    dav/             RFC 4918 on WsgiDAV: provider, resources, verbs; StoreError → DAVError
+    dav/             RFC 4918 on WsgiDAV: provider, resources, verbs, locks; StoreError → status
     tree/            a namespace of collections and members over flat keys
-    cache.py         CachedStore: an ObjectStore that wraps an ObjectStore
+    cache/           CachedStore: an ObjectStore that wraps an ObjectStore
     store/           the ObjectStore protocol; S3, memory (the reference), embedded SeaweedFS
-    config.py        frozen settings from TOML, environment and flags
+    logs.py          log records → lines on stderr
+    config/          frozen settings from TOML, environment and flags
     paths.py         resource path ↔ key; pure functions
     errors.py        the StoreError tree; knows neither HTTP nor botocore
 """
