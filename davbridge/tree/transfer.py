@@ -14,7 +14,7 @@ Invariants:
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from types import MappingProxyType
 from typing import NamedTuple
@@ -98,7 +98,7 @@ class Transfers:
         """The end of a MOVE. ``tree``: the source's prefix; what changed in it meanwhile stays."""
         if tree is None:
             return self._failures(self._delete([row.key for row in plan.leaving]))
-        now = {row.key: row for page in self._store.list_objects(tree) for row in page.rows}
+        now = self._listed(tree)
         error = PreconditionFailedError("was changed while it was moved, and is left")
         changed = [
             DeleteFailure(row.key, error)
@@ -187,10 +187,17 @@ class Transfers:
             # Such stores may not copy folders either (SeaweedFS).
             self._store.put_object(copy.target, b"", MARKER)
 
+    def _listed(self, prefix: str) -> dict[str, ObjectRow]:
+        return {row.key: row for page in self._store.list_objects(prefix) for row in page.rows}
+
     def _verify(self, copies: Sequence[Copy], target: str) -> tuple[list[Failure], dict[str, str]]:
         """What isn't there as it should be, and the ETags that differ from the source's."""
         try:
-            rows = {row.key: row for page in self._store.list_objects(target) for row in page.rows}
+            rows = self._listed(target)
+            if lost := [each for each in copies if _is_lost_marker(each, rows)]:
+                for copy in lost:
+                    self._copy(copy, ALWAYS)
+                rows = self._listed(target)
         except StoreError as error:
             return [Failure(shown_path(self._mount, target), error)], {}
         missing = UnavailableError("the copy isn't there as it should be")
@@ -203,6 +210,11 @@ class Transfers:
             return failures, {}
         pairs = ((copy.source.etag, rows[copy.target]) for copy in copies)
         return [], {row.key: row.etag for etag, row in pairs if row.etag != etag}
+
+
+def _is_lost_marker(copy: Copy, rows: Container[str]) -> bool:
+    """SeaweedFS, as it makes a folder for a member, may undo a marker that comes right then."""
+    return is_marker(copy.target) and copy.target not in rows
 
 
 def _is_changed(planned: ObjectRow, now: ObjectRow | None) -> bool:

@@ -218,6 +218,20 @@ class TestFailures:
         assert [(f.path, type(f.error)) for f in failures] == [(("t", "a"), UnavailableError)]
         assert drive.stored() == list(self.SOURCE)
 
+    def test_a_marker_that_a_member_has_undone_is_written_again(self, drive: Drive) -> None:
+        drive.outside("s/", "s/d/", "s/d/c")
+        lost = ["t/d/", "t/"]
+
+        def meanwhile(operation: str, key: str) -> None:
+            is_copied = len(drive.stored()) > len(("s/", "s/d/", "s/d/c"))
+            while (operation, key) == ("list", "t/") and is_copied and lost:
+                drive.bucket.delete_object(lost.pop())
+
+        drive.store.before = meanwhile
+        assert drive.tree.move(parse("/s"), parse("/t")) == []
+        assert not lost
+        assert drive.stored() == ["t/", "t/d/", "t/d/c"]
+
     def test_a_move_that_cannot_be_verified_is_undone(self, drive: Drive) -> None:
         drive.outside(*self.SOURCE)
         drive.store.fault = failing("list", "t/")
