@@ -28,7 +28,7 @@ _MAX_NESTING = 200
 def parse_document(body: bytes, root: str) -> Element:
     """The document element, which must be ``root`` of DAV:. Raises RefusalError 400."""
     try:
-        element: Element = fromstring(body)
+        element: Element = fromstring(body, forbid_dtd=True)
     except (ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise RefusalError(
             400, "the body is not well-formed XML, or uses what is not allowed"
@@ -82,7 +82,7 @@ def empty_element(name: str) -> str:
 
 def split_name(name: str) -> tuple[str, str]:
     """``{namespace}local`` → namespace, local."""
-    namespace, _, local = name[1:].partition("}") if name.startswith("{") else ("", "", name)
+    namespace, _, local = name[1:].rpartition("}") if name.startswith("{") else ("", "", name)
     return namespace, local
 
 
