@@ -90,6 +90,10 @@ class LockStore(Protocol):
         ...
 
 
+SWEEP_AT = 1000
+"""Locks from which on it is worth a look whether they are alive."""
+
+
 class MemoryLockStore:
     """A LockStore for one process. Every lock is filed under its root and its ancestors."""
 
@@ -99,6 +103,7 @@ class MemoryLockStore:
         self._by_token: dict[str, Lock] = {}
         self._at: dict[ResourcePath, dict[str, None]] = {}
         self._below: dict[ResourcePath, dict[str, None]] = {}
+        self._sweep_at = SWEEP_AT
 
     def now(self) -> float:
         return self._clock()
@@ -112,6 +117,7 @@ class MemoryLockStore:
             if conflicts:
                 raise LockConflictError(conflicts)
             self._file(lock)
+            self._sweep()
 
     def refresh(self, token: str, timeout: int) -> Lock | None:
         with self._mutex:
@@ -157,6 +163,12 @@ class MemoryLockStore:
             else:
                 self._drop(token)
         return live
+
+    def _sweep(self) -> None:
+        """Drops what has expired where nobody looks, each time that the locks have doubled."""
+        if len(self._by_token) >= self._sweep_at:
+            self._live(self._by_token)
+            self._sweep_at = max(SWEEP_AT, 2 * len(self._by_token))
 
     def _file(self, lock: Lock) -> None:
         self._by_token[lock.token] = lock

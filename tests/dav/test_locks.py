@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from davbridge.dav.locks import Lock, LockConflictError, MemoryLockStore
+from davbridge.dav.locks import SWEEP_AT, Lock, LockConflictError, MemoryLockStore
 from davbridge.paths import ResourcePath
 
 
@@ -160,3 +160,15 @@ def test_a_lock_holds_for_every_unicode_spelling_of_its_root(store: MemoryLockSt
         store.acquire(make("u", "d", decomposed))
     store.release_tree(("d", decomposed))
     assert store.covering(("d", composed)) == []
+
+
+def test_locks_that_nobody_looks_at_again_take_no_memory(
+    store: MemoryLockStore, clock: Clock
+) -> None:
+    for number in range(SWEEP_AT - 1):
+        store.acquire(make(f"t{number}", f"{number}"))
+    clock.now = 1060
+    alive = replace(make("alive", "x"), expires=2000.0)
+    store.acquire(alive)
+    assert store._by_token == {"alive": alive}
+    assert store._at.keys() == {("x",)}
