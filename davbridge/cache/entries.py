@@ -20,7 +20,7 @@ from davbridge.store.base import PAGE_SIZE, Lookup, ObjectInfo, ObjectRow, Page
 
 T = TypeVar("T")
 
-LISTING_BYTES = 800
+LISTING_BYTES = 900
 """A listing that holds nothing: objects, dictionaries, and its places in the shelf. Measured with
 tracemalloc, as all of these."""
 
@@ -30,7 +30,7 @@ PREFIX_BYTES = 60
 ROW_BYTES = 230
 """An object in a listing, its texts apart: the row, its size and time, and its places."""
 
-ANSWER_BYTES = 400
+ANSWER_BYTES = 500
 """An answer about a key, what it says apart: the objects around it and its places in the shelf."""
 
 INFO_BYTES = 250

@@ -76,7 +76,7 @@ def list_one(cached: CachedStore, number: int) -> None:
 
 
 def look_one_up(cached: CachedStore, number: int) -> None:
-    cached.lookup(f"folder/{number:08}.mpeg")
+    cached.lookup(f"folder/z{number:08}.jpeg")
 
 
 def head_one(cached: CachedStore, number: int) -> None:
