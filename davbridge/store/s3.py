@@ -10,10 +10,12 @@ AWS and most others sort keys by their UTF-8 bytes, SeaweedFS sorts each folder 
 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
+from functools import cached_property
 from io import BytesIO
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from davbridge.errors import InvalidNameError
 from davbridge.store.base import (
     ALWAYS,
     PAGE_SIZE,
@@ -124,7 +126,7 @@ class S3Store:
     def put_object(
         self, key: str, body: bytes, attributes: Attributes, condition: Condition = ALWAYS
     ) -> ObjectRow:
-        require_key(key)
+        self._require_writable(key)
         require_size(len(body), self._max_object_size)
         return put(self._bucket, key, BytesIO(body), attributes, condition)
 
@@ -136,7 +138,7 @@ class S3Store:
         *,
         length: int | None = None,
     ) -> ObjectWriter:
-        require_key(key)
+        self._require_writable(key)
         require_size(length or 0, self._max_object_size)
         return S3Writer(
             self._bucket,
@@ -158,7 +160,7 @@ class S3Store:
         condition: Condition = ALWAYS,
     ) -> ObjectRow:
         require_key(source.key)
-        require_key(target)
+        self._require_writable(target)
         if source.size == 0 and source.key.endswith("/"):
             return copy_marker(self._bucket, source, target, attributes, condition)
         if source.size <= self._copy_limit:
@@ -178,3 +180,18 @@ class S3Store:
         how many. Younger ones may be another bridge's, under way. Best effort: logs, never raises.
         """
         return abort_stale(self._bucket, prefix, older_than)
+
+    def _require_writable(self, key: str) -> None:
+        """Raises InvalidNameError for a key that the store would take for another one."""
+        require_key(key)
+        if "\\" in key and self._folds_backslashes:
+            raise InvalidNameError("this store can't hold names with a backslash")
+
+    @cached_property
+    def _folds_backslashes(self) -> bool:
+        """Whether ``a\\b`` is written to ``a/b``, which may be anyone's, and is never found again
+        as what it was. SeaweedFS does that. Asked for only once a key has a backslash."""
+        with translated(self._bucket.name):
+            answer = self._bucket.client.head_bucket(Bucket=self._bucket.name)
+        server = answer["ResponseMetadata"]["HTTPHeaders"].get("server", "")
+        return server.startswith("SeaweedFS")

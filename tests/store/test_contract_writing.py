@@ -2,6 +2,7 @@
 
 import os
 import threading
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
@@ -287,3 +288,21 @@ def test_a_batch_deletes_the_rest_and_tells_what_it_could_not(store: ObjectStore
     assert failure.key == "k" * 1025
     assert isinstance(failure.error, InvalidNameError)
     assert keys(store) == ["c"]
+
+
+def test_a_backslash_is_kept_or_refused_and_never_a_slash(store: ObjectStore) -> None:
+    source = store.put_object("a/b", b"theirs", Attributes())
+    attempts: tuple[Callable[[], object], ...] = (
+        lambda: store.put_object("a\\b", b"mine", Attributes()),
+        lambda: write(store, "a\\b", b"mine"),
+        lambda: store.copy_object(source, "a\\b"),
+    )
+    for attempt in attempts:
+        kept = "a\\b"
+        try:
+            attempt()
+        except InvalidNameError:
+            kept = ""
+        assert set(keys(store)) == {"a/b", kept} - {""}
+        with store.get_object("a/b") as reader:
+            assert drain(reader) == b"theirs"
