@@ -108,16 +108,20 @@ class Sidecars:
         """The same for all members of a collection, in one write."""
         key = prefix + SIDECAR_NAME
         with self._locks[hash(key) % _LOCKS]:
-            sidecar = self._current(key)
+            sidecar, is_fresh = self._current(key), False
             for _ in range(_ATTEMPTS):
                 members = change(sidecar.members)
                 if members == sidecar.members:
                     return
+                if not members and not is_fresh:
+                    # A deletion has no condition that would tell of another bridge's update.
+                    sidecar, is_fresh = self._fetch(key), True
+                    continue
                 try:
                     self._replace(key, sidecar, members)
                     return
                 except PreconditionFailedError:
-                    sidecar = self._fetch(key)
+                    sidecar, is_fresh = self._fetch(key), True
         raise UnavailableError("the properties are being changed by too many others; try again")
 
     def _replace(self, key: str, old: _Sidecar, members: MemberProperties) -> None:

@@ -6,6 +6,8 @@ from threading import Thread
 
 import pytest
 
+from davbridge.cache import CachedStore
+from davbridge.config import CacheSettings
 from davbridge.errors import (
     AccessDeniedError,
     NotFoundError,
@@ -66,6 +68,19 @@ class TestUpdates:
         other = Namespace(drive.bucket)
         assert other.properties(parse("/a")) == P
         other.close()
+
+    def test_a_bridge_that_removes_the_last_it_knows_keeps_another_s(self, drive: Drive) -> None:
+        drive.outside("a", "b")
+        one, other = (Namespace(CachedStore(drive.bucket, CacheSettings())) for _ in range(2))
+        try:
+            one.update_properties(parse("/a"), P)
+            other.update_properties(parse("/b"), Q)
+            one.update_properties(parse("/a"), dict.fromkeys(P))
+        finally:
+            one.close()
+            other.close()
+        assert drive.tree.properties(parse("/a")) == {}
+        assert drive.tree.properties(parse("/b")) == Q
 
     def test_an_emptied_sidecar_is_deleted(self, drive: Drive) -> None:
         drive.outside("a", "b")
