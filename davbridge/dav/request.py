@@ -12,7 +12,7 @@ from functools import cached_property
 from typing import Any, Literal
 
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.if_header import IfList, parse_if
+from davbridge.dav.if_header import IfCondition, IfList, parse_if
 from davbridge.dav.target import Site, parse_request_target
 from davbridge.paths import ResourcePath
 
@@ -143,7 +143,16 @@ class Request:
     def if_lists(self) -> tuple[IfList, ...]:
         """The If header (§10.4), empty where there is none. Raises RefusalError 400."""
         value = self.header("IF")
+        if self.refreshed_token is not None:
+            return (IfList(None, (IfCondition(self.refreshed_token, None, negated=False),)),)
         return parse_if(value) if value is not None else ()
+
+    @cached_property
+    def refreshed_token(self) -> str | None:
+        """The token of a LOCK whose If header is nothing else: npm's webdav refreshes a lock so,
+        and sends a lockinfo along (its operations/lock.js)."""
+        match = _TOKEN.fullmatch((self.header("IF") or "").strip())
+        return match[1] if match and self.method == "LOCK" else None
 
     @cached_property
     def lock_token(self) -> str | None:

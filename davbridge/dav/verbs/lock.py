@@ -31,7 +31,7 @@ MAX_OWNER = 8 * 1024
 def lock(exchange: Exchange) -> Response:
     """200 for a lock on a resource, 201 where it made one; without a body, a refresh."""
     body = exchange.request.xml_body()
-    if not body.strip():
+    if not body.strip() or exchange.request.refreshed_token is not None:
         return _refresh(exchange)
     is_exclusive, owner = parse_lock_info(body)
     depth = exchange.request.depth
