@@ -13,9 +13,11 @@ from tests.support.drive import Home
 from tests.support.names import NAMES
 from tests.support.programs import LIMIT, require_program, run
 
-BACKEND = "gvfsd-dav"
-FOLDERS = ("/usr/lib/gvfs", "/usr/libexec", "/usr/libexec/gvfs")
-"""Where distributions keep it."""
+PARTS = {
+    "gvfs": ["lib*/gio/modules/libgvfsdbus.so", "lib/*/gio/modules/libgvfsdbus.so"],
+    "gvfs-backends": ["lib*/gvfs/gvfsd-dav", "libexec/gvfsd-dav", "libexec/gvfs/gvfsd-dav"],
+}
+"""Debian's packages that ``gio`` needs for it, and where distributions keep the parts in /usr."""
 
 BUS = 'printf "%s\\n" "$DBUS_SESSION_BUS_ADDRESS"; read -r _'
 """The session's only program: it tells the bus' address, and lives until its stdin ends."""
@@ -78,8 +80,9 @@ class Gio:
 
 @pytest.fixture
 def gio(home: Home, tmp_path: Path, session: dict[str, str]) -> Iterator[Gio]:
-    if not any((Path(folder) / BACKEND).exists() for folder in FOLDERS):
-        pytest.skip(f"{BACKEND} (gvfs-backends) is not installed")
+    for package, patterns in PARTS.items():
+        if not any(any(Path("/usr").glob(pattern)) for pattern in patterns):
+            pytest.skip(f"{package} is not installed")
     gio = Gio(home, tmp_path, session)
     gio("mount", gio.at(""))
     try:
