@@ -3,13 +3,13 @@
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.exchange import Exchange, Response, empty
 from davbridge.dav.failures import failed_members, multi_status, refused_members
-from davbridge.paths import ResourcePath
+from davbridge.paths import ResourcePath, is_reserved
 from davbridge.tree.resource import Resource
 
 
 def copy(exchange: Exchange) -> Response:
     """201 where the destination is new, 204 where it was replaced, 207 where members failed."""
-    node = exchange.require().node
+    node = _source(exchange)
     depth = exchange.request.depth
     if node.is_collection and depth == "1":
         raise RefusalError(400, "a collection is copied with Depth: 0 or infinity")
@@ -25,7 +25,7 @@ def copy(exchange: Exchange) -> Response:
 
 def move(exchange: Exchange) -> Response:
     """As COPY, and the source is gone afterwards. Its locks don't move along (§7.6)."""
-    node = exchange.require().node
+    node = _source(exchange)
     path = exchange.path
     if not path:
         raise RefusalError(403, "the root can't be moved")
@@ -43,6 +43,14 @@ def move(exchange: Exchange) -> Response:
         return multi_status(failed_members(failures, exchange.request.site))
     exchange.locks.release_tree(path)
     return _done(exchange, target)
+
+
+def _source(exchange: Exchange) -> Resource:
+    """What is copied or moved. A name of davbridge's own is refused as such, as litmus 0.18
+    (`protected`) asks, and not as one that is missing."""
+    if any(map(is_reserved, exchange.path)):
+        raise RefusalError(403, "the name is davbridge's own")
+    return exchange.require().node
 
 
 def _done(exchange: Exchange, target: Resource | None) -> Response:
