@@ -87,7 +87,8 @@ def _namespace(settings: Settings, layers: ExitStack, on_failure: Callable[[], N
     store = S3Store(client, s3.bucket, max_object_size=s3.max_object_size)
     layers.callback(store.close)
     # Beside the start, which needn't wait for it; it takes care of its own failures.
-    Thread(target=store.abort_stale_uploads, args=(s3.prefix,), daemon=True).start()
+    args = (s3.prefix,)
+    Thread(target=store.abort_stale_uploads, args=args, name="davbridge-sweep", daemon=True).start()
     namespace = Namespace(
         CachedStore(store, settings.cache),
         prefix=s3.prefix,

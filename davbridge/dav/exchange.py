@@ -5,7 +5,6 @@ Invariant: an exchange lives for one request.
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from functools import cached_property
 
 from davbridge.dav.conditions import check_http, check_if
 from davbridge.dav.errors import RefusalError
@@ -28,6 +27,12 @@ class Response:
     status: int
     headers: Headers = field(default_factory=list)
     body: Iterable[bytes] = ()
+
+    def close(self) -> None:
+        """For a body that nobody will read. A server closes the others itself (PEP 3333)."""
+        close = getattr(self.body, "close", None)
+        if close is not None:
+            close()
 
 
 def complete(
@@ -52,6 +57,7 @@ class Exchange:
         self.provider = provider
         self.locks = locks
         self.guard = Guard(locks, request)
+        self._looked_up: list[BucketMember | None] = []
 
     @property
     def namespace(self) -> Namespace:
@@ -61,10 +67,13 @@ class Exchange:
     def path(self) -> ResourcePath:
         return self.request.path
 
-    @cached_property
+    @property
     def resource(self) -> BucketMember | None:
-        """What is at the request's path, or None."""
-        return self.provider.resource_at(self.path, self.request.environ)
+        """What is at the request's path, or None; looked up once."""
+        # Not a cached_property: before Python 3.12 its lock is one for all exchanges.
+        if not self._looked_up:
+            self._looked_up = [self.provider.resource_at(self.path, self.request.environ)]
+        return self._looked_up[0]
 
     @property
     def node(self) -> Resource | None:

@@ -1,5 +1,6 @@
 """Answers that name the members on which a method failed (RFC 4918 §13)."""
 
+import logging
 from collections.abc import Iterable, Iterator
 
 from davbridge.dav import multistatus
@@ -9,6 +10,8 @@ from davbridge.dav.guard import locked
 from davbridge.dav.locks import Lock
 from davbridge.dav.target import Site
 from davbridge.tree.resource import Failure
+
+logger = logging.getLogger(__name__)
 
 MemberRefusal = tuple[str, RefusalError]
 """An href, and what was refused there."""
@@ -30,4 +33,5 @@ def failed_members(failures: Iterable[Failure], site: Site) -> Iterator[MemberRe
     """What the namespace could not deal with. Whether a member is a collection isn't known then:
     its href is the one without a slash."""
     for failure in failures:
+        logger.info("%s: %s", "/".join(failure.path), failure.error)
         yield site.href(failure.path, is_collection=False), refusal_of(failure.error)

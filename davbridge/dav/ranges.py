@@ -50,6 +50,8 @@ def parse_range(value: str | None, size: int) -> list[ByteRange]:
         resolved = _resolve(match[1], match[2], size)
         if resolved.length > 0:
             ranges.append(resolved)
+    if sum(each.length for each in ranges) > size:
+        return []  # They overlap, and the whole is less (§14.2).
     if matches and not ranges:
         headers = [("Content-Range", f"bytes */{size}")]
         raise RefusalError(416, f"the file has {size} bytes", headers=headers)

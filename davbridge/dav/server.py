@@ -58,8 +58,15 @@ class RequestServer:
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ, self._provider.site)
         response = self._respond(request)
-        start_response(status_line(response.status), response.headers)
-        return [b""] if request.method == "HEAD" else response.body
+        try:
+            start_response(status_line(response.status), response.headers)
+        except BaseException:
+            response.close()
+            raise
+        if request.method == "HEAD":
+            response.close()
+            return [b""]
+        return response.body
 
     def _respond(self, request: Request) -> Response:
         try:

@@ -114,7 +114,8 @@ class Exchange:
             self._reader.deadline = None
 
     def _fail(self, error: Exception) -> Ending:
-        if isinstance(error, IncompleteBodyError):
+        if isinstance(error, ConnectionError):
+            # A body that broke off, from the client or to it: whose it is has told what there is.
             _log.debug("%s", error)
         else:
             _log.error("the application failed", exc_info=error)

@@ -72,9 +72,11 @@ def date_of(metadata: "ResponseMetadataTypeDef", clock: Clock) -> datetime:
 def parse_date(header: str | None) -> datetime | None:
     """The time that an HTTP Date header tells."""
     try:
-        return parsedate_to_datetime(header).astimezone(UTC) if header else None
+        date = parsedate_to_datetime(header) if header else None
     except ValueError:
         return None
+    # A date without a zone is GMT (RFC 9110 §5.6.7), not this machine's time.
+    return date and date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
 
 
 def to_the_second(time: datetime) -> datetime:

@@ -160,7 +160,8 @@ class Namespace:
         def committed(row: ObjectRow) -> None:
             self._usage.add(row.size - old_size)
 
-        return BoundedWriter(inner, self.max_file_size, room, committed)
+        turn = self._operations.writing(path)
+        return BoundedWriter(inner, self.max_file_size, room, committed, turn)
 
     def make_collection(self, path: ResourcePath) -> None:
         """Writes the directory marker.

@@ -17,12 +17,14 @@ Invariants:
 
 import logging
 from collections.abc import Callable, Mapping
+from contextlib import AbstractContextManager
 from functools import partial
 from typing import NamedTuple
 
 from davbridge.errors import AlreadyExistsError, InvalidNameError, StoreError
 from davbridge.paths import DELIMITER, ResourcePath, key_of, path_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
+from davbridge.tree import journal
 from davbridge.tree.facts import Properties, rebound
 from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.parents import Parents
@@ -95,11 +97,19 @@ class Operations:
         with self._turns.of(changed=[self._view.spelled(source), self._view.spelled(target)]):
             return self._move(source, target)
 
+    def writing(self, path: ResourcePath) -> AbstractContextManager[None]:
+        """Around the commit of a new version at ``path``: not between a MOVE's copy of the old
+        one and its delete."""
+        return self._turns.of(written=[path])
+
     def _delete(self, path: ResourcePath) -> Outcome:
         resource = self._view.lookup(path)
         if not resource.path:
             raise InvalidNameError("the root can't be deleted")
-        keys = self._keys(resource)
+        with self._parents.leave(resource.path):
+            return self._delete_all(resource, self._keys(resource))
+
+    def _delete_all(self, resource: Resource, keys: Keys) -> Outcome:
         self._parents.keep(resource.path)
         tree = prefix_of(self._view.prefix, resource.path) if resource.is_collection else None
         failures = self._transfers.delete(keys, tree=tree)
@@ -137,8 +147,9 @@ class Operations:
             _raise_for_one(route.source, failures)
             return Outcome(failures)
         failures = self._transfers.drop_extras(route.plan)
-        self._parents.keep(route.source.path)
-        left = self._transfers.drop_source(route.plan, tree=route.source_tree)
+        with self._parents.leave(route.source.path):
+            left = self._leave_parent(route.source.path)
+            left = left or self._transfers.drop_source(route.plan, tree=route.source_tree)
         _raise_for_one(route.source, left)
         if left:
             return Outcome(failures + left, route.plan.added_bytes)
@@ -165,18 +176,36 @@ class Operations:
             return _Route(origin, target, source_keys, target_keys, plan, None, None)
         trees = prefix_of(mount, origin.path), prefix_of(mount, target)
         plan = plan_tree(trees[0], source_keys, trees[1], target_keys)
+        if self._is_resumed(source_keys, *trees):
+            plan = plan._replace(extras=())
         return _Route(origin, target, source_keys, target_keys, plan, *trees)
 
-    def _make_copies(self, route: "_Route") -> tuple[tuple[str, ...], list[Failure]]:
+    def _is_resumed(self, source_keys: Keys, source: str, target: str) -> bool:
+        """Whether members that the source hasn't may be in the target because they are moved."""
+        if not any(row.key == source + journal.JOURNAL_NAME for row in source_keys.own):
+            return False
+        return journal.was_begun(self._store, source, target)
+
+    def _make_copies(self, route: "_Route") -> tuple[Mapping[str, str], list[Failure]]:
         """Up to the verified copies with their properties: the keys made, and the failures."""
         origin, origin_row = route.source.path, route.source.row
         properties = self._sidecars.read(self._parents.prefix(origin)).get(origin[-1], {})
         self._parents.settle(route.target)
         created, failures, renewed = self._transfers.copy(route.plan, tree=route.target_tree)
-        if not failures and origin_row is not None:
-            properties = self._rebound(properties, origin_row, route.target)
         failures = failures or self._rebind_inside(route.plan, renewed)
-        return created, failures or self._write_properties(route.target, properties)
+        if failures:
+            return created, failures
+        return created, self._give_properties(route.target, properties, origin_row)
+
+    def _give_properties(
+        self, target: ResourcePath, properties: Properties, source: ObjectRow | None
+    ) -> list[Failure]:
+        try:
+            if source is not None:
+                properties = self._rebound(properties, source, target)
+        except StoreError as error:
+            return [Failure(target, error)]
+        return self._write_properties(target, properties)
 
     def _rebind_inside(self, plan: Plan, renewed: Mapping[str, str]) -> list[Failure]:
         """The same as `_rebound` for the sidecars that were copied along in a tree."""
@@ -200,6 +229,14 @@ class Operations:
         store copies in parts what was uploaded in parts."""
         copied = self._store.lookup(key_of(self._view.prefix, target)).row
         return rebound(properties, source.etag, copied.etag) if copied else properties
+
+    def _leave_parent(self, path: ResourcePath) -> list[Failure]:
+        """Marks the parent where it needs that; else the source stays, as well as its copy."""
+        try:
+            self._parents.keep(path)
+        except StoreError as error:
+            return [Failure(path, error)]
+        return []
 
     def _write_properties(self, path: ResourcePath, properties: Properties) -> list[Failure]:
         try:

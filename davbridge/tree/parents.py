@@ -7,6 +7,11 @@ Invariants: a slashless x-directory becomes a proper marker before anything is w
 a marker that exists is never written again, since other tools keep data in theirs.
 """
 
+from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
+from threading import Lock
+
 from davbridge.errors import (
     AlreadyExistsError,
     InvalidNameError,
@@ -16,8 +21,8 @@ from davbridge.errors import (
 )
 from davbridge.paths import DELIMITER, ROOT, ResourcePath, is_visible, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
+from davbridge.tree.journal import is_own
 from davbridge.tree.markers import FOLDER_SUFFIX, MARKER, folder_stem, is_directory_type
-from davbridge.tree.properties import is_sidecar
 from davbridge.tree.view import View
 
 
@@ -27,6 +32,9 @@ class Parents:
     def __init__(self, store: ObjectStore, view: View) -> None:
         self._store = store
         self._view = view
+        self._lock = Lock()
+        self._leaving: Counter[str] = Counter()
+        """Keys and prefixes of resources that are on their way out of a collection."""
 
     def prefix(self, path: ResourcePath) -> str:
         """The prefix of the collection that ``path`` is a member of; of the root: its own."""
@@ -58,17 +66,35 @@ class Parents:
         if row is not None and not is_prefix:
             self._replace_by_marker(row)
 
+    @contextmanager
+    def leave(self, path: ResourcePath) -> Iterator[None]:
+        """Around the going of the resource at ``path``: others that go see that it won't stay."""
+        if len(path) < 2:
+            yield
+            return
+        key = key_of(self._view.prefix, path)
+        names = (key, key + DELIMITER, key + FOLDER_SUFFIX)
+        with self._lock:
+            self._leaving.update(names)
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._leaving.subtract(names)
+                self._leaving += Counter()  # Forgets what nobody counts any more.
+
     def keep(self, path: ResourcePath) -> None:
-        """Marks the parent if it is unmarked, and the resource at ``path`` its last member."""
+        """Marks the parent if it is unmarked, and the resource at ``path``, which is leaving, its
+        last member."""
         parent = path[:-1]
         if parent == ROOT:
             return
         prefix = prefix_of(self._view.prefix, parent)
-        key = prefix + path[-1]
-        leaving = (key, key + DELIMITER, key + FOLDER_SUFFIX)
+        with self._lock:
+            leaving = set(self._leaving)
         for page in self._store.list_objects(prefix, delimiter=DELIMITER):
             for other in (*(row.key for row in page.rows), *page.prefixes):
-                if other not in leaving and not is_sidecar(other):
+                if other not in leaving and not is_own(other):
                     return
         self._store.put_object(prefix, b"", MARKER)
 

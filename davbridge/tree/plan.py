@@ -19,8 +19,8 @@ from typing import NamedTuple
 from davbridge.errors import AlreadyExistsError, InvalidNameError, StoreError
 from davbridge.paths import DELIMITER, ResourcePath, is_visible, path_of, require_key_length
 from davbridge.store.base import Attributes, ObjectRow
+from davbridge.tree.journal import is_journal, is_own
 from davbridge.tree.markers import MARKER, folder_stem
-from davbridge.tree.properties import is_sidecar
 from davbridge.tree.resource import Failure
 
 
@@ -91,7 +91,7 @@ def keys_inside(mount: str, rows: Iterable[ObjectRow], directories: Container[st
     blockers: list[ObjectRow] = []
     for row in rows:
         marks = not row.size and (folder_stem(row.key) is not None or row.key in directories)
-        if path_of(mount, row.key) is None and not _is_own_sidecar(mount, row.key):
+        if path_of(mount, row.key) is None and not _is_shown_own(mount, row.key):
             blockers.append(row)
         elif row.key in parents and not marks:
             hidden.append(row)
@@ -121,14 +121,15 @@ def plan_file(source: Keys, target_key: str, target: Keys) -> Plan:
 def plan_tree(source_prefix: str, source: Keys, target_prefix: str, target: Keys) -> Plan:
     """Of a collection with all its members; ``target`` is a file's keys or a collection's."""
     old = {row.key: row for row in target.own}
-    shown = _targets(source_prefix, source.own, target_prefix)
+    members = [row for row in source.own if not is_journal(row.key)]
+    shown = _targets(source_prefix, members, target_prefix)
     moved = (*shown, *_targets(source_prefix, source.hidden, target_prefix))
     wanted = {target_prefix, *(copy.target for copy in moved)}
     for key in wanted:
         require_key_length(key)
     copies = tuple(copy for copy in moved if copy.target not in old or not is_marker(copy.target))
     is_marked = target_prefix in old or any(copy.target == target_prefix for copy in copies)
-    is_empty = all(is_sidecar(copy.target) for copy in moved)
+    is_empty = all(is_own(copy.target) for copy in moved)
     collections = parent_keys(wanted)
     clashes = _clashes({copy.target for copy in shown}, collections, target)
     kept = wanted.union((row.key for row in clashes), (name + DELIMITER for name in collections))
@@ -238,10 +239,10 @@ def _parents_of(key: str) -> Iterator[str]:
         at = key.find(DELIMITER, at + 1)
 
 
-def _is_own_sidecar(mount: str, key: str) -> bool:
+def _is_shown_own(mount: str, key: str) -> bool:
     parent = key.rpartition(DELIMITER)[0]
     is_shown = not parent or path_of(mount, parent + DELIMITER) is not None
-    return is_sidecar(key) and is_shown
+    return is_own(key) and is_shown
 
 
 def _size(rows: Iterable[ObjectRow]) -> int:

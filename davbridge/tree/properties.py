@@ -23,8 +23,11 @@ from hashlib import sha256
 from threading import Lock
 from types import MappingProxyType
 from typing import NamedTuple
+from xml.etree.ElementTree import ParseError
 
 from cachetools import LRUCache
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import fromstring
 
 from davbridge.errors import (
     InvalidNameError,
@@ -42,7 +45,7 @@ from davbridge.store.base import (
     ObjectRow,
     ObjectStore,
 )
-from davbridge.tree.facts import Properties
+from davbridge.tree.facts import FACTS, Properties
 
 SIDECAR_NAME = f"{RESERVED_PREFIX}.properties.json"
 
@@ -218,7 +221,18 @@ def _members_in(content: object) -> MemberProperties:
 
 
 def _is_properties(value: object) -> bool:
-    return isinstance(value, dict) and all(isinstance(text, str) for text in value.values())
+    return isinstance(value, dict) and all(map(_is_property, value.items()))
+
+
+def _is_property(item: tuple[str, object]) -> bool:
+    """Whether a value is what its name says: it goes into answers as it stands."""
+    name, text = item
+    if name == FACTS:
+        return isinstance(text, str)
+    try:
+        return isinstance(text, str) and fromstring(text).tag == name
+    except (ParseError, DefusedXmlException):
+        return False
 
 
 def _read_all(reader: ObjectReader) -> bytes:

@@ -22,6 +22,8 @@ from typing import NamedTuple
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError, UnavailableError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, DeleteFailure, ObjectRow, ObjectStore
+from davbridge.tree import journal
+from davbridge.tree.journal import is_journal, is_own
 from davbridge.tree.markers import MARKER
 from davbridge.tree.plan import (
     Copy,
@@ -33,7 +35,6 @@ from davbridge.tree.plan import (
     parent_keys,
     shown_path,
 )
-from davbridge.tree.properties import is_sidecar
 from davbridge.tree.resource import Failure
 
 _BATCH = 256
@@ -46,8 +47,8 @@ _log = logging.getLogger(__name__)
 class Copied(NamedTuple):
     """What the first half of a transfer did: everything up to the verified copies."""
 
-    created: tuple[str, ...]
-    """Keys that were not there before."""
+    created: Mapping[str, str]
+    """Keys that were not there before, with the ETags of what was made there."""
     failures: list[Failure]
     renewed: Mapping[str, str] = MappingProxyType({})
     """In a tree: the ETags, by key, of copies that have another than their source."""
@@ -67,28 +68,42 @@ class Transfers:
     def copy(self, plan: Plan, *, tree: str | None) -> Copied:
         """Makes and verifies the copies; ``tree`` is the target's prefix if it is a collection."""
         if blocked := self._clear(plan, plan.clashes):
-            return Copied((), blocked)
-        created = [] if plan.marker is None else [plan.marker]
+            return Copied({}, blocked)
+        created: dict[str, str] = {}
         if plan.marker is not None:
-            self._store.put_object(plan.marker, b"", MARKER)
+            try:
+                created[plan.marker] = self._store.put_object(plan.marker, b"", MARKER).etag
+            except StoreError as error:
+                return Copied({}, [Failure(shown_path(self._mount, plan.marker), error)])
         replaced = {row.key for row in plan.replaced}
         ended = self._copy_all(plan.copies, replaced)
-        created += [c.target for c, error in ended if error is None and c.target not in replaced]
+        made = [outcome for _, outcome in ended if isinstance(outcome, ObjectRow)]
+        created |= {row.key: row.etag for row in made if row.key not in replaced}
         failures = [
-            Failure(shown_path(self._mount, copy.source.key), error)
-            for copy, error in ended
-            if error is not None
+            Failure(shown_path(self._mount, copy.source.key), outcome)
+            for copy, outcome in ended
+            if isinstance(outcome, StoreError)
         ]
         renewed: dict[str, str] = {}
         if not failures and tree is not None and plan.copies:
             failures, renewed = self._verify(plan.copies, tree)
-        return Copied(tuple(created), failures, renewed)
+        return Copied(created, failures, renewed)
 
-    def undo(self, plan: Plan, created: Sequence[str]) -> None:
-        """Removes what was copied anew."""
-        staying = (row.key for row in plan.replaced)
-        for failure in self._delete(deletion_order(created, plan.target_prefix, staying)):
+    def undo(self, plan: Plan, created: Mapping[str, str]) -> None:
+        """Removes what was copied anew, unless somebody has written it since."""
+        is_ours = self._pool.map(self._is_still, created.items())
+        ours = [key for key, still in zip(created, is_ours, strict=True) if still]
+        staying = {*(row.key for row in plan.replaced), *(created.keys() - set(ours))}
+        for failure in self._delete(deletion_order(ours, plan.target_prefix, staying)):
             _log.error("left of a move that failed: %r (%s)", failure.key, failure.error)
+
+    def _is_still(self, version: tuple[str, str]) -> bool:
+        key, etag = version
+        try:
+            return self._store.head_object(key).row.etag == etag
+        except StoreError as error:
+            _log.error("left of a move that failed: %r (%s)", key, error)
+            return False
 
     def drop_extras(self, plan: Plan) -> list[Failure]:
         """Deletes the members of the target that the source hasn't."""
@@ -98,16 +113,24 @@ class Transfers:
         """The end of a MOVE. ``tree``: the source's prefix; what changed in it meanwhile stays."""
         if tree is None:
             return self._failures(self._delete([row.key for row in plan.leaving]))
-        now = self._listed(tree)
+        try:
+            journal.begin(self._store, tree, plan.target_prefix)
+            now = self._listed(tree)
+        except StoreError as unseen:
+            return [Failure(shown_path(self._mount, tree), unseen)]
+        del now[tree + journal.JOURNAL_NAME]
+        leaving = [row for row in plan.leaving if not is_journal(row.key)]
         error = PreconditionFailedError("was changed while it was moved, and is left")
         changed = [
-            DeleteFailure(row.key, error)
-            for row in plan.leaving
-            if _is_changed(row, now.get(row.key))
+            DeleteFailure(row.key, error) for row in leaving if _is_changed(row, now.get(row.key))
         ]
-        left = now.keys() - {row.key for row in plan.leaving}
+        left = now.keys() - {row.key for row in leaving}
         left |= {failure.key for failure in changed}
-        return self._failures([*changed, *self._delete_tree(plan.leaving, tree, left)])
+        failed = [*changed, *self._delete_tree(leaving, tree, left)]
+        if not failed and not left:
+            # Stores that keep folders let the marker go only once nothing else is inside.
+            failed = self._delete([tree + journal.JOURNAL_NAME, tree])
+        return self._failures(failed)
 
     def delete(self, keys: Keys, *, tree: str | None) -> list[Failure]:
         """Deletes what may be deleted, and tells what is left. ``tree``: a collection's prefix."""
@@ -125,9 +148,9 @@ class Transfers:
     ) -> list[DeleteFailure]:
         """Markers and sidecars go last, and only from collections in which nothing is left."""
         order = deletion_order({row.key for row in rows}.difference(left), tree, left)
-        late = [key for key in order if is_marker(key) or is_sidecar(key)]
-        first = [key for key in order if not (is_marker(key) or is_sidecar(key))]
-        if not any(map(is_sidecar, late)):
+        late = [key for key in order if is_marker(key) or is_own(key)]
+        first = [key for key in order if not (is_marker(key) or is_own(key))]
+        if not any(map(is_own, late)):
             # A collection that keeps a member needs no marker: one batch does it all.
             return self._delete([*first, *_outside(late, left)])
         failed = self._delete(first)
@@ -148,44 +171,43 @@ class Transfers:
 
     def _copy_all(
         self, copies: Sequence[Copy], replaced: set[str]
-    ) -> list[tuple[Copy, StoreError | None]]:
+    ) -> list[tuple[Copy, ObjectRow | StoreError]]:
         """Every copy with how it ended. After a batch with a failure no other is begun: the
         first of the rest then stands for them."""
 
-        def copy_one(copy: Copy) -> StoreError | None:
+        def copy_one(copy: Copy) -> ObjectRow | StoreError:
             try:
-                self._copy(copy, ALWAYS if copy.target in replaced else IF_ABSENT)
+                return self._copy(copy, ALWAYS if copy.target in replaced else IF_ABSENT)
             except StoreError as error:
                 return error
-            return None
 
         if len(copies) == 1:
             return [(copies[0], copy_one(copies[0]))]
-        ended: list[tuple[Copy, StoreError | None]] = []
+        ended: list[tuple[Copy, ObjectRow | StoreError]] = []
         for start in range(0, len(copies), _BATCH):
             batch = copies[start : start + _BATCH]
             results = list(zip(batch, self._pool.map(copy_one, batch), strict=True))
             ended += results
-            if any(error is not None for _, error in results):
+            if any(isinstance(outcome, StoreError) for _, outcome in results):
                 break
         if len(ended) < len(copies):
             stopped = UnavailableError(f"{len(copies) - len(ended)} copies were not begun")
             ended.append((copies[len(ended)], stopped))
         return ended
 
-    def _copy(self, copy: Copy, condition: Condition) -> None:
+    def _copy(self, copy: Copy, condition: Condition) -> ObjectRow:
         if is_marker(copy.target):
             # To stores that keep folders, a marker is there as soon as anything inside it is.
             condition = ALWAYS
         try:
-            self._store.copy_object(
+            return self._store.copy_object(
                 copy.source, copy.target, attributes=copy.attributes, condition=condition
             )
         except NotFoundError:
             if copy.source.size or not is_marker(copy.target):
                 raise
             # Such stores may not copy folders either (SeaweedFS).
-            self._store.put_object(copy.target, b"", MARKER)
+            return self._store.put_object(copy.target, b"", MARKER)
 
     def _listed(self, prefix: str) -> dict[str, ObjectRow]:
         return {row.key: row for page in self._store.list_objects(prefix) for row in page.rows}

@@ -22,13 +22,22 @@ from davbridge.paths import ResourcePath
 class _Turn:
     """One operation, at work or waiting."""
 
-    def __init__(self, changed: Iterable[ResourcePath], read: Iterable[ResourcePath]) -> None:
+    def __init__(
+        self,
+        changed: Iterable[ResourcePath],
+        read: Iterable[ResourcePath],
+        written: Iterable[ResourcePath],
+    ) -> None:
         self._changed = tuple(changed)
         self._concerned = (*self._changed, *read)
+        self._written = tuple(written)
 
     def conflicts(self, other: "_Turn") -> bool:
-        return _overlap(self._changed, other._concerned) or _overlap(
-            other._changed, self._concerned
+        return (
+            _overlap(self._changed, other._concerned)
+            or _overlap(other._changed, self._concerned)
+            or any(path in other._changed for path in self._written)
+            or any(path in self._changed for path in other._written)
         )
 
 
@@ -41,10 +50,18 @@ class Turns:
 
     @contextmanager
     def of(
-        self, *, changed: Iterable[ResourcePath], read: Iterable[ResourcePath] = ()
+        self,
+        *,
+        changed: Iterable[ResourcePath] = (),
+        read: Iterable[ResourcePath] = (),
+        written: Iterable[ResourcePath] = (),
     ) -> Iterator[None]:
-        """Around an operation on the trees at these paths; waits for those that are in its way."""
-        turn = _Turn(changed, read)
+        """Around an operation on the trees at these paths; waits for those that are in its way.
+
+        ``written``: single files. They wait for operations on that very file, not for those on a
+        tree that holds it, which may take minutes and look again before they delete.
+        """
+        turn = _Turn(changed, read, written)
         with self._condition:
             self._turns.append(turn)
         try:

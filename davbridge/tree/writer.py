@@ -4,6 +4,7 @@ Invariant: no object over the limits is ever committed, whatever length was anno
 """
 
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 
 from davbridge.errors import OutOfSpaceError, StoreError, TooLargeError
 from davbridge.store.base import ObjectRow, ObjectWriter
@@ -18,11 +19,13 @@ class BoundedWriter:
         limit: int,
         room: int | None,
         committed: Callable[[ObjectRow], None],
+        turn: AbstractContextManager[None],
     ) -> None:
         self._inner = inner
         self._limit = limit
         self._room = room
         self._committed = committed
+        self._turn = turn
         self._written = 0
         self._refusal: StoreError | None = None
 
@@ -42,7 +45,8 @@ class BoundedWriter:
         if self._refusal is not None:
             self._inner.abort()
             raise self._refusal
-        row = self._inner.commit()
+        with self._turn:
+            row = self._inner.commit()
         self._committed(row)
         return row
 

@@ -100,13 +100,13 @@ CASES = (
         None,
         {"Destination": "/d/n"},
     ),
-    # Marker and two files are copied; the copies are seen in a listing, and that the originals are
-    # still what was copied in another, before they go.
+    # Marker and two files are copied; the copies are seen in a listing, a journal says so, and that
+    # the originals are still what was copied is seen in another, before they go, the journal last.
     Case(
         "MOVE",
         "/d/",
-        (LIST, COPY, COPY, COPY, LIST, LIST, DELETES),
-        (LIST, LIST, COPY, COPY, COPY, LIST, LIST, DELETES, LIST),
+        (LIST, COPY, COPY, COPY, LIST, PUT, LIST, DELETES, DELETES),
+        (LIST, LIST, COPY, COPY, COPY, LIST, PUT, LIST, DELETES, DELETES, LIST),
         201,
         None,
         {"Destination": "/n/"},

@@ -1,5 +1,6 @@
 """Each verb of classes 1 and 2 on files and collections, over a real socket."""
 
+import json
 import time
 from collections.abc import Iterator
 from xml.etree.ElementTree import fromstring
@@ -745,3 +746,43 @@ def test_what_was_told_of_a_version_is_not_a_client_s_property(
     answer = client("PROPPATCH", "/f", patch(instruction, facts))
     assert b"403 Forbidden" in answer.body
     assert client("HEAD", "/f").header("Last-Modified") == "Sun, 09 Sep 2001 01:46:40 GMT"
+
+
+def test_if_match_any_holds_of_a_version_that_the_cache_does_not_know(
+    client: Client, store: MemoryStore
+) -> None:
+    client("PUT", "/f", b"1")
+    store.put_object("f", b"from elsewhere", Attributes())
+    assert client("PUT", "/f", b"2", if_match="*").status == 204
+    assert content(store, "f") == b"2"
+
+
+def test_members_lie_inside_their_collection_in_any_unicode_form(
+    client: Client, store: MemoryStore
+) -> None:
+    fill(store, "\u00fc/f")
+    assert list(client("PROPFIND", "/u%CC%88/", depth="1").multistatus()) == [
+        "/%C3%BC/",
+        "/%C3%BC/f",
+    ]
+
+
+def test_a_sidecar_that_others_wrote_can_not_break_an_answer(
+    client: Client, store: MemoryStore
+) -> None:
+    fill(store, "f")
+    for value in ("<broken", "</D:prop>", '<other xmlns="urn:p"/>', '<q xmlns="urn:x"/>'):
+        body = json.dumps({"format": 1, "members": {"f": {"{urn:p}q": value}}})
+        store.put_object(RESERVED[1:], body.encode(), Attributes("application/json"))
+        with running_bridge(store) as other, other.client() as reader:
+            answer = reader("PROPFIND", "/", depth="1")
+            assert list(answer.multistatus()) == ["/", "/f"]
+            assert b"urn:p" not in answer.body
+
+
+def test_ranges_that_overlap_to_more_than_the_whole_are_answered_by_it(
+    client: Client, store: MemoryStore
+) -> None:
+    fill(store, "0123456789")
+    answer = client("GET", "/0123456789", range="bytes=0-8,1-9")
+    assert (answer.status, answer.body) == (200, b"0123456789")

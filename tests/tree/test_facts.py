@@ -35,13 +35,13 @@ class RenewingStore(MemoryStore):
 
 
 def test_facts_are_of_their_version_alone() -> None:
-    properties = with_facts({"{urn:p}q": "<q/>"}, Facts("e1", THEN, "SHA1:00"))
+    properties = with_facts({"{urn:p}q": "<q xmlns='urn:p'/>"}, Facts("e1", THEN, "SHA1:00"))
     assert facts_of(properties, "e1") == Facts("e1", THEN, "SHA1:00")
     assert facts_of(properties, "e2") is None
-    assert without_facts(properties) == {"{urn:p}q": "<q/>"}
+    assert without_facts(properties) == {"{urn:p}q": "<q xmlns='urn:p'/>"}
     assert facts_of(rebound(properties, "e1", "e2"), "e2") == Facts("e2", THEN, "SHA1:00")
     assert rebound(properties, "other", "e2") == properties
-    assert with_facts(properties, None) == {"{urn:p}q": "<q/>"}
+    assert with_facts(properties, None) == {"{urn:p}q": "<q xmlns='urn:p'/>"}
 
 
 @pytest.mark.parametrize(
@@ -86,8 +86,8 @@ def test_no_client_sees_or_writes_the_record(tree: Namespace) -> None:
     put(tree, "/f", b"one", THEN)
     assert tree.properties(parse("/f")) == {}
     assert tree.member_properties(()) == {"f": {}}
-    tree.update_properties(parse("/f"), {"{urn:p}q": "<q/>"})
-    assert tree.properties(parse("/f")) == {"{urn:p}q": "<q/>"}
+    tree.update_properties(parse("/f"), {"{urn:p}q": "<q xmlns='urn:p'/>"})
+    assert tree.properties(parse("/f")) == {"{urn:p}q": "<q xmlns='urn:p'/>"}
     assert tree.lookup(parse("/f")).modified == THEN
 
 

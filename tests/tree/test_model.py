@@ -272,7 +272,7 @@ class Drives(RuleBasedStateMachine):
     def make_collection(self, path: ResourcePath) -> None:
         self.both(lambda: self.tree.make_collection(path), lambda: self.model.make_collection(path))
 
-    @rule(path=PATHS, value=st.sampled_from(["<x/>", "<y/>"]))
+    @rule(path=PATHS, value=st.sampled_from(["<p xmlns='n'>x</p>", "<p xmlns='n'>y</p>"]))
     def set_property(self, path: ResourcePath, value: str) -> None:
         self.both(
             lambda: self.tree.update_properties(path, {"{n}p": value}),

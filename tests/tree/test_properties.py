@@ -22,18 +22,18 @@ from davbridge.tree.namespace import Namespace
 from davbridge.tree.properties import SIDECAR_NAME
 from tests.tree.conftest import Drive
 
-P, Q = {"{n}p": "<p xmlns='n'>ü</p>"}, {"{n}q": "<q/>"}
+P, Q = {"{n}p": "<p xmlns='n'>ü</p>"}, {"{n}q": "<q xmlns='n'/>"}
 
 
 def give(drive: Drive, *paths: str) -> None:
     """Gives each of them a property that tells whose it is."""
     for path in paths:
-        drive.tree.update_properties(parse(path), {"{n}of": f"<of>{path}</of>"})
+        drive.tree.update_properties(parse(path), {"{n}of": f"<of xmlns='n'>{path}</of>"})
 
 
 def whose(drive: Drive, path: str) -> str | None:
     text = drive.tree.properties(parse(path)).get("{n}of")
-    return text and text.removeprefix("<of>").removesuffix("</of>")
+    return text and text.removeprefix("<of xmlns='n'>").removesuffix("</of>")
 
 
 class TestUpdates:
@@ -41,8 +41,10 @@ class TestUpdates:
         drive.outside("a")
         drive.tree.update_properties(parse("/a"), {**P, **Q})
         assert drive.tree.properties(parse("/a")) == {**P, **Q}
-        drive.tree.update_properties(parse("/a"), {"{n}p": None, "{n}q": "<new/>", "{n}no": None})
-        assert drive.tree.properties(parse("/a")) == {"{n}q": "<new/>"}
+        drive.tree.update_properties(
+            parse("/a"), {"{n}p": None, "{n}q": "<q xmlns='n'>new</q>", "{n}no": None}
+        )
+        assert drive.tree.properties(parse("/a")) == {"{n}q": "<q xmlns='n'>new</q>"}
 
     def test_each_member_has_its_own_and_so_has_the_root(self, drive: Drive) -> None:
         drive.outside("d/a", "d/e/b", "d/none")
@@ -105,7 +107,7 @@ class TestUpdates:
         def update(number: int, name: str) -> None:
             try:
                 for turn in range(5):
-                    change = {f"{{n}}p{turn}": "<p/>"}
+                    change = {f"{{n}}p{turn}": f"<p{turn} xmlns='n'/>"}
                     bridges[number % 3].update_properties((name,), change)
             except StoreError as error:
                 errors.append(error)
@@ -129,7 +131,9 @@ class TestUpdates:
 
         def meanwhile(operation: str, key: str) -> None:
             if (operation, key) == ("put", SIDECAR_NAME) and next(races, None) is not None:
-                other.update_properties(parse("/a"), {"{n}more": f"<m>{id(object())}</m>"})
+                other.update_properties(
+                    parse("/a"), {"{n}more": f"<more xmlns='n'>{id(object())}</more>"}
+                )
 
         drive.store.before = meanwhile
         give(drive, "/b")
@@ -143,7 +147,10 @@ class TestUpdates:
 
         def meanwhile(operation: str, key: str) -> None:
             if (operation, key) == ("put", SIDECAR_NAME):
-                content = {"format": 1, "members": {"b": {"{n}x": f"<x>{next(count)}</x>"}}}
+                content = {
+                    "format": 1,
+                    "members": {"b": {"{n}x": f"<x xmlns='n'>{next(count)}</x>"}},
+                }
                 drive.outside(SIDECAR_NAME, body=json.dumps(content).encode())
 
         drive.store.before = meanwhile

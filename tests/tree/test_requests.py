@@ -98,9 +98,9 @@ WARM: list[tuple[str, Step, list[str]]] = [
         [LIST, COPY, COPY, LIST],
     ),
     (
-        "a moved tree: as a copied one, then what changed meanwhile, and one batch",
+        "a moved tree: as a copied one, its journal, what changed meanwhile, a batch, the journal",
         lambda drive: drive.tree.move(parse("/e"), parse("/new")),
-        [LIST, COPY, COPY, LIST, LIST, DELETE],
+        [LIST, COPY, COPY, LIST, PUT, LIST, DELETE, DELETE],
     ),
 ]
 
@@ -170,7 +170,7 @@ def test_an_empty_file_of_others_is_asked_about_once(drive: CachedDrive) -> None
 
 def test_properties_of_a_collection_cost_one_get(drive: CachedDrive) -> None:
     for path in ("/d/a", "/d/b"):
-        drive.tree.update_properties(parse(path), {"{n}p": "<p/>"})
+        drive.tree.update_properties(parse(path), {"{n}p": "<p xmlns='n'/>"})
     other = Namespace(CachedStore(drive.store, CacheSettings()))
     drive.store.taken()
     list(other.members(parse("/d")))
@@ -182,7 +182,7 @@ def test_properties_of_a_collection_cost_one_get(drive: CachedDrive) -> None:
 
 def test_a_property_update_costs_one_put(drive: CachedDrive) -> None:
     drive.list_all("/", "/d")
-    drive.tree.update_properties(parse("/d/a"), {"{n}p": "<p/>"})
+    drive.tree.update_properties(parse("/d/a"), {"{n}p": "<p xmlns='n'/>"})
     drive.store.taken()
-    drive.tree.update_properties(parse("/d/b"), {"{n}p": "<p/>"})
+    drive.tree.update_properties(parse("/d/b"), {"{n}p": "<p xmlns='n'/>"})
     assert drive.store.taken() == [PUT]

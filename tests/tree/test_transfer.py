@@ -17,6 +17,7 @@ from davbridge.errors import (
 )
 from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
+from davbridge.tree.journal import JOURNAL_NAME
 from davbridge.tree.plan import deletion_order
 from tests.tree.conftest import Drive
 
@@ -157,10 +158,10 @@ class TestCopyWithoutMembers:
 
     def test_only_the_collection_is_copied(self, drive: Drive) -> None:
         drive.outside("s/", "s/a", "s/d/e")
-        drive.tree.update_properties(parse("/s"), {"{n}p": "<p/>"})
+        drive.tree.update_properties(parse("/s"), {"{n}p": "<p xmlns='n'/>"})
         assert drive.tree.copy(parse("/s"), parse("/t"), recursive=False) == []
         assert [key for key in drive.stored() if key[0] == "t"] == ["t/"]
-        assert drive.tree.properties(parse("/t")) == {"{n}p": "<p/>"}
+        assert drive.tree.properties(parse("/t")) == {"{n}p": "<p xmlns='n'/>"}
 
     def test_over_a_collection_it_leaves_an_empty_one(self, drive: Drive) -> None:
         drive.outside("s/a", "t/b/c", "t/d")
@@ -253,7 +254,7 @@ class TestFailures:
         drive.outside(*self.SOURCE)
         drive.store.fault = failing("delete", "s/b")
         assert [f.path for f in drive.tree.move(parse("/s"), parse("/t"))] == [("s", "b")]
-        assert drive.stored() == ["s/b", "t/", "t/a", "t/b", "t/d/c"]
+        assert drive.stored() == [f"s/{JOURNAL_NAME}", "s/b", "t/", "t/a", "t/b", "t/d/c"]
 
     def test_a_failing_delete_at_the_end_of_a_file_move_is_raised(self, drive: Drive) -> None:
         drive.outside("a")
@@ -288,7 +289,8 @@ class TestFailures:
         assert [(f.path, type(f.error)) for f in failures] == [
             (("s", "a"), PreconditionFailedError)
         ]
-        assert drive.stored() == ["s/", "s/a", "s/new", "t/", "t/a", "t/b", "t/d/c"]
+        left = ["s/", f"s/{JOURNAL_NAME}", "s/a", "s/new"]
+        assert drive.stored() == [*left, "t/", "t/a", "t/b", "t/d/c"]
         assert drive.content("s/a") == b"newer"
 
     def test_a_source_that_changed_before_its_copy_fails_it(self, drive: Drive) -> None:

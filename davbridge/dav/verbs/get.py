@@ -4,6 +4,7 @@ Invariants: a body is one version of the object, the one that the headers tell o
 from the store as the client takes it; a body that can't be completed breaks the connection.
 """
 
+import logging
 import uuid
 from collections.abc import Iterator
 
@@ -11,10 +12,12 @@ from davbridge.dav.conditions import entity_tag, http_date, range_applies
 from davbridge.dav.exchange import Exchange, Headers, Response, complete, empty
 from davbridge.dav.ranges import ByteRange, parse_range
 from davbridge.dav.resources import BucketCollection, guess_type
-from davbridge.errors import NotFoundError, PreconditionFailedError
+from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError, UnavailableError
 from davbridge.store.base import ObjectInfo, ObjectReader
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Resource
+
+logger = logging.getLogger(__name__)
 
 BLOCK = 1024 * 1024
 """Bytes asked of the store, and given to the socket, at a time."""
@@ -37,10 +40,17 @@ def get(exchange: Exchange) -> Response:
         return _object(exchange, resource.node)
     except (PreconditionFailedError, NotFoundError):
         # The listing was older than the object. The failed read has emptied the cache of it.
-        fresh = exchange.namespace.lookup(exchange.path)
-        if fresh.is_collection:
-            return _collection()
+        return _read_anew(exchange)
+
+
+def _read_anew(exchange: Exchange) -> Response:
+    fresh = exchange.namespace.lookup(exchange.path)
+    if fresh.is_collection:
+        return _collection()
+    try:
         return _object(exchange, fresh)
+    except PreconditionFailedError as error:
+        raise UnavailableError("the file is being changed too fast to be read") from error
 
 
 def _collection() -> Response:
@@ -77,6 +87,12 @@ def _several(namespace: Namespace, node: Resource, ranges: list[ByteRange]) -> R
     return Response(206, headers, body)
 
 
+def broken(error: StoreError) -> ConnectionError:
+    """The end of a body that can't be completed, as the wire understands it."""
+    logger.warning("a file can't be sent to its end: %s", error)
+    return ConnectionError(str(error))
+
+
 class ObjectBody:
     """A reader as the body of a response. `close` is safe before the first block, too, where a
     generator's ``finally`` would not run."""
@@ -85,8 +101,11 @@ class ObjectBody:
         self._reader = reader
 
     def __iter__(self) -> Iterator[bytes]:
-        while block := self._reader.read(BLOCK):
-            yield block
+        try:
+            while block := self._reader.read(BLOCK):
+                yield block
+        except StoreError as error:
+            raise broken(error) from error
 
     def close(self) -> None:
         self._reader.close()

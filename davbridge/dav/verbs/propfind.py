@@ -58,8 +58,10 @@ def _listed(exchange: Exchange) -> tuple[BucketMember, Iterator[BucketMember] | 
     it has anything, it also proves that the collection exists, and no other request is needed."""
     if exchange.request.depth == "0":
         return exchange.require(), None
-    environ = exchange.request.environ
-    collection = BucketCollection(Resource(exchange.path, None), environ)
+    path = exchange.path
+    if not all(map(str.isascii, path)):
+        path = exchange.require().node.path  # The bucket's spelling, as its members have it.
+    collection = BucketCollection(Resource(path, None), exchange.request.environ)
     try:
         return collection, collection.iter_members()
     except NotACollectionError:

@@ -81,8 +81,9 @@ def _store_body(exchange: Exchange, node: Resource | None, checksum: Checksum | 
                 checksum.update(block)
         if checksum and not checksum.holds():
             raise RefusalError(400, f"the body's checksum is not {checksum}")
-        # A body takes its time, and another client may have locked the file meanwhile.
+        # A body takes its time: another client may have locked the file, or made a folder.
         _require_unlocked(exchange, node)
+        _refuse_unfit(exchange.request, exchange.namespace.find(exchange.path))
         return writer.commit()
     except BaseException:
         writer.abort()  # Nothing more to undo where commit has failed: it has aborted already.
@@ -102,9 +103,9 @@ def _attributes(request: Request) -> Attributes:
 
 def _condition(request: Request, node: Resource | None) -> Condition:
     """What the client made its write depend on goes through to the store, which settles races
-    that no look beforehand can."""
+    that no look beforehand can. If-Match: * names no version, so that any will do."""
     if (request.header("IF_NONE_MATCH") or "").strip() == "*":
         return Condition(if_absent=True)
-    if request.header("IF_MATCH") is not None and node is not None:
+    if request.header("IF_MATCH") not in (None, "*") and node is not None:
         return Condition(if_match=node.etag)
     return Condition()
