@@ -9,16 +9,13 @@ the store per member.
 
 import mimetypes
 from collections.abc import Iterator
-from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import Any, Protocol
 
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection
 
+from davbridge.dav.target import Site
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Resource
-
-if TYPE_CHECKING:
-    from davbridge.dav.provider import BucketProvider
 
 Environ = dict[str, Any]
 
@@ -36,17 +33,27 @@ def guess_type(name: str) -> str:
     return kind
 
 
+class Mount(Protocol):
+    """What a resource needs to know of its provider."""
+
+    namespace: Namespace
+    site: Site
+    publishes_quota: bool
+
+    def is_readonly(self) -> bool: ...
+
+
 class _BucketResource:
     """What both kinds have. ``node`` is the namespace's view of the resource."""
 
-    provider: "BucketProvider"
+    provider: Mount
     node: Resource
 
     @property
     def href(self) -> str:
         return self.provider.site.href(self.node.path, is_collection=self.node.is_collection)
 
-    @cached_property
+    @property
     def namespace(self) -> Namespace:
         return self.provider.namespace
 

@@ -28,6 +28,11 @@ PATCH = (
     '<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><q xmlns="urn:q">1</q></D:prop></D:set>'
     "</D:propertyupdate>"
 )
+WINDOWS_TIME = (
+    '<D:propertyupdate xmlns:D="DAV:" xmlns:Z="urn:schemas-microsoft-com:"><D:set><D:prop>'
+    "<Z:Win32LastModifiedTime>Thu, 01 Oct 2026 10:00:00 GMT</Z:Win32LastModifiedTime>"
+    "</D:prop></D:set></D:propertyupdate>"
+)
 LOCK = (
     '<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype>'
     "</lockinfo>"
@@ -186,12 +191,12 @@ def test_a_save_into_a_known_folder_as_explorer_does_it(store: S3Store, counted:
         client("PROPFIND", "/d/new.txt", depth="0")
         client("PUT", "/d/new.txt", b"")
         lock = {"If": f"({client('LOCK', '/d/new.txt', LOCK).header('Lock-Token')})"}
-        assert client("PROPPATCH", "/d/new.txt", PATCH, lock).status == 207
+        assert client("PROPPATCH", "/d/new.txt", WINDOWS_TIME, lock).status == 207
         assert client("HEAD", "/d/new.txt").status == 200
         assert client("PUT", "/d/new.txt", b"content", lock).status == 204
-        assert client("PROPPATCH", "/d/new.txt", PATCH, lock).status == 207
+        assert client("PROPPATCH", "/d/new.txt", WINDOWS_TIME, lock).status == 207
         assert client("PROPFIND", "/d/new.txt", depth="0").status == 207
-        assert counted.requests == Counter({PUT: 3})
+        assert counted.requests == Counter({PUT: 4})
 
 
 def warm_up(client: Client) -> None:
