@@ -324,7 +324,11 @@ def test_propfind_includes_what_allprop_leaves_out(drive: Drive) -> None:
         "<propfind",
         pytest.param('<propfind xmlns="DAV:"/>', marks=stock_fails("207 without a property")),
         "<propfind><prop><getetag/></prop></propfind>",
-        '<!DOCTYPE a [<!ENTITY b "c">]><propfind xmlns="DAV:"><prop><x>&b;</x></prop></propfind>',
+        pytest.param(
+            '<!DOCTYPE a [<!ENTITY b "c">]>'
+            '<propfind xmlns="DAV:"><prop><x>&b;</x></prop></propfind>',
+            marks=stock_fails("where lxml is installed, entities are taken"),
+        ),
     ],
 )
 def test_propfind_that_is_malformed_is_400(drive: Drive, body: str) -> None:

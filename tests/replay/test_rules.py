@@ -297,6 +297,7 @@ def test_rule_13_one_etag_in_all_places(drive: Drive, agent: dict[str, str]) -> 
     assert etags == {put}
 
 
+@stock_fails("500 where lxml is installed: a comment is taken for a property")
 def test_rule_17_xml_is_parsed_not_matched(drive: Drive) -> None:
     """Prefixes, comments, white space, CDATA and an unknown element are all RFC 4918 §17's."""
     drive.fill({"f.txt": b"x"})
