@@ -36,15 +36,19 @@ def server(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture
-def open_drive(server: str, tmp_path: Path) -> Iterator[OpenDrive]:
+def open_drive(request: pytest.FixtureRequest, server: str, tmp_path: Path) -> Iterator[OpenDrive]:
     """Opens drives with the users and the settings that a case needs."""
     with ExitStack() as stack:
 
         def open_one(users: tuple[str, ...] = (), **settings: Any) -> Drive:
             options = Options(users, settings)
-            drive = StockDrive(options, tmp_path) if server == STOCK else BridgeDrive(options)
+            drive = stock(options) if server == STOCK else BridgeDrive(options)
             stack.callback(drive.close)
             return drive
+
+        def stock(options: Options) -> Drive:
+            must_fail = _declared_failure(request.node) is not None
+            return StockDrive(options, tmp_path, must_fail=must_fail)
 
         yield open_one
 

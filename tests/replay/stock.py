@@ -24,18 +24,24 @@ from wsgidav.wsgidav_app import WsgiDAVApp
 from tests.replay.drives import NOW, PASSWORD, Headers, Options, login
 from tests.support.bridge import Client
 
-PATIENCE = 2
-"""Seconds until a client gives up: some cases hang."""
+PATIENCE = 30
+"""Seconds until a client, or the server, gives up where an answer must come: even on a machine that
+has other things to do."""
+
+HANGING_PATIENCE = 2
+"""The same where a case must fail, as it may by hanging."""
 
 
 class StockDrive:
-    """A drive on WsgiDAV's FilesystemProvider."""
+    """A drive on WsgiDAV's FilesystemProvider; ``must_fail`` where the case is to find it out."""
 
-    def __init__(self, options: Options, folder: Path) -> None:
+    def __init__(self, options: Options, folder: Path, *, must_fail: bool) -> None:
         self._options = options
         self._folder = folder
+        self._patience = HANGING_PATIENCE if must_fail else PATIENCE
         self._clock = _Clock()
         self._stack = ExitStack()
+        gc.freeze()  # What was there before is spared when what comes now is collected.
         self._server = self._start()
 
     @property
@@ -43,7 +49,8 @@ class StockDrive:
         return int(self._server.bind_addr[1])
 
     def client(self, agent: Headers, user: str | None = None) -> Client:
-        client = Client(self.port, {**agent, **(login(user) if user else {})}, timeout=PATIENCE)
+        headers = {**agent, **(login(user) if user else {})}
+        client = Client(self.port, headers, timeout=self._patience)
         self._stack.callback(client.close)
         return client
 
@@ -70,13 +77,15 @@ class StockDrive:
 
     def close(self) -> None:
         self._stack.close()
-        gc.collect(1)  # What it left open is told of here, not in the next test.
+        gc.collect()  # What it left open is told of here, not in the next test.
+        gc.unfreeze()
 
     def _start(self) -> Server:
         for module in (dav_provider, lock_manager, lock_storage):
             self._stack.callback(vars(module).update, time=time)
             vars(module)["time"] = self._clock
-        server = Server(("127.0.0.1", 0), self._app(), timeout=PATIENCE, shutdown_timeout=1)
+        address, patience = ("127.0.0.1", 0), self._patience
+        server = Server(address, self._app(), timeout=patience, shutdown_timeout=1)
         server.expiration_interval = 0.02  # how often it looks whether to stop
         server.prepare()
         thread = threading.Thread(target=server.serve)
