@@ -1,0 +1,47 @@
+"""All scenarios, in the order of the table."""
+
+from tests.bench.bench import Sizes
+from tests.bench.scenarios.base import Scenario
+from tests.bench.scenarios.listings import FinderListing, Listing, Walk
+from tests.bench.scenarios.memory import HugeFolder, Idle, ManyUploads
+from tests.bench.scenarios.requests import SmallReads, Stats
+from tests.bench.scenarios.saves import Saves
+from tests.bench.scenarios.small import SmallFiles
+from tests.bench.scenarios.streams import Download, UploadOne
+from tests.bench.scenarios.trees import Trees
+
+NAMES = (
+    "listing",
+    "finder-listing",
+    "walk",
+    "trees",
+    "small",
+    "saves",
+    "download",
+    "upload",
+    "stats",
+    "reads",
+    "idle",
+    "huge",
+    "uploads",
+)
+
+
+def scenarios(sizes: Sizes) -> tuple[Scenario, ...]:
+    made: tuple[Scenario, ...] = (
+        Listing(sizes.entries),
+        FinderListing(sizes.entries),
+        Walk(sizes.folders, sizes.files),
+        Trees(sizes.tree),
+        SmallFiles(sizes.small),
+        Saves(sizes.saves),
+        Download(sizes.stream, sizes.ranges),
+        UploadOne(sizes.stream),
+        Stats(),
+        SmallReads(),
+        Idle(),
+        HugeFolder(sizes.listed),
+        ManyUploads(sizes.uploads, sizes.upload),
+    )
+    assert tuple(each.name for each in made) == NAMES
+    return made

@@ -1,0 +1,160 @@
+"""PROPFIND: one large folder, and a walk through many small ones."""
+
+import time
+from urllib.parse import quote
+
+from tests.bench.answers import expect_listing
+from tests.bench.bench import BUCKET, Bench, Straight
+from tests.bench.measures import AtMost, InARow, Row, Sample, TimesBetter, Unit
+from tests.bench.proxy import rounds
+from tests.bench.scenarios.base import ALL_PROPERTIES, Measured, counted, files, scaled
+from tests.bench.servers import DAVBRIDGE, HELLO, RCLONE_TUNED, RCLONES, Peer
+from tests.bench.wire import Answer, Connection
+from tests.replay.agents import EXPLORER, FINDER, FINDER_STAT
+
+AGAIN = 5
+
+
+class Listing:
+    """A large folder, first from nothing and then from what is known."""
+
+    name = "listing"
+    peers = (DAVBRIDGE, *RCLONES)
+
+    def __init__(self, entries: int) -> None:
+        self._entries = entries
+        what = f"PROPFIND Depth 1 of {entries:,}"
+        self.rows = (
+            Row("list", f"first {what}, 20 ms", Unit.SECONDS, (TimesBetter(60),)),
+            Row(
+                "list-first-byte",
+                "its first byte",
+                Unit.ROUND_TRIPS,
+                (AtMost(3, Unit.ROUND_TRIPS),),
+            ),
+            Row("list-again", f"{what}, cached", Unit.SECONDS, (TimesBetter(10),)),
+        )
+
+    def prepare(self, bench: Bench) -> None:
+        for entries in {bench.sizes.share(self._entries, peer) for peer in self.peers}:
+            bench.fill(f"list-{entries}", files(entries))
+
+    def measure(self, bench: Bench, peer: Peer) -> Measured:
+        entries = bench.sizes.share(self._entries, peer)
+        with bench.serving(peer, latency=True) as run, run.connect() as connection:
+            answer = _list(connection, f"list-{entries}", entries)
+            seen = run.seen()
+            first = [each for each in seen if each.end <= answer.first_byte_at]
+            sample = Sample(answer.seconds, "", len(seen), rounds(seen))
+            yield "list", scaled(sample, entries, self._entries)
+            waited = answer.first_byte_at - answer.started_at
+            trips = Sample(max(1, rounds(first)), f"{waited * 1000:.0f} ms", len(first))
+            yield "list-first-byte", trips
+            again = [_list(connection, f"list-{entries}", entries) for _ in range(AGAIN)]
+            seconds = sorted(each.seconds for each in again)[AGAIN // 2]
+            yield "list-again", scaled(counted(seconds, run), entries, self._entries)
+
+    def measure_limit(self, bench: Bench) -> Measured:
+        with bench.straight(latency=True) as straight:
+            seconds = _list_pages(straight, f"list-{self._entries}/")
+            yield "list", counted(seconds, straight, "boto3, page by page")
+        # As many bytes as davbridge's answer takes, about.
+        with bench.serving(HELLO, latency=False) as run, run.connect() as connection:
+            answer = connection.ask("GET", f"/{self._entries * 500}")
+            yield "list-again", Sample(answer.seconds, "cheroot, as many bytes")
+
+
+class FinderListing:
+    """The same folder, when only four properties are asked for, none of which needs a HEAD."""
+
+    name = "finder-listing"
+    # rclone without --use-server-modtime asks for each object's time, as above.
+    peers = (DAVBRIDGE, RCLONE_TUNED)
+
+    def __init__(self, entries: int) -> None:
+        self._entries = entries
+        title = f"first PROPFIND Depth 1 of {entries:,} as Finder asks, 20 ms"
+        self.rows = (Row("list-finder", title, Unit.SECONDS),)
+
+    def prepare(self, bench: Bench) -> None:
+        bench.fill(f"list-{self._entries}", files(self._entries))
+
+    def measure(self, bench: Bench, peer: Peer) -> Measured:
+        folder = f"list-{self._entries}"
+        with bench.serving(peer, latency=True) as run, run.connect() as connection:
+            asked = {**FINDER, "Depth": "1"}
+            answer = connection.ask("PROPFIND", f"/{folder}/", FINDER_STAT.encode(), asked)
+            sample = counted(answer.seconds, run)
+            expect_listing(answer, f"/{folder}", {**files(self._entries)})
+            yield "list-finder", sample
+
+    def measure_limit(self, bench: Bench) -> Measured:
+        with bench.straight(latency=True) as straight:
+            seconds = _list_pages(straight, f"list-{self._entries}/")
+            yield "list-finder", counted(seconds, straight, "boto3, page by page")
+
+
+class Walk:
+    """Folder after folder, as a client does that was told to find something."""
+
+    name = "walk"
+    peers = (DAVBRIDGE, *RCLONES)
+
+    def __init__(self, folders: int, entries: int) -> None:
+        self._folders = folders
+        self._entries = entries
+        title = f"walk of {folders} folders x {entries} files, cold, 20 ms"
+        self.rows = (Row("walk", title, Unit.SECONDS, (TimesBetter(15), InARow(folders + 1))),)
+
+    def prepare(self, bench: Bench) -> None:
+        for folders in {bench.sizes.share(self._folders, peer) for peer in self.peers}:
+            sizes = {f"{f}/{n}": s for f in _folders(folders) for n, s in self._members.items()}
+            bench.fill(f"walk-{folders}", sizes)
+
+    @property
+    def _members(self) -> dict[str, int]:
+        return files(self._entries)
+
+    def measure(self, bench: Bench, peer: Peer) -> Measured:
+        folders = bench.sizes.share(self._folders, peer)
+        root = f"walk-{folders}"
+        with bench.serving(peer, latency=True) as run, run.connect() as connection:
+            start = time.monotonic()
+            top = _ask(connection, root)
+            answers = {name: _ask(connection, f"{root}/{name}") for name in _folders(folders)}
+            sample = counted(time.monotonic() - start, run)
+            expect_listing(top, f"/{root}", dict.fromkeys(answers))
+            for name, answer in answers.items():
+                expect_listing(answer, f"/{root}/{name}", {**self._members})
+            yield "walk", scaled(sample, folders, self._folders)
+
+    def measure_limit(self, bench: Bench) -> Measured:
+        root = f"walk-{self._folders}"
+        with bench.straight(latency=True) as straight:
+            seconds = _list_pages(straight, f"{root}/")
+            seconds += sum(
+                _list_pages(straight, f"{root}/{name}/") for name in _folders(self._folders)
+            )
+            yield "walk", counted(seconds, straight, "boto3, folder by folder")
+
+
+def _folders(count: int) -> list[str]:
+    return [f"folder {number:02d}" for number in range(count)]
+
+
+def _list(connection: Connection, folder: str, entries: int) -> Answer:
+    answer = _ask(connection, folder)
+    expect_listing(answer, f"/{folder}", {**files(entries)})
+    return answer
+
+
+def _ask(connection: Connection, folder: str) -> Answer:
+    return connection.ask("PROPFIND", f"/{quote(folder)}/", b"", {**EXPLORER, **ALL_PROPERTIES})
+
+
+def _list_pages(straight: Straight, prefix: str) -> float:
+    start = time.monotonic()
+    lister = straight.client.get_paginator("list_objects_v2")
+    for _ in lister.paginate(Bucket=BUCKET, Prefix=prefix, Delimiter="/"):
+        pass
+    return time.monotonic() - start

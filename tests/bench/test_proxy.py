@@ -1,0 +1,95 @@
+"""The latency proxy delays each request once, side by side, and counts them."""
+
+import http.client
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+
+import pytest
+
+from tests.bench.proxy import LatencyProxy, Seen, latency_proxy, rounds
+
+DELAY = 0.02
+
+
+class Echo(BaseHTTPRequestHandler):
+    """Answers a request with its own body."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+    wbufsize = -1
+
+    def do_PUT(self) -> None:
+        body = self.rfile.read(int(self.headers["Content-Length"]))
+        self.send_response_only(200)
+        self.send_header("Content-Length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, format: str, *args: object) -> None:  # noqa: A002
+        """Says nothing."""
+
+
+@pytest.fixture(scope="module")
+def proxy() -> Iterator[LatencyProxy]:
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
+    thread.start()
+    try:
+        with latency_proxy(f"http://127.0.0.1:{server.server_address[1]}", DELAY) as proxy:
+            yield proxy
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()
+
+
+def put(proxy: LatencyProxy, bodies: list[bytes]) -> list[float]:
+    """Sends them one after another on one connection; the seconds that each took."""
+    connection = http.client.HTTPConnection(proxy.url.removeprefix("http://"), timeout=30)
+    took = []
+    for body in bodies:
+        start = time.monotonic()
+        connection.request("PUT", "/x", body)
+        assert connection.getresponse().read() == body
+        took.append(time.monotonic() - start)
+    connection.close()
+    return took
+
+
+def test_each_request_is_held_back_once_and_counted(proxy: LatencyProxy) -> None:
+    proxy.take()
+    took = put(proxy, [b"x"] * 10)
+    assert min(took) >= DELAY
+    # The quickest is as near as this machine gets; a second delay would double it.
+    assert min(took) < 2 * DELAY
+    seen = proxy.take()
+    assert [each.method for each in seen] == ["PUT"] * 10
+    assert rounds(seen) == 10
+    assert proxy.take() == []
+
+
+def test_a_long_body_is_held_back_once_and_arrives_whole(proxy: LatencyProxy) -> None:
+    proxy.take()
+    put(proxy, [bytes(range(256)) * 40_000, b"after it"])
+    assert len(proxy.take()) == 2
+
+
+def test_parallel_requests_do_not_wait_for_one_another(proxy: LatencyProxy) -> None:
+    proxy.take()
+    with ThreadPoolExecutor(32) as pool:
+        list(pool.map(lambda _: put(proxy, [b"x"] * 4), range(32)))
+    seen = proxy.take()
+    assert len(seen) == 128
+    # One after another they would be 128 round trips.
+    assert rounds(seen) < 32
+
+
+def test_rounds_are_the_longest_chain_of_requests_that_waited() -> None:
+    parallel = [Seen("GET", 0.0, 1.0), Seen("GET", 0.1, 1.1), Seen("GET", 0.2, 1.2)]
+    then = [Seen("GET", 1.3, 2.0), Seen("GET", 1.4, 2.5)]
+    assert rounds([]) == 0
+    assert rounds(parallel) == 1
+    assert rounds(parallel + then) == 2
