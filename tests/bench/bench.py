@@ -110,6 +110,7 @@ class Bench:
         self.folder = folder
         self.sizes = sizes
         self.client = plain_client(endpoint)
+        self._filled: dict[str, Mapping[str, int]] = {}
 
     @contextmanager
     def serving(self, peer: Peer, *, latency: bool) -> Iterator[Run]:
@@ -140,7 +141,10 @@ class Bench:
             yield replace(self.endpoint, url=proxy.url.strip()), proxy
 
     def fill(self, folder: str, sizes: Mapping[str, int]) -> None:
-        seed.fill(self.endpoint, BUCKET, f"{folder}/", sizes)
+        """Puts these objects below a folder, unless they were put there before."""
+        if self._filled.get(folder) != sizes:
+            seed.fill(self.endpoint, BUCKET, f"{folder}/", sizes)
+            self._filled[folder] = sizes
 
     def stored(self, folder: str) -> dict[str, Stored]:
         """What is below a folder now; directory markers don't count."""

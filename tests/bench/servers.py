@@ -187,8 +187,8 @@ def _port(peer: Peer, process: "subprocess.Popen[bytes]", log: Path) -> int:
         if told:
             return int(told[1])
         time.sleep(0.02)
-    told = log.read_text("utf-8", "replace").splitlines() or ["no word"]
-    raise ServerError(f"{peer} didn't start: {told[-1]}")
+    last_words = log.read_text("utf-8", "replace").splitlines()[-1:]
+    raise ServerError(f"{peer} didn't start: {' '.join(last_words)}")
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
