@@ -110,7 +110,7 @@ class Connection:
         into[: len(rest)] = rest
         filled = len(rest)
         while filled < len(into):
-            count = self._socket.recv_into(into[filled:], _READ)
+            count = self._socket.recv_into(into[filled : filled + _READ])
             if not count:
                 raise OSError("the server closed the connection in mid-answer")
             filled += count
