@@ -2,20 +2,63 @@
 
 Owns the cutting of a body into parts. A body that fits one part is a single PutObject at the
 commit; a longer one is a multipart upload, whose parts leave while the next one fills. Must not
-know what requests look like (s3_commits, s3_multipart).
+know what requests look like (s3_commits, s3_multipart), nor how much memory there is (budget).
 
-Invariants: exactly one of commit and abort; nothing is visible before commit; memory is bounded by
-the part that fills and PARTS_IN_FLIGHT others.
+Invariants: exactly one of commit and abort; nothing is visible before commit; the buffer of a part
+is borrowed when its first byte has come, and given back as soon as the store has the part, or the
+upload is given up.
 """
 
 from io import BytesIO
 
 from davbridge.errors import TruncatedError
 from davbridge.store.base import Attributes, Condition, ObjectRow
+from davbridge.store.budget import Loan
 from davbridge.store.limits import require_size
 from davbridge.store.s3_answers import Bucket, content_headers
 from davbridge.store.s3_commits import put
 from davbridge.store.s3_multipart import PARTS_IN_FLIGHT, MultipartUpload, PartPool, part_size
+
+FIRST_BUFFER = 256 * 1024
+"""What a body of unknown length gets at first: most turn out to be small."""
+
+
+class _Part:
+    """A part that fills."""
+
+    def __init__(self, loan: Loan) -> None:
+        self._loan = loan
+        self._filled = 0
+
+    @property
+    def size(self) -> int:
+        return len(self._loan.view)
+
+    @property
+    def is_full(self) -> bool:
+        return self._filled == self.size
+
+    @property
+    def content(self) -> memoryview:
+        return self._loan.view[: self._filled]
+
+    def take(self, data: memoryview) -> memoryview:
+        """Copies what there is room for, and gives what is left."""
+        taken = data[: self.size - self._filled]
+        self._loan.view[self._filled : self._filled + len(taken)] = taken
+        self._filled += len(taken)
+        return data[len(taken) :]
+
+    def moved_to(self, loan: Loan) -> "_Part":
+        """The same part in a larger buffer."""
+        part = _Part(loan)
+        part.take(self.content)
+        self.drop()
+        return part
+
+    def drop(self) -> None:
+        """Gives the buffer back."""
+        self._loan.give_back()
 
 
 class S3Writer:
@@ -42,7 +85,7 @@ class S3Writer:
         self._limit = limit
         self._smallest_part = smallest_part
         self._upload: MultipartUpload | None = None
-        self._part = BytesIO()
+        self._part: _Part | None = None
         self._parts_sent = 0
         self._written = 0
         self._is_open = True
@@ -50,16 +93,12 @@ class S3Writer:
     def write(self, data: bytes) -> None:
         self._require_open()
         require_size(self._written + len(data), self._limit)
-        self._written += len(data)
         rest = memoryview(data)
+        if self._length is not None:
+            rest = rest[: max(0, self._length - self._written)]  # the commit refuses what is over
+        self._written += len(data)
         while rest:
-            room = self._room()
-            if room == 0:
-                # Only now is it certain that the body doesn't fit the parts so far.
-                self._send_part()
-                continue
-            self._part.write(rest[:room])
-            rest = rest[room:]
+            rest = self._part_with_room().take(rest)
 
     def commit(self) -> ObjectRow:
         self._require_open()
@@ -69,13 +108,14 @@ class S3Writer:
             self.abort()
             raise
         self._is_open = False
+        self._drop_part()
         return row
 
     def abort(self) -> None:
         if not self._is_open:
             return
         self._is_open = False
-        self._part = BytesIO()
+        self._drop_part()
         if self._upload:
             self._upload.abort()
 
@@ -85,34 +125,58 @@ class S3Writer:
                 f"{self._key!r}: {self._written} bytes came where {self._length} were announced"
             )
         if self._upload is None:
-            return put(self._bucket, self._key, self._part, self._attributes, self._condition)
-        self._send_part()
+            content = self._part.content if self._part else b""
+            return put(self._bucket, self._key, BytesIO(content), self._attributes, self._condition)
+        if self._part:
+            self._send_part(self._part)
         return self._upload.complete(self._written, self._condition)
 
-    def _room(self) -> int:
-        size = part_size(self._parts_sent, self._length, self._smallest_part)
-        return size - self._part.tell()
+    def _part_with_room(self) -> _Part:
+        size = self._part_size()
+        if self._part and self._part.is_full and self._part.size == size:
+            # Only now is it certain that the body doesn't fit the parts so far.
+            self._send_part(self._part)
+            size = self._part_size()
+        if self._part is None:
+            is_unknown = self._length is None and self._parts_sent == 0
+            first = min(size, FIRST_BUFFER) if is_unknown else size
+            self._part = _Part(self._pool.budget.borrow(first))
+        elif self._part.is_full:
+            self._part = self._part.moved_to(self._pool.budget.borrow(size))
+        return self._part
 
-    def _send_part(self) -> None:
+    def _part_size(self) -> int:
+        """Of the part that comes next, or fills."""
+        size = part_size(self._parts_sent, self._length, self._smallest_part)
+        if self._length is None:
+            return size
+        return min(size, self._length - self._parts_sent * size)
+
+    def _send_part(self, part: _Part) -> None:
         if self._upload is None:
             self._upload = MultipartUpload.create(
                 self._bucket, self._pool, self._key, content_headers(self._attributes)
             )
-        body, self._part = self._part, BytesIO()
-        self._parts_sent += 1
 
         def send(upload_id: str, number: int) -> str:
-            body.seek(0)
             answer = self._bucket.client.upload_part(
                 Bucket=self._bucket.name,
                 Key=self._key,
                 UploadId=upload_id,
                 PartNumber=number,
-                Body=body,
+                Body=BytesIO(part.content),
             )
             return answer["ETag"]
 
-        self._upload.add(send, in_flight=PARTS_IN_FLIGHT)
+        sent = self._upload.add(send, in_flight=PARTS_IN_FLIGHT)
+        sent.add_done_callback(lambda _: part.drop())
+        self._part = None
+        self._parts_sent += 1
+
+    def _drop_part(self) -> None:
+        if self._part:
+            self._part.drop()
+            self._part = None
 
     def _require_open(self) -> None:
         if not self._is_open:

@@ -41,7 +41,7 @@ def test_a_long_body_is_sent_in_parts(proxied: S3Store, proxy: S3Proxy) -> None:
 
 def test_part_sizes_stay_within_what_s3_takes() -> None:
     limit = 5 * 1024**4
-    assert part_size(0, 1) == part_size(0, None) == PART_SIZE == 16 * MIB
+    assert part_size(0, 1) == part_size(0, None) == PART_SIZE == 8 * MIB
     assert -(-limit // part_size(0, limit)) <= 10_000
     assert {part_size(number, limit) for number in range(10_000)} == {part_size(0, limit)}
     assert sum(part_size(number, None) for number in range(10_000)) > limit
