@@ -1,21 +1,22 @@
 """The WSGI application of a mount: WsgiDAV's app with our provider and our request server.
 
-WsgiDAV routes a request to its provider; the request server above it answers. What WsgiDAV would
-do by itself and gets wrong is kept from it: it reads no body, and prints no log.
+WsgiDAV holds the provider and the stack of middleware; the request server at its end answers.
+WsgiDAV would also decode and normalise the path of each request, find its provider, and go over
+its answer: the path is parsed by `target`, stricter; there is one provider; and the answer is
+framed by the wire, which knows of the body what WsgiDAV can only guess.
 """
 
 import logging
 from collections.abc import Callable, Iterable
+from typing import Any
 
 from wsgidav.wsgidav_app import WsgiDAVApp
 
 from davbridge.config import DriveSettings
-from davbridge.dav.errors import RefusalError
 from davbridge.dav.locks import LockStore, MemoryLockStore
 from davbridge.dav.provider import BucketProvider
-from davbridge.dav.request import Environ, Request
+from davbridge.dav.request import Environ
 from davbridge.dav.server import RequestServer, StartResponse
-from davbridge.dav.target import Site
 from davbridge.tree.namespace import Namespace
 
 WsgiApplication = Callable[[Environ, StartResponse], Iterable[bytes]]
@@ -29,7 +30,7 @@ def build(
     logging.getLogger("wsgidav").setLevel(logging.CRITICAL)
     provider = BucketProvider(namespace, drive)
     server = RequestServer(provider, locks if locks is not None else MemoryLockStore())
-    app: WsgiApplication = WsgiDAVApp(
+    app: WsgiApplication = _OneProviderApp(
         {
             "provider_mapping": {"/": provider},
             "middleware_stack": [server],
@@ -40,24 +41,24 @@ def build(
             "logging": {"enable": False},
         }
     )
-    return _Front(app, server, provider.site)
+    return app
 
 
-class _Front:
-    """Hands WsgiDAV what it can't misread: a path that is checked, a body that it leaves alone."""
+class _OneProviderApp(WsgiDAVApp):
+    """WsgiDAV's app where all URLs have one provider: what is the same for each request is found
+    once."""
 
-    def __init__(self, app: WsgiApplication, server: RequestServer, site: Site) -> None:
-        self._app = app
-        self._server = server
-        self._site = site
+    def __init__(self, config: dict[str, Any]) -> None:
+        super().__init__(config)
+        _, provider = self.resolve_provider("/")
+        self._known = {
+            "wsgidav.app": self,
+            "wsgidav.config": self.config,
+            "wsgidav.provider": provider,
+            "wsgidav.verbose": self.verbose,
+        }
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        try:
-            path = Request(environ, self._site).path
-        except RefusalError:
-            # Outside of the mount, or no URL of anything: no provider is concerned.
-            return self._server(environ, start_response)
-        # WSGI's native strings hold bytes as latin-1 (PEP 3333).
-        environ["PATH_INFO"] = ("/" + "/".join(path)).encode().decode("latin-1")
-        environ["wsgidav.all_input_read"] = 1
-        return self._app(environ, start_response)
+        environ.update(self._known)
+        blocks: Iterable[bytes] = self.application(environ, start_response)
+        return blocks

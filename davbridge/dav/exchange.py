@@ -10,6 +10,7 @@ from davbridge.dav.conditions import check_http, check_if
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.guard import Guard
 from davbridge.dav.locks import LockStore
+from davbridge.dav.once import once
 from davbridge.dav.provider import BucketProvider
 from davbridge.dav.request import Request
 from davbridge.dav.resources import BucketMember
@@ -57,7 +58,6 @@ class Exchange:
         self.provider = provider
         self.locks = locks
         self.guard = Guard(locks, request)
-        self._looked_up: list[BucketMember | None] = []
 
     @property
     def namespace(self) -> Namespace:
@@ -67,13 +67,10 @@ class Exchange:
     def path(self) -> ResourcePath:
         return self.request.path
 
-    @property
+    @once
     def resource(self) -> BucketMember | None:
         """What is at the request's path, or None; looked up once."""
-        # Not a cached_property: before Python 3.12 its lock is one for all exchanges.
-        if not self._looked_up:
-            self._looked_up = [self.provider.resource_at(self.path, self.request.environ)]
-        return self._looked_up[0]
+        return self.provider.resource_at(self.path, self.request.environ)
 
     @property
     def node(self) -> Resource | None:

@@ -37,8 +37,6 @@ class Lock:
     """The client's DAV:owner element, serialised; empty where it sent none."""
     user: str
     """Who created it."""
-    timeout: int
-    """Seconds granted, at creation or by the last refresh."""
     expires: float
     """On the store's clock."""
 
@@ -58,6 +56,10 @@ class LockConflictError(Exception):
         self.locks = tuple(locks)
 
 
+class LocksFullError(Exception):
+    """There are as many live locks as the store keeps."""
+
+
 class LockStore(Protocol):
     """Where locks are kept. Every lock that it answers with is alive."""
 
@@ -66,7 +68,7 @@ class LockStore(Protocol):
         ...
 
     def acquire(self, lock: Lock) -> None:
-        """Keeps ``lock``, atomically with the check. Raises LockConflictError."""
+        """Keeps ``lock``, atomically with the check. Raises LockConflictError, LocksFullError."""
         ...
 
     def refresh(self, token: str, timeout: int) -> Lock | None:
@@ -90,6 +92,10 @@ class LockStore(Protocol):
         ...
 
 
+MAX_LOCKS = 20_000
+"""Live ones, so that no client makes the memory grow: about 1 KiB each, 10 KiB with the longest
+owner."""
+
 SWEEP_AT = 1000
 """Locks from which on it is worth a look whether they are alive."""
 
@@ -97,8 +103,11 @@ SWEEP_AT = 1000
 class MemoryLockStore:
     """A LockStore for one process. Every lock is filed under its root and its ancestors."""
 
-    def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, clock: Callable[[], float] = time.monotonic, *, limit: int = MAX_LOCKS
+    ) -> None:
         self._clock = clock
+        self._limit = limit
         self._mutex = threading.Lock()
         self._by_token: dict[str, Lock] = {}
         self._at: dict[ResourcePath, dict[str, None]] = {}
@@ -116,14 +125,14 @@ class MemoryLockStore:
             conflicts = [each for each in others if lock.is_exclusive or each.is_exclusive]
             if conflicts:
                 raise LockConflictError(conflicts)
+            self._make_room()
             self._file(lock)
-            self._sweep()
 
     def refresh(self, token: str, timeout: int) -> Lock | None:
         with self._mutex:
             if not self._live([token]):
                 return None
-            lock = replace(self._by_token[token], timeout=timeout, expires=self._clock() + timeout)
+            lock = replace(self._by_token[token], expires=self._clock() + timeout)
             self._by_token[token] = lock
             return lock
 
@@ -164,11 +173,13 @@ class MemoryLockStore:
                 self._drop(token)
         return live
 
-    def _sweep(self) -> None:
+    def _make_room(self) -> None:
         """Drops what has expired where nobody looks, each time that the locks have doubled."""
-        if len(self._by_token) >= self._sweep_at:
+        if len(self._by_token) >= min(self._sweep_at, self._limit):
             self._live(self._by_token)
             self._sweep_at = max(SWEEP_AT, 2 * len(self._by_token))
+        if len(self._by_token) >= self._limit:
+            raise LocksFullError(f"there are {self._limit} locks")
 
     def _file(self, lock: Lock) -> None:
         self._by_token[lock.token] = lock

@@ -6,13 +6,14 @@ Invariants: what can't be understood is refused with 400 and never guessed; read
 without an exception only when all of it has been read.
 """
 
+import math
 import re
 from collections.abc import Iterator
-from functools import cached_property
 from typing import Any, Literal
 
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.if_header import IfCondition, IfList, parse_if
+from davbridge.dav.once import once
 from davbridge.dav.target import Site, parse_request_target
 from davbridge.paths import ResourcePath
 
@@ -25,14 +26,17 @@ MAX_XML = 1024 * 1024
 Depth = Literal["0", "1", "infinity"]
 Environ = dict[str, Any]
 
-_CONDITIONAL = (
-    "IF",
-    "IF_MATCH",
-    "IF_NONE_MATCH",
-    "IF_MODIFIED_SINCE",
-    "IF_UNMODIFIED_SINCE",
+_CONDITIONAL = frozenset(
+    (
+        "HTTP_IF",
+        "HTTP_IF_MATCH",
+        "HTTP_IF_NONE_MATCH",
+        "HTTP_IF_MODIFIED_SINCE",
+        "HTTP_IF_UNMODIFIED_SINCE",
+    )
 )
 
+_LENGTH = re.compile(r"[0-9]{1,18}")
 _SECONDS = re.compile(r"[0-9]{1,10}")
 _TOKEN = re.compile(r"<?([A-Za-z][A-Za-z0-9+.\-]*:[^\s<>]+)>?")
 
@@ -50,7 +54,7 @@ class Request:
         value: str | None = self.environ.get(f"HTTP_{name}")
         return value
 
-    @cached_property
+    @once
     def path(self) -> ResourcePath:
         """What the request target names. Raises RefusalError 400, or 404 outside of the mount."""
         path = self.site.resolve(self.url_path)
@@ -58,7 +62,7 @@ class Request:
             raise RefusalError(404, "the drive is elsewhere")
         return path
 
-    @cached_property
+    @once
     def url_path(self) -> ResourcePath:
         """The path of the request's URL, whether or not it is in the mount. Raises as `path`."""
         return parse_request_target(self.environ["REQUEST_URI"])
@@ -81,17 +85,17 @@ class Request:
     def is_chunked(self) -> bool:
         return "HTTP_TRANSFER_ENCODING" in self.environ
 
-    @cached_property
+    @once
     def length(self) -> int | None:
         """Bytes of the body; None where a chunked one doesn't tell."""
         if self.is_chunked:
             return None
         text = self.environ.get("CONTENT_LENGTH") or "0"
-        if not re.fullmatch(r"[0-9]{1,18}", text):
+        if not _LENGTH.fullmatch(text):
             raise RefusalError(400, "Content-Length is not a number")
         return int(text)
 
-    @cached_property
+    @once
     def depth(self) -> Depth | None:
         """RFC 4918 §10.2; None where the header is missing."""
         value = self.header("DEPTH")
@@ -106,7 +110,7 @@ class Request:
                 return "infinity"
         raise RefusalError(400, "Depth must be 0, 1 or infinity")
 
-    @cached_property
+    @once
     def overwrite(self) -> bool:
         """RFC 4918 §10.6: true where the header is missing."""
         value = (self.header("OVERWRITE") or "T").strip().upper()
@@ -114,7 +118,7 @@ class Request:
             raise RefusalError(400, "Overwrite must be T or F")
         return value == "T"
 
-    @cached_property
+    @once
     def destination(self) -> ResourcePath:
         """RFC 4918 §10.3. Raises RefusalError 400, or 502 where it is on another server."""
         value = self.header("DESTINATION")
@@ -122,24 +126,23 @@ class Request:
             raise RefusalError(400, "a Destination header is needed")
         return self.site.parse_destination(value, host=self.header("HOST") or "")
 
-    @cached_property
-    def timeouts(self) -> list[int | None]:
-        """The lock timeouts asked for, best first: seconds, or None for Infinite (§10.7)."""
-        wishes: list[int | None] = []
+    @property
+    def timeout(self) -> float | None:
+        """Seconds: the first lock timeout asked for that is one (§10.7), math.inf for Infinite."""
         for wish in (self.header("TIMEOUT") or "").lower().split(","):
             kind, _, seconds = wish.strip().partition("-")
             if kind == "infinite":
-                wishes.append(None)
-            elif kind == "second" and _SECONDS.fullmatch(seconds):
-                wishes.append(int(seconds))
-        return wishes
+                return math.inf
+            if kind == "second" and _SECONDS.fullmatch(seconds):
+                return int(seconds)
+        return None
 
     @property
     def is_conditional(self) -> bool:
         """Whether any header makes the method depend on the state of a resource."""
-        return any(f"HTTP_{name}" in self.environ for name in _CONDITIONAL)
+        return not _CONDITIONAL.isdisjoint(self.environ)
 
-    @cached_property
+    @once
     def if_lists(self) -> tuple[IfList, ...]:
         """The If header (§10.4), empty where there is none. Raises RefusalError 400."""
         value = self.header("IF")
@@ -147,14 +150,14 @@ class Request:
             return (IfList(None, (IfCondition(self.refreshed_token, None, negated=False),)),)
         return parse_if(value) if value is not None else ()
 
-    @cached_property
+    @once
     def refreshed_token(self) -> str | None:
         """The token of a LOCK whose If header is nothing else: npm's webdav refreshes a lock so,
         and sends a lockinfo along (its operations/lock.js)."""
         match = _TOKEN.fullmatch((self.header("IF") or "").strip())
         return match[1] if match and self.method == "LOCK" else None
 
-    @cached_property
+    @once
     def lock_token(self) -> str | None:
         """The Lock-Token header (§10.5), with or without its angle brackets."""
         value = self.header("LOCK_TOKEN")
@@ -165,7 +168,7 @@ class Request:
             raise RefusalError(400, "Lock-Token holds no lock token")
         return match[1]
 
-    @cached_property
+    @once
     def submitted_tokens(self) -> frozenset[str]:
         """The lock tokens that the client shows, anywhere in If (§10.4.1) or in Lock-Token.
 

@@ -5,6 +5,7 @@ Must not know the namespace. Invariants: a URL is split before it is decoded, so
 back to the path it was made of.
 """
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass
 from urllib.parse import quote, unquote_to_bytes, urlsplit
@@ -18,6 +19,8 @@ _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 _HREF_SAFE = "!*'(),$@"
 """Beside the unreserved characters. Neither ``+`` (some clients read a space) nor XML's own."""
+
+_IS_SAFE = re.compile(rf"[A-Za-z0-9_.~{_HREF_SAFE}-]*").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +42,7 @@ class Site:
     def href(self, path: ResourcePath, *, is_collection: bool) -> str:
         """The absolute path that names a resource, percent-encoded; collections end in ``/``."""
         segments = self.mount + path
-        encoded = "/" + "/".join(quote(segment, safe=_HREF_SAFE) for segment in segments)
+        encoded = "/" + "/".join(map(encode_segment, segments))
         return encoded + "/" if is_collection and segments else encoded
 
     def resolve(self, url_path: ResourcePath) -> ResourcePath | None:
@@ -77,6 +80,11 @@ class Site:
             return None
 
 
+def encode_segment(segment: str) -> str:
+    """A segment of a path, percent-encoded; it holds nothing then that XML would have to escape."""
+    return segment if _IS_SAFE(segment) else quote(segment, safe=_HREF_SAFE)
+
+
 def parse_request_target(target: str) -> ResourcePath:
     """The URL path of a raw request target (RFC 9112 §3.2: origin or absolute form; ``*``, which
     OPTIONS may ask about, counts as the root).
@@ -111,9 +119,10 @@ def _normal_authority(authority: str, scheme: str) -> str:
 
 def _decode(raw: str) -> ResourcePath:
     """The path that a still encoded absolute path names; empty segments don't count."""
-    segments = [_decode_segment(segment) for segment in raw.split("/") if segment]
+    if "%" in raw or not raw.isascii():
+        raw = "/".join([_decode_segment(segment) for segment in raw.split("/") if segment])
     try:
-        return paths.parse("/".join(segments))
+        return paths.parse(raw)
     except InvalidNameError as error:
         raise RefusalError(400, str(error)) from error
 

@@ -41,9 +41,10 @@ def parse_document(body: bytes, root: str) -> Element:
 
 
 def _nesting_exceeds(element: Element, limit: int) -> bool:
-    level = [element]
-    for _ in range(limit):
+    level, depth = [element], 0
+    while level and depth < limit:
         level = [child for parent in level for child in parent]
+        depth += 1
     return bool(level)
 
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 import pytest
 
-from davbridge.dav.locks import SWEEP_AT, Lock, LockConflictError, MemoryLockStore
+from davbridge.dav.locks import SWEEP_AT, Lock, LockConflictError, LocksFullError, MemoryLockStore
 from davbridge.paths import ResourcePath
 
 
@@ -27,7 +27,6 @@ def make(token: str, *root: str, exclusive: bool = True, deep: bool = True) -> L
         is_deep=deep,
         owner="",
         user="u",
-        timeout=60,
         expires=1060.0,
     )
 
@@ -165,10 +164,23 @@ def test_a_lock_holds_for_every_unicode_spelling_of_its_root(store: MemoryLockSt
 def test_locks_that_nobody_looks_at_again_take_no_memory(
     store: MemoryLockStore, clock: Clock
 ) -> None:
-    for number in range(SWEEP_AT - 1):
+    for number in range(SWEEP_AT):
         store.acquire(make(f"t{number}", f"{number}"))
     clock.now = 1060
     alive = replace(make("alive", "x"), expires=2000.0)
     store.acquire(alive)
     assert store._by_token == {"alive": alive}
     assert store._at.keys() == {("x",)}
+
+
+def test_live_locks_are_bounded_and_expired_ones_make_room(clock: Clock) -> None:
+    store = MemoryLockStore(clock, limit=2)
+    store.acquire(make("a", "a"))
+    store.acquire(make("b", "b"))
+    with pytest.raises(LocksFullError):
+        store.acquire(make("c", "c"))
+    store.release("a")
+    store.acquire(make("c", "c"))
+    clock.now = 1060
+    store.acquire(replace(make("d", "d"), expires=2000.0))
+    assert store._by_token.keys() == {"d"}

@@ -8,6 +8,7 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from davbridge.config import DriveSettings
+from davbridge.dav.locks import MemoryLockStore
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
 from tests.support.bridge import DAV, Answer, Bridge, Client, running_bridge
@@ -592,6 +593,14 @@ def test_a_deep_lock_over_a_locked_member_is_refused_naming_it(client: Client) -
     assert answer["/d/f"].findtext(f"{DAV}status") == "HTTP/1.1 423 Locked"
     assert answer["/d/"].findtext(f"{DAV}status") == "HTTP/1.1 424 Failed Dependency"
     assert client("LOCK", "/d/", EXCLUSIVE, depth="0").status == 200
+
+
+def test_lock_is_refused_where_there_are_too_many(store: MemoryStore) -> None:
+    locks = MemoryLockStore(limit=1)
+    with running_bridge(store, locks=locks) as bridge, bridge.client() as client:
+        assert client("LOCK", "/f", EXCLUSIVE).status == 201
+        assert client("LOCK", "/g", EXCLUSIVE).status == 507
+        assert client("HEAD", "/g").status == 404
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,7 @@ import uuid
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.exchange import Exchange, Headers, Response, complete, empty
 from davbridge.dav.failures import multi_status
-from davbridge.dav.locks import Lock, LockConflictError
+from davbridge.dav.locks import Lock, LockConflictError, LocksFullError
 from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.multistatus import CONTENT_TYPE
 from davbridge.dav.profiles import profile_of
@@ -41,7 +41,7 @@ def lock(exchange: Exchange) -> Response:
     node = exchange.node
     if node is None:
         exchange.guard.require_membership(exchange.path)
-    timeout = granted_timeout(exchange.request.timeouts)
+    timeout = granted_timeout(exchange.request.timeout)
     wanted = Lock(
         token=f"urn:uuid:{uuid.uuid4()}",
         root=exchange.path,
@@ -50,13 +50,14 @@ def lock(exchange: Exchange) -> Response:
         is_deep=depth != "0",
         owner=owner,
         user=exchange.request.user,
-        timeout=timeout,
         expires=exchange.locks.now() + timeout,
     )
     try:
         exchange.locks.acquire(wanted)
     except LockConflictError as conflict:
         return _conflict(exchange, conflict)
+    except LocksFullError as full:
+        raise RefusalError(507, "there are too many locks") from full
     created = node is None and _create_empty(exchange, wanted)
     headers = [("Lock-Token", f"<{wanted.token}>")]
     return _granted(exchange, wanted, 201 if created else 200, headers)
@@ -79,11 +80,9 @@ def unlock(exchange: Exchange) -> Response:
     return empty(204)
 
 
-def granted_timeout(wishes: list[int | None]) -> int:
-    """Seconds: the client's first wish, within bounds."""
-    if not wishes:
-        return DEFAULT_TIMEOUT
-    return MAX_TIMEOUT if wishes[0] is None else max(1, min(wishes[0], MAX_TIMEOUT))
+def granted_timeout(wish: float | None) -> int:
+    """Seconds: the client's wish, if it has one, within bounds."""
+    return DEFAULT_TIMEOUT if wish is None else max(1, int(min(wish, MAX_TIMEOUT)))
 
 
 def parse_lock_info(body: bytes) -> tuple[bool, str]:
@@ -107,7 +106,7 @@ def _refresh(exchange: Exchange) -> Response:
     tokens, user = exchange.request.submitted_tokens, exchange.request.user
     for each in exchange.locks.covering(exchange.path):
         if each.token in tokens and each.user == user:
-            timeout = granted_timeout(exchange.request.timeouts)
+            timeout = granted_timeout(exchange.request.timeout)
             refreshed = exchange.locks.refresh(each.token, timeout)
             if refreshed is not None:
                 return _granted(exchange, refreshed, 200, [])
