@@ -18,7 +18,8 @@ from botocore.handlers import add_expect_header
 from davbridge.store.embedded import EmbeddedStore
 from tests.bench import seed
 from tests.bench.answers import WrongAnswerError
-from tests.bench.proxy import LatencyProxy, Seen, latency_proxy
+from tests.bench.measures import Sample
+from tests.bench.proxy import LatencyProxy, Seen, latency_proxy, rounds
 from tests.bench.servers import DAVBRIDGE, Peer, Place, Server, running
 from tests.bench.wire import Connection
 from tests.support.endpoints import Endpoint
@@ -76,6 +77,26 @@ class Stored(NamedTuple):
     etag: str
 
 
+class Watch:
+    """What a contestant has cost since the watch was started."""
+
+    def __init__(self, proxy: LatencyProxy | None, cpu: Callable[[], float]) -> None:
+        self._proxy = proxy
+        self._cpu = cpu
+        self.seen: list[Seen] = []
+        if proxy:
+            proxy.take()
+        self._cpu_before = cpu()
+        self.started_at = time.monotonic()
+
+    def stop(self, *, note: str = "") -> Sample:
+        """The time until now is the sample's value, unless that is replaced."""
+        seconds = time.monotonic() - self.started_at
+        cpu = self._cpu() - self._cpu_before
+        self.seen = self._proxy.take() if self._proxy else []
+        return Sample(seconds, note, len(self.seen) or None, rounds(self.seen) or None, cpu)
+
+
 @dataclass(frozen=True)
 class Run:
     """A server under test, and the proxy between it and the store, if there is one."""
@@ -86,9 +107,8 @@ class Run:
     def connect(self) -> Connection:
         return self.server.connect()
 
-    def seen(self) -> list[Seen]:
-        """The S3 requests since the last time."""
-        return self.proxy.take() if self.proxy else []
+    def watch(self) -> Watch:
+        return Watch(self.proxy, self.server.cpu_seconds)
 
 
 @dataclass(frozen=True)
@@ -98,8 +118,8 @@ class Straight:
     client: "S3Client"
     proxy: LatencyProxy | None
 
-    def seen(self) -> list[Seen]:
-        return self.proxy.take() if self.proxy else []
+    def watch(self) -> Watch:
+        return Watch(self.proxy, time.process_time)
 
 
 class Bench:
@@ -118,8 +138,6 @@ class Bench:
         with self._reached(latency) as (endpoint, proxy):
             place = Place(endpoint, BUCKET, self.folder / uuid.uuid4().hex[:8])
             with running(peer, place) as server:
-                if proxy:
-                    proxy.take()
                 yield Run(server, proxy)
 
     @contextmanager

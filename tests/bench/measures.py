@@ -31,6 +31,8 @@ class Sample(NamedTuple):
     """To S3, where they were counted."""
     rounds: int | None = None
     """Of those, how many had to wait for one another."""
+    cpu: float | None = None
+    """Seconds of processor time that the contestant took; the store's aren't in it."""
 
 
 class Figure(NamedTuple):
@@ -41,6 +43,7 @@ class Figure(NamedTuple):
     note: str = ""
     requests: int | None = None
     rounds: int | None = None
+    cpu: float | None = None
     times: int = 1
 
 
@@ -53,7 +56,7 @@ def figure(samples: Iterable[Sample | str]) -> Figure:
     good = sorted(each for each in samples if isinstance(each, Sample))
     middle = good[(len(good) - 1) // 2]
     value = median(each.value for each in good)
-    return Figure(value, middle.note, middle.requests, middle.rounds, len(good))
+    return Figure(value, *middle[1:], times=len(good))
 
 
 def times_better(mine: float, other: float, unit: Unit) -> float:

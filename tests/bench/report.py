@@ -126,6 +126,8 @@ def _cell(each: Figure | None, unit: Unit) -> str:
     beside = [each.note] if each.note else []
     if each.requests and each.rounds:
         beside.append(f"{each.requests:,} requests, {each.rounds:,} in a row")
+    if each.cpu:
+        beside.append(f"{_rounded(each.cpu)} s CPU")
     return f"{_value(each, unit)} ({'; '.join(beside)})" if beside else _value(each, unit)
 
 

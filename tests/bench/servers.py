@@ -64,6 +64,10 @@ class Server:
         """
         return sum(_status(pid, what) for pid in _family(self.pid))
 
+    def cpu_seconds(self) -> float:
+        """Processor time so far, its workers' included."""
+        return sum(_cpu_seconds(pid) for pid in _family(self.pid))
+
 
 Command = Callable[[Place], list[str]]
 
@@ -224,3 +228,9 @@ def _family(pid: int) -> list[int]:
 def _status(pid: int, what: str) -> int:
     found = re.search(rf"^{what}:\s+(\d+) kB", Path(f"/proc/{pid}/status").read_text(), re.M)
     return int(found[1]) * 1024 if found else 0
+
+
+def _cpu_seconds(pid: int) -> float:
+    # The name, in brackets, may hold anything: what counts comes after it (proc(5)).
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")

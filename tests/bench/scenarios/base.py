@@ -4,9 +4,8 @@ from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from tests.bench import seed
-from tests.bench.bench import Bench, Run, Stored, Straight
+from tests.bench.bench import Bench, Stored
 from tests.bench.measures import Row, Sample
-from tests.bench.proxy import rounds
 from tests.bench.servers import Peer
 
 Measured = Iterator[tuple[str, Sample]]
@@ -40,12 +39,6 @@ class Scenario(Protocol):
         """The same work without a server."""
 
 
-def counted(seconds: float, source: Run | Straight, note: str = "") -> Sample:
-    """A time, with the S3 requests since the last one."""
-    seen = source.seen()
-    return Sample(seconds, note, len(seen) or None, rounds(seen) or None)
-
-
 def scaled(sample: Sample, done: int, whole: int) -> Sample:
     """A sample of ``done`` for all of ``whole``, said so."""
     if done == whole:
@@ -57,13 +50,14 @@ def scaled(sample: Sample, done: int, whole: int) -> Sample:
         f"{note}; {sample.note}" if sample.note else note,
         sample.requests and round(sample.requests * factor),
         sample.rounds and round(sample.rounds * factor),
+        sample.cpu and sample.cpu * factor,
     )
 
 
-def late(seconds: float, source: Run | Straight, lateness: float) -> Sample:
+def late(sample: Sample, lateness: float) -> Sample:
     """A time that ends when S3 has what was written."""
-    note = f"S3 had it {lateness:.1f} s after the answer" if lateness > 0.1 else ""
-    return counted(seconds + lateness, source, note)
+    note = f"S3 had it {lateness:.1f} s after the answer" if lateness > 0.1 else sample.note
+    return sample._replace(value=sample.value + lateness, note=note)
 
 
 def names(count: int) -> list[str]:

@@ -1,13 +1,12 @@
 """PROPFIND: one large folder, and a walk through many small ones."""
 
-import time
 from urllib.parse import quote
 
 from tests.bench.answers import expect_listing
-from tests.bench.bench import BUCKET, Bench, Straight
+from tests.bench.bench import BUCKET, Bench, Run, Straight
 from tests.bench.measures import AtMost, InARow, Row, Sample, TimesBetter, Unit
-from tests.bench.proxy import rounds
-from tests.bench.scenarios.base import ALL_PROPERTIES, Measured, counted, files, scaled
+from tests.bench.proxy import Seen, rounds
+from tests.bench.scenarios.base import ALL_PROPERTIES, Measured, files, scaled
 from tests.bench.servers import DAVBRIDGE, HELLO, RCLONE_TUNED, RCLONES, Peer
 from tests.bench.wire import Answer, Connection
 from tests.replay.agents import EXPLORER, FINDER, FINDER_STAT
@@ -42,22 +41,20 @@ class Listing:
     def measure(self, bench: Bench, peer: Peer) -> Measured:
         entries = bench.sizes.share(self._entries, peer)
         with bench.serving(peer, latency=True) as run, run.connect() as connection:
-            answer = _list(connection, f"list-{entries}", entries)
-            seen = run.seen()
-            first = [each for each in seen if each.end <= answer.first_byte_at]
-            sample = Sample(answer.seconds, "", len(seen), rounds(seen))
+            watch = run.watch()
+            answer = _ask(connection, f"list-{entries}")
+            sample = watch.stop()
+            expect_listing(answer, f"/list-{entries}", {**files(entries)})
             yield "list", scaled(sample, entries, self._entries)
-            waited = answer.first_byte_at - answer.started_at
-            trips = Sample(max(1, rounds(first)), f"{waited * 1000:.0f} ms", len(first))
-            yield "list-first-byte", trips
-            again = [_list(connection, f"list-{entries}", entries) for _ in range(AGAIN)]
-            seconds = sorted(each.seconds for each in again)[AGAIN // 2]
-            yield "list-again", scaled(counted(seconds, run), entries, self._entries)
+            yield "list-first-byte", _first_byte(answer, watch.seen)
+            again = [_list_again(run, connection, entries) for _ in range(AGAIN)]
+            yield "list-again", scaled(sorted(again)[AGAIN // 2], entries, self._entries)
 
     def measure_limit(self, bench: Bench) -> Measured:
         with bench.straight(latency=True) as straight:
-            seconds = _list_pages(straight, f"list-{self._entries}/")
-            yield "list", counted(seconds, straight, "boto3, page by page")
+            watch = straight.watch()
+            _list_pages(straight, f"list-{self._entries}/")
+            yield "list", watch.stop(note="boto3, page by page")
         # As many bytes as davbridge's answer takes, about.
         with bench.serving(HELLO, latency=False) as run, run.connect() as connection:
             answer = connection.ask("GET", f"/{self._entries * 500}")
@@ -83,15 +80,17 @@ class FinderListing:
         folder = f"list-{self._entries}"
         with bench.serving(peer, latency=True) as run, run.connect() as connection:
             asked = {**FINDER, "Depth": "1"}
+            watch = run.watch()
             answer = connection.ask("PROPFIND", f"/{folder}/", FINDER_STAT.encode(), asked)
-            sample = counted(answer.seconds, run)
+            sample = watch.stop()
             expect_listing(answer, f"/{folder}", {**files(self._entries)})
             yield "list-finder", sample
 
     def measure_limit(self, bench: Bench) -> Measured:
         with bench.straight(latency=True) as straight:
-            seconds = _list_pages(straight, f"list-{self._entries}/")
-            yield "list-finder", counted(seconds, straight, "boto3, page by page")
+            watch = straight.watch()
+            _list_pages(straight, f"list-{self._entries}/")
+            yield "list-finder", watch.stop(note="boto3, page by page")
 
 
 class Walk:
@@ -119,10 +118,10 @@ class Walk:
         folders = bench.sizes.share(self._folders, peer)
         root = f"walk-{folders}"
         with bench.serving(peer, latency=True) as run, run.connect() as connection:
-            start = time.monotonic()
+            watch = run.watch()
             top = _ask(connection, root)
             answers = {name: _ask(connection, f"{root}/{name}") for name in _folders(folders)}
-            sample = counted(time.monotonic() - start, run)
+            sample = watch.stop()
             expect_listing(top, f"/{root}", dict.fromkeys(answers))
             for name, answer in answers.items():
                 expect_listing(answer, f"/{root}/{name}", {**self._members})
@@ -131,30 +130,36 @@ class Walk:
     def measure_limit(self, bench: Bench) -> Measured:
         root = f"walk-{self._folders}"
         with bench.straight(latency=True) as straight:
-            seconds = _list_pages(straight, f"{root}/")
-            seconds += sum(
-                _list_pages(straight, f"{root}/{name}/") for name in _folders(self._folders)
-            )
-            yield "walk", counted(seconds, straight, "boto3, folder by folder")
+            watch = straight.watch()
+            for prefix in ("", *(f"{name}/" for name in _folders(self._folders))):
+                _list_pages(straight, f"{root}/{prefix}")
+            yield "walk", watch.stop(note="boto3, folder by folder")
 
 
 def _folders(count: int) -> list[str]:
     return [f"folder {number:02d}" for number in range(count)]
 
 
-def _list(connection: Connection, folder: str, entries: int) -> Answer:
-    answer = _ask(connection, folder)
-    expect_listing(answer, f"/{folder}", {**files(entries)})
-    return answer
+def _list_again(run: Run, connection: Connection, entries: int) -> Sample:
+    watch = run.watch()
+    answer = _ask(connection, f"list-{entries}")
+    sample = watch.stop()
+    expect_listing(answer, f"/list-{entries}", {**files(entries)})
+    return sample
+
+
+def _first_byte(answer: Answer, seen: list[Seen]) -> Sample:
+    """The round trips that were over by then; requests under way weren't waited for."""
+    before = [each for each in seen if each.end <= answer.first_byte_at]
+    waited = answer.first_byte_at - answer.started_at
+    return Sample(max(1, rounds(before)), f"{waited * 1000:.0f} ms")
 
 
 def _ask(connection: Connection, folder: str) -> Answer:
     return connection.ask("PROPFIND", f"/{quote(folder)}/", b"", {**EXPLORER, **ALL_PROPERTIES})
 
 
-def _list_pages(straight: Straight, prefix: str) -> float:
-    start = time.monotonic()
+def _list_pages(straight: Straight, prefix: str) -> None:
     lister = straight.client.get_paginator("list_objects_v2")
     for _ in lister.paginate(Bucket=BUCKET, Prefix=prefix, Delimiter="/"):
         pass
-    return time.monotonic() - start

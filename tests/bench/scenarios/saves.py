@@ -1,7 +1,6 @@
 """Saving new files as Explorer and as Finder do, and whether what they set is kept."""
 
 import re
-import time
 import uuid
 from collections.abc import Callable, Collection
 from datetime import UTC, datetime
@@ -11,7 +10,7 @@ from tests.bench import seed
 from tests.bench.answers import WrongAnswerError, expect_status
 from tests.bench.bench import BUCKET, Bench
 from tests.bench.measures import Row, Sample, TimesBetter, Unit
-from tests.bench.scenarios.base import KIB, Measured, as_stored, counted, files, late
+from tests.bench.scenarios.base import KIB, Measured, as_stored, files, late
 from tests.bench.servers import DAVBRIDGE, RCLONES, Peer
 from tests.bench.wire import Answer, Connection, Headers
 from tests.replay.agents import (
@@ -62,12 +61,12 @@ class Saves:
         bodies = {name: seed.content(name, size) for name, size in self._files.items()}
         with bench.serving(peer, latency=True) as run, run.connect() as connection:
             client = _Client(connection, agent)
-            start = time.monotonic()
+            watch = run.watch()
             for name, body in bodies.items():
                 save(client, f"/{folder}/{quote(name)}", body)
-            seconds = time.monotonic() - start
+            sample = watch.stop()
             lateness = bench.lateness(folder, as_stored({_NEW: KIB, **self._files}))
-            sample = late(seconds, run, lateness)
+        sample = late(sample, lateness)
         kept = agent is not EXPLORER or self._are_kept(bench, peer, folder)
         return sample if kept else sample._replace(note=_joined("properties lost", sample.note))
 
@@ -82,12 +81,11 @@ class Saves:
         with bench.straight(latency=True) as straight:
             for row in self.rows:
                 prefix = f"raw-{uuid.uuid4().hex[:6]}"
-                start = time.monotonic()
+                watch = straight.watch()
                 for name, size in self._files.items():
                     for body in (b"", seed.content(name, size)):
                         straight.client.put_object(Bucket=BUCKET, Key=f"{prefix}/{name}", Body=body)
-                seconds = time.monotonic() - start
-                yield row.key, counted(seconds, straight, "boto3, two PUTs each")
+                yield row.key, watch.stop(note="boto3, two PUTs each")
 
 
 class _Client:

@@ -1,6 +1,5 @@
 """Small files, one after another: a round trip each is all that they should cost."""
 
-import time
 import uuid
 from urllib.parse import quote
 
@@ -8,7 +7,7 @@ from tests.bench import seed
 from tests.bench.answers import expect_bytes, expect_status
 from tests.bench.bench import BUCKET, Bench
 from tests.bench.measures import InARow, Row, Sample, TimesBetter, Unit
-from tests.bench.scenarios.base import KIB, Measured, as_stored, counted, files, late
+from tests.bench.scenarios.base import KIB, Measured, as_stored, files, late
 from tests.bench.servers import DAVBRIDGE, RCLONES, Peer
 
 
@@ -40,19 +39,20 @@ class SmallFiles:
     def _put_all(self, bench: Bench, peer: Peer, folder: str) -> Sample:
         bodies = {name: seed.content(name, size) for name, size in self._files.items()}
         with bench.serving(peer, latency=True) as run, run.connect() as connection:
-            start = time.monotonic()
+            watch = run.watch()
             for name, body in bodies.items():
                 answer = connection.ask("PUT", f"/{folder}/{quote(name)}", body)
                 expect_status(answer, (201,), "PUT")
-            seconds = time.monotonic() - start
-            lateness = bench.lateness(folder, as_stored({"there before.bin": KIB, **self._files}))
-            return late(seconds, run, lateness)
+            sample = watch.stop()
+            return late(
+                sample, bench.lateness(folder, as_stored({"there before.bin": KIB, **self._files}))
+            )
 
     def _get_all(self, bench: Bench, peer: Peer) -> Sample:
         with bench.serving(peer, latency=True) as run, run.connect() as connection:
-            start = time.monotonic()
+            watch = run.watch()
             answers = {name: connection.ask("GET", f"/small/{quote(name)}") for name in self._files}
-            sample = counted(time.monotonic() - start, run)
+            sample = watch.stop()
         for name, answer in answers.items():
             expect_status(answer, (200,), "GET")
             expect_bytes(answer.body, seed.content(name, self._files[name]), "GET")
@@ -61,12 +61,12 @@ class SmallFiles:
     def measure_limit(self, bench: Bench) -> Measured:
         with bench.straight(latency=True) as straight:
             mark = uuid.uuid4().hex[:6]
-            start = time.monotonic()
+            watch = straight.watch()
             for name, size in self._files.items():
                 body = seed.content(name, size)
                 straight.client.put_object(Bucket=BUCKET, Key=f"raw-{mark}/{name}", Body=body)
-            yield "puts", counted(time.monotonic() - start, straight, "boto3")
-            start = time.monotonic()
+            yield "puts", watch.stop(note="boto3")
+            watch = straight.watch()
             for name in self._files:
                 straight.client.get_object(Bucket=BUCKET, Key=f"small/{name}")["Body"].read()
-            yield "gets", counted(time.monotonic() - start, straight, "boto3")
+            yield "gets", watch.stop(note="boto3")

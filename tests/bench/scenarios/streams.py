@@ -2,7 +2,6 @@
 
 import io
 import random
-import time
 import uuid
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -12,7 +11,7 @@ from boto3.s3.transfer import TransferConfig
 from tests.bench.answers import expect_bytes, expect_status
 from tests.bench.bench import BUCKET, Bench
 from tests.bench.measures import Row, Sample, TimesBetter, Unit
-from tests.bench.scenarios.base import KIB, Measured
+from tests.bench.scenarios.base import KIB, Measured, late
 from tests.bench.servers import DAVBRIDGE, RCLONES, Peer
 
 if TYPE_CHECKING:
@@ -65,38 +64,40 @@ class Download:
         with bench.serving(peer, latency=False) as run, run.connect() as connection:
             expect_status(connection.ask("HEAD", target), (200,), "HEAD")
             into = memoryview(self._buffer)
+            watch = run.watch()
             answer = connection.ask("GET", target, into=into)
+            sample = watch.stop()
             expect_status(answer, (200,), "GET")
             expect_bytes(into, self._whole, "GET")
-            yield "get", Sample(self._size / answer.seconds / MB)
+            yield "get", _rate(sample, self._size / MB)
         with bench.serving(peer, latency=False) as run, run.connect() as connection:
-            start = time.monotonic()
+            watch = run.watch()
             answers = [
                 connection.ask("GET", target, b"", {"Range": f"bytes={at}-{at + RANGE - 1}"})
                 for at in self._starts
             ]
-            seconds = time.monotonic() - start
+            sample = watch.stop()
         for at, answer in zip(self._starts, answers, strict=True):
             expect_status(answer, (206,), "GET of a range")
             expect_bytes(answer.body, self._whole[at : at + RANGE], "GET of a range")
-        yield "ranges", Sample(len(answers) / seconds)
+        yield "ranges", _rate(sample, len(answers))
 
     def measure_limit(self, bench: Bench) -> Measured:
         with bench.straight(latency=False) as straight:
             straight.client.head_object(Bucket=BUCKET, Key="big/file.bin")
-            start = time.monotonic()
+            watch = straight.watch()
             body = straight.client.get_object(Bucket=BUCKET, Key="big/file.bin")["Body"]
             got = sum(map(len, body.iter_chunks(READ)))
-            seconds = time.monotonic() - start
+            sample = watch.stop(note="boto3")
             assert got == self._size
-            yield "get", Sample(got / seconds / MB, "boto3")
-            start = time.monotonic()
+            yield "get", _rate(sample, got / MB)
+            watch = straight.watch()
             for at in self._starts:
                 asked = f"bytes={at}-{at + RANGE - 1}"
                 straight.client.get_object(Bucket=BUCKET, Key="big/file.bin", Range=asked)[
                     "Body"
                 ].read()
-            yield "ranges", Sample(len(self._starts) / (time.monotonic() - start), "boto3")
+            yield "ranges", _rate(watch.stop(note="boto3"), len(self._starts))
 
 
 class UploadOne:
@@ -124,12 +125,13 @@ class UploadOne:
     def measure(self, bench: Bench, peer: Peer) -> Measured:
         name = f"{uuid.uuid4().hex[:6]}.bin"
         with bench.serving(peer, latency=False) as run, run.connect() as connection:
+            watch = run.watch()
             answer = connection.ask("PUT", f"/up/{name}", memoryview(self._whole))
+            sample = watch.stop()
             expect_status(answer, (201,), "PUT")
             lateness = bench.wait_for(lambda: self._is_there(bench, name), f"up/{name}")
         self._check(bench, name)
-        note = f"S3 had it {lateness:.1f} s after the answer" if lateness > 0.1 else ""
-        yield "put", Sample(self._size / (answer.seconds + lateness) / MB, note)
+        yield "put", _rate(late(sample, lateness), self._size / MB)
 
     def _is_there(self, bench: Bench, name: str) -> bool:
         stored = bench.stored("up").get(name)
@@ -146,12 +148,15 @@ class UploadOne:
             best = Sample(0)
             for way, upload in _ways(straight.client).items():
                 key = f"up/{uuid.uuid4().hex[:6]}"
-                start = time.monotonic()
+                watch = straight.watch()
                 upload(key, self._whole)
-                rate = self._size / (time.monotonic() - start) / MB
-                best = max(best, Sample(rate, f"boto3, {way}"))
+                best = max(best, _rate(watch.stop(note=f"boto3, {way}"), self._size / MB))
                 straight.client.delete_object(Bucket=BUCKET, Key=key)
             yield "put", best
+
+
+def _rate(sample: Sample, done: float) -> Sample:
+    return sample._replace(value=done / sample.value)
 
 
 def _noise(size: int) -> bytes:

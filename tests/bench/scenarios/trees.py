@@ -1,6 +1,5 @@
 """COPY, MOVE and DELETE of a folder with all that is in it."""
 
-import time
 import uuid
 from collections.abc import Callable, Iterable
 from concurrent.futures import Executor, ThreadPoolExecutor
@@ -9,7 +8,7 @@ from typing import TYPE_CHECKING, NamedTuple
 from tests.bench.answers import expect_status
 from tests.bench.bench import BUCKET, Bench, Stored, Straight
 from tests.bench.measures import Row, Sample, TimesBetter, Unit
-from tests.bench.scenarios.base import Measured, as_stored, counted, files, late, scaled
+from tests.bench.scenarios.base import Measured, as_stored, files, late, scaled
 from tests.bench.servers import DAVBRIDGE, RCLONES, Peer
 
 if TYPE_CHECKING:
@@ -93,16 +92,17 @@ def _ask(bench: Bench, peer: Peer, step: _Step) -> Sample:
     with bench.serving(peer, latency=True) as run, run.connect() as connection:
         origin = f"http://127.0.0.1:{run.server.port}"
         headers = {"Destination": f"{origin}/{step.target}/"} if step.target else {}
+        watch = run.watch()
         answer = connection.ask(step.verb, f"/{step.folder}/", b"", headers)
+        sample = watch.stop()
         expect_status(answer, (201, 204), step.verb)
-        lateness = max(bench.lateness(*each) for each in step.after.items())
-        return late(answer.seconds, run, lateness)
+        return late(sample, sum(bench.lateness(*each) for each in step.after.items()))
 
 
 def _timed(straight: Straight, work: Callable[[], None], note: str) -> Sample:
-    start = time.monotonic()
+    watch = straight.watch()
     work()
-    return counted(time.monotonic() - start, straight, note)
+    return watch.stop(note=note)
 
 
 def _keys(straight: Straight, prefix: str) -> list[str]:
