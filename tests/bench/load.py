@@ -1,7 +1,7 @@
 """A load generator: the same request over and over, on some connections, for some seconds.
 
 It has processes of its own and does nothing for an answer but count its bytes and look at both its
-ends, so that it isn't what is measured. `ceiling` tells how much that is.
+ends, so that it isn't what is measured. `ceiling` tells what it reaches itself.
 """
 
 import json
@@ -17,6 +17,9 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 _TAIL = 12
 """Bytes at an answer's end that have to be those of the first."""
+
+_REQUEST = b"GET / HTTP/1.1\r\nHost: x\r\n\r\n"
+_ANSWER = b"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nhello"
 
 
 class Load(NamedTuple):
@@ -69,6 +72,20 @@ def rate(port: int, request: bytes, answer: bytes, *, connections: int, seconds:
     return float(told.stdout)
 
 
+def ceiling(*, connections: int, seconds: float) -> float:
+    """What it reaches with a server that does nothing, on the same machine, at the same time."""
+    command = [sys.executable, "-m", "tests.bench.load", "answer"]
+    with subprocess.Popen(
+        command, cwd=ROOT, stdin=subprocess.DEVNULL, stdout=subprocess.PIPE, text=True
+    ) as process:
+        try:
+            assert process.stdout is not None  # Popen was given PIPE
+            port = int(process.stdout.readline())
+            return rate(port, _REQUEST, _ANSWER, connections=connections, seconds=seconds)
+        finally:
+            process.kill()
+
+
 def _drive(load: Load) -> float:
     """One thread, one poll: an interpreter does no more a second any other way."""
     sockets = {}
@@ -102,19 +119,33 @@ def _drive(load: Load) -> float:
     return done / (now - began_at)
 
 
-def _main() -> None:
+def _answer() -> None:
+    """The server that does nothing."""
+    poll = select.epoll()
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        sys.stdout.write(f"{listener.getsockname()[1]}\n")
+        sys.stdout.flush()
+        poll.register(listener.fileno(), select.EPOLLIN)
+        sockets: dict[int, socket.socket] = {}
+        while True:
+            for number, _ in poll.poll():
+                if number == listener.fileno():
+                    opened, _ = listener.accept()
+                    sockets[opened.fileno()] = opened
+                    poll.register(opened.fileno(), select.EPOLLIN)
+                elif sockets[number].recv(1 << 16):
+                    sockets[number].send(_ANSWER)
+                else:
+                    sockets.pop(number).close()
+
+
+def _load() -> Load:
     port, connections, seconds, request, start, length, tail = json.load(sys.stdin)
-    load = Load(
-        port,
-        connections,
-        seconds,
-        bytes.fromhex(request),
-        bytes.fromhex(start),
-        length,
-        bytes.fromhex(tail),
-    )
-    sys.stdout.write(f"{_drive(load)}\n")
+    sent, first, last = (bytes.fromhex(each) for each in (request, start, tail))
+    return Load(port, connections, seconds, sent, first, length, last)
 
 
 if __name__ == "__main__":
-    _main()
+    if sys.argv[1:] == ["answer"]:
+        _answer()
+    sys.stdout.write(f"{_drive(_load())}\n")

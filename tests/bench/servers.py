@@ -54,6 +54,10 @@ class Server:
     pid: int
     log: Path
 
+    @property
+    def host(self) -> str:
+        return f"127.0.0.1:{self.port}"
+
     def connect(self) -> Connection:
         return Connection(self.port)
 

@@ -32,9 +32,13 @@ class Echo(BaseHTTPRequestHandler):
         """Says nothing."""
 
 
+class Store(ThreadingHTTPServer):
+    request_queue_size = 128
+
+
 @pytest.fixture(scope="module")
 def proxy() -> Iterator[LatencyProxy]:
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Echo)
+    server = Store(("127.0.0.1", 0), Echo)
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02})
     thread.start()
     try:
