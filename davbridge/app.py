@@ -26,16 +26,17 @@ from davbridge.http.accesslog import AccessLog
 from davbridge.http.errors import ServerSetupError
 from davbridge.http.server import HttpServer
 from davbridge.store.embedded import EmbeddedStore
-from davbridge.store.s3 import S3Store
+from davbridge.store.s3 import PART_THREADS, S3Store
 from davbridge.store.s3_client import build_client
 from davbridge.store.s3_setup import ensure_bucket
-from davbridge.tree.namespace import Namespace
+from davbridge.tree.markers import HEADS_AT_ONCE
+from davbridge.tree.namespace import LANES, Namespace
 
 EMBEDDED_BUCKET = "davbridge"
 
-BACKGROUND_THREADS = 32
-"""Threads beside the server's that may need a connection to S3 at once: 8 for the parts of uploads,
-8 for copies, 16 for HEADs of what may be directories."""
+BACKGROUND_THREADS = PART_THREADS + LANES + HEADS_AT_ONCE
+"""Threads beside the server's that may need a connection to S3 at once: for the parts of uploads,
+for copies and deletions, for HEADs of what may be directories."""
 
 _log = logging.getLogger(__name__)
 

@@ -27,6 +27,8 @@ MARKER = Attributes(content_type=DIRECTORY_TYPE)
 
 FOLDER_SUFFIX = "_$folder$"
 
+HEADS_AT_ONCE = 16
+
 SETTLED = timedelta(seconds=2)
 """S3's times have whole seconds: an object older than this can't change and keep its time."""
 
@@ -50,7 +52,7 @@ class DirectoryVerdicts:
         store: ObjectStore,
         now: Callable[[], datetime],
         *,
-        parallel: int = 16,
+        parallel: int = HEADS_AT_ONCE,
         max_entries: int = 100_000,
     ) -> None:
         self._store = store

@@ -37,15 +37,19 @@ from davbridge.store.base import (
 from davbridge.store.clock import Clock, utc_now
 from davbridge.tree.bulk import Metadata, metadata_of
 from davbridge.tree.facts import Facts, Properties, facts_of, with_facts, without_facts
+from davbridge.tree.lanes import Lanes
 from davbridge.tree.markers import MARKER, DirectoryVerdicts
 from davbridge.tree.operations import Operations
 from davbridge.tree.parents import Parents
 from davbridge.tree.properties import MemberProperties, Sidecars
 from davbridge.tree.resource import Failure, Resource
-from davbridge.tree.transfer import Transfers
 from davbridge.tree.usage import Usage
 from davbridge.tree.view import View
 from davbridge.tree.writer import BoundedWriter
+
+LANES = 32
+"""Requests that copies and deletions may have under way at once: with 20 ms each, 1,600 a second,
+which is more than a bridge can ask."""
 
 
 class AccountInfo(NamedTuple):
@@ -66,7 +70,7 @@ class Namespace:
         prefix: str = "",
         max_file_size: int | None = None,
         quota: int | None = None,
-        workers: int = 8,
+        lanes: int = LANES,
         timer: Callable[[], float] = time.monotonic,
         now: Clock = utc_now,
     ) -> None:
@@ -79,16 +83,16 @@ class Namespace:
         self._parents = Parents(store, self._view)
         self._sidecars = Sidecars(store)
         self._usage = Usage(store, prefix, timer)
-        self._transfers = Transfers(store, prefix, workers)
+        self._lanes = Lanes(lanes)
         self._operations = Operations(
-            store, self._view, self._verdicts, self._parents, self._sidecars, self._transfers
+            store, self._view, self._verdicts, self._parents, self._sidecars, self._lanes
         )
 
     def close(self) -> None:
         """Stops what runs in the background. The namespace is of no use afterwards."""
         self._usage.close()
         self._verdicts.close()
-        self._transfers.close()
+        self._lanes.close()
 
     def find(self, path: ResourcePath) -> Resource | None:
         """What is at ``path``, in the bucket's own spelling; None where nothing is."""

@@ -1,16 +1,20 @@
-"""DELETE, COPY and MOVE of resources: what is looked up, planned and carried out, in order.
+"""DELETE, COPY and MOVE of resources: what is carried out, in which order.
 
-Owns the way from two paths to a plan, and what goes along with a resource: its properties, and
-its parent's marker. Must not know how a plan is carried out.
+Owns the order, and what goes along with a resource: its properties, and its parent's marker. Must
+not know how a plan is made, nor how the store is asked.
 
 Invariants:
 - Everything that can be refused is refused before the first write.
+- Clashes, marker, copies, verification, the target's properties, extras; only then a MOVE deletes,
+  and the source's properties go last. Whatever it stops at, each object is at the source or the
+  target, or at both.
+- A MOVE deletes nothing until every copy is verified. If one isn't, what was copied anew is
+  removed again, and the source stays whole.
 - A file over a collection, or the reverse, deletes the target first, since stores that keep
   folders can't hold both. In all other overwrites nothing of the target goes before the copies
   are verified.
-- Properties: the target's entry is written once its copies are verified, and before a MOVE deletes
-  anything; the source's is removed last. A stop between leaves an entry for a name that is gone,
-  and who makes that name anew removes it.
+- A stop between leaves at most a properties' entry for a name that is gone, and who makes that
+  name anew removes it.
 - Operations on the same trees take turns, and look things up when theirs has come.
 - One object's failure is raised; failures of a tree's members are returned.
 """
@@ -21,26 +25,19 @@ from contextlib import AbstractContextManager
 from functools import partial
 from typing import NamedTuple
 
-from davbridge.errors import AlreadyExistsError, InvalidNameError, StoreError
+from davbridge.errors import InvalidNameError, StoreError
 from davbridge.paths import DELIMITER, ResourcePath, key_of, path_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
-from davbridge.tree import journal
+from davbridge.tree.copies import Copied, Copies
 from davbridge.tree.facts import Properties, rebound
+from davbridge.tree.lanes import Lanes
 from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.parents import Parents
-from davbridge.tree.plan import (
-    NO_KEYS,
-    Keys,
-    Plan,
-    keys_inside,
-    left_behind,
-    obstacles,
-    plan_file,
-    plan_tree,
-)
+from davbridge.tree.plan import Keys, Plan, left_behind
 from davbridge.tree.properties import MemberProperties, Sidecars, is_sidecar
+from davbridge.tree.removals import Removals
 from davbridge.tree.resource import Failure, Resource
-from davbridge.tree.transfer import Transfers
+from davbridge.tree.route import Route, Routes
 from davbridge.tree.turns import Turns
 from davbridge.tree.view import View
 
@@ -67,14 +64,15 @@ class Operations:
         verdicts: DirectoryVerdicts,
         parents: Parents,
         sidecars: Sidecars,
-        transfers: Transfers,
+        lanes: Lanes,
     ) -> None:
         self._store = store
         self._view = view
-        self._verdicts = verdicts
         self._parents = parents
         self._sidecars = sidecars
-        self._transfers = transfers
+        self._routes = Routes(store, view, verdicts, parents, lanes)
+        self._copies = Copies(store, view.prefix, lanes)
+        self._removals = Removals(store, view.prefix, lanes)
         self._turns = Turns()
 
     def delete(self, path: ResourcePath) -> Outcome:
@@ -104,19 +102,20 @@ class Operations:
 
     def _delete(self, path: ResourcePath) -> Outcome:
         resource = self._view.lookup(path)
-        if not resource.path:
+        path = resource.path
+        if not path:
             raise InvalidNameError("the root can't be deleted")
-        with self._parents.leave(resource.path):
-            return self._delete_all(resource, self._keys(resource))
-
-    def _delete_all(self, resource: Resource, keys: Keys) -> Outcome:
-        self._parents.keep(resource.path)
-        tree = prefix_of(self._view.prefix, resource.path) if resource.is_collection else None
-        failures = self._transfers.delete(keys, tree=tree)
+        has_properties = bool(self._properties(path))
+        with self._parents.leave(path):
+            keys = self._routes.keys(resource)
+            self._parents.keep(path)
+            tree = prefix_of(self._view.prefix, path) if resource.is_collection else None
+            failures = self._removals.remove(keys, tree=tree)
         _raise_for_one(resource, failures)
         if failures:
             return Outcome(failures)
-        self._forget_properties(resource.path)
+        if has_properties:
+            self._forget_properties(path)
         return Outcome([], -sum(row.size for row in (*keys.own, *keys.beside)))
 
     def _copy(
@@ -127,75 +126,60 @@ class Operations:
         recursive: bool,
         require_room: RequireRoom,
     ) -> Outcome:
-        route = self._route(source, target, recursive=recursive)
+        route = self._routes.between(source, target, recursive=recursive)
         if blocked := route.obstacles(self._view.prefix, is_move=False):
             return Outcome(blocked)
         require_room(route.plan.added_bytes)
-        _, failures = self._make_copies(route)
-        if failures:
+        properties = self._properties(route.source.path)
+        if failures := self._make_copies(route, properties).failures:
             _raise_for_one(route.source, failures)
             return Outcome(failures)
-        return Outcome(self._transfers.drop_extras(route.plan), route.plan.added_bytes)
+        return Outcome(self._drop_extras(route.plan), route.plan.added_bytes)
 
     def _move(self, source: ResourcePath, target: ResourcePath) -> Outcome:
-        route = self._route(source, target, recursive=True)
+        route = self._routes.between(source, target, recursive=True)
         if blocked := route.obstacles(self._view.prefix, is_move=True):
             return Outcome(blocked)
-        created, failures = self._make_copies(route)
-        if failures:
-            self._transfers.undo(route.plan, created)
-            _raise_for_one(route.source, failures)
-            return Outcome(failures)
-        failures = self._transfers.drop_extras(route.plan)
-        with self._parents.leave(route.source.path):
-            left = self._leave_parent(route.source.path)
-            left = left or self._transfers.drop_source(route.plan, tree=route.source_tree)
-        _raise_for_one(route.source, left)
+        plan, origin = route.plan, route.source
+        properties = self._properties(origin.path)
+        copied = self._make_copies(route, properties)
+        if copied.failures:
+            self._removals.undo(plan, copied.created)
+            _raise_for_one(origin, copied.failures)
+            return Outcome(copied.failures)
+        failures = self._drop_extras(plan)
+        with self._parents.leave(origin.path):
+            left = self._leave_parent(origin.path)
+            left = left or self._removals.drop_source(plan, tree=route.source_tree)
+        _raise_for_one(origin, left)
         if left:
-            return Outcome(failures + left, route.plan.added_bytes)
-        self._forget_properties(route.source.path)
+            return Outcome(failures + left, plan.added_bytes)
+        if properties:
+            self._forget_properties(origin.path)
         shadow = left_behind(self._view.prefix, Keys((), shadow=route.source_keys.shadow))
-        removed = sum(row.size for row in route.plan.leaving)
-        return Outcome(failures + shadow, route.plan.added_bytes - removed)
+        removed = sum(row.size for row in plan.leaving)
+        return Outcome(failures + shadow, plan.added_bytes - removed)
 
-    def _route(self, source: ResourcePath, target: ResourcePath, *, recursive: bool) -> "_Route":
-        """Looks everything up and plans; writes nothing."""
-        origin = self._view.lookup(source)
-        target = self._view.spelled(target)
-        _require_apart(origin.path, target)
-        self._parents.require_creatable(target)
-        existing = self._view.find(target)
-        if existing is None:
-            self._parents.require(target)
-        mount = self._view.prefix
-        is_whole = recursive or not origin.is_collection
-        source_keys = self._keys(origin) if is_whole else NO_KEYS
-        target_keys = self._keys(existing) if existing else NO_KEYS
-        if not origin.is_collection:
-            plan = plan_file(source_keys, key_of(mount, target), target_keys)
-            return _Route(origin, target, source_keys, target_keys, plan, None, None)
-        trees = prefix_of(mount, origin.path), prefix_of(mount, target)
-        plan = plan_tree(trees[0], source_keys, trees[1], target_keys)
-        if self._is_resumed(source_keys, *trees):
-            plan = plan._replace(extras=())
-        return _Route(origin, target, source_keys, target_keys, plan, *trees)
-
-    def _is_resumed(self, source_keys: Keys, source: str, target: str) -> bool:
-        """Whether members that the source hasn't may be in the target because they are moved."""
-        if not any(row.key == source + journal.JOURNAL_NAME for row in source_keys.own):
-            return False
-        return journal.was_begun(self._store, source, target)
-
-    def _make_copies(self, route: "_Route") -> tuple[Mapping[str, str], list[Failure]]:
-        """Up to the verified copies with their properties: the keys made, and the failures."""
-        origin, origin_row = route.source.path, route.source.row
-        properties = self._sidecars.read(self._parents.prefix(origin)).get(origin[-1], {})
+    def _make_copies(self, route: Route, properties: Properties) -> Copied:
+        """Up to the verified copies with their properties."""
+        plan = route.plan
         self._parents.settle(route.target)
-        created, failures, renewed = self._transfers.copy(route.plan, tree=route.target_tree)
-        failures = failures or self._rebind_inside(route.plan, renewed)
-        if failures:
-            return created, failures
-        return created, self._give_properties(route.target, properties, origin_row)
+        if blocked := self._removals.clear(plan, plan.clashes):
+            return Copied({}, blocked)
+        copied = self._copies.make(plan, tree=route.target_tree)
+        failures = (
+            copied.failures
+            or self._rebind_inside(plan, copied.renewed)
+            or self._give_properties(route.target, properties, route.source.row)
+        )
+        return copied._replace(failures=failures)
+
+    def _drop_extras(self, plan: Plan) -> list[Failure]:
+        """Deletes the members of the target that the source hasn't."""
+        return self._removals.clear(plan, plan.extras)
+
+    def _properties(self, path: ResourcePath) -> Properties:
+        return self._sidecars.read(self._parents.prefix(path)).get(path[-1], {})
 
     def _give_properties(
         self, target: ResourcePath, properties: Properties, source: ObjectRow | None
@@ -249,39 +233,6 @@ class Operations:
         if self._write_properties(path, {}):
             _log.warning("the properties of %r are left, though it is gone", "/".join(path))
 
-    def _keys(self, resource: Resource) -> Keys:
-        """Everything that the resource consists of."""
-        key = key_of(self._view.prefix, resource.path)
-        folder = self._view.folder_row(key)
-        beside = (folder,) if folder else ()
-        if resource.row is not None:
-            return Keys((resource.row,), beside=beside)
-        mount, prefix = self._view.prefix, prefix_of(self._view.prefix, resource.path)
-        rows = [row for page in self._store.list_objects(prefix) for row in page.rows]
-        keys = keys_inside(mount, rows)
-        if directories := self._verdicts.among(keys.hidden):
-            keys = keys_inside(mount, rows, directories)
-        row = self._store.lookup(key).row
-        if row is None or self._verdicts.is_directory(row):
-            return keys._replace(beside=(row, *beside) if row else beside)
-        return keys._replace(beside=beside, shadow=row)
-
-
-class _Route(NamedTuple):
-    """A COPY or MOVE, looked up and planned."""
-
-    source: Resource
-    target: ResourcePath
-    source_keys: Keys
-    target_keys: Keys
-    plan: Plan
-    source_tree: str | None
-    """The prefix, where the source is a collection; so for the target."""
-    target_tree: str | None
-
-    def obstacles(self, mount: str, *, is_move: bool) -> list[Failure]:
-        return obstacles(mount, self.plan, self.source_keys, self.target_keys, is_move=is_move)
-
 
 def _rebound_members(
     prefix: str, new_etags: Mapping[str, tuple[str, str]], members: MemberProperties
@@ -292,15 +243,6 @@ def _rebound_members(
         else properties
         for name, properties in members.items()
     }
-
-
-def _require_apart(source: ResourcePath, target: ResourcePath) -> None:
-    if source == target:
-        raise AlreadyExistsError("the source and the target are the same")
-    if target[: len(source)] == source:
-        raise InvalidNameError("the target is inside the source")
-    if source[: len(target)] == target:
-        raise InvalidNameError("the source is inside the target")
 
 
 def _raise_for_one(resource: Resource, failures: list[Failure]) -> None:

@@ -245,7 +245,7 @@ class Drives(RuleBasedStateMachine):
         super().__init__()
         self.model = Model()
         self.bucket = MemoryStore()
-        self.tree = Namespace(self.store_over(self.bucket), prefix="mount/", workers=2)
+        self.tree = Namespace(self.store_over(self.bucket), prefix="mount/", lanes=2)
 
     def store_over(self, bucket: MemoryStore) -> ObjectStore:
         return bucket

@@ -18,7 +18,9 @@ from davbridge.errors import (
 from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
 from davbridge.tree.journal import JOURNAL_NAME
+from davbridge.tree.namespace import LANES
 from davbridge.tree.plan import deletion_order
+from davbridge.tree.removals import BATCH_SIZE, BATCHES_AT_ONCE
 from tests.tree.conftest import Drive
 
 Fault = Callable[[str, str], StoreError | None]
@@ -148,7 +150,7 @@ class TestOverwriting:
         with pytest.raises(PreconditionFailedError):
             drive.tree.move(parse("/a"), parse("/b"))
         failures = drive.tree.move(parse("/s"), parse("/t"))
-        assert [failure.path for failure in failures] == [("s", "x")]
+        assert failures[0].path == ("s", "x")
         assert drive.content("b") == drive.content("t/x") == b"precious"
         assert drive.stored() == ["a", "b", "s/x", "s/y", "t/x"]
 
@@ -247,14 +249,15 @@ class TestFailures:
             return AccessDeniedError(key) if is_hit else None
 
         drive.store.fault = fault
-        assert [f.path for f in drive.tree.move(parse("/s"), parse("/t"))] == [("s", "b")]
+        assert drive.tree.move(parse("/s"), parse("/t"))[0].path == ("s", "b")
         assert set(self.SOURCE) < set(drive.stored())
 
     def test_a_failing_delete_at_the_end_of_a_move_is_told(self, drive: Drive) -> None:
         drive.outside(*self.SOURCE)
         drive.store.fault = failing("delete", "s/b")
         assert [f.path for f in drive.tree.move(parse("/s"), parse("/t"))] == [("s", "b")]
-        assert drive.stored() == [f"s/{JOURNAL_NAME}", "s/b", "t/", "t/a", "t/b", "t/d/c"]
+        left = ["s/", f"s/{JOURNAL_NAME}", "s/b"]
+        assert drive.stored() == [*left, "t/", "t/a", "t/b", "t/d/c"]
 
     def test_a_failing_delete_at_the_end_of_a_file_move_is_raised(self, drive: Drive) -> None:
         drive.outside("a")
@@ -302,14 +305,14 @@ class TestFailures:
 
         drive.store.before = meanwhile
         failures = drive.tree.move(parse("/s"), parse("/t"))
-        assert [failure.path for failure in failures] == [("s", "b")]
+        assert failures[0].path == ("s", "b")
         assert drive.stored() == list(self.SOURCE)
 
     def test_a_transfer_stops_soon_after_a_failure(self, drive: Drive) -> None:
         drive.outside(*(f"s/{number:04}" for number in range(1000)))
         drive.store.fault = failing("copy")
         failures = drive.tree.copy(parse("/s"), parse("/t"))
-        assert drive.store.taken().count("copy") < 1000
+        assert drive.store.taken().count("copy") <= LANES
         assert isinstance(failures[-1].error, UnavailableError)
 
     def test_nothing_of_a_target_goes_where_a_clash_cannot(self, drive: Drive) -> None:
@@ -351,14 +354,62 @@ class TestStoresThatKeepFolders:
         assert deletion_order(["s/a/b"], None, ()) == ["s/a/b"]
 
 
-def test_copies_run_in_parallel(drive: Drive) -> None:
-    drive.outside(*(f"s/{number}" for number in range(8)))
-    barrier = Barrier(8, timeout=10)
-    drive.store.before = lambda operation, key: (
-        None if operation != "copy" else (barrier.wait(), None)[1]
-    )
-    assert drive.tree.copy(parse("/s"), parse("/t")) == []
-    assert len(drive.names("/t")) == 8
+class TestSideBySide:
+    """What doesn't depend on each other is under way at once."""
+
+    def test_as_many_copies_as_there_are_lanes(self, drive: Drive) -> None:
+        drive.outside(*(f"s/{number}" for number in range(2 * LANES)))
+        meeting = Meeting(drive, LANES, {"copy"})
+        assert drive.tree.copy(parse("/s"), parse("/t")) == []
+        assert meeting.count == 2
+        assert len(drive.names("/t")) == 2 * LANES
+
+    def test_the_journal_and_the_second_look_at_the_source(self, drive: Drive) -> None:
+        drive.outside("s/", "s/a")
+
+        def meet(operation: str, key: str) -> None:
+            if ("copy", "s/a") in drive.store.requests and key[0] == "s":
+                barrier.wait()
+
+        barrier = Barrier(2, timeout=10)
+        drive.store.before = lambda operation, key: (
+            meet(operation, key) if operation in ("put", "list") else None
+        )
+        assert drive.tree.move(parse("/s"), parse("/t")) == []
+
+    def test_the_looks_at_the_source_and_at_what_is_overwritten(self, drive: Drive) -> None:
+        drive.outside("s/a", "t/b")
+        meeting = Meeting(drive, 2, {"list"})
+        drive.store.fault = failing("copy")
+        assert drive.tree.copy(parse("/s"), parse("/t"))
+        assert meeting.count == 1
+
+    def test_the_deletes_of_many_members(self, drive: Drive) -> None:
+        drive.outside("s/", *(f"s/{number:04}" for number in range(4 * BATCH_SIZE)))
+        meeting = Meeting(drive, BATCHES_AT_ONCE, {"delete"})
+        meeting.passes = lambda key: key == "s/"
+        assert drive.tree.delete(parse("/s")) == []
+        assert meeting.count == 1
+        assert drive.stored() == []
+
+
+class Meeting:
+    """Requests of some kinds go on only once so many of them are under way."""
+
+    def __init__(self, drive: Drive, size: int, operations: set[str]) -> None:
+        self.count = 0
+        """How often they have met."""
+        self.passes: Callable[[str], bool] = lambda _key: False
+        self._barrier = Barrier(size, self._met, timeout=10)
+        self._operations = operations
+        drive.store.before = self._before
+
+    def _before(self, operation: str, key: str) -> None:
+        if operation in self._operations and not self.passes(key):
+            self._barrier.wait()
+
+    def _met(self) -> None:
+        self.count += 1
 
 
 def test_more_than_a_page_is_moved_and_deleted(drive: Drive) -> None:

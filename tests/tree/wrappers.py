@@ -107,6 +107,7 @@ class WatchedStore:
 
     def delete_objects(self, keys: Sequence[str]) -> list[DeleteFailure]:
         for start in range(0, len(keys), PAGE_SIZE):
+            self.before("delete", keys[start])
             self.requests.append(("delete", keys[start]))
         failed = {key: error for key in keys if (error := self.fault("delete", key))}
         rest = self._inner.delete_objects([key for key in keys if key not in failed])

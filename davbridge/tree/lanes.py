@@ -1,0 +1,119 @@
+"""Requests side by side.
+
+Owns the threads that ask the store on behalf of COPY, MOVE and DELETE. Must not know what is asked.
+
+Invariants: those who use the lanes take turns, piece by piece: whoever has done one queues up
+behind all others for the next. Nothing more is begun once a piece of work says so, or raises.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from threading import Event, Lock
+from typing import Generic, TypeVar
+
+T = TypeVar("T")
+R = TypeVar("R")
+
+
+class Lanes:
+    """So many requests at a time."""
+
+    def __init__(self, count: int) -> None:
+        self._count = count
+        self._pool = ThreadPoolExecutor(count, "davbridge-transfer")
+
+    def close(self) -> None:
+        """Waits for what is being asked; what was still to be asked raises RuntimeError."""
+        self._pool.shutdown()
+
+    def begin(self, work: Callable[[], R]) -> "Future[R]":
+        """Does it beside what the caller does next."""
+        return self._pool.submit(work)
+
+    def each(
+        self,
+        work: Callable[[T], R],
+        items: Sequence[T],
+        *,
+        width: int | None = None,
+        is_fatal: Callable[[R], bool] = lambda _: False,
+    ) -> list[R]:
+        """What ``work`` makes of each item, in their order, ``width`` at a time.
+
+        After a result that ``is_fatal`` no other is begun: the list ends with those that were.
+        """
+        if len(items) < 2:
+            return [work(item) for item in items]
+        run = _Run(self._pool, work, items, is_fatal)
+        return run.through(min(width or self._count, len(items)))
+
+
+class _Run(Generic[T, R]):
+    """One call of `Lanes.each`."""
+
+    def __init__(
+        self,
+        pool: ThreadPoolExecutor,
+        work: Callable[[T], R],
+        items: Sequence[T],
+        is_fatal: Callable[[R], bool],
+    ) -> None:
+        self._pool = pool
+        self._work = work
+        self._is_fatal = is_fatal
+        self._waiting: Iterator[tuple[int, T]] = iter(enumerate(items))
+        self._results: dict[int, R] = {}
+        self._error: BaseException | None = None
+        self._open = 0
+        self._lock = Lock()
+        self._ended = Event()
+
+    def through(self, lanes: int) -> list[R]:
+        self._open = lanes
+        for _ in range(lanes):
+            self._queue_up()
+        self._ended.wait()
+        if self._error is not None:
+            raise self._error
+        return [result for _, result in sorted(self._results.items(), key=lambda one: one[0])]
+
+    def _queue_up(self) -> None:
+        try:
+            self._pool.submit(self._lane)
+        except RuntimeError as closed:
+            self._close_lane(closed)
+
+    def _lane(self) -> None:
+        try:
+            has_worked = self._do_one()
+        except BaseException as error:
+            self._close_lane(error)
+            return
+        if has_worked:
+            self._queue_up()
+        else:
+            self._close_lane()
+
+    def _do_one(self) -> bool:
+        with self._lock:
+            piece = next(self._waiting, None)
+        if piece is None:
+            return False
+        number, item = piece
+        result = self._results[number] = self._work(item)
+        if self._is_fatal(result):
+            self._begin_no_more()
+        return True
+
+    def _close_lane(self, error: BaseException | None = None) -> None:
+        if error is not None:
+            self._begin_no_more()
+        with self._lock:
+            self._error = self._error or error
+            self._open -= 1
+            if not self._open:
+                self._ended.set()
+
+    def _begin_no_more(self) -> None:
+        with self._lock:
+            self._waiting = iter(())

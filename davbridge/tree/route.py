@@ -1,0 +1,112 @@
+"""From two paths to a plan: what a COPY, a MOVE or a DELETE has to know before it begins.
+
+Owns the looking up. Must not write: everything that can be refused is refused here.
+"""
+
+from functools import partial
+from typing import NamedTuple
+
+from davbridge.errors import AlreadyExistsError, InvalidNameError
+from davbridge.paths import ResourcePath, key_of, prefix_of
+from davbridge.store.base import ObjectStore
+from davbridge.tree import journal
+from davbridge.tree.lanes import Lanes
+from davbridge.tree.markers import DirectoryVerdicts
+from davbridge.tree.parents import Parents
+from davbridge.tree.plan import NO_KEYS, Keys, Plan, keys_inside, obstacles, plan_file, plan_tree
+from davbridge.tree.resource import Failure, Resource
+from davbridge.tree.view import View
+
+
+class Route(NamedTuple):
+    """A COPY or MOVE, looked up and planned."""
+
+    source: Resource
+    target: ResourcePath
+    source_keys: Keys
+    target_keys: Keys
+    plan: Plan
+    source_tree: str | None = None
+    """The prefix, where the source is a collection; so for the target."""
+    target_tree: str | None = None
+
+    def obstacles(self, mount: str, *, is_move: bool) -> list[Failure]:
+        return obstacles(mount, self.plan, self.source_keys, self.target_keys, is_move=is_move)
+
+
+class Routes:
+    """Looks up and plans, below one prefix of a store."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        view: View,
+        verdicts: DirectoryVerdicts,
+        parents: Parents,
+        lanes: Lanes,
+    ) -> None:
+        self._store = store
+        self._view = view
+        self._verdicts = verdicts
+        self._parents = parents
+        self._lanes = lanes
+
+    def between(self, source: ResourcePath, target: ResourcePath, *, recursive: bool) -> Route:
+        """The way from ``source`` to ``target``; not ``recursive``: without members."""
+        origin = self._view.lookup(source)
+        target = self._view.spelled(target)
+        _require_apart(origin.path, target)
+        self._parents.require_creatable(target)
+        existing = self._view.find(target)
+        if existing is None:
+            self._parents.require(target)
+        is_whole = recursive or not origin.is_collection
+        look = self._lanes.begin(partial(self.keys, existing)) if existing else None
+        source_keys = self.keys(origin) if is_whole else NO_KEYS
+        target_keys = look.result() if look else NO_KEYS
+        return self._planned(origin, target, source_keys, target_keys)
+
+    def keys(self, resource: Resource) -> Keys:
+        """Everything that the resource consists of."""
+        key = key_of(self._view.prefix, resource.path)
+        folder = self._view.folder_row(key)
+        beside = (folder,) if folder else ()
+        if resource.row is not None:
+            return Keys((resource.row,), beside=beside)
+        mount, prefix = self._view.prefix, prefix_of(self._view.prefix, resource.path)
+        rows = [row for page in self._store.list_objects(prefix) for row in page.rows]
+        keys = keys_inside(mount, rows)
+        if directories := self._verdicts.among(keys.hidden):
+            keys = keys_inside(mount, rows, directories)
+        row = self._store.lookup(key).row
+        if row is None or self._verdicts.is_directory(row):
+            return keys._replace(beside=(row, *beside) if row else beside)
+        return keys._replace(beside=beside, shadow=row)
+
+    def _planned(
+        self, origin: Resource, target: ResourcePath, source_keys: Keys, target_keys: Keys
+    ) -> Route:
+        mount = self._view.prefix
+        if not origin.is_collection:
+            plan = plan_file(source_keys, key_of(mount, target), target_keys)
+            return Route(origin, target, source_keys, target_keys, plan)
+        trees = prefix_of(mount, origin.path), prefix_of(mount, target)
+        plan = plan_tree(trees[0], source_keys, trees[1], target_keys)
+        if self._is_resumed(source_keys, *trees):
+            plan = plan._replace(extras=())
+        return Route(origin, target, source_keys, target_keys, plan, *trees)
+
+    def _is_resumed(self, source_keys: Keys, source: str, target: str) -> bool:
+        """Whether members that the source hasn't may be in the target because they are moved."""
+        if not any(row.key == source + journal.JOURNAL_NAME for row in source_keys.own):
+            return False
+        return journal.was_begun(self._store, source, target)
+
+
+def _require_apart(source: ResourcePath, target: ResourcePath) -> None:
+    if source == target:
+        raise AlreadyExistsError("the source and the target are the same")
+    if target[: len(source)] == source:
+        raise InvalidNameError("the target is inside the source")
+    if source[: len(target)] == target:
+        raise InvalidNameError("the source is inside the target")
