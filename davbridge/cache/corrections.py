@@ -11,7 +11,7 @@ being asked about the key, or about a prefix of it that it bears on, is not kept
 
 from collections.abc import Iterator
 
-from davbridge.cache.entries import same_version
+from davbridge.cache.listing import same_version
 from davbridge.cache.shelf import Question, Shelf
 from davbridge.paths import DELIMITER
 from davbridge.store.base import Lookup, ObjectRow

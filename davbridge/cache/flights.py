@@ -11,8 +11,9 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
-from davbridge.cache.entries import Filling, Listing, Node
+from davbridge.cache.filling import Filling, Node
 from davbridge.cache.lazy import Lazy
+from davbridge.cache.listing import Listing
 from davbridge.cache.shelf import Question, Shelf
 from davbridge.store.base import Page
 
@@ -58,21 +59,25 @@ def join(shelf: Shelf, prefix: str, pages: Callable[[], Iterator[Page]]) -> Lazy
     if filling is None:
         now = shelf.now()
         listing = Listing(
-            started=now, expires=now + shelf.ttl, negative_until=now + shelf.negative_ttl
+            started=now,
+            expires=now + shelf.ttl,
+            negative_until=now + shelf.negative_ttl,
+            keeper=shelf.keeper(prefix),
         )
         arrived, failed = partial(_arrived, shelf, prefix), partial(_failed, shelf, prefix)
         filling = shelf.fillings[prefix] = Filling(listing, pages(), arrived, failed)
     return filling.head
 
 
-def _arrived(shelf: Shelf, prefix: str, filling: Filling, page: Page) -> None:
+def _arrived(shelf: Shelf, prefix: str, filling: Filling, page: Page) -> Page:
     with shelf.lock:
         if not _land(shelf, prefix, filling):
             # A write came between, or it expired, or had to make room.
             filling.forget()
-            return
-        filling.listing.add_page(page)
+            return page
+        page = filling.listing.add_page(page)
         shelf.keep_collection(prefix, filling.listing if page.is_last else filling)
+        return page
 
 
 def _failed(shelf: Shelf, prefix: str, filling: Filling) -> None:

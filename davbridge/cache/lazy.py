@@ -23,6 +23,11 @@ class Lazy(Generic[T]):
         self._error: StoreError | None = None
         self._lock = threading.Lock()
 
+    @property
+    def is_settled(self) -> bool:
+        """Whether it has been asked for, and answered."""
+        return self._ask is None
+
     def get(self) -> T:
         """The value. Raises what asking for it raised."""
         with self._lock:

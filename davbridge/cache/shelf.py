@@ -18,10 +18,14 @@ from typing import Any, Literal, NamedTuple
 
 from cachetools import TLRUCache
 
-from davbridge.cache.entries import Answer, Filling, Large, Listing
+from davbridge.cache.entries import Answer, Large
+from davbridge.cache.filling import Filling
 from davbridge.cache.lazy import Lazy
+from davbridge.cache.listing import Listing
+from davbridge.cache.notes import Keeper, KeptNotes
 from davbridge.config import CacheSettings
 from davbridge.store.base import Lookup, ObjectInfo
+from davbridge.store.notes import Kind
 
 Collection = Listing | Filling | Large
 Entry = Collection | Answer[Any]
@@ -82,9 +86,37 @@ class Shelf:
         self._put(question, answer)
 
     def keep_collection(self, prefix: str, entry: Collection) -> None:
-        """Keeps an entry, or takes note that it has grown; one over the bounds is dropped."""
-        if not self._put(Question("collection", prefix), entry):
+        """Keeps an entry, or takes note that it has grown; one over the bounds loses its notes,
+        or is dropped."""
+        question = Question("collection", prefix)
+        if self._put(question, entry):
+            return
+        if not isinstance(entry, Large):
+            _listing_of(entry).clear_notes()
+        if not self._put(question, entry):
             self.drop_collection(prefix, entry)
+
+    def keeper(self, prefix: str) -> Keeper:
+        """What keeps the notes beside the pages of a listing. It takes the lock itself."""
+
+        def keep(notes: KeptNotes, kind: Kind[Any], value: object, nbytes: int) -> None:
+            with self.lock:
+                self._note(prefix, notes, kind, value, nbytes)
+
+        return keep
+
+    def _note(
+        self, prefix: str, notes: KeptNotes, kind: Kind[Any], value: object, nbytes: int
+    ) -> None:
+        """Less recently used entries make room for a note, but not the page that it is beside."""
+        entry = self.collection(prefix)
+        if entry is None or isinstance(entry, Large):
+            return
+        listing = _listing_of(entry)
+        growth = notes.growth(kind, nbytes) * self._max_entries
+        if listing.holds(notes) and self._charge(entry) + growth <= self._entries.maxsize:
+            listing.note(notes, kind, value, nbytes)
+            self._put(Question("collection", prefix), entry)
 
     def drop(self, question: Question) -> None:
         """Forgets what was said about a key, and what is about to be said."""
@@ -135,9 +167,14 @@ class Shelf:
             del self._entries[question]
 
     def _put(self, question: Question, entry: Entry) -> bool:
+        # Else cachetools makes room for what it was and what it is, together.
+        self._delete(question)
         try:
             self._entries[question] = entry
         except ValueError:
-            self._delete(question)
             return False
         return True
+
+
+def _listing_of(entry: Listing | Filling) -> Listing:
+    return entry.listing if isinstance(entry, Filling) else entry

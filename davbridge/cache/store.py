@@ -13,16 +13,10 @@ from functools import partial
 
 from davbridge.cache import corrections, flights
 from davbridge.cache.corrections import home_of
-from davbridge.cache.entries import (
-    Filling,
-    Listing,
-    Node,
-    info_answer,
-    lookup_answer,
-    pages_from,
-    same_version,
-)
+from davbridge.cache.entries import info_answer, lookup_answer
+from davbridge.cache.filling import Filling, Node, ReadAhead
 from davbridge.cache.lazy import Lazy
+from davbridge.cache.listing import Listing, same_version
 from davbridge.cache.shelf import Collection, Question, Shelf
 from davbridge.cache.writes import CachedWriter, Writes
 from davbridge.config import CacheSettings
@@ -46,6 +40,9 @@ from davbridge.store.limits import require_key
 
 NOTHING = Lookup(None, is_prefix=False)
 
+AHEAD_THREADS = 8
+"""Listings that are read ahead at the same time."""
+
 
 class CachedStore:
     """The inner store's answers, kept for a while. Bodies are passed through.
@@ -64,11 +61,16 @@ class CachedStore:
         self._inner = inner
         self._shelf = Shelf(settings, timer)
         self._writes = Writes(self._shelf)
+        self._ahead = ReadAhead(AHEAD_THREADS)
 
     @property
     def max_object_size(self) -> int:
         """The inner store's."""
         return self._inner.max_object_size
+
+    def close(self) -> None:
+        """Stops what runs in the background; what is kept can still be read."""
+        self._ahead.close()
 
     def invalidate(self, key: str) -> None:
         """Forgets what a change of ``key`` by another program could have made wrong."""
@@ -100,7 +102,8 @@ class CachedStore:
             if isinstance(entry, Listing):
                 return iter(entry.pages())
             # Nothing here may hold on to the first place: see Filling.
-            return pages_from(entry.head if isinstance(entry, Filling) else self._join(prefix))
+            place = entry.head if isinstance(entry, Filling) else self._join(prefix)
+            return self._ahead.pages(place)
 
     def _known(self, prefix: str) -> Collection | None:
         """What is known of a collection, be it that the listing around it shows no such one."""
@@ -113,7 +116,7 @@ class CachedStore:
             return None
         if around.lookup(key).is_prefix:
             return None
-        empty = around.empty()
+        empty = around.empty(self._shelf.keeper(prefix))
         self._shelf.keep_collection(prefix, empty)
         return empty
 

@@ -1,93 +1,107 @@
 """Live properties (RFC 4918 §15, RFC 4331): each name with the element that a resource has.
 
-Owns the table of names. Must not know requests. A property that a resource hasn't got is None.
+Owns the table of names. Must not know requests. Pure: an element depends on the resource and on
+what is around it, and on nothing else. A property that a resource hasn't got is None.
 """
 
-from collections.abc import Callable
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from xml.sax.saxutils import escape
 
-from davbridge.dav.conditions import entity_tag, http_date
-from davbridge.dav.locks import LockStore
-from davbridge.dav.lockxml import SUPPORTED_LOCK, lock_discovery
-from davbridge.dav.resources import BucketCollection, BucketMember, BucketObject
+from davbridge.dav.conditions import entity_tag
+from davbridge.dav.dates import http_date, internet_date
+from davbridge.dav.lockxml import NO_LOCKS, SUPPORTED_LOCK
+from davbridge.dav.resources import guess_type
 from davbridge.dav.xml import can_hold
 from davbridge.tree.facts import FACTS
+from davbridge.tree.resource import Resource
 
 OWNCLOUD = "http://owncloud.org/ns"
+
+
+class Around(NamedTuple):
+    """What an element depends on beside the resource."""
+
+    lock_discovery: str = NO_LOCKS
+    """The element for the locks that cover the resource."""
+    is_read_only: bool = False
+    used_bytes: int | None = None
+    """Of the whole mount; None where it isn't known, or not to be told."""
+    available_bytes: int | None = None
+    """Likewise, and where there is no quota."""
 
 
 class LiveProperty(Protocol):
     """The element of one property; None where ``resource`` doesn't have it."""
 
-    def __call__(self, resource: BucketMember, locks: LockStore, /) -> str | None: ...
+    def __call__(self, resource: Resource, around: Around, /) -> str | None: ...
 
 
-def _creation_date(resource: BucketMember, _: LockStore) -> str:
-    """RFC 3339, in UTC."""
-    return f"<D:creationdate>{resource.node.modified:%Y-%m-%dT%H:%M:%SZ}</D:creationdate>"
+def _creation_date(resource: Resource, _: Around) -> str:
+    """S3 keeps no other time than the last write's."""
+    return f"<D:creationdate>{internet_date(resource.modified)}</D:creationdate>"
 
 
-def _display_name(resource: BucketMember, _: LockStore) -> str | None:
+def _display_name(resource: Resource, _: Around) -> str | None:
     """Left out for a name that XML can't hold; its href still tells it."""
-    name = resource.get_display_name()
+    name = resource.name
     return f"<D:displayname>{escape(name)}</D:displayname>" if can_hold(name) else None
 
 
-def _content_length(resource: BucketMember, _: LockStore) -> str | None:
-    if isinstance(resource, BucketCollection):
+def _content_length(resource: Resource, _: Around) -> str | None:
+    row = resource.row
+    return row and f"<D:getcontentlength>{row.size}</D:getcontentlength>"
+
+
+def _content_type(resource: Resource, _: Around) -> str | None:
+    if resource.row is None:
         return None
-    return f"<D:getcontentlength>{resource.get_content_length()}</D:getcontentlength>"
+    return f"<D:getcontenttype>{escape(guess_type(resource.name))}</D:getcontenttype>"
 
 
-def _content_type(resource: BucketMember, _: LockStore) -> str | None:
-    if isinstance(resource, BucketCollection):
-        return None
-    return f"<D:getcontenttype>{escape(resource.get_content_type())}</D:getcontenttype>"
-
-
-def _etag(resource: BucketMember, _: LockStore) -> str | None:
+def _etag(resource: Resource, _: Around) -> str | None:
     """The very text of the ETag header."""
-    if isinstance(resource, BucketCollection):
-        return None
-    return f"<D:getetag>{escape(entity_tag(resource.node))}</D:getetag>"
+    return resource.row and f"<D:getetag>{escape(entity_tag(resource))}</D:getetag>"
 
 
-def _last_modified(resource: BucketMember, _: LockStore) -> str:
-    return f"<D:getlastmodified>{http_date(resource.node.modified)}</D:getlastmodified>"
+def _last_modified(resource: Resource, _: Around) -> str:
+    return f"<D:getlastmodified>{http_date(resource.modified)}</D:getlastmodified>"
 
 
-def _lock_discovery(resource: BucketMember, locks: LockStore) -> str:
-    return lock_discovery(locks.covering(resource.node.path), locks.now(), resource.provider.site)
+def _lock_discovery(_: Resource, around: Around) -> str:
+    return around.lock_discovery
 
 
-def _resource_type(resource: BucketMember, _: LockStore) -> str:
-    if isinstance(resource, BucketObject):
+def _resource_type(resource: Resource, _: Around) -> str:
+    if resource.row is not None:
         return "<D:resourcetype/>"
     return "<D:resourcetype><D:collection/></D:resourcetype>"
 
 
-def _supported_lock(resource: BucketMember, _: LockStore) -> str | None:
-    return None if resource.provider.is_readonly() else SUPPORTED_LOCK
+def _supported_lock(_: Resource, around: Around) -> str | None:
+    return None if around.is_read_only else SUPPORTED_LOCK
 
 
-def _checksums(resource: BucketMember, _: LockStore) -> str | None:
+def _checksums(resource: Resource, _: Around) -> str | None:
     """ownCloud's, of the version that is there, where its writer told one."""
-    facts = resource.node.facts
+    facts = resource.facts
     if facts is None or not facts.checksums:
         return None
     checksum = f"<oc:checksum>{escape(facts.checksums)}</oc:checksum>"
     return f'<oc:checksums xmlns:oc="{OWNCLOUD}">{checksum}</oc:checksums>'
 
 
-def _quota(
-    name: str, of: Callable[[BucketCollection], int | None]
-) -> Callable[[BucketMember, LockStore], str | None]:
-    def quota(resource: BucketMember, _: LockStore) -> str | None:
-        value = of(resource) if isinstance(resource, BucketCollection) else None
-        return None if value is None else f"<D:{name}>{value}</D:{name}>"
+def _available_bytes(resource: Resource, around: Around) -> str | None:
+    return _quota("quota-available-bytes", resource, around.available_bytes)
 
-    return quota
+
+def _used_bytes(resource: Resource, around: Around) -> str | None:
+    return _quota("quota-used-bytes", resource, around.used_bytes)
+
+
+def _quota(name: str, resource: Resource, value: int | None) -> str | None:
+    if resource.row is not None or value is None:
+        return None
+    return f"<D:{name}>{value}</D:{name}>"
 
 
 LIVE: dict[str, LiveProperty] = {
@@ -101,10 +115,8 @@ LIVE: dict[str, LiveProperty] = {
     "{DAV:}resourcetype": _resource_type,
     "{DAV:}supportedlock": _supported_lock,
     f"{{{OWNCLOUD}}}checksums": _checksums,
-    "{DAV:}quota-available-bytes": _quota(
-        "quota-available-bytes", BucketCollection.get_available_bytes
-    ),
-    "{DAV:}quota-used-bytes": _quota("quota-used-bytes", BucketCollection.get_used_bytes),
+    "{DAV:}quota-available-bytes": _available_bytes,
+    "{DAV:}quota-used-bytes": _used_bytes,
 }
 """Every live property. None of them can be changed by PROPPATCH."""
 

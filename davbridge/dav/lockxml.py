@@ -17,10 +17,13 @@ def _entry(scope: str) -> str:
 SUPPORTED_LOCK = f"<D:supportedlock>{_entry('exclusive')}{_entry('shared')}</D:supportedlock>"
 
 
+NO_LOCKS = "<D:lockdiscovery/>"
+
+
 def lock_discovery(locks: Iterable[Lock], now: float, site: Site) -> str:
     """The locks that cover a resource, with the seconds that each has left at ``now``."""
     active = "".join(_active_lock(lock, now, site) for lock in locks)
-    return f"<D:lockdiscovery>{active}</D:lockdiscovery>" if active else "<D:lockdiscovery/>"
+    return f"<D:lockdiscovery>{active}</D:lockdiscovery>" if active else NO_LOCKS
 
 
 def _active_lock(lock: Lock, now: float, site: Site) -> str:

@@ -9,6 +9,7 @@ the store per member.
 
 import mimetypes
 from collections.abc import Iterator
+from functools import lru_cache
 from typing import Any, Protocol
 
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection
@@ -27,7 +28,13 @@ _TYPES = mimetypes.MimeTypes(filenames=())
 
 def guess_type(name: str) -> str:
     """The content type that a name suggests; a compressed file's is that of the compression."""
-    kind, encoding = _TYPES.guess_type(name, strict=False)
+    stem, _, suffix = name.rpartition(".")
+    return _type_of("." + suffix) if stem.strip(".") else DEFAULT_TYPE
+
+
+@lru_cache(maxsize=1024)
+def _type_of(suffix: str) -> str:
+    kind, encoding = _TYPES.guess_type("name" + suffix, strict=False)
     if encoding is not None or kind is None:
         return f"application/{encoding}" if encoding in ("gzip", "bzip2") else DEFAULT_TYPE
     return kind

@@ -19,6 +19,7 @@ from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Protocol, Self
 
 from davbridge.errors import StoreError
+from davbridge.store.notes import Notes
 
 DIRECTORY_TYPE = "application/x-directory"
 """The content type of directory markers, as CloudFusion, s3fs and Cyberduck write it."""
@@ -52,13 +53,16 @@ class ObjectInfo:
     attributes: Attributes
 
 
-class Page(NamedTuple):
+@dataclass(frozen=True, slots=True)
+class Page:
     """One page of a listing. Costs one S3 request."""
 
     rows: tuple[ObjectRow, ...]
     prefixes: tuple[str, ...]
     """Common prefixes, each ending in the delimiter."""
     is_last: bool
+    notes: Notes = field(default_factory=Notes, compare=False, repr=False)
+    """What upper layers derived of it."""
 
 
 class Lookup(NamedTuple):

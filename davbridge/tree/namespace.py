@@ -39,6 +39,7 @@ from davbridge.tree.bulk import Metadata, metadata_of
 from davbridge.tree.facts import Facts, Properties, facts_of, with_facts, without_facts
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.markers import MARKER, DirectoryVerdicts
+from davbridge.tree.members import Members
 from davbridge.tree.operations import Operations
 from davbridge.tree.parents import Parents
 from davbridge.tree.properties import MemberProperties, Sidecars
@@ -112,6 +113,11 @@ class Namespace:
         members = self._view.members(path)
         told = self._sidecars.read(prefix_of(self._prefix, self._view.spelled(path)))
         return (_with_facts(each, told.get(each.name, {})) for each in members) if told else members
+
+    def listed(self, collection: ResourcePath) -> Members:
+        """The same, for who has many to deal with. Raises as `members`."""
+        path, pages = self._view.pages(collection)
+        return Members(path, self._sidecars.read(prefix_of(self._prefix, path)), pages)
 
     def bulk_metadata(self, path: ResourcePath) -> dict[str, Metadata]:
         """The metadata of all members of a directory by their paths (``/a/b``), in one listing.

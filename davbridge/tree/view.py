@@ -13,7 +13,7 @@ Invariants:
 
 import logging
 import unicodedata
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from itertools import chain
 from threading import Lock
 
@@ -23,7 +23,9 @@ from davbridge.errors import InvalidNameError, NotACollectionError, NotFoundErro
 from davbridge.paths import DELIMITER, ResourcePath, is_visible, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore, Page
 from davbridge.tree.markers import FOLDER_SUFFIX, DirectoryVerdicts, folder_stem
+from davbridge.tree.members import Member, MemberPage
 from davbridge.tree.resource import Resource
+from davbridge.tree.settling import settled
 
 _log = logging.getLogger(__name__)
 
@@ -60,7 +62,12 @@ class View:
         return found.path if found else (*self.spelled(path[:-1]), path[-1])
 
     def members(self, path: ResourcePath) -> Iterator[Resource]:
-        """The members of the collection at ``path``, page by page.
+        """The members of the collection at ``path``, page by page. Raises as `pages`."""
+        pages = self.pages(path)[1]
+        return (page.resource(member) for page in pages for member in page.members)
+
+    def pages(self, path: ResourcePath) -> tuple[ResourcePath, Iterator[MemberPage]]:
+        """The path of the collection at ``path``, as the bucket spells it, and its members.
 
         The first page is fetched here, so that a missing collection is told before an answer
         begins: raises NotFoundError and NotACollectionError.
@@ -74,8 +81,8 @@ class View:
         pages = self._store.list_objects(prefix, delimiter=DELIMITER)
         first = next(pages)
         if path and not first.rows and not first.prefixes and first.is_last:
-            return self._members_of_unlisted(path)
-        return self._resources(path, prefix, chain((first,), pages))
+            return self._pages_of_unlisted(path)
+        return path, self._member_pages(path, prefix, chain((first,), pages))
 
     def folder_row(self, key: str) -> ObjectRow | None:
         """The empty ``key_$folder$``, where there is one."""
@@ -85,12 +92,12 @@ class View:
             return None
         return row if row is not None and not row.size else None
 
-    def _members_of_unlisted(self, path: ResourcePath) -> Iterator[Resource]:
+    def _pages_of_unlisted(self, path: ResourcePath) -> tuple[ResourcePath, Iterator[MemberPage]]:
         """For a prefix without keys: marked from outside, or in another spelling."""
         actual = self.lookup(path)
         if not actual.is_collection:
             raise NotACollectionError(f"/{'/'.join(path)} is not a collection")
-        return iter(()) if actual.path == path else self.members(actual.path)
+        return (path, iter(())) if actual.path == path else self.pages(actual.path)
 
     def _find_exactly(self, path: ResourcePath) -> Resource | None:
         if not path:
@@ -127,15 +134,15 @@ class View:
             spelled = (*spelled, segment)
         return spelled if spelled != path else None
 
-    def _resources(
+    def _member_pages(
         self, path: ResourcePath, prefix: str, pages: Iterable[Page]
-    ) -> Iterator[Resource]:
-        for objects, collections in settled(prefix, pages, self._log_hidden):
-            directories = self._verdicts.among([row for row in objects.values() if not row.size])
-            for name in collections:
-                yield Resource((*path, name), None)
-            for name, row in objects.items():
-                yield Resource((*path, name), None if row.key in directories else row)
+    ) -> Iterator[MemberPage]:
+        for page, (members, empty, hidden, _) in settled(prefix, pages):
+            for row in hidden:
+                self._log_hidden(row)
+            if empty and (directories := self._verdicts.among(empty)):
+                members = _with_directories(prefix, members, directories)
+            yield MemberPage(path, prefix, members, page.is_last, page.notes)
 
     def _log_hidden(self, row: ObjectRow) -> None:
         with self._lock:
@@ -145,39 +152,16 @@ class View:
             _log.warning("hidden by a collection of the same name: object %r", row.key)
 
 
-def settled(
-    prefix: str, pages: Iterable[Page], on_hidden: Callable[[ObjectRow], None]
-) -> Iterator[tuple[dict[str, ObjectRow], list[str]]]:
-    """Objects and collections by name, for each page of a listing, with nothing left to be said.
-
-    ``x`` comes before ``x/``, and both before ``x_$folder$``, but other keys may lie between them
-    and a page may end there. All of those begin with ``x``. So a row that the page's last key
-    begins with is held back, and a name that it begins with is remembered.
-    """
-    held: dict[str, ObjectRow] = {}
-    seen: set[str] = set()
-    for page in pages:
-        last = max((*(row.key for row in page.rows[-1:]), *page.prefixes[-1:]), default="")
-        rows = held | {row.key[len(prefix) :]: row for row in page.rows}
-        collections = [
-            name for inside in page.prefixes if is_visible(name := inside[len(prefix) : -1])
-        ]
-        shadowing = set(collections)
-        held = {}
-        objects: dict[str, ObjectRow] = {}
-        for name, row in rows.items():
-            if not row.size and (stem := folder_stem(name)) is not None:
-                if stem not in seen and stem not in shadowing and stem not in rows:
-                    collections.append(stem)
-            elif name in shadowing:
-                on_hidden(row)
-            elif not page.is_last and last < row.key + DELIMITER:
-                held[name] = row
-            elif is_visible(name):
-                objects[name] = row
-        yield objects, collections
-        known = chain(seen, shadowing, rows)
-        seen = {name for name in known if last.startswith(prefix + name)}
+def _with_directories(
+    prefix: str, members: tuple[Member, ...], directories: Container[str]
+) -> tuple[Member, ...]:
+    """The same members, of which some objects, by their keys, are directories."""
+    return tuple(
+        member.key[len(prefix) :]
+        if isinstance(member, ObjectRow) and member.key in directories
+        else member
+        for member in members
+    )
 
 
 def _other_forms(segment: str) -> tuple[str, ...]:

@@ -76,13 +76,47 @@ def test_the_ttl_counts_from_before_the_listing_was_asked_for(
         names(cached)
 
 
-def test_pages_are_asked_for_as_they_are_read(inner: GatedStore, cached: CachedStore) -> None:
+def test_who_reads_one_page_asks_for_one(inner: GatedStore, cached: CachedStore) -> None:
     put(inner, *many("", 2 * PAGE_SIZE + 1))
+    with inner.expect(list_objects=1):
+        next(cached.list_objects("", delimiter="/"))
+        cached.close()  # What had been asked for ahead would have come by now.
+
+
+def test_who_reads_on_finds_the_next_page_asked_for(inner: GatedStore, cached: CachedStore) -> None:
+    put(inner, *many("", 4 * PAGE_SIZE))
     pages = cached.list_objects("", delimiter="/")
-    for _ in range(3):
-        with inner.expect(list_objects=1):
-            next(pages)
-    assert next(pages, None) is None
+    with inner.expect(list_objects=3):
+        next(pages)
+        gate = inner.gate("list_objects", "")
+        gate.open()
+        ahead = inner.gate("list_objects", "")
+        next(pages)
+        ahead.wait_until_answered()
+        ahead.open()
+        # And no further, however long the reader takes.
+        cached.close()
+    with inner.expect(list_objects=1):
+        assert len(list(pages)) == 2
+
+
+def test_a_page_that_failed_ahead_of_its_reader_fails_for_the_reader(
+    inner: GatedStore, cached: CachedStore
+) -> None:
+    put(inner, *many("", 3 * PAGE_SIZE))
+    pages = cached.list_objects("", delimiter="/")
+    next(pages)
+    inner.lose_answer("list_objects", "", UnavailableError("no"), skip=1)
+    next(pages)
+    with pytest.raises(UnavailableError):
+        next(pages)
+    assert len(names(cached)) == 3 * PAGE_SIZE
+
+
+def test_a_closed_cache_still_reads(inner: GatedStore, cached: CachedStore) -> None:
+    put(inner, *many("", 2 * PAGE_SIZE + 1))
+    cached.close()
+    assert len(names(cached)) == 2 * PAGE_SIZE + 1
 
 
 def test_a_reader_goes_on_where_another_one_stopped(inner: GatedStore, cached: CachedStore) -> None:

@@ -19,11 +19,11 @@ from davbridge.errors import (
     StoreError,
 )
 from davbridge.paths import parse
-from davbridge.store.base import DIRECTORY_TYPE, Attributes, Page
+from davbridge.store.base import DIRECTORY_TYPE, Attributes, ObjectRow, Page
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.properties import SIDECAR_NAME
 from davbridge.tree.resource import COLLECTION_TIME
-from davbridge.tree.view import settled
+from davbridge.tree.settling import settled
 from tests.tree.conftest import Drive
 
 
@@ -420,10 +420,10 @@ class TestPages:
 
 
 def _shown(pages: Iterator[Page]) -> tuple[list[str], list[str]]:
-    shown = list(settled("p/", pages, lambda row: None))
+    shown = [member for _, page in settled("p/", pages) for member in page.members]
     return (
-        sorted(name for objects, _ in shown for name in objects),
-        sorted(name for _, collections in shown for name in collections),
+        sorted(member.key for member in shown if isinstance(member, ObjectRow)),
+        sorted(member for member in shown if isinstance(member, str)),
     )
 
 

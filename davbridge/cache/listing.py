@@ -1,0 +1,128 @@
+"""A listing: all that is directly below a prefix, and how long it is believed.
+
+Read and changed under the shelf's lock alone; the pages that it hands out are immutable.
+
+Invariant: a Listing that is kept holds everything directly below its prefix.
+"""
+
+from datetime import timedelta
+from typing import TypeVar
+
+from davbridge.cache.notes import Keeper, KeptNotes
+from davbridge.cache.pages import Pages
+from davbridge.cache.sizes import LISTING_BYTES
+from davbridge.store.base import Lookup, ObjectRow, Page
+from davbridge.store.notes import Kind
+
+T = TypeVar("T")
+
+_EMPTY = (Page((), (), is_last=True),)
+
+
+class Listing:
+    """Rows and common prefixes, in the pages that the store gave, as changed by our own writes."""
+
+    __slots__ = ("_expires", "_keeper", "_pages", "is_large", "negative_until", "started")
+
+    def __init__(
+        self, *, started: float, expires: float, negative_until: float, keeper: Keeper
+    ) -> None:
+        """``keeper`` counts what is noted beside the pages."""
+        self.started = started
+        self._expires = expires
+        self.negative_until = negative_until
+        self.is_large = False
+        """Whether it came in more than one page."""
+        self._keeper = keeper
+        self._pages = Pages(keeper)
+
+    @property
+    def expires(self) -> float:
+        """That nothing is there is a negative answer: an empty collection doesn't exist."""
+        return self._expires if self._pages.count else self.negative_until
+
+    @property
+    def nbytes(self) -> int:
+        """What it takes in memory, within a factor of two."""
+        return LISTING_BYTES + self._pages.nbytes
+
+    @property
+    def count(self) -> int:
+        """What ``max_entries`` counts."""
+        return 1 + self._pages.count
+
+    def pages(self) -> tuple[Page, ...]:
+        """The listing as of now."""
+        return tuple(self._pages) or _EMPTY
+
+    def row(self, key: str) -> ObjectRow | None:
+        """The object at ``key``."""
+        return self._pages.row(key)
+
+    def lookup(self, key: str) -> Lookup:
+        """What is at a slashless key."""
+        return Lookup(self._pages.row(key), self._pages.has_prefix(key + "/"))
+
+    def empty(self, keeper: Keeper | None = None) -> "Listing":
+        """The listing of a collection that this one shows not to be there: as old as this one."""
+        return Listing(
+            started=self.started,
+            expires=self._expires,
+            negative_until=self.negative_until,
+            keeper=keeper or self._keeper,
+        )
+
+    def lookup_passed(self, key: str) -> Lookup | None:
+        """The same for a listing on its way; None where it hasn't come past ``key`` yet. Some
+        stores have ``key/`` where ``key`` would be."""
+        reached = self._pages.reached
+        has_passed = reached > key + "/" and reached.removesuffix("/") > key
+        return self.lookup(key) if has_passed and self._pages.is_ordered else None
+
+    def has_other_than(self, name: str) -> bool:
+        """Whether anything but ``name`` is there."""
+        is_there = self._pages.has_prefix(name) or self._pages.row(name) is not None
+        return self._pages.count > is_there
+
+    def add_page(self, page: Page) -> Page:
+        """Takes in the next page of the listing on its way. Returns the one that is kept."""
+        kept = self._pages.append(page)
+        self.is_large = self.is_large or not page.is_last
+        if page.is_last:
+            self._pages.end()
+            if not self._pages.is_ordered:
+                self._pages = self._pages.ordered()
+        return kept
+
+    def set(self, name: str, row: ObjectRow | None) -> None:
+        """Makes a key have this row; or a common prefix be there, whose row is None."""
+        if row is None:
+            self._pages.set_prefix(name)
+        else:
+            self._pages.set_row(row)
+
+    def discard(self, name: str) -> None:
+        """Makes a key or common prefix not be there."""
+        self._pages.discard(name)
+
+    def holds(self, notes: KeptNotes) -> bool:
+        """Whether these are the notes beside one of the pages."""
+        return self._pages.holds(notes)
+
+    def note(self, notes: KeptNotes, kind: Kind[T], value: T, nbytes: int) -> None:
+        """Notes a value beside a page of this listing."""
+        self._pages.note(notes, kind, value, nbytes)
+
+    def clear_notes(self) -> None:
+        """Makes room."""
+        self._pages.clear_notes()
+
+
+def same_version(one: ObjectRow | None, other: ObjectRow | None) -> bool:
+    """Whether two rows are of one version of an object, or both of none.
+
+    A write and a listing may tell a time that differs by a second.
+    """
+    if one is None or other is None:
+        return one is other
+    return one.etag == other.etag and abs(one.modified - other.modified) <= timedelta(seconds=1)

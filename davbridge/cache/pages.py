@@ -1,0 +1,195 @@
+"""The pages of a listing, and the change of one name in them.
+
+Owns their order. Must not know how long, or for whom, they are kept.
+
+Pages are immutable: a change puts another in the place of the one that it concerns, with the same
+notes. So it costs time in the size of a page, not of the listing, disturbs nobody who iterates,
+and loses little of what was derived.
+
+Invariants: names are found by bisection, so those of a page are in order, and after those of the
+page before it; where a store's order is another one (SeaweedFS sorts ``a/`` as ``a``), `is_ordered`
+is False, and nothing may be looked up or changed. No page is empty.
+"""
+
+from bisect import bisect_left, bisect_right
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import replace
+from itertools import chain
+from operator import attrgetter, lt
+from typing import Any, TypeVar
+
+from davbridge.cache.notes import Keeper, KeptNotes
+from davbridge.cache.sizes import PAGE_BYTES, bytes_of_prefixes, bytes_of_rows
+from davbridge.store.base import PAGE_SIZE, ObjectRow, Page
+from davbridge.store.notes import Kind, Notes
+
+T = TypeVar("T")
+
+Rows = tuple[ObjectRow, ...]
+Prefixes = tuple[str, ...]
+
+_key_of: Callable[[ObjectRow], str] = attrgetter("key")
+
+_NOTHING = Page((), (), is_last=True)
+
+
+class Pages:
+    """Pages, as far as they have come."""
+
+    __slots__ = ("_firsts", "_keeper", "_pages", "count", "is_ordered", "nbytes", "reached")
+
+    def __init__(self, keeper: Keeper) -> None:
+        self._keeper = keeper
+        self._pages: list[Page] = []
+        self._firsts: list[str] = []
+        self.count = 0
+        """Rows and common prefixes."""
+        self.nbytes = 0
+        """With the notes."""
+        self.is_ordered = True
+        self.reached = ""
+        """The greatest name that was appended."""
+
+    def __iter__(self) -> Iterator[Page]:
+        return iter(self._pages)
+
+    def append(self, page: Page) -> Page:
+        """Takes in the next page. Returns the one that stands for it from now on."""
+        if page.rows or page.prefixes:
+            page = replace(page, notes=KeptNotes(self._keeper))
+            self.is_ordered = self.is_ordered and _is_sorted(page, self.reached)
+            self.reached = max(self.reached, _last(page))
+            self.count += len(page.rows) + len(page.prefixes)
+            self.nbytes += bytes_of_rows(page.rows) + bytes_of_prefixes(page.prefixes)
+            self._put(len(self._pages), 0, [page])
+        return page
+
+    def end(self) -> None:
+        """Makes the last page say so, whatever came or went behind it."""
+        if self._pages and not self._pages[-1].is_last:
+            self._pages[-1] = replace(self._pages[-1], is_last=True)
+
+    def ordered(self) -> "Pages":
+        """The same names by code points, which is the order of UTF-8's bytes."""
+        rows = sorted(chain.from_iterable(page.rows for page in self), key=_key_of)
+        prefixes = sorted(chain.from_iterable(page.prefixes for page in self))
+        pages = Pages(self._keeper)
+        for some_rows, some_prefixes in _divided(tuple(rows), tuple(prefixes), PAGE_SIZE):
+            pages.append(Page(some_rows, some_prefixes, is_last=False))
+        pages.end()
+        return pages
+
+    def row(self, key: str) -> ObjectRow | None:
+        """The object at ``key``."""
+        rows = self._page_of(key).rows
+        return next(iter(rows[_span(rows, key, _key_of)]), None)
+
+    def has_prefix(self, prefix: str) -> bool:
+        """Whether a common prefix is there."""
+        prefixes = self._page_of(prefix).prefixes
+        return bool(prefixes[_span(prefixes, prefix)])
+
+    def set_row(self, row: ObjectRow) -> None:
+        """Makes an object be there, instead of the one at its key if there is one."""
+        self._splice(row.key, (row,), ())
+
+    def set_prefix(self, prefix: str) -> None:
+        """Makes a common prefix be there."""
+        if not self.has_prefix(prefix):
+            self._splice(prefix, (), (prefix,))
+
+    def discard(self, name: str) -> None:
+        """Makes the object or the common prefix of this name not be there."""
+        if self.has_prefix(name) or self.row(name) is not None:
+            self._splice(name, (), ())
+
+    def _splice(self, name: str, rows: Rows, prefixes: Prefixes) -> None:
+        """Puts these in the place of what has the name ``name``, if anything has."""
+        page = self._page_of(name)
+        at, inside = _span(page.rows, name, _key_of), _span(page.prefixes, name)
+        old_rows, old_prefixes = page.rows[at], page.prefixes[inside]
+        self.count += len(rows) + len(prefixes) - len(old_rows) - len(old_prefixes)
+        self.nbytes += bytes_of_rows(rows) + bytes_of_prefixes(prefixes)
+        self.nbytes -= bytes_of_rows(old_rows) + bytes_of_prefixes(old_prefixes)
+        self._replace(
+            name,
+            page.notes,
+            page.rows[: at.start] + rows + page.rows[at.stop :],
+            page.prefixes[: inside.start] + prefixes + page.prefixes[inside.stop :],
+        )
+
+    def _replace(self, name: str, notes: Notes, rows: Rows, prefixes: Prefixes) -> None:
+        """Gives the page of ``name`` other contents; one that has grown too large is halved."""
+        size = len(rows) + len(prefixes)
+        parts = _divided(rows, prefixes, size if size <= PAGE_SIZE else -(-size // 2))
+        pages = [Page(*part, is_last=False, notes=KeptNotes(self._keeper, notes)) for part in parts]
+        self._put(self._place(name), min(1, len(self._pages)), pages)
+        self.end()
+
+    def note(self, notes: KeptNotes, kind: Kind[T], value: T, nbytes: int) -> None:
+        """Notes a value beside a page that is here."""
+        self.nbytes += notes.growth(kind, nbytes)
+        notes.put(kind, value, nbytes)
+
+    def holds(self, notes: KeptNotes) -> bool:
+        """Whether these are the notes beside one of the pages, and not of one that was replaced."""
+        return any(page.notes is notes for page in self._pages)
+
+    def clear_notes(self) -> None:
+        """Forgets what was derived."""
+        for page in self._pages:
+            if isinstance(page.notes, KeptNotes):
+                self.nbytes -= page.notes.nbytes
+                page.notes.clear()
+
+    def _page_of(self, name: str) -> Page:
+        return self._pages[self._place(name)] if self._pages else _NOTHING
+
+    def _place(self, name: str) -> int:
+        return max(0, bisect_right(self._firsts, name) - 1)
+
+    def _put(self, start: int, length: int, pages: list[Page]) -> None:
+        self.nbytes += _bytes_around(pages) - _bytes_around(self._pages[start : start + length])
+        self._pages[start : start + length] = pages
+        self._firsts[start : start + length] = map(_first, pages)
+
+
+def _span(items: tuple[Any, ...], name: str, key: Callable[[Any], str] | None = None) -> slice:
+    """Where ``name`` is among sorted items; empty, where it would be."""
+    start = bisect_left(items, name, key=key)
+    is_there = start < len(items) and (key(items[start]) if key else items[start]) == name
+    return slice(start, start + is_there)
+
+
+def _divided(rows: Rows, prefixes: Prefixes, size: int) -> Iterator[tuple[Rows, Prefixes]]:
+    """Sorted rows and common prefixes, ``size`` names at a time."""
+    names = sorted(chain(map(_key_of, rows), prefixes))
+    for start in range(0, len(names), max(1, size)):
+        low, high = names[start], names[min(start + size, len(names)) - 1]
+        yield _between(rows, low, high, _key_of), _between(prefixes, low, high)
+
+
+def _between(items: tuple[T, ...], low: str, high: str, key: Any = None) -> tuple[T, ...]:
+    return items[bisect_left(items, low, key=key) : bisect_right(items, high, key=key)]
+
+
+def _is_sorted(page: Page, before: str) -> bool:
+    """Whether both kinds of names are in order, and greater than ``before``."""
+    return all(
+        all(map(lt, names, names[1:])) and (not names or names[0] > before)
+        for names in (list(map(_key_of, page.rows)), page.prefixes)
+    )
+
+
+def _first(page: Page) -> str:
+    return min((*map(_key_of, page.rows[:1]), *page.prefixes[:1]))
+
+
+def _last(page: Page) -> str:
+    return max((*map(_key_of, page.rows[-1:]), *page.prefixes[-1:]))
+
+
+def _bytes_around(pages: Iterable[Page]) -> int:
+    """What pages take beside their names."""
+    notes = (page.notes for page in pages)
+    return sum(PAGE_BYTES + each.nbytes for each in notes if isinstance(each, KeptNotes))

@@ -1,0 +1,85 @@
+"""The responses of a page of members: rendered once, kept with the page, joined from then on.
+
+Owns which of the responses that were rendered before still hold. Must not know what they say.
+
+A response follows from the renderer, the collection's href and the member, with what was told of
+it. A block keeps the responses of a page in one text, with the members that they were rendered
+from; those that are equal now have the same response. So after the change of one member one
+response is rendered, and nothing has to be invalidated.
+
+Invariant: what changes without being told to the renderer (the seconds that a lock has left) is
+never in a block.
+"""
+
+from array import array
+from collections.abc import Callable, Iterator
+from itertools import accumulate, chain, pairwise
+from typing import NamedTuple
+
+from davbridge.store.notes import Kind, Notes
+from davbridge.tree.members import Member
+
+SELECTIONS = 3
+"""Blocks that a page keeps at the most: clients ask for one to three selections."""
+
+
+class Told(NamedTuple):
+    """A member of which a client told something: dead properties, times, checksums."""
+
+    member: Member
+    properties: tuple[tuple[str, str], ...]
+
+
+Entry = Member | Told
+"""What a response is rendered from."""
+
+
+class Block(NamedTuple):
+    """Responses, one after the other."""
+
+    entries: tuple[Entry, ...]
+    ends: "array[int]"
+    """Where each response ends in the text."""
+    text: bytes
+
+    @property
+    def nbytes(self) -> int:
+        """The memory that it takes. What was told is in the text, or in none."""
+        return 500 + len(self.text) + 16 * len(self.entries)
+
+    def responses(self) -> Iterator[bytes]:
+        """They, apart."""
+        return (self.text[start:end] for start, end in pairwise(chain((0,), self.ends)))
+
+
+def block_of(
+    entries: tuple[Entry, ...], render: Callable[[Entry], bytes], before: Block | None = None
+) -> Block:
+    """The responses of ``entries``: those of ``before``, as far as it has them."""
+    if before is not None and before.entries == entries:
+        return before
+    known = dict(zip(before.entries, before.responses(), strict=True)) if before else {}
+    responses = [known.get(entry) or render(entry) for entry in entries]
+    return Block(entries, array("L", accumulate(map(len, responses))), b"".join(responses))
+
+
+def kept_block(
+    notes: Notes, key: object, entries: tuple[Entry, ...], render: Callable[[Entry], bytes]
+) -> Block:
+    """The same, with what was kept beside the page for an equal ``key``; it is kept from now on."""
+    kept = notes.get(_KEPT) or ()
+    before = next((each.block for each in kept if each.key == key), None)
+    block = block_of(entries, render, before)
+    if block is not before:
+        others = [each for each in kept if each.key != key]
+        kept = (_Kept(key, block), *others[: SELECTIONS - 1])
+        notes.keep(_KEPT, kept, sum(each.block.nbytes for each in kept))
+    return block
+
+
+class _Kept(NamedTuple):
+    key: object
+    block: Block
+
+
+_KEPT: Kind[tuple[_Kept, ...]] = Kind()

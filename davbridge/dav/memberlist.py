@@ -1,0 +1,104 @@
+"""The responses of a collection's members, a page at a time.
+
+Owns what a member's response is rendered from. Must not know requests.
+
+Invariant: whatever was changed before a page is rendered, shows in it: members and what was told of
+them are compared with what was rendered before; locks, whose time runs, are never kept.
+"""
+
+import unicodedata
+from dataclasses import replace
+from functools import partial
+
+from davbridge.dav.blocks import Entry, Told, kept_block
+from davbridge.dav.locks import LockStore
+from davbridge.dav.lockxml import lock_discovery
+from davbridge.dav.renderer import NO_PROPERTIES, Renderer
+from davbridge.dav.target import Site, encode_segment
+from davbridge.store.base import ObjectRow
+from davbridge.tree.facts import FACTS, Properties, facts_of, without_facts
+from davbridge.tree.members import Member, MemberPage, Members
+from davbridge.tree.properties import MemberProperties
+
+
+class MemberList:
+    """The members of one collection, as one renderer shows them."""
+
+    def __init__(self, members: Members, renderer: Renderer, site: Site, locks: LockStore) -> None:
+        self._path = members.path
+        self._renderer = renderer
+        self._site = site
+        self._locks = locks
+        self._href = site.href(members.path, is_collection=True)
+        self._told = _that_matter(members.told, needs_dead=renderer.selection.needs_dead)
+
+    def responses(self, page: MemberPage) -> bytes:
+        """The members of a page: as rendered before, where nothing has changed."""
+        entries, render = self._entries(page), partial(self._render, page, self._renderer)
+        block = kept_block(page.notes, (self._renderer, self._href), entries, render)
+        locked = self._locked(page)
+        if not locked:
+            return block.text
+        responses = list(block.responses())
+        for place in locked:
+            responses[place] = self._render_locked(page, entries[place])
+        return b"".join(responses)
+
+    def _entries(self, page: MemberPage) -> tuple[Entry, ...]:
+        if not self._told:
+            return page.members
+        told = (self._told.get(page.name_of(member)) for member in page.members)
+        return tuple(
+            Told(member, properties) if properties else member
+            for member, properties in zip(page.members, told, strict=True)
+        )
+
+    def _render(self, page: MemberPage, renderer: Renderer, entry: Entry) -> bytes:
+        member, properties = _parts(entry)
+        facts = facts_of(properties, member.etag) if isinstance(member, ObjectRow) else None
+        resource = page.resource(member, facts)
+        href = self._href + encode_segment(resource.name) + "/" * resource.is_collection
+        dead = without_facts(properties) if renderer.selection.needs_dead else NO_PROPERTIES
+        return renderer.response(href, resource, dead).encode()
+
+    def _render_locked(self, page: MemberPage, entry: Entry) -> bytes:
+        member, _ = _parts(entry)
+        locks = self._locks.covering((*self._path, page.name_of(member)))
+        discovery = lock_discovery(locks, self._locks.now(), self._site)
+        around = self._renderer.around._replace(lock_discovery=discovery)
+        return self._render(page, replace(self._renderer, around=around), entry)
+
+    def _locked(self, page: MemberPage) -> list[int]:
+        """The places of the members whose locks are to be shown."""
+        if not self._renderer.selection.shows_locks:
+            return []
+        if any(lock.is_deep for lock in self._locks.covering(self._path)):
+            return list(range(len(page.members)))
+        below, depth = self._locks.rooted_below(self._path), len(self._path)
+        names = {_canonical(lock.root[depth]) for lock in below if len(lock.root) == depth + 1}
+        if not names:
+            return []
+        shown = enumerate(map(page.name_of, page.members))
+        return [place for place, name in shown if _canonical(name) in names]
+
+
+def _parts(entry: Entry) -> tuple[Member, Properties]:
+    if isinstance(entry, Told):
+        return entry.member, dict(entry.properties)
+    return entry, NO_PROPERTIES
+
+
+def _that_matter(
+    told: MemberProperties, *, needs_dead: bool
+) -> dict[str, tuple[tuple[str, str], ...]]:
+    """What was told, less what a selection without dead properties doesn't show."""
+    return {
+        name: tuple(properties.items())
+        for name, properties in told.items()
+        if needs_dead or FACTS in properties
+    }
+
+
+def _canonical(name: str) -> str:
+    """A lock holds for every Unicode spelling of its root."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)

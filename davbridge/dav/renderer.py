@@ -1,0 +1,67 @@
+"""One DAV:response of a PROPFIND (RFC 4918 §9.1), from a resource and its properties.
+
+Pure. Must not know requests, nor where resources come from. Invariant: a response depends on the
+renderer, the href, the resource and its dead properties alone, so that equal ones can be taken for
+one another.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import NamedTuple
+
+from davbridge.dav import multistatus
+from davbridge.dav.live import ALLPROP, LIVE, Around, LiveProperty
+from davbridge.dav.multistatus import PropStat
+from davbridge.dav.selection import Selection
+from davbridge.dav.xml import empty_element
+from davbridge.tree.facts import Properties
+from davbridge.tree.resource import Resource
+
+NO_PROPERTIES: Properties = {}
+
+
+@dataclass(frozen=True, slots=True)
+class Renderer:
+    """Renders resources for one selection."""
+
+    selection: Selection
+    around: Around
+
+    def response(self, href: str, resource: Resource, dead: Properties = NO_PROPERTIES) -> str:
+        """The resource, with those of its properties that are asked for; ``href`` is XML."""
+        if self.selection.kind == "propname":
+            return multistatus.response(href, [PropStat(200, self._names(resource, dead))])
+        found, missing = [], []
+        for column in _columns(self.selection):
+            live = column.live
+            element = live(resource, self.around) if live else dead.get(column.name)
+            if element is not None:
+                found.append(element)
+            elif column.missing:
+                missing.append(column.missing)
+        if dead and self.selection.kind == "allprop":
+            asked = frozenset(self.selection.names).union(LIVE)
+            found += [element for name, element in dead.items() if name not in asked]
+        return multistatus.response(href, [PropStat(200, found), PropStat(404, missing)])
+
+    def _names(self, resource: Resource, dead: Properties) -> list[str]:
+        present = [name for name in LIVE if LIVE[name](resource, self.around) is not None]
+        return [empty_element(name) for name in (*present, *dead)]
+
+
+class _Column(NamedTuple):
+    """A property that is in every response, be it as missing."""
+
+    name: str
+    live: LiveProperty | None
+    missing: str
+    """The element where the resource hasn't got it; empty where nobody named it."""
+
+
+@lru_cache(maxsize=64)
+def _columns(selection: Selection) -> tuple[_Column, ...]:
+    always = ALLPROP if selection.kind == "allprop" else ()
+    return tuple(
+        _Column(name, LIVE.get(name), empty_element(name) if name in selection.names else "")
+        for name in dict.fromkeys((*always, *selection.names))
+    )

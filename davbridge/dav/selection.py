@@ -1,0 +1,71 @@
+"""What a PROPFIND asks for (RFC 4918 §14.20): the body's meaning, as a value.
+
+Pure. Must not know what any property means.
+"""
+
+from dataclasses import dataclass
+from functools import lru_cache
+from typing import Literal
+from xml.etree.ElementTree import Element
+
+from davbridge.dav.live import LIVE
+from davbridge.dav.xml import DAV, parse_document, refuse
+
+_QUOTA = frozenset((DAV + "quota-available-bytes", DAV + "quota-used-bytes"))
+
+MAX_NAMES = 500
+"""Property names in one request at the most. The costliest known client sends 11."""
+
+
+@dataclass(frozen=True, slots=True)
+class Selection:
+    """Which properties are asked for; with ``allprop``, ``names`` are those of DAV:include."""
+
+    kind: Literal["allprop", "propname", "prop"]
+    names: tuple[str, ...] = ()
+
+    @property
+    def needs_dead(self) -> bool:
+        """Whether dead properties can be in the answer at all: reading them costs a request."""
+        return self.kind != "prop" or any(name not in LIVE for name in self.names)
+
+    @property
+    def shows_locks(self) -> bool:
+        """Whether the locks of a resource are in the answer."""
+        return self.kind == "allprop" or DAV + "lockdiscovery" in self.names
+
+    @property
+    def shows_quota(self) -> bool:
+        """Whether the quota is, be it that there is one."""
+        return self.kind == "propname" or not _QUOTA.isdisjoint(self.names)
+
+
+@lru_cache(maxsize=64)
+def parse_selection(body: bytes) -> Selection:
+    """What a PROPFIND body asks for; an empty one asks for allprop (§9.1).
+
+    A client sends the same few bodies again and again.
+    """
+    if not body.strip():
+        return Selection("allprop")
+    document = parse_document(body, "propfind")
+    kinds = [child for child in document if child.tag in _KINDS]
+    if len(kinds) != 1:
+        refuse("propfind must hold one of prop, allprop and propname")
+    kind = kinds[0].tag
+    if kind == DAV + "propname":
+        return Selection("propname")
+    if kind == DAV + "prop":
+        return Selection("prop", _names(kinds[0]))
+    include = document.find(DAV + "include")
+    return Selection("allprop", _names(include) if include is not None else ())
+
+
+_KINDS = (DAV + "prop", DAV + "allprop", DAV + "propname")
+
+
+def _names(element: Element) -> tuple[str, ...]:
+    names = tuple(dict.fromkeys(child.tag for child in element))
+    if len(names) > MAX_NAMES:
+        refuse(f"at most {MAX_NAMES} properties can be asked for at once")
+    return names

@@ -1,0 +1,50 @@
+"""The members of a collection, a page of its listing at a time: for who has many to deal with.
+
+A resource object for each of 10,000 members takes longer than all the rest of a listing that is
+kept. Here a member is what the listing has of it.
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+from davbridge.paths import ResourcePath
+from davbridge.store.base import ObjectRow
+from davbridge.store.notes import Notes
+from davbridge.tree.facts import Facts
+from davbridge.tree.properties import MemberProperties
+from davbridge.tree.resource import Resource
+
+Member = str | ObjectRow
+"""The name of a collection, or the row of an object."""
+
+
+class MemberPage(NamedTuple):
+    """The members that one page of a listing shows."""
+
+    path: ResourcePath
+    """The collection's."""
+    prefix: str
+    """Its keys'."""
+    members: tuple[Member, ...]
+    is_last: bool
+    notes: Notes
+    """Of the page of the listing: the members can be others, for the same page."""
+
+    def name_of(self, member: Member) -> str:
+        """The last segment of its path."""
+        return member if isinstance(member, str) else member.key[len(self.prefix) :]
+
+    def resource(self, member: Member, facts: Facts | None = None) -> Resource:
+        """The member as a resource."""
+        path = (*self.path, self.name_of(member))
+        return Resource(path, None if isinstance(member, str) else member, facts)
+
+
+class Members(NamedTuple):
+    """All members of a collection."""
+
+    path: ResourcePath
+    """The collection's, in the spelling that the bucket has."""
+    told: MemberProperties
+    """Dead properties, and what clients told, of those members that have any, by name."""
+    pages: Iterator[MemberPage]
