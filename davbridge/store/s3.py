@@ -31,7 +31,7 @@ from davbridge.store.base import (
 )
 from davbridge.store.clock import Clock, utc_now
 from davbridge.store.limits import MAX_OBJECT_SIZE, require_key, require_size
-from davbridge.store.s3_answers import Bucket, info_of
+from davbridge.store.s3_answers import Bucket, head_request, info_of, size_of
 from davbridge.store.s3_commits import put
 from davbridge.store.s3_copy import (
     COPY_LIMIT,
@@ -45,6 +45,7 @@ from davbridge.store.s3_errors import translated
 from davbridge.store.s3_listing import look_up, pages
 from davbridge.store.s3_multipart import PART_SIZE, PartPool, abort_stale
 from davbridge.store.s3_reader import S3Reader
+from davbridge.store.s3_wire import Wire
 from davbridge.store.s3_writer import S3Writer
 
 if TYPE_CHECKING:
@@ -71,7 +72,8 @@ class S3Store:
         copy_part_size: int = COPY_PART_SIZE,
         clock: Clock = utc_now,
     ) -> None:
-        self._bucket = Bucket(client, bucket, clock)
+        self._wire = Wire(client, bucket)
+        self._bucket = Bucket(client, self._wire, bucket, clock)
         self._pool = PartPool(part_threads)
         self._max_object_size = max_object_size
         self._part_size = part_size
@@ -79,8 +81,9 @@ class S3Store:
         self._copy_part_size = copy_part_size
 
     def close(self) -> None:
-        """Ends the threads, once their parts are through."""
+        """Ends the threads, once their parts are through, and the connections."""
         self._pool.close()
+        self._wire.close()
 
     def __enter__(self) -> Self:
         return self
@@ -109,8 +112,8 @@ class S3Store:
     def head_object(self, key: str) -> ObjectInfo:
         require_key(key)
         with translated(key):
-            answer = self._bucket.client.head_object(Bucket=self._bucket.name, Key=key)
-        return info_of(key, answer["ContentLength"], answer)
+            headers = self._wire.send(head_request(key)).headers
+        return info_of(key, size_of(key, headers), headers)
 
     def get_object(
         self,

@@ -1,6 +1,6 @@
 """S3's answers → the vocabulary of base, and the little that goes the other way.
 
-Owns how rows, attributes and times are read from what botocore parsed. Makes no request.
+Owns how rows, attributes and times are read from headers. Makes no request.
 
 Invariants: ETags leave unquoted and go back quoted; times are to the second, which is all that
 HEAD tells, so that a listing and a HEAD of one version agree; davbridge's own transaction id never
@@ -10,19 +10,16 @@ shows among an object's metadata.
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from functools import lru_cache
 from typing import TYPE_CHECKING, NamedTuple, TypedDict
 
+from davbridge.errors import InvalidNameError, UnavailableError
 from davbridge.store.base import Attributes, Condition, ObjectInfo, ObjectRow
 from davbridge.store.clock import Clock
+from davbridge.store.s3_wire import Request, Wire
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
-    from mypy_boto3_s3.type_defs import (
-        GetObjectOutputTypeDef,
-        HeadObjectOutputTypeDef,
-        ObjectTypeDef,
-        ResponseMetadataTypeDef,
-    )
 
 TRANSACTION = "dav-txn"
 """The user metadata that tells one's own write from another's (see s3_commits)."""
@@ -30,45 +27,60 @@ TRANSACTION = "dav-txn"
 DEFAULT_TYPE = "application/octet-stream"
 
 
+META = "x-amz-meta-"
+
+Headers = Mapping[str, str]
+"""Of an answer, or a request. Names are in lower case."""
+
+
 class Bucket(NamedTuple):
-    """A client and the bucket it is for."""
+    """A bucket, and the two ways to it: a client for what is rare, a wire for what is not."""
 
     client: "S3Client"
+    wire: Wire
     name: str
     clock: Clock
 
 
-def row_of(entry: "ObjectTypeDef") -> ObjectRow:
-    """A row of a listing."""
-    modified = to_the_second(entry["LastModified"])
-    return ObjectRow(entry["Key"], entry["Size"], modified, etag_of(entry.get("ETag", "")))
+def head_request(key: str, if_match: str | None = None) -> Request:
+    return Request("HeadObject", "HEAD", key, headers_of(Condition(if_match=if_match)))
 
 
-def info_of(
-    key: str, size: int, answer: "HeadObjectOutputTypeDef | GetObjectOutputTypeDef"
-) -> ObjectInfo:
+def info_of(key: str, size: int, headers: Headers) -> ObjectInfo:
     """An object as the answer to a HEAD or GET describes it; a GET of a range knows the size."""
-    modified = to_the_second(answer["LastModified"])
-    row = ObjectRow(key, size, modified, etag_of(answer.get("ETag", "")))
-    return ObjectInfo(row, attributes_of(answer))
+    modified = parse_date(headers.get("last-modified"))
+    if modified is None:
+        raise UnavailableError(f"{key!r}: the store doesn't say when it was modified")
+    row = ObjectRow(key, size, modified, etag_of(headers.get("etag", "")))
+    return ObjectInfo(row, attributes_of(headers))
 
 
-def attributes_of(answer: "HeadObjectOutputTypeDef | GetObjectOutputTypeDef") -> Attributes:
-    metadata = lower_case(answer.get("Metadata", {}))
+def size_of(key: str, headers: Headers) -> int:
+    """The length of the body that ``headers`` announce."""
+    told = headers.get("content-length", "")
+    if not told.isdecimal():
+        raise UnavailableError(f"{key!r}: the store doesn't say how long it is")
+    return int(told)
+
+
+def attributes_of(headers: Headers) -> Attributes:
+    metadata = metadata_of(headers)
     metadata.pop(TRANSACTION, None)
-    return Attributes(answer.get("ContentType", DEFAULT_TYPE), metadata)
+    return Attributes(headers.get("content-type", DEFAULT_TYPE), metadata)
 
 
-def lower_case(metadata: Mapping[str, str]) -> dict[str, str]:
-    """Header names have no case, and stores answer in different ones."""
-    return {name.lower(): value for name, value in metadata.items()}
+def metadata_of(headers: Headers) -> dict[str, str]:
+    return {
+        name.removeprefix(META): value for name, value in headers.items() if name.startswith(META)
+    }
 
 
-def date_of(metadata: "ResponseMetadataTypeDef", clock: Clock) -> datetime:
+def date_of(headers: Headers, clock: Clock) -> datetime:
     """When the store answered, by its own clock; by ours where it doesn't say."""
-    return parse_date(metadata["HTTPHeaders"].get("date")) or to_the_second(clock())
+    return parse_date(headers.get("date")) or to_the_second(clock())
 
 
+@lru_cache(maxsize=1024)
 def parse_date(header: str | None) -> datetime | None:
     """The time that an HTTP Date header tells."""
     try:
@@ -100,12 +112,22 @@ class ConditionHeaders(TypedDict, total=False):
     IfNoneMatch: str
 
 
-def headers_of(condition: Condition) -> ConditionHeaders:
-    headers: ConditionHeaders = {}
+def parameters_of(condition: Condition) -> ConditionHeaders:
+    parameters: ConditionHeaders = {}
     if condition.if_match is not None:
-        headers["IfMatch"] = quoted(condition.if_match)
+        parameters["IfMatch"] = quoted(condition.if_match)
     if condition.if_absent:
-        headers["IfNoneMatch"] = "*"
+        parameters["IfNoneMatch"] = "*"
+    return parameters
+
+
+def headers_of(condition: Condition) -> dict[str, str]:
+    """A Condition as HTTP's two headers."""
+    headers = {}
+    if condition.if_match is not None:
+        headers["if-match"] = quoted(condition.if_match)
+    if condition.if_absent:
+        headers["if-none-match"] = "*"
     return headers
 
 
@@ -129,3 +151,16 @@ def tagged(headers: ContentHeaders, transaction: str) -> ContentHeaders:
     if not transaction:
         return headers
     return {**headers, "Metadata": {**headers.get("Metadata", {}), TRANSACTION: transaction}}
+
+
+def attribute_headers(attributes: Attributes, transaction: str = "") -> dict[str, str]:
+    """What is stored beside the bytes, as headers. Raises InvalidNameError for metadata that
+    no store keeps as it is: S3 takes ASCII."""
+    headers = {"content-type": attributes.content_type}
+    for name, value in attributes.metadata.items():
+        if not (name.isascii() and value.isascii()):
+            raise InvalidNameError(f"metadata that isn't ASCII can't be stored: {name!r}")
+        headers[META + name] = value
+    if transaction:
+        headers[META + TRANSACTION] = transaction
+    return headers

@@ -27,6 +27,8 @@ from davbridge.config import S3Settings
 from davbridge.errors import StoreSetupError
 from davbridge.store.s3_credentials import Found, ReloadableCredentials
 from davbridge.store.s3_errors import one_line
+from davbridge.store.s3_kept import Kept, keep
+from davbridge.store.s3_wire import LONG_WORK_TIMEOUT
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -34,11 +36,11 @@ if TYPE_CHECKING:
 DEFAULT_REGION = "us-east-1"
 """What stores other than AWS call their only region, unless told otherwise."""
 
-LONG_WORK = ("CopyObject", "UploadPartCopy", "CompleteMultipartUpload")
+LONG_WORK = ("UploadPartCopy", "CompleteMultipartUpload")
 """What a store works on for a while, in proportion to the size of an object."""
 
-LONG_WORK_TIMEOUT = 300.0
-"""Seconds. AWS sends blanks meanwhile; SeaweedFS is silent for 5 GiB, about a minute on a disk."""
+CA_BUNDLE_VARIABLES = ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"]
+"""botocore heeds the second one too, but doesn't tell."""
 
 AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws")
 
@@ -91,6 +93,7 @@ def _build(settings: S3Settings, pool_size: int) -> "S3Client":
     core.get_component("response_parser_factory").set_parser_defaults(
         timestamp_parser=fast_timestamp
     )
+    core.session_var_map["ca_bundle"] = ("ca_bundle", CA_BUNDLE_VARIABLES, None, None)
     credentials = _reloadable_credentials(core, settings)
     session = boto3.Session(botocore_session=core)
     client: S3Client = session.client(
@@ -107,8 +110,12 @@ def _build(settings: S3Settings, pool_size: int) -> "S3Client":
     events.register_last("before-call.s3.DeleteObjects", add_content_md5)
     for operation in LONG_WORK:
         events.register(f"before-call.s3.{operation}", wait_longer)
+    ca_bundle = core.get_config_variable("ca_bundle")
     if credentials:
         events.register("needs-retry.s3", credentials.retry_if_renewed)
+        keep(client, Kept(ca_bundle, credentials.renewed))
+    else:
+        keep(client, Kept(ca_bundle))
     return client
 
 

@@ -1,7 +1,7 @@
 """The two requests that make a new body visible: PutObject and CompleteMultipartUpload.
 
 Owns what it takes to believe their answers. A response that is lost after the store has acted
-makes botocore send the request again, and the second answer is about the first one's deed: a 412
+makes it be sent again, and the second answer is about the first one's deed: a 412
 for one's own object, a 404 for one's own upload. So every write that this could happen to carries
 a transaction id in its metadata, and such an answer is believed only once a HEAD has shown that
 the object there is another's.
@@ -12,7 +12,7 @@ be asked; a conflict that decided nothing is tried again.
 
 import time
 import uuid
-from io import SEEK_END, BytesIO
+from io import BytesIO
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -22,14 +22,17 @@ from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
 from davbridge.store.s3_answers import (
     TRANSACTION,
     Bucket,
-    content_headers,
+    attribute_headers,
     date_of,
     etag_of,
+    head_request,
     headers_of,
     info_of,
-    lower_case,
-    tagged,
+    metadata_of,
+    parameters_of,
+    size_of,
 )
+from davbridge.store.s3_checksums import checksum_headers
 from davbridge.store.s3_errors import (
     CONFLICT,
     ERRORS,
@@ -37,9 +40,10 @@ from davbridge.store.s3_errors import (
     store_error,
     was_retried,
 )
+from davbridge.store.s3_wire import Received, Request
 
 if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef, PutObjectOutputTypeDef
+    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 CONFLICT_DELAYS = (0.05, 0.2, 0.8)
 """Seconds before a conditional write that met another one is sent again."""
@@ -54,36 +58,38 @@ def put(
 ) -> ObjectRow:
     """Writes the object in one request."""
     transaction = new_transaction() if condition != ALWAYS else ""
-    try:
-        answer = _put_past_conflicts(bucket, key, body, attributes, condition, transaction)
-    except ERRORS as error:
-        own = _own_row(bucket, key, transaction) if _may_be_ours(error) else None
-        if own:
-            return own
-        raise store_error(error, key, condition) from error
-    modified = date_of(answer["ResponseMetadata"], bucket.clock)
-    return ObjectRow(key, body.seek(0, SEEK_END), modified, etag_of(answer["ETag"]))
+    with body.getbuffer() as content:
+        request = _put_request(bucket, key, content, attributes, condition, transaction)
+        try:
+            answer = _put_past_conflicts(bucket, request)
+        except ERRORS as error:
+            own = _own_row(bucket, key, transaction) if _may_be_ours(error) else None
+            if own:
+                return own
+            raise store_error(error, key, condition) from error
+        modified = date_of(answer.headers, bucket.clock)
+        return ObjectRow(key, len(content), modified, etag_of(answer.headers.get("etag", "")))
 
 
-def _put_past_conflicts(
+def _put_request(
     bucket: Bucket,
     key: str,
-    body: BytesIO,
+    content: memoryview,
     attributes: Attributes,
     condition: Condition,
     transaction: str,
-) -> "PutObjectOutputTypeDef":
+) -> Request:
+    headers = {**attribute_headers(attributes, transaction), **headers_of(condition)}
+    if bucket.wire.sends_checksums:
+        headers |= checksum_headers(content)
+    return Request("PutObject", "PUT", key, headers, body=content)
+
+
+def _put_past_conflicts(bucket: Bucket, request: Request) -> Received:
     delays = iter(CONFLICT_DELAYS)
     while True:
-        body.seek(0)
         try:
-            return bucket.client.put_object(
-                Bucket=bucket.name,
-                Key=key,
-                Body=body,
-                **tagged(content_headers(attributes), transaction),
-                **headers_of(condition),
-            )
+            return bucket.wire.send(request)
         except ClientError as error:
             delay = next(delays, None) if code_of(error) == CONFLICT else None
             if delay is None:
@@ -110,14 +116,14 @@ def complete(
             Key=key,
             UploadId=upload_id,
             MultipartUpload={"Parts": parts},
-            **headers_of(condition),
+            **parameters_of(condition),
         )
     except ERRORS as error:
         own = _own_row(bucket, key, transaction) if _may_be_ours(error) else None
         if own:
             return own
         raise store_error(error, key, condition) from error
-    modified = date_of(answer["ResponseMetadata"], bucket.clock)
+    modified = date_of(answer["ResponseMetadata"]["HTTPHeaders"], bucket.clock)
     stored = ObjectRow(key, size, modified, etag_of(answer["ETag"]))
     return _own_row(bucket, key, transaction) or stored
 
@@ -127,12 +133,12 @@ def _own_row(bucket: Bucket, key: str, transaction: str) -> ObjectRow | None:
     if not transaction:
         return None
     try:
-        answer = bucket.client.head_object(Bucket=bucket.name, Key=key)
+        headers = bucket.wire.send(head_request(key)).headers
     except ERRORS:
         return None
-    if lower_case(answer["Metadata"]).get(TRANSACTION) != transaction:
+    if metadata_of(headers).get(TRANSACTION) != transaction:
         return None
-    return info_of(key, answer["ContentLength"], answer).row
+    return info_of(key, size_of(key, headers), headers).row
 
 
 def _may_be_ours(error: Exception) -> bool:

@@ -8,39 +8,42 @@ request is pinned to its ETag.
 """
 
 from io import BytesIO
-from typing import TYPE_CHECKING, Literal, cast
+from typing import cast
+from urllib.parse import quote
 
 from davbridge.errors import NotFoundError
 from davbridge.store.base import Attributes, Condition, ObjectRow
 from davbridge.store.s3_answers import (
     Bucket,
     ContentHeaders,
+    Headers,
+    attribute_headers,
     attributes_of,
     content_headers,
     etag_of,
+    head_request,
     headers_of,
     quoted,
-    to_the_second,
 )
 from davbridge.store.s3_commits import put
 from davbridge.store.s3_errors import translated
 from davbridge.store.s3_multipart import MIB, MultipartUpload, PartPool, SendPart, part_size
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import HeadObjectOutputTypeDef
+from davbridge.store.s3_wire import LONG_WORK_TIMEOUT, Request
+from davbridge.store.s3_xml import parse_time, parsed, texts_of
 
 COPY_LIMIT = 5 * 1024 * MIB
 """The largest object that one CopyObject takes, on every store that keeps to AWS."""
 
 COPY_PART_SIZE = 128 * MIB
 
-CARRIED_HEADERS = ("CacheControl", "ContentDisposition", "ContentEncoding", "ContentLanguage")
+CARRIED_HEADERS = {
+    "cache-control": "CacheControl",
+    "content-disposition": "ContentDisposition",
+    "content-encoding": "ContentEncoding",
+    "content-language": "ContentLanguage",
+}
 
 COPY_PARTS_IN_FLIGHT = 8
-
-
-class _Replacement(ContentHeaders, total=False):
-    MetadataDirective: Literal["REPLACE"]
 
 
 def copy_whole(
@@ -51,21 +54,25 @@ def copy_whole(
     condition: Condition,
 ) -> ObjectRow:
     """One CopyObject."""
-    replacement: _Replacement = {}
+    headers = {
+        "x-amz-copy-source": quote(f"{bucket.name}/{source.key}", safe="/~"),
+        "x-amz-copy-source-if-match": quoted(source.etag),
+        **headers_of(condition),
+    }
     if attributes is not None:
-        replacement = {"MetadataDirective": "REPLACE", **content_headers(attributes)}
+        headers |= {"x-amz-metadata-directive": "REPLACE", **attribute_headers(attributes)}
+    request = Request(
+        "CopyObject",
+        "PUT",
+        target,
+        headers,
+        read_timeout=LONG_WORK_TIMEOUT,
+        is_told_in_xml=True,
+    )
     with translated(source.key):
-        answer = bucket.client.copy_object(
-            Bucket=bucket.name,
-            Key=target,
-            CopySource={"Bucket": bucket.name, "Key": source.key},
-            CopySourceIfMatch=quoted(source.etag),
-            **headers_of(condition),
-            **replacement,
-        )
-    result = answer["CopyObjectResult"]
-    modified = to_the_second(result["LastModified"])
-    return ObjectRow(target, source.size, modified, etag_of(result["ETag"]))
+        result = texts_of(parsed(bucket.wire.send(request).content))
+        modified = parse_time(result.get("LastModified", ""))
+    return ObjectRow(target, source.size, modified, etag_of(result.get("ETag", "")))
 
 
 def copy_marker(
@@ -108,18 +115,16 @@ def copy_in_parts(
         raise
 
 
-def _pinned_head(bucket: Bucket, source: ObjectRow) -> "HeadObjectOutputTypeDef":
+def _pinned_head(bucket: Bucket, source: ObjectRow) -> Headers:
     with translated(source.key):
-        return bucket.client.head_object(
-            Bucket=bucket.name, Key=source.key, IfMatch=quoted(source.etag)
-        )
+        return bucket.wire.send(head_request(source.key, source.etag)).headers
 
 
 def _headers_of(bucket: Bucket, source: ObjectRow) -> ContentHeaders:
     """What CopyObject carries over by itself, and a multipart copy does not."""
-    answer = _pinned_head(bucket, source)
-    carried = {name: value for name, value in answer.items() if name in CARRIED_HEADERS}
-    return cast(ContentHeaders, {**carried, **content_headers(attributes_of(answer))})
+    headers = _pinned_head(bucket, source)
+    carried = {name: headers[field] for field, name in CARRIED_HEADERS.items() if field in headers}
+    return cast(ContentHeaders, {**carried, **content_headers(attributes_of(headers))})
 
 
 def _part_copy(bucket: Bucket, source: ObjectRow, target: str, start: int, end: int) -> SendPart:

@@ -64,8 +64,12 @@ class ReloadableCredentials(Credentials):
         """A handler of botocore's ``needs-retry``: 0 for at once, None for not on this account."""
         if attempts > 1 or response is None:
             return None
-        code = response[1].get("Error", {}).get("Code")
-        return 0.0 if code in _EXPIRED and self._reload() else None
+        code = response[1].get("Error", {}).get("Code", "")
+        return 0.0 if self.renewed(code) else None
+
+    def renewed(self, code: str) -> bool:
+        """Whether a request that was refused with ``code`` has other keys to be signed with."""
+        return code in _EXPIRED and self._reload()
 
     def _reload(self) -> bool:
         """Whether there are other keys than those that the request was signed with."""

@@ -16,6 +16,7 @@ from davbridge.store.base import DeleteFailure
 from davbridge.store.limits import require_key
 from davbridge.store.s3_answers import Bucket
 from davbridge.store.s3_errors import kind_of, translated
+from davbridge.store.s3_wire import Request
 
 BATCH_SIZE = 1000
 
@@ -27,7 +28,7 @@ def delete_one(bucket: Bucket, key: str) -> None:
     require_key(key)
     try:
         with translated(key):
-            bucket.client.delete_object(Bucket=bucket.name, Key=key)
+            bucket.wire.send(Request("DeleteObject", "DELETE", key))
     except NotFoundError:
         return  # S3 says 204, some stores say 404
 

@@ -27,27 +27,13 @@ from botocore.exceptions import (
 from davbridge.config import S3Settings
 from davbridge.store.clock import Clock
 from davbridge.store.s3_answers import parse_date
-from davbridge.store.s3_errors import code_of, one_line, status_of
+from davbridge.store.s3_errors import REDIRECTS, code_of, header_of, one_line, status_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ResponseMetadataTypeDef
 
 BIG_SKEW = 15 * 60.0
 """Seconds by which clocks may differ until S3 refuses signatures."""
-
-REDIRECTS = frozenset(
-    {
-        "301",
-        "307",
-        "PermanentRedirect",
-        "TemporaryRedirect",
-        "AuthorizationHeaderMalformed",
-        "IllegalLocationConstraintException",
-        "InvalidLocationConstraint",
-        "InvalidRegion",
-    }
-)
-"""What a store says to a request that was sent to, or signed for, another region."""
 
 _SIGNATURE = frozenset({"SignatureDoesNotMatch", "RequestTimeTooSkewed", "AccessDenied", "403"})
 """What a wrong clock can look like."""
@@ -177,10 +163,8 @@ def _explain_silence(error: Exception, situation: Situation) -> str:
 
 
 def _region_told(error: ClientError) -> str:
-    metadata = error.response.get("ResponseMetadata")
-    headers = metadata.get("HTTPHeaders", {}) if metadata else {}
     details: Any = error.response.get("Error", {})
-    return str(headers.get("x-amz-bucket-region") or details.get("Region") or "")
+    return header_of(error, "x-amz-bucket-region") or str(details.get("Region") or "")
 
 
 def _reason(error: Exception) -> str:

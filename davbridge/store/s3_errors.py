@@ -38,6 +38,20 @@ ERRORS = (BotoCoreError, ClientError, ResponseParserError)
 CONFLICT = "ConditionalRequestConflict"
 """Another conditional write to the key was under way; nothing was decided, trying again may."""
 
+REDIRECTS = frozenset(
+    {
+        "301",
+        "307",
+        "PermanentRedirect",
+        "TemporaryRedirect",
+        "AuthorizationHeaderMalformed",
+        "IllegalLocationConstraintException",
+        "InvalidLocationConstraint",
+        "InvalidRegion",
+    }
+)
+"""What a store says to a request that was sent to, or signed for, another region."""
+
 NO_SUCH_UPLOAD = "NoSuchUpload"
 
 _BY_CODE: dict[str, type[StoreError]] = {
@@ -122,6 +136,12 @@ def code_of(error: ClientError) -> str:
 def status_of(error: ClientError) -> int:
     metadata = error.response.get("ResponseMetadata")
     return metadata.get("HTTPStatusCode", 0) if metadata else 0
+
+
+def header_of(error: ClientError, name: str) -> str:
+    """A header of the refusal; its name is in lower case."""
+    metadata = error.response.get("ResponseMetadata")
+    return metadata.get("HTTPHeaders", {}).get(name, "") if metadata else ""
 
 
 def was_retried(error: ClientError) -> bool:

@@ -1,30 +1,21 @@
 """Listings, and look-ups that are listings.
 
-Owns ListObjectsV2. botocore asks for ``EncodingType=url`` and decodes the keys, so that those with
-characters that XML can't hold come through.
+Owns the requests. Must not know what their answers look like (s3_page).
 
 Invariants: a page costs one request; a look-up costs one, and a second only where more than
 LOOKUP_ROWS names begin with the key and sort before ``key/``.
 """
 
 from collections.abc import Iterator
-from typing import TYPE_CHECKING, NamedTuple
 
-from davbridge.errors import UnavailableError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import PAGE_SIZE, Lookup, Page
-from davbridge.store.s3_answers import Bucket, row_of
+from davbridge.store.s3_answers import Bucket
 from davbridge.store.s3_errors import translated
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import ListObjectsV2RequestTypeDef
+from davbridge.store.s3_page import PageAnswer, read_page
+from davbridge.store.s3_wire import Request
 
 LOOKUP_ROWS = 50
-
-
-class _Answer(NamedTuple):
-    page: Page
-    token: str
 
 
 def pages(bucket: Bucket, prefix: str, delimiter: str, page_size: int) -> Iterator[Page]:
@@ -60,24 +51,17 @@ def _last_name(page: Page) -> str:
     return max(last_row, last_prefix, key=str.encode)
 
 
-def _list(bucket: Bucket, prefix: str, delimiter: str, size: int, token: str = "") -> _Answer:
-    request: ListObjectsV2RequestTypeDef = {
-        "Bucket": bucket.name,
-        "Prefix": prefix,
-        "MaxKeys": min(size, PAGE_SIZE),
+def _list(bucket: Bucket, prefix: str, delimiter: str, size: int, token: str = "") -> PageAnswer:
+    query = {
+        "list-type": "2",
+        "prefix": prefix,
+        "max-keys": str(min(size, PAGE_SIZE)),
+        "encoding-type": "url",
     }
     if delimiter:
-        request["Delimiter"] = delimiter
+        query["delimiter"] = delimiter
     if token:
-        request["ContinuationToken"] = token
+        query["continuation-token"] = token
+    request = Request("ListObjectsV2", "GET", None, query=query, is_told_in_xml=True)
     with translated(prefix):
-        answer = bucket.client.list_objects_v2(**request)
-    token = answer.get("NextContinuationToken", "") if answer.get("IsTruncated") else ""
-    if answer.get("IsTruncated") and not token:
-        raise UnavailableError(f"{prefix!r}: the store broke off a listing without a way on")
-    page = Page(
-        rows=tuple(map(row_of, answer.get("Contents", ()))),
-        prefixes=tuple(entry["Prefix"] for entry in answer.get("CommonPrefixes", ())),
-        is_last=not token,
-    )
-    return _Answer(page, token)
+        return read_page(bucket.wire.send(request).content)

@@ -9,33 +9,28 @@ cut short looks like one that is complete.
 
 import logging
 from types import TracebackType
-from typing import TYPE_CHECKING, NamedTuple, Self
+from typing import NamedTuple, Self
 
 from botocore.exceptions import BotoCoreError, FlexibleChecksumError
-from urllib3.exceptions import HTTPError
 
 from davbridge.errors import StoreError, TruncatedError, UnavailableError
-from davbridge.store.base import ObjectInfo
-from davbridge.store.s3_answers import Bucket, info_of, quoted
+from davbridge.store.base import Condition, ObjectInfo
+from davbridge.store.s3_answers import Bucket, Headers, headers_of, info_of, size_of
+from davbridge.store.s3_checksums import ASK, Checked
+from davbridge.store.s3_connections import Answer
 from davbridge.store.s3_errors import one_line, translated
-
-if TYPE_CHECKING:
-    from botocore.response import StreamingBody
-    from mypy_boto3_s3.type_defs import GetObjectOutputTypeDef, GetObjectRequestTypeDef
+from davbridge.store.s3_wire import Request
 
 RESUMPTIONS = 3
 """How often in a row a stream is taken up again without PROGRESS in between."""
 
 PROGRESS = 1024**2
 
-BROKEN = (BotoCoreError, HTTPError, OSError, ValueError)
-"""What reading from a broken connection raises; ValueError: one that is closed already."""
-
 _log = logging.getLogger(__name__)
 
 
 class _Opened(NamedTuple):
-    body: "StreamingBody"
+    body: Answer | Checked
     info: ObjectInfo
     start: int
 
@@ -94,17 +89,16 @@ class S3Reader:
     def _next(self, size: int) -> tuple[bytes, Exception | None]:
         try:
             return self._body.read(size), None
-        except BROKEN as error:
+        except BotoCoreError as error:
             return b"", error
 
     def _finish(self) -> None:
-        """Reads the end that is due: botocore checks the store's checksum there, and urllib3
-        takes the connection back."""
+        """Reads the end that is due, where the store's checksum is checked."""
         try:
             self._body.read(1)
         except FlexibleChecksumError as error:
             raise TruncatedError(f"{self._info.row.key!r} came damaged") from error
-        except BROKEN:
+        except BotoCoreError:
             _log.debug("nothing was due after %r, and the connection broke", self._info.row.key)
         self._body.close()
 
@@ -130,27 +124,29 @@ class S3Reader:
 
 
 def _open(bucket: Bucket, key: str, start: int, end: int | None, if_match: str | None) -> _Opened:
-    request: GetObjectRequestTypeDef = {"Bucket": bucket.name, "Key": key}
-    if start > 0 or end is not None:
-        request["Range"] = f"bytes={start}-{'' if end is None else end - 1}"
-    if if_match is not None:
-        request["IfMatch"] = quoted(if_match)
+    is_range = start > 0 or end is not None
+    headers = headers_of(Condition(if_match=if_match))
+    if is_range:
+        headers["range"] = f"bytes={start}-{'' if end is None else end - 1}"
+    elif bucket.wire.checks_checksums:
+        headers |= ASK
     with translated(key):
-        answer = bucket.client.get_object(**request)
+        answer = bucket.wire.open(Request("GetObject", "GET", key, headers))
     try:
-        return _Opened(answer["Body"], info_of(key, _whole_size(answer, key, start), answer), start)
+        info = info_of(key, _whole_size(answer.headers, key, start), answer.headers)
     except StoreError:
-        answer["Body"].close()
+        answer.close()
         raise
+    return _Opened(answer if is_range else Checked(answer), info, start)
 
 
-def _whole_size(answer: "GetObjectOutputTypeDef", key: str, start: int) -> int:
+def _whole_size(headers: Headers, key: str, start: int) -> int:
     """The size of the whole object. Raises UnavailableError where the range is another one."""
-    served = answer.get("ContentRange", "")
+    served = headers.get("content-range", "")
     if not served:
         if start > 0:
             raise UnavailableError(f"{key!r}: the store ignored the range")
-        return answer["ContentLength"]
+        return size_of(key, headers)
     span, _, size = served.removeprefix("bytes ").partition("/")
     if not (span.startswith(f"{start}-") and size.isdecimal()):
         raise UnavailableError(f"{key!r}: the store answered another range: {served}")

@@ -8,7 +8,6 @@ from collections import Counter
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
 
 import pytest
 
@@ -18,10 +17,9 @@ from davbridge.store.s3 import S3Store
 from davbridge.store.s3_client import build_client
 from davbridge.tree.markers import MARKER
 from tests.support.bridge import Client, running_bridge
-from tests.support.endpoints import Endpoint
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from tests.support.endpoints import Endpoint, s3_client
+from tests.support.operations import operation_of
+from tests.support.s3proxy import S3Proxy, s3_proxy
 
 NAMED = '<propfind xmlns="DAV:"><prop><resourcetype/><getetag/></prop></propfind>'
 PATCH = (
@@ -124,38 +122,48 @@ CASES = (
 
 
 class Counted:
-    """A client that counts its requests by operation, retries included."""
+    """A store's requests by operation, counted on the wire: retries are requests too."""
 
-    def __init__(self, client: "S3Client") -> None:
-        self.client = client
-        self.requests: Counter[str] = Counter()
-        client.meta.events.register("before-send.s3", self._count)
+    def __init__(self, proxy: S3Proxy) -> None:
+        self._proxy = proxy
 
-    def _count(self, event_name: str, **_: object) -> None:
-        self.requests[event_name.rpartition(".")[2]] += 1
+    @property
+    def requests(self) -> Counter[str]:
+        return Counter(map(operation_of, self._proxy.requests))
+
+    def clear(self) -> None:
+        self._proxy.requests.clear()
 
 
 @pytest.fixture
-def counted(moto_server: Endpoint, bucket_name: str) -> Iterator[Counted]:
-    settings = S3Settings(
-        bucket=bucket_name,
-        endpoint_url=moto_server.url,
-        access_key=moto_server.access_key,
-        secret_key=moto_server.secret_key,
+def counting_proxy(moto_server: Endpoint) -> Iterator[S3Proxy]:
+    with s3_proxy(moto_server.url) as proxy:
+        yield proxy
+
+
+@pytest.fixture
+def counted(counting_proxy: S3Proxy) -> Counted:
+    return Counted(counting_proxy)
+
+
+@pytest.fixture
+def store(counting_proxy: S3Proxy, moto_server: Endpoint, bucket_name: str) -> Iterator[S3Store]:
+    s3_client(moto_server).create_bucket(Bucket=bucket_name)
+    client = build_client(
+        S3Settings(
+            bucket=bucket_name,
+            endpoint_url=counting_proxy.url,
+            access_key=moto_server.access_key,
+            secret_key=moto_server.secret_key,
+        ),
+        pool_size=8,
     )
-    client = build_client(settings, pool_size=8)
-    client.create_bucket(Bucket=bucket_name)
-    yield Counted(client)
-    client.close()
-
-
-@pytest.fixture
-def store(counted: Counted, bucket_name: str) -> Iterator[S3Store]:
-    with S3Store(counted.client, bucket_name) as store:
+    with S3Store(client, bucket_name) as store:
         store.put_object("d/", b"", MARKER)
         for name in "fg":
             store.put_object(f"d/{name}", b"content", Attributes("text/plain"))
         yield store
+    client.close()
 
 
 @pytest.mark.parametrize("case", CASES, ids=str)
@@ -164,7 +172,7 @@ def test_a_verb_costs_exactly(store: S3Store, counted: Counted, case: Case, is_w
     with running_bridge(store) as bridge, bridge.client() as client:
         if is_warm:
             warm_up(client)
-        counted.requests.clear()
+        counted.clear()
         answer = client(case.method, case.target, case.body, case.headers)
         assert answer.status == case.status
         assert counted.requests == Counter(case.warm if is_warm else case.cold)
@@ -176,7 +184,7 @@ def test_a_listing_costs_one_request_per_1000_entries(store: S3Store, counted: C
             threads.submit(store.put_object, f"big/{number}", b"x", Attributes("text/plain"))
     with running_bridge(store) as bridge, bridge.client() as client:
         for expected in (2, 0):
-            counted.requests.clear()
+            counted.clear()
             answer = client("PROPFIND", "/big/", NAMED, depth="1")
             assert len(answer.multistatus()) == 1101
             assert counted.requests == Counter({LIST: expected} if expected else {})
@@ -186,7 +194,7 @@ def test_a_save_into_a_known_folder_as_explorer_does_it(store: S3Store, counted:
     """Every step that changes something costs one request, and nothing is asked twice."""
     with running_bridge(store) as bridge, bridge.client() as client:
         warm_up(client)
-        counted.requests.clear()
+        counted.clear()
         client("PROPFIND", "/d/new.txt", depth="0")
         client("PUT", "/d/new.txt", b"")
         lock = {"If": f"({client('LOCK', '/d/new.txt', LOCK).header('Lock-Token')})"}

@@ -1,0 +1,118 @@
+"""Where a bucket is, and who may ask there.
+
+Owns nothing of S3's rules for that (virtual or path addressing, regions, dual stack, FIPS, access
+points, endpoints from the environment): the answer is botocore's, read from a request of its that
+is never sent.
+
+Invariants: credentials are those that the client's chain has now, so that botocore renews them.
+"""
+
+from io import BytesIO
+from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import SplitResult, quote, urlsplit
+
+from botocore.awsrequest import AWSResponse
+from botocore.compat import HTTPHeaders
+from botocore.credentials import ReadOnlyCredentials
+from botocore.exceptions import NoCredentialsError
+from botocore.signers import RequestSigner
+from urllib3 import HTTPResponse
+
+from davbridge.errors import StoreSetupError
+from davbridge.store.s3_signing import Scope
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+_KEY = "key"
+
+_DEFAULT_PORTS = {"http": 80, "https": 443}
+
+
+class Address(NamedTuple):
+    """A bucket on the network."""
+
+    url: SplitResult
+    """Its path doesn't end in a slash, and is empty where the host is the bucket's own."""
+    host: str
+    """As the Host header says it."""
+    scope: Scope
+    signer: RequestSigner
+
+    @property
+    def is_secure(self) -> bool:
+        return self.url.scheme == "https"
+
+    def path_of(self, key: str | None) -> str:
+        """The path of the object; of the bucket itself where there is no key."""
+        if key is None:
+            return self.url.path or "/"
+        return f"{self.url.path}/{quote(key, safe='/~')}"
+
+    def credentials(self) -> ReadOnlyCredentials:
+        """Raises NoCredentialsError, and what renewing them raises."""
+        signer: Any = self.signer
+        auth = signer.get_auth_instance(self.scope.service, self.scope.region, "s3v4")
+        found: ReadOnlyCredentials | None = auth.credentials
+        if found is None:
+            raise NoCredentialsError
+        return found
+
+
+def address_of(client: "S3Client", bucket: str) -> Address:
+    """Raises what botocore raises, and StoreSetupError for a bucket that is signed for in another
+    way than S3's own: directory buckets are, and access points of several regions."""
+    learner = _Learner(bucket)
+    events: Any = client.meta.events
+    for event, handler in learner.handlers.items():
+        events.register(event, handler)
+    try:
+        client.head_object(Bucket=bucket, Key=_KEY)
+    finally:
+        for event, handler in learner.handlers.items():
+            events.unregister(event, handler)
+    url = urlsplit(learner.url)
+    path = url.path.removesuffix(f"/{_KEY}")
+    return Address(url._replace(path=path), _host(url), learner.scope, learner.signer)
+
+
+class _Learner:
+    """Looks on while botocore signs a request, and catches it before it leaves."""
+
+    url: str
+    scope: Scope
+    signer: RequestSigner
+
+    def __init__(self, bucket: str) -> None:
+        self._bucket = bucket
+        # davbridge never asks botocore for a HeadObject otherwise, so that only this one is caught.
+        self.handlers = {
+            "before-sign.s3.HeadObject": self._sign,
+            "before-send.s3.HeadObject": self._send,
+        }
+
+    def _sign(
+        self,
+        signing_name: str,
+        region_name: str,
+        signature_version: str,
+        request_signer: RequestSigner,
+        **_: Any,
+    ) -> None:
+        if signing_name != "s3" or signature_version != "s3v4":
+            raise StoreSetupError(
+                f"bucket {self._bucket!r} is of a kind that davbridge can't use: "
+                "choose a general purpose bucket"
+            )
+        self.scope, self.signer = Scope(region_name, signing_name), request_signer
+
+    def _send(self, request: Any, **_: Any) -> AWSResponse:
+        self.url = request.url
+        nothing = HTTPResponse(BytesIO(), preload_content=False)
+        return AWSResponse(request.url, 200, HTTPHeaders(), nothing)
+
+
+def _host(url: SplitResult) -> str:
+    host = url.netloc.rpartition("@")[2]
+    default = f":{_DEFAULT_PORTS[url.scheme]}"
+    return host.removesuffix(default)

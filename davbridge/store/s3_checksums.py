@@ -1,0 +1,89 @@
+"""Checksums that AWS keeps with objects: sent with what is written, held against what is read.
+
+Owns which of them are known here. Other stores are asked for none: many fail on them.
+
+Invariants: a whole object whose bytes aren't those of its checksum ends in FlexibleChecksumError,
+before its end is told.
+"""
+
+import base64
+import hashlib
+import zlib
+from collections.abc import Callable
+from typing import Protocol
+
+from botocore.exceptions import FlexibleChecksumError
+
+from davbridge.store.s3_connections import Answer
+
+ASK = {"x-amz-checksum-mode": "ENABLED"}
+"""The header that makes a GET tell them."""
+
+CRC32 = "x-amz-checksum-crc32"
+
+
+class Digest(Protocol):
+    """hashlib's way."""
+
+    def update(self, data: bytes, /) -> None: ...
+
+    def digest(self) -> bytes: ...
+
+
+class Crc32:
+    """zlib's, as a Digest."""
+
+    def __init__(self) -> None:
+        self._value = 0
+
+    def update(self, data: bytes | memoryview, /) -> None:
+        self._value = zlib.crc32(data, self._value)
+
+    def digest(self) -> bytes:
+        return self._value.to_bytes(4, "big")
+
+
+_KINDS: dict[str, Callable[[], Digest]] = {
+    CRC32: Crc32,
+    "x-amz-checksum-sha256": hashlib.sha256,
+    "x-amz-checksum-sha1": lambda: hashlib.sha1(usedforsecurity=False),
+}
+
+
+def checksum_headers(body: bytes | memoryview) -> dict[str, str]:
+    """What a PutObject carries."""
+    digest = Crc32()
+    digest.update(body)
+    return {CRC32: _text(digest), "x-amz-sdk-checksum-algorithm": "CRC32"}
+
+
+class Checked:
+    """The body of an answer that has a whole object, held against the checksum it came with."""
+
+    def __init__(self, answer: Answer) -> None:
+        self._answer = answer
+        self._expected = ""
+        self._digest: Digest | None = None
+        for name, kind in _KINDS.items():
+            # One with a dash is of the checksums of parts, whose sizes aren't known here.
+            if "-" not in answer.headers.get(name, "-"):
+                self._expected, self._digest = answer.headers[name], kind()
+                break
+
+    def read(self, size: int) -> bytes:
+        """As Answer's. Raises FlexibleChecksumError in place of the end."""
+        data = self._answer.read(size)
+        if self._digest:
+            self._digest.update(data)
+            if size and not data and _text(self._digest) != self._expected:
+                raise FlexibleChecksumError(
+                    error_msg=f"expected checksum {self._expected}, got {_text(self._digest)}"
+                )
+        return data
+
+    def close(self) -> None:
+        self._answer.close()
+
+
+def _text(digest: Digest) -> str:
+    return base64.b64encode(digest.digest()).decode()

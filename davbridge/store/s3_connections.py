@@ -1,0 +1,182 @@
+"""Connections to an endpoint, kept and shared, and what goes over one: a request, an answer.
+
+Owns what is sent, byte by byte, and when a connection may be used again. Must not know S3, nor
+what is worth another try.
+
+Invariants: a connection has one request at a time, and is used again only if that was sent and
+its answer read, both to the end; each failure is the exception that botocore has for it; a target
+is sent as it is given, dots and all.
+"""
+
+import re
+from collections.abc import Mapping
+from http.client import HTTPException
+from typing import BinaryIO
+from urllib.parse import SplitResult
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ConnectionClosedError,
+    ParamValidationError,
+    ReadTimeoutError,
+)
+from urllib3.connection import HTTPConnection
+
+from davbridge.store.s3_connect import Network, Opener
+from davbridge.store.s3_http import Body, read_head
+
+BLOCK = 256 * 1024
+"""Bytes that are sent at a time: the time limit is for each, not for a whole body."""
+
+JOINED = 64 * 1024
+"""Up to which size a body leaves together with the head."""
+
+_CONTROLS = re.compile(r"[\x00\r\n]")
+
+_FAILURES = (OSError, HTTPException, ValueError)
+"""What a connection that fails raises; ValueError: one that was closed meanwhile."""
+
+
+class Connections:
+    """All connections to one endpoint, opened as they are needed."""
+
+    def __init__(self, url: SplitResult, network: Network) -> None:
+        self._opener = Opener(url, network)
+        self._network = network
+        self._idle: list[_Connection] = []
+
+    def exchange(
+        self,
+        method: str,
+        target: str,
+        headers: Mapping[str, str],
+        body: bytes | memoryview,
+        read_timeout: float | None = None,
+    ) -> "Answer":
+        """Sends the request, and reads the head of its answer. Raises BotoCoreError."""
+        fields = {**headers, **self._opener.headers}
+        head = request_head(method, self._opener.target_prefix + target, fields)
+        connection = self._idle_one() or _Connection(self._opener.open())
+        try:
+            connection.send(head, body, read_timeout or self._network.read_timeout)
+            return Answer(self, connection, method)
+        except BaseException as error:
+            connection.close()
+            if isinstance(error, _FAILURES):
+                raise self.failure(error) from error
+            raise
+
+    def close(self) -> None:
+        """Closes those that are idle."""
+        while connection := self._idle_one():
+            connection.close()
+
+    def give_back(self, connection: "_Connection") -> None:
+        if len(self._idle) < self._network.most_idle:
+            self._idle.append(connection)
+        else:
+            connection.close()
+
+    def failure(self, error: Exception) -> BotoCoreError:
+        """What the failure of an open connection is to botocore."""
+        kind = ReadTimeoutError if isinstance(error, TimeoutError) else ConnectionClosedError
+        return kind(endpoint_url=self._opener.endpoint, error=error)
+
+    def _idle_one(self) -> "_Connection | None":
+        """The one used last that the other side hasn't closed meanwhile."""
+        while True:
+            try:
+                connection = self._idle.pop()
+            except IndexError:
+                return None
+            if connection.is_usable:
+                return connection
+            connection.close()
+
+
+def request_head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
+    """Raises ParamValidationError for a header that HTTP can't say (RFC 9110 §5.5)."""
+    fields = "\r\n".join([f"{name}: {value}" for name, value in headers.items()])
+    if len(_CONTROLS.findall(fields)) > 2 * (len(headers) - 1):
+        raise ParamValidationError(report="a header holds a control character")
+    try:
+        return f"{method} {target} HTTP/1.1\r\n{fields}\r\n\r\n".encode("latin-1")
+    except UnicodeEncodeError as error:
+        raise ParamValidationError(report=f"a header can't be sent: {error}") from error
+
+
+class _Connection:
+    """An open one, with what has come over it and not been read."""
+
+    def __init__(self, opened: HTTPConnection) -> None:
+        self._opened = opened
+        self._sock = opened.sock
+        self.file: BinaryIO = opened.sock.makefile("rb")
+        self.has_sent_all = True
+
+    @property
+    def is_usable(self) -> bool:
+        """Whether the other side has neither closed it nor sent what nobody asked for."""
+        return self._opened.is_connected
+
+    def send(self, head: bytes, body: bytes | memoryview, read_timeout: float) -> None:
+        self._sock.settimeout(read_timeout)
+        if len(body) <= JOINED:
+            self._sock.sendall(head + body)
+            return
+        self._sock.sendall(head)
+        rest = memoryview(body)
+        try:
+            while rest:
+                self._sock.sendall(rest[:BLOCK])
+                rest = rest[BLOCK:]
+        except (BrokenPipeError, ConnectionResetError):
+            # A store that refuses need not read on; its answer says why.
+            self.has_sent_all = False
+
+    def close(self) -> None:
+        self.file.close()
+        self._opened.close()
+
+
+class Answer:
+    """An answer whose head is there; its body is read as it comes, by one thread."""
+
+    def __init__(self, connections: Connections, connection: _Connection, method: str) -> None:
+        self._connections = connections
+        self._connection = connection
+        head = read_head(connection.file)
+        self.status = head.status
+        self.headers = head.headers
+        self._may_go_on = head.keeps_alive and connection.has_sent_all
+        self._body = Body(connection.file, head, is_head=method == "HEAD", at_end=self._at_end)
+
+    def read(self, size: int) -> bytes:
+        """The next bytes, ``size`` of them or fewer; ``b""`` only at the end of the body.
+
+        Raises BotoCoreError, also where the body ends too early.
+        """
+        try:
+            return self._body.read(size)
+        except _FAILURES as error:
+            self._connection.close()
+            raise self._connections.failure(error) from error
+
+    def read_all(self) -> bytes:
+        """All that is left of the body. Raises as `read` does."""
+        try:
+            return self._body.read_all()
+        except _FAILURES as error:
+            self._connection.close()
+            raise self._connections.failure(error) from error
+
+    def close(self) -> None:
+        """Ends the connection where the body isn't through. May be called twice."""
+        if not self._body.is_through:
+            self._connection.close()
+
+    def _at_end(self) -> None:
+        if self._may_go_on:
+            self._connections.give_back(self._connection)
+        else:
+            self._connection.close()

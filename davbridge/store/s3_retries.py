@@ -1,0 +1,99 @@
+"""Which failed requests are sent again, and when: botocore's ``standard`` mode.
+
+Owns the rules, and the quota that keeps a store which is down from being asked as often as ever.
+Must not know what a request is.
+
+Invariants: a request is tried at most ``attempts`` times; no wait is longer than LONGEST_DELAY,
+or than a store asked for by up to LONGEST_EXTENSION.
+"""
+
+import random
+from dataclasses import dataclass, field
+
+from botocore.exceptions import ClientError, HTTPClientError
+from botocore.exceptions import ConnectionError as NoConnectionError
+from botocore.retries.quota import RetryQuota
+
+from davbridge.store.s3_errors import code_of, header_of, status_of
+
+LONGEST_DELAY = 20.0
+"""Seconds."""
+
+LONGEST_EXTENSION = 5.0
+
+_THROTTLING = frozenset(
+    {
+        "BandwidthLimitExceeded",
+        "LimitExceededException",
+        "PriorRequestNotComplete",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "Throttling",
+        "ThrottledException",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+_TRANSIENT = frozenset({"RequestTimeout", "RequestTimeoutException"})
+_TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
+
+_SCALE = 0.05
+_THROTTLING_SCALE = 1.0
+"""Seconds before the first retry, at the most; doubled for each other."""
+
+_COST = 14
+_THROTTLING_COST = 5
+"""What a retry takes from the quota. What is left of it tells how well the store does."""
+
+
+@dataclass
+class Retries:
+    """The rules, with what has been spent. Shared by all requests of a store."""
+
+    attempts: int
+    quota: RetryQuota = field(default_factory=RetryQuota)
+
+    def delay(self, error: Exception, attempt: int) -> tuple[float, int] | None:
+        """Seconds to wait, and what the retry costs; None where there is none.
+
+        ``attempt`` is the number, from 1, of the one that ended in ``error``.
+        """
+        if attempt >= self.attempts or not is_transient(error):
+            return None
+        throttled = is_throttling(error)
+        cost = _THROTTLING_COST if throttled else _COST
+        if not self.quota.acquire(cost):
+            return None
+        scale = _THROTTLING_SCALE if throttled else _SCALE
+        delay = random.random() * min(scale * 2 ** (attempt - 1), LONGEST_DELAY)
+        return max(delay, min(_asked_for(error), delay + LONGEST_EXTENSION)), cost
+
+    def succeeded(self, cost: int) -> None:
+        """Gives back what a request has cost that went well in the end."""
+        self.quota.release(cost or 1)
+
+
+def is_transient(error: Exception) -> bool:
+    """Whether the same request may well succeed."""
+    if isinstance(error, ClientError):
+        return (
+            status_of(error) in _TRANSIENT_STATUSES
+            or code_of(error) in _TRANSIENT
+            or is_throttling(error)
+        )
+    return isinstance(error, NoConnectionError | HTTPClientError)
+
+
+def is_throttling(error: Exception) -> bool:
+    """Whether the store asks for fewer requests."""
+    return isinstance(error, ClientError) and (
+        code_of(error) in _THROTTLING or status_of(error) == 429
+    )
+
+
+def _asked_for(error: Exception) -> float:
+    """Seconds that the store asked to wait."""
+    told = header_of(error, "x-amz-retry-after") if isinstance(error, ClientError) else ""
+    return int(told) / 1000 if told.isdecimal() else 0.0

@@ -1,0 +1,41 @@
+"""Which of S3's operations a request on the wire is."""
+
+from urllib.parse import parse_qs, urlsplit
+
+from tests.support.s3proxy import Request
+
+_BY_PARAMETER = {
+    ("GET", "list-type"): "ListObjectsV2",
+    ("GET", "uploads"): "ListMultipartUploads",
+    ("POST", "delete"): "DeleteObjects",
+    ("POST", "uploads"): "CreateMultipartUpload",
+    ("POST", "uploadId"): "CompleteMultipartUpload",
+    ("DELETE", "uploadId"): "AbortMultipartUpload",
+}
+
+_ON_AN_OBJECT = {
+    "GET": "GetObject",
+    "HEAD": "HeadObject",
+    "PUT": "PutObject",
+    "DELETE": "DeleteObject",
+}
+
+
+def operation_of(request: Request) -> str:
+    """Its name in AWS's reference. The bucket is the first segment of the path."""
+    url = urlsplit(request.target)
+    parameters = parse_qs(url.query, keep_blank_values=True)
+    if request.method == "PUT":
+        return _put(request, parameters)
+    for parameter in parameters:
+        if name := _BY_PARAMETER.get((request.method, parameter)):
+            return name
+    assert url.path.count("/") > 1, f"a request on the bucket: {request}"
+    return _ON_AN_OBJECT[request.method]
+
+
+def _put(request: Request, parameters: dict[str, list[str]]) -> str:
+    is_copy = "x-amz-copy-source" in request.headers
+    if "partNumber" in parameters:
+        return "UploadPartCopy" if is_copy else "UploadPart"
+    return "CopyObject" if is_copy else "PutObject"
