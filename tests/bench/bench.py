@@ -19,7 +19,7 @@ from davbridge.store.embedded import EmbeddedStore
 from tests.bench import seed
 from tests.bench.answers import WrongAnswerError
 from tests.bench.measures import Sample
-from tests.bench.proxy import LatencyProxy, Seen, latency_proxy, rounds
+from tests.bench.proxy import CONTINUE, LatencyProxy, Seen, latency_proxy, rounds
 from tests.bench.servers import DAVBRIDGE, Peer, Place, Server, running
 from tests.bench.wire import Connection
 from tests.support.endpoints import Endpoint
@@ -94,7 +94,8 @@ class Watch:
         seconds = time.monotonic() - self.started_at
         cpu = self._cpu() - self._cpu_before
         self.seen = self._proxy.take() if self._proxy else []
-        return Sample(seconds, note, len(self.seen) or None, rounds(self.seen) or None, cpu)
+        requests = sum(each.method != CONTINUE for each in self.seen)
+        return Sample(seconds, note, requests or None, rounds(self.seen) or None, cpu)
 
 
 @dataclass(frozen=True)

@@ -4,8 +4,9 @@ Run as a process of its own, so that its work is nobody's time. It reads request
 passes them on; bodies and answers stream through untouched. On stdin and stdout it is asked for
 what it has seen.
 
-Invariants: a request is delayed once, however long its body and however used its connection;
-requests on different connections never wait for one another.
+Invariants: a request is delayed once, however long its body and however used its connection, and
+once more where its client waits for ``100 Continue`` before the body: on a network that is a round
+trip of its own. Requests on different connections never wait for one another.
 """
 
 import argparse
@@ -25,15 +26,23 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 
 _HEAD_END = b"\r\n\r\n"
 _LENGTH = re.compile(rb"\r\ncontent-length:[ \t]*(\d+)", re.IGNORECASE)
+_EXPECTS = re.compile(rb"\r\nexpect:", re.IGNORECASE)
 _CHUNKED = re.compile(rb"\r\ntransfer-encoding:", re.IGNORECASE)
 
 
+CONTINUE = "100-continue"
+
+
 class Seen(NamedTuple):
-    """A request that passed; times are of time.monotonic, which all processes share."""
+    """A request that passed, or a body that its client had to wait for leave to send.
+
+    Times are of time.monotonic, which all processes share.
+    """
 
     method: str
+    """CONTINUE for such a body."""
     start: float
-    """When its head was there."""
+    """When its first bytes were there."""
     end: float
     """When the last byte of its answer passed."""
 
@@ -93,6 +102,7 @@ class _Front(asyncio.Protocol):
         self._proxy = proxy
         self._buffer = bytearray()
         self._body_left = 0
+        self._expects = False
         self._holding: asyncio.Task[None] | None = None
         self._back: _Back | None = None
         self._current: list[object] | None = None
@@ -103,42 +113,48 @@ class _Front(asyncio.Protocol):
         self.transport = transport
 
     def data_received(self, data: bytes) -> None:
-        if self._holding is None and self._body_left >= len(data) and not self._buffer:
-            self._body_left -= len(data)
-            self._send(data)
-            return
         self._buffer += data
         self._advance()
 
     def _advance(self) -> None:
         """Passes on what is body, and holds back what is a head."""
-        if self._holding is not None:
+        if self._holding is not None or not self._buffer:
             return
         if self._body_left:
-            part = bytes(self._buffer[: self._body_left])
-            del self._buffer[: len(part)]
+            part = self._taken(self._body_left)
             self._body_left -= len(part)
+            if self._expects:
+                self._expects = False
+                self._hold(CONTINUE, part)
+                return
             self._send(part)
         end = self._buffer.find(_HEAD_END)
         if end >= 0 and not self._body_left:
-            head = bytes(self._buffer[: end + len(_HEAD_END)])
-            del self._buffer[: len(head)]
-            self._hold(head)
+            self._take_head(self._taken(end + len(_HEAD_END)))
 
-    def _hold(self, head: bytes) -> None:
-        assert self.transport is not None
+    def _taken(self, length: int) -> bytes:
+        part = bytes(self._buffer[:length])
+        del self._buffer[:length]
+        return part
+
+    def _take_head(self, head: bytes) -> None:
         if _CHUNKED.search(head):
             # No S3 client measured here sends one: they all sign a length.
-            self.transport.write(b"HTTP/1.1 411 Length Required\r\nConnection: close\r\n\r\n")
-            self.transport.close()
+            self.answered(b"HTTP/1.1 411 Length Required\r\nConnection: close\r\n\r\n")
+            self.close()
             return
         length = _LENGTH.search(head)
         self._body_left = int(length[1]) if length else 0
-        self._current = self._proxy.note(head)
-        self.transport.pause_reading()
-        self._holding = asyncio.ensure_future(self._release(head, time.monotonic()))
+        self._expects = bool(self._body_left and _EXPECTS.search(head))
+        self._hold(head.split(b" ", 1)[0].decode("ascii", "replace"), head)
 
-    async def _release(self, head: bytes, since: float) -> None:
+    def _hold(self, method: str, data: bytes) -> None:
+        assert self.transport is not None
+        self._current = self._proxy.note(method)
+        self.transport.pause_reading()
+        self._holding = asyncio.ensure_future(self._release(data, time.monotonic()))
+
+    async def _release(self, data: bytes, since: float) -> None:
         """Opens the store's connection while it waits, as one that is kept open would be."""
         try:
             if self._back is None:
@@ -148,9 +164,9 @@ class _Front(asyncio.Protocol):
             self.close()
             return
         self._holding = None
-        self._send(head)
+        self._send(data)
         self._advance()
-        if self.transport is not None:
+        if self.transport is not None and self._holding is None:
             self.transport.resume_reading()
 
     def _send(self, data: bytes) -> None:
@@ -220,9 +236,9 @@ class _Proxy:
         self.delay = delay
         self._seen: list[list[object]] = []
 
-    def note(self, head: bytes) -> list[object]:
+    def note(self, method: str) -> list[object]:
         now = time.monotonic()
-        seen: list[object] = [head.split(b" ", 1)[0].decode("ascii", "replace"), now, now]
+        seen: list[object] = [method, now, now]
         self._seen.append(seen)
         return seen
 

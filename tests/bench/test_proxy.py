@@ -1,6 +1,7 @@
 """The latency proxy delays each request once, side by side, and counts them."""
 
 import http.client
+import socket
 import threading
 import time
 from collections.abc import Iterator
@@ -9,7 +10,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 import pytest
 
-from tests.bench.proxy import LatencyProxy, Seen, latency_proxy, rounds
+from tests.bench.proxy import CONTINUE, LatencyProxy, Seen, latency_proxy, rounds
 
 DELAY = 0.02
 
@@ -27,6 +28,11 @@ class Echo(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(body)))
         self.end_headers()
         self.wfile.write(body)
+
+    def handle_expect_100(self) -> bool:
+        self.wfile.write(b"HTTP/1.1 100 Continue\r\n\r\n")
+        self.wfile.flush()
+        return True
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Says nothing."""
@@ -79,6 +85,22 @@ def test_a_long_body_is_held_back_once_and_arrives_whole(proxy: LatencyProxy) ->
     proxy.take()
     put(proxy, [bytes(range(256)) * 40_000, b"after it"])
     assert len(proxy.take()) == 2
+
+
+def test_waiting_for_leave_to_send_a_body_is_a_round_trip_more(proxy: LatencyProxy) -> None:
+    proxy.take()
+    port = int(proxy.url.rpartition(":")[2])
+    start = time.monotonic()
+    with socket.create_connection(("127.0.0.1", port), 30) as connection:
+        head = b"PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\nExpect: 100-continue\r\n\r\n"
+        connection.sendall(head)
+        assert b" 100 " in connection.recv(1000)
+        connection.sendall(b"body")
+        assert b" 200 " in connection.recv(1000)
+    assert time.monotonic() - start >= 2 * DELAY
+    seen = proxy.take()
+    assert [each.method for each in seen] == ["PUT", CONTINUE]
+    assert rounds(seen) == 2
 
 
 def test_parallel_requests_do_not_wait_for_one_another(proxy: LatencyProxy) -> None:
