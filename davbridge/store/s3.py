@@ -11,7 +11,6 @@ AWS and most others sort keys by their UTF-8 bytes, SeaweedFS sorts each folder 
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import cached_property
-from io import BytesIO
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
@@ -29,6 +28,7 @@ from davbridge.store.base import (
     ObjectWriter,
     Page,
 )
+from davbridge.store.budget import MemoryBudget
 from davbridge.store.clock import Clock, utc_now
 from davbridge.store.limits import MAX_OBJECT_SIZE, require_key, require_size
 from davbridge.store.s3_answers import Bucket, head_request, info_of, size_of
@@ -52,7 +52,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PART_THREADS = 8
-"""Parts in flight over all writers and copies: with PART_SIZE, 128 MiB at the most."""
+"""Parts that are sent at a time, over all writers and copies."""
 
 STALE_AGE = timedelta(days=1)
 
@@ -70,11 +70,12 @@ class S3Store:
         part_size: int = PART_SIZE,
         copy_limit: int = COPY_LIMIT,
         copy_part_size: int = COPY_PART_SIZE,
+        budget: MemoryBudget | None = None,
         clock: Clock = utc_now,
     ) -> None:
         self._wire = Wire(client, bucket)
         self._bucket = Bucket(client, self._wire, bucket, clock)
-        self._pool = PartPool(part_threads)
+        self._pool = PartPool(part_threads, budget or MemoryBudget())
         self._max_object_size = max_object_size
         self._part_size = part_size
         self._copy_limit = copy_limit
@@ -131,7 +132,7 @@ class S3Store:
     ) -> ObjectRow:
         self._require_writable(key)
         require_size(len(body), self._max_object_size)
-        return put(self._bucket, key, BytesIO(body), attributes, condition)
+        return put(self._bucket, key, body, attributes, condition)
 
     def open_writer(
         self,

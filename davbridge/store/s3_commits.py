@@ -12,7 +12,6 @@ be asked; a conflict that decided nothing is tried again.
 
 import time
 import uuid
-from io import BytesIO
 from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
@@ -54,27 +53,30 @@ def new_transaction() -> str:
 
 
 def put(
-    bucket: Bucket, key: str, body: BytesIO, attributes: Attributes, condition: Condition
+    bucket: Bucket,
+    key: str,
+    content: bytes | memoryview,
+    attributes: Attributes,
+    condition: Condition,
 ) -> ObjectRow:
     """Writes the object in one request."""
     transaction = new_transaction() if condition != ALWAYS else ""
-    with body.getbuffer() as content:
-        request = _put_request(bucket, key, content, attributes, condition, transaction)
-        try:
-            answer = _put_past_conflicts(bucket, request)
-        except ERRORS as error:
-            own = _own_row(bucket, key, transaction) if _may_be_ours(error) else None
-            if own:
-                return own
-            raise store_error(error, key, condition) from error
-        modified = date_of(answer.headers, bucket.clock)
-        return ObjectRow(key, len(content), modified, etag_of(answer.headers.get("etag", "")))
+    request = _put_request(bucket, key, content, attributes, condition, transaction)
+    try:
+        answer = _put_past_conflicts(bucket, request)
+    except ERRORS as error:
+        own = _own_row(bucket, key, transaction) if _may_be_ours(error) else None
+        if own:
+            return own
+        raise store_error(error, key, condition) from error
+    modified = date_of(answer.headers, bucket.clock)
+    return ObjectRow(key, len(content), modified, etag_of(answer.headers.get("etag", "")))
 
 
 def _put_request(
     bucket: Bucket,
     key: str,
-    content: memoryview,
+    content: bytes | memoryview,
     attributes: Attributes,
     condition: Condition,
     transaction: str,

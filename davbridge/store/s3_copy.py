@@ -7,7 +7,6 @@ Invariant: the copy is of the version that the source row names, where the store
 request is pinned to its ETag.
 """
 
-from io import BytesIO
 from typing import cast
 from urllib.parse import quote
 
@@ -87,7 +86,7 @@ def copy_marker(
         return copy_whole(bucket, source, target, attributes, condition)
     except NotFoundError:
         present = attributes_of(_pinned_head(bucket, source))
-        return put(bucket, target, BytesIO(), attributes or present, condition)
+        return put(bucket, target, b"", attributes or present, condition)
 
 
 def copy_in_parts(

@@ -22,8 +22,10 @@ from botocore.exceptions import ClientError
 from davbridge.store.base import Condition, ObjectRow
 from davbridge.store.budget import UNIT, MemoryBudget
 from davbridge.store.s3_answers import Bucket, ContentHeaders, tagged
+from davbridge.store.s3_checksums import checksum_headers
 from davbridge.store.s3_commits import complete, new_transaction
 from davbridge.store.s3_errors import ERRORS, NO_SUCH_UPLOAD, code_of, one_line, translated
+from davbridge.store.s3_wire import Request
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef
@@ -64,8 +66,8 @@ def part_size(number: int, length: int | None, smallest: int = PART_SIZE) -> int
 class PartPool:
     """What all uploads of a store share: the threads, and the memory."""
 
-    def __init__(self, threads: int, budget: MemoryBudget | None = None) -> None:
-        self.budget = budget or MemoryBudget()
+    def __init__(self, threads: int, budget: MemoryBudget) -> None:
+        self.budget = budget
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="davbridge-part")
 
     def submit(self, send: Callable[[], str]) -> "Future[str]":
@@ -147,6 +149,16 @@ class MultipartUpload:
                     _log.warning("upload of %r not aborted: %s", self._key, one_line(error))
                 else:
                     time.sleep(delay)
+
+
+def send_part(
+    bucket: Bucket, key: str, upload_id: str, number: int, content: bytes | memoryview
+) -> str:
+    """Uploads a part, and gives its ETag. Raises what botocore raises."""
+    headers = checksum_headers(content) if bucket.wire.sends_checksums else {}
+    query = {"partNumber": str(number), "uploadId": upload_id}
+    request = Request("UploadPart", "PUT", key, headers, query, content)
+    return bucket.wire.send(request).headers.get("etag", "")
 
 
 def abort_upload(bucket: Bucket, key: str, upload_id: str) -> None:

@@ -9,15 +9,19 @@ is borrowed when its first byte has come, and given back as soon as the store ha
 upload is given up.
 """
 
-from io import BytesIO
-
 from davbridge.errors import TruncatedError
 from davbridge.store.base import Attributes, Condition, ObjectRow
 from davbridge.store.budget import Loan
 from davbridge.store.limits import require_size
 from davbridge.store.s3_answers import Bucket, content_headers
 from davbridge.store.s3_commits import put
-from davbridge.store.s3_multipart import PARTS_IN_FLIGHT, MultipartUpload, PartPool, part_size
+from davbridge.store.s3_multipart import (
+    PARTS_IN_FLIGHT,
+    MultipartUpload,
+    PartPool,
+    part_size,
+    send_part,
+)
 
 FIRST_BUFFER = 256 * 1024
 """What a body of unknown length gets at first: most turn out to be small."""
@@ -126,7 +130,7 @@ class S3Writer:
             )
         if self._upload is None:
             content = self._part.content if self._part else b""
-            return put(self._bucket, self._key, BytesIO(content), self._attributes, self._condition)
+            return put(self._bucket, self._key, content, self._attributes, self._condition)
         if self._part:
             self._send_part(self._part)
         return self._upload.complete(self._written, self._condition)
@@ -159,14 +163,7 @@ class S3Writer:
             )
 
         def send(upload_id: str, number: int) -> str:
-            answer = self._bucket.client.upload_part(
-                Bucket=self._bucket.name,
-                Key=self._key,
-                UploadId=upload_id,
-                PartNumber=number,
-                Body=BytesIO(part.content),
-            )
-            return answer["ETag"]
+            return send_part(self._bucket, self._key, upload_id, number, part.content)
 
         sent = self._upload.add(send, in_flight=PARTS_IN_FLIGHT)
         sent.add_done_callback(lambda _: part.drop())
