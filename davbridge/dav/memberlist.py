@@ -7,7 +7,6 @@ them are compared with what was rendered before; locks, whose time runs, are nev
 """
 
 import unicodedata
-from dataclasses import replace
 from functools import partial
 
 from davbridge.dav.blocks import Entry, Told, kept_block
@@ -15,10 +14,9 @@ from davbridge.dav.locks import LockStore
 from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.renderer import NO_PROPERTIES, Renderer
 from davbridge.dav.target import Site, encode_segment
-from davbridge.store.base import ObjectRow
-from davbridge.tree.facts import FACTS, Properties, facts_of, without_facts
+from davbridge.tree.facts import FACTS, Properties, without_facts
 from davbridge.tree.members import Member, MemberPage, Members
-from davbridge.tree.properties import MemberProperties
+from davbridge.tree.sidecar import MemberProperties
 
 
 class MemberList:
@@ -30,7 +28,7 @@ class MemberList:
         self._site = site
         self._locks = locks
         self._href = site.href(members.path, is_collection=True)
-        self._told = _that_matter(members.told, needs_dead=renderer.selection.needs_dead)
+        self._told = _that_matter(members.told, needs_dead=renderer.needs_dead)
 
     def responses(self, page: MemberPage) -> bytes:
         """The members of a page: as rendered before, where nothing has changed."""
@@ -55,10 +53,11 @@ class MemberList:
 
     def _render(self, page: MemberPage, renderer: Renderer, entry: Entry) -> bytes:
         member, properties = _parts(entry)
-        facts = facts_of(properties, member.etag) if isinstance(member, ObjectRow) else None
-        resource = page.resource(member, facts)
-        href = self._href + encode_segment(resource.name) + "/" * resource.is_collection
-        dead = without_facts(properties) if renderer.selection.needs_dead else NO_PROPERTIES
+        resource, dead = page.resource(member), NO_PROPERTIES
+        if properties:
+            resource = with_told(resource, properties)
+            dead = without_facts(properties) if renderer.needs_dead else NO_PROPERTIES
+        href = self._href + encode_segment(resource.path[-1]) + "/" * resource.is_collection
         return renderer.response(href, resource, dead).encode()
 
     def _render_locked(self, page: MemberPage, entry: Entry) -> bytes:
@@ -66,7 +65,7 @@ class MemberList:
         locks = self._locks.covering((*self._path, page.name_of(member)))
         discovery = lock_discovery(locks, self._locks.now(), self._site)
         around = self._renderer.around._replace(lock_discovery=discovery)
-        return self._render(page, replace(self._renderer, around=around), entry)
+        return self._render(page, Renderer(self._renderer.selection, around), entry)
 
     def _locked(self, page: MemberPage) -> list[int]:
         """The places of the members whose locks are to be shown."""

@@ -14,7 +14,7 @@ import json
 from davbridge.errors import NotFoundError
 from davbridge.paths import DELIMITER, RESERVED_PREFIX
 from davbridge.store.base import Attributes, ObjectStore
-from davbridge.tree.properties import is_sidecar
+from davbridge.tree.sidecar import is_sidecar
 
 JOURNAL_NAME = f"{RESERVED_PREFIX}.move.json"
 

@@ -10,9 +10,8 @@ from typing import NamedTuple
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
 from davbridge.store.notes import Notes
-from davbridge.tree.facts import Facts
-from davbridge.tree.properties import MemberProperties
 from davbridge.tree.resource import Resource
+from davbridge.tree.sidecar import MemberProperties
 
 Member = str | ObjectRow
 """The name of a collection, or the row of an object."""
@@ -34,10 +33,11 @@ class MemberPage(NamedTuple):
         """The last segment of its path."""
         return member if isinstance(member, str) else member.key[len(self.prefix) :]
 
-    def resource(self, member: Member, facts: Facts | None = None) -> Resource:
-        """The member as a resource."""
-        path = (*self.path, self.name_of(member))
-        return Resource(path, None if isinstance(member, str) else member, facts)
+    def resource(self, member: Member) -> Resource:
+        """The member as a resource, less what was told of it."""
+        if isinstance(member, str):
+            return Resource((*self.path, member), None)
+        return Resource((*self.path, member.key[len(self.prefix) :]), member)
 
 
 class Members(NamedTuple):

@@ -42,8 +42,9 @@ from davbridge.tree.markers import MARKER, DirectoryVerdicts
 from davbridge.tree.members import Members
 from davbridge.tree.operations import Operations
 from davbridge.tree.parents import Parents
-from davbridge.tree.properties import MemberProperties, Sidecars
+from davbridge.tree.properties import Sidecars
 from davbridge.tree.resource import Failure, Resource
+from davbridge.tree.sidecar import MemberProperties
 from davbridge.tree.usage import Usage
 from davbridge.tree.view import View
 from davbridge.tree.writer import BoundedWriter

@@ -34,10 +34,11 @@ from davbridge.tree.lanes import Lanes
 from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.parents import Parents
 from davbridge.tree.plan import Keys, Plan, left_behind
-from davbridge.tree.properties import MemberProperties, Sidecars, is_sidecar
+from davbridge.tree.properties import Sidecars
 from davbridge.tree.removals import Removals
 from davbridge.tree.resource import Failure, Resource
 from davbridge.tree.route import Route, Routes
+from davbridge.tree.sidecar import MemberProperties, is_sidecar
 from davbridge.tree.turns import Turns
 from davbridge.tree.view import View
 

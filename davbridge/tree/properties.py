@@ -1,42 +1,36 @@
-"""Dead properties: one sidecar object per collection.
+"""Dead properties: one sidecar object per collection, read, kept and updated.
 
-Owns the sidecar's name and format, its cache and its updates. Must not know what a property means:
-names are Clark names, values serialised XML elements.
+Owns the cache of sidecars and their updates. Must not know their format: that is sidecar's.
 
-The sidecar of a collection holds the dead properties of each *member* by name, files and
-collections alike; the root's own stand in its own sidecar under the empty name. So one GET serves
-a whole PROPFIND, what is inside a tree travels with the tree, and the bucket holds the truth.
+A sidecar is one object, written whole: one update after another would take a round trip each, all
+in a row. So while one write is on its way, the updates that come wait together, and the next write
+takes them all along.
 
 Invariants:
 - Without a sidecar nothing is asked: its presence and ETag are seen in the collection's listing.
+- An update has returned once the store has it, or raised; others' failures are not its own.
 - Updates are compare-and-swap, so that bridges don't undo each other's. (Only the removal of an
   emptied sidecar can't be conditional; it follows its GET at once.)
-- What isn't understood is read as empty, and set aside under another reserved name before it is
-  replaced.
+- What isn't understood is set aside under another reserved name before it is replaced.
 - A sidecar's content is cached by key and ETag, thus never stale; the cache is bounded in bytes.
 """
 
-import json
 import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from threading import Lock
-from types import MappingProxyType
-from typing import NamedTuple
-from xml.etree.ElementTree import ParseError
 
 from cachetools import LRUCache
-from defusedxml.common import DefusedXmlException
-from defusedxml.ElementTree import fromstring
 
 from davbridge.errors import (
     InvalidNameError,
     NotFoundError,
     OutOfSpaceError,
     PreconditionFailedError,
+    StoreError,
     UnavailableError,
 )
-from davbridge.paths import RESERVED_PREFIX, require_key_length
+from davbridge.paths import require_key_length
 from davbridge.store.base import (
     IF_ABSENT,
     Attributes,
@@ -45,42 +39,58 @@ from davbridge.store.base import (
     ObjectRow,
     ObjectStore,
 )
-from davbridge.tree.facts import FACTS, Properties
+from davbridge.tree.facts import Properties
+from davbridge.tree.sidecar import (
+    ABSENT,
+    MAX_SIDECAR_BYTES,
+    SIDECAR_NAME,
+    MemberProperties,
+    Sidecar,
+    changed,
+    decoded,
+    encoded,
+    weight,
+)
 
-SIDECAR_NAME = f"{RESERVED_PREFIX}.properties.json"
-
-MAX_RESOURCE_BYTES = 1024 * 1024
-MAX_SIDECAR_BYTES = 8 * 1024 * 1024
 MAX_CACHE_BYTES = 32 * 1024 * 1024
 
 _ATTEMPTS = 10
 _LOCKS = 64
 _BLOCK = 1024 * 1024
 _JSON = Attributes(content_type="application/json")
-_FORMAT = 1
 
-MemberProperties = Mapping[str, Properties]
-"""Name of the member → its properties; members without any are absent."""
-
-NONE: MemberProperties = MappingProxyType({})
+Change = Callable[[MemberProperties], MemberProperties]
 
 _log = logging.getLogger(__name__)
 
 
-class _Sidecar(NamedTuple):
-    """One version of a sidecar; ``row`` is None where there is none."""
+class _Update:
+    """A change on its way into a sidecar."""
 
-    row: ObjectRow | None
-    members: MemberProperties
-    is_damaged: bool = False
+    def __init__(self, change: Change) -> None:
+        self.is_done = False
+        self._change = change
+        self._refusal: StoreError | None = None
+        self._error: StoreError | None = None
 
+    def applied_to(self, members: MemberProperties) -> MemberProperties:
+        """The members as they shall be; as they were where the change is refused."""
+        self._refusal = None
+        try:
+            return self._change(members)
+        except StoreError as refusal:
+            self._refusal = refusal
+            return members
 
-_ABSENT = _Sidecar(None, NONE)
+    def end(self, error: StoreError | None) -> None:
+        self.is_done = True
+        self._error = error or self._refusal
 
-
-def is_sidecar(key: str) -> bool:
-    """Whether a key is a sidecar's, or that of a damaged one that was set aside."""
-    return key.rpartition("/")[2].startswith(SIDECAR_NAME)
+    def require_success(self) -> None:
+        if not self.is_done:
+            raise UnavailableError("the write that took the properties along broke off")
+        if self._error is not None:
+            raise self._error
 
 
 class Sidecars:
@@ -88,10 +98,12 @@ class Sidecars:
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
-        self._cache: LRUCache[tuple[str, str], _Sidecar] = LRUCache(MAX_CACHE_BYTES, _weight)
-        self._cache_lock = Lock()
+        self._cache: LRUCache[tuple[str, str], Sidecar] = LRUCache(MAX_CACHE_BYTES, weight)
+        self._lock = Lock()
+        """Of the cache, and of what waits."""
+        self._waiting: dict[str, list[_Update]] = {}
         # Threads of one bridge take turns; between bridges the conditions decide.
-        self._locks = [Lock() for _ in range(_LOCKS)]
+        self._writing = [Lock() for _ in range(_LOCKS)]
 
     def read(self, prefix: str) -> MemberProperties:
         """The properties of all members of the collection."""
@@ -103,32 +115,57 @@ class Sidecars:
 
     def update(self, prefix: str, name: str, change: Callable[[Properties], Properties]) -> None:
         """Replaces one member's properties by what ``change`` makes of them; all or nothing."""
-        self.update_members(prefix, lambda members: _changed(members, name, change))
+        self.update_members(prefix, lambda members: changed(members, name, change))
 
-    def update_members(
-        self, prefix: str, change: Callable[[MemberProperties], MemberProperties]
-    ) -> None:
+    def update_members(self, prefix: str, change: Change) -> None:
         """The same for all members of a collection, in one write."""
         key = prefix + SIDECAR_NAME
-        with self._locks[hash(key) % _LOCKS]:
-            sidecar, is_fresh = self._current(key), False
-            for _ in range(_ATTEMPTS):
-                members = change(sidecar.members)
-                if members == sidecar.members:
-                    return
-                if not members and not is_fresh:
-                    # A deletion has no condition that would tell of another bridge's update.
-                    sidecar, is_fresh = self._fetch(key), True
-                    continue
-                try:
-                    self._replace(key, sidecar, members)
-                    return
-                except PreconditionFailedError:
-                    sidecar, is_fresh = self._fetch(key), True
+        update = _Update(change)
+        with self._lock:
+            self._waiting.setdefault(key, []).append(update)
+        with self._writing[hash(key) % _LOCKS]:
+            if not update.is_done:
+                with self._lock:
+                    group = self._waiting.pop(key, [])
+                self._write_all(key, group)
+        update.require_success()
+
+    def _write_all(self, key: str, group: Sequence[_Update]) -> None:
+        error: StoreError | None = None
+        try:
+            self._write(key, group)
+        except OutOfSpaceError as full:
+            if len(group) > 1:  # One of them is too much: not the others' failure.
+                for update in group:
+                    self._write_all(key, [update])
+                return
+            error = full
+        except StoreError as failure:
+            error = failure
+        for update in group:
+            update.end(error)
+
+    def _write(self, key: str, group: Sequence[_Update]) -> None:
+        sidecar, is_fresh = self._current(key), False
+        for _ in range(_ATTEMPTS):
+            members = sidecar.members
+            for update in group:
+                members = update.applied_to(members)
+            if members == sidecar.members:
+                return
+            if not members and not is_fresh:
+                # A deletion has no condition that would tell of another bridge's update.
+                sidecar, is_fresh = self._fetch(key), True
+                continue
+            try:
+                self._replace(key, sidecar, members)
+                return
+            except PreconditionFailedError:
+                sidecar, is_fresh = self._fetch(key), True
         raise UnavailableError("the properties are being changed by too many others; try again")
 
-    def _replace(self, key: str, old: _Sidecar, members: MemberProperties) -> None:
-        body = _encoded(members)
+    def _replace(self, key: str, old: Sidecar, members: MemberProperties) -> None:
+        body = encoded(members)
         if old.is_damaged and old.row is not None:
             self._set_aside(old.row)
         if not members:
@@ -137,7 +174,7 @@ class Sidecars:
         require_key_length(key)
         condition = Condition(if_match=old.row.etag) if old.row else IF_ABSENT
         row = self._store.put_object(key, body, _JSON, condition)
-        self._remember(_Sidecar(row, members))
+        self._remember(Sidecar(row, members))
 
     def _set_aside(self, row: ObjectRow) -> None:
         """Keeps a damaged sidecar, under a name that the same damage gives again."""
@@ -145,94 +182,33 @@ class Sidecars:
         self._store.copy_object(row, aside)
         _log.warning("kept the damaged properties %r as %r", row.key, aside)
 
-    def _current(self, key: str) -> _Sidecar:
+    def _current(self, key: str) -> Sidecar:
         """As the listing shows it, from the cache where that holds this version."""
         try:
             require_key_length(key)
         except InvalidNameError:
-            return _ABSENT
+            return ABSENT
         row = self._store.lookup(key).row
         if row is None:
-            return _ABSENT
-        with self._cache_lock:
+            return ABSENT
+        with self._lock:
             cached = self._cache.get((key, row.etag))
         return cached or self._fetch(key)
 
-    def _fetch(self, key: str) -> _Sidecar:
+    def _fetch(self, key: str) -> Sidecar:
         """As the store has it now, whatever listings say."""
         try:
             with self._store.get_object(key) as reader:
-                sidecar = _decoded(reader.info.row, _read_all(reader))
+                sidecar = decoded(reader.info.row, _read_all(reader))
         except NotFoundError:
-            return _ABSENT
+            return ABSENT
         self._remember(sidecar)
         return sidecar
 
-    def _remember(self, sidecar: _Sidecar) -> None:
-        if sidecar.row is not None and _weight(sidecar) <= MAX_CACHE_BYTES:
-            with self._cache_lock:
+    def _remember(self, sidecar: Sidecar) -> None:
+        if sidecar.row is not None and weight(sidecar) <= MAX_CACHE_BYTES:
+            with self._lock:
                 self._cache[sidecar.row.key, sidecar.row.etag] = sidecar
-
-
-def _weight(sidecar: _Sidecar) -> int:
-    """Bytes in memory, roughly: an ASCII string has as many as characters, and 50 more."""
-    return 1000 + sum(
-        200 + sum(200 + len(key) + len(value) for key, value in properties.items())
-        for properties in sidecar.members.values()
-    )
-
-
-def _changed(
-    members: MemberProperties, name: str, change: Callable[[Properties], Properties]
-) -> MemberProperties:
-    properties = change(members.get(name, {}))
-    if sum(len(key.encode()) + len(value.encode()) for key, value in properties.items()) > (
-        MAX_RESOURCE_BYTES
-    ):
-        raise OutOfSpaceError(f"over {MAX_RESOURCE_BYTES} bytes of properties on one resource")
-    others = {key: value for key, value in members.items() if key != name}
-    return {**others, name: dict(properties)} if properties else others
-
-
-def _encoded(members: MemberProperties) -> bytes:
-    content = {"format": _FORMAT, "members": members}
-    body = json.dumps(content, ensure_ascii=False, sort_keys=True).encode()
-    if len(body) > MAX_SIDECAR_BYTES:
-        raise OutOfSpaceError(f"over {MAX_SIDECAR_BYTES} bytes of properties in one collection")
-    return body
-
-
-def _decoded(row: ObjectRow, body: bytes) -> _Sidecar:
-    try:
-        return _Sidecar(row, _members_in(json.loads(body)))
-    except (ValueError, RecursionError):
-        _log.warning("the properties in %r are damaged, and read as none", row.key)
-        return _Sidecar(row, NONE, is_damaged=True)
-
-
-def _members_in(content: object) -> MemberProperties:
-    """Raises ValueError for anything but what ``_encoded`` writes."""
-    if not isinstance(content, dict) or content.get("format") != _FORMAT:
-        raise ValueError("of another format")
-    members = content.get("members")
-    if not isinstance(members, dict) or not all(map(_is_properties, members.values())):
-        raise ValueError("not names and properties")
-    return members
-
-
-def _is_properties(value: object) -> bool:
-    return isinstance(value, dict) and all(map(_is_property, value.items()))
-
-
-def _is_property(item: tuple[str, object]) -> bool:
-    """Whether a value is what its name says: it goes into answers as it stands."""
-    name, text = item
-    if name == FACTS:
-        return isinstance(text, str)
-    try:
-        return isinstance(text, str) and fromstring(text).tag == name
-    except (ParseError, DefusedXmlException):
-        return False
 
 
 def _read_all(reader: ObjectReader) -> bytes:

@@ -21,9 +21,9 @@ from davbridge.errors import (
 from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE, Attributes, ObjectRow, Page
 from davbridge.store.memory import MemoryStore
-from davbridge.tree.properties import SIDECAR_NAME
 from davbridge.tree.resource import COLLECTION_TIME
 from davbridge.tree.settling import settled
+from davbridge.tree.sidecar import SIDECAR_NAME
 from tests.tree.conftest import Drive
 
 

@@ -26,7 +26,7 @@ from davbridge.paths import ROOT, ResourcePath
 from davbridge.store.base import Attributes, ObjectStore
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.properties import SIDECAR_NAME
+from davbridge.tree.sidecar import SIDECAR_NAME
 
 
 @dataclass

@@ -18,8 +18,9 @@ from davbridge.errors import (
 from davbridge.paths import parse
 from davbridge.store.base import Attributes
 from davbridge.tree import properties as module
+from davbridge.tree import sidecar
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.properties import SIDECAR_NAME
+from davbridge.tree.sidecar import SIDECAR_NAME
 from tests.tree.conftest import Drive
 
 P, Q = {"{n}p": "<p xmlns='n'>ü</p>"}, {"{n}q": "<q xmlns='n'/>"}
@@ -162,11 +163,11 @@ class TestBounds:
     def test_of_one_resource(self, drive: Drive) -> None:
         drive.outside("a")
         with pytest.raises(OutOfSpaceError):
-            drive.tree.update_properties(parse("/a"), {"{n}p": "x" * module.MAX_RESOURCE_BYTES})
+            drive.tree.update_properties(parse("/a"), {"{n}p": "x" * sidecar.MAX_RESOURCE_BYTES})
         assert drive.stored() == ["a"]
 
     def test_of_one_collection(self, drive: Drive) -> None:
-        big = {"{n}p": "x" * (module.MAX_RESOURCE_BYTES - 100)}
+        big = {"{n}p": "x" * (sidecar.MAX_RESOURCE_BYTES - 100)}
         names = [f"f{number}" for number in range(9)]
         drive.outside(*names)
         for name in names[:8]:
@@ -212,7 +213,7 @@ class TestDamage:
 
     def test_a_sidecar_longer_than_any_is_not_read_to_its_end(self, drive: Drive) -> None:
         drive.outside("a")
-        drive.outside(SIDECAR_NAME, body=b" " * (module.MAX_SIDECAR_BYTES + 3_000_000))
+        drive.outside(SIDECAR_NAME, body=b" " * (sidecar.MAX_SIDECAR_BYTES + 3_000_000))
         assert drive.tree.properties(parse("/a")) == {}
 
 
@@ -328,6 +329,96 @@ class TestFollowing:
         assert drive.kind("/d/e") is None
         assert whose(drive, "/d") == "/d"
         assert whose(drive, "/d/a") == "/d/a"
+
+
+class TestTogether:
+    """Updates of one sidecar that come while it is being written share the next write."""
+
+    NAMES = tuple(f"f{number}" for number in range(12))
+
+    def updates(self, drive: Drive, *names: str) -> list[Thread]:
+        def update(name: str) -> None:
+            self.errors[name] = None
+            try:
+                drive.tree.update_properties((name,), {"{n}p": self.texts.get(name, P["{n}p"])})
+            except StoreError as error:
+                self.errors[name] = error
+
+        threads = [Thread(target=update, args=[name]) for name in names]
+        for thread in threads:
+            thread.start()
+        return threads
+
+    def all_at_once(self, drive: Drive) -> int:
+        """The first update, and while it is written all others; how many writes that took."""
+        drive.outside(*self.NAMES)
+        others: list[Thread] = []
+
+        def before(operation: str, key: str) -> None:
+            if (operation, key) == ("put", SIDECAR_NAME) and not others:
+                others.extend(self.updates(drive, *self.NAMES[1:]))
+                others[-1].join(0.3)  # All wait for this write.
+
+        drive.store.before = before
+        for thread in self.updates(drive, self.NAMES[0]):
+            thread.join()
+        for thread in others:
+            thread.join()
+        return drive.store.requests.count(("put", SIDECAR_NAME))
+
+    @pytest.fixture(autouse=True)
+    def blank(self) -> None:
+        self.errors: dict[str, StoreError | None] = {}
+        self.texts: dict[str, str] = {}
+
+    def test_in_far_fewer_writes_than_updates(self, drive: Drive) -> None:
+        assert self.all_at_once(drive) <= 4
+        assert set(self.errors.values()) == {None}
+        other = Namespace(drive.bucket)
+        assert other.member_properties(()).keys() == set(self.NAMES)
+        other.close()
+
+    def test_one_that_is_refused_fails_alone(self, drive: Drive) -> None:
+        self.texts["f5"] = "x" * sidecar.MAX_RESOURCE_BYTES
+        self.all_at_once(drive)
+        assert {name for name, error in self.errors.items() if error} == {"f5"}
+        assert drive.tree.member_properties(()).keys() == set(self.NAMES) - {"f5"}
+
+    def test_where_all_are_too_much_some_fit(
+        self, drive: Drive, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        monkeypatch.setattr(sidecar, "MAX_SIDECAR_BYTES", 200)
+        self.all_at_once(drive)
+        full = {name for name, error in self.errors.items() if isinstance(error, OutOfSpaceError)}
+        assert full
+        assert drive.tree.member_properties(()).keys() == set(self.NAMES) - full != set()
+
+    def test_a_write_that_fails_fails_all_that_it_held(self, drive: Drive) -> None:
+        drive.store.fault = lambda operation, key: (
+            AccessDeniedError(key) if (operation, key) == ("put", SIDECAR_NAME) else None
+        )
+        assert self.all_at_once(drive) <= 4
+        assert all(isinstance(error, AccessDeniedError) for error in self.errors.values())
+        assert drive.tree.member_properties(()) == {}
+
+
+def test_a_member_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    members: sidecar.MemberProperties = {}
+    for number in range(100):
+        members = sidecar.changed(members, f"f{number}", lambda _: P)
+    dumped: list[object] = []
+
+    def noting(value: object, **how: bool) -> str:
+        dumped.append(value)
+        return dumps(value, ensure_ascii=how["ensure_ascii"], sort_keys=how["sort_keys"])
+
+    dumps = json.dumps
+    monkeypatch.setattr(json, "dumps", noting)
+    members = sidecar.changed(members, "new", lambda _: Q)
+    body = sidecar.encoded(members)
+    assert dumped == ["new", Q]
+    monkeypatch.undo()
+    assert json.loads(body)["members"]["f99"] == P
 
 
 class TestRequests:

@@ -1,0 +1,144 @@
+"""The content of a sidecar: the dead properties of a collection's members, and their format.
+
+Owns the sidecar's name, format and limits. Pure. Must not know what a property means: names are
+Clark names, values serialised XML elements.
+
+The sidecar of a collection holds the dead properties of each *member* by name, files and
+collections alike; the root's own stand in its own sidecar under the empty name. So one GET serves
+a whole PROPFIND, what is inside a tree travels with the tree, and the bucket holds the truth.
+
+Invariants: what isn't understood is read as empty, and is known to be damaged; a member is encoded
+once, however often the sidecar is written for the sake of others.
+"""
+
+import json
+import logging
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+from xml.etree.ElementTree import ParseError
+
+from defusedxml.common import DefusedXmlException
+from defusedxml.ElementTree import fromstring
+
+from davbridge.errors import OutOfSpaceError
+from davbridge.paths import RESERVED_PREFIX
+from davbridge.store.base import ObjectRow
+from davbridge.tree.facts import FACTS, Properties
+
+SIDECAR_NAME = f"{RESERVED_PREFIX}.properties.json"
+
+MAX_RESOURCE_BYTES = 1024 * 1024
+MAX_SIDECAR_BYTES = 8 * 1024 * 1024
+
+_FORMAT = 1
+
+MemberProperties = Mapping[str, Properties]
+"""Name of the member → its properties; members without any are absent."""
+
+NONE: MemberProperties = MappingProxyType({})
+
+_log = logging.getLogger(__name__)
+
+
+class Sidecar(NamedTuple):
+    """One version of a sidecar; ``row`` is None where there is none."""
+
+    row: ObjectRow | None
+    members: MemberProperties
+    is_damaged: bool = False
+
+
+ABSENT = Sidecar(None, NONE)
+
+
+class _Entry(dict[str, str]):
+    """A member's properties, and what they are in the sidecar."""
+
+    __slots__ = ("encoded", "name")
+
+    def __init__(self, name: str, properties: Properties) -> None:
+        super().__init__(properties)
+        self.name = name
+        self.encoded = f"{_json(name)}: {_json(self)}".encode()
+
+
+def is_sidecar(key: str) -> bool:
+    """Whether a key is a sidecar's, or that of a damaged one that was set aside."""
+    return key.rpartition("/")[2].startswith(SIDECAR_NAME)
+
+
+def weight(sidecar: Sidecar) -> int:
+    """Bytes in memory, roughly: the texts and their encoding, and what each string and place in a
+    dict takes beside."""
+    entries = (_entry(name, properties) for name, properties in sidecar.members.items())
+    return 1000 + sum(400 + 200 * len(entry) + 2 * len(entry.encoded) for entry in entries)
+
+
+def changed(
+    members: MemberProperties, name: str, change: Callable[[Properties], Properties]
+) -> MemberProperties:
+    """The same with other properties for one member. Raises OutOfSpaceError."""
+    old = members.get(name, {})
+    properties = change(old)
+    if properties == old:
+        return members
+    if sum(len(key.encode()) + len(value.encode()) for key, value in properties.items()) > (
+        MAX_RESOURCE_BYTES
+    ):
+        raise OutOfSpaceError(f"over {MAX_RESOURCE_BYTES} bytes of properties on one resource")
+    others = {key: value for key, value in members.items() if key != name}
+    return {**others, name: _Entry(name, properties)} if properties else others
+
+
+def encoded(members: MemberProperties) -> bytes:
+    """What `decoded` reads. Raises OutOfSpaceError."""
+    entries = (_entry(name, members[name]).encoded for name in sorted(members))
+    body = b'{"format": %d, "members": {%s}}' % (_FORMAT, b", ".join(entries))
+    if len(body) > MAX_SIDECAR_BYTES:
+        raise OutOfSpaceError(f"over {MAX_SIDECAR_BYTES} bytes of properties in one collection")
+    return body
+
+
+def decoded(row: ObjectRow, body: bytes) -> Sidecar:
+    """The sidecar with this body."""
+    try:
+        return Sidecar(row, _members_in(json.loads(body)))
+    except (ValueError, RecursionError):
+        _log.warning("the properties in %r are damaged, and read as none", row.key)
+        return Sidecar(row, NONE, is_damaged=True)
+
+
+def _json(value: str | Properties) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _entry(name: str, properties: Properties) -> _Entry:
+    if isinstance(properties, _Entry) and properties.name == name:
+        return properties
+    return _Entry(name, properties)
+
+
+def _members_in(content: object) -> MemberProperties:
+    """Raises ValueError for anything but what ``encoded`` writes."""
+    if not isinstance(content, dict) or content.get("format") != _FORMAT:
+        raise ValueError("of another format")
+    members = content.get("members")
+    if not isinstance(members, dict) or not all(map(_is_properties, members.values())):
+        raise ValueError("not names and properties")
+    return {name: _Entry(name, properties) for name, properties in members.items()}
+
+
+def _is_properties(value: object) -> bool:
+    return isinstance(value, dict) and all(map(_is_property, value.items()))
+
+
+def _is_property(item: tuple[str, object]) -> bool:
+    """Whether a value is what its name says: it goes into answers as it stands."""
+    name, text = item
+    if name == FACTS:
+        return isinstance(text, str)
+    try:
+        return isinstance(text, str) and fromstring(text).tag == name
+    except (ParseError, DefusedXmlException):
+        return False
