@@ -55,7 +55,7 @@ def _content_length(resource: Resource, _: Around) -> str | None:
 def _content_type(resource: Resource, _: Around) -> str | None:
     if resource.row is None:
         return None
-    return f"<D:getcontenttype>{escape(guess_type(resource.name))}</D:getcontenttype>"
+    return f"<D:getcontenttype>{guess_type(resource.name)}</D:getcontenttype>"
 
 
 def _etag(resource: Resource, _: Around) -> str | None:

@@ -7,6 +7,7 @@ them are compared with what was rendered before; locks, whose time runs, are nev
 """
 
 import unicodedata
+from collections.abc import Mapping
 from functools import partial
 
 from davbridge.dav.blocks import Entry, Told, kept_block
@@ -16,7 +17,7 @@ from davbridge.dav.renderer import NO_PROPERTIES, Renderer
 from davbridge.dav.target import Site, encode_segment
 from davbridge.tree.facts import FACTS, Properties, without_facts
 from davbridge.tree.members import Member, MemberPage, Members
-from davbridge.tree.sidecar import MemberProperties
+from davbridge.tree.resource import with_told
 
 
 class MemberList:
@@ -88,7 +89,7 @@ def _parts(entry: Entry) -> tuple[Member, Properties]:
 
 
 def _that_matter(
-    told: MemberProperties, *, needs_dead: bool
+    told: Mapping[str, Properties], *, needs_dead: bool
 ) -> dict[str, tuple[tuple[str, str], ...]]:
     """What was told, less what a selection without dead properties doesn't show."""
     return {

@@ -1,12 +1,12 @@
 """207 Multi-Status (RFC 4918 §13), written as text.
 
 Pure. Invariants: ``D`` is the DAV: prefix, declared once at the root; every value handed in is
-XML already; hrefs are ASCII.
+XML already, hrefs too: a Site's hold nothing that would have to be escaped.
 """
 
 from collections.abc import Iterable, Iterator
+from functools import cache
 from typing import NamedTuple
-from xml.sax.saxutils import escape
 
 from davbridge.dav.errors import RefusalError, status_line
 
@@ -27,17 +27,15 @@ class PropStat(NamedTuple):
 
 def response(href: str, propstats: Iterable[PropStat]) -> str:
     """One resource with its properties. Empty propstats are left out, unless all are."""
-    filled = [each for each in propstats if each.elements] or [PropStat(200, [])]
-    body = "".join(map(_propstat, filled))
-    return f"<D:response><D:href>{escape(href)}</D:href>{body}</D:response>\n"
+    body = "".join([_propstat(each) for each in propstats if each.elements])
+    return f"<D:response><D:href>{href}</D:href>{body or _EMPTY}</D:response>\n"
 
 
 def status_response(href: str, refusal: RefusalError) -> str:
     """One resource that the method failed on as a whole."""
     return (
-        f"<D:response><D:href>{escape(href)}</D:href>"
-        f"<D:status>HTTP/1.1 {status_line(refusal.status)}</D:status>"
-        f"{refusal.error_element()}</D:response>\n"
+        f"<D:response><D:href>{href}</D:href>"
+        f"{_status(refusal.status)}{refusal.error_element()}</D:response>\n"
     )
 
 
@@ -53,7 +51,13 @@ def document(responses: Iterable[str], *, batch: int = 500) -> Iterator[bytes]:
 
 
 def _propstat(each: PropStat) -> str:
-    return (
-        f"<D:propstat><D:prop>{''.join(each.elements)}</D:prop>"
-        f"<D:status>HTTP/1.1 {status_line(each.status)}</D:status>{each.error}</D:propstat>"
-    )
+    elements, status = "".join(each.elements), _status(each.status)
+    return f"<D:propstat><D:prop>{elements}</D:prop>{status}{each.error}</D:propstat>"
+
+
+@cache
+def _status(status: int) -> str:
+    return f"<D:status>HTTP/1.1 {status_line(status)}</D:status>"
+
+
+_EMPTY = _propstat(PropStat(200, []))

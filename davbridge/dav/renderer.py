@@ -5,7 +5,6 @@ renderer, the href, the resource and its dead properties alone, so that equal on
 one another.
 """
 
-from dataclasses import dataclass
 from functools import lru_cache
 from typing import NamedTuple
 
@@ -20,25 +19,36 @@ from davbridge.tree.resource import Resource
 NO_PROPERTIES: Properties = {}
 
 
-@dataclass(frozen=True, slots=True)
 class Renderer:
-    """Renders resources for one selection."""
+    """Renders resources for one selection. Equal ones render equally."""
 
-    selection: Selection
-    around: Around
+    def __init__(self, selection: Selection, around: Around) -> None:
+        self.selection = selection
+        self.around = around
+        self.needs_dead = selection.needs_dead
+        self._columns = _columns(selection)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Renderer) and self._key == other._key
+
+    def __hash__(self) -> int:
+        return hash(self._key)
+
+    @property
+    def _key(self) -> tuple[Selection, Around]:
+        return self.selection, self.around
 
     def response(self, href: str, resource: Resource, dead: Properties = NO_PROPERTIES) -> str:
-        """The resource, with those of its properties that are asked for; ``href`` is XML."""
+        """The resource, with those of its properties that are asked for."""
         if self.selection.kind == "propname":
             return multistatus.response(href, [PropStat(200, self._names(resource, dead))])
         found, missing = [], []
-        for column in _columns(self.selection):
-            live = column.live
-            element = live(resource, self.around) if live else dead.get(column.name)
+        for name, live, missing_element in self._columns:
+            element = live(resource, self.around) if live else dead.get(name)
             if element is not None:
                 found.append(element)
-            elif column.missing:
-                missing.append(column.missing)
+            elif missing_element:
+                missing.append(missing_element)
         if dead and self.selection.kind == "allprop":
             asked = frozenset(self.selection.names).union(LIVE)
             found += [element for name, element in dead.items() if name not in asked]

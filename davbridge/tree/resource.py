@@ -9,7 +9,7 @@ from typing import NamedTuple
 from davbridge.errors import StoreError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
-from davbridge.tree.facts import Facts
+from davbridge.tree.facts import Facts, Properties, facts_of
 
 COLLECTION_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 """Every collection's time: a common prefix has none, and a stable one beats one that is made up
@@ -50,6 +50,12 @@ class Resource(NamedTuple):
     def etag(self) -> str:
         """Strong, unquoted; empty for a collection."""
         return self.row.etag if self.row else ""
+
+
+def with_told(resource: Resource, properties: Properties) -> Resource:
+    """The resource with what was told of its version, according to its properties."""
+    facts = facts_of(properties, resource.row.etag) if resource.row else None
+    return resource._replace(facts=facts) if facts else resource
 
 
 class Failure(NamedTuple):
