@@ -18,7 +18,7 @@ from wsgiref.types import WSGIApplication
 
 from davbridge import __version__
 from davbridge.access.basic import BasicAuth
-from davbridge.cache import CachedStore
+from davbridge.cache import LISTINGS_AHEAD, CachedStore
 from davbridge.config import S3Settings, Settings
 from davbridge.dav import application
 from davbridge.errors import StoreSetupError
@@ -34,9 +34,9 @@ from davbridge.tree.namespace import LANES, Namespace
 
 EMBEDDED_BUCKET = "davbridge"
 
-BACKGROUND_THREADS = PART_THREADS + LANES + HEADS_AT_ONCE
+BACKGROUND_THREADS = PART_THREADS + LANES + HEADS_AT_ONCE + LISTINGS_AHEAD
 """Threads beside the server's that may need a connection to S3 at once: for the parts of uploads,
-for copies and deletions, for HEADs of what may be directories."""
+for copies and deletions, for HEADs of what may be directories, for listings that are read ahead."""
 
 _log = logging.getLogger(__name__)
 
@@ -90,8 +90,10 @@ def _namespace(settings: Settings, layers: ExitStack, on_failure: Callable[[], N
     # Beside the start, which needn't wait for it; it takes care of its own failures.
     args = (s3.prefix,)
     Thread(target=store.abort_stale_uploads, args=args, name="davbridge-sweep", daemon=True).start()
+    cached = CachedStore(store, settings.cache)
+    layers.callback(cached.close)
     namespace = Namespace(
-        CachedStore(store, settings.cache),
+        cached,
         prefix=s3.prefix,
         max_file_size=settings.drive.max_file_size,
         quota=settings.drive.quota,

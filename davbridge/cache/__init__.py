@@ -3,9 +3,16 @@
 ::
 
     store.py        CachedStore: the protocol, as readers and writers see it
-    corrections.py  what our own writes change of what is kept
+    writes.py       our own writes, and which of them overlap
+    corrections.py  what they change of what is kept
+    flights.py      questions to the store inside, asked once for all who wait
     shelf.py        what is kept and what is being asked for, under one lock, within the bounds
-    entries.py      the kinds of entry: a listing, one on its way, an answer about one key
+    filling.py      a listing on its way; reading ahead
+    listing.py      a listing that is kept
+    pages.py        its pages, and the change of one name in them
+    notes.py        what upper layers derived of a page, counted among its bytes
+    entries.py      answers about one key
+    sizes.py        what all of these take in memory
     lazy.py         a value that is asked for once, whoever wants it
 
 Must not know paths, HTTP, or which store is inside. Bodies are never kept.
@@ -20,6 +27,6 @@ Invariants:
 - What is kept is bounded in entries and bytes.
 """
 
-from davbridge.cache.store import CachedStore
+from davbridge.cache.store import LISTINGS_AHEAD, CachedStore
 
-__all__ = ["CachedStore"]
+__all__ = ["LISTINGS_AHEAD", "CachedStore"]

@@ -40,7 +40,7 @@ from davbridge.store.limits import require_key
 
 NOTHING = Lookup(None, is_prefix=False)
 
-AHEAD_THREADS = 8
+LISTINGS_AHEAD = 8
 """Listings that are read ahead at the same time."""
 
 
@@ -61,7 +61,7 @@ class CachedStore:
         self._inner = inner
         self._shelf = Shelf(settings, timer)
         self._writes = Writes(self._shelf)
-        self._ahead = ReadAhead(AHEAD_THREADS)
+        self._ahead = ReadAhead(LISTINGS_AHEAD)
 
     @property
     def max_object_size(self) -> int:

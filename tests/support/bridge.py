@@ -111,8 +111,9 @@ def running_bridge(
 ) -> Iterator[Bridge]:
     """The rooms composed as app.py does, over any store, on a free port."""
     drive = drive or DriveSettings()
+    cached = CachedStore(store, cache or CacheSettings())
     namespace = Namespace(
-        CachedStore(store, cache or CacheSettings()),
+        cached,
         prefix=prefix,
         max_file_size=drive.max_file_size,
         quota=drive.quota,
@@ -131,3 +132,4 @@ def running_bridge(
         server.stop()
         thread.join()
         namespace.close()
+        cached.close()
