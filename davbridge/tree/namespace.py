@@ -15,13 +15,10 @@ Invariants:
 import time
 from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
-from typing import NamedTuple
 
 from davbridge.errors import (
     AlreadyExistsError,
     IsACollectionError,
-    OutOfSpaceError,
-    TooLargeError,
 )
 from davbridge.paths import ResourcePath, key_of, prefix_of, require_key_length
 from davbridge.store.base import (
@@ -35,16 +32,17 @@ from davbridge.store.base import (
     ObjectWriter,
 )
 from davbridge.store.clock import Clock, utc_now
+from davbridge.tree.belongings import Belongings
 from davbridge.tree.bulk import Metadata, metadata_of
-from davbridge.tree.facts import Facts, Properties, facts_of, with_facts, without_facts
+from davbridge.tree.facts import Facts, Properties, without_facts
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.markers import MARKER, DirectoryVerdicts
 from davbridge.tree.members import Members
 from davbridge.tree.operations import Operations
 from davbridge.tree.parents import Parents
-from davbridge.tree.properties import Sidecars
 from davbridge.tree.resource import Failure, Resource, with_told
 from davbridge.tree.sidecar import MemberProperties
+from davbridge.tree.space import AccountInfo, Space
 from davbridge.tree.usage import Usage
 from davbridge.tree.view import View
 from davbridge.tree.writer import BoundedWriter
@@ -52,14 +50,6 @@ from davbridge.tree.writer import BoundedWriter
 LANES = 32
 """Requests that copies and deletions may have under way at once: with 20 ms each, 1,600 a second,
 which is more than a bridge can ask."""
-
-
-class AccountInfo(NamedTuple):
-    """The seed's ``account_info``, as facts. Bytes; None where unknown, or unlimited."""
-
-    used: int | None
-    quota: int | None
-    available: int | None
 
 
 class Namespace:
@@ -76,18 +66,18 @@ class Namespace:
         timer: Callable[[], float] = time.monotonic,
         now: Clock = utc_now,
     ) -> None:
-        self.quota = quota
-        self.max_file_size = min(store.max_object_size, max_file_size or store.max_object_size)
         self._store = store
         self._prefix = prefix
         self._verdicts = DirectoryVerdicts(store, now)
         self._view = View(store, prefix, self._verdicts)
         self._parents = Parents(store, self._view)
-        self._sidecars = Sidecars(store)
+        self._belongings = Belongings(store, prefix)
         self._usage = Usage(store, prefix, timer)
+        largest = store.max_object_size
+        self._space = Space(self._usage, quota, min(largest, max_file_size or largest))
         self._lanes = Lanes(lanes)
         self._operations = Operations(
-            store, self._view, self._verdicts, self._parents, self._sidecars, self._lanes
+            store, self._view, self._verdicts, self._parents, self._belongings, self._lanes
         )
 
     def close(self) -> None:
@@ -99,11 +89,11 @@ class Namespace:
     def find(self, path: ResourcePath) -> Resource | None:
         """What is at ``path``, in the bucket's own spelling; None where nothing is."""
         found = self._view.find(path)
-        return self._told(found) if found else None
+        return self._belongings.told(found) if found else None
 
     def lookup(self, path: ResourcePath) -> Resource:
         """What is at ``path``. Raises NotFoundError."""
-        return self._told(self._view.lookup(path))
+        return self._belongings.told(self._view.lookup(path))
 
     def members(self, collection: Resource | ResourcePath) -> Iterator[Resource]:
         """The members of a collection, each page as soon as it is there.
@@ -112,13 +102,13 @@ class Namespace:
         """
         path = collection.path if isinstance(collection, Resource) else collection
         members = self._view.members(path)
-        told = self._sidecars.read(prefix_of(self._prefix, self._view.spelled(path)))
+        told = self._belongings.of_members(self._view.spelled(path))
         return (with_told(each, told.get(each.name, {})) for each in members) if told else members
 
     def listed(self, collection: ResourcePath) -> Members:
         """The same, for who has many to deal with. Raises as `members`."""
         path, pages = self._view.pages(collection)
-        return Members(path, self._sidecars.read(prefix_of(self._prefix, path)), pages)
+        return Members(path, self._belongings.of_members(path), pages)
 
     def bulk_metadata(self, path: ResourcePath) -> dict[str, Metadata]:
         """The metadata of all members of a directory by their paths (``/a/b``), in one listing.
@@ -157,9 +147,8 @@ class Namespace:
         if existing is not None and existing.is_collection:
             raise IsACollectionError(f"a collection is at {path}")
         old_size = existing.size if existing else 0
-        if length is not None and length > self.max_file_size:
-            raise TooLargeError(f"over {self.max_file_size} bytes")
-        available = self._require_room((length or 0) - old_size)
+        self._space.require_file_size(length or 0)
+        available = self._space.require((length or 0) - old_size)
         if existing is None:
             self._prepare_new(path)
         inner = self._store.open_writer(
@@ -169,10 +158,10 @@ class Namespace:
         room = None if available is None else available + old_size
 
         def committed(row: ObjectRow) -> None:
-            self._usage.add(row.size - old_size)
+            self._space.take(row.size - old_size)
 
         turn = self._operations.writing(path)
-        return BoundedWriter(inner, self.max_file_size, room, committed, turn)
+        return BoundedWriter(inner, self._space.max_file_size, room, committed, turn)
 
     def make_collection(self, path: ResourcePath) -> None:
         """Writes the directory marker.
@@ -194,7 +183,7 @@ class Namespace:
         Raises NotFoundError, and InvalidNameError for the root.
         """
         outcome = self._operations.delete(path)
-        self._usage.add(outcome.added_bytes)
+        self._space.take(outcome.added_bytes)
         return outcome.failures
 
     def copy(
@@ -206,26 +195,24 @@ class Namespace:
         InvalidNameError (into itself, or over what holds it) and OutOfSpaceError.
         """
         outcome = self._operations.copy(
-            source, target, recursive=recursive, require_room=self._require_room
+            source, target, recursive=recursive, require_room=self._space.require
         )
-        self._usage.add(outcome.added_bytes)
+        self._space.take(outcome.added_bytes)
         return outcome.failures
 
     def move(self, source: ResourcePath, target: ResourcePath) -> list[Failure]:
         """Moves a resource over whatever is at ``target``. Raises as `copy`."""
         outcome = self._operations.move(source, target)
-        self._usage.add(outcome.added_bytes)
+        self._space.take(outcome.added_bytes)
         return outcome.failures
 
     def properties(self, path: ResourcePath) -> Properties:
         """The dead properties of the resource at ``path``."""
-        path = self._view.spelled(path)
-        return without_facts(self._sidecars.read(self._parents.prefix(path)).get(_name(path), {}))
+        return without_facts(self._belongings.of(self._view.spelled(path)))
 
     def member_properties(self, collection: ResourcePath) -> MemberProperties:
         """The dead properties of all members of a collection that have any, by name."""
-        prefix = prefix_of(self._prefix, self._view.spelled(collection))
-        members = self._sidecars.read(prefix).items()
+        members = self._belongings.of_members(self._view.spelled(collection)).items()
         return {name: without_facts(properties) for name, properties in members if name}
 
     def update_properties(
@@ -240,69 +227,45 @@ class Namespace:
 
         Raises NotFoundError and OutOfSpaceError.
         """
-        resource = self._view.lookup(path)
-        path, row = resource.path, resource.row
-
-        def change(old: Properties) -> Properties:
-            new = {name: text for name, text in {**old, **changes}.items() if text is not None}
-            if modified is None or row is None:
-                return new
-            facts = facts_of(old, row.etag) or Facts(row.etag)
-            return with_facts(new, facts._replace(modified=modified))
-
-        self._sidecars.update(self._parents.prefix(path), _name(path), change)
+        self._belongings.update(self._view.lookup(path), changes, modified)
 
     def tell(self, path: ResourcePath, facts: Facts) -> None:
-        """Keeps what a client told of the version that it has just written at ``path``; where it
-        told nothing, forgets what was told of an equal one. Raises OutOfSpaceError."""
-        path = self._view.spelled(path)
+        """Keeps what a client told of the version that it has just written at ``path``.
 
-        def change(old: Properties) -> Properties:
-            if facts.modified is not None or facts.checksums:
-                return with_facts(old, facts)
-            return without_facts(old) if facts_of(old, facts.etag) else old
+        Raises OutOfSpaceError.
+        """
+        self._belongings.tell(self._view.spelled(path), facts)
 
-        self._sidecars.update(self._parents.prefix(path), _name(path), change)
+    @property
+    def quota(self) -> int | None:
+        """Bytes that the mount may hold; None: as many as the store takes."""
+        return self._space.quota
+
+    @property
+    def max_file_size(self) -> int:
+        """Bytes."""
+        return self._space.max_file_size
 
     def used_bytes(self) -> int | None:
         """What the mount holds, as last counted; None before the first count. Never waits."""
-        return self._usage.used_bytes()
+        return self._space.used()
 
     def available_bytes(self) -> int | None:
         """What the quota has left; None without one, or while the used bytes are unknown."""
-        if self.quota is None or (used := self.used_bytes()) is None:
-            return None
-        return max(0, self.quota - used)
+        return self._space.available()
 
     def account_info(self) -> AccountInfo:
         """Used, quota and available bytes."""
-        return AccountInfo(self.used_bytes(), self.quota, self.available_bytes())
+        return self._space.account()
 
     def _prepare_new(self, path: ResourcePath) -> None:
         """What a resource that isn't there yet needs: a parent, and no one else's properties."""
         self._parents.require(path)
         self._parents.settle(path)
-        self._sidecars.put(self._parents.prefix(path), _name(path), {})
-
-    def _told(self, resource: Resource) -> Resource:
-        if resource.row is None:
-            return resource
-        told = self._sidecars.read(self._parents.prefix(resource.path))
-        return with_told(resource, told.get(resource.name, {}))
-
-    def _require_room(self, added: int) -> int | None:
-        """The bytes that the quota has left, None without limit. Raises OutOfSpaceError."""
-        available = self.available_bytes()
-        if available is not None and added > available:
-            raise OutOfSpaceError(f"the quota of {self.quota} bytes has no room for it")
-        return available
+        self._belongings.clear(path)
 
 
 def _row_of(resource: Resource) -> ObjectRow:
     if resource.row is None:
         raise IsACollectionError(f"a collection is at {resource.path}")
     return resource.row
-
-
-def _name(path: ResourcePath) -> str:
-    return path[-1] if path else ""

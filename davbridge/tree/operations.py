@@ -13,36 +13,29 @@ Invariants:
 - A file over a collection, or the reverse, deletes the target first, since stores that keep
   folders can't hold both. In all other overwrites nothing of the target goes before the copies
   are verified.
-- A stop between leaves at most a properties' entry for a name that is gone, and who makes that
-  name anew removes it.
 - Operations on the same trees take turns, and look things up when theirs has come.
 - One object's failure is raised; failures of a tree's members are returned.
 """
 
-import logging
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import AbstractContextManager
-from functools import partial
 from typing import NamedTuple
 
 from davbridge.errors import InvalidNameError, StoreError
-from davbridge.paths import DELIMITER, ResourcePath, key_of, path_of, prefix_of
-from davbridge.store.base import ObjectRow, ObjectStore
+from davbridge.paths import ResourcePath, prefix_of
+from davbridge.store.base import ObjectStore
+from davbridge.tree.belongings import Belongings
 from davbridge.tree.copies import Copied, Copies
-from davbridge.tree.facts import Properties, rebound
+from davbridge.tree.facts import Properties
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.parents import Parents
 from davbridge.tree.plan import Keys, Plan, left_behind
-from davbridge.tree.properties import Sidecars
 from davbridge.tree.removals import Removals
 from davbridge.tree.resource import Failure, Resource
 from davbridge.tree.route import Route, Routes
-from davbridge.tree.sidecar import MemberProperties, is_sidecar
 from davbridge.tree.turns import Turns
 from davbridge.tree.view import View
-
-_log = logging.getLogger(__name__)
 
 RequireRoom = Callable[[int], object]
 """Raises OutOfSpaceError where so many bytes more don't fit."""
@@ -64,13 +57,12 @@ class Operations:
         view: View,
         verdicts: DirectoryVerdicts,
         parents: Parents,
-        sidecars: Sidecars,
+        belongings: Belongings,
         lanes: Lanes,
     ) -> None:
-        self._store = store
         self._view = view
         self._parents = parents
-        self._sidecars = sidecars
+        self._belongings = belongings
         self._routes = Routes(store, view, verdicts, parents, lanes)
         self._copies = Copies(store, view.prefix, lanes)
         self._removals = Removals(store, view.prefix, lanes)
@@ -106,7 +98,7 @@ class Operations:
         path = resource.path
         if not path:
             raise InvalidNameError("the root can't be deleted")
-        has_properties = bool(self._properties(path))
+        has_belongings = bool(self._belongings.of(path))
         with self._parents.leave(path):
             keys = self._routes.keys(resource)
             self._parents.keep(path)
@@ -115,8 +107,8 @@ class Operations:
         _raise_for_one(resource, failures)
         if failures:
             return Outcome(failures)
-        if has_properties:
-            self._forget_properties(path)
+        if has_belongings:
+            self._belongings.forget(path)
         return Outcome([], -sum(row.size for row in (*keys.own, *keys.beside)))
 
     def _copy(
@@ -131,7 +123,7 @@ class Operations:
         if blocked := route.obstacles(self._view.prefix, is_move=False):
             return Outcome(blocked)
         require_room(route.plan.added_bytes)
-        properties = self._properties(route.source.path)
+        properties = self._belongings.of(route.source.path)
         if failures := self._make_copies(route, properties).failures:
             _raise_for_one(route.source, failures)
             return Outcome(failures)
@@ -142,7 +134,7 @@ class Operations:
         if blocked := route.obstacles(self._view.prefix, is_move=True):
             return Outcome(blocked)
         plan, origin = route.plan, route.source
-        properties = self._properties(origin.path)
+        properties = self._belongings.of(origin.path)
         copied = self._make_copies(route, properties)
         if copied.failures:
             self._removals.undo(plan, copied.created)
@@ -156,7 +148,7 @@ class Operations:
         if left:
             return Outcome(failures + left, plan.added_bytes)
         if properties:
-            self._forget_properties(origin.path)
+            self._belongings.forget(origin.path)
         shadow = left_behind(self._view.prefix, Keys((), shadow=route.source_keys.shadow))
         removed = sum(row.size for row in plan.leaving)
         return Outcome(failures + shadow, plan.added_bytes - removed)
@@ -170,50 +162,14 @@ class Operations:
         copied = self._copies.make(plan, tree=route.target_tree)
         failures = (
             copied.failures
-            or self._rebind_inside(plan, copied.renewed)
-            or self._give_properties(route.target, properties, route.source.row)
+            or self._belongings.rebind_inside(plan, copied.renewed)
+            or self._belongings.give(route.target, properties, route.source.row)
         )
         return copied._replace(failures=failures)
 
     def _drop_extras(self, plan: Plan) -> list[Failure]:
         """Deletes the members of the target that the source hasn't."""
         return self._removals.clear(plan, plan.extras)
-
-    def _properties(self, path: ResourcePath) -> Properties:
-        return self._sidecars.read(self._parents.prefix(path)).get(path[-1], {})
-
-    def _give_properties(
-        self, target: ResourcePath, properties: Properties, source: ObjectRow | None
-    ) -> list[Failure]:
-        try:
-            if source is not None:
-                properties = self._rebound(properties, source, target)
-        except StoreError as error:
-            return [Failure(target, error)]
-        return self._write_properties(target, properties)
-
-    def _rebind_inside(self, plan: Plan, renewed: Mapping[str, str]) -> list[Failure]:
-        """The same as `_rebound` for the sidecars that were copied along in a tree."""
-        sidecars = [copy.target for copy in plan.copies if is_sidecar(copy.target)]
-        new_etags = {
-            copy.target: (copy.source.etag, renewed[copy.target])
-            for copy in plan.copies
-            if copy.target in renewed
-        }
-        try:
-            for prefix in {key[: key.rfind(DELIMITER) + 1] for key in sidecars}:
-                self._sidecars.update_members(prefix, partial(_rebound_members, prefix, new_etags))
-        except StoreError as error:
-            return [Failure(path_of(self._view.prefix, plan.target_prefix) or (), error)]
-        return []
-
-    def _rebound(
-        self, properties: Properties, source: ObjectRow, target: ResourcePath
-    ) -> Properties:
-        """What was told of the source's version is told of the copy, whose ETag differs where a
-        store copies in parts what was uploaded in parts."""
-        copied = self._store.lookup(key_of(self._view.prefix, target)).row
-        return rebound(properties, source.etag, copied.etag) if copied else properties
 
     def _leave_parent(self, path: ResourcePath) -> list[Failure]:
         """Marks the parent where it needs that; else the source stays, as well as its copy."""
@@ -222,28 +178,6 @@ class Operations:
         except StoreError as error:
             return [Failure(path, error)]
         return []
-
-    def _write_properties(self, path: ResourcePath, properties: Properties) -> list[Failure]:
-        try:
-            self._sidecars.put(self._parents.prefix(path), path[-1], properties)
-        except StoreError as error:
-            return [Failure(path, error)]
-        return []
-
-    def _forget_properties(self, path: ResourcePath) -> None:
-        if self._write_properties(path, {}):
-            _log.warning("the properties of %r are left, though it is gone", "/".join(path))
-
-
-def _rebound_members(
-    prefix: str, new_etags: Mapping[str, tuple[str, str]], members: MemberProperties
-) -> MemberProperties:
-    return {
-        name: rebound(properties, *new_etags[prefix + name])
-        if prefix + name in new_etags
-        else properties
-        for name, properties in members.items()
-    }
 
 
 def _raise_for_one(resource: Resource, failures: list[Failure]) -> None:

@@ -10,7 +10,7 @@ import pytest
 from davbridge.errors import OutOfSpaceError, UnavailableError
 from davbridge.paths import parse
 from davbridge.store.base import Attributes
-from davbridge.tree.namespace import AccountInfo
+from davbridge.tree.space import AccountInfo
 from davbridge.tree.usage import RECOUNT_AFTER, RETRY_AFTER
 from tests.tree.conftest import Drive
 

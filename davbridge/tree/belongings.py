@@ -1,0 +1,141 @@
+"""What belongs to a resource and isn't its bytes: dead properties, and what clients told of it.
+
+Owns where they are kept, and that they go along with their resource. Must not know sidecars'
+format, nor when a resource goes where.
+
+Invariants:
+- Clients never see facts among the properties, nor those of another version.
+- What is told of a version is told of its copy as well, whose ETag may be another.
+- A stop between two writes leaves at most an entry for a name that is gone, and who makes that
+  name anew removes it.
+"""
+
+import logging
+from collections.abc import Mapping
+from datetime import datetime
+from functools import partial
+
+from davbridge.errors import StoreError
+from davbridge.paths import DELIMITER, ResourcePath, key_of, path_of, prefix_of
+from davbridge.store.base import ObjectRow, ObjectStore
+from davbridge.tree.facts import (
+    Facts,
+    Properties,
+    facts_of,
+    rebound,
+    with_facts,
+    without_facts,
+)
+from davbridge.tree.plan import Plan
+from davbridge.tree.properties import Sidecars
+from davbridge.tree.resource import Failure, Resource, with_told
+from davbridge.tree.sidecar import MemberProperties, is_sidecar
+
+_log = logging.getLogger(__name__)
+
+
+class Belongings:
+    """Of the resources below one prefix of a store; paths are in the bucket's spelling."""
+
+    def __init__(self, store: ObjectStore, mount: str) -> None:
+        self._store = store
+        self._mount = mount
+        self._sidecars = Sidecars(store)
+
+    def of(self, path: ResourcePath) -> Properties:
+        """The resource's, facts included."""
+        return self._sidecars.read(self._home(path)).get(_name(path), {})
+
+    def of_members(self, collection: ResourcePath) -> MemberProperties:
+        """Those of all members of a collection that have any, by name; facts included."""
+        return self._sidecars.read(prefix_of(self._mount, collection))
+
+    def told(self, resource: Resource) -> Resource:
+        """The resource with what clients told of its version."""
+        return with_told(resource, self.of(resource.path)) if resource.row else resource
+
+    def update(
+        self, resource: Resource, changes: Mapping[str, str | None], modified: datetime | None
+    ) -> None:
+        """Sets, or where the value is None removes, properties; and the time of an object's
+        present version. All or none. Raises OutOfSpaceError."""
+        row = resource.row
+
+        def change(old: Properties) -> Properties:
+            new = {name: text for name, text in {**old, **changes}.items() if text is not None}
+            if modified is None or row is None:
+                return new
+            facts = facts_of(old, row.etag) or Facts(row.etag)
+            return with_facts(new, facts._replace(modified=modified))
+
+        self._sidecars.update(self._home(resource.path), _name(resource.path), change)
+
+    def tell(self, path: ResourcePath, facts: Facts) -> None:
+        """Keeps what a client told of the version that it has just written; where it told
+        nothing, forgets what was told of an equal one. Raises OutOfSpaceError."""
+
+        def change(old: Properties) -> Properties:
+            if facts.modified is not None or facts.checksums:
+                return with_facts(old, facts)
+            return without_facts(old) if facts_of(old, facts.etag) else old
+
+        self._sidecars.update(self._home(path), _name(path), change)
+
+    def clear(self, path: ResourcePath) -> None:
+        """Before a resource is made: none of one that went are its own."""
+        self._sidecars.put(self._home(path), _name(path), {})
+
+    def give(
+        self, target: ResourcePath, properties: Properties, source: ObjectRow | None
+    ) -> list[Failure]:
+        """Gives a copy what its source has; ``source`` is the object that was copied, if any."""
+        try:
+            copied = source and self._store.lookup(key_of(self._mount, target)).row
+            if source and copied:
+                properties = rebound(properties, source.etag, copied.etag)
+            self._sidecars.put(self._home(target), _name(target), properties)
+        except StoreError as error:
+            return [Failure(target, error)]
+        return []
+
+    def rebind_inside(self, plan: Plan, renewed: Mapping[str, str]) -> list[Failure]:
+        """In a tree, sidecars are copied along: they name the ETags of the sources, where copies
+        have those in ``renewed``."""
+        new_etags = {
+            copy.target: (copy.source.etag, renewed[copy.target])
+            for copy in plan.copies
+            if copy.target in renewed
+        }
+        sidecars = [copy.target for copy in plan.copies if is_sidecar(copy.target)]
+        try:
+            for prefix in {key[: key.rfind(DELIMITER) + 1] for key in sidecars}:
+                self._sidecars.update_members(prefix, partial(_rebound_members, prefix, new_etags))
+        except StoreError as error:
+            return [Failure(path_of(self._mount, plan.target_prefix) or (), error)]
+        return []
+
+    def forget(self, path: ResourcePath) -> None:
+        """After a resource has gone. Never raises a StoreError: the name's next owner clears."""
+        try:
+            self.clear(path)
+        except StoreError as error:
+            _log.warning("the properties of %r are left, though it is gone: %s", path, error)
+
+    def _home(self, path: ResourcePath) -> str:
+        """The prefix of the collection whose sidecar has the resource's entry."""
+        return prefix_of(self._mount, path[:-1])
+
+
+def _rebound_members(
+    prefix: str, new_etags: Mapping[str, tuple[str, str]], members: MemberProperties
+) -> MemberProperties:
+    return {
+        name: rebound(properties, *new_etags[prefix + name])
+        if prefix + name in new_etags
+        else properties
+        for name, properties in members.items()
+    }
+
+
+def _name(path: ResourcePath) -> str:
+    return path[-1] if path else ""
