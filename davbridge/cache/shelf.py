@@ -86,14 +86,10 @@ class Shelf:
         self._put(question, answer)
 
     def keep_collection(self, prefix: str, entry: Collection) -> None:
-        """Keeps an entry, or takes note that it has grown; one over the bounds loses its notes,
-        or is dropped."""
-        question = Question("collection", prefix)
-        if self._put(question, entry):
-            return
-        if not isinstance(entry, Large):
+        """Keeps an entry, or takes note that it has grown; one over the bounds is dropped."""
+        if not isinstance(entry, Large) and not self._has_room_for_notes(entry):
             _listing_of(entry).clear_notes()
-        if not self._put(question, entry):
+        if not self._put(Question("collection", prefix), entry):
             self.drop_collection(prefix, entry)
 
     def keeper(self, prefix: str) -> Keeper:
@@ -113,10 +109,14 @@ class Shelf:
         if entry is None or isinstance(entry, Large):
             return
         listing = _listing_of(entry)
-        growth = notes.growth(kind, nbytes) * self._max_entries
-        if listing.holds(notes) and self._charge(entry) + growth <= self._entries.maxsize:
+        if listing.holds(notes) and self._has_room_for_notes(entry, notes.growth(kind, nbytes)):
             listing.note(notes, kind, value, nbytes)
             self._put(Question("collection", prefix), entry)
+
+    def _has_room_for_notes(self, entry: Entry, growth: int = 0) -> bool:
+        """A listing has notes only while both take no more than half of the bounds: they must not
+        be what it is dropped for."""
+        return (self._charge(entry) + growth * self._max_entries) * 2 <= self._entries.maxsize
 
     def drop(self, question: Question) -> None:
         """Forgets what was said about a key, and what is about to be said."""

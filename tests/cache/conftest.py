@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 import pytest
@@ -26,8 +26,10 @@ def inner() -> GatedStore:
 
 
 @pytest.fixture
-def cached(inner: GatedStore, timer: Timer) -> CachedStore:
-    return CachedStore(inner, CacheSettings(ttl=60, negative_ttl=10), timer=timer)
+def cached(inner: GatedStore, timer: Timer) -> Iterator[CachedStore]:
+    cached = CachedStore(inner, CacheSettings(ttl=60, negative_ttl=10), timer=timer)
+    yield cached
+    cached.close()
 
 
 @pytest.fixture

@@ -178,6 +178,7 @@ class CacheMachine(RuleBasedStateMachine):
     def teardown(self) -> None:
         self.curiosity = 1
         self.shows_what_the_inner_store_shows()
+        self.cached.close()
 
 
 LOOKS: list[tuple[Callable[[CacheMachine, str], None], str]] = [
