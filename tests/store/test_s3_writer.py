@@ -1,0 +1,216 @@
+"""Writers on little memory: what they borrow, that it comes back, and that all get on."""
+
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+import pytest
+
+from davbridge.errors import OutOfSpaceError, StoreError, TruncatedError, UnavailableError
+from davbridge.store.base import Attributes, ObjectWriter
+from davbridge.store.budget import SMALL_LOAN, UNIT, MemoryBudget
+from davbridge.store.s3 import S3Store
+from davbridge.store.s3_writer import FIRST_BUFFER
+from tests.store.test_contract_reading import drain
+from tests.store.test_contract_writing import LONG, write
+from tests.support.s3proxy import S3Proxy, error, once
+from tests.support.stores import MIB, SMALL_PART, fresh_bucket
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+PATIENCE = 30.0
+
+
+@contextmanager
+def store_on(client: "S3Client", name: str, budget: MemoryBudget) -> Iterator[S3Store]:
+    with (
+        fresh_bucket(client, name),
+        S3Store(client, name, part_size=SMALL_PART, budget=budget) as store,
+    ):
+        yield store
+
+
+def wait_until_returned(budget: MemoryBudget) -> None:
+    """The thread that sent a part gives its buffer back a moment after the upload has heard."""
+    deadline = time.monotonic() + PATIENCE
+    while budget.lent:
+        assert time.monotonic() < deadline, f"{budget.lent} bytes are still lent"
+        time.sleep(0.001)
+
+
+@pytest.fixture
+def budget() -> MemoryBudget:
+    return MemoryBudget(patience=PATIENCE)
+
+
+@pytest.fixture
+def frugal(
+    proxy: S3Proxy,
+    proxied_client: "S3Client",
+    moto_client: "S3Client",
+    bucket_name: str,
+    budget: MemoryBudget,
+) -> Iterator[S3Store]:
+    """A store on ``budget``, through ``proxy``."""
+    with (
+        fresh_bucket(moto_client, bucket_name),
+        S3Store(proxied_client, bucket_name, part_size=SMALL_PART, budget=budget) as store,
+    ):
+        yield store
+
+
+@pytest.mark.parametrize(
+    ("length", "written", "lent"),
+    [
+        (0, 0, 0),
+        (1000, 0, 0),
+        (1000, 1, 1000),
+        (SMALL_LOAN, SMALL_LOAN, SMALL_LOAN),
+        (SMALL_PART, SMALL_PART, UNIT),
+        (None, 1, FIRST_BUFFER),
+        (None, FIRST_BUFFER, FIRST_BUFFER),
+        (None, FIRST_BUFFER + 1, UNIT),
+    ],
+)
+def test_a_body_borrows_no_more_than_it_needs(
+    frugal: S3Store, budget: MemoryBudget, length: int | None, written: int, lent: int
+) -> None:
+    writer = frugal.open_writer("a", Attributes(), length=length)
+    writer.write(bytes(written))
+    assert budget.lent == lent
+    writer.abort()
+    assert budget.lent == 0
+
+
+def test_bytes_over_the_announced_length_borrow_nothing(
+    frugal: S3Store, budget: MemoryBudget
+) -> None:
+    writer = frugal.open_writer("a", Attributes(), length=10)
+    writer.write(LONG)
+    assert budget.lent == 10
+    with pytest.raises(TruncatedError):
+        writer.commit()
+    assert budget.lent == 0
+
+
+@pytest.mark.parametrize("length", [None, len(LONG)])
+def test_a_commit_gives_all_memory_back(
+    frugal: S3Store, budget: MemoryBudget, length: int | None
+) -> None:
+    write(frugal, "a", LONG, length=length)
+    write(frugal, "b", b"short", length=None)
+    wait_until_returned(budget)
+
+
+@pytest.mark.parametrize(
+    ("method", "part"),
+    [("POST", "uploads"), ("PUT", "partNumber=1"), ("PUT", "partNumber=3"), ("POST", "uploadId")],
+)
+def test_a_failure_gives_all_memory_back(
+    frugal: S3Store, budget: MemoryBudget, proxy: S3Proxy, method: str, part: str
+) -> None:
+    proxy.rule = once(method, part, error("QuotaExceeded", 403))
+    with pytest.raises(OutOfSpaceError):
+        write(frugal, "a", LONG)
+    wait_until_returned(budget)
+
+
+def test_an_abort_gives_all_memory_back(frugal: S3Store, budget: MemoryBudget) -> None:
+    writer = frugal.open_writer("a", Attributes(), length=2 * len(LONG))
+    writer.write(LONG)
+    writer.abort()
+    wait_until_returned(budget)
+
+
+def test_more_uploads_than_buffers_all_come_through(
+    moto_client: "S3Client", bucket_name: str
+) -> None:
+    """Half of them don't tell their length, so that each holds a small buffer while it waits."""
+    budget = MemoryBudget(small=4 * FIRST_BUFFER, large=2 * UNIT, patience=PATIENCE)
+    bodies = {str(number): bytes([number]) * len(LONG) for number in range(10)}
+
+    def upload(key: str) -> None:
+        length = len(LONG) if int(key) % 2 else None
+        write(store, key, bodies[key], length=length)
+
+    with store_on(moto_client, bucket_name, budget) as store, ThreadPoolExecutor(10) as pool:
+        assert len(list(pool.map(upload, bodies))) == len(bodies)
+        for key, body in bodies.items():
+            assert drain(store.get_object(key)) == body
+    assert budget.lent == 0
+
+
+def test_an_upload_that_finds_no_memory_fails_and_leaves_nothing(
+    moto_client: "S3Client", bucket_name: str
+) -> None:
+    budget = MemoryBudget(large=2 * UNIT, patience=0.05)
+    with store_on(moto_client, bucket_name, budget) as store:
+        hoarders = [store.open_writer(name, Attributes()) for name in ("a", "b")]
+        for hoarder in hoarders:
+            hoarder.write(LONG[:SMALL_PART])
+        with pytest.raises(UnavailableError):
+            write(store, "c", LONG)
+        write(store, "small", b"body", length=4)  # which large ones leave alone
+        for hoarder in hoarders:
+            hoarder.commit()
+        write(store, "c", LONG[:SMALL_PART])
+        assert sorted(row.key for page in store.list_objects("") for row in page.rows) == [
+            "a",
+            "b",
+            "c",
+            "small",
+        ]
+        assert store.abort_stale_uploads("") == 0
+
+
+def heap_peak(work: Callable[[], object]) -> int:
+    """The most memory that Python's own objects took meanwhile, in bytes."""
+    tracemalloc.start()
+    try:
+        work()
+        return tracemalloc.get_traced_memory()[1]
+    finally:
+        tracemalloc.stop()
+
+
+def fill(writer: ObjectWriter, block: bytes, times: int) -> None:
+    for _ in range(times):
+        writer.write(block)
+    writer.commit()
+
+
+@pytest.mark.parametrize("size", [SMALL_PART, 4 * SMALL_PART], ids=["whole", "in parts"])
+def test_a_body_is_never_copied_beside_its_buffer(
+    seaweedfs_client: "S3Client", bucket_name: str, budget: MemoryBudget, size: int
+) -> None:
+    """Buffers are pages of the system, which are not counted here; a copy of a part would be."""
+    block = bytes(MIB)
+    with store_on(seaweedfs_client, bucket_name, budget) as store:
+        store.put_object("before", b"", Attributes())
+        writer = store.open_writer("a", Attributes(), length=size)
+        assert heap_peak(lambda: fill(writer, block, size // MIB)) < MIB
+
+
+def test_a_body_is_read_block_by_block(seaweedfs_client: "S3Client", bucket_name: str) -> None:
+    block = 256 * 1024
+
+    def read() -> None:
+        with store.get_object("a") as reader:
+            while reader.read(block):
+                pass
+
+    with store_on(seaweedfs_client, bucket_name, MemoryBudget()) as store:
+        write(store, "a", LONG, length=len(LONG))
+        assert heap_peak(read) < 3 * block
+
+
+def test_no_upload_is_begun_for_what_is_refused(frugal: S3Store, proxy: S3Proxy) -> None:
+    writer = frugal.open_writer("a", Attributes(), length=len(LONG))
+    writer.write(LONG[:SMALL_PART])
+    with pytest.raises(StoreError):
+        writer.commit()
+    assert proxy.requests == []
