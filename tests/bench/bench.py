@@ -7,7 +7,7 @@ import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -18,10 +18,11 @@ from botocore.handlers import add_expect_header
 from davbridge.store.embedded import EmbeddedStore
 from tests.bench import seed
 from tests.bench.answers import WrongAnswerError
-from tests.bench.measures import Sample
-from tests.bench.proxy import CONTINUE, LatencyProxy, Seen, latency_proxy, rounds
-from tests.bench.servers import DAVBRIDGE, Peer, Place, Server, running
-from tests.bench.wire import Connection
+from tests.bench.peers import Peer, Place
+from tests.bench.proxy import LatencyProxy, latency_proxy
+from tests.bench.runs import Run, Straight
+from tests.bench.servers import running
+from tests.bench.sizes import Sizes
 from tests.support.endpoints import Endpoint
 
 if TYPE_CHECKING:
@@ -36,91 +37,11 @@ UPLOAD_PATIENCE = 180.0
 """Seconds after an answer in which S3 may still come to hold what was written."""
 
 
-@dataclass(frozen=True, slots=True)
-class Sizes:
-    """How much work the scenarios are."""
-
-    repetitions: int
-    entries: int = 10_000
-    folders: int = 50
-    files: int = 20
-    tree: int = 1_000
-    small: int = 100
-    saves: int = 20
-    stream: int = 256 << 20
-    ranges: int = 200
-    load_seconds: float = 3.0
-    listed: int = 100_000
-    uploads: int = 8
-    upload: int = 1 << 30
-    slow_share: float = 1.0
-    """The share of a work that peers are given which would take minutes for all of it."""
-
-    def share(self, whole: int, peer: Peer) -> int:
-        return whole if peer is DAVBRIDGE else max(1, round(whole * self.slow_share))
-
-
-FULL = Sizes(repetitions=3)
-QUICK = Sizes(
-    repetitions=1,
-    load_seconds=1.0,
-    listed=20_000,
-    upload=64 << 20,
-    slow_share=0.1,
-)
-
-
 class Stored(NamedTuple):
     """An object, as a listing tells of it."""
 
     size: int
     etag: str
-
-
-class Watch:
-    """What a contestant has cost since the watch was started."""
-
-    def __init__(self, proxy: LatencyProxy | None, cpu: Callable[[], float]) -> None:
-        self._proxy = proxy
-        self._cpu = cpu
-        self.seen: list[Seen] = []
-        if proxy:
-            proxy.take()
-        self._cpu_before = cpu()
-        self.started_at = time.monotonic()
-
-    def stop(self, *, note: str = "") -> Sample:
-        """The time until now is the sample's value, unless that is replaced."""
-        seconds = time.monotonic() - self.started_at
-        cpu = self._cpu() - self._cpu_before
-        self.seen = self._proxy.take() if self._proxy else []
-        requests = sum(each.method != CONTINUE for each in self.seen)
-        return Sample(seconds, note, requests or None, rounds(self.seen) or None, cpu)
-
-
-@dataclass(frozen=True)
-class Run:
-    """A server under test, and the proxy between it and the store, if there is one."""
-
-    server: Server
-    proxy: LatencyProxy | None
-
-    def connect(self) -> Connection:
-        return self.server.connect()
-
-    def watch(self) -> Watch:
-        return Watch(self.proxy, self.server.cpu_seconds)
-
-
-@dataclass(frozen=True)
-class Straight:
-    """boto3 in the server's place: the raw limit."""
-
-    client: "S3Client"
-    proxy: LatencyProxy | None
-
-    def watch(self) -> Watch:
-        return Watch(self.proxy, time.process_time)
 
 
 class Bench:

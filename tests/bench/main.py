@@ -21,13 +21,14 @@ from botocore.exceptions import BotoCoreError, ClientError
 from davbridge.errors import StoreSetupError
 from tests.bench import report
 from tests.bench.answers import WrongAnswerError
-from tests.bench.bench import FULL, QUICK, Bench, open_bench
+from tests.bench.bench import Bench, open_bench
+from tests.bench.peers import DAVBRIDGE, RCLONES, WSGIDAV, ServerError
 from tests.bench.report import LIMIT, Results
 from tests.bench.scenarios import NAMES, scenarios
 from tests.bench.scenarios.base import Measured, Scenario
-from tests.bench.servers import DAVBRIDGE, RCLONES, WSGIDAV, ServerError
+from tests.bench.sizes import FULL, QUICK
 
-ENOUGH = 20.0
+ENOUGH = 60.0
 """Seconds that a contestant may take in a scenario to be asked again."""
 
 _FAILURES = (WrongAnswerError, ServerError, OSError, BotoCoreError, ClientError)
@@ -118,7 +119,8 @@ def _about(options: argparse.Namespace) -> str:
     earlier = ", those not measured now from an earlier run" if options.others_from else ""
     size = "quick" if options.quick else "full"
     when = time.strftime("%Y-%m-%d %H:%M", time.gmtime())
-    return f"\n{when} UTC, {size}{earlier}; {platform.system()}, {os.cpu_count()} cores.\n"
+    busy = f"{os.cpu_count()} cores, load average {os.getloadavg()[1]:.1f}"
+    return f"\n{when} UTC, {size}{earlier}; {platform.system()}, {busy}.\n"
 
 
 def _options(arguments: Sequence[str]) -> argparse.Namespace:

@@ -17,6 +17,9 @@ from deploy.locked_venv import LockedVenv, SetupError, tell  # noqa: E402
 
 
 def main(arguments: list[str]) -> int:
+    if sys.platform != "linux":
+        tell("the benchmark reads what servers cost from /proc: it runs on Linux alone")
+        return 2
     environment = LockedVenv(ROOT / ".venv-tests", ROOT / "tests" / "requirements.txt")
     try:
         environment.ensure()

@@ -1,14 +1,15 @@
 """All scenarios, in the order of the table."""
 
-from tests.bench.bench import Sizes
 from tests.bench.scenarios.base import Scenario
+from tests.bench.scenarios.downloads import Download
 from tests.bench.scenarios.listings import FinderListing, Listing, Walk
 from tests.bench.scenarios.memory import HugeFolder, Idle, ManyUploads
 from tests.bench.scenarios.requests import SmallReads, Stats
 from tests.bench.scenarios.saves import Saves
 from tests.bench.scenarios.small import SmallFiles
-from tests.bench.scenarios.streams import Download, UploadOne
 from tests.bench.scenarios.trees import Trees
+from tests.bench.scenarios.uploads import Upload
+from tests.bench.sizes import Sizes
 
 NAMES = (
     "listing",
@@ -36,7 +37,7 @@ def scenarios(sizes: Sizes) -> tuple[Scenario, ...]:
         SmallFiles(sizes.small),
         Saves(sizes.saves),
         Download(sizes.stream, sizes.ranges),
-        UploadOne(sizes.stream),
+        Upload(sizes.stream),
         Stats(),
         SmallReads(),
         Idle(),

@@ -1,17 +1,20 @@
 """What a scenario is, and what scenarios share."""
 
+import random
 from collections.abc import Iterator, Mapping
 from typing import Protocol
 
 from tests.bench import seed
 from tests.bench.bench import Bench, Stored
 from tests.bench.measures import Row, Sample
-from tests.bench.servers import Peer
+from tests.bench.peers import Peer
 
 Measured = Iterator[tuple[str, Sample]]
 """Samples by the keys of their rows. What was measured before an error counts."""
 
-KIB = 1024
+KIB = 1 << 10
+MIB = 1 << 20
+MB = 1e6
 
 ALL_PROPERTIES = {"Depth": "1"}
 """A PROPFIND without a body, as Explorer's: every property."""
@@ -71,3 +74,14 @@ def files(count: int, size: int = KIB) -> dict[str, int]:
 def as_stored(sizes: Mapping[str, int]) -> dict[str, Stored]:
     """What a listing has to say of objects that `Bench.fill` has put."""
     return {name: Stored(size, seed.etag(name, size)) for name, size in sizes.items()}
+
+
+def rated(sample: Sample, done: float) -> Sample:
+    """A time as a rate: so much was done in it."""
+    return sample._replace(value=done / sample.value)
+
+
+def noise(size: int) -> bytes:
+    """The same bytes each time, no MiB of them like another."""
+    source = random.Random(1)
+    return b"".join(source.randbytes(MIB) for _ in range(size // MIB))

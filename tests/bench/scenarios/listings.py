@@ -3,15 +3,16 @@
 from urllib.parse import quote
 
 from tests.bench.answers import expect_listing
-from tests.bench.bench import BUCKET, Bench, Run, Straight
+from tests.bench.bench import BUCKET, Bench
 from tests.bench.measures import AtMost, InARow, Row, Sample, TimesBetter, Unit
+from tests.bench.peers import DAVBRIDGE, HELLO, RCLONE_TUNED, RCLONES, Peer
 from tests.bench.proxy import Seen, rounds
+from tests.bench.runs import Run, Straight
 from tests.bench.scenarios.base import ALL_PROPERTIES, Measured, files, scaled
-from tests.bench.servers import DAVBRIDGE, HELLO, RCLONE_TUNED, RCLONES, Peer
 from tests.bench.wire import Answer, Connection
 from tests.replay.agents import EXPLORER, FINDER, FINDER_STAT
 
-AGAIN = 5
+AGAIN = 3
 
 
 class Listing:

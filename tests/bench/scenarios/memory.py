@@ -6,12 +6,12 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 from tests.bench.answers import WrongAnswerError, expect_listing, expect_status
-from tests.bench.bench import BUCKET, Bench, Run
+from tests.bench.bench import BUCKET, Bench
 from tests.bench.measures import AtMost, Row, Sample, Unit
-from tests.bench.scenarios.base import ALL_PROPERTIES, Measured, files
-from tests.bench.servers import DAVBRIDGE, RCLONE_OFF, RCLONE_TUNED, Peer
+from tests.bench.peers import DAVBRIDGE, RCLONE_OFF, RCLONE_TUNED, Peer
+from tests.bench.runs import Run
+from tests.bench.scenarios.base import ALL_PROPERTIES, MB, MIB, Measured, files, rated
 
-MIB = 1 << 20
 SETTLED = 2.0
 """Seconds after which a server has nothing more to do for a start."""
 
@@ -109,7 +109,7 @@ class ManyUploads:
             bench.remove(folder)
         yield "uploads", Sample(peak)
         whole = self._count * self._blocks * len(_BLOCK)
-        yield "uploads-rate", sample._replace(value=whole / sample.value / 1e6)
+        yield "uploads-rate", rated(sample, whole / MB)
 
     def _put(self, run: Run, target: str) -> None:
         with run.connect() as connection:

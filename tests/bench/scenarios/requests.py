@@ -4,11 +4,10 @@ from urllib.parse import quote, urlsplit
 
 from tests.bench import load, seed
 from tests.bench.answers import WrongAnswerError, expect_bytes, expect_status, members
-from tests.bench.bench import BUCKET, Bench, Run
+from tests.bench.bench import BUCKET, Bench
 from tests.bench.load import LoadError
 from tests.bench.measures import Row, Sample, TimesBetter, Unit
-from tests.bench.scenarios.base import KIB, Measured, files
-from tests.bench.servers import (
+from tests.bench.peers import (
     DAVBRIDGE,
     HELLO,
     HELLO_PINNED,
@@ -17,6 +16,8 @@ from tests.bench.servers import (
     WSGIDAV,
     Peer,
 )
+from tests.bench.runs import Run
+from tests.bench.scenarios.base import KIB, Measured, files
 from tests.bench.wire import request
 from tests.replay.agents import FINDER, FINDER_STAT, XML_TEXT
 

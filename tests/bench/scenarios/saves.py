@@ -10,8 +10,8 @@ from tests.bench import seed
 from tests.bench.answers import WrongAnswerError, expect_status
 from tests.bench.bench import BUCKET, Bench
 from tests.bench.measures import Row, Sample, TimesBetter, Unit
+from tests.bench.peers import DAVBRIDGE, RCLONES, Peer
 from tests.bench.scenarios.base import KIB, Measured, as_stored, files, late
-from tests.bench.servers import DAVBRIDGE, RCLONES, Peer
 from tests.bench.wire import Answer, Connection, Headers
 from tests.replay.agents import (
     EXPLORER,

@@ -7,8 +7,8 @@ from tests.bench import seed
 from tests.bench.answers import expect_bytes, expect_status
 from tests.bench.bench import BUCKET, Bench
 from tests.bench.measures import InARow, Row, Sample, TimesBetter, Unit
+from tests.bench.peers import DAVBRIDGE, RCLONES, Peer
 from tests.bench.scenarios.base import KIB, Measured, as_stored, files, late
-from tests.bench.servers import DAVBRIDGE, RCLONES, Peer
 
 
 class SmallFiles:

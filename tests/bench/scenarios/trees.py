@@ -6,10 +6,11 @@ from concurrent.futures import Executor, ThreadPoolExecutor
 from typing import TYPE_CHECKING, NamedTuple
 
 from tests.bench.answers import expect_status
-from tests.bench.bench import BUCKET, Bench, Stored, Straight
+from tests.bench.bench import BUCKET, Bench, Stored
 from tests.bench.measures import Row, Sample, TimesBetter, Unit
+from tests.bench.peers import DAVBRIDGE, RCLONES, Peer
+from tests.bench.runs import Straight
 from tests.bench.scenarios.base import Measured, as_stored, files, late, scaled
-from tests.bench.servers import DAVBRIDGE, RCLONES, Peer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
