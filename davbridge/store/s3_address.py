@@ -93,18 +93,24 @@ class _Learner:
 
     def _sign(
         self,
+        request: Any,
         signing_name: str,
         region_name: str,
         signature_version: str,
         request_signer: RequestSigner,
         **_: Any,
     ) -> None:
-        if signing_name != "s3" or signature_version != "s3v4":
+        # What the rules for this bucket say comes before what the client was built with.
+        rules = request.context.get("signing", {})
+        self.scope = Scope(
+            rules.get("region", region_name), rules.get("signing_name", signing_name)
+        )
+        self.signer = request_signer
+        if self.scope.service != "s3" or signature_version != "s3v4":
             raise StoreSetupError(
                 f"bucket {self._bucket!r} is of a kind that davbridge can't use: "
                 "choose a general purpose bucket"
             )
-        self.scope, self.signer = Scope(region_name, signing_name), request_signer
 
     def _send(self, request: Any, **_: Any) -> AWSResponse:
         self.url = request.url

@@ -7,8 +7,6 @@ Invariants: nothing is sent but S3 requests, and what the credential chain needs
 for many threads and holds a connection for each of them.
 """
 
-import base64
-import hashlib
 from dataclasses import replace
 from datetime import datetime
 from typing import TYPE_CHECKING, Any
@@ -77,12 +75,6 @@ def fast_timestamp(value: str) -> datetime:
     return parsed
 
 
-def add_content_md5(params: dict[str, Any], **_: Any) -> None:
-    """For stores older than the checksum headers that botocore sends in its place."""
-    digest = hashlib.md5(params["body"], usedforsecurity=False).digest()
-    params["headers"]["Content-MD5"] = base64.b64encode(digest).decode()
-
-
 def wait_longer(context: dict[str, Any], **_: Any) -> None:
     """Gives this one request more time than the client's read timeout."""
     context["read_timeout"] = LONG_WORK_TIMEOUT
@@ -107,7 +99,6 @@ def _build(settings: S3Settings, pool_size: int) -> "S3Client":
     events: Any = client.meta.events
     # It costs a round trip per PUT, for bodies that are at hand and small.
     events.unregister("before-call.s3", add_expect_header)
-    events.register_last("before-call.s3.DeleteObjects", add_content_md5)
     for operation in LONG_WORK:
         events.register(f"before-call.s3.{operation}", wait_longer)
     ca_bundle = core.get_config_variable("ca_bundle")

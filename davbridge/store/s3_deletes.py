@@ -6,19 +6,28 @@ Invariants: an absent key counts as deleted; every key that isn't deleted is tol
 batch's answer is a 200.
 """
 
+import base64
+import hashlib
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
+from xml.sax.saxutils import escape
+
+from botocore.parsers import ResponseParserError
 
 from davbridge.errors import NotFoundError, StoreError
 from davbridge.paths import MAX_KEY_BYTES
 from davbridge.store.base import DeleteFailure
 from davbridge.store.limits import require_key
 from davbridge.store.s3_answers import Bucket
+from davbridge.store.s3_checksums import checksum_headers
 from davbridge.store.s3_errors import kind_of, translated
 from davbridge.store.s3_wire import Request
+from davbridge.store.s3_xml import name_of, parsed, texts_of
 
 BATCH_SIZE = 1000
+
+NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 §2.2 can't hold. One such key makes a whole DeleteObjects malformed."""
@@ -57,17 +66,33 @@ def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
 def _delete_batch(bucket: Bucket, batch: list[str]) -> list[DeleteFailure]:
     try:
         with translated(batch[0]):
-            answer = bucket.client.delete_objects(
-                Bucket=bucket.name,
-                Delete={"Objects": [{"Key": key} for key in batch], "Quiet": True},
-            )
+            result = parsed(bucket.wire.send(_batch_request(bucket, batch)).content)
+            if name_of(result) != "DeleteResult":
+                raise ResponseParserError(f"the answer tells of no deletion: {name_of(result)}")
     except StoreError as error:
         return [DeleteFailure(key, error) for key in batch]
+    errors = [texts_of(child) for child in result if name_of(child) == "Error"]
     return [
         failure
-        for entry in answer.get("Errors", ())
-        if (failure := _failure(entry.get("Key", ""), entry.get("Code", ""), entry.get("Message")))
+        for told in errors
+        if (failure := _failure(told.get("Key", ""), told.get("Code", ""), told.get("Message")))
     ]
+
+
+def _batch_request(bucket: Bucket, batch: list[str]) -> Request:
+    objects = "".join([f"<Object><Key>{_escaped(key)}</Key></Object>" for key in batch])
+    body = f'<Delete xmlns="{NAMESPACE}"><Quiet>true</Quiet>{objects}</Delete>'.encode()
+    digest = hashlib.md5(body, usedforsecurity=False).digest()
+    headers = {"content-md5": base64.b64encode(digest).decode(), "content-type": "application/xml"}
+    if bucket.wire.sends_checksums:
+        headers |= checksum_headers(body)
+    query = {"delete": ""}
+    return Request("DeleteObjects", "POST", None, headers, query, body, is_told_in_xml=True)
+
+
+def _escaped(key: str) -> str:
+    """In XML, where a bare CR would be read as LF (XML 1.0 §2.11)."""
+    return escape(key, {"\r": "&#13;", "\n": "&#10;"})
 
 
 def _failure(key: str, code: str, message: str | None) -> DeleteFailure | None:

@@ -134,7 +134,7 @@ class Wire:
         )
         headers["user-agent"] = f"davbridge/{__version__}"
         headers["accept-encoding"] = "identity"
-        if request.method == "PUT":
+        if request.method in ("PUT", "POST"):
             headers["content-length"] = str(len(request.body))
         answer = connections.exchange(
             request.method,
@@ -178,11 +178,10 @@ class Wire:
 
 
 def is_elsewhere(error: ClientError) -> bool:
-    """Whether a store says that the bucket is in another region."""
-    return code_of(error) in REDIRECTS or (
-        # HEAD has no body, so that a wrong region looks like any other bad request.
-        code_of(error) == "400" and header_of(error, "x-amz-bucket-region") != ""
-    )
+    """Whether a store says in which other region the bucket is. HEAD has no body, so that a wrong
+    region looks like any other bad request there, but for the header."""
+    told = header_of(error, "x-amz-bucket-region") or error.response.get("Error", {}).get("Region")
+    return code_of(error) in (*REDIRECTS, "400") and bool(told)
 
 
 def _received(request: Request, attempt: int, answer: Answer) -> Received:

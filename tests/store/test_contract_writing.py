@@ -92,8 +92,9 @@ def test_conditions_leave_no_trace_in_the_metadata(store: ObjectStore) -> None:
 
 @pytest.mark.parametrize("length", [None, 1000])
 def test_of_concurrent_if_absent_writes_exactly_one_wins(
-    store: ObjectStore, length: int | None
+    store: ObjectStore, length: int | None, needs: Needs
 ) -> None:
+    needs(Feature.ONE_WINNER)
     start = threading.Barrier(8)
 
     def contend(number: int) -> ObjectRow | None:

@@ -35,6 +35,7 @@ class Feature(Enum):
     MARKER_BODY = "a key that ends in a slash keeps its body"
     EMPTY_SEGMENTS = "a//b is another key than a/b"
     LINE_FEED = "a key may hold a line feed"
+    ONE_WINNER = "of several writes with If-None-Match at once one wins"
     FORGETS_PREFIXES = "a prefix is gone with the last key below it"
 
 
@@ -43,6 +44,7 @@ DIFFERENCES: dict[str, dict[Feature, str]] = {
         Feature.CONDITIONAL_COPY: "moto ignores conditions on COPY",
         Feature.CONDITIONAL_COMPLETE: "moto ignores If-Match on CompleteMultipartUpload",
         Feature.PINNED_COPY: "moto ignores x-amz-copy-source-if-match",
+        Feature.ONE_WINNER: "moto looks whether there is an object, and writes, in two steps",
         Feature.LINE_FEED: "moto's router finds no handler for such a path",
     },
     "seaweedfs": {

@@ -1,0 +1,284 @@
+"""Requests that go straight to the store: what is sent, what is believed, what is tried again."""
+
+import base64
+import zlib
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from davbridge.config import S3Settings
+from davbridge.errors import (
+    InvalidNameError,
+    NotFoundError,
+    StoreError,
+    StoreSetupError,
+    TruncatedError,
+    UnavailableError,
+)
+from davbridge.store.base import Attributes, ObjectRow
+from davbridge.store.clock import utc_now
+from davbridge.store.s3 import S3Store
+from davbridge.store.s3_address import address_of
+from davbridge.store.s3_client import build_client
+from tests.store.test_contract_reading import drain
+from tests.support.s3proxy import Answer, Cut, Fault, Lose, Request, S3Proxy, error, once, s3_proxy
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+BODY = b"some content"
+CRC32 = base64.b64encode(zlib.crc32(BODY).to_bytes(4, "big")).decode()
+HEAD = {"ETag": '"e"', "Last-Modified": "Sun, 22 Nov 2026 16:42:57 GMT"}
+COPIED = (
+    b'<?xml version="1.0"?><CopyObjectResult><ETag>"f"</ETag>'
+    b"<LastModified>2026-11-22T16:42:57Z</LastModified></CopyObjectResult>"
+)
+ROW = ObjectRow("source", 1, utc_now(), "e")
+
+Opens = Callable[[S3Settings], S3Store]
+
+
+@pytest.fixture
+def canned() -> Iterator[S3Proxy]:
+    with s3_proxy(None) as server:
+        yield server
+
+
+@pytest.fixture
+def opens() -> Iterator[Opens]:
+    """Stores, closed after the test."""
+    opened: list[tuple[S3Client, S3Store]] = []
+
+    def opens(settings: S3Settings) -> S3Store:
+        client = build_client(settings, pool_size=4)
+        opened.append((client, S3Store(client, settings.bucket)))
+        return opened[-1][1]
+
+    yield opens
+    for client, store in opened:
+        store.close()
+        client.close()
+
+
+@pytest.fixture
+def settings(canned: S3Proxy) -> S3Settings:
+    return S3Settings(
+        "bucket", endpoint_url=canned.url, access_key="AK", secret_key="SK", attempts=3
+    )
+
+
+@pytest.fixture
+def store(opens: Opens, settings: S3Settings) -> S3Store:
+    return opens(settings)
+
+
+@pytest.fixture
+def like_aws(monkeypatch: pytest.MonkeyPatch, opens: Opens, settings: S3Settings) -> S3Store:
+    """A store that is taken for AWS."""
+    monkeypatch.setattr("davbridge.store.s3_client.is_aws", lambda _: True)
+    return opens(replace(settings, addressing="path", region="us-east-1"))
+
+
+@pytest.mark.parametrize(
+    ("key", "target"),
+    [
+        ("a b+c%20&=?#", "/bucket/a%20b%2Bc%2520%26%3D%3F%23"),
+        ("é/日本", "/bucket/%C3%A9/%E6%97%A5%E6%9C%AC"),
+        ("../a/./b/..", "/bucket/../a/./b/.."),
+        ("/a//b/", "/bucket//a//b/"),
+        ("\x01\x7f~-_.", "/bucket/%01%7F~-_."),
+    ],
+)
+def test_a_key_is_sent_as_it_is(store: S3Store, canned: S3Proxy, key: str, target: str) -> None:
+    canned.rule = lambda _: Answer(200, b"", HEAD)
+    store.head_object(key)
+    assert [request.target for request in canned.requests] == [target]
+
+
+def test_a_header_that_would_end_early_is_never_sent(store: S3Store, canned: S3Proxy) -> None:
+    canned.rule = lambda _: Answer(200, b"", HEAD)
+    for attributes in (
+        Attributes("text/plain\r\nX-Amz-Acl: public-read"),
+        Attributes("text/plain", {"mtime": "1\nx: y"}),
+        Attributes("text/plain", {"name": "é"}),
+        Attributes("text/日本"),
+    ):
+        with pytest.raises(InvalidNameError):
+            store.put_object("a", b"", attributes)
+    assert canned.requests == []
+
+
+def test_aws_gets_a_checksum_and_other_stores_none(
+    store: S3Store, like_aws: S3Store, canned: S3Proxy
+) -> None:
+    canned.rule = lambda _: Answer(200, b"", HEAD)
+    store.put_object("a", BODY, Attributes())
+    like_aws.put_object("a", BODY, Attributes())
+    plain, aws = canned.requests
+    assert plain.headers["x-amz-checksum-crc32"] is None
+    assert aws.headers["x-amz-checksum-crc32"] == CRC32
+    assert plain.headers["Expect"] is aws.headers["Expect"] is None
+
+
+@pytest.mark.parametrize("size", [1, 5, 1000])
+def test_what_aws_gives_is_held_against_its_checksum(
+    like_aws: S3Store, canned: S3Proxy, size: int
+) -> None:
+    canned.rule = lambda _: Answer(200, BODY, {**HEAD, "x-amz-checksum-crc32": CRC32})
+    with like_aws.get_object("a") as reader:
+        assert b"".join(iter(lambda: reader.read(size), b"")) == BODY
+    assert canned.requests[0].headers["x-amz-checksum-mode"] == "ENABLED"
+    canned.rule = lambda _: Answer(200, BODY[::-1], {**HEAD, "x-amz-checksum-crc32": CRC32})
+    with like_aws.get_object("a") as reader, pytest.raises(TruncatedError, match="damaged"):
+        list(iter(lambda: reader.read(size), b""))
+
+
+def test_a_checksum_of_checksums_and_that_of_a_range_are_left_alone(
+    like_aws: S3Store, canned: S3Proxy
+) -> None:
+    canned.rule = lambda _: Answer(200, BODY, {**HEAD, "x-amz-checksum-crc32": "AAAAAA==-2"})
+    assert drain(like_aws.get_object("a")) == BODY
+    part = {**HEAD, "Content-Range": "bytes 1-4/12", "x-amz-checksum-crc32": CRC32}
+    canned.rule = lambda _: Answer(206, BODY[1:5], part)
+    assert drain(like_aws.get_object("a", start=1, end=5)) == BODY[1:5]
+
+
+def test_a_copy_that_failed_with_a_200_is_tried_again(store: S3Store, canned: S3Proxy) -> None:
+    failed = b"\n \n<?xml version='1.0'?>\n<Error><Code>InternalError</Code></Error>"
+    canned.rule = once("PUT", "/b", Answer(200, failed), Answer(200, b"  \n"), Answer(200, COPIED))
+    assert store.copy_object(ROW, "b").etag == "f"
+    assert canned.count("PUT") == 3
+
+
+def test_a_copy_that_keeps_failing_with_a_200_has_failed(store: S3Store, canned: S3Proxy) -> None:
+    canned.rule = lambda _: Answer(200, b" <Error><Code>SlowDown</Code></Error>")
+    with pytest.raises(UnavailableError, match="SlowDown"):
+        store.copy_object(ROW, "b")
+
+
+def test_blanks_before_the_answer_to_a_copy_are_passed_over(
+    store: S3Store, canned: S3Proxy
+) -> None:
+    canned.rule = lambda _: Answer(200, b" \n" * 1000 + COPIED)
+    assert store.copy_object(ROW, "b").etag == "f"
+
+
+def test_a_listing_of_something_else_is_unavailable(store: S3Store, canned: S3Proxy) -> None:
+    canned.rule = lambda _: Answer(200, b"<html>Welcome</html>")
+    with pytest.raises(UnavailableError):
+        list(store.list_objects(""))
+
+
+def test_a_batch_whose_answer_is_something_else_has_failed(store: S3Store, canned: S3Proxy) -> None:
+    canned.rule = lambda _: Answer(200, b"<html>Welcome</html>")
+    assert [failure.key for failure in store.delete_objects(["a", "b"])] == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    "fault", [error("InternalError", 500), error("SlowDown", 503), Answer(429), Lose(), Answer(502)]
+)
+def test_what_may_pass_is_tried_again(
+    proxied: S3Store, proxy: S3Proxy, fault: Fault, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    proxied.put_object("a", BODY, Attributes())
+    proxy.requests.clear()
+    proxy.rule = once("PUT", "/a", fault)
+    proxied.put_object("a", BODY * 20_000, Attributes())
+    assert proxy.count("PUT") == 2
+    assert drain(proxied.get_object("a")) == BODY * 20_000
+
+
+def test_an_answer_cut_short_is_asked_for_again(proxied: S3Store, proxy: S3Proxy) -> None:
+    source = proxied.put_object("a", BODY, Attributes())
+    proxy.rule = once("PUT", "/b", Cut(20))
+    proxied.copy_object(source, "b")
+    assert drain(proxied.get_object("b")) == BODY
+
+
+def test_a_store_is_given_up_after_the_attempts_that_are_set(
+    opens: Opens, settings: S3Settings, canned: S3Proxy
+) -> None:
+    canned.rule = lambda _: Answer(500)
+    with pytest.raises(UnavailableError):
+        opens(replace(settings, attempts=2)).head_object("a")
+    assert canned.count("HEAD") == 2
+
+
+class Elsewhere:
+    """A bucket in eu-west-3, asked for with signatures for another region."""
+
+    def __init__(self, refusal: Answer) -> None:
+        self._refusal = refusal
+
+    def __call__(self, request: Request) -> Fault:
+        if "/eu-west-3/s3/" in request.headers["Authorization"]:
+            return Answer(200, BODY, {**HEAD, "x-amz-bucket-region": "eu-west-3"})
+        return self._refusal
+
+
+@pytest.mark.parametrize(
+    "refusal",
+    [
+        error("PermanentRedirect", 301, **{"x-amz-bucket-region": "eu-west-3"}),
+        error("AuthorizationHeaderMalformed", 400, **{"x-amz-bucket-region": "eu-west-3"}),
+    ],
+)
+def test_a_bucket_is_followed_into_its_region_once(
+    like_aws: S3Store, canned: S3Proxy, refusal: Answer
+) -> None:
+    canned.rule = Elsewhere(refusal)
+    assert drain(like_aws.get_object("a")) == BODY
+    assert canned.count("GET") == 2
+    canned.requests.clear()
+    assert drain(like_aws.get_object("a")) == BODY
+    assert len(canned.requests) == 1
+
+
+def test_a_redirect_that_leads_nowhere_is_told(like_aws: S3Store, canned: S3Proxy) -> None:
+    canned.rule = lambda _: error("PermanentRedirect", 301)
+    with pytest.raises(StoreError, match="PermanentRedirect"):
+        like_aws.get_object("a")
+
+
+def test_without_credentials_nothing_is_sent(
+    opens: Opens, settings: S3Settings, canned: S3Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
+    anonymous = opens(replace(settings, access_key=None, secret_key=None))
+    with pytest.raises(UnavailableError, match="credentials"):
+        anonymous.head_object("a")
+    assert canned.requests == []
+
+
+def test_a_refusal_without_a_body_is_told_by_its_status(store: S3Store, canned: S3Proxy) -> None:
+    canned.rule = lambda _: Answer(404)
+    with pytest.raises(NotFoundError, match="Not Found"):
+        store.head_object("a")
+
+
+@pytest.mark.parametrize(
+    ("bucket", "changes", "url"),
+    [
+        ("bucket", {}, "https://bucket.s3.eu-west-1.amazonaws.com"),
+        ("dotted.bucket", {}, "https://s3.eu-west-1.amazonaws.com/dotted.bucket"),
+        ("bucket", {"addressing": "path"}, "https://s3.eu-west-1.amazonaws.com/bucket"),
+        ("bucket", {"endpoint_url": "https://h:9000/below/"}, "https://h:9000/below/bucket"),
+    ],
+)
+def test_where_a_bucket_is(bucket: str, changes: dict[str, Any], url: str) -> None:
+    aws = S3Settings(bucket, region="eu-west-1", access_key="AK", secret_key="SK")
+    client = build_client(replace(aws, **changes), pool_size=1)
+    found = address_of(client, bucket)
+    client.close()
+    assert found.url.geturl() == url
+    assert found.scope == ("eu-west-1", "s3")
+    assert found.path_of("a") == f"{found.url.path}/a"
+
+
+def test_a_directory_bucket_is_refused_in_one_sentence(opens: Opens) -> None:
+    aws = S3Settings("b--use1-az4--x-s3", region="us-east-1", access_key="AK", secret_key="SK")
+    with pytest.raises(StoreSetupError, match="general purpose"):
+        opens(aws).head_object("a")
