@@ -15,8 +15,8 @@ import re
 from abc import abstractmethod
 from collections.abc import Callable
 
-from davbridge.http.errors import IncompleteBodyError, MalformedBodyError, RefusedError
-from davbridge.http.head import parse_field
+from davbridge.http.errors import IncompleteBodyError, MalformedBodyError
+from davbridge.http.head import is_field
 from davbridge.http.streams import LineTooLongError, SocketReader
 
 BLOCK = 256 * 1024
@@ -180,10 +180,8 @@ class ChunkedBody(Body):
         left = MAX_TRAILER
         while (line := self._line(left)) != b"\r\n":
             left -= len(line)
-            try:
-                parse_field(line)
-            except RefusedError as error:
-                raise MalformedBodyError("malformed trailer field") from error
+            if not is_field(line):
+                raise MalformedBodyError("malformed trailer field")
 
     def _line(self, limit: int) -> bytes:
         try:

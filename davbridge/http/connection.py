@@ -15,19 +15,22 @@ import struct
 import sys
 import time
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Any, Protocol
 
 from davbridge.http import exchange, tls
 from davbridge.http.errors import ClientGoneError, RefusedError
 from davbridge.http.exchange import Ending, Exchange
-from davbridge.http.gateway import Endpoints
-from davbridge.http.head import Head, read_head
+from davbridge.http.gateway import Endpoints, connection_environ
+from davbridge.http.head import Head, read_head, take_head
 from davbridge.http.linger import Lingerer
 from davbridge.http.response import Response
 from davbridge.http.streams import SocketReader, SocketWriter
 
 HEAD_SECONDS = 20.0
 """From the first byte of a request to the end of its head: a slow one holds a thread."""
+
+QUICK = (b"PROPFIND", b"HEAD", b"OPTIONS")
+"""Methods that are answered without waiting for anything, as a rule."""
 
 _RESET_AT_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 """struct linger: on, for no time."""
@@ -44,6 +47,10 @@ class Server(exchange.Server, Protocol):
     @property
     def lingerer(self) -> Lingerer: ...
 
+    def let_go(self) -> None:
+        """Called by a thread that may have to wait: others go on with what has come."""
+        ...
+
 
 class Connection:
     """cheroot's ConnectionClass: made in the accept loop, served in the workers."""
@@ -57,6 +64,8 @@ class Connection:
     def __init__(self, server: Server, sock: socket.socket, makefile: object = None) -> None:
         self._server = server
         self._host, self._port = sock.getsockname()[:2]
+        self._timeout = sock.gettimeout()
+        self._environ: dict[str, Any] | None = None
         self._must_shake_hands = server.tls is not None
         self._is_answered = False
         """Whether the client has an answer to read before all is closed."""
@@ -67,16 +76,26 @@ class Connection:
         self._use(sock)
 
     def _use(self, sock: socket.socket) -> None:
+        sock.setblocking(False)
         self.socket = sock
-        self.rfile = SocketReader(sock)
-        self._writer = SocketWriter(sock)
+        self.rfile = SocketReader(sock, self._timeout)
+        self._writer = SocketWriter(sock, self._timeout)
+
+    def has_request(self) -> bool:
+        """Whether something has come, which is then for `communicate`. Never waits."""
+        if self._must_shake_hands:
+            return True
+        try:
+            return self.rfile.fill()
+        except OSError:
+            return True  # `communicate` will hear of it, too
 
     def communicate(self) -> bool:
         """Serves one request, or the handshake; whether the connection stays open."""
         try:
             if self._must_shake_hands:
                 return self._shake_hands()
-            head = self._read_head()
+            head = take_head(self.rfile) or self._await_head()
         except RefusedError as refusal:
             self._refuse(refusal)
             return False
@@ -107,6 +126,7 @@ class Connection:
     def _shake_hands(self) -> bool:
         assert self._server.tls is not None
         self._must_shake_hands = False
+        self._server.let_go()
         wrapped = tls.wrap(self.socket, self._server.tls)
         self.socket = wrapped
         try:
@@ -118,7 +138,8 @@ class Connection:
         self._use(wrapped)
         return True
 
-    def _read_head(self) -> Head | None:
+    def _await_head(self) -> Head | None:
+        self._server.let_go()
         reader = self.rfile
         has_begun, received = reader.has_data(), reader.received
         reader.deadline = time.monotonic() + HEAD_SECONDS
@@ -140,9 +161,13 @@ class Connection:
             self._is_answered = True
 
     def _serve(self, head: Head) -> bool:
-        is_tls = self._server.tls is not None
-        ends = Endpoints(self.remote_addr, self.remote_port, self._host, self._port, is_tls)
-        ending = Exchange(self._server, head, self.rfile, self._writer, ends).perform()
+        if head.method not in QUICK:
+            self._server.let_go()
+        if self._environ is None:
+            is_tls = self._server.tls is not None
+            ends = Endpoints(self.remote_addr, self.remote_port, self._host, self._port, is_tls)
+            self._environ = connection_environ(ends)
+        ending = Exchange(self._server, head, self.rfile, self._writer, self._environ).perform()
         self._is_answered = ending is Ending.LEAVE
         if ending is Ending.RESET:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)

@@ -15,7 +15,7 @@ from wsgiref.types import WSGIApplication
 
 from davbridge.http.body import Body, ChunkedBody, KnownLengthBody
 from davbridge.http.errors import ClientGoneError, IncompleteBodyError
-from davbridge.http.gateway import Endpoints, environ_of, run
+from davbridge.http.gateway import environ_of, run
 from davbridge.http.head import Head
 from davbridge.http.response import Response
 from davbridge.http.streams import SocketReader, SocketWriter
@@ -50,7 +50,8 @@ class Server(Protocol):
 
 
 class Exchange:
-    """Serves one request whose head has been read."""
+    """Serves one request whose head has been read; ``connection`` is its connection's part of the
+    environ."""
 
     def __init__(
         self,
@@ -58,7 +59,7 @@ class Exchange:
         head: Head,
         reader: SocketReader,
         writer: SocketWriter,
-        ends: Endpoints,
+        connection: dict[str, Any],
     ) -> None:
         self._server = server
         self._head = head
@@ -71,7 +72,7 @@ class Exchange:
             if head.length is None
             else KnownLengthBody(reader, self._invite, head.length)
         )
-        self._environ: dict[str, Any] = environ_of(head, self._body, ends)
+        self._environ: dict[str, Any] = environ_of(head, self._body, connection)
         self._response = Response(
             writer,
             is_head=head.method == b"HEAD",
@@ -107,6 +108,8 @@ class Exchange:
         return is_short and not self._is_awaited and not self._body.is_broken
 
     def _drain(self) -> bool:
+        if self._body.is_complete:
+            return True
         self._reader.deadline = time.monotonic() + DRAIN_SECONDS
         try:
             return self._body.discard(DRAIN_BYTES)

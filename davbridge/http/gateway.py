@@ -9,6 +9,7 @@ a key that the server sets, or stand in for another header.
 import re
 import sys
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication
@@ -31,27 +32,10 @@ class Endpoints:
     is_tls: bool
 
 
-def environ_of(head: Head, body: Body, ends: Endpoints) -> dict[str, Any]:
-    """The environ of a request.
-
-    Header names with an underscore are left out: ``Content_Length`` would look like
-    ``Content-Length`` to the application, and to nobody before it.
-    """
+def connection_environ(ends: Endpoints) -> dict[str, Any]:
+    """What all requests of a connection have in their environs."""
     environ: dict[str, Any] = {
-        f"HTTP_{name.decode().upper().replace('-', '_')}": value.decode("latin-1")
-        for name, value in head.fields.items()
-        if b"_" not in name
-    }
-    for name in ("CONTENT_TYPE", "CONTENT_LENGTH"):
-        if f"HTTP_{name}" in environ:
-            environ[name] = environ.pop(f"HTTP_{name}")
-    environ |= {
-        "REQUEST_METHOD": head.method.decode(),
-        "REQUEST_URI": head.target.decode("latin-1"),
         "SCRIPT_NAME": "",
-        "PATH_INFO": path_info(head.path),
-        "QUERY_STRING": head.query.decode("latin-1"),
-        "SERVER_PROTOCOL": "HTTP/1.1" if head.is_http11 else "HTTP/1.0",
         "SERVER_NAME": ends.server,
         "SERVER_PORT": str(ends.server_port),
         "SERVER_SOFTWARE": "davbridge",
@@ -59,7 +43,6 @@ def environ_of(head: Head, body: Body, ends: Endpoints) -> dict[str, Any]:
         "REMOTE_PORT": str(ends.client_port),
         "wsgi.version": (1, 0),
         "wsgi.url_scheme": "https" if ends.is_tls else "http",
-        "wsgi.input": body,
         "wsgi.input_terminated": True,
         "wsgi.errors": sys.stderr,
         "wsgi.multithread": True,
@@ -71,9 +54,37 @@ def environ_of(head: Head, body: Body, ends: Endpoints) -> dict[str, Any]:
     return environ
 
 
+def environ_of(head: Head, body: Body, connection: dict[str, Any]) -> dict[str, Any]:
+    """The environ of a request.
+
+    Header names with an underscore are left out: ``Content_Length`` would look like
+    ``Content-Length`` to the application, and to nobody before it.
+    """
+    environ = connection.copy()
+    for name, value in head.fields.items():
+        if b"_" not in name:
+            environ[_key_of(name)] = value.decode("latin-1")
+    environ["REQUEST_METHOD"] = head.method.decode()
+    environ["REQUEST_URI"] = head.target.decode("latin-1")
+    environ["PATH_INFO"] = path_info(head.path)
+    environ["QUERY_STRING"] = head.query.decode("latin-1")
+    environ["SERVER_PROTOCOL"] = "HTTP/1.1" if head.is_http11 else "HTTP/1.0"
+    environ["wsgi.input"] = body
+    return environ
+
+
+@lru_cache(maxsize=256)
+def _key_of(name: bytes) -> str:
+    """Of a field's name, in lower case. Clients send few different ones."""
+    key = name.decode().upper().replace("-", "_")
+    return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
+
+
 def path_info(path: bytes) -> str:
     """A path decoded as cheroot does it: an encoded slash stays encoded, so that it can't split
     a segment. Who must tell ``%2F`` from ``%252F`` parses REQUEST_URI."""
+    if b"%" not in path:
+        return path.decode("latin-1")
     parts = [unquote_to_bytes(part) for part in _ENCODED_SLASH.split(path)]
     return b"%2F".join(parts).decode("latin-1")
 

@@ -26,15 +26,19 @@ SINGLE_FIELDS = frozenset(
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _REQUEST_LINE = re.compile(rb"(%s) ([!-~\x80-\xff]+) HTTP/([0-9])\.([0-9])\r\n" % _TOKEN)
-_FIELD_NAME = re.compile(_TOKEN)
-_FIELD_VALUE = re.compile(rb"[\t -~\x80-\xff]*")
+_FIELD = rb"%s:[\t -~\x80-\xff]*\r\n" % _TOKEN
+_FIELD_LINE = re.compile(_FIELD)
+_FIELDS = re.compile(rb"(?:%s)*+\r\n" % _FIELD)
+_END = b"\r\n\r\n"
 _HOST = re.compile(rb"[0-9A-Za-z.:_~%!$&()*+,;=\[\]-]*")
 _ABSOLUTE = re.compile(rb"https?://([^/?#]+)([^#]*)", re.IGNORECASE)
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 
 
-class LineReader(Protocol):
+class HeadReader(Protocol):
     """What a head is read from."""
+
+    def take_through(self, end: bytes, limit: int) -> bytes | None: ...
 
     def read_line(self, limit: int) -> bytes: ...
 
@@ -62,24 +66,42 @@ class Head:
     @property
     def wants_close(self) -> bool:
         """Whether this is the last request of its connection (RFC 9112 §9.3)."""
-        options = [each.strip() for each in self.fields.get(b"connection", b"").lower().split(b",")]
+        value = self.fields.get(b"connection", b"").lower()
+        options = [each.strip() for each in value.split(b",")]
         return b"close" in options if self.is_http11 else b"keep-alive" not in options
 
 
-def read_head(reader: LineReader) -> Head | None:
-    """The next request's head; None where the client closed instead of sending one."""
-    line = _request_line(reader)
-    if line is None:
+def take_head(reader: HeadReader) -> Head | None:
+    """The next request's head where it has come in one piece, as nearly all do; else None, and
+    it is left to `read_head`."""
+    whole = reader.take_through(_END, MAX_REQUEST_LINE)
+    if whole is None:
         return None
+    line, end, fields = whole.removeprefix(b"\r\n").partition(b"\r\n")
+    return _head(_parse_request_line(line + end), fields)
+
+
+def read_head(reader: HeadReader) -> Head | None:
+    """The next request's head, a line at a time, so that it is refused at the first that is
+    malformed; None where the client closed instead of sending one."""
+    line = _request_line(reader)
+    return None if line is None else _head(_parse_request_line(line), _field_lines(reader))
+
+
+def _parse_request_line(line: bytes) -> re.Match[bytes]:
     match = _REQUEST_LINE.fullmatch(line)
     if match is None:
         raise RefusedError("400 Bad Request", "malformed request line")
-    method, target, major, minor = match.groups()
-    if major != b"1":
+    if match[3] != b"1":
         raise RefusedError("505 HTTP Version Not Supported", "this server speaks HTTP/1.1")
+    return match
+
+
+def _head(request_line: re.Match[bytes], field_lines: bytes) -> Head:
+    method, target, _, minor = request_line.groups()
     is_http11 = minor != b"0"
     authority, path, query = split_target(method, target)
-    fields = _read_fields(reader)
+    fields = parse_fields(field_lines)
     if is_http11 and b"host" not in fields:
         raise RefusedError("400 Bad Request", "a Host header is needed")
     if authority:
@@ -105,7 +127,7 @@ def split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes]:
     return authority, path, query
 
 
-def _request_line(reader: LineReader) -> bytes | None:
+def _request_line(reader: HeadReader) -> bytes | None:
     try:
         line = reader.read_line(MAX_REQUEST_LINE)
         if line == b"\r\n":
@@ -116,40 +138,42 @@ def _request_line(reader: LineReader) -> bytes | None:
     return line or None
 
 
-def _read_fields(reader: LineReader) -> dict[bytes, bytes]:
-    fields: dict[bytes, bytes] = {}
+def _field_lines(reader: HeadReader) -> bytes:
+    """The field lines through the empty one; or through the first that is malformed."""
+    lines: list[bytes] = []
     left = MAX_HEAD
-    while True:
-        try:
-            line = reader.read_line(left)
-        except LineTooLongError as error:
-            raise RefusedError(
-                "431 Request Header Fields Too Large", "the headers are too long"
-            ) from error
-        if line == b"\r\n":
-            return fields
-        left -= len(line)
-        name, value = parse_field(line)
+    try:
+        while not lines or _FIELD_LINE.fullmatch(lines[-1]):
+            lines.append(reader.read_line(left))
+            left -= len(lines[-1])
+    except LineTooLongError as error:
+        raise RefusedError(
+            "431 Request Header Fields Too Large", "the headers are too long"
+        ) from error
+    return b"".join(lines)
+
+
+def parse_fields(lines: bytes) -> dict[bytes, bytes]:
+    """Values by lower-case names, of field lines through the empty one. No folding, no space
+    before the colon."""
+    if not _FIELDS.fullmatch(lines):
+        raise RefusedError("400 Bad Request", "malformed header field")
+    fields: dict[bytes, bytes] = {}
+    for line in lines.split(b"\r\n")[:-2]:
+        name, _, value = line.partition(b":")
+        name, value = name.lower(), value.strip(b" \t")
         if name not in fields:
             fields[name] = value
         elif name in SINGLE_FIELDS:
             raise RefusedError("400 Bad Request", f"two {name.decode()} headers")
         else:
             fields[name] += b", " + value
+    return fields
 
 
-def parse_field(line: bytes) -> tuple[bytes, bytes]:
-    """Lower-case name and value of one field line. No folding, no space before the colon."""
-    name, colon, value = line.partition(b":")
-    value = value.removesuffix(b"\r\n")
-    if (
-        not colon
-        or not line.endswith(b"\r\n")
-        or not _FIELD_NAME.fullmatch(name)
-        or not _FIELD_VALUE.fullmatch(value)
-    ):
-        raise RefusedError("400 Bad Request", "malformed header field")
-    return name.lower(), value.strip(b" \t")
+def is_field(line: bytes) -> bool:
+    """Whether ``line``, with its end, is a well-formed field."""
+    return _FIELD_LINE.fullmatch(line) is not None
 
 
 def _check(fields: dict[bytes, bytes]) -> None:

@@ -92,6 +92,9 @@ class _Loop(HTTPServer):
         self._is_serving = False
         self._is_stopping = False
 
+    def let_go(self) -> None:
+        self.requests.let_go()
+
     def listen(self, listener: socket.socket) -> None:
         """Takes a bound socket."""
         # A client may be gone again when accept is called, which then must not wait for another.

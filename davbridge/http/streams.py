@@ -5,12 +5,16 @@ Owns the buffer between the socket and the parsers. Must not know HTTP.
 Invariants:
 - Whatever was received and not yet asked for is kept: a pipelined request is never lost.
 - A TLS record is taken whole: what OpenSSL has decrypted and keeps would wake no selector.
-- One receive or send waits no longer than the socket's timeout, nor past `SocketReader.deadline`.
+- One receive or send waits no longer than ``timeout`` seconds, nor past `SocketReader.deadline`.
+- Nothing is waited for, or prepared for waiting, where bytes are there already, or there is room:
+  each system call gives the GIL away, and costs as much as all of the parsing.
 """
 
 import socket
 import ssl
 import time
+
+_WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 BUFFER = 64 * 1024
 """Bytes received at a time where small pieces are asked for."""
@@ -27,12 +31,12 @@ class LineTooLongError(Exception):
 
 
 class SocketReader:
-    """The incoming bytes of a connection."""
+    """The incoming bytes of a connection, whose socket doesn't block by itself."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, timeout: float | None = None) -> None:
         self._socket = sock
         self._buffer = bytearray()
-        self._timeout = sock.gettimeout()
+        self._timeout = timeout
         self._most = TLS_RECORD if isinstance(sock, ssl.SSLSocket) else MAX_RECEIVE
         self.deadline: float | None = None
         """Monotonic time after which receiving raises TimeoutError; None: never."""
@@ -42,6 +46,23 @@ class SocketReader:
     def has_data(self) -> bool:
         """Whether bytes were received that nobody has asked for yet."""
         return bool(self._buffer)
+
+    def fill(self) -> bool:
+        """Takes what has come, if nothing is there yet, without waiting; whether there is anything
+        to read now: bytes, or the end."""
+        if not self._buffer:
+            try:
+                received = self._socket.recv(min(BUFFER, self._most))
+            except _WOULD_BLOCK:
+                return False
+            self.received += len(received)
+            self._buffer += received
+        return True
+
+    def take_through(self, end: bytes, limit: int) -> bytes | None:
+        """What is there up to ``end``, and ``end``; None where it isn't, within ``limit``."""
+        found = self._buffer.find(end, 0, limit)
+        return None if found < 0 else self._take(found + len(end))
 
     def read_some(self, limit: int) -> bytes:
         """The next bytes, one to ``limit`` of them; ``b""`` only where the peer has closed."""
@@ -78,29 +99,46 @@ class SocketReader:
         return data
 
     def _receive_in_time(self, limit: int) -> bytes:
-        if self.deadline is None:
+        try:
             return self._socket.recv(limit)
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the deadline has passed")
-        self._socket.settimeout(left if self._timeout is None else min(left, self._timeout))
+        except _WOULD_BLOCK:
+            self._socket.settimeout(self._patience())
         try:
             return self._socket.recv(limit)
         finally:
-            self._socket.settimeout(self._timeout)
+            self._socket.setblocking(False)
+
+    def _patience(self) -> float | None:
+        if self.deadline is None:
+            return self._timeout
+        left = self.deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError("the deadline has passed")
+        return left if self._timeout is None else min(left, self._timeout)
 
 
 class SocketWriter:
-    """The outgoing bytes of a connection. Nothing is kept back."""
+    """The outgoing bytes of such a connection. Nothing is kept back."""
 
-    def __init__(self, sock: socket.socket) -> None:
+    def __init__(self, sock: socket.socket, timeout: float | None = None) -> None:
         self._socket = sock
+        self._timeout = timeout
 
     def write(self, data: bytes) -> None:
-        """Sends all of ``data``.
+        """Sends all of ``data``."""
+        try:
+            sent = self._socket.send(data)
+        except _WOULD_BLOCK:
+            sent = 0
+        if sent < len(data):
+            self._send_patiently(memoryview(data)[sent:])
 
-        Not `sendall`: its timeout is for all of the data, and would cut a slow but steady reader.
-        """
-        rest = memoryview(data)
-        while rest:
-            rest = rest[self._socket.send(rest) :]
+    def _send_patiently(self, rest: memoryview) -> None:
+        """Not `sendall`: its timeout is for all of the data, and would cut a slow but steady
+        reader."""
+        self._socket.settimeout(self._timeout)
+        try:
+            while rest:
+                rest = rest[self._socket.send(rest) :]
+        finally:
+            self._socket.setblocking(False)

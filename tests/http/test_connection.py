@@ -1,13 +1,19 @@
 """Connections: what costs a thread, what is kept, and what is let go."""
 
 import contextlib
+import select
 import socket
 import threading
 import time
-from typing import Any
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any, ClassVar
+from wsgiref.types import WSGIApplication
 
 import pytest
 
+from davbridge.http.connection import Connection
 from davbridge.http.linger import Lingerer
 from tests.support.wire import RawClient, serving
 
@@ -210,3 +216,50 @@ def test_what_is_left_after_the_lingerer_stopped_is_closed_at_once(tcp_pair: Any
     lingerer.take(taken)
     assert taken.fileno() < 0
     assert theirs.recv(1) == b""
+
+
+class CountedSocket(socket.socket):
+    """Its system calls by name."""
+
+    calls: ClassVar[Counter[str]] = Counter()
+
+    def recv(self, *args: Any) -> bytes:
+        self.calls["recv"] += 1
+        return super().recv(*args)
+
+    def send(self, *args: Any) -> int:
+        self.calls["send"] += 1
+        return super().send(*args)
+
+    def settimeout(self, value: float | None) -> None:
+        self.calls["settimeout"] += 1
+        super().settimeout(value)
+
+
+@dataclass
+class OneConnection:
+    """What a connection needs of the server."""
+
+    app: WSGIApplication
+    tls: None = None
+    lingerer: Lingerer = field(default_factory=Lingerer)
+    can_add_keepalive_connection: bool = True
+    let_go: Callable[[], None] = lambda: None
+
+
+def test_a_small_request_is_received_at_once_and_its_answer_sent_at_once() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as theirs,
+        CountedSocket(fileno=listener.accept()[0].detach()) as counted,
+    ):
+        connection = Connection(OneConnection(hello), counted)
+        for _ in range(2):
+            theirs.send(GET)
+            select.select([counted], [], [], 5)
+            counted.calls.clear()
+            assert connection.has_request()
+            assert connection.communicate()
+            assert theirs.recv(4096).endswith(b"\r\n\r\nhi")
+            assert counted.calls == {"recv": 1, "send": 1}
+        assert not connection.has_request()

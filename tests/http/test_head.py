@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from davbridge.http.errors import RefusedError
-from davbridge.http.head import Head, read_head
+from davbridge.http.head import Head, read_head, take_head
 from davbridge.http.streams import LineTooLongError
 from tests.support.wire import RawClient, serving
 
@@ -25,17 +25,34 @@ class Lines:
             raise LineTooLongError
         return line
 
+    def take_through(self, end: bytes, limit: int) -> bytes | None:
+        begin = self._file.tell()
+        found = self._file.getvalue().find(end, begin, begin + limit)
+        return None if found < 0 else self._file.read(found + len(end) - begin)
+
+
+def read(data: bytes) -> Head | None:
+    """As a connection reads it."""
+    reader = Lines(data)
+    return take_head(reader) or read_head(reader)
+
 
 def parse(data: bytes) -> Head:
-    head = read_head(Lines(data))
+    """In whichever pieces it comes."""
+    head = read(data)
     assert head is not None
+    assert head == read_head(Lines(data))
     return head
 
 
 def refusal(data: bytes) -> str:
-    with pytest.raises(RefusedError) as caught:
-        read_head(Lines(data))
-    return caught.value.status[:3]
+    statuses = []
+    for way in (read, lambda data: read_head(Lines(data))):
+        with pytest.raises(RefusedError) as caught:
+            way(data)
+        statuses.append(caught.value.status[:3])
+    assert statuses[0] == statuses[1]
+    return statuses[0]
 
 
 def put(*fields: bytes) -> bytes:
