@@ -8,6 +8,7 @@ import json
 import logging
 import os
 import platform
+import signal
 import sys
 import tempfile
 import time
@@ -166,4 +167,6 @@ def _tell(line: str) -> None:
 
 if __name__ == "__main__":
     logging.disable(logging.CRITICAL)
+    # Servers end with whatever ends this.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     sys.exit(main(sys.argv[1:]))

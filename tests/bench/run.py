@@ -1,12 +1,12 @@
 """davbridge beside its peers: ``python3 tests/bench/run.py [--quick] [--only A,B] [--markdown F]``.
 
-Needs Python alone: it goes on in the tests' environment, which it makes if need be. All of it
-takes half an hour or more, since rclone's slow work is waited for; ``--quick`` takes minutes.
+Needs Python alone, on Linux: it goes on in the tests' environment, which it makes if need be. All
+of it takes an hour, most of which is spent on waiting for rclone; ``--quick`` takes minutes.
 """
 
 from __future__ import annotations
 
-import subprocess
+import os
 import sys
 from pathlib import Path
 
@@ -26,8 +26,9 @@ def main(arguments: list[str]) -> int:
     except SetupError as error:
         tell(str(error))
         return 2
-    command = [str(environment.python), "-m", "tests.bench.main", *arguments]
-    return subprocess.run(command, cwd=ROOT, check=False).returncode
+    # -P: what lies in the folder that this is called from is not to be imported.
+    command = [str(environment.python), "-P", "-m", "tests.bench.main", *arguments]
+    os.execve(command[0], command, {**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 if __name__ == "__main__":
