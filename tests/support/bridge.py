@@ -2,7 +2,8 @@
 
 import http.client
 import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, fromstring
@@ -108,10 +109,11 @@ def running_bridge(
     cache: CacheSettings | None = None,
     access: AccessSettings | None = None,
     locks: LockStore | None = None,
+    timer: Callable[[], float] = time.monotonic,
 ) -> Iterator[Bridge]:
     """The rooms composed as app.py does, over any store, on a free port."""
     drive = drive or DriveSettings()
-    cached = CachedStore(store, cache or CacheSettings())
+    cached = CachedStore(store, cache or CacheSettings(), timer=timer)
     namespace = Namespace(
         cached,
         prefix=prefix,

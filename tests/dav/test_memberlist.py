@@ -1,0 +1,158 @@
+"""Members' responses are kept with the listing: what was not changed is rendered once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+
+import pytest
+
+from davbridge.cache import CachedStore
+from davbridge.config import CacheSettings
+from davbridge.dav.live import Around
+from davbridge.dav.locks import MemoryLockStore
+from davbridge.dav.memberlist import MemberList
+from davbridge.dav.renderer import NO_PROPERTIES, Renderer
+from davbridge.dav.selection import Selection
+from davbridge.dav.target import Site
+from davbridge.paths import parse
+from davbridge.store.base import PAGE_SIZE, Attributes
+from davbridge.store.memory import MemoryStore
+from davbridge.tree.facts import Properties
+from davbridge.tree.namespace import Namespace
+from davbridge.tree.resource import Resource
+from tests.support.intercepted import CountingStore
+
+ALLPROP = Selection("allprop")
+SIZES = Selection("prop", ("{DAV:}getcontentlength",))
+
+
+class CountingRenderer(Renderer):
+    """Remembers what it was asked to render."""
+
+    def __init__(self, selection: Selection, around: Around) -> None:
+        super().__init__(selection, around)
+        self.rendered: list[str] = []
+
+    def response(self, href: str, resource: Resource, dead: Properties = NO_PROPERTIES) -> str:
+        self.rendered.append(href)
+        return super().response(href, resource, dead)
+
+
+@dataclass
+class Folder:
+    """The folder /d of a bucket behind the cache."""
+
+    store: CountingStore = field(default_factory=lambda: CountingStore(MemoryStore()))
+
+    def __post_init__(self) -> None:
+        self.cached = CachedStore(self.store, CacheSettings())
+        self.tree = Namespace(self.cached)
+        self.locks = MemoryLockStore()
+
+    def fill(self, count: int) -> None:
+        for number in range(count):
+            self.store.put_object(f"d/{number:05}", b"x", Attributes())
+
+    def put(self, path: str) -> None:
+        writer = self.tree.open_writer(parse(path), Attributes(), length=3)
+        writer.write(b"new")
+        writer.commit()
+
+    def shown(self, selection: Selection = ALLPROP, mount: str = "/", **around: int) -> list[str]:
+        """Asks for all members. Returns the hrefs of those that were rendered for it."""
+        renderer = CountingRenderer(selection, Around(used_bytes=around.get("used")))
+        members = self.tree.listed(("d",))
+        responses = MemberList(members, renderer, Site.of(mount, ()), self.locks)
+        for page in members.pages:
+            responses.responses(page)
+        return renderer.rendered
+
+
+@pytest.fixture
+def folder() -> Iterator[Folder]:
+    folder = Folder()
+    yield folder
+    folder.tree.close()
+    folder.cached.close()
+
+
+LARGE = 2 * PAGE_SIZE + 10
+
+
+def test_a_known_listing_is_answered_without_rendering_or_asking(folder: Folder) -> None:
+    folder.fill(LARGE)
+    assert len(folder.shown()) == LARGE
+    with folder.store.expect():
+        assert folder.shown() == []
+
+
+def test_after_one_put_one_member_is_rendered(folder: Folder) -> None:
+    folder.fill(LARGE)
+    folder.shown()
+    folder.put("/d/01500")
+    with folder.store.expect():
+        assert folder.shown() == ["/d/01500"]
+        assert folder.shown() == []
+
+
+@pytest.mark.parametrize("name", ["00000-", "zzz", "01500-"])
+def test_after_one_new_file_it_alone_is_rendered(folder: Folder, name: str) -> None:
+    """Even where a page has grown over the size of a page."""
+    folder.fill(LARGE)
+    folder.shown()
+    folder.put(f"/d/{name}")
+    assert folder.shown() == [f"/d/{name}"]
+    assert folder.shown() == []
+
+
+def test_after_a_deletion_nothing_is_rendered(folder: Folder) -> None:
+    folder.fill(LARGE)
+    folder.shown()
+    folder.tree.delete(("d", "01500"))
+    assert folder.shown() == []
+
+
+def test_after_a_new_folder_it_alone_is_rendered(folder: Folder) -> None:
+    folder.fill(10)
+    folder.shown()
+    folder.tree.make_collection(("d", "sub"))
+    assert folder.shown() == ["/d/sub/"]
+
+
+def test_after_properties_of_one_member_it_alone_is_rendered(folder: Folder) -> None:
+    folder.fill(10)
+    folder.shown()
+    for text in ('<q xmlns="urn:p">1</q>', '<q xmlns="urn:p">2</q>', None):
+        folder.tree.update_properties(("d", "00003"), {"{urn:p}q": text})
+        assert folder.shown() == ["/d/00003"]
+        assert folder.shown() == []
+
+
+def test_properties_that_are_not_asked_for_change_nothing(folder: Folder) -> None:
+    folder.fill(10)
+    folder.shown(SIZES)
+    folder.tree.update_properties(("d", "00003"), {"{urn:p}q": '<q xmlns="urn:p">1</q>'})
+    assert folder.shown(SIZES) == []
+
+
+def test_selections_are_kept_apart(folder: Folder) -> None:
+    folder.fill(10)
+    assert len(folder.shown(ALLPROP)) == 10
+    assert len(folder.shown(SIZES)) == 10
+    assert len(folder.shown(SIZES, mount="/dav")) == 10
+    assert folder.shown(ALLPROP) == folder.shown(SIZES) == folder.shown(SIZES, mount="/dav") == []
+
+
+def test_what_lies_around_the_members_is_part_of_what_is_rendered(folder: Folder) -> None:
+    folder.fill(10)
+    quota = Selection("prop", ("{DAV:}quota-used-bytes",))
+    assert len(folder.shown(quota, used=1)) == 10
+    assert len(folder.shown(quota, used=2)) == 10
+    assert folder.shown(quota, used=2) == []
+
+
+def test_empty_files_are_kept_as_well_once_their_kind_is_known(folder: Folder) -> None:
+    for name in ("empty", "marked", "plain"):
+        kind = "application/x-directory" if name == "marked" else "text/plain"
+        folder.store.put_object(f"d/{name}", b"x" * (name == "plain"), Attributes(kind))
+    assert sorted(folder.shown()) == ["/d/empty", "/d/marked/", "/d/plain"]
+    assert folder.shown() == []
