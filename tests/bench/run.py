@@ -16,20 +16,20 @@ sys.path.insert(0, str(ROOT))
 from deploy.locked_venv import LockedVenv, SetupError, tell  # noqa: E402
 
 
-def main(arguments: list[str]) -> int:
+def main(arguments: list[str]) -> None:
     if sys.platform != "linux":
         tell("the benchmark reads what servers cost from /proc: it runs on Linux alone")
-        return 2
+        sys.exit(2)
     environment = LockedVenv(ROOT / ".venv-tests", ROOT / "tests" / "requirements.txt")
     try:
         environment.ensure()
     except SetupError as error:
         tell(str(error))
-        return 2
+        sys.exit(2)
     # -P: what lies in the folder that this is called from is not to be imported.
     command = [str(environment.python), "-P", "-m", "tests.bench.main", *arguments]
     os.execve(command[0], command, {**os.environ, "PYTHONPATH": str(ROOT)})
 
 
 if __name__ == "__main__":
-    sys.exit(main(sys.argv[1:]))
+    main(sys.argv[1:])
