@@ -47,7 +47,10 @@ class Stored(NamedTuple):
 class Bench:
     """A running store. Made by `open_bench`."""
 
-    def __init__(self, endpoint: Endpoint, folder: Path, sizes: Sizes) -> None:
+    def __init__(
+        self, endpoint: Endpoint, folder: Path, sizes: Sizes, patience: float = UPLOAD_PATIENCE
+    ) -> None:
+        self._patience = patience
         self.endpoint = endpoint
         self.folder = folder
         self.sizes = sizes
@@ -109,7 +112,7 @@ class Bench:
         """The same for any state."""
         began_at = looked_at = time.monotonic()
         while not is_right():
-            if looked_at > began_at + UPLOAD_PATIENCE:
+            if looked_at > began_at + self._patience:
                 raise WrongAnswerError(f"{what} in S3 isn't what it should be")
             time.sleep(0.05)
             looked_at = time.monotonic()
