@@ -19,8 +19,9 @@ from davbridge.tree.resource import Resource
 
 logger = logging.getLogger(__name__)
 
-BLOCK = 1024 * 1024
-"""Bytes asked of the store, and given to the socket, at a time."""
+BLOCK = 256 * 1024
+"""Bytes asked of the store, and given to the socket, at a time: as fast as any larger number, for
+they stay in the processor's cache, and little memory for each client."""
 
 _ACTIVE = ("text/html", "text/xsl", "text/xml", "application/xml")
 """Types that a browser would run scripts of, in this server's origin; those in +xml as well."""
