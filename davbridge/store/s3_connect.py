@@ -29,6 +29,7 @@ from botocore.utils import get_environ_proxies
 from urllib3 import exceptions
 from urllib3.connection import HTTPConnection, HTTPSConnection, ProxyConfig
 from urllib3.util import parse_url
+from urllib3.util.ssl_match_hostname import CertificateError
 
 SOCKET_OPTIONS: list[tuple[int, int, int | bytes]] = [
     (IPPROTO_TCP, TCP_NODELAY, 1),
@@ -83,7 +84,7 @@ class Opener:
         connection = self._connection()
         try:
             connection.connect()
-        except (OSError, exceptions.HTTPError) as error:
+        except (OSError, exceptions.HTTPError, CertificateError) as error:
             connection.close()
             raise self._failure(error) from error
         return connection
@@ -134,10 +135,12 @@ class Opener:
         return context
 
     def _failure(self, error: Exception) -> BotoCoreError:
-        if isinstance(error, ssl.SSLError | exceptions.SSLError):
+        if isinstance(error, ssl.SSLError | exceptions.SSLError | CertificateError):
             return SSLError(endpoint_url=self.endpoint, error=error)
-        if isinstance(error, TimeoutError | exceptions.ConnectTimeoutError):
-            return ConnectTimeoutError(endpoint_url=self.endpoint, error=error)
         if self._proxy is not None:
             return ProxyConnectionError(proxy_url=mask_proxy_url(self._proxy), error=error)
+        if isinstance(error, exceptions.NewConnectionError):  # a ConnectTimeoutError to urllib3
+            return EndpointConnectionError(endpoint_url=self.endpoint, error=error)
+        if isinstance(error, TimeoutError | exceptions.ConnectTimeoutError):
+            return ConnectTimeoutError(endpoint_url=self.endpoint, error=error)
         return EndpointConnectionError(endpoint_url=self.endpoint, error=error)

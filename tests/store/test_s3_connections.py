@@ -1,0 +1,294 @@
+"""Connections: kept, shared, secured, proxied, and what is sent over them, byte by byte."""
+
+import socket
+import ssl
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import pytest
+import trustme
+from botocore.exceptions import (
+    BotoCoreError,
+    ConnectionClosedError,
+    EndpointConnectionError,
+    ParamValidationError,
+    ProxyConnectionError,
+    ReadTimeoutError,
+    SSLError,
+)
+
+from davbridge.store.s3_connect import Network
+from davbridge.store.s3_connections import JOINED, Connections
+
+OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+REFUSED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"
+NETWORK = Network(5.0, 20.0, 2, None, None, {})
+IMPATIENT = NETWORK._replace(read_timeout=0.2)
+
+
+@dataclass
+class Server:
+    """Says the same to every request, or hangs up. Keeps connections open."""
+
+    says: bytes = OK
+    reads_bodies: bool = True
+    hangs_up_after: int = 1000
+    """Answers on one connection."""
+    tls: ssl.SSLContext | None = None
+    url: str = ""
+    heads: list[bytes] = field(default_factory=list)
+    connections: int = 0
+    """How many were made."""
+
+    def serve(self, listener: socket.socket) -> None:
+        while True:
+            try:
+                accepted, _ = listener.accept()
+            except OSError:
+                return
+            self.connections += 1
+            threading.Thread(target=self._talk, args=(accepted,), daemon=True).start()
+
+    def _talk(self, sock: socket.socket) -> None:
+        try:
+            with self.tls.wrap_socket(sock, server_side=True) if self.tls else sock as talking:
+                for _ in range(self.hangs_up_after):
+                    if not self._answer(talking):
+                        return
+        except OSError:
+            return  # the client has gone
+
+    def _answer(self, sock: socket.socket) -> bool:
+        file = sock.makefile("rb")
+        head = b"".join(iter(file.readline, b"\r\n"))
+        if not head:
+            return False
+        self.heads.append(head)
+        length = [line for line in head.split(b"\r\n") if line.startswith(b"content-length")]
+        if length and self.reads_bodies:
+            file.read(int(length[0].partition(b":")[2]))
+        sock.sendall(self.says)
+        return self.reads_bodies
+
+
+@contextmanager
+def serving(server: Server) -> Iterator[Server]:
+    listener = socket.create_server(("127.0.0.1", 0))
+    scheme = "https" if server.tls else "http"
+    server.url = f"{scheme}://localhost:{listener.getsockname()[1]}"
+    thread = threading.Thread(target=server.serve, args=(listener,))
+    thread.start()
+    try:
+        yield server
+    finally:
+        listener.shutdown(socket.SHUT_RDWR)
+        listener.close()
+        thread.join()
+
+
+@contextmanager
+def connected(url: str, network: Network = NETWORK) -> Iterator[Connections]:
+    connections = Connections(urlsplit(url), network)
+    yield connections
+    connections.close()
+
+
+def ask(connections: Connections, target: str = "/a", body: bytes = b"") -> bytes:
+    headers = {"host": "h", "content-length": str(len(body))}
+    return connections.exchange("PUT", target, headers, body).read_all()
+
+
+def test_a_connection_is_used_again() -> None:
+    with serving(Server()) as server, connected(server.url) as connections:
+        assert [ask(connections) for _ in range(3)] == [b"ok"] * 3
+        assert server.connections == 1
+
+
+@pytest.mark.parametrize("target", ["/a/../b/./c", "//a//b", "/a%2F%2e%2E?x=%20", "/~!$'()*,"])
+def test_a_target_is_sent_as_it_is(target: str) -> None:
+    with serving(Server()) as server, connected(server.url) as connections:
+        ask(connections, target)
+    assert server.heads == [f"PUT {target} HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n".encode()]
+
+
+@pytest.mark.parametrize("size", [0, JOINED, JOINED + 1, 3_000_000])
+def test_a_body_of_any_size_is_sent_whole(size: int) -> None:
+    with serving(Server()) as server, connected(server.url) as connections:
+        assert ask(connections, body=bytes(size)) == b"ok"
+        assert ask(connections) == b"ok"
+    assert server.connections == 1
+
+
+def test_one_that_the_server_has_closed_is_not_used_again() -> None:
+    with serving(Server(hangs_up_after=1)) as server, connected(server.url) as connections:
+        for _ in range(3):
+            assert ask(connections) == b"ok"
+            threading.Event().wait(0.1)
+        assert server.connections == 3
+
+
+def test_one_that_the_server_announces_to_close_is_not_used_again() -> None:
+    closing = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
+    with serving(Server(closing)) as server, connected(server.url) as connections:
+        ask(connections)
+        ask(connections)
+        assert server.connections == 2
+
+
+def test_one_whose_answer_was_not_read_is_not_used_again() -> None:
+    with serving(Server()) as server, connected(server.url) as connections:
+        answer = connections.exchange("GET", "/", {"host": "h"}, b"")
+        assert answer.read(1) == b"o"
+        answer.close()
+        with pytest.raises(BotoCoreError):
+            answer.read(1)
+        assert ask(connections) == b"ok"
+        assert server.connections == 2
+
+
+def test_no_more_are_kept_than_were_asked_for() -> None:
+    with serving(Server()) as server, connected(server.url) as connections:
+        answers = [connections.exchange("GET", "/", {"host": "h"}, b"") for _ in range(4)]
+        for answer in answers:
+            answer.read_all()
+        for answer in [connections.exchange("GET", "/", {"host": "h"}, b"") for _ in range(4)]:
+            answer.read_all()
+        assert server.connections == 4 + 4 - NETWORK.most_idle
+
+
+def test_a_refusal_before_the_body_is_through_is_heard() -> None:
+    server = Server(REFUSED, reads_bodies=False)
+    with serving(server), connected(server.url) as connections:
+        headers = {"host": "h", "content-length": "9000000"}
+        try:
+            answer = connections.exchange("PUT", "/", headers, bytes(9_000_000))
+        except ConnectionClosedError:
+            return  # the reset was faster than the answer: it is tried again
+        assert answer.status == 403
+        answer.close()
+
+
+def test_a_silent_server_is_waited_for_as_long_as_was_said() -> None:
+    with (
+        serving(Server(b"")) as server,
+        connected(server.url) as connections,
+        pytest.raises(ReadTimeoutError),
+    ):
+        ask(connections)
+
+
+@pytest.mark.parametrize("says", [b"garbage\r\n\r\n", OK[:-1].replace(b": 2", b": 3"), OK[:30]])
+def test_a_broken_answer_is_a_closed_connection(says: bytes) -> None:
+    server = Server(says, hangs_up_after=1)
+    with (
+        serving(server),
+        connected(server.url) as connections,
+        pytest.raises(ConnectionClosedError),
+    ):
+        ask(connections)
+
+
+def test_a_server_that_is_not_there() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        port = listener.getsockname()[1]
+    with (
+        connected(f"http://127.0.0.1:{port}") as connections,
+        pytest.raises(EndpointConnectionError),
+    ):
+        ask(connections)
+
+
+@pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "a\rb", "a\0b", "日本"])
+def test_a_header_that_cannot_be_said_is_not_sent(value: str) -> None:
+    with (
+        serving(Server()) as server,
+        connected(server.url) as connections,
+        pytest.raises(ParamValidationError),
+    ):
+        connections.exchange("GET", "/", {"host": "h", "x": value}, b"")
+    assert server.heads == []
+
+
+@pytest.fixture
+def authority() -> trustme.CA:
+    return trustme.CA()
+
+
+def secure(authority: trustme.CA, name: str = "localhost") -> Server:
+    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert(name).configure_cert(context)
+    return Server(tls=context)
+
+
+@pytest.fixture
+def bundle(authority: trustme.CA, tmp_path: Path) -> str:
+    path = tmp_path / "authority.pem"
+    authority.cert_pem.write_to_path(str(path))
+    return str(path)
+
+
+def test_a_certificate_of_an_authority_that_was_named_is_taken(
+    authority: trustme.CA, bundle: str
+) -> None:
+    network = NETWORK._replace(ca_bundle=bundle)
+    with serving(secure(authority)) as server, connected(server.url, network) as connections:
+        assert ask(connections, body=bytes(300_000)) == b"ok"
+        assert ask(connections) == b"ok"
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("is_known", [True, False])
+def test_a_certificate_of_an_unknown_authority_or_another_host_is_refused(
+    authority: trustme.CA, bundle: str, is_known: bool
+) -> None:
+    network = NETWORK._replace(ca_bundle=bundle if is_known else None)
+    server = secure(authority, "elsewhere.example" if is_known else "localhost")
+    with serving(server), connected(server.url, network) as connections, pytest.raises(SSLError):
+        ask(connections)
+
+
+def test_an_authority_that_is_not_there_is_told() -> None:
+    network = NETWORK._replace(ca_bundle="/nowhere.pem")
+    with connected("https://localhost:1", network) as connections, pytest.raises(SSLError):
+        ask(connections)
+
+
+def test_a_proxy_is_asked_for_the_whole_url_with_its_password() -> None:
+    with serving(Server()) as proxy:
+        address = proxy.url.replace("http://", "http://me:secret@")
+        network = NETWORK._replace(proxies={"http": address})
+        with connected("http://store.example:9000", network) as connections:
+            assert ask(connections, "/a/../b") == b"ok"
+    (head,) = proxy.heads
+    assert head.startswith(b"PUT http://store.example:9000/a/../b HTTP/1.1\r\nhost: h\r\n")
+    assert b"\r\nProxy-Authorization: Basic bWU6c2VjcmV0\r\n" in head
+
+
+def test_a_proxy_tunnels_what_is_secure_or_is_told_to_be_at_fault() -> None:
+    with serving(Server(REFUSED)) as proxy:
+        network = NETWORK._replace(proxies={"https": proxy.url})
+        with (
+            connected("https://store.example", network) as connections,
+            pytest.raises(ProxyConnectionError),
+        ):
+            ask(connections)
+    assert proxy.heads[0].startswith(b"CONNECT store.example:443 HTTP/1.")
+
+
+def test_the_environment_names_the_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    with serving(Server()) as proxy:
+        monkeypatch.setenv("http_proxy", proxy.url)
+        monkeypatch.setenv("no_proxy", "near.example")
+        network = NETWORK._replace(proxies=None)
+        with connected("http://store.example", network) as connections:
+            assert ask(connections) == b"ok"
+        with (
+            connected("http://near.example:1", network) as connections,
+            pytest.raises(EndpointConnectionError),
+        ):
+            ask(connections)
+    assert len(proxy.heads) == 1
