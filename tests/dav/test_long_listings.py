@@ -87,9 +87,9 @@ def made_up(prefix: str, number: int) -> ObjectRow:
 
 ENTRIES = 10_000
 
-BYTES_AN_ENTRY = 1000
+BYTES_AN_ENTRY = 1200
 """The row, and its response to allprop. A hundred thousand entries may take 200 MB, of which an
-idle process takes 80: that would be 1,200 for each."""
+idle process takes 80."""
 
 
 def test_what_a_listing_takes_is_its_rows_and_its_text() -> None:
