@@ -59,7 +59,8 @@ def scaled(sample: Sample, done: int, whole: int) -> Sample:
 
 def late(sample: Sample, lateness: float) -> Sample:
     """A time that ends when S3 has what was written."""
-    note = f"S3 had it {lateness:.1f} s after the answer" if lateness > 0.1 else sample.note
+    late = f"S3 had it {lateness:.1f} s after the answer" if lateness > 0.1 else ""
+    note = "; ".join(filter(None, (sample.note, late)))
     return sample._replace(value=sample.value + lateness, note=note)
 
 
