@@ -121,7 +121,9 @@ class Pages:
     def _replace(self, name: str, notes: Notes, rows: Rows, prefixes: Prefixes) -> None:
         """Gives the page of ``name`` other contents; one that has grown too large is halved."""
         size = len(rows) + len(prefixes)
-        parts = _divided(rows, prefixes, size if size <= PAGE_SIZE else -(-size // 2))
+        parts = iter([(rows, prefixes)] if size else [])
+        if size > PAGE_SIZE:
+            parts = _divided(rows, prefixes, -(-size // 2))
         pages = [Page(*part, is_last=False, notes=KeptNotes(self._keeper, notes)) for part in parts]
         self._put(self._place(name), min(1, len(self._pages)), pages)
         self.end()
@@ -164,7 +166,7 @@ def _span(items: tuple[Any, ...], name: str, key: Callable[[Any], str] | None = 
 def _divided(rows: Rows, prefixes: Prefixes, size: int) -> Iterator[tuple[Rows, Prefixes]]:
     """Sorted rows and common prefixes, ``size`` names at a time."""
     names = sorted(chain(map(_key_of, rows), prefixes))
-    for start in range(0, len(names), max(1, size)):
+    for start in range(0, len(names), size):
         low, high = names[start], names[min(start + size, len(names)) - 1]
         yield _between(rows, low, high, _key_of), _between(prefixes, low, high)
 

@@ -14,6 +14,7 @@ never in a block.
 from array import array
 from collections.abc import Callable, Iterator
 from itertools import accumulate, chain, pairwise
+from sys import getsizeof
 from typing import NamedTuple
 
 from davbridge.store.notes import Kind, Notes
@@ -30,6 +31,9 @@ class Told(NamedTuple):
     properties: tuple[tuple[str, str], ...]
 
 
+_BLOCK_BYTES = 500
+"""An empty block, with the key that it is kept under."""
+
 Entry = Member | Told
 """What a response is rendered from."""
 
@@ -44,8 +48,10 @@ class Block(NamedTuple):
 
     @property
     def nbytes(self) -> int:
-        """The memory that it takes. What was told is in the text, or in none."""
-        return 500 + len(self.text) + 16 * len(self.entries)
+        """The memory that it takes; rows and names are the page's."""
+        told = (entry.properties for entry in self.entries if isinstance(entry, Told))
+        texts = chain.from_iterable(chain.from_iterable(told))
+        return _BLOCK_BYTES + len(self.text) + 16 * len(self.entries) + sum(map(getsizeof, texts))
 
     def responses(self) -> Iterator[bytes]:
         """They, apart."""

@@ -10,7 +10,7 @@ import unicodedata
 from collections.abc import Mapping
 from functools import partial
 
-from davbridge.dav.blocks import Entry, Told, kept_block
+from davbridge.dav.blocks import Entry, Told, block_of, kept_block
 from davbridge.dav.locks import LockStore
 from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.renderer import NO_PROPERTIES, Renderer
@@ -34,7 +34,10 @@ class MemberList:
     def responses(self, page: MemberPage) -> bytes:
         """The members of a page: as rendered before, where nothing has changed."""
         entries, render = self._entries(page), partial(self._render, page, self._renderer)
-        block = kept_block(page.notes, (self._renderer, self._href), entries, render)
+        if self._renderer.selection.is_usual:
+            block = kept_block(page.notes, (self._renderer, self._href), entries, render)
+        else:
+            block = block_of(entries, render)
         locked = self._locked(page)
         if not locked:
             return block.text

@@ -26,7 +26,7 @@ class Renderer:
         self.selection = selection
         self.around = around
         self.needs_dead = selection.needs_dead
-        self._columns = _columns(selection)
+        self._columns = (_remembered if selection.is_usual else _columns)(selection)
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Renderer) and self._key == other._key
@@ -68,10 +68,12 @@ class _Column(NamedTuple):
     """The element where the resource hasn't got it; empty where nobody named it."""
 
 
-@lru_cache(maxsize=64)
 def _columns(selection: Selection) -> tuple[_Column, ...]:
     always = ALLPROP if selection.kind == "allprop" else ()
     return tuple(
         _Column(name, LIVE.get(name), empty_element(name) if name in selection.names else "")
         for name in dict.fromkeys((*always, *selection.names))
     )
+
+
+_remembered = lru_cache(maxsize=64)(_columns)

@@ -17,12 +17,21 @@ MAX_NAMES = 500
 """Property names in one request at the most. The costliest known client sends 11."""
 
 
+USUAL_SIZE = 4096
+"""Bytes of a body, and characters of names. The largest of a known client has a third of it."""
+
+
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which properties are asked for; with ``allprop``, ``names`` are those of DAV:include."""
 
     kind: Literal["allprop", "propname", "prop"]
     names: tuple[str, ...] = ()
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it is as short as clients' are, and keeping what follows from it costs little."""
+        return sum(map(len, self.names)) <= USUAL_SIZE
 
     @property
     def needs_dead(self) -> bool:
@@ -40,12 +49,12 @@ class Selection:
         return self.kind == "propname" or not _QUOTA.isdisjoint(self.names)
 
 
-@lru_cache(maxsize=64)
 def parse_selection(body: bytes) -> Selection:
-    """What a PROPFIND body asks for; an empty one asks for allprop (§9.1).
+    """What a PROPFIND body asks for; an empty one asks for allprop (§9.1)."""
+    return _remembered(body) if len(body) <= USUAL_SIZE else _parse(body)
 
-    A client sends the same few bodies again and again.
-    """
+
+def _parse(body: bytes) -> Selection:
     if not body.strip():
         return Selection("allprop")
     document = parse_document(body, "propfind")
@@ -62,6 +71,10 @@ def parse_selection(body: bytes) -> Selection:
 
 
 _KINDS = (DAV + "prop", DAV + "allprop", DAV + "propname")
+
+
+_remembered = lru_cache(maxsize=64)(_parse)
+"""A client sends the same few bodies again and again."""
 
 
 def _names(element: Element) -> tuple[str, ...]:

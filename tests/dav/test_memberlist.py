@@ -156,3 +156,11 @@ def test_empty_files_are_kept_as_well_once_their_kind_is_known(folder: Folder) -
         folder.store.put_object(f"d/{name}", b"x" * (name == "plain"), Attributes(kind))
     assert sorted(folder.shown()) == ["/d/empty", "/d/marked/", "/d/plain"]
     assert folder.shown() == []
+
+
+def test_what_no_client_asks_for_is_not_kept(folder: Folder) -> None:
+    """A megabyte of names is allowed; it mustn't stay in memory."""
+    folder.fill(10)
+    names = tuple(f"{{urn:p}}{number:0100}" for number in range(100))
+    for _ in range(2):
+        assert len(folder.shown(Selection("prop", names))) == 10
