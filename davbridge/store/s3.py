@@ -1,8 +1,8 @@
 """S3Store: an ObjectStore that is a bucket of any S3 store.
 
 Owns what the parts of the S3 store share, and puts them together: s3_listing, s3_reader, s3_writer
-on s3_multipart, s3_commits, s3_copy and s3_deletes. Must not know how clients are built or buckets
-made ready (s3_client, s3_setup).
+on s3_multipart, s3_commits, s3_copy and s3_deletes; below them s3_wire, which sends most of their
+requests. Must not know how clients are built or buckets made ready (s3_client, s3_setup).
 
 Invariants: those of ObjectStore, but for the order of flat listings, which is the store's own:
 AWS and most others sort keys by their UTF-8 bytes, SeaweedFS sorts each folder by itself.

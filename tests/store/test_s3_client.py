@@ -2,7 +2,6 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,7 +11,7 @@ from davbridge.config import S3Settings
 from davbridge.errors import AccessDeniedError, StoreSetupError
 from davbridge.store.base import Attributes
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3_client import build_client, fast_timestamp, is_aws
+from davbridge.store.s3_client import build_client, is_aws
 from tests.support.s3proxy import Answer, Fault, Request, S3Proxy, error, s3_proxy
 
 if TYPE_CHECKING:
@@ -113,19 +112,6 @@ def test_other_stores_have_a_region_by_default() -> None:
 def test_a_region_that_can_be_none_is_refused() -> None:
     with pytest.raises(StoreSetupError, match="S3 client"):
         build_client(replace(AWS, region="no region!"), pool_size=1)
-
-
-@pytest.mark.parametrize(
-    ("text", "time"),
-    [
-        ("2026-11-22T16:42:57.123Z", datetime(2026, 11, 22, 16, 42, 57, 123000, UTC)),
-        ("2026-11-22T16:42:57Z", datetime(2026, 11, 22, 16, 42, 57, 0, UTC)),
-        ("Sun, 22 Nov 2026 16:42:57 GMT", datetime(2026, 11, 22, 16, 42, 57, 0, UTC)),
-        ("2026-11-22T16:42:57+00:00", datetime(2026, 11, 22, 16, 42, 57, 0, UTC)),
-    ],
-)
-def test_times_as_stores_write_them(text: str, time: datetime) -> None:
-    assert fast_timestamp(text) == time
 
 
 def test_davbridge_is_named_and_expects_no_continue(canned: S3Proxy) -> None:

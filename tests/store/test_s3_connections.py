@@ -175,7 +175,7 @@ def test_a_refusal_before_the_body_is_through_is_heard() -> None:
 def test_a_silent_server_is_waited_for_as_long_as_was_said() -> None:
     with (
         serving(Server(b"")) as server,
-        connected(server.url) as connections,
+        connected(server.url, IMPATIENT) as connections,
         pytest.raises(ReadTimeoutError),
     ):
         ask(connections)
