@@ -36,7 +36,7 @@ EMBEDDED_BUCKET = "davbridge"
 
 BACKGROUND_THREADS = PART_THREADS + LANES + HEADS_AT_ONCE + LISTINGS_AHEAD
 """Threads beside the server's that may need a connection to S3 at once: for the parts of uploads,
-for copies and deletions, for HEADs of what may be directories, for listings that are read ahead."""
+for copies, for HEADs of what may be directories, for listings that are read ahead."""
 
 _log = logging.getLogger(__name__)
 

@@ -1,6 +1,6 @@
 """Requests side by side.
 
-Owns the threads that ask the store on behalf of COPY, MOVE and DELETE. Must not know what is asked.
+Owns the threads that ask the store on behalf of COPY and MOVE. Must not know what is asked.
 
 Invariants: those who use the lanes take turns, piece by piece: whoever has done one queues up
 behind all others for the next. Nothing more is begun once a piece of work says so, or raises.
@@ -35,17 +35,16 @@ class Lanes:
         work: Callable[[T], R],
         items: Sequence[T],
         *,
-        width: int | None = None,
         is_fatal: Callable[[R], bool] = lambda _: False,
     ) -> list[R]:
-        """What ``work`` makes of each item, in their order, ``width`` at a time.
+        """What ``work`` makes of each item, in their order.
 
         After a result that ``is_fatal`` no other is begun: the list ends with those that were.
         """
         if len(items) < 2:
             return [work(item) for item in items]
         run = _Run(self._pool, work, items, is_fatal)
-        return run.through(min(width or self._count, len(items)))
+        return run.through(min(self._count, len(items)))
 
 
 class _Run(Generic[T, R]):

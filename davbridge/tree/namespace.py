@@ -48,8 +48,8 @@ from davbridge.tree.view import View
 from davbridge.tree.writer import BoundedWriter
 
 LANES = 32
-"""Requests that copies and deletions may have under way at once: with 20 ms each, 1,600 a second,
-which is more than a bridge can ask."""
+"""Requests that copies may have under way at once: with 20 ms each, 1,600 a second, which is more
+than a bridge can ask."""
 
 
 class Namespace:

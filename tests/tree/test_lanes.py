@@ -21,16 +21,12 @@ def test_results_are_in_the_order_of_the_items(lanes: Lanes) -> None:
     assert lanes.each(str, []) == []
 
 
-def test_no_more_at_once_than_was_asked_for(lanes: Lanes) -> None:
-    meeting = Barrier(3, timeout=0.2)
-
-    def meet(_: int) -> bool:
-        return meeting.wait() >= 0
-
+def test_as_many_at_once_as_there_are_lanes_and_no_more(lanes: Lanes) -> None:
+    meeting = Barrier(4, timeout=10)
+    assert sorted(lanes.each(lambda _: meeting.wait(), range(8))) == [0, 0, 1, 1, 2, 2, 3, 3]
+    more = Barrier(5, timeout=0.2)
     with pytest.raises(BrokenBarrierError):
-        lanes.each(meet, range(8), width=2)
-    meeting.reset()
-    assert lanes.each(meet, range(9), width=3) == [True] * 9
+        lanes.each(lambda _: more.wait(), range(8))
 
 
 def test_nothing_is_begun_after_a_fatal_result(lanes: Lanes) -> None:

@@ -20,7 +20,6 @@ from davbridge.store.base import DIRECTORY_TYPE, Attributes
 from davbridge.tree.journal import JOURNAL_NAME
 from davbridge.tree.namespace import LANES
 from davbridge.tree.plan import deletion_order
-from davbridge.tree.removals import BATCH_SIZE, BATCHES_AT_ONCE
 from tests.tree.conftest import Drive
 
 Fault = Callable[[str, str], StoreError | None]
@@ -384,14 +383,6 @@ class TestSideBySide:
         assert drive.tree.copy(parse("/s"), parse("/t"))
         assert meeting.count == 1
 
-    def test_the_deletes_of_many_members(self, drive: Drive) -> None:
-        drive.outside("s/", *(f"s/{number:04}" for number in range(4 * BATCH_SIZE)))
-        meeting = Meeting(drive, BATCHES_AT_ONCE, {"delete"})
-        meeting.passes = lambda key: key == "s/"
-        assert drive.tree.delete(parse("/s")) == []
-        assert meeting.count == 1
-        assert drive.stored() == []
-
 
 class Meeting:
     """Requests of some kinds go on only once so many of them are under way."""
@@ -399,13 +390,12 @@ class Meeting:
     def __init__(self, drive: Drive, size: int, operations: set[str]) -> None:
         self.count = 0
         """How often they have met."""
-        self.passes: Callable[[str], bool] = lambda _key: False
         self._barrier = Barrier(size, self._met, timeout=10)
         self._operations = operations
         drive.store.before = self._before
 
     def _before(self, operation: str, key: str) -> None:
-        if operation in self._operations and not self.passes(key):
+        if operation in self._operations:
             self._barrier.wait()
 
     def _met(self) -> None:
