@@ -3,12 +3,17 @@
 import io
 import json
 import logging
+import re
 from collections.abc import Iterator
 
 import pytest
 
 from davbridge import logs
 from davbridge.config import LogSettings
+from tests.support.calls import calls_of
+
+KEPT = ("_srcfile", "logThreads", "logProcesses", "logMultiprocessing")
+"""What `configure` switches off for the whole process."""
 
 
 @pytest.fixture
@@ -17,7 +22,9 @@ def stream() -> Iterator[io.StringIO]:
     root = logging.getLogger()
     handlers = root.handlers[:]
     levels = {logger: logger.level for logger in (root, *map(logging.getLogger, logs.QUIET))}
+    kept = {name: vars(logging)[name] for name in KEPT}
     yield io.StringIO()
+    vars(logging).update(kept)
     root.handlers[:] = handlers
     logging.captureWarnings(False)
     for logger, level in levels.items():
@@ -28,7 +35,7 @@ def test_a_record_is_a_line_of_time_level_logger_and_message(stream: io.StringIO
     logs.configure(LogSettings(), stream)
     logging.getLogger("davbridge.x").info("made %s", "it")
     time, _, rest = stream.getvalue().partition(" ")
-    assert time.endswith("Z")
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", time)
     assert rest == "info davbridge.x: made it\n"
 
 
@@ -87,3 +94,10 @@ def test_warnings_of_python_are_logged(stream: io.StringIO) -> None:
         warnings.warn("old", DeprecationWarning, stacklevel=1)
         logging.captureWarnings(False)
     assert "DeprecationWarning: old" in json.loads(stream.getvalue())["message"]
+
+
+def test_a_record_does_not_look_for_what_no_format_shows(stream: io.StringIO) -> None:
+    logs.configure(LogSettings(), stream)
+    with calls_of(logging.Logger.findCaller) as calls:
+        logging.getLogger("davbridge.x").info("made")
+    assert calls == {}

@@ -6,10 +6,14 @@ Invariant: nothing that a client sends can begin a line, or end a field, of the 
 """
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+_HARMLESS = re.compile(r"[!#-\[\]-~]*")
+"""What nearly all names, methods and targets are made of."""
 
 _log = logging.getLogger("davbridge.http.access")
 
@@ -24,6 +28,8 @@ class AccessLog:
         self._timer = timer
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
+        if not _log.isEnabledFor(logging.INFO):
+            return self._app(environ, start_response)
         record = _Record(environ, self._timer)
         try:
             blocks = self._app(environ, record.watch(start_response))
@@ -101,6 +107,8 @@ class _Watched:
 
 def printable(text: str) -> str:
     """``text`` with every quote, blank, backslash and unprintable character escaped."""
+    if _HARMLESS.fullmatch(text):
+        return text
     return "".join(
         char if char.isprintable() and char not in ' "\\' else _escaped(char) for char in text
     )

@@ -14,8 +14,10 @@ Invariants:
 """
 
 import re
+import time
 from collections.abc import Callable
 from email.utils import formatdate
+from functools import lru_cache
 from http import HTTPStatus
 from types import TracebackType
 
@@ -43,6 +45,7 @@ _STATUS = re.compile(r"[2-5][0-9][0-9] [\t -~]*")
 _NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")
 _VALUE = re.compile(r"[\t -~\x80-\xff]*")
 _LENGTH = re.compile(r"[0-9]{1,18}")
+_WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 class Response:
@@ -61,6 +64,8 @@ class Response:
         self._is_http11 = is_http11
         self._may_persist = may_persist
         self._status = 0
+        self.has_body = not is_head
+        """Whether bytes follow the head (RFC 9112 §6.3)."""
         self._lines: list[str] = []
         self._left: int | None = None
         """Bytes of the promised length that are still to be sent; None without a promise."""
@@ -83,13 +88,14 @@ class Response:
         if not _STATUS.fullmatch(status):
             raise BrokenResponseError(f"not a status: {status!r}")
         self._status = int(status[:3])
+        self.has_body = not self._is_head and self._status not in _WITHOUT_BODY
         self._left = None
         self._lines = [f"HTTP/1.1 {status}"]
         names = {name.lower() for name, _ in headers}
         for name, value in headers:
             self._add(name, value)
         if "date" not in names:
-            self._lines.append(f"Date: {formatdate(usegmt=True)}")
+            self._lines.append(_date(int(time.time())))
         if "x-content-type-options" not in names:
             self._lines.append("X-Content-Type-Options: nosniff")
         return self.write
@@ -132,12 +138,6 @@ class Response:
         self.start(status, headers)
         self.write(text)
         self.finish()
-
-    @property
-    def has_body(self) -> bool:
-        """Whether bytes follow the head (RFC 9112 §6.3)."""
-        without = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
-        return not self._is_head and self._status not in without
 
     @property
     def ends_with_connection(self) -> bool:
@@ -186,3 +186,9 @@ class Response:
             self._writer.write(data)
         except OSError as error:
             raise ClientGoneError(f"the client is gone: {error}") from error
+
+
+@lru_cache(maxsize=1)
+def _date(second: int) -> str:
+    """The Date field, which is the same for all answers of a second."""
+    return f"Date: {formatdate(second, usegmt=True)}"

@@ -136,6 +136,7 @@ class WorkerPool:
                 if self._leader == me:
                     self._leader = None
                 if self._is_stopping and not self._ready:
+                    self._changed.notify_all()  # who waits for a turn has waited in vain
                     return None
                 if self._ready and not self._has_deputy:
                     self._stand_by()

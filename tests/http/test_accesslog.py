@@ -135,3 +135,10 @@ def test_requests_over_the_wire_are_logged(lines: list[str]) -> None:
         assert client.at_end()
     assert lines[0].startswith(r'127.0.0.1 - "GET /\x22a\x22" 200 2 0.')
     assert len(lines) == 2
+
+
+def test_where_the_log_is_off_a_request_passes_by(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.WARNING, "davbridge.http.access")
+    blocks = [b"x"]
+    log = AccessLog(lambda environ, start_response: blocks)
+    assert log(environ(), start_response) is blocks

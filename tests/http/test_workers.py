@@ -1,6 +1,7 @@
 """Who serves which connection, when."""
 
 import threading
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
@@ -104,6 +105,20 @@ def test_a_thread_that_lets_go_holds_up_nobody(hall: Hall) -> None:
     with hall.open(slow, next_one):
         assert next_one.done.wait(PATIENCE / 2)
     assert len({thread for _, thread in hall.log}) == 2
+
+
+@pytest.mark.usefixtures("endless_patience")
+def test_at_the_end_nobody_is_left_waiting_for_a_turn(hall: Hall) -> None:
+    gate = threading.Event()
+    slow, last = hall.visitor("slow"), hall.visitor("last")
+    slow.on_request = lambda: gate.wait(PATIENCE)
+    with hall.open(slow, last):
+        opening = threading.Timer(0.2, gate.set)
+        opening.start()
+        begin = time.monotonic()
+    assert time.monotonic() - begin < PATIENCE / 2
+    assert last.done.is_set()
+    opening.join()
 
 
 def test_a_thread_that_waits_without_a_word_is_passed_over(hall: Hall) -> None:
