@@ -9,13 +9,15 @@ a page holds on to nothing of the XML but the names, ETags and times in it.
 """
 
 from typing import NamedTuple
-from urllib.parse import unquote_plus
+from urllib.parse import unquote_to_bytes
 
 from botocore.parsers import ResponseParserError
 
 from davbridge.store.base import ObjectRow, Page
 from davbridge.store.s3_answers import etag_of
-from davbridge.store.s3_xml import name_of, parse_time, parsed, texts_of
+from davbridge.store.s3_xml import Element, name_of, parse_time, parsed
+
+ROOT = "ListBucketResult"
 
 
 class PageAnswer(NamedTuple):
@@ -28,41 +30,55 @@ class PageAnswer(NamedTuple):
 def read_page(content: bytes) -> PageAnswer:
     """Raises ResponseParserError."""
     root = parsed(content)
-    if name_of(root) != "ListBucketResult":
+    if name_of(root) != ROOT:
         raise ResponseParserError(f"the answer is no listing: {name_of(root)}")
-    told = texts_of(root)
-    is_encoded = told.get("EncodingType") == "url"
-    objects, prefixes = [], []
+    # The names of all elements begin with the same namespace, which differs between stores.
+    space = root.tag.removesuffix(ROOT)
+    is_encoded = root.findtext(f"{space}EncodingType") == "url"
     try:
-        for child in root:
-            name = name_of(child)
-            if name == "Contents":
-                objects.append(_row(texts_of(child), is_encoded))
-            elif name == "CommonPrefixes":
-                prefixes.append(_decoded(texts_of(child)["Prefix"], is_encoded))
-    except (KeyError, ValueError) as error:
-        raise ResponseParserError(f"the answer is no listing: {error!r}") from error
-    token = _token(told)
-    return PageAnswer(Page(tuple(objects), tuple(prefixes), is_last=not token), token)
+        page = Page(
+            _rows(root, space, is_encoded),
+            tuple(
+                _decoded(_text(prefix, f"{space}Prefix"), is_encoded)
+                for prefix in root.iterfind(f"{space}CommonPrefixes")
+            ),
+            is_last=root.findtext(f"{space}IsTruncated") != "true",
+        )
+    except ValueError as error:
+        raise ResponseParserError(f"the answer is no listing: {error}") from error
+    if page.is_last:
+        return PageAnswer(page, "")
+    token = root.findtext(f"{space}NextContinuationToken")
+    if not token:
+        raise ResponseParserError("the store broke off a listing without a way on")
+    return PageAnswer(page, token)
 
 
-def _row(told: dict[str, str], is_encoded: bool) -> ObjectRow:
-    return ObjectRow(
-        _decoded(told["Key"], is_encoded),
-        int(told["Size"]),
-        parse_time(told["LastModified"]),
-        etag_of(told.get("ETag", "")),
+def _rows(root: Element, space: str, is_encoded: bool) -> tuple[ObjectRow, ...]:
+    key, size, modified, etag = (
+        f"{space}{name}" for name in ("Key", "Size", "LastModified", "ETag")
+    )
+    return tuple(
+        [
+            ObjectRow(
+                _decoded(_text(entry, key), is_encoded),
+                int(_text(entry, size)),
+                parse_time(_text(entry, modified)),
+                etag_of(entry.findtext(etag, "")),
+            )
+            for entry in root.iterfind(f"{space}Contents")
+        ]
     )
 
 
+def _text(element: Element, name: str) -> str:
+    text = element.findtext(name)
+    if text is None:
+        raise ValueError(f"{name} is missing")
+    return text
+
+
 def _decoded(name: str, is_encoded: bool) -> str:
-    return unquote_plus(name, errors="strict") if is_encoded else name
-
-
-def _token(told: dict[str, str]) -> str:
-    token = told.get("NextContinuationToken", "")
-    if told.get("IsTruncated") != "true":
-        return ""
-    if not token:
-        raise ResponseParserError("the store broke off a listing without a way on")
-    return token
+    if is_encoded and ("%" in name or "+" in name):
+        return unquote_to_bytes(name.replace("+", " ")).decode()
+    return name

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from davbridge.errors import InvalidNameError
-from davbridge.store.base import Attributes, Lookup, ObjectRow, ObjectStore
+from davbridge.store.base import Attributes, Lookup, ObjectRow, ObjectStore, Page
 from tests.store.conftest import Needs
 from tests.support.stores import Feature
 
@@ -60,7 +60,7 @@ def prefixes(store: ObjectStore, prefix: str = "") -> list[str]:
 
 def test_an_empty_bucket_lists_as_one_last_page(store: ObjectStore) -> None:
     (page,) = store.list_objects("")
-    assert page == ((), (), True)
+    assert page == Page((), (), is_last=True)
 
 
 def test_a_row_tells_size_time_and_etag(store: ObjectStore) -> None:
