@@ -133,10 +133,18 @@ def _answer() -> None:
                     opened, _ = listener.accept()
                     sockets[opened.fileno()] = opened
                     poll.register(opened.fileno(), select.EPOLLIN)
-                elif sockets[number].recv(1 << 16):
+                elif _is_asked(sockets[number]):
                     sockets[number].send(_ANSWER)
                 else:
                     sockets.pop(number).close()
+
+
+def _is_asked(connection: socket.socket) -> bool:
+    """Whether there is a request, and not the end: a reset one, as answers are left unread."""
+    try:
+        return bool(connection.recv(1 << 16))
+    except ConnectionResetError:
+        return False
 
 
 def _load() -> Load:
