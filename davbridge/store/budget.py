@@ -9,7 +9,8 @@ Invariants:
   of uploads can block one another for ever.
 - Small loans have a lane of their own, which large ones can't fill. Who holds a small loan may wait
   for a large one, never the other way round.
-- Nobody waits for longer than ``patience``.
+- Nobody waits for longer than ``patience`` while nothing comes back. A store that is slow to take
+  parts lets everybody wait, but in turn.
 """
 
 import mmap
@@ -32,7 +33,7 @@ pages costs ten times as much as to copy a body into old ones (190 against 20 ms
 SMALL_LANE = 16 * MIB
 LARGE_LANE = 22 * UNIT
 
-PATIENCE = 30.0
+PATIENCE = 45.0
 """Seconds. Most clients wait for a minute before they give up."""
 
 
@@ -88,7 +89,7 @@ class MemoryBudget:
     def _take(self, lane: "_Lane", amount: int) -> None:
         if not lane.take(amount, self._patience):
             raise UnavailableError(
-                f"too many uploads at once: no memory was free for {self._patience:g} s"
+                f"too many uploads at once: none of them has got on for {self._patience:g} s"
             )
 
     def _memory(self, units: int) -> mmap.mmap:
@@ -114,21 +115,26 @@ class _Lane:
     def __init__(self, size: int) -> None:
         self.size = size
         self.taken = 0
+        self._given = 0
+        """How often something has come back."""
         self._queue: deque[object] = deque()
         self._changed = threading.Condition()
 
     def take(self, amount: int, patience: float) -> bool:
-        """Whether it could be had in time."""
+        """Whether it could be had."""
         turn = object()
+
+        def is_granted() -> bool:
+            return self._queue[0] is turn and self.taken + amount <= self.size
+
         with self._changed:
             self._queue.append(turn)
             try:
-                is_granted = self._changed.wait_for(
-                    lambda: self._queue[0] is turn and self.taken + amount <= self.size, patience
-                )
-                if is_granted:
-                    self.taken += amount
-                return is_granted
+                while not is_granted():
+                    if not self._gets_on(is_granted, patience):
+                        return False
+                self.taken += amount
+                return True
             finally:
                 self._queue.remove(turn)
                 self._changed.notify_all()
@@ -136,4 +142,10 @@ class _Lane:
     def give(self, amount: int) -> None:
         with self._changed:
             self.taken -= amount
+            self._given += 1
             self._changed.notify_all()
+
+    def _gets_on(self, is_granted: Callable[[], bool], patience: float) -> bool:
+        """Waits for what is asked for, or for anything to come back; whether it did."""
+        given = self._given
+        return self._changed.wait_for(lambda: is_granted() or self._given != given, patience)

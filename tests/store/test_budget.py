@@ -76,6 +76,21 @@ def test_nobody_waits_for_ever() -> None:
     budget.borrow(UNIT)  # who gave up is no longer in the way
 
 
+def test_whoever_sees_others_get_on_waits_for_longer() -> None:
+    """Five hold the only buffer in turn, for longer in all than anybody's patience."""
+    budget = MemoryBudget(large=2 * UNIT, patience=0.5)
+    budget.borrow(UNIT)
+
+    def hold() -> None:
+        loan = budget.borrow(UNIT)
+        time.sleep(0.2)
+        loan.give_back()
+
+    with threads() as pool:
+        for held in [pool.submit(hold) for _ in range(5)]:
+            held.result(LONG)
+
+
 def test_memory_is_lent_in_the_order_of_asking() -> None:
     """A loan of two units is not starved by loans of one, though each of those would fit."""
     budget = MemoryBudget(large=4 * UNIT)
