@@ -88,14 +88,11 @@ def ceiling(*, connections: int, seconds: float) -> float:
 
 def _drive(load: Load) -> float:
     """One thread, one poll: an interpreter does no more a second any other way."""
-    sockets = {}
+    sockets = _connect(load)
     poll = select.epoll()
-    for _ in range(load.connections):
-        opened = socket.create_connection(("127.0.0.1", load.port), 10)
-        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        sockets[opened.fileno()] = opened
-        poll.register(opened.fileno(), select.EPOLLIN)
-        opened.sendall(load.request)
+    for number in sockets:
+        poll.register(number, select.EPOLLIN)
+        sockets[number].send(load.request)
     got = dict.fromkeys(sockets, b"")
     done, began_at = 0, time.monotonic()
     ends_at = began_at + load.seconds
@@ -117,6 +114,15 @@ def _drive(load: Load) -> float:
     for opened in sockets.values():
         opened.close()
     return done / (now - began_at)
+
+
+def _connect(load: Load) -> dict[int, socket.socket]:
+    sockets = {}
+    for _ in range(load.connections):
+        opened = socket.create_connection(("127.0.0.1", load.port), 10)
+        opened.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        sockets[opened.fileno()] = opened
+    return sockets
 
 
 def _answer() -> None:
