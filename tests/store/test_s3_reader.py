@@ -1,16 +1,21 @@
 """Readers on connections that break."""
 
 import os
+from typing import TYPE_CHECKING
 
 import pytest
+from urllib3.connection import HTTPConnection
 
 from davbridge.errors import NotFoundError, TruncatedError, UnavailableError
-from davbridge.store.base import Attributes
+from davbridge.store.base import Attributes, ObjectReader
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3_reader import RESUMPTIONS
 from tests.store.test_contract_reading import drain
 from tests.support.s3proxy import Answer, Cut, Fault, Request, S3Proxy, error, once
-from tests.support.stores import MIB
+from tests.support.stores import MIB, fresh_bucket, s3_store
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 BODY = os.urandom(2 * MIB)
 
@@ -19,11 +24,41 @@ def ranges(proxy: S3Proxy) -> list[str | None]:
     return [request.headers["Range"] for request in proxy.requests if request.method == "GET"]
 
 
+def read_out(reader: ObjectReader) -> bytes:
+    """All that it gives; it is left open."""
+    return b"".join(iter(lambda: reader.read(50_000), b""))
+
+
 def test_a_whole_read_is_one_request(proxied: S3Store, proxy: S3Proxy) -> None:
     row = proxied.put_object("a", BODY, Attributes())
     proxy.requests.clear()
     assert drain(proxied.get_object("a", if_match=row.etag)) == BODY
     assert [request.method for request in proxy.requests] == ["GET"]
+
+
+def test_ranges_one_after_another_need_one_connection(
+    seaweedfs_client: "S3Client", bucket_name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is free again once the last byte is read, before anybody closes the reader."""
+    opened: list[HTTPConnection] = []
+    connect = HTTPConnection.connect
+
+    def count(connection: HTTPConnection) -> None:
+        opened.append(connection)
+        connect(connection)
+
+    monkeypatch.setattr(HTTPConnection, "connect", count)
+    with (
+        fresh_bucket(seaweedfs_client, bucket_name),
+        s3_store(seaweedfs_client, bucket_name) as store,
+    ):
+        store.put_object("a", BODY, Attributes())
+        before = len(opened)
+        for start in range(0, MIB, 64 * 1024):
+            reader = store.get_object("a", start=start, end=start + 64 * 1024)
+            assert read_out(reader) == BODY[start : start + 64 * 1024]
+        assert len(opened) == before
+    assert before > 0
 
 
 @pytest.mark.parametrize("after", [0, 1, 300_000, len(BODY) - 1])
