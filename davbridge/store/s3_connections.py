@@ -44,6 +44,7 @@ class Connections:
         self._opener = Opener(url, network)
         self._network = network
         self._idle: list[_Connection] = []
+        self._is_closed = False
 
     def exchange(
         self,
@@ -67,15 +68,16 @@ class Connections:
             raise
 
     def close(self) -> None:
-        """Closes those that are idle."""
+        """Closes those that are idle, and from now on each that falls idle."""
+        self._is_closed = True
         while connection := self._idle_one():
             connection.close()
 
     def give_back(self, connection: "_Connection") -> None:
-        if len(self._idle) < self._network.most_idle:
-            self._idle.append(connection)
-        else:
+        if self._is_closed or len(self._idle) >= self._network.most_idle:
             connection.close()
+        else:
+            self._idle.append(connection)
 
     def failure(self, error: Exception) -> BotoCoreError:
         """What the failure of an open connection is to botocore."""

@@ -94,7 +94,7 @@ class Wire:
         return self._until_done(request, lambda _request, _attempt, answer: answer)
 
     def close(self) -> None:
-        """Closes the connections that are idle."""
+        """Closes the connections: those in use when they fall idle."""
         if self._way:
             self._way[1].close()
 

@@ -71,7 +71,7 @@ def client_error(
 def is_error(content: bytes) -> bool:
     """Whether this is an error, though it came with a 200: a store may find out while it works
     (AWS on CopyObject; it sends blanks meanwhile)."""
-    return not content.strip() or _ERROR.match(content) is not None
+    return not content or content.isspace() or _ERROR.match(content) is not None
 
 
 def _error(status: int, content: bytes) -> dict[str, str]:

@@ -160,6 +160,15 @@ def test_no_more_are_kept_than_were_asked_for() -> None:
         assert server.connections == 4 + 4 - NETWORK.most_idle
 
 
+def test_one_that_falls_idle_after_the_end_is_closed() -> None:
+    with serving(Server()) as server, connected(server.url) as connections:
+        answer = connections.exchange("GET", "/", {"host": "h"}, b"")
+        connections.close()
+        assert answer.read_all() == b"ok"
+        assert ask(connections) == b"ok"
+        assert server.connections == 2
+
+
 def test_a_refusal_before_the_body_is_through_is_heard() -> None:
     server = Server(REFUSED, reads_bodies=False)
     with serving(server), connected(server.url) as connections:

@@ -4,9 +4,11 @@ import base64
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+import trustme
 
 from davbridge.config import S3Settings
 from davbridge.errors import (
@@ -257,6 +259,25 @@ def test_a_refusal_without_a_body_is_told_by_its_status(store: S3Store, canned: 
     canned.rule = lambda _: Answer(404)
     with pytest.raises(NotFoundError, match="Not Found"):
         store.head_object("a")
+
+
+@pytest.mark.parametrize("variable", ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"])
+def test_an_authority_from_the_environment_is_believed(
+    opens: Opens,
+    settings: S3Settings,
+    variable: str,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "authority.pem"))
+    with s3_proxy(None, authority.issue_cert("127.0.0.1")) as server:
+        server.rule = lambda _: Answer(200, BODY, HEAD)
+        secure = replace(settings, endpoint_url=server.url, attempts=1)
+        with pytest.raises(UnavailableError, match="SSL"):
+            opens(secure).get_object("a")
+        monkeypatch.setenv(variable, str(tmp_path / "authority.pem"))
+        assert drain(opens(secure).get_object("a")) == BODY
 
 
 @pytest.mark.parametrize(
