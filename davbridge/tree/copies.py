@@ -6,7 +6,7 @@ anything: that is removals'.
 Invariants:
 - A copy is of the very version that was listed, and never falls on an object that the listing
   didn't show.
-- Whatever is told to be copied was seen, in the target's listing, after its copy.
+- A tree is told to be copied only once all of it was seen in a listing of the target.
 - What can't be copied comes back as a Failure with its path; nothing more is begun after one.
 """
 

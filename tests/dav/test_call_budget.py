@@ -206,6 +206,20 @@ def test_a_save_into_a_known_folder_as_explorer_does_it(store: S3Store, counted:
         assert counted.requests == Counter({PUT: 4})
 
 
+def test_a_save_into_a_known_folder_as_finder_does_it(store: S3Store, counted: Counted) -> None:
+    """The empty file and the full one; the fork that isn't there is known not to be."""
+    with running_bridge(store) as bridge, bridge.client() as client:
+        warm_up(client)
+        counted.clear()
+        assert client("PROPFIND", "/d/new.txt", NAMED, depth="0").status == 404
+        assert client("PUT", "/d/new.txt", b"").status == 201
+        assert client("PROPFIND", "/d/._new.txt", NAMED, depth="0").status == 404
+        token = client("LOCK", "/d/new.txt", LOCK).header("Lock-Token")
+        assert client("PUT", "/d/new.txt", b"content", {"If": f"({token})"}).status == 204
+        assert client("UNLOCK", "/d/new.txt", headers={"Lock-Token": token}).status == 204
+        assert counted.requests == Counter({PUT: 2})
+
+
 def warm_up(client: Client) -> None:
     for target in ("/", "/d/"):
         assert client("PROPFIND", target, NAMED, depth="1").status == 207
