@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from davbridge.config import CacheSettings
+from davbridge.config import CacheSettings, DriveSettings
 from davbridge.dav.locks import MemoryLockStore
 from davbridge.store.base import DIRECTORY_TYPE, PAGE_SIZE, Attributes
 from davbridge.store.memory import MemoryStore
@@ -72,10 +72,11 @@ def responses(client: Client, body: str) -> list[bytes]:
 @pytest.fixture
 def two() -> Iterator[Two]:
     store, timer = MemoryStore(), Timer()
-    locks = MemoryLockStore(timer)
+    locks, uncached = MemoryLockStore(timer), CacheSettings(ttl=0)
+    drive = DriveSettings(publish_quota=False)  # Each counts for itself, when it comes to it.
     with (
-        running_bridge(store, locks=locks, timer=timer) as keeping,
-        running_bridge(store, locks=locks, cache=CacheSettings(ttl=0)) as asking,
+        running_bridge(store, drive=drive, locks=locks, timer=timer) as keeping,
+        running_bridge(store, drive=drive, locks=locks, cache=uncached) as asking,
         keeping.client() as keeping_client,
         asking.client() as asking_client,
     ):
