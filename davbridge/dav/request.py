@@ -182,7 +182,10 @@ class Request:
     def blocks(self) -> Iterator[bytes]:
         """The body in blocks. Raises OSError where it ends too early."""
         source, promised, seen = self.environ["wsgi.input"], self.length, 0
-        while block := source.read(BLOCK):
+        while promised is None or seen < promised:
+            block = source.read(BLOCK if promised is None else min(BLOCK, promised - seen))
+            if not block:
+                break
             seen += len(block)
             yield block
         if promised is not None and seen != promised:

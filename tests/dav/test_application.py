@@ -9,8 +9,10 @@ import pytest
 from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings, DriveSettings
 from davbridge.dav.application import WsgiApplication, build
+from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.request import Request
 from davbridge.dav.target import parse_request_target
+from davbridge.dav.xml import parse_document
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.namespace import Namespace
@@ -36,10 +38,23 @@ def ask(app: WsgiApplication, method: str, target: str, body: bytes = b"", depth
         "REQUEST_URI": target,
         "HTTP_DEPTH": depth,
         "CONTENT_LENGTH": str(len(body)),
-        "wsgi.input": io.BytesIO(body),
+        "wsgi.input": _read_once(body),
     }
     assert b"".join(app(environ, lambda status, _: statuses.append(status))) or method == "HEAD"
     return str(statuses[0])
+
+
+def _read_once(body: bytes) -> io.BytesIO:
+    """Where the length is known, nobody asks whether there is more."""
+    source = io.BytesIO(body)
+    once = source.read
+
+    def read(size: int | None = -1, /) -> bytes:
+        assert source.tell() < len(body)
+        return once(size)
+
+    source.read = read  # type: ignore[method-assign]
+    return source
 
 
 @pytest.mark.parametrize(
@@ -54,9 +69,18 @@ def ask(app: WsgiApplication, method: str, target: str, body: bytes = b"", depth
 def test_one_look_at_the_url_and_one_at_the_namespace(
     app: WsgiApplication, method: str, target: str, status: str
 ) -> None:
-    with calls_of(Request.__init__, parse_request_target, Namespace.find) as calls:
+    watched = (Request.__init__, parse_request_target, Namespace.find, lock_discovery)
+    with calls_of(*watched) as calls:
         assert ask(app, method, target, ASKED if method == "PROPFIND" else b"") == status
     assert calls == {"Request.__init__": 1, "parse_request_target": 1, "Namespace.find": 1}
+
+
+def test_a_body_is_parsed_once_however_often_it_comes(app: WsgiApplication) -> None:
+    own = ASKED + b"<!-- of this test alone -->"
+    with calls_of(parse_document) as calls:
+        for _ in range(3):
+            assert ask(app, "PROPFIND", "/dav/d/f.txt", own) == "207 Multi-Status"
+    assert calls == {"parse_document": 1}
 
 
 def test_a_url_outside_of_the_mount_asks_the_namespace_nothing(app: WsgiApplication) -> None:

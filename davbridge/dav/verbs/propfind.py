@@ -61,13 +61,12 @@ def _around(exchange: Exchange, selection: Selection) -> Around:
 def _own_response(exchange: Exchange, renderer: Renderer, resource: Resource) -> str:
     """The response of the resource that was asked for, with the locks that cover it."""
     locks, site, selection = exchange.locks, exchange.provider.site, renderer.selection
-    discovery = lock_discovery(locks.covering(resource.path), locks.now(), site)
-    around = renderer.around._replace(lock_discovery=discovery)
-    dead = NO_PROPERTIES
-    if selection.needs_dead:
-        dead = exchange.namespace.properties(resource.path)
+    if selection.shows_locks:
+        discovery = lock_discovery(locks.covering(resource.path), locks.now(), site)
+        renderer = Renderer(selection, renderer.around._replace(lock_discovery=discovery))
+    dead = exchange.namespace.properties(resource.path) if selection.needs_dead else NO_PROPERTIES
     href = site.href(resource.path, is_collection=resource.is_collection)
-    return Renderer(selection, around).response(href, resource, dead)
+    return renderer.response(href, resource, dead)
 
 
 def _answer(opening: bytes, pages: Iterator[MemberPage], members: MemberList) -> Response:
