@@ -145,8 +145,8 @@ def test_what_is_imported_is_declared() -> None:
     undeclared = {
         name for name in imported if not {d.lower() for d in distributions[name]} & declared
     }
-    # boto3's own halves: it pins botocore, whose streams let urllib3's errors through.
-    assert undeclared <= {"botocore", "urllib3"}
+    # boto3's own half, which it pins.
+    assert undeclared <= {"botocore"}
 
 
 @pytest.mark.parametrize(

@@ -117,29 +117,11 @@ class Wire:
 
     def _once(self, request: Request, attempt: int) -> Answer:
         address, connections = self._way or self._find_the_way()
-        path = address.path_of(request.key)
-        query = "&".join(
-            [f"{name}={quote(value, safe='')}" for name, value in sorted(request.query.items())]
-        )
-        is_covered = address.is_secure and CRC32 in request.headers
-        headers = signed(
-            request.method,
-            path,
-            query,
-            {"host": address.host, **request.headers},
-            UNSIGNED if is_covered else payload_hash(request.body),
-            address.scope,
-            address.credentials(),
-            datetime.now(UTC),
-        )
-        headers["user-agent"] = f"davbridge/{__version__}"
-        headers["accept-encoding"] = "identity"
-        if request.method in ("PUT", "POST"):
-            headers["content-length"] = str(len(request.body))
+        path, query = address.path_of(request.key), _encoded(request.query)
         answer = connections.exchange(
             request.method,
             f"{path}?{query}" if query else path,
-            headers,
+            _headers(address, request, path, query),
             request.body,
             request.read_timeout,
         )
@@ -175,6 +157,30 @@ class Wire:
                 before[1].close()
                 self._way = None
             return self._way is not before
+
+
+def _encoded(query: Mapping[str, str]) -> str:
+    return "&".join([f"{name}={quote(value, safe='')}" for name, value in sorted(query.items())])
+
+
+def _headers(address: Address, request: Request, path: str, query: str) -> dict[str, str]:
+    """All that is sent, signed but for what a proxy may well change."""
+    is_covered = address.is_secure and CRC32 in request.headers
+    headers = signed(
+        request.method,
+        path,
+        query,
+        {"host": address.host, **request.headers},
+        UNSIGNED if is_covered else payload_hash(request.body),
+        address.scope,
+        address.credentials(),
+        datetime.now(UTC),
+    )
+    headers["user-agent"] = f"davbridge/{__version__}"
+    headers["accept-encoding"] = "identity"
+    if request.method in ("PUT", "POST"):
+        headers["content-length"] = str(len(request.body))
+    return headers
 
 
 def is_elsewhere(error: ClientError) -> bool:
