@@ -8,7 +8,8 @@ A lock holds for every Unicode spelling of its root: the namespace takes one for
 only one exists, so that a write under the other spelling reaches the locked resource.
 
 Invariants: an expired lock is no lock, whether or not it has been swept; a check costs time in
-the depth of the path and the locks found, not in the number of locks; safe under threads.
+the depth of the path and the locks found, not in the number of locks; there are no more live locks
+than the store's limit; safe under threads.
 """
 
 import threading
