@@ -104,7 +104,9 @@ class Walk:
         self._folders = folders
         self._entries = entries
         title = f"walk of {folders} folders x {entries} files, cold, 20 ms"
-        self.rows = (Row("walk", title, Unit.SECONDS, (TimesBetter(15), InARow(folders + 1))),)
+        # Beside the folders there is the one that they are in, and where that one is.
+        goals = (TimesBetter(15), InARow(folders + 2))
+        self.rows = (Row("walk", title, Unit.SECONDS, goals),)
 
     def prepare(self, bench: Bench) -> None:
         for folders in {bench.sizes.share(self._folders, peer) for peer in self.peers}:
