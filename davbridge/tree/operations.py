@@ -89,8 +89,8 @@ class Operations:
             return self._move(source, target)
 
     def writing(self, path: ResourcePath) -> AbstractContextManager[None]:
-        """Around the commit of a new version at ``path``: not between a MOVE's copy of the old
-        one and its delete."""
+        """Around the commit of a new version at ``path``: not between a MOVE's last look at the
+        old one and its delete."""
         return self._turns.of(written=[path])
 
     def _delete(self, path: ResourcePath) -> Outcome:
@@ -141,7 +141,7 @@ class Operations:
             _raise_for_one(origin, copied.failures)
             return Outcome(copied.failures)
         failures = self._drop_extras(plan)
-        with self._parents.leave(origin.path):
+        with self._parents.leave(origin.path), self._turns.shut(origin.path):
             left = self._leave_parent(origin.path)
             left = left or self._removals.drop_source(plan, tree=route.source_tree)
         _raise_for_one(origin, left)

@@ -8,7 +8,8 @@ and delete them.
 
 Invariants: of two operations of which one changes what the other reads or changes, at whatever
 depth, the later one begins when the earlier one has ended; those that only read the same run side
-by side; nobody is overtaken, so that everyone's turn comes.
+by side; nobody is overtaken, so that everyone's turn comes; while a tree is shut, no file in it is
+written.
 """
 
 from collections.abc import Iterable, Iterator
@@ -27,17 +28,26 @@ class _Turn:
         changed: Iterable[ResourcePath],
         read: Iterable[ResourcePath],
         written: Iterable[ResourcePath],
+        shut: Iterable[ResourcePath] = (),
     ) -> None:
+        self.is_at_work = False
         self._changed = tuple(changed)
         self._concerned = (*self._changed, *read)
         self._written = tuple(written)
+        self._shut = tuple(shut)
 
     def conflicts(self, other: "_Turn") -> bool:
         return (
             _overlap(self._changed, other._concerned)
             or _overlap(other._changed, self._concerned)
-            or any(path in other._changed for path in self._written)
-            or any(path in self._changed for path in other._written)
+            or self._keeps_out(other)
+            or other._keeps_out(self)
+        )
+
+    def _keeps_out(self, writer: "_Turn") -> bool:
+        return any(
+            path in self._changed or any(path[: len(tree)] == tree for tree in self._shut)
+            for path in writer._written
         )
 
 
@@ -59,7 +69,7 @@ class Turns:
         """Around an operation on the trees at these paths; waits for those that are in its way.
 
         ``written``: single files. They wait for operations on that very file, not for those on a
-        tree that holds it, which may take minutes and look again before they delete.
+        tree that holds it, which may take minutes, until that `shut`s it.
         """
         turn = _Turn(changed, read, written)
         with self._condition:
@@ -67,11 +77,32 @@ class Turns:
         try:
             with self._condition:
                 self._condition.wait_for(lambda: not self._is_blocked(turn))
+                turn.is_at_work = True
             yield
         finally:
+            self._end(turn)
+
+    @contextmanager
+    def shut(self, tree: ResourcePath) -> Iterator[None]:
+        """Within a turn that changes ``tree``: no file in it is written. Waits for writes that are
+        at work, and not for those that wait themselves, maybe for whoever waits for this turn."""
+        turn = _Turn((), (), (), [tree])
+        with self._condition:
+            self._turns.insert(0, turn)
+        try:
             with self._condition:
-                self._turns.remove(turn)
-                self._condition.notify_all()
+                self._condition.wait_for(lambda: not self._is_written(turn))
+            yield
+        finally:
+            self._end(turn)
+
+    def _end(self, turn: _Turn) -> None:
+        with self._condition:
+            self._turns.remove(turn)
+            self._condition.notify_all()
+
+    def _is_written(self, turn: _Turn) -> bool:
+        return any(each.is_at_work and turn.conflicts(each) for each in self._turns)
 
     def _is_blocked(self, turn: _Turn) -> bool:
         earlier = takewhile(lambda each: each is not turn, self._turns)

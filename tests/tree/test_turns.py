@@ -102,3 +102,66 @@ def test_a_turn_ends_with_an_error_too() -> None:
         raise RuntimeError
     with turns.of(changed=[("a",)]):
         pass
+
+
+def test_a_write_into_a_tree_waits_only_while_it_is_shut() -> None:
+    turns, written = Turns(), Event()
+
+    def write() -> None:
+        with turns.of(written=[("a", "f")]):
+            written.set()
+
+    with ThreadPoolExecutor(1) as other, turns.of(changed=[("a",)]):
+        other.submit(write)
+        assert written.wait(PATIENCE)
+        written.clear()
+        with turns.shut(("a",)):
+            with turns.of(written=[("ab",)]):
+                other.submit(write)
+            assert not written.wait(MOMENT)
+        assert written.wait(PATIENCE)
+
+
+def test_a_tree_is_shut_once_writes_at_work_have_ended_and_before_those_that_wait() -> None:
+    turns, shut, late = Turns(), Event(), ("a", "late")
+
+    def change() -> None:
+        with turns.of(changed=[late]):
+            pass
+
+    def write() -> None:
+        with turns.of(written=[late]):
+            pass
+
+    def shut_it() -> None:
+        with turns.shut(("a",)):
+            shut.set()
+
+    with ThreadPoolExecutor(3) as others, turns.of(changed=[("a",)]):
+        others.submit(change)  # Waits for the turn around it;
+        Event().wait(MOMENT)
+        others.submit(write)  # and this one for that.
+        with turns.of(written=[("a", "first")]):
+            others.submit(shut_it)
+            assert not shut.wait(MOMENT)
+        assert shut.wait(PATIENCE)
+
+
+def test_a_member_written_while_its_tree_is_moved_away_is_lost_at_no_moment(drive: Drive) -> None:
+    """Between the last look at the source and its delete, too."""
+    drive.mkcol("/a")
+    drive.put("/a/f", b"old")
+    drive.put("/a/g", b"other")
+    writes: list[Future[None]] = []
+    with ThreadPoolExecutor(1) as other:
+
+        def before(operation: str, key: str) -> None:
+            if operation == "delete" and not writes:
+                writes.append(other.submit(drive.put, "/a/f", b"new"))
+                wait_for(writes, MOMENT)
+
+        drive.store.before = before
+        drive.tree.move(parse("/a"), parse("/b"))
+        writes[0].result(PATIENCE)
+    assert drive.content("b/f") == b"old"
+    assert drive.content("a/f") == b"new"
