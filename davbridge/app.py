@@ -27,8 +27,8 @@ from davbridge.http.errors import ServerSetupError
 from davbridge.http.server import HttpServer
 from davbridge.store.embedded import EmbeddedStore
 from davbridge.store.s3 import PART_THREADS, S3Store
-from davbridge.store.s3_client import build_client
-from davbridge.store.s3_setup import ensure_bucket
+from davbridge.store.s3.client import build_client
+from davbridge.store.s3.setup import ensure_bucket
 from davbridge.tree.markers import HEADS_AT_ONCE
 from davbridge.tree.namespace import LANES, Namespace
 

@@ -11,7 +11,7 @@ from davbridge.config import CacheSettings
 from davbridge.store.base import ObjectStore
 from davbridge.store.memory import MemoryStore
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3_client import build_client
+from davbridge.store.s3.client import build_client
 from tests.support.endpoints import Endpoint
 from tests.support.s3proxy import S3Proxy, s3_proxy
 from tests.support.stores import (

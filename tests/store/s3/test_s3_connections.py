@@ -21,8 +21,8 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from davbridge.store.s3_connect import Network
-from davbridge.store.s3_connections import JOINED, Connections
+from davbridge.store.s3.connect import Network
+from davbridge.store.s3.connections import JOINED, Connections
 
 OK = b"HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
 REFUSED = b"HTTP/1.1 403 Forbidden\r\nContent-Length: 2\r\n\r\nno"

@@ -11,7 +11,7 @@ from davbridge.config import S3Settings
 from davbridge.errors import AccessDeniedError, StoreSetupError
 from davbridge.store.base import Attributes
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3_client import build_client, is_aws
+from davbridge.store.s3.client import build_client, is_aws
 from tests.support.s3proxy import Answer, Fault, Request, S3Proxy, error, s3_proxy
 
 if TYPE_CHECKING:
@@ -155,7 +155,7 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, canned: S3Proxy) -> Ke
 
 @pytest.fixture
 def store(canned: S3Proxy, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Store]:
-    monkeypatch.setattr("davbridge.store.s3_credentials.PAUSE", 0.0)
+    monkeypatch.setattr("davbridge.store.s3.credentials.PAUSE", 0.0)
     settings = replace(OTHER, endpoint_url=canned.url, access_key=None, secret_key=None)
     client = build_client(settings, pool_size=1)
     with S3Store(client, "bucket") as store:

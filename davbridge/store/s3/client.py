@@ -1,8 +1,8 @@
 """Builds the S3 client, as davbridge needs it.
 
 Owns every choice about botocore: endpoint, addressing, checksums, time limits, retries.
-Must not know what the client is used for, nor that most requests are sent without it (s3_wire),
-but for what the wire needs of its making (s3_kept).
+Must not know what the client is used for, nor that most requests are sent without it (wire),
+but for what the wire needs of its making (kept).
 
 Invariants: nothing is sent but S3 requests, and what the credential chain needs; a client is safe
 for many threads and holds a connection for each of them.
@@ -22,10 +22,10 @@ from botocore.handlers import add_expect_header
 from davbridge import __version__
 from davbridge.config import S3Settings
 from davbridge.errors import StoreSetupError
-from davbridge.store.s3_credentials import Found, ReloadableCredentials
-from davbridge.store.s3_errors import one_line
-from davbridge.store.s3_kept import Kept, keep
-from davbridge.store.s3_wire import LONG_WORK_TIMEOUT
+from davbridge.store.s3.credentials import Found, ReloadableCredentials
+from davbridge.store.s3.errors import one_line
+from davbridge.store.s3.kept import Kept, keep
+from davbridge.store.s3.wire import LONG_WORK_TIMEOUT
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -19,11 +19,11 @@ from davbridge.errors import NotFoundError, StoreError
 from davbridge.paths import MAX_KEY_BYTES
 from davbridge.store.base import DeleteFailure
 from davbridge.store.limits import require_key
-from davbridge.store.s3_answers import Bucket
-from davbridge.store.s3_checksums import checksum_headers
-from davbridge.store.s3_errors import kind_of, translated
-from davbridge.store.s3_wire import Request
-from davbridge.store.s3_xml import name_of, parsed, texts_of
+from davbridge.store.s3.answers import Bucket
+from davbridge.store.s3.checksums import checksum_headers
+from davbridge.store.s3.errors import kind_of, translated
+from davbridge.store.s3.wire import Request
+from davbridge.store.s3.xml import name_of, parsed, texts_of
 
 BATCH_SIZE = 1000
 

@@ -1,6 +1,6 @@
 """Listings, and look-ups that are listings.
 
-Owns the requests. Must not know what their answers look like (s3_page).
+Owns the requests. Must not know what their answers look like (page).
 
 Invariants: a page costs one request; a look-up costs one, and a second only where more than
 LOOKUP_ROWS names begin with the key and sort before ``key/``.
@@ -10,10 +10,10 @@ from collections.abc import Iterator
 
 from davbridge.paths import DELIMITER
 from davbridge.store.base import PAGE_SIZE, Lookup, Page
-from davbridge.store.s3_answers import Bucket
-from davbridge.store.s3_errors import translated
-from davbridge.store.s3_page import PageAnswer, read_page
-from davbridge.store.s3_wire import Request
+from davbridge.store.s3.answers import Bucket
+from davbridge.store.s3.errors import translated
+from davbridge.store.s3.page import PageAnswer, read_page
+from davbridge.store.s3.wire import Request
 
 LOOKUP_ROWS = 50
 

@@ -1,8 +1,8 @@
-"""S3Store: an ObjectStore that is a bucket of any S3 store.
+"""S3Store: the protocol.
 
-Owns what the parts of the S3 store share, and puts them together: s3_listing, s3_reader, s3_writer
-on s3_multipart, s3_commits, s3_copy and s3_deletes; below them s3_wire, which sends most of their
-requests. Must not know how clients are built or buckets made ready (s3_client, s3_setup).
+Owns what the parts of the S3 store share, and puts them together: listing, reader, writer on
+multipart, commits, copy and deletes; below them wire, which sends most of their requests. Must not
+know how clients are built or buckets made ready (client, setup).
 
 Invariants: those of ObjectStore, but for the order of flat listings, which is the store's own:
 AWS and most others sort keys by their UTF-8 bytes, SeaweedFS sorts each folder by itself.
@@ -31,22 +31,22 @@ from davbridge.store.base import (
 from davbridge.store.budget import MemoryBudget
 from davbridge.store.clock import Clock, utc_now
 from davbridge.store.limits import MAX_OBJECT_SIZE, require_key, require_size
-from davbridge.store.s3_answers import Bucket, head_request, info_of, size_of
-from davbridge.store.s3_commits import put
-from davbridge.store.s3_copy import (
+from davbridge.store.s3.answers import Bucket, head_request, info_of, size_of
+from davbridge.store.s3.commits import put
+from davbridge.store.s3.copy import (
     COPY_LIMIT,
     COPY_PART_SIZE,
     copy_in_parts,
     copy_marker,
     copy_whole,
 )
-from davbridge.store.s3_deletes import delete_many, delete_one
-from davbridge.store.s3_errors import translated
-from davbridge.store.s3_listing import look_up, pages
-from davbridge.store.s3_multipart import PART_SIZE, PartPool, abort_stale
-from davbridge.store.s3_reader import S3Reader
-from davbridge.store.s3_wire import Wire
-from davbridge.store.s3_writer import S3Writer
+from davbridge.store.s3.deletes import delete_many, delete_one
+from davbridge.store.s3.errors import translated
+from davbridge.store.s3.listing import look_up, pages
+from davbridge.store.s3.multipart import PART_SIZE, PartPool, abort_stale
+from davbridge.store.s3.reader import S3Reader
+from davbridge.store.s3.wire import Wire
+from davbridge.store.s3.writer import S3Writer
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from davbridge.errors import UnavailableError
 from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
-from davbridge.store.s3_answers import (
+from davbridge.store.s3.answers import (
     TRANSACTION,
     Bucket,
     attribute_headers,
@@ -31,15 +31,15 @@ from davbridge.store.s3_answers import (
     parameters_of,
     size_of,
 )
-from davbridge.store.s3_checksums import checksum_headers
-from davbridge.store.s3_errors import (
+from davbridge.store.s3.checksums import checksum_headers
+from davbridge.store.s3.errors import (
     CONFLICT,
     ERRORS,
     code_of,
     store_error,
     was_retried,
 )
-from davbridge.store.s3_wire import Received, Request
+from davbridge.store.s3.wire import Received, Request
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef

@@ -10,7 +10,7 @@ from davbridge.errors import (
 )
 from davbridge.store.base import IF_ABSENT, Attributes, Condition
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3_multipart import MIB, PART_SIZE, part_size
+from davbridge.store.s3.multipart import MIB, PART_SIZE, part_size
 from tests.store.test_contract_listing import keys
 from tests.store.test_contract_reading import drain
 from tests.store.test_contract_writing import LONG, write

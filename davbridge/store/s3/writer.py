@@ -2,7 +2,7 @@
 
 Owns the cutting of a body into parts. A body that fits one part is a single PutObject at the
 commit; a longer one is a multipart upload, whose parts leave while the next one fills. Must not
-know what requests look like (s3_commits, s3_multipart), nor how much memory there is (budget).
+know what requests look like (commits, multipart), nor how much memory there is (budget).
 
 Invariants: exactly one of commit and abort; nothing is visible before commit; the buffer of a part
 is borrowed when its first byte has come, and given back as soon as the store has the part, or the
@@ -13,9 +13,9 @@ from davbridge.errors import TruncatedError
 from davbridge.store.base import Attributes, Condition, ObjectRow
 from davbridge.store.budget import Loan
 from davbridge.store.limits import require_size
-from davbridge.store.s3_answers import Bucket, content_headers
-from davbridge.store.s3_commits import put
-from davbridge.store.s3_multipart import (
+from davbridge.store.s3.answers import Bucket, content_headers
+from davbridge.store.s3.commits import put
+from davbridge.store.s3.multipart import (
     PARTS_IN_FLIGHT,
     MultipartUpload,
     PartPool,

@@ -1,7 +1,7 @@
 """Is the bucket there, and can it be used? Found out at the start, told in one line.
 
 Owns the first requests: a listing of one row, which needs the very rights that davbridge needs
-and, unlike a HEAD, says what is wrong; and the bucket's creation. The sentences are s3_diagnosis's.
+and, unlike a HEAD, says what is wrong; and the bucket's creation. The sentences are diagnosis's.
 
 Invariants: whatever is wrong is a StoreSetupError, within seconds; a BucketState means that the
 bucket was listed or made.
@@ -16,8 +16,8 @@ from botocore.exceptions import ClientError
 from davbridge.config import S3Settings
 from davbridge.errors import StoreSetupError
 from davbridge.store.clock import Clock, utc_now
-from davbridge.store.s3_client import DEFAULT_REGION, build_client, is_aws
-from davbridge.store.s3_diagnosis import (
+from davbridge.store.s3.client import DEFAULT_REGION, build_client, is_aws
+from davbridge.store.s3.diagnosis import (
     Situation,
     clock_skew,
     explain,
@@ -25,7 +25,7 @@ from davbridge.store.s3_diagnosis import (
     not_s3,
     wrong_region,
 )
-from davbridge.store.s3_errors import ERRORS, code_of
+from davbridge.store.s3.errors import ERRORS, code_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

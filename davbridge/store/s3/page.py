@@ -14,8 +14,8 @@ from urllib.parse import unquote_to_bytes
 from botocore.parsers import ResponseParserError
 
 from davbridge.store.base import ObjectRow, Page
-from davbridge.store.s3_answers import etag_of
-from davbridge.store.s3_xml import Element, name_of, parse_time, parsed
+from davbridge.store.s3.answers import etag_of
+from davbridge.store.s3.xml import Element, name_of, parse_time, parsed
 
 ROOT = "ListBucketResult"
 

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, NamedTuple, TypedDict
 from davbridge.errors import InvalidNameError, UnavailableError
 from davbridge.store.base import Attributes, Condition, ObjectInfo, ObjectRow
 from davbridge.store.clock import Clock
-from davbridge.store.s3_wire import Request, Wire
+from davbridge.store.s3.wire import Request, Wire
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 TRANSACTION = "dav-txn"
-"""The user metadata that tells one's own write from another's (see s3_commits)."""
+"""The user metadata that tells one's own write from another's (see commits)."""
 
 DEFAULT_TYPE = "application/octet-stream"
 

@@ -5,7 +5,7 @@ machinery takes 4 to 5 ms of a core for a small request; this takes a twentieth 
 stays botocore's, and so do the questions that come up once: where the bucket is, who may ask
 there, in which region it really is.
 
-Invariants: what is raised is what botocore raises, so that s3_errors translates it; a request is
+Invariants: what is raised is what botocore raises, so that errors translates it; a request is
 sent as often as botocore's ``standard`` mode would send it; an answer that is given out is a 2xx.
 """
 
@@ -20,15 +20,15 @@ from urllib.parse import quote
 from botocore.exceptions import ClientError
 
 from davbridge import __version__
-from davbridge.store.s3_address import Address, address_of
-from davbridge.store.s3_checksums import CRC32
-from davbridge.store.s3_connect import Network
-from davbridge.store.s3_connections import Answer, Connections
-from davbridge.store.s3_errors import ERRORS, REDIRECTS, code_of, header_of
-from davbridge.store.s3_kept import kept_by
-from davbridge.store.s3_retries import Retries
-from davbridge.store.s3_signing import UNSIGNED, payload_hash, signed
-from davbridge.store.s3_xml import client_error, is_error
+from davbridge.store.s3.address import Address, address_of
+from davbridge.store.s3.checksums import CRC32
+from davbridge.store.s3.connect import Network
+from davbridge.store.s3.connections import Answer, Connections
+from davbridge.store.s3.errors import ERRORS, REDIRECTS, code_of, header_of
+from davbridge.store.s3.kept import kept_by
+from davbridge.store.s3.retries import Retries
+from davbridge.store.s3.signing import UNSIGNED, payload_hash, signed
+from davbridge.store.s3.xml import client_error, is_error
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

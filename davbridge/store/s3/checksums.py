@@ -14,7 +14,7 @@ from typing import Protocol
 
 from botocore.exceptions import FlexibleChecksumError
 
-from davbridge.store.s3_connections import Answer
+from davbridge.store.s3.connections import Answer
 
 ASK = {"x-amz-checksum-mode": "ENABLED"}
 """The header that makes a GET tell them."""

@@ -15,11 +15,11 @@ from botocore.exceptions import BotoCoreError, FlexibleChecksumError
 
 from davbridge.errors import StoreError, TruncatedError, UnavailableError
 from davbridge.store.base import Condition, ObjectInfo
-from davbridge.store.s3_answers import Bucket, Headers, headers_of, info_of, size_of
-from davbridge.store.s3_checksums import ASK, Checked
-from davbridge.store.s3_connections import Answer
-from davbridge.store.s3_errors import one_line, translated
-from davbridge.store.s3_wire import Request
+from davbridge.store.s3.answers import Bucket, Headers, headers_of, info_of, size_of
+from davbridge.store.s3.checksums import ASK, Checked
+from davbridge.store.s3.connections import Answer
+from davbridge.store.s3.errors import one_line, translated
+from davbridge.store.s3.wire import Request
 
 RESUMPTIONS = 3
 """How often in a row a stream is taken up again without PROGRESS in between."""

@@ -15,7 +15,7 @@ import trustme
 from davbridge.config import S3Settings
 from davbridge.errors import StoreSetupError
 from davbridge.store.clock import utc_now
-from davbridge.store.s3_setup import BucketState, ensure_bucket
+from davbridge.store.s3.setup import BucketState, ensure_bucket
 from tests.support.endpoints import Endpoint
 from tests.support.s3proxy import Answer, S3Proxy, error, s3_proxy
 from tests.support.stores import settings_for

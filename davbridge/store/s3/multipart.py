@@ -1,8 +1,8 @@
 """One multipart upload, with parts on their way side by side.
 
 Owns the upload's life: Create, the parts in flight, and exactly one of Complete and Abort. Must
-not know where the parts come from: a body that is being written (s3_writer) or another object
-(s3_copy).
+not know where the parts come from: a body that is being written (writer) or another object
+(copy).
 
 Invariants: no part is in flight when Complete or Abort is sent, so that an abort leaves nothing
 behind; one process sends no more parts at a time, over all uploads, than its PartPool has threads.
@@ -21,11 +21,11 @@ from botocore.exceptions import ClientError
 
 from davbridge.store.base import Condition, ObjectRow
 from davbridge.store.budget import UNIT, MemoryBudget
-from davbridge.store.s3_answers import Bucket, ContentHeaders, tagged
-from davbridge.store.s3_checksums import checksum_headers
-from davbridge.store.s3_commits import complete, new_transaction
-from davbridge.store.s3_errors import ERRORS, NO_SUCH_UPLOAD, code_of, one_line, translated
-from davbridge.store.s3_wire import Request
+from davbridge.store.s3.answers import Bucket, ContentHeaders, tagged
+from davbridge.store.s3.checksums import checksum_headers
+from davbridge.store.s3.commits import complete, new_transaction
+from davbridge.store.s3.errors import ERRORS, NO_SUCH_UPLOAD, code_of, one_line, translated
+from davbridge.store.s3.wire import Request
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import CompletedPartTypeDef

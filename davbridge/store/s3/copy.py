@@ -12,7 +12,7 @@ from urllib.parse import quote
 
 from davbridge.errors import NotFoundError
 from davbridge.store.base import Attributes, Condition, ObjectRow
-from davbridge.store.s3_answers import (
+from davbridge.store.s3.answers import (
     Bucket,
     ContentHeaders,
     Headers,
@@ -24,11 +24,11 @@ from davbridge.store.s3_answers import (
     headers_of,
     quoted,
 )
-from davbridge.store.s3_commits import put
-from davbridge.store.s3_errors import translated
-from davbridge.store.s3_multipart import MIB, MultipartUpload, PartPool, SendPart, part_size
-from davbridge.store.s3_wire import LONG_WORK_TIMEOUT, Request
-from davbridge.store.s3_xml import parse_time, parsed, texts_of
+from davbridge.store.s3.commits import put
+from davbridge.store.s3.errors import translated
+from davbridge.store.s3.multipart import MIB, MultipartUpload, PartPool, SendPart, part_size
+from davbridge.store.s3.wire import LONG_WORK_TIMEOUT, Request
+from davbridge.store.s3.xml import parse_time, parsed, texts_of
 
 COPY_LIMIT = 5 * 1024 * MIB
 """The largest object that one CopyObject takes, on every store that keeps to AWS."""

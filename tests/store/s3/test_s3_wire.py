@@ -22,8 +22,8 @@ from davbridge.errors import (
 from davbridge.store.base import Attributes, ObjectRow
 from davbridge.store.clock import utc_now
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3_address import address_of
-from davbridge.store.s3_client import build_client
+from davbridge.store.s3.address import address_of
+from davbridge.store.s3.client import build_client
 from tests.store.test_contract_reading import drain
 from tests.support.s3proxy import Answer, Cut, Fault, Lose, Request, S3Proxy, error, once, s3_proxy
 
@@ -79,7 +79,7 @@ def store(opens: Opens, settings: S3Settings) -> S3Store:
 @pytest.fixture
 def like_aws(monkeypatch: pytest.MonkeyPatch, opens: Opens, settings: S3Settings) -> S3Store:
     """A store that is taken for AWS."""
-    monkeypatch.setattr("davbridge.store.s3_client.is_aws", lambda _: True)
+    monkeypatch.setattr("davbridge.store.s3.client.is_aws", lambda _: True)
     return opens(replace(settings, addressing="path", region="us-east-1"))
 
 

@@ -22,8 +22,8 @@ from botocore.exceptions import (
 )
 from urllib3.connection import HTTPConnection
 
-from davbridge.store.s3_connect import Network, Opener
-from davbridge.store.s3_http import Body, read_head
+from davbridge.store.s3.connect import Network, Opener
+from davbridge.store.s3.http import Body, read_head
 
 BLOCK = 256 * 1024
 """Bytes that are sent at a time: the time limit is for each, not for a whole body."""

@@ -19,7 +19,7 @@ from botocore.signers import RequestSigner
 from urllib3 import HTTPResponse
 
 from davbridge.errors import StoreSetupError
-from davbridge.store.s3_signing import Scope
+from davbridge.store.s3.signing import Scope
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

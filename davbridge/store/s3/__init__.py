@@ -1,0 +1,20 @@
+"""S3Store: an ObjectStore that is a bucket of any S3 store.
+
+The only room that knows boto3 and botocore. From the top down::
+
+    store.py                         S3Store: the protocol, put together from what is below
+    listing, reader, writer,         what it does, a module for each operation
+      multipart, commits, copy,
+      deletes
+    answers, page, xml, checksums    what S3's answers mean
+    wire, retries, signing           one request: signed, sent, sent again
+    address, kept                    what botocore knows of the bucket and its credentials
+    connect, connections, http       bytes to and from the store
+    client, credentials              how botocore's client is built, which serves what is rare
+    setup, diagnosis                 a bucket that is there at the start, or a line that says why not
+    errors                           botocore's exceptions → StoreErrors
+"""
+
+from davbridge.store.s3.store import PART_THREADS, S3Store
+
+__all__ = ["PART_THREADS", "S3Store"]
