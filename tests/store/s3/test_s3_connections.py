@@ -64,11 +64,13 @@ class Server:
 
     def _answer(self, sock: socket.socket) -> bool:
         file = sock.makefile("rb")
-        head = b"".join(iter(file.readline, b"\r\n"))
-        if not head:
-            return False
+        head = b""
+        while (line := file.readline()) != b"\r\n":
+            if not line:
+                return False  # the client has gone
+            head += line
         self.heads.append(head)
-        length = [line for line in head.split(b"\r\n") if line.startswith(b"content-length")]
+        length = [name for name in head.split(b"\r\n") if name.startswith(b"content-length")]
         if length and self.reads_bodies:
             file.read(int(length[0].partition(b":")[2]))
         sock.sendall(self.says)
