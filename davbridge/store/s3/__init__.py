@@ -11,7 +11,7 @@ The only room that knows boto3 and botocore. From the top down::
     address, kept                    what botocore knows of the bucket and its credentials
     connect, connections, http       bytes to and from the store
     client, credentials              how botocore's client is built, which serves what is rare
-    setup, diagnosis                 a bucket that is there at the start, or a line that says why not
+    setup, diagnosis                 a bucket that is there at the start, or a line of why not
     errors                           botocore's exceptions → StoreErrors
 """
 
