@@ -80,7 +80,7 @@ class Standing(NamedTuple):
 
 
 class Goal(Protocol):
-    """Something that issue 4 asks for."""
+    """What a row is held to."""
 
     def __str__(self) -> str: ...
 

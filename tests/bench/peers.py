@@ -103,7 +103,7 @@ TUNED = (
     "--checkers=32",
     "--transfers=32",
     "--fast-list",
-    # Beyond what issue 4 names: a request less for each object written and each one read.
+    # A request less for each object written and each one read.
     "--s3-no-head",
     "--s3-no-head-object",
     "--s3-no-check-bucket",

@@ -6,6 +6,7 @@ Must not know which there are, nor what they are asked.
 import os
 import re
 import signal
+import socket
 import subprocess
 import time
 import uuid
@@ -77,11 +78,19 @@ def _port(peer: Peer, process: "subprocess.Popen[bytes]", log: Path) -> int:
     deadline = time.monotonic() + START_SECONDS
     while process.poll() is None and time.monotonic() < deadline:
         told = re.search(peer.ready, log.read_text("utf-8", "replace"))
-        if told:
+        if told and _listens(int(told[1])):  # WsgiDAV says so before it does
             return int(told[1])
         time.sleep(0.02)
     last_words = log.read_text("utf-8", "replace").splitlines()[-1:]
     raise ServerError(f"{peer} didn't start: {' '.join(last_words)}")
+
+
+def _listens(port: int) -> bool:
+    try:
+        socket.create_connection(("127.0.0.1", port)).close()
+    except ConnectionRefusedError:
+        return False
+    return True
 
 
 def _end(process: "subprocess.Popen[bytes]") -> None:
