@@ -7,7 +7,7 @@ resource that doesn't exist is evaluated, never skipped.
 import re
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from email.utils import format_datetime, parsedate_to_datetime
+from email.utils import parsedate_to_datetime
 
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.if_header import IfCondition, IfList, holds
@@ -21,11 +21,6 @@ _ENTITY_TAG = re.compile(r'\s*((?:W/)?"[^"]*")\s*(?:,|$)')
 def entity_tag(resource: Resource) -> str:
     """As in the ETag header: strong and quoted; empty for a collection."""
     return f'"{resource.etag}"' if resource.etag else ""
-
-
-def http_date(moment: datetime) -> str:
-    """RFC 9110 §5.6.7."""
-    return format_datetime(moment, usegmt=True)
 
 
 def parse_date(value: str) -> datetime | None:

@@ -5,7 +5,8 @@ from datetime import UTC, datetime
 
 import pytest
 
-from davbridge.dav.conditions import check_http, check_if, entity_tag, http_date, range_applies
+from davbridge.dav.conditions import check_http, check_if, entity_tag, range_applies
+from davbridge.dav.dates import http_date
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.request import Request
 from davbridge.dav.target import Site

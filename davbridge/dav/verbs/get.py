@@ -8,7 +8,8 @@ import logging
 import uuid
 from collections.abc import Iterator
 
-from davbridge.dav.conditions import entity_tag, http_date, range_applies
+from davbridge.dav.conditions import entity_tag, range_applies
+from davbridge.dav.dates import http_date
 from davbridge.dav.exchange import Exchange, Headers, Response, complete, empty
 from davbridge.dav.ranges import ByteRange, parse_range
 from davbridge.dav.resources import BucketCollection, guess_type

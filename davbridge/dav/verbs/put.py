@@ -6,7 +6,8 @@ once; a refusal that can be known is given before the body is read.
 
 import logging
 
-from davbridge.dav.conditions import entity_tag, http_date
+from davbridge.dav.conditions import entity_tag
+from davbridge.dav.dates import http_date
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.exchange import Exchange, Headers, Response, empty
 from davbridge.dav.request import Request
