@@ -1,9 +1,10 @@
 """Requests side by side.
 
-Owns the threads that ask the store on behalf of COPY and MOVE. Must not know what is asked.
+Owns the threads that ask the store on behalf of COPY, MOVE and DELETE. Must not know what is asked.
 
 Invariants: those who use the lanes take turns, piece by piece: whoever has done one queues up
-behind all others for the next. Nothing more is begun once a piece of work says so, or raises.
+behind all others for the next, if there are any. Nothing more is begun once a piece of work says
+so, or raises.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,11 +21,11 @@ class Lanes:
 
     def __init__(self, count: int) -> None:
         self._count = count
-        self._pool = ThreadPoolExecutor(count, "davbridge-transfer")
+        self._pool = _Pool(count)
 
     def close(self) -> None:
         """Waits for what is being asked; what was still to be asked raises RuntimeError."""
-        self._pool.shutdown()
+        self._pool.close()
 
     def begin(self, work: Callable[[], R]) -> "Future[R]":
         """Does it beside what the caller does next."""
@@ -35,16 +36,54 @@ class Lanes:
         work: Callable[[T], R],
         items: Sequence[T],
         *,
+        at_once: int | None = None,
         is_fatal: Callable[[R], bool] = lambda _: False,
     ) -> list[R]:
-        """What ``work`` makes of each item, in their order.
+        """What ``work`` makes of each item, in their order; ``at_once``: of so many at a time.
 
         After a result that ``is_fatal`` no other is begun: the list ends with those that were.
         """
         if len(items) < 2:
             return [work(item) for item in items]
         run = _Run(self._pool, work, items, is_fatal)
-        return run.through(min(self._count, len(items)))
+        return run.through(min(at_once or self._count, self._count, len(items)))
+
+
+class _Pool:
+    """The threads, and whether anyone waits for one."""
+
+    def __init__(self, count: int) -> None:
+        self._threads = ThreadPoolExecutor(count, "davbridge-transfer")
+        self._lock = Lock()
+        self._waiting = 0
+        self._is_closed = False
+
+    def close(self) -> None:
+        self._is_closed = True
+        self._threads.shutdown()
+
+    @property
+    def is_wanted(self) -> bool:
+        """Whether whoever has a thread has to queue up before he goes on."""
+        return self._waiting > 0 or self._is_closed
+
+    def submit(self, work: Callable[[], R]) -> "Future[R]":
+        """Raises RuntimeError after `close`."""
+
+        def begin() -> R:
+            self._count(-1)
+            return work()
+
+        self._count(1)
+        try:
+            return self._threads.submit(begin)
+        except RuntimeError:
+            self._count(-1)
+            raise
+
+    def _count(self, change: int) -> None:
+        with self._lock:
+            self._waiting += change
 
 
 class _Run(Generic[T, R]):
@@ -52,7 +91,7 @@ class _Run(Generic[T, R]):
 
     def __init__(
         self,
-        pool: ThreadPoolExecutor,
+        pool: _Pool,
         work: Callable[[T], R],
         items: Sequence[T],
         is_fatal: Callable[[R], bool],
@@ -84,14 +123,14 @@ class _Run(Generic[T, R]):
 
     def _lane(self) -> None:
         try:
-            has_worked = self._do_one()
+            while self._do_one():
+                if self._pool.is_wanted:
+                    self._queue_up()
+                    return
         except BaseException as error:
             self._close_lane(error)
             return
-        if has_worked:
-            self._queue_up()
-        else:
-            self._close_lane()
+        self._close_lane()
 
     def _do_one(self) -> bool:
         with self._lock:

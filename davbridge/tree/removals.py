@@ -12,6 +12,7 @@ Invariants:
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import partial
+from itertools import chain
 
 from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.paths import DELIMITER
@@ -30,6 +31,13 @@ from davbridge.tree.plan import (
     shown_path,
 )
 from davbridge.tree.resource import Failure
+
+BATCH = 250
+"""Keys. SeaweedFS goes through a batch key by key; four of them side by side take less than half
+the time of one that is as large (0.9 and 0.4 s for 1,000 keys), and more don't take less."""
+
+BATCHES_AT_ONCE = 4
+"""Together a thousand keys, which AWS takes at a time anyway: it limits deletes by the second."""
 
 _log = logging.getLogger(__name__)
 
@@ -115,15 +123,22 @@ class Removals:
         return failed + self._delete(_outside(late, [*left, *(one.key for one in failed)]))
 
     def _delete(self, keys: Sequence[str]) -> list[DeleteFailure]:
-        """In their order, one batch after another: side by side they take SeaweedFS a third
-        longer (measured), and markers have to come after what is inside."""
-        if len(keys) > 1:
+        """In their order; but many go side by side, and the markers after all others."""
+        if len(keys) < 2:
+            return self._delete_one(*keys) if keys else []
+        if len(keys) <= BATCH:
             return self._store.delete_objects(keys)
+        members = [key for key in keys if not is_marker(key)]
+        batches = [members[at : at + BATCH] for at in range(0, len(members), BATCH)]
+        failed = self._lanes.each(self._store.delete_objects, batches, at_once=BATCHES_AT_ONCE)
+        markers = [key for key in keys if is_marker(key)]
+        return [*chain.from_iterable(failed), *self._delete(markers)]
+
+    def _delete_one(self, key: str) -> list[DeleteFailure]:
         try:
-            for key in keys:
-                self._store.delete_object(key)
+            self._store.delete_object(key)
         except StoreError as error:
-            return [DeleteFailure(key, error) for key in keys]
+            return [DeleteFailure(key, error)]
         return []
 
     def _failures(self, failed: Sequence[DeleteFailure]) -> list[Failure]:
