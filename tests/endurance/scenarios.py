@@ -4,8 +4,9 @@ from typing import Any
 
 from tests.endurance.base import Scenario
 from tests.endurance.disconnects import DISCONNECTS
+from tests.endurance.faults import FAULTS
 from tests.endurance.kills import KILLS
 from tests.endurance.model import MODEL
 from tests.endurance.races import RACES
 
-SCENARIOS: tuple[Scenario[Any], ...] = (MODEL, KILLS, RACES, DISCONNECTS)
+SCENARIOS: tuple[Scenario[Any], ...] = (MODEL, FAULTS, KILLS, RACES, DISCONNECTS)

@@ -4,7 +4,10 @@ from tests.support.bridge import Client
 
 COLOUR = "{urn:test}colour"
 
-_ASK = '<D:propfind xmlns:D="DAV:" xmlns:t="urn:test"><D:prop><t:colour/></D:prop></D:propfind>'
+
+def colour_ask() -> str:
+    """The body of a PROPFIND."""
+    return '<D:propfind xmlns:D="DAV:" xmlns:t="urn:test"><D:prop><t:colour/></D:prop></D:propfind>'
 
 
 def colour_update(value: str) -> str:
@@ -22,6 +25,6 @@ def set_property(client: Client, target: str, value: str) -> None:
 
 def property_of(client: Client, target: str) -> str | None:
     """None where there is none."""
-    answer = client("PROPFIND", target, _ASK, depth="0")
+    answer = client("PROPFIND", target, colour_ask(), depth="0")
     found = answer.property(target, COLOUR)
     return None if found is None else found.text

@@ -5,11 +5,13 @@ behind it, it is a server of canned answers.
 """
 
 import http.client
+import socket
 import ssl
+import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from email.message import Message
 from email.utils import formatdate
@@ -20,11 +22,14 @@ from urllib.parse import urlsplit
 
 import trustme
 
+_NO_LINGER = struct.pack("ii", 1, 0)
+
 
 class Request(NamedTuple):
     method: str
     target: str
     headers: Message
+    body: bytes = b""
 
 
 class Answer(NamedTuple):
@@ -51,7 +56,13 @@ class Delay(NamedTuple):
     seconds: float
 
 
-Fault = Answer | Cut | Lose | Delay
+class Drop(NamedTuple):
+    """The store is never asked: some seconds of silence, and a reset."""
+
+    seconds: float = 0.0
+
+
+Fault = Answer | Cut | Lose | Delay | Drop
 Rule = Callable[[Request], Fault | None]
 
 
@@ -84,6 +95,10 @@ class S3Proxy:
     upstream: str | None
     url: str = ""
     rule: Rule = _no_fault
+    keeps_alive: bool = False
+    """Where all is well. A fault always ends its connection."""
+    keeps_record: bool = True
+    """Of what was asked; a long test has no memory for that."""
     requests: list[Request] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
 
@@ -130,11 +145,15 @@ class _Handler(BaseHTTPRequestHandler):
 
     def handle_request(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-        request = Request(self.command, self.path, self.headers)
-        self.proxy.requests.append(request)
-        self.proxy.bodies.append(body)
+        request = Request(self.command, self.path, self.headers, body)
+        if self.proxy.keeps_record:
+            self.proxy.requests.append(request)
+            self.proxy.bodies.append(body)
         fault = self.proxy.rule(request)
-        self.close_connection = True
+        self.close_connection = fault is not None or not self.proxy.keeps_alive
+        if isinstance(fault, Drop):
+            self._drop(fault)
+            return
         if isinstance(fault, Answer):
             self._answer(fault, fault.body)
             return
@@ -162,10 +181,18 @@ class _Handler(BaseHTTPRequestHandler):
         headers |= {name.title(): value for name, value in answer.headers.items()}
         headers.pop("Transfer-Encoding", None)
         self.send_response_only(answer.status)
-        for name, value in {**headers, "Connection": "close"}.items():
+        connection = "close" if self.close_connection else "keep-alive"
+        for name, value in {**headers, "Connection": connection}.items():
             self.send_header(name, value)
-        self.end_headers()
-        self.wfile.write(body)
+        with suppress(ConnectionError):  # who has asked may have given up
+            self.end_headers()
+            self.wfile.write(body)
+
+    def _drop(self, fault: Drop) -> None:
+        time.sleep(fault.seconds)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        self.rfile.close()  # which keeps the socket open
+        self.connection.close()
 
     def log_message(self, format: str, *args: object) -> None:  # noqa: A002
         """Says nothing."""

@@ -1,0 +1,147 @@
+"""What may be in a folder, when some of its changes have failed and nobody knows how far they got.
+
+A client that keeps book: after a success exactly one thing can be there; after a failure the old
+one or the new one can be, until a look tells which. Whatever else it is shown is a broken promise.
+
+Must not know why requests fail.
+"""
+
+import http.client
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+
+from tests.support.bridge import Answer, Client
+from tests.support.properties import COLOUR, colour_ask, colour_update
+
+Body = bytes | None
+"""None: there is no such file."""
+
+FAILURES = (502, 503, 504)
+"""What a server may tell of a store in trouble. 500 would be one that it wasn't prepared for."""
+
+TRIES = 30
+"""After which something that should be done in the end is given up."""
+
+
+@dataclass
+class Bookkeeper:
+    """A client, alone in its folder."""
+
+    client: Client
+    folder: str
+    """As a request target, with a slash at its end."""
+    may_be: dict[str, set[Body]] = field(default_factory=dict)
+    broken: list[str] = field(default_factory=list)
+    asked: int = 0
+    failed: int = 0
+
+    def ask(
+        self, method: str, name: str, body: bytes | str | None = None, **headers: str
+    ) -> Answer | None:
+        """None where the request failed, in a way in which requests may."""
+        self.asked += 1
+        try:
+            answer = self.client(method, self.folder + name, body, headers)
+        except (http.client.HTTPException, ConnectionError):
+            # A download that broke off: the client has no more to go by than a short body.
+            if method not in ("GET", "PROPFIND"):
+                self.broken.append(f"{method} {name}: no answer")
+            self.client.close()
+            answer = None
+        if answer is None or answer.status in FAILURES:
+            self.failed += 1
+            return None
+        return answer
+
+    def note(self, fault: str, answer: Answer | None = None) -> None:
+        told = f": {answer.status} {answer.body[:200]!r}" if answer else ""
+        self.broken.append(f"{self.folder}{fault}{told}")
+
+    def change(
+        self,
+        method: str,
+        name: str,
+        success: Iterable[int],
+        becomes: Mapping[str, Body],
+        body: bytes | None = None,
+        **headers: str,
+    ) -> None:
+        """A request that, if it is done, makes the names what they then are."""
+        answer = self.ask(method, name, body, **headers)
+        if answer is None:
+            for each, new in becomes.items():
+                self.may_be.setdefault(each, {None}).add(new)
+        elif answer.status in success:
+            self.may_be |= {each: {new} for each, new in becomes.items()}
+        else:
+            self.note(f"{method} {name} {headers}", answer)
+            for each in becomes:
+                self.may_be.setdefault(each, {None}).add(becomes[each])
+
+    def insist(
+        self, method: str, name: str, success: Iterable[int], done: Iterable[int], **headers: str
+    ) -> None:
+        """Asks until it is done; ``done`` tells so of what an earlier try may have done."""
+        for number in range(TRIES):
+            answer = self.ask(method, name, **headers)
+            if answer and answer.status in (*success, *(done if number else ())):
+                return
+            if answer and answer.status != 207:
+                self.note(f"{method} {name}, try {number + 1}", answer)
+                return
+        self.note(f"{method} {name} isn't done after {TRIES} tries")
+
+    def look(self, name: str) -> str | None:
+        """Reads a file, which settles what it is. Its entity tag, if it is there."""
+        answer = self.ask("GET", name)
+        if answer is None:
+            return None
+        found = None if answer.status == 404 else answer.body
+        if answer.status not in (200, 404) or found not in self.may_be[name]:
+            self.note(f"GET {name}: {shown(found)}, not {[*map(shown, self.may_be[name])]}", answer)
+        self.may_be[name] = {found}
+        return None if found is None else answer.header("ETag")
+
+    def look_around(self) -> None:
+        """Lists the folder, and compares it with what must and what can't be there."""
+        answer = self.ask("PROPFIND", "", depth="1")
+        if answer is None:
+            return
+        if answer.status != 207:
+            self.note("PROPFIND", answer)
+            return
+        listed = {href.removeprefix(self.folder) for href in answer.multistatus()}
+        for name, bodies in self.may_be.items():
+            if name in listed and bodies == {None}:
+                self.note(f"PROPFIND shows {name}, which is gone")
+            if name not in listed and None not in bodies:
+                self.note(f"PROPFIND doesn't show {name}, which is there")
+
+    def paint(self, name: str, colours: set[str | None], value: str) -> None:
+        """Sets a property that may be any of ``colours``, which are changed."""
+        answer = self.ask("PROPPATCH", name, colour_update(value))
+        if answer is None:
+            colours.add(value)
+            return
+        target = self.folder + name
+        if answer.status == 207 and answer.property(target, COLOUR) is not None:
+            colours.clear()
+        elif answer.status != 207 or not any(b" %d " % each in answer.body for each in FAILURES):
+            self.note(f"PROPPATCH {name}", answer)
+        colours.add(value)
+
+    def look_at_paint(self, name: str, colours: set[str | None]) -> None:
+        answer = self.ask("PROPFIND", name, colour_ask(), depth="0")
+        if answer is None:
+            return
+        found = answer.property(self.folder + name, COLOUR) if answer.status == 207 else None
+        text = None if found is None else found.text
+        if text not in colours:
+            self.note(f"the property of {name} is {text}, not one of {colours}", answer)
+        colours.clear()
+        colours.add(text)
+
+
+def shown(body: Body) -> str:
+    """A body in a message."""
+    return "nothing" if body is None else f"{len(body)} bytes ({body[:12]!r}…)"

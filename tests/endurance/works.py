@@ -1,0 +1,196 @@
+"""Work as clients do it, of all verbs, on a few files and trees, each step checked.
+
+A worker has a folder to itself, and keeps book of what may be in it. Must not know what goes wrong
+meanwhile, if anything does: see faults and load.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from itertools import count
+from random import Random
+
+from tests.endurance.possible import TRIES, Body, Bookkeeper
+from tests.support.buckets import Bucket
+
+MIB = 1024 * 1024
+
+FILES = [f"file-{number}.txt" for number in range(6)]
+
+PAINTED = "painted.txt"
+"""It is written anew and painted, and never deleted."""
+
+BRANCHES = ("a.txt", "b.txt", "deep/c.txt")
+
+
+@dataclass
+class Worker:
+    """Takes one step after the other, as chance has it."""
+
+    book: Bookkeeper
+    random: Random
+    large_one_in: int
+    """Of the files that are written: more than a part."""
+    colours: set[str | None] = field(default_factory=lambda: {None})
+    numbers: "count[int]" = field(default_factory=lambda: count(1))
+
+    def begin(self) -> None:
+        self.book.may_be |= {name: {None} for name in FILES}
+        self.book.insist("MKCOL", "", (201,), (405,))
+        self.put(PAINTED)
+
+    def take(self, steps: int) -> None:
+        does, weights = zip(*STEPS, strict=True)
+        for step in self.random.choices(does, weights, k=steps):
+            step(self)
+
+    def end(self) -> None:
+        """Looks at everything, once nothing fails any more."""
+        for name in list(self.book.may_be):
+            self.book.look(name)
+        self.book.look_at_paint(PAINTED, self.colours)
+        self.book.look_around()
+
+    def differences(self, bucket: Bucket) -> list[str]:
+        """Between the book and what the bucket has."""
+        found = bucket.below(self.book.folder.removeprefix("/")).bodies()
+        return [
+            f"{self.book.folder}{name} is another in the bucket"
+            for name, bodies in self.book.may_be.items()
+            if found.get(name) not in bodies
+        ]
+
+    def body(self) -> bytes:
+        """Like no other."""
+        size = self.random.randrange(2000)
+        if self.random.random() * self.large_one_in < 1:
+            size = 9 * MIB + self.random.randrange(MIB)
+        return b"%d %b" % (next(self.numbers), self.random.randbytes(size))
+
+    def some(self, is_fit: Callable[[set[Body]], bool]) -> str | None:
+        """A file that may be what is asked for; None where there is none."""
+        fit = [name for name in FILES if is_fit(self.book.may_be[name])]
+        return self.random.choice(fit) if fit else None
+
+    # Steps
+
+    def put_any(self) -> None:
+        self.put(self.random.choice([*FILES, PAINTED]))
+
+    def put(self, name: str) -> None:
+        body = self.body()
+        self.book.change("PUT", name, (201, 204), {name: body}, body)
+
+    def create(self) -> None:
+        if name := self.some(lambda bodies: bodies == {None}):
+            body = self.body()
+            self.book.change("PUT", name, (201,), {name: body}, body, if_none_match="*")
+
+    def update(self) -> None:
+        name = self.some(is_certain)
+        if name and (etag := self.book.look(name)):
+            body = self.body()
+            self.book.change("PUT", name, (204,), {name: body}, body, if_match=etag)
+
+    def read(self) -> None:
+        if name := self.some(lambda _: True):
+            self.book.look(name)
+
+    def list_all(self) -> None:
+        self.book.look_around()
+
+    def delete(self) -> None:
+        if name := self.some(is_certain):
+            self.book.change("DELETE", name, (204,), {name: None})
+
+    def copy(self) -> None:
+        source, target = self.some(is_certain), self.some(lambda _: True)
+        if source and target and source != target:
+            (body,) = self.book.may_be[source]
+            there = self.book.folder + target
+            self.book.change("COPY", source, (201, 204), {target: body}, destination=there)
+
+    def move(self) -> None:
+        source, target = self.some(is_certain), self.some(lambda _: True)
+        if source and target and source != target:
+            (body,) = self.book.may_be[source]
+            there, becomes = self.book.folder + target, {target: body, source: None}
+            self.book.change("MOVE", source, (201, 204), becomes, destination=there)
+            self.require_either(body, source, target)
+
+    def paint(self) -> None:
+        self.book.paint(PAINTED, self.colours, f"colour {next(self.numbers)}")
+
+    def look_at_paint(self) -> None:
+        self.book.look_at_paint(PAINTED, self.colours)
+
+    def carry_a_tree(self) -> None:
+        """Grows a tree, moves or copies it, and fells what there is then."""
+        source, target = (f"tree-{next(self.numbers)}/" for _ in range(2))
+        self.grow(source)
+        bodies = {name: self.only_body(source + name) for name in BRANCHES}
+        method = self.random.choice(["MOVE", "COPY"])
+        self.book.insist(method, source, (201,), (204, 404), destination=self.book.folder + target)
+        for name, body in bodies.items():
+            self.book.may_be[target + name] = {body}
+            if method == "MOVE":
+                self.book.may_be[source + name] = {None}
+        for tree in (source, target):
+            for name in BRANCHES:
+                self.book.look(tree + name)
+        self.fell(target)
+        if method == "COPY":
+            self.fell(source)
+
+    def grow(self, tree: str) -> None:
+        for folder in (tree, f"{tree}deep/"):
+            self.book.insist("MKCOL", folder, (201,), (405,))
+        for name in BRANCHES:
+            self.put(tree + name)
+            while len(self.book.may_be[tree + name]) > 1 or None in self.book.may_be[tree + name]:
+                self.put(tree + name)
+
+    def fell(self, tree: str) -> None:
+        self.book.insist("DELETE", tree, (204,), (404,))
+        for name in BRANCHES:
+            self.book.may_be[tree + name] = {None}
+            self.book.look(tree + name)
+            del self.book.may_be[tree + name]  # its name never comes back
+
+    def only_body(self, name: str) -> Body:
+        (body,) = self.book.may_be[name]
+        return body
+
+    def require_either(self, body: Body, source: str, target: str) -> None:
+        """However a move ended, the file is at one of its two places."""
+        for _ in range(TRIES):
+            if all(is_known(self.book.may_be[name]) for name in (source, target)):
+                break
+            self.book.look(source)
+            self.book.look(target)
+        if body not in self.book.may_be[source] | self.book.may_be[target]:
+            self.book.note(f"{source} is at neither end of its move to {target}")
+
+
+def is_known(bodies: set[Body]) -> bool:
+    return len(bodies) == 1
+
+
+def is_certain(bodies: set[Body]) -> bool:
+    """Whether there is such a file, and it is known which."""
+    return is_known(bodies) and None not in bodies
+
+
+STEPS: tuple[tuple[Callable[[Worker], None], int], ...] = (
+    (Worker.put_any, 20),
+    (Worker.create, 10),
+    (Worker.update, 10),
+    (Worker.read, 30),
+    (Worker.list_all, 20),
+    (Worker.delete, 8),
+    (Worker.copy, 8),
+    (Worker.move, 8),
+    (Worker.paint, 4),
+    (Worker.look_at_paint, 4),
+    (Worker.carry_a_tree, 1),
+)
+"""With their weights. A tree takes dozens of requests."""
