@@ -7,6 +7,7 @@ mean: flags are handed on under the names that `davbridge.config` gives them.
 """
 
 import argparse
+import gc
 import getpass
 import signal
 import sys
@@ -178,6 +179,9 @@ def _listen(settings: Settings, end: "_End") -> int:
         with app.listening(settings, on_failure=end.fail) as bridge:
             end.means(bridge.stop)
             print(f"davbridge is ready: {bridge.url}", flush=True)
+            # What is there by now stays to the end; to look through it again and again for what
+            # could go would hold up all requests for a seventh of a second.
+            gc.freeze()
             bridge.serve()
     except app.SetupError as error:
         return _refuse(error)

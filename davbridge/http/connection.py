@@ -83,10 +83,14 @@ class Connection:
 
     def has_request(self) -> bool:
         """Whether something has come, which is then for `communicate`. Never waits."""
+        return self.await_request(0.0)
+
+    def await_request(self, seconds: float) -> bool:
+        """The same, within that time."""
         if self._must_shake_hands:
             return True
         try:
-            return self.rfile.fill()
+            return self.rfile.fill(seconds)
         except OSError:
             return True  # `communicate` will hear of it, too
 

@@ -47,13 +47,16 @@ class SocketReader:
         """Whether bytes were received that nobody has asked for yet."""
         return bool(self._buffer)
 
-    def fill(self) -> bool:
-        """Takes what has come, if nothing is there yet, without waiting; whether there is anything
-        to read now: bytes, or the end."""
+    def fill(self, patience: float) -> bool:
+        """Takes what has come, if nothing is there yet, within ``patience`` seconds; whether there
+        is anything to read now: bytes, or the end."""
         if not self._buffer:
+            limit = min(BUFFER, self._most)
             try:
-                received = self._socket.recv(min(BUFFER, self._most))
-            except _WOULD_BLOCK:
+                received = (
+                    self._receive_within(limit, patience) if patience else self._socket.recv(limit)
+                )
+            except (*_WOULD_BLOCK, TimeoutError):
                 return False
             self.received += len(received)
             self._buffer += received
@@ -102,7 +105,10 @@ class SocketReader:
         try:
             return self._socket.recv(limit)
         except _WOULD_BLOCK:
-            self._socket.settimeout(self._patience())
+            return self._receive_within(limit, self._patience())
+
+    def _receive_within(self, limit: int, patience: float | None) -> bytes:
+        self._socket.settimeout(patience)
         try:
             return self._socket.recv(limit)
         finally:

@@ -4,9 +4,12 @@ cheroot's own pool wakes a thread for each request. Threads that compute at the 
 over the interpreter's lock, at each system call anew, which costs more than what they do; threads
 that wait for a store or a client don't. So one thread *leads*: it serves one connection after
 another, and who waits for something lets go of the lead first (`WorkerPool.let_go`). Where a leader
-says nothing and yet takes long, another leads from then on. A connection that was served while
-others can be read is put behind them, and looked at again when its turn has come: the next request
-is there by then, as a rule, and nobody has to be told of it.
+says nothing and yet takes long, another leads from then on.
+
+A connection that was served while others can be read is put behind them, and looked at again when
+its turn has come: the next request is there by then, as a rule, and nobody has to be told of it.
+Where no other can be read, its thread stays with it for a moment: a client that asks one thing
+after another is answered by one thread, without the selector, which costs as much as a request.
 
 cheroot's pool also waits at its end for whatever its threads do. This one gives them a time, cuts
 their connections, and then goes without them.
@@ -30,6 +33,10 @@ _log = logging.getLogger("davbridge.http")
 PATIENCE = 0.002
 """Seconds that one connection may take the leader. A request that asks no store takes a tenth."""
 
+STAY = 0.01
+"""Seconds that a thread waits for a client's next request: a round trip of a network that is near.
+Half of the threads may, so that there are always some for others."""
+
 UNWIND_SECONDS = 2.0
 """For a request to end after its connection was cut."""
 
@@ -39,6 +46,10 @@ class Connection(Protocol):
 
     def has_request(self) -> bool:
         """Whether there is something to serve. Never waits."""
+        ...
+
+    def await_request(self, seconds: float) -> bool:
+        """Whether there is something to serve within that time."""
         ...
 
     def communicate(self) -> bool:
@@ -67,6 +78,9 @@ class WorkerPool:
         """How many connections leaders have taken up."""
         self._has_deputy = False
         """Whether a thread waits for the leader to take too long."""
+        self._staying = 0
+        """How many threads wait for a client's next request."""
+        self._most_staying = size // 2
         self._is_stopping = False
         self._threads = [
             threading.Thread(target=self._work, name=f"davbridge-{number}", daemon=True)
@@ -164,22 +178,44 @@ class WorkerPool:
             self._changed.notify()
 
     def _serve(self, connection: Connection) -> None:
-        stays = False
+        is_open = False
         try:
             if not connection.has_request():
                 self._park(connection)
-                stays = True
+                is_open = True
             elif connection.communicate():
                 self._keep(connection)
-                stays = True
+                is_open = True
         finally:
-            if not stays:
+            if not is_open:
                 connection.close()
 
     def _keep(self, connection: Connection) -> None:
-        """Puts a connection that was served behind the others, if there are any."""
+        """Has a connection that was served looked at again: by whom depends on what others do."""
+        if self._may_stay() and self._stays_until_asked(connection):
+            with self._changed:
+                self._ready.append(connection)  # for this very thread, or a leader
+        elif not self._queue(connection):
+            self._park(connection)
+
+    def _queue(self, connection: Connection) -> bool:
+        """Puts it behind those that can be read, if there are any."""
         with self._changed:
             if self._ready:
                 self._ready.append(connection)
-                return
-        self._park(connection)
+            return bool(self._ready)
+
+    def _may_stay(self) -> bool:
+        with self._changed:
+            if self._ready or self._is_stopping or self._staying >= self._most_staying:
+                return False
+            self._staying += 1
+            return True
+
+    def _stays_until_asked(self, connection: Connection) -> bool:
+        self.let_go()
+        try:
+            return connection.await_request(STAY)
+        finally:
+            with self._changed:
+                self._staying -= 1

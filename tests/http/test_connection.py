@@ -263,3 +263,23 @@ def test_a_small_request_is_received_at_once_and_its_answer_sent_at_once() -> No
             assert theirs.recv(4096).endswith(b"\r\n\r\nhi")
             assert counted.calls == {"recv": 1, "send": 1}
         assert not connection.has_request()
+
+
+def test_a_request_is_awaited_for_as_long_as_it_was_said_and_found_when_it_comes() -> None:
+    with (
+        socket.create_server(("127.0.0.1", 0)) as listener,
+        socket.create_connection(listener.getsockname()) as theirs,
+        listener.accept()[0] as ours,
+    ):
+        connection = Connection(OneConnection(hello), ours)
+        begin = time.monotonic()
+        assert not connection.await_request(0.05)
+        assert 0.04 < time.monotonic() - begin < 5
+        talk = threading.Timer(0.05, theirs.send, [GET])
+        talk.start()
+        assert connection.await_request(10)
+        talk.join()
+        assert connection.communicate()
+        assert theirs.recv(4096).endswith(b"\r\n\r\nhi")
+        theirs.close()
+        assert connection.await_request(10), "the end is something to hear of, too"

@@ -21,12 +21,18 @@ class Visitor:
         self.name = name
         self.left = requests
         self.on_request: Callable[[], object] = lambda: None
+        self.pause: Callable[[], object] = lambda: None
+        """What it does between two requests, while a thread stays with it."""
         self.done = threading.Event()
         self.is_closed = False
         self._log = log
 
     def has_request(self) -> bool:
         return self.left > 0
+
+    def await_request(self, seconds: float) -> bool:
+        self.pause()
+        return self.has_request()
 
     def communicate(self) -> bool:
         self._log.append((self.name, threading.get_ident()))
@@ -83,6 +89,34 @@ def test_one_thread_serves_all_that_wait_for_nothing_by_turns(hall: Hall) -> Non
         assert all(visitor.done.wait(PATIENCE) for visitor in visitors)
     assert [name for name, _ in hall.log] == list("abc" * 10)
     assert len({thread for _, thread in hall.log}) == 1
+
+
+@pytest.mark.usefixtures("endless_patience")
+def test_a_client_that_asks_one_thing_after_another_keeps_its_thread(hall: Hall) -> None:
+    visitor = hall.visitor("a", requests=10)
+    visitor.on_request = hall.pool.let_go
+    with hall.open(visitor):
+        assert visitor.done.wait(PATIENCE)
+    assert len({thread for _, thread in hall.log}) == 1
+    assert hall.parked == [visitor]
+
+
+@pytest.mark.usefixtures("endless_patience")
+def test_threads_that_stay_with_a_client_are_few_and_hold_up_nobody(hall: Hall) -> None:
+    first, second = hall.visitor("first", requests=2), hall.visitor("second")
+    others = [hall.visitor(name) for name in "abc"]
+
+    def talk_on() -> None:
+        for one in (second, *others):
+            hall.pool.put(one)
+        assert all(one.done.wait(PATIENCE) for one in (second, *others))
+
+    first.pause = talk_on
+    for each in (second, *others):
+        each.pause = pytest.fail  # of three threads, one stays
+    with hall.open(first):
+        assert first.done.wait(PATIENCE)
+    assert set(hall.parked) == {first, second, *others}
 
 
 @pytest.mark.usefixtures("endless_patience")
