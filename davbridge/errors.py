@@ -6,6 +6,7 @@
     ├── NotFoundError               no object at the key; no resource at the path
     ├── PreconditionFailedError     a condition on an ETag, or on absence, did not hold
     ├── AccessDeniedError           the store's credentials don't allow it
+    ├── ArchivedError               the object is in cold storage, and can't be read until restored
     ├── InvalidNameError            a path or key that can't be represented, or is reserved
     ├── TooLargeError               over the store's or the configured size limit
     ├── OutOfSpaceError             the store or the quota has no room
@@ -37,6 +38,10 @@ class PreconditionFailedError(StoreError):
 
 class AccessDeniedError(StoreError):
     """The store knows who is asking and refuses."""
+
+
+class ArchivedError(StoreError):
+    """The bytes are in cold storage: somebody has to restore them before they can be read."""
 
 
 class InvalidNameError(StoreError):

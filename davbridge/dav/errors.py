@@ -89,6 +89,8 @@ _STATUS: tuple[tuple[type[errors.StoreError], int], ...] = (
     (errors.NotFoundError, 404),
     (errors.PreconditionFailedError, 412),
     (errors.AccessDeniedError, 403),
+    # RFC 9110 §15.5.10: a state of the resource that the user may be able to resolve.
+    (errors.ArchivedError, 409),
     (errors.InvalidNameError, 403),
     (errors.TooLargeError, 413),
     (errors.OutOfSpaceError, 507),

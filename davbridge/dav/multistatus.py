@@ -9,6 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 from davbridge.dav.errors import RefusalError, status_line
+from davbridge.dav.xml import escaped
 
 CONTENT_TYPE = "application/xml; charset=utf-8"
 
@@ -34,8 +35,8 @@ def response(href: str, propstats: Iterable[PropStat]) -> str:
 def status_response(href: str, refusal: RefusalError) -> str:
     """One resource that the method failed on as a whole."""
     return (
-        f"<D:response><D:href>{href}</D:href>"
-        f"{_status(refusal.status)}{refusal.error_element()}</D:response>\n"
+        f"<D:response><D:href>{href}</D:href>{_status(refusal.status)}{refusal.error_element()}"
+        f"<D:responsedescription>{escaped(refusal.message)}</D:responsedescription></D:response>\n"
     )
 
 

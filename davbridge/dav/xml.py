@@ -53,6 +53,11 @@ def can_hold(text: str) -> bool:
     return _UNHOLDABLE.search(text) is None
 
 
+def escaped(text: str) -> str:
+    """As the content of an element; what XML can't hold is replaced."""
+    return escape(_UNHOLDABLE.sub("\ufffd", text))
+
+
 def serialise(element: Element, *, lang: str | None = None) -> str:
     """The element with all its namespaces declared, and ``lang`` as xml:lang unless it has its
     own (RFC 4918 §4.3: the language in scope is part of a property's value)."""

@@ -7,7 +7,7 @@ Invariants: whatever leaves `translated` is a StoreError with its cause chained;
 line.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
 from botocore.exceptions import (
@@ -21,6 +21,7 @@ from botocore.parsers import ResponseParserError
 from davbridge.errors import (
     AccessDeniedError,
     AlreadyExistsError,
+    ArchivedError,
     InvalidNameError,
     NotFoundError,
     OutOfSpaceError,
@@ -54,14 +55,25 @@ REDIRECTS = frozenset(
 
 NO_SUCH_UPLOAD = "NoSuchUpload"
 
+NO_SUCH_BUCKET = "NoSuchBucket"
+
 _BY_CODE: dict[str, type[StoreError]] = {
     "NoSuchKey": NotFoundError,
-    "NoSuchBucket": UnavailableError,  # while davbridge runs: nothing in it is known to be gone
+    "NoSuchVersion": NotFoundError,
+    NO_SUCH_BUCKET: UnavailableError,  # while davbridge runs: nothing in it is known to be gone
     NO_SUCH_UPLOAD: UnavailableError,  # the upload under way was aborted by somebody else
     CONFLICT: PreconditionFailedError,
+    "PreconditionFailed": PreconditionFailedError,
     "InvalidRange": PreconditionFailedError,  # the object has become shorter than was asked for
-    "ExpiredToken": AccessDeniedError,
-    "InvalidToken": AccessDeniedError,
+    "AccessDenied": AccessDeniedError,
+    "AllAccessDisabled": AccessDeniedError,
+    "InvalidObjectState": ArchivedError,
+    # davbridge's own keys, or its clock, are to blame, and not what the client asked for.
+    "ExpiredToken": UnavailableError,
+    "InvalidToken": UnavailableError,
+    "InvalidAccessKeyId": UnavailableError,
+    "SignatureDoesNotMatch": UnavailableError,
+    "RequestTimeTooSkewed": UnavailableError,
     "KeyTooLongError": InvalidNameError,
     "KeyTooLong": InvalidNameError,
     "InvalidURI": InvalidNameError,
@@ -77,21 +89,29 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "XMinioAdminBucketQuotaExceeded": OutOfSpaceError,
     "ExistingObjectIsFile": AlreadyExistsError,  # SeaweedFS: a file where a folder is needed
     "ExistingObjectIsDirectory": AlreadyExistsError,
+    "InternalError": UnavailableError,
+    "ServiceUnavailable": UnavailableError,
+    "OperationAborted": UnavailableError,
     "RequestTimeout": UnavailableError,
     "SlowDown": UnavailableError,
-    "OperationAborted": UnavailableError,
 }
 
 _BY_STATUS: dict[int, type[StoreError]] = {
     401: AccessDeniedError,
     403: AccessDeniedError,
-    404: NotFoundError,
+    # Without a code of S3's it is a proxy's, or a web server's, and says nothing of the object.
+    404: UnavailableError,
     408: UnavailableError,
     412: PreconditionFailedError,
     413: TooLargeError,
     429: UnavailableError,
     507: OutOfSpaceError,
 }
+
+_ARCHIVED = (
+    "{key!r} is archived{where}: restore it first (aws s3api restore-object), which takes minutes "
+    "to hours, and try again"
+)
 
 
 @contextmanager
@@ -106,16 +126,27 @@ def translated(key: str, condition: Condition = ALWAYS) -> Iterator[None]:
 def store_error(error: Exception, key: str, condition: Condition = ALWAYS) -> StoreError:
     """The StoreError that botocore's ``error`` means, in an operation on ``key``."""
     if isinstance(error, ClientError):
-        kind = kind_of(code_of(error), status_of(error))
-        if kind is NotFoundError and condition.if_match is not None:
-            # AWS says 404 for If-Match on an absent key, where RFC 9110 §13.1.1 has 412.
-            kind = PreconditionFailedError
-    elif isinstance(error, ParamValidationError):
-        kind = InvalidNameError
+        return _refusal(error, key, condition)
+    if isinstance(error, ParamValidationError):
+        kind: type[StoreError] = InvalidNameError
     elif isinstance(error, FlexibleChecksumError):
         kind = TruncatedError
     else:
         kind = UnavailableError
+    return kind(f"{key!r}: {one_line(error)}")
+
+
+def _refusal(error: ClientError, key: str, condition: Condition) -> StoreError:
+    kind = kind_of(code_of(error), status_of(error))
+    if error.operation_name == "HeadObject" and status_of(error) == 404:
+        kind = NotFoundError  # the answer to a HEAD has no body, and so no code
+    if kind is NotFoundError and condition.if_match is not None:
+        # AWS says 404 for If-Match on an absent key, where RFC 9110 §13.1.1 has 412.
+        kind = PreconditionFailedError
+    if kind is ArchivedError:
+        told: Mapping[str, object] = error.response.get("Error", {})
+        where = f" ({told['StorageClass']})" if "StorageClass" in told else ""
+        return ArchivedError(_ARCHIVED.format(key=key, where=where))
     return kind(f"{key!r}: {one_line(error)}")
 
 

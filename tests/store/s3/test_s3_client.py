@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from davbridge.config import S3Settings
-from davbridge.errors import AccessDeniedError, StoreSetupError
+from davbridge.errors import StoreSetupError, UnavailableError
 from davbridge.store.base import Attributes
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.client import build_client, is_aws
@@ -179,7 +179,7 @@ def test_keys_that_nobody_renews_are_refused_at_once(
     store: S3Store, keys: Keys, canned: S3Proxy
 ) -> None:
     keys.valid = "AKIANEW"
-    with pytest.raises(AccessDeniedError, match="ExpiredToken"):
+    with pytest.raises(UnavailableError, match="ExpiredToken"):
         store.put_object("a", b"", Attributes())
     assert canned.count("PUT") == 1
 
@@ -189,6 +189,6 @@ def test_a_credentials_file_that_breaks_is_survived(
 ) -> None:
     keys.valid = "AKIANEW"
     keys.path.write_text("not a file of profiles")
-    with pytest.raises(AccessDeniedError):
+    with pytest.raises(UnavailableError):
         store.put_object("a", b"", Attributes())
     assert "looked up again" in caplog.text

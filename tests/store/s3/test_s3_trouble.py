@@ -1,0 +1,212 @@
+"""What a store may refuse, and how: each answer is the right StoreError, and the right status."""
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+import pytest
+
+from davbridge.config import S3Settings
+from davbridge.dav.errors import status_of
+from davbridge.errors import StoreError
+from davbridge.store.base import IF_ABSENT, Attributes, Condition, ObjectRow
+from davbridge.store.clock import utc_now
+from davbridge.store.s3 import S3Store
+from davbridge.store.s3.client import build_client
+from tests.support.bridge import running_bridge
+from tests.support.s3proxy import Answer, Fault, Request, S3Proxy, error, s3_proxy
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+ROW = ObjectRow("a", 1, utc_now(), "e")
+
+LARGE = ROW._replace(size=6 * 1024**3)
+
+ARCHIVED = Answer(
+    403,
+    b"<Error><Code>InvalidObjectState</Code><Message>no</Message>"
+    b"<StorageClass>GLACIER</StorageClass></Error>",
+)
+
+OPERATIONS: dict[str, Callable[[S3Store], object]] = {
+    "LIST": lambda store: list(store.list_objects("")),
+    "LOOKUP": lambda store: store.lookup("a"),
+    "HEAD": lambda store: store.head_object("a"),
+    "GET": lambda store: store.get_object("a"),
+    "RANGE": lambda store: store.get_object("a", start=1, end=3),
+    "PUT": lambda store: store.put_object("a", b"x", Attributes()),
+    "CREATE": lambda store: store.put_object("a", b"x", Attributes(), IF_ABSENT),
+    "OVERWRITE": lambda store: store.put_object("a", b"x", Attributes(), Condition(if_match="e")),
+    "UPLOAD": lambda store: store.open_writer("a", Attributes(), length=0).commit(),
+    "COPY": lambda store: store.copy_object(ROW, "b"),
+    "COPY IN PARTS": lambda store: store.copy_object(LARGE, "b", attributes=Attributes()),
+    "DELETE": lambda store: store.delete_object("a"),
+}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[S3Proxy]:
+    with s3_proxy(None) as server:
+        yield server
+
+
+@pytest.fixture
+def canned(server: S3Proxy, monkeypatch: pytest.MonkeyPatch) -> S3Proxy:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    server.reset()
+    return server
+
+
+@pytest.fixture(scope="module")
+def client(server: S3Proxy) -> Iterator["S3Client"]:
+    settings = S3Settings(
+        "bucket", endpoint_url=server.url, access_key="AK", secret_key="SK", attempts=2
+    )
+    client = build_client(settings, pool_size=4)
+    yield client
+    client.close()
+
+
+@pytest.fixture
+def store(canned: S3Proxy, client: "S3Client") -> Iterator[S3Store]:
+    with S3Store(client, "bucket") as store:
+        yield store
+
+
+def statuses(store: S3Store) -> dict[str, int]:
+    """What each operation comes to for a WebDAV client; 0 where it went well."""
+    found = {}
+    for name, call in OPERATIONS.items():
+        try:
+            call(store)
+            found[name] = 0
+        except StoreError as failure:
+            found[name] = status_of(failure)
+    return found
+
+
+@pytest.mark.parametrize(
+    ("answer", "status"),
+    [
+        (error("SlowDown", 503), 503),
+        (error("InternalError", 500), 503),
+        (Answer(502, b"<html>bad gateway</html>"), 503),
+        (Answer(429), 503),
+        (error("RequestTimeout", 400), 503),
+        (error("OperationAborted", 409), 503),
+        (error("AccessDenied", 403), 403),
+        (Answer(403, b"<html>forbidden</html>"), 403),
+        (error("ExpiredToken", 400), 503),
+        (error("InvalidToken", 400), 503),
+        (error("InvalidAccessKeyId", 403), 503),
+        (error("SignatureDoesNotMatch", 403), 503),
+        (error("RequestTimeTooSkewed", 403), 503),
+        (error("NoSuchBucket", 404), 503),
+        (error("QuotaExceeded", 403), 507),
+        (Answer(507), 507),
+        (ARCHIVED, 409),
+        (error("Strange", 400), 500),
+    ],
+    ids=lambda value: f"{value.status} {value.body[:40]!r}" if isinstance(value, Answer) else None,
+)
+def test_each_refusal_has_a_status(
+    store: S3Store, canned: S3Proxy, answer: Answer, status: int
+) -> None:
+    canned.rule = lambda _: answer
+    found = statuses(store)
+    # The real server leaves a HEAD's body out; its status alone tells little.
+    bodiless = {status, {403: 403, 400: 500, 404: 404, 409: 500}.get(answer.status, status)}
+    assert found.pop("HEAD") in bodiless
+    assert set(found.values()) == {status}, found
+
+
+@pytest.mark.parametrize(
+    "answer", [Answer(404), Answer(404, b"<html>nothing here</html>"), error("404", 404)]
+)
+def test_a_404_that_is_not_s3s_is_no_absence(
+    store: S3Store, canned: S3Proxy, answer: Answer
+) -> None:
+    canned.rule = lambda _: answer
+    found = statuses(store)
+    found.pop("HEAD")  # which has no body that could tell
+    assert set(found.values()) == {503}, found
+
+
+def test_an_absent_object_is_one(store: S3Store, canned: S3Proxy) -> None:
+    canned.rule = lambda _: error("NoSuchKey", 404)
+    found = statuses(store)
+    for name in ("HEAD", "GET", "RANGE", "COPY"):
+        assert found[name] == 404, name
+    assert found["OVERWRITE"] == 412
+    assert found["DELETE"] == 0
+
+
+def test_what_is_archived_says_what_to_do(store: S3Store, canned: S3Proxy) -> None:
+    canned.rule = lambda _: ARCHIVED
+    with pytest.raises(StoreError, match=r"archived \(GLACIER\): restore it"):
+        store.get_object("a")
+
+
+def test_each_key_of_a_batch_has_its_own_status(store: S3Store, canned: S3Proxy) -> None:
+    told = {"a": "AccessDenied", "b": "InternalError", "c": "SlowDown", "d": "PreconditionFailed"}
+    errors = "".join(f"<Error><Key>{k}</Key><Code>{c}</Code></Error>" for k, c in told.items())
+    canned.rule = lambda _: Answer(200, f"<DeleteResult>{errors}</DeleteResult>".encode())
+    failures = store.delete_objects([*told, "e"])
+    found = {failure.key: status_of(failure.error) for failure in failures}
+    assert found == {"a": 403, "b": 503, "c": 503, "d": 412}
+
+
+LISTING = "<ListBucketResult><IsTruncated>false</IsTruncated>{rows}</ListBucketResult>".format
+ENTRY = (
+    "<Contents><Key>{}</Key><LastModified>2026-11-22T16:42:57Z</LastModified>"
+    '<ETag>"e"</ETag><Size>{}</Size></Contents>'.format
+)
+
+
+class ColdBucket:
+    """A bucket with one file in a folder, in cold storage."""
+
+    def __call__(self, request: Request) -> Fault:
+        if "list-type=2" in request.target:
+            below = "prefix=d%2F" in request.target
+            rows = (
+                ENTRY("d/f", 1) if below else "<CommonPrefixes><Prefix>d/</Prefix></CommonPrefixes>"
+            )
+            return Answer(200, LISTING(rows=rows).encode())
+        if request.method == "GET" and "/d/f" not in request.target:
+            return error("NoSuchKey", 404)
+        if request.method == "PUT" and request.headers["x-amz-copy-source"] is None:
+            return Answer(200, b"", {"ETag": '"n"'})
+        if request.method in ("DELETE", "HEAD"):
+            return Answer(204)
+        if request.method == "POST":
+            return Answer(200, b"<DeleteResult></DeleteResult>")
+        return ARCHIVED
+
+
+def test_clients_are_told_that_a_file_is_archived(store: S3Store, canned: S3Proxy) -> None:
+    canned.rule = ColdBucket()
+    with running_bridge(store) as bridge, bridge.client() as dav:
+        for answer in (
+            dav("GET", "/d/f"),
+            dav("GET", "/d/f", range="bytes=0-0"),
+            dav("COPY", "/d/f", destination=f"{bridge.url}/d/g"),
+            dav("MOVE", "/d/f", destination=f"{bridge.url}/d/g"),
+        ):
+            assert answer.status == 409
+            assert b"restore it first" in answer.body
+        tree = dav("COPY", "/d/", destination=f"{bridge.url}/e/")
+        (member,) = tree.multistatus().values()
+        assert "409" in (member.findtext("{DAV:}status") or "")
+        assert "restore it first" in (member.findtext("{DAV:}responsedescription") or "")
+
+
+def test_clients_are_asked_to_come_back_when_the_store_is_in_trouble(
+    store: S3Store, canned: S3Proxy
+) -> None:
+    canned.rule = lambda _: error("SlowDown", 503)
+    with running_bridge(store) as bridge, bridge.client() as dav:
+        for method in ("GET", "PUT", "PROPFIND", "DELETE", "MKCOL"):
+            answer = dav(method, "/a")
+            assert answer.status == 503, method
+            assert int(answer.header("Retry-After")) > 0
