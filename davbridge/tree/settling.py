@@ -4,7 +4,8 @@ Owns the decision table of a listing. Must not know what the members are shown t
 
 ``x`` comes before ``x/``, and both before ``x_$folder$``, but other keys may lie between them and
 a page may end there. All of those begin with ``x``. So a row that the page's last key begins with
-is held back, and a name that it begins with is remembered.
+is held back, and a name that it begins with is remembered. The last key is the last row or the last
+prefix, whichever a store has later: SeaweedFS lists ``x/`` where ``x`` would be, and never both.
 
 Invariant: nothing that was settled with one page is changed by a later one.
 """
@@ -58,7 +59,8 @@ def settled(prefix: str, pages: Iterable[Page]) -> Iterator[tuple[Page, Settled]
 
 def settle(prefix: str, page: Page, before: Carried) -> Settled:
     """What is certain with one page, given what those before it left."""
-    last = max((*(row.key for row in page.rows[-1:]), *page.prefixes[-1:]), default="")
+    ends = (*(row.key for row in page.rows[-1:]), *page.prefixes[-1:])
+    last = max(ends, default="")
     rows = {row.key[len(prefix) :]: row for row in chain(before.held, page.rows)}
     inside = [prefixed[len(prefix) : -1] for prefixed in page.prefixes]
     collections = list(filter(is_visible, inside))
@@ -75,7 +77,7 @@ def settle(prefix: str, page: Page, before: Carried) -> Settled:
         elif is_visible(name):
             objects.append(row)
     known = chain(before.seen, shadowing, rows)
-    seen = frozenset(name for name in known if last.startswith(prefix + name))
+    seen = frozenset(name for name in known if any(end.startswith(prefix + name) for end in ends))
     empty = tuple(row for row in objects if not row.size)
     return Settled((*collections, *objects), empty, tuple(hidden), Carried(tuple(held), seen))
 

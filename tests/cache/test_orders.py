@@ -1,42 +1,15 @@
 """Stores that list in another order than S3: SeaweedFS goes folder by folder, where ``a/`` sorts as
 ``a``, and so comes before ``a-``. A page may end between them."""
 
-from collections.abc import Iterator
-
 import hypothesis.strategies as st
 from hypothesis import given
 
 from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings
-from davbridge.store.base import PAGE_SIZE, ObjectRow, Page
-from davbridge.store.memory import MemoryStore
-from tests.support.intercepted import InterceptedStore
 from tests.support.objects import names, put
+from tests.support.orders import FolderByFolder
 
 SEGMENTS = st.text("a-/", min_size=1, max_size=4).filter(lambda key: "//" not in f"/{key}")
-
-
-class FolderByFolder(InterceptedStore):
-    """A store that lists so, a few names a page."""
-
-    def __init__(self, size: int) -> None:
-        super().__init__(MemoryStore())
-        self._size = size
-
-    def list_objects(
-        self, prefix: str, *, delimiter: str = "", page_size: int = PAGE_SIZE
-    ) -> Iterator[Page]:
-        (page,) = super().list_objects(prefix, delimiter=delimiter)
-        items: list[tuple[str, ObjectRow | None]] = [(row.key, row) for row in page.rows]
-        items += [(name, None) for name in page.prefixes]
-        items.sort(key=lambda item: item[0].removesuffix("/"))
-        for start in range(0, len(items) or 1, self._size):
-            some = items[start : start + self._size]
-            yield Page(
-                tuple(row for _, row in some if row),
-                tuple(name for name, row in some if row is None),
-                is_last=start + self._size >= len(items),
-            )
 
 
 @given(

@@ -6,7 +6,7 @@ from threading import Barrier
 
 import hypothesis.strategies as st
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 
 from davbridge.errors import (
     AccessDeniedError,
@@ -24,7 +24,11 @@ from davbridge.store.memory import MemoryStore
 from davbridge.tree.resource import COLLECTION_TIME
 from davbridge.tree.settling import settled
 from davbridge.tree.sidecar import SIDECAR_NAME
+from tests.support.orders import FolderByFolder
 from tests.tree.conftest import Drive
+
+FOLDER_BY_FOLDER = [("",), ("/x",), ("_$folder$",), ("", "_$folder$"), ("/x", "_$folder$")]
+"""What there can be of one name in a store that has either a file or a folder."""
 
 
 def test_a_marker_is_a_collection_whose_listing_skips_the_marker(drive: Drive) -> None:
@@ -417,6 +421,22 @@ class TestPages:
         pages = bucket.list_objects("p/", delimiter="/")
         small = bucket.list_objects("p/", delimiter="/", page_size=size)
         assert _shown(small) == _shown(pages)
+
+    @given(
+        names=st.sets(st.text("a-0_", min_size=1, max_size=4), max_size=30),
+        kinds=st.lists(st.sampled_from(FOLDER_BY_FOLDER), min_size=30, max_size=30),
+        size=st.integers(1, 5),
+    )
+    @example(names={"a", "a-"}, kinds=[("/x",), ("", "_$folder$")], size=2)
+    def test_nor_does_it_where_folders_are_listed_as_files_are(
+        self, names: set[str], kinds: list[tuple[str, ...]], size: int
+    ) -> None:
+        bucket = FolderByFolder(size)
+        for name, several in zip(sorted(names), kinds, strict=False):
+            for kind in several:
+                bucket.put_object("p/" + name + kind, b"" if kind else b"x", Attributes())
+        whole = bucket.inner.list_objects("p/", delimiter="/")
+        assert _shown(bucket.list_objects("p/", delimiter="/")) == _shown(whole)
 
 
 def _shown(pages: Iterator[Page]) -> tuple[list[str], list[str]]:
