@@ -76,8 +76,8 @@ def settle(prefix: str, page: Page, before: Carried) -> Settled:
             held.append(row)
         elif is_visible(name):
             objects.append(row)
-    known = chain(before.seen, shadowing, rows)
-    seen = frozenset(name for name in known if any(end.startswith(prefix + name) for end in ends))
+    known = (*before.seen, *shadowing, *rows)
+    seen = frozenset(name for end in ends for name in known if end.startswith(prefix + name))
     empty = tuple(row for row in objects if not row.size)
     return Settled((*collections, *objects), empty, tuple(hidden), Carried(tuple(held), seen))
 
