@@ -7,6 +7,7 @@ Must not know why requests fail.
 """
 
 import http.client
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
@@ -33,15 +34,17 @@ class Bookkeeper:
     may_be: dict[str, set[Body]] = field(default_factory=dict)
     broken: list[str] = field(default_factory=list)
     asked: int = 0
-    failed: int = 0
+    failures: Counter[str] = field(default_factory=Counter)
+    """By the method, and the status that was told, or 0 for an end in the middle."""
 
     def ask(
         self, method: str, name: str, body: bytes | str | None = None, **headers: str
     ) -> Answer | None:
         """None where the request failed, in a way in which requests may."""
         self.asked += 1
+        fields = {field.replace("_", "-"): value for field, value in headers.items()}
         try:
-            answer = self.client(method, self.folder + name, body, headers)
+            answer = self.client(method, self.folder + name, body, fields)
         except (http.client.HTTPException, ConnectionError):
             # A download that broke off: the client has no more to go by than a short body.
             if method not in ("GET", "PROPFIND"):
@@ -49,7 +52,7 @@ class Bookkeeper:
             self.client.close()
             answer = None
         if answer is None or answer.status in FAILURES:
-            self.failed += 1
+            self.failures[f"{method} {answer.status if answer else 0}"] += 1
             return None
         return answer
 
@@ -96,11 +99,22 @@ class Bookkeeper:
         answer = self.ask("GET", name)
         if answer is None:
             return None
+        if answer.status not in (200, 404):
+            self.note(f"GET {name}", answer)
+            return None
         found = None if answer.status == 404 else answer.body
-        if answer.status not in (200, 404) or found not in self.may_be[name]:
+        if found not in self.may_be[name]:
             self.note(f"GET {name}: {shown(found)}, not {[*map(shown, self.may_be[name])]}", answer)
         self.may_be[name] = {found}
         return None if found is None else answer.header("ETag")
+
+    def look_at_part(self, name: str, start: int, end: int) -> None:
+        """Reads a range of a file that is there, and known."""
+        (body,) = self.may_be[name]
+        assert body is not None
+        answer = self.ask("GET", name, range=f"bytes={start}-{end - 1}")
+        if answer and (answer.status, answer.body) != (206, body[start:end]):
+            self.note(f"GET {name}, bytes {start} to {end} of {len(body)}", answer)
 
     def look_around(self) -> None:
         """Lists the folder, and compares it with what must and what can't be there."""

@@ -6,7 +6,9 @@ from tests.endurance.base import Scenario
 from tests.endurance.disconnects import DISCONNECTS
 from tests.endurance.faults import FAULTS
 from tests.endurance.kills import KILLS
+from tests.endurance.large import LARGE
+from tests.endurance.load import LOAD
 from tests.endurance.model import MODEL
 from tests.endurance.races import RACES
 
-SCENARIOS: tuple[Scenario[Any], ...] = (MODEL, FAULTS, KILLS, RACES, DISCONNECTS)
+SCENARIOS: tuple[Scenario[Any], ...] = (MODEL, FAULTS, KILLS, RACES, DISCONNECTS, LARGE, LOAD)

@@ -11,6 +11,7 @@ from tests.support.endpoints import Endpoint, s3_client
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+    from mypy_boto3_s3.type_defs import ObjectIdentifierTypeDef
 
 MARKER_TYPE = "application/x-directory"
 
@@ -52,12 +53,15 @@ class Bucket:
 
     def listed(self) -> list[str]:
         """Every key, directory markers and what davbridge hides included."""
+        return sorted(self.etags())
+
+    def etags(self) -> dict[str, str]:
+        """The entity tag of each, in quotes, by its key."""
         lister = self.client.get_paginator("list_objects_v2")
         pages = lister.paginate(Bucket=self.name, Prefix=self.prefix)
-        keys = [
-            row["Key"].removeprefix(self.prefix) for p in pages for row in p.get("Contents", ())
-        ]
-        return sorted(filter(None, keys))
+        rows = [row for page in pages for row in page.get("Contents", ())]
+        keys = {row["Key"].removeprefix(self.prefix): row["ETag"] for row in rows}
+        return {key: keys[key] for key in keys if key}
 
     def bodies(self) -> dict[str, bytes]:
         """What is in it, whole."""
@@ -78,8 +82,13 @@ class Bucket:
 
     def remove(self) -> None:
         """Deletes the bucket with all that is in it."""
-        for key in self.listed():
-            self.delete(key)
+        keys = self.listed()
+        for start in range(0, len(keys), 1000):
+            batch: list[ObjectIdentifierTypeDef] = [
+                {"Key": self.prefix + key} for key in keys[start : start + 1000]
+            ]
+            answer = self.client.delete_objects(Bucket=self.name, Delete={"Objects": batch})
+            assert not answer.get("Errors"), answer
         self.client.delete_bucket(Bucket=self.name)
 
 
