@@ -9,7 +9,9 @@ request that two readers could understand in two ways, or a body that did not ar
     workers.py      the threads
     linger.py       closing without losing the answer
     tls.py          the certificate, and the handshake in a worker
+    descriptors.py  how many connections there can be
     connection.py   one connection: request after request
+    arrival.py      what comes before a request is whole, waited for by no thread
     head.py         request line and header fields: pure, strict parsing
     body.py         wsgi.input
     gateway.py      environ, and one run of the application

@@ -35,6 +35,7 @@ class Body(io.RawIOBase):
     def __init__(self, reader: SocketReader, invite: Callable[[], None]) -> None:
         super().__init__()
         self._reader = reader
+        reader.patience.renew()
         self._invite: Callable[[], None] | None = invite
         self._failure: IncompleteBodyError | None = None
 
@@ -76,16 +77,6 @@ class Body(io.RawIOBase):
 
     def readall(self) -> bytes:
         return self.read()
-
-    def discard(self, limit: int) -> bool:
-        """Reads and forgets up to ``limit`` bytes; whether the body is complete then."""
-        self._invite = None
-        try:
-            while limit > 0 and not self.is_complete:
-                limit -= max(1, len(self._guarded(min(limit, BLOCK))))
-        except IncompleteBodyError:
-            return False
-        return self.is_complete
 
     def _guarded(self, limit: int) -> bytes:
         if self._failure is not None:

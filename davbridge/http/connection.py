@@ -1,7 +1,8 @@
 """One connection: the handshake, then request after request.
 
 Owns the socket, and how it ends. Knows cheroot only by what its selector asks of a connection:
-``socket``, ``rfile.has_data``, ``last_used``, ``close``.
+``socket``, ``rfile.has_data``, ``last_used``, ``close``; and of what ours asks beside:
+``deadline``.
 
 Invariants: after a whole answer the connection is left through the Lingerer, so that the client
 gets it; half an answer is never ended in a way that could look whole.
@@ -18,16 +19,14 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from davbridge.http import exchange, tls
+from davbridge.http.arrival import Arrival
 from davbridge.http.errors import ClientGoneError, RefusedError
 from davbridge.http.exchange import Ending, Exchange
 from davbridge.http.gateway import Endpoints, connection_environ
-from davbridge.http.head import Head, read_head, take_head
+from davbridge.http.head import Head
 from davbridge.http.linger import Lingerer
 from davbridge.http.response import Response
 from davbridge.http.streams import SocketReader, SocketWriter
-
-HEAD_SECONDS = 20.0
-"""From the first byte of a request to the end of its head: a slow one holds a thread."""
 
 QUICK = (b"PROPFIND", b"HEAD", b"OPTIONS")
 """Methods that are answered without waiting for anything, as a rule."""
@@ -66,7 +65,11 @@ class Connection:
         self._host, self._port = sock.getsockname()[:2]
         self._timeout = sock.gettimeout()
         self._environ: dict[str, Any] | None = None
-        self._must_shake_hands = server.tls is not None
+        self._is_shaking_hands = server.tls is not None
+        self._handshake_deadline = time.monotonic() + tls.HANDSHAKE_SECONDS
+        self._has_come = False
+        """Whether there is something for `communicate` to do."""
+        self._refusal: RefusedError | None = None
         self._is_answered = False
         """Whether the client has an answer to read before all is closed."""
         self.is_new = True
@@ -79,33 +82,38 @@ class Connection:
         sock.setblocking(False)
         self.socket = sock
         self.rfile = SocketReader(sock, self._timeout)
+        self._arrival = Arrival(self.rfile)
         self._writer = SocketWriter(sock, self._timeout)
 
+    @property
+    def deadline(self) -> float:
+        """By time.monotonic: when this connection is to be served, be it that nothing has come."""
+        return self._handshake_deadline if self._is_shaking_hands else self._arrival.deadline
+
     def has_request(self) -> bool:
-        """Whether something has come, which is then for `communicate`. Never waits."""
+        """Takes what has come; whether there is something for `communicate` to do. Never waits."""
         return self.await_request(0.0)
 
     def await_request(self, seconds: float) -> bool:
-        """The same, within that time."""
-        if self._must_shake_hands:
-            return True
-        try:
-            return self.rfile.fill(seconds)
-        except OSError:
-            return True  # `communicate` will hear of it, too
+        """The same of what comes within that time."""
+        if not self._has_come:
+            try:
+                self._has_come = self._has_shaken_hands() and self._arrival.advance(seconds)
+            except RefusedError as refusal:
+                self._refusal = refusal
+                self._has_come = True
+            except OSError as error:
+                _log.debug("%s: %s", self.remote_addr, error)
+                self._has_come = True
+        return self._has_come
 
     def communicate(self) -> bool:
-        """Serves one request, or the handshake; whether the connection stays open."""
-        try:
-            if self._must_shake_hands:
-                return self._shake_hands()
-            head = take_head(self.rfile) or self._await_head()
-        except RefusedError as refusal:
-            self._refuse(refusal)
+        """Serves the request that has come; whether the connection stays open."""
+        self._has_come = False
+        if self._refusal is not None:
+            self._refuse(self._refusal)
             return False
-        except OSError as error:
-            _log.debug("%s: %s", self.remote_addr, error)
-            return False
+        head = self._arrival.take()
         return head is not None and self._serve(head)
 
     def close(self) -> None:
@@ -127,35 +135,28 @@ class Connection:
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
+    def _has_shaken_hands(self) -> bool:
+        """Goes on with the handshake, if there is one to do. Raises OSError; RefusedError."""
+        if self._is_shaking_hands:
+            self._server.let_go()  # it computes for a millisecond or two
+            self._is_shaking_hands = not self._shake_hands()
+            if self._is_shaking_hands and time.monotonic() >= self._handshake_deadline:
+                raise TimeoutError("the handshake took too long")
+        return not self._is_shaking_hands
+
     def _shake_hands(self) -> bool:
         assert self._server.tls is not None
-        self._must_shake_hands = False
-        self._server.let_go()
-        wrapped = tls.wrap(self.socket, self._server.tls)
-        self.socket = wrapped
+        if not isinstance(self.socket, ssl.SSLSocket):
+            self.socket = tls.wrap(self.socket, self._server.tls)
         try:
-            tls.shake_hands(wrapped)
+            is_done = tls.shake_hands(self.socket)
         except tls.PlainHttpError as error:
-            self._use(tls.release(wrapped))
+            self._use(tls.release(self.socket))
             reason = "this port speaks HTTPS: use an https:// URL"
             raise RefusedError("400 Bad Request", reason) from error
-        self._use(wrapped)
-        return True
-
-    def _await_head(self) -> Head | None:
-        self._server.let_go()
-        reader = self.rfile
-        has_begun, received = reader.has_data(), reader.received
-        reader.deadline = time.monotonic() + HEAD_SECONDS
-        try:
-            return read_head(reader)
-        except TimeoutError as error:
-            if not has_begun and reader.received == received:
-                raise  # nothing was asked, so nothing is answered
-            reason = "the request took too long to arrive"
-            raise RefusedError("408 Request Timeout", reason) from error
-        finally:
-            reader.deadline = None
+        if is_done:
+            self._use(self.socket)
+        return is_done
 
     def _refuse(self, refusal: RefusedError) -> None:
         _log.info("%s: %s", self.remote_addr, refusal)
@@ -171,8 +172,11 @@ class Connection:
             is_tls = self._server.tls is not None
             ends = Endpoints(self.remote_addr, self.remote_port, self._host, self._port, is_tls)
             self._environ = connection_environ(ends)
-        ending = Exchange(self._server, head, self.rfile, self._writer, self._environ).perform()
-        self._is_answered = ending is Ending.LEAVE
+        served = Exchange(self._server, head, self.rfile, self._writer, self._environ)
+        ending = served.perform()
         if ending is Ending.RESET:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
+        if ending is Ending.KEEP:
+            self._arrival.skip(served.unread)
+        self._is_answered = ending is Ending.LEAVE or served.unread > 0
         return ending is Ending.KEEP

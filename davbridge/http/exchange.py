@@ -8,7 +8,6 @@ and the client learns before the body of the answer if it isn't (RFC 9112 §9.3,
 """
 
 import logging
-import time
 from enum import Enum, auto
 from typing import Any, Protocol
 from wsgiref.types import WSGIApplication
@@ -20,9 +19,8 @@ from davbridge.http.head import Head
 from davbridge.http.response import Response
 from davbridge.http.streams import SocketReader, SocketWriter
 
-DRAIN_BYTES = 1024 * 1024
-DRAIN_SECONDS = 5.0
-"""What of an unread body is read away to keep the connection; beyond, the connection is left."""
+MAX_SKIP = 1024 * 1024
+"""Bytes of an unread body that are read away to keep the connection; for more, it is left."""
 
 _log = logging.getLogger("davbridge.http")
 
@@ -53,6 +51,9 @@ class Exchange:
     """Serves one request whose head has been read; ``connection`` is its connection's part of the
     environ."""
 
+    unread = 0
+    """Bytes of the body that are still to come, where the connection is kept."""
+
     def __init__(
         self,
         server: Server,
@@ -63,7 +64,6 @@ class Exchange:
     ) -> None:
         self._server = server
         self._head = head
-        self._reader = reader
         self._writer = writer
         self._is_awaited = head.wants_continue
         """Whether the client holds its body back until it is invited."""
@@ -81,7 +81,7 @@ class Exchange:
         )
 
     def perform(self) -> Ending:
-        """Runs the application, and finishes with the body that it left."""
+        """Runs the application, to the end of its answer."""
         try:
             run(self._server.app, self._environ, self._response)
         except ClientGoneError as error:
@@ -90,7 +90,10 @@ class Exchange:
         except Exception as error:
             # Whatever an application raises ends its own exchange, and no more.
             return self._fail(error)
-        return Ending.KEEP if self._response.persists and self._drain() else Ending.LEAVE
+        if not self._response.persists or self._body.is_broken:
+            return Ending.LEAVE
+        self.unread = self._body.remaining or 0
+        return Ending.KEEP
 
     def _invite(self) -> None:
         """RFC 9110 §10.1.1: 100 is sent only when the body is wanted, and before the answer."""
@@ -104,17 +107,8 @@ class Exchange:
         if self._body.is_complete:
             return True
         left = self._body.remaining
-        is_short = left is not None and left <= DRAIN_BYTES
+        is_short = left is not None and left <= MAX_SKIP
         return is_short and not self._is_awaited and not self._body.is_broken
-
-    def _drain(self) -> bool:
-        if self._body.is_complete:
-            return True
-        self._reader.deadline = time.monotonic() + DRAIN_SECONDS
-        try:
-            return self._body.discard(DRAIN_BYTES)
-        finally:
-            self._reader.deadline = None
 
     def _fail(self, error: Exception) -> Ending:
         if isinstance(error, ConnectionError):

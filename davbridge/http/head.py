@@ -15,8 +15,13 @@ from davbridge.http.errors import RefusedError
 from davbridge.http.streams import LineTooLongError
 
 MAX_REQUEST_LINE = 16 * 1024
-MAX_HEAD = 64 * 1024
-"""Bytes of all header fields together."""
+"""Bytes: five times a key of 1,024 bytes with all of them percent-encoded."""
+
+MAX_FIELDS = 32 * 1024
+"""Bytes of all header fields together: what a client that never ends them can keep here."""
+
+MAX_FIELD_COUNT = 200
+"""Fields. Behind three proxies a client has some 40."""
 
 SINGLE_FIELDS = frozenset(
     b"authorization content-length content-range content-type depth destination host if "
@@ -36,11 +41,11 @@ _LENGTH = re.compile(rb"[0-9]{1,18}")
 
 
 class HeadReader(Protocol):
-    """What a head is read from."""
+    """What a head is read from, as far as it has come. Nothing here waits."""
 
     def take_through(self, end: bytes, limit: int) -> bytes | None: ...
 
-    def read_line(self, limit: int) -> bytes: ...
+    def take_line(self, limit: int) -> bytes | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,21 +76,58 @@ class Head:
         return b"close" in options if self.is_http11 else b"keep-alive" not in options
 
 
-def take_head(reader: HeadReader) -> Head | None:
-    """The next request's head where it has come in one piece, as nearly all do; else None, and
-    it is left to `read_head`."""
-    whole = reader.take_through(_END, MAX_REQUEST_LINE)
-    if whole is None:
-        return None
-    line, end, fields = whole.removeprefix(b"\r\n").partition(b"\r\n")
-    return _head(_parse_request_line(line + end), fields)
+class HeadTaker:
+    """Takes one head after another from a reader, in whatever pieces they come."""
 
+    def __init__(self) -> None:
+        self._request_line: re.Match[bytes] | None = None
+        self._may_skip = True
+        self._fields = bytearray()
 
-def read_head(reader: HeadReader) -> Head | None:
-    """The next request's head, a line at a time, so that it is refused at the first that is
-    malformed; None where the client closed instead of sending one."""
-    line = _request_line(reader)
-    return None if line is None else _head(_parse_request_line(line), _field_lines(reader))
+    @property
+    def has_begun(self) -> bool:
+        """Whether a part of a head was taken."""
+        return self._request_line is not None
+
+    def take(self, reader: HeadReader) -> Head | None:
+        """The next head; None as long as it isn't all there. Nearly every one comes in one piece.
+        A line that is malformed is refused at once, whatever is still to come."""
+        if self._request_line is None:
+            whole = reader.take_through(_END, MAX_REQUEST_LINE) if self._may_skip else None
+            if whole is not None:
+                line, end, fields = whole.removeprefix(b"\r\n").partition(b"\r\n")
+                return _head(_parse_request_line(line + end), fields)
+            self._request_line = self._take_request_line(reader)
+        if self._request_line is None or not self._take_fields(reader):
+            return None
+        head = _head(self._request_line, bytes(self._fields))
+        self._request_line, self._may_skip = None, True
+        self._fields.clear()
+        return head
+
+    def _take_request_line(self, reader: HeadReader) -> re.Match[bytes] | None:
+        try:
+            line = reader.take_line(MAX_REQUEST_LINE)
+            if line == b"\r\n" and self._may_skip:
+                # RFC 9112 §2.2: one empty line before a request is to be ignored.
+                self._may_skip = False
+                line = reader.take_line(MAX_REQUEST_LINE)
+        except LineTooLongError as error:
+            raise RefusedError("414 URI Too Long", "the request line is too long") from error
+        return None if line is None else _parse_request_line(line)
+
+    def _take_fields(self, reader: HeadReader) -> bool:
+        """Whether all field lines are there, through the empty one."""
+        try:
+            while (line := reader.take_line(MAX_FIELDS - len(self._fields))) is not None:
+                self._fields += line
+                if line == b"\r\n":
+                    return True
+                if not _FIELD_LINE.fullmatch(line):
+                    raise _malformed_field()
+        except LineTooLongError as error:
+            raise _too_large() from error
+        return False
 
 
 def _parse_request_line(line: bytes) -> re.Match[bytes]:
@@ -127,37 +169,13 @@ def split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes]:
     return authority, path, query
 
 
-def _request_line(reader: HeadReader) -> bytes | None:
-    try:
-        line = reader.read_line(MAX_REQUEST_LINE)
-        if line == b"\r\n":
-            # RFC 9112 §2.2: one empty line before a request is to be ignored.
-            line = reader.read_line(MAX_REQUEST_LINE)
-    except LineTooLongError as error:
-        raise RefusedError("414 URI Too Long", "the request line is too long") from error
-    return line or None
-
-
-def _field_lines(reader: HeadReader) -> bytes:
-    """The field lines through the empty one; or through the first that is malformed."""
-    lines: list[bytes] = []
-    left = MAX_HEAD
-    try:
-        while not lines or _FIELD_LINE.fullmatch(lines[-1]):
-            lines.append(reader.read_line(left))
-            left -= len(lines[-1])
-    except LineTooLongError as error:
-        raise RefusedError(
-            "431 Request Header Fields Too Large", "the headers are too long"
-        ) from error
-    return b"".join(lines)
-
-
 def parse_fields(lines: bytes) -> dict[bytes, bytes]:
     """Values by lower-case names, of field lines through the empty one. No folding, no space
     before the colon."""
     if not _FIELDS.fullmatch(lines):
-        raise RefusedError("400 Bad Request", "malformed header field")
+        raise _malformed_field()
+    if lines.count(b"\n") > MAX_FIELD_COUNT + 1:
+        raise _too_large()
     fields: dict[bytes, bytes] = {}
     for line in lines.split(b"\r\n")[:-2]:
         name, _, value = line.partition(b":")
@@ -174,6 +192,14 @@ def parse_fields(lines: bytes) -> dict[bytes, bytes]:
 def is_field(line: bytes) -> bool:
     """Whether ``line``, with its end, is a well-formed field."""
     return _FIELD_LINE.fullmatch(line) is not None
+
+
+def _malformed_field() -> RefusedError:
+    return RefusedError("400 Bad Request", "malformed header field")
+
+
+def _too_large() -> RefusedError:
+    return RefusedError("431 Request Header Fields Too Large", "the headers are too long")
 
 
 def _check(fields: dict[bytes, bytes]) -> None:

@@ -6,7 +6,7 @@ replaced, for the reasons that their modules give.
 
 Invariants:
 - `prepare` either binds, or raises ServerSetupError in one line.
-- A connection costs a thread only while there is something to read from it.
+- A connection costs a thread only from a whole request to the end of its answer.
 - `serve` returns within ``shutdown_timeout``, and a little, after `stop`.
 """
 
@@ -28,8 +28,6 @@ from davbridge.http.watch import Watch
 from davbridge.http.workers import WorkerPool
 
 BACKLOG = 256
-KEEP_ALIVE_CONNECTIONS = 500
-"""Connections that may be open between requests; cheroot's 10 would close Finder's in turn."""
 
 LINGER_AT_STOP_SECONDS = 1.0
 
@@ -85,7 +83,8 @@ class _Loop(HTTPServer):
         self.lingerer = Lingerer()
         self.timeout = settings.timeout  # type: ignore[assignment]  # the stub says int
         self.shutdown_timeout = settings.shutdown_timeout  # type: ignore[assignment]
-        self.keep_alive_conn_limit = KEEP_ALIVE_CONNECTIONS
+        # cheroot's 10 would close Finder's connections in turn; the watch has a limit of its own.
+        self.keep_alive_conn_limit = None  # type: ignore[assignment]  # as its documentation says
         self.ConnectionClass = Connection
         self.requests = WorkerPool(settings.threads, park=self.put_conn)
         self._is_bound = False

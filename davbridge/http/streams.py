@@ -5,14 +5,18 @@ Owns the buffer between the socket and the parsers. Must not know HTTP.
 Invariants:
 - Whatever was received and not yet asked for is kept: a pipelined request is never lost.
 - A TLS record is taken whole: what OpenSSL has decrypted and keeps would wake no selector.
-- One receive or send waits no longer than ``timeout`` seconds, nor past `SocketReader.deadline`.
+- A peer that is silent for ``timeout`` seconds, or moves less than MIN_RATE for longer than that,
+  is waited for no longer: a thread waits with it.
 - Nothing is waited for, or prepared for waiting, where bytes are there already, or there is room:
   each system call gives the GIL away, and costs as much as all of the parsing.
 """
 
+import contextlib
+import math
 import socket
 import ssl
 import time
+from collections.abc import Iterator
 
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -26,8 +30,38 @@ TLS_RECORD = 16 * 1024
 """The largest there is. OpenSSL gives one at a time; more would only be allocated in vain."""
 
 
+MIN_RATE = 1024
+"""Bytes a second. Slower than any network that files are sent over."""
+
+
 class LineTooLongError(Exception):
     """No line feed within the limit."""
+
+
+class Patience:
+    """Seconds that a peer may keep a thread waiting. Waiting uses them up, and what the peer sends
+    or takes gives them back, up to ``timeout``."""
+
+    def __init__(self, timeout: float | None) -> None:
+        self._most = self._left = math.inf if timeout is None else timeout
+
+    @contextlib.contextmanager
+    def used(self) -> Iterator[float | None]:
+        """While the peer is waited for: the seconds that may take, None for any number. Raises
+        TimeoutError where none are left."""
+        if self._left <= 0:
+            raise TimeoutError("the client is too slow")
+        since = time.monotonic()
+        try:
+            yield None if self._left == math.inf else self._left
+        finally:
+            self._left -= time.monotonic() - since
+
+    def restore(self, moved: int) -> None:
+        self._left = min(self._most, self._left + moved / MIN_RATE)
+
+    def renew(self) -> None:
+        self._left = self._most
 
 
 class SocketReader:
@@ -36,36 +70,53 @@ class SocketReader:
     def __init__(self, sock: socket.socket, timeout: float | None = None) -> None:
         self._socket = sock
         self._buffer = bytearray()
-        self._timeout = timeout
+        self.patience = Patience(timeout)
         self._most = TLS_RECORD if isinstance(sock, ssl.SSLSocket) else MAX_RECEIVE
-        self.deadline: float | None = None
-        """Monotonic time after which receiving raises TimeoutError; None: never."""
-        self.received = 0
-        """Bytes, in all."""
+        self._searched = 0
+        """Bytes of the buffer that are known to hold no line feed."""
+        self.is_at_end = False
+        """Whether the peer has closed."""
 
     def has_data(self) -> bool:
-        """Whether bytes were received that nobody has asked for yet."""
-        return bool(self._buffer)
+        """Whether there are bytes that nobody has looked at yet."""
+        return len(self._buffer) > self._searched
+
+    @property
+    def is_empty(self) -> bool:
+        return not self._buffer
 
     def fill(self, patience: float) -> bool:
-        """Takes what has come, if nothing is there yet, within ``patience`` seconds; whether there
-        is anything to read now: bytes, or the end."""
-        if not self._buffer:
-            limit = min(BUFFER, self._most)
-            try:
-                received = (
-                    self._receive_within(limit, patience) if patience else self._socket.recv(limit)
-                )
-            except (*_WOULD_BLOCK, TimeoutError):
-                return False
-            self.received += len(received)
-            self._buffer += received
+        """Takes what has come, or comes within ``patience`` seconds; whether anything has: bytes,
+        or the end."""
+        limit = min(BUFFER, self._most)
+        try:
+            data = self._receive_within(limit, patience) if patience else self._socket.recv(limit)
+        except (*_WOULD_BLOCK, TimeoutError):
+            return False
+        self._buffer += self._received(data)
         return True
 
     def take_through(self, end: bytes, limit: int) -> bytes | None:
         """What is there up to ``end``, and ``end``; None where it isn't, within ``limit``."""
         found = self._buffer.find(end, 0, limit)
         return None if found < 0 else self._take(found + len(end))
+
+    def take_line(self, limit: int) -> bytes | None:
+        """The next line with its line feed, where all of it is there.
+
+        Raises LineTooLongError where there is none within ``limit`` bytes.
+        """
+        end = self._buffer.find(b"\n", self._searched, limit)
+        if end >= 0:
+            return self._take(end + 1)
+        self._searched = len(self._buffer)
+        if self._searched >= limit:
+            raise LineTooLongError
+        return None
+
+    def skip(self, limit: int) -> int:
+        """Forgets up to ``limit`` bytes of what is there; how many."""
+        return len(self._take(limit)) if self._buffer and limit else 0
 
     def read_some(self, limit: int) -> bytes:
         """The next bytes, one to ``limit`` of them; ``b""`` only where the peer has closed."""
@@ -80,47 +131,41 @@ class SocketReader:
 
         Raises LineTooLongError where there is none within ``limit`` bytes.
         """
-        searched = 0
-        while (end := self._buffer.find(b"\n", searched, limit)) < 0:
-            searched = len(self._buffer)
-            if searched >= limit:
-                raise LineTooLongError
+        while (line := self.take_line(limit)) is None:
             received = self._receive(BUFFER)
             if not received:
                 return self._take(limit)
             self._buffer += received
-        return self._take(end + 1)
+        return line
 
     def _take(self, limit: int) -> bytes:
+        self._searched = 0
         taken = bytes(memoryview(self._buffer)[:limit])
         del self._buffer[:limit]
         return taken
 
     def _receive(self, limit: int) -> bytes:
-        data = self._receive_in_time(min(limit, self._most))
-        self.received += len(data)
+        data = self._received(self._receive_in_time(min(limit, self._most)))
+        self.patience.restore(len(data))
+        return data
+
+    def _received(self, data: bytes) -> bytes:
+        self.is_at_end = not data
         return data
 
     def _receive_in_time(self, limit: int) -> bytes:
         try:
             return self._socket.recv(limit)
         except _WOULD_BLOCK:
-            return self._receive_within(limit, self._patience())
+            with self.patience.used() as seconds:
+                return self._receive_within(limit, seconds)
 
-    def _receive_within(self, limit: int, patience: float | None) -> bytes:
-        self._socket.settimeout(patience)
+    def _receive_within(self, limit: int, seconds: float | None) -> bytes:
+        self._socket.settimeout(seconds)
         try:
             return self._socket.recv(limit)
         finally:
             self._socket.setblocking(False)
-
-    def _patience(self) -> float | None:
-        if self.deadline is None:
-            return self._timeout
-        left = self.deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError("the deadline has passed")
-        return left if self._timeout is None else min(left, self._timeout)
 
 
 class SocketWriter:
@@ -142,9 +187,13 @@ class SocketWriter:
     def _send_patiently(self, rest: memoryview) -> None:
         """Not `sendall`: its timeout is for all of the data, and would cut a slow but steady
         reader."""
-        self._socket.settimeout(self._timeout)
+        patience = Patience(self._timeout)
         try:
             while rest:
-                rest = rest[self._socket.send(rest) :]
+                with patience.used() as seconds:
+                    self._socket.settimeout(seconds)
+                    sent = self._socket.send(rest)
+                patience.restore(sent)
+                rest = rest[sent:]
         finally:
             self._socket.setblocking(False)

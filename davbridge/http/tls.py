@@ -1,7 +1,8 @@
 """TLS: the certificate, and the handshake.
 
-Owns the TLS context. Must not know HTTP requests; the handshake runs where it is called, which is
-in a worker, never in the accept loop: there, one silent client would hold up all others.
+Owns the TLS context. Must not know HTTP requests. The handshake runs where it is called, which is
+in a worker, a step whenever something has come: one that waited in the accept loop would hold up
+all others, and one that waited in a worker would hold that.
 
 Invariants: TLS 1.2 at least; no passphrase is ever asked for on a terminal.
 
@@ -17,6 +18,7 @@ from typing import NoReturn
 from davbridge.http.errors import ServerSetupError
 
 HANDSHAKE_SECONDS = 10.0
+"""From the connection to the end of the handshake."""
 
 
 class PlainHttpError(Exception):
@@ -42,18 +44,18 @@ def wrap(sock: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
     return context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
 
 
-def shake_hands(sock: ssl.SSLSocket) -> None:
-    """Raises OSError; PlainHttpError."""
-    timeout = sock.gettimeout()
-    sock.settimeout(HANDSHAKE_SECONDS)
+def shake_hands(sock: ssl.SSLSocket) -> bool:
+    """Goes on with the handshake as far as the client's part has come; whether it is done. Never
+    waits: ``sock`` doesn't block. Raises OSError; PlainHttpError."""
     try:
         sock.do_handshake()
+    except ssl.SSLWantReadError:
+        return False
     except ssl.SSLError as error:
         if error.reason == "HTTP_REQUEST":
             raise PlainHttpError from error
         raise
-    finally:
-        sock.settimeout(timeout)
+    return True
 
 
 def say_goodbye(sock: ssl.SSLSocket) -> None:

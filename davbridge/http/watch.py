@@ -1,10 +1,11 @@
-"""The accept loop, and the selector that watches connections while nothing comes from them.
+"""The accept loop, and the selector that watches connections until what comes is worth a thread.
 
 Both are cheroot's; this module leans on its insides, which is why its minor version is pinned, and
 is the only one that does.
 
 Invariants: what one connection does, or a lack of file descriptors, never ends the loop, and never
-keeps it from the connections that can be read.
+keeps it from the connections that can be read. However many connect and say nothing, or never come
+to an end, those that ask are served: beyond MAX_WATCHED the others are closed.
 """
 
 import errno
@@ -12,14 +13,20 @@ import logging
 import math
 import socket
 import time
+from typing import Any
 
 from cheroot.connections import ConnectionManager
 from cheroot.server import HTTPServer
 
+from davbridge.http import descriptors
 from davbridge.http.connection import Connection
 
 WARNING_SECONDS = 10.0
 """Between two warnings that connections can't be accepted."""
+
+MAX_WATCHED = 1000
+"""Connections that may be open between requests, or on their way to one: a few KiB each, some 30
+with TLS. Where file descriptors are few, half of them may be so many."""
 
 SHORT_IDLE_SECONDS = 1.0
 """What idle connections are given where their file descriptors are needed."""
@@ -31,9 +38,12 @@ class Watch(ConnectionManager):
     """Accepts connections, and hands those that can be read to the server's process_conn."""
 
     _stop_requested: bool
+    _selector: Any
+    """Yields what is watched as ``connections``: file descriptors with a connection each."""
 
     def __init__(self, server: HTTPServer) -> None:
         super().__init__(server)
+        self._limit = min(MAX_WATCHED, descriptors.raise_limit() // 2)
         self._is_short = False
         """Whether file descriptors ran out since `_expire` was last called."""
         self._warned = -math.inf
@@ -52,6 +62,27 @@ class Watch(ConnectionManager):
             self._is_short = False
             threshold = max(threshold, time.time() - SHORT_IDLE_SECONDS)
         super()._expire(threshold)  # type: ignore[misc]  # the stub leaves it out
+        now = time.monotonic()
+        watched = self._watched()
+        for fd, late in watched:
+            if late.deadline <= now:
+                self._selector.unregister(fd)
+                self.server.process_conn(late)  # which has it refused
+        if len(watched) > self._limit:
+            self._close_some()
+
+    def _watched(self) -> list[tuple[int, Connection]]:
+        """The connections, with their file descriptors."""
+        return [each for each in self._selector.connections if each[1] is not self.server]
+
+    def _close_some(self) -> None:
+        """Closes what is beyond the limit: first those that have begun and don't come to an end,
+        then those that have been silent longest."""
+        watched = self._watched()
+        watched.sort(key=lambda each: (each[1].deadline == math.inf, each[1].last_used))
+        for fd, connection in watched[: -self._limit]:
+            self._selector.unregister(fd)
+            connection.close()
 
     def _from_server_socket(self, server_socket: socket.socket) -> Connection | None:
         """Called by `run` to accept a connection."""

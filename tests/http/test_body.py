@@ -178,6 +178,27 @@ def test_a_body_that_stalls_raises_after_the_timeout(data: bytes) -> None:
     assert isinstance(app.errors[0], IncompleteBodyError)
 
 
+def test_a_body_that_trickles_in_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("davbridge.http.streams.MIN_RATE", 100)
+    with serving(Recorder(), timeout=0.5) as server, RawClient(server.port) as client:
+        client.send(put(1000))
+        begin = time.monotonic()
+        while client.is_silent(0.1):
+            client.send(b"x")  # ten a second
+        assert client.answer().status == 408
+        assert time.monotonic() - begin < 2
+
+
+def test_a_slow_but_steady_body_arrives_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("davbridge.http.streams.MIN_RATE", 100)
+    with serving(Recorder(), timeout=0.5) as server, RawClient(server.port) as client:
+        client.send(put(1000))
+        for _ in range(20):
+            time.sleep(0.05)
+            client.send(b"x" * 50)
+        assert client.answer().body == digest_of(b"x" * 1000)
+
+
 def test_a_broken_body_stays_broken() -> None:
     ours, theirs = socket.socketpair()
     with ours, theirs:
@@ -246,10 +267,20 @@ def test_a_short_unread_body_is_read_away_and_the_connection_kept() -> None:
             assert (answer.status, answer.closes) == (401, False)
 
 
-def test_an_unread_body_that_never_comes_holds_a_thread_for_a_bounded_time(
+def test_an_unread_body_that_never_comes_holds_no_thread() -> None:
+    with serving(reject, threads=1) as server, RawClient(server.port) as client:
+        assert client.ask(put(100_000)).status == 401
+        begin = time.monotonic()
+        with RawClient(server.port) as other:
+            assert other.ask(GET).status == 401
+        assert time.monotonic() - begin < 1
+        assert client.ask(b"x" * 100_000 + GET).status == 401
+
+
+def test_an_unread_body_that_never_comes_is_waited_for_a_bounded_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("davbridge.http.exchange.DRAIN_SECONDS", 0.2)
+    monkeypatch.setattr("davbridge.http.arrival.SKIP_SECONDS", 0.2)
     with serving(reject, threads=1) as server, RawClient(server.port) as client:
         assert client.ask(put(100_000)).status == 401
         with RawClient(server.port) as other:

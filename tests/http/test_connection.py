@@ -34,6 +34,18 @@ def test_silent_connections_hold_no_thread() -> None:
         assert time.monotonic() - begin < 1
 
 
+def test_heads_that_do_not_come_to_their_end_hold_no_thread() -> None:
+    with serving(hello, threads=2) as server, contextlib.ExitStack() as stack:
+        slow = [stack.enter_context(RawClient(server.port)) for _ in range(20)]
+        for client in slow:
+            client.send(GET[:-3])
+        begin = time.monotonic()
+        assert stack.enter_context(RawClient(server.port)).ask(GET).status == 200
+        assert time.monotonic() - begin < 1
+        for client in slow:
+            assert client.ask(GET[-3:]).status == 200
+
+
 def test_far_more_than_ten_idle_connections_are_kept() -> None:
     with serving(hello, threads=2) as server, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(RawClient(server.port)) for _ in range(100)]
@@ -41,16 +53,22 @@ def test_far_more_than_ten_idle_connections_are_kept() -> None:
             assert not any(client.ask(GET).closes for client in clients)
 
 
-def test_beyond_the_limit_connections_are_closed_after_their_answer(
+def test_beyond_the_limit_the_connections_that_say_nothing_make_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("davbridge.http.server.KEEP_ALIVE_CONNECTIONS", 2)
+    monkeypatch.setattr("davbridge.http.watch.MAX_WATCHED", 4)
     with serving(hello) as server, contextlib.ExitStack() as stack:
-        clients = [stack.enter_context(RawClient(server.port)) for _ in range(4)]
-        time.sleep(0.1)
-        answers = [client.ask(GET) for client in clients]
-        assert [answer.status for answer in answers] == [200] * 4
-        assert answers[0].closes
+        silent = [stack.enter_context(RawClient(server.port)) for _ in range(3)]
+        unfinished = stack.enter_context(RawClient(server.port))
+        unfinished.send(GET[:-3])
+        asking = [stack.enter_context(RawClient(server.port)) for _ in range(3)]
+        for client in asking:
+            assert not client.ask(GET).closes
+        assert unfinished.at_end()
+        assert silent[0].at_end()
+        assert silent[1].at_end()
+        for client in (silent[2], *asking):
+            assert client.ask(GET).status == 200
 
 
 def test_an_idle_connection_is_closed_after_the_timeout_without_a_word() -> None:

@@ -96,7 +96,9 @@ def test_a_record_is_taken_whole(files: dict[str, Path], trust: ssl.SSLContext, 
     server = tls.wrap(ours, tls.load_context(files["chain"], files["key"]))
     with server, ThreadPoolExecutor(1) as pool:
         shaking = pool.submit(trust.wrap_socket, theirs, server_hostname="localhost")
-        tls.shake_hands(server)
+        server.setblocking(True)
+        assert tls.shake_hands(server)
+        server.setblocking(False)
         with shaking.result() as client:
             client.sendall(b"x" * LARGEST_RECORD)
             SocketReader(server).read_some(limit)
@@ -121,6 +123,50 @@ def test_silent_connections_hold_up_no_handshake(server: HttpServer, trust: ssl.
         begin = time.monotonic()
         assert stack.enter_context(RawClient(server.port, trust)).ask(GET).status == 200
         assert time.monotonic() - begin < 1
+
+
+def test_handshakes_that_stall_hold_up_nobody(server: HttpServer, trust: ssl.SSLContext) -> None:
+    with contextlib.ExitStack() as stack:
+        for _ in range(10):
+            stalled = stack.enter_context(RawClient(server.port))
+            stalled.send(b"\x16\x03\x01\x02\x00")  # the beginning of a client hello
+        begin = time.monotonic()
+        assert stack.enter_context(RawClient(server.port, trust)).ask(GET).status == 200
+        assert time.monotonic() - begin < 1
+
+
+def test_a_handshake_that_never_begins_is_given_up(
+    server: HttpServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("davbridge.http.tls.HANDSHAKE_SECONDS", 0.3)
+    with RawClient(server.port) as silent:
+        begin = time.monotonic()
+        assert silent.at_end()
+        assert time.monotonic() - begin < 3
+
+
+def test_a_handshake_that_comes_byte_by_byte_succeeds(
+    server: HttpServer, trust: ssl.SSLContext
+) -> None:
+    incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
+    client = trust.wrap_bio(incoming, outgoing, server_hostname="localhost")
+    with socket.create_connection(("127.0.0.1", server.port), 5) as sock:
+        sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        while True:
+            with contextlib.suppress(ssl.SSLWantReadError):
+                client.do_handshake()
+                break
+            for byte in outgoing.read():
+                sock.send(bytes([byte]))
+            incoming.write(sock.recv(65536))
+        client.write(GET)
+        sock.sendall(outgoing.read())
+        received = b""
+        while not received.endswith(b"https"):
+            incoming.write(sock.recv(65536))
+            with contextlib.suppress(ssl.SSLWantReadError):
+                received += client.read()
+    assert received.startswith(b"HTTP/1.1 200")
 
 
 def test_a_handshake_that_stalls_is_given_up(
