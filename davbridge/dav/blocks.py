@@ -2,10 +2,10 @@
 
 Owns which of the responses that were rendered before still hold. Must not know what they say.
 
-A response follows from the renderer, the collection's href and the member, with what was told of
-it. A block keeps the responses of a page in one text, with the members that they were rendered
-from; those that are equal now have the same response. So after the change of one member one
-response is rendered, and nothing has to be invalidated.
+A response follows from the selection, what is around, the collection's href and the member, with
+what was told of it. A block keeps the responses of a page in one text, with the members that they
+were rendered from; those that are equal now have the same response. So after the change of one
+member one response is rendered, and nothing has to be invalidated.
 
 Invariant: what changes without being told to the renderer (the seconds that a lock has left) is
 never in a block.
@@ -70,9 +70,10 @@ def block_of(
 
 
 def kept_block(
-    notes: Notes, key: object, entries: tuple[Entry, ...], render: Callable[[Entry], bytes]
+    notes: Notes, key: bytes, entries: tuple[Entry, ...], render: Callable[[Entry], bytes]
 ) -> Block:
-    """The same, with what was kept beside the page for an equal ``key``; it is kept from now on."""
+    """The same, with what was kept beside the page for ``key``; it is kept from now on. Where the
+    key is the same, equal entries have equal responses."""
     kept = notes.get(_KEPT) or ()
     before = next((each.block for each in kept if each.key == key), None)
     block = block_of(entries, render, before)
@@ -84,7 +85,7 @@ def kept_block(
 
 
 class _Kept(NamedTuple):
-    key: object
+    key: bytes
     block: Block
 
 

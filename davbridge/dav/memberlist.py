@@ -29,13 +29,14 @@ class MemberList:
         self._site = site
         self._locks = locks
         self._href = site.href(members.path, is_collection=True)
+        self._fingerprint = renderer.fingerprint(self._href)
         self._told = _that_matter(members.told, needs_dead=renderer.needs_dead)
 
     def responses(self, page: MemberPage) -> bytes:
         """The members of a page: as rendered before, where nothing has changed."""
         entries, render = self._entries(page), partial(self._render, page, self._renderer)
         if self._renderer.selection.is_usual:
-            block = kept_block(page.notes, (self._renderer, self._href), entries, render)
+            block = kept_block(page.notes, self._fingerprint, entries, render)
         else:
             block = block_of(entries, render)
         locked = self._locked(page)

@@ -1,11 +1,12 @@
 """One DAV:response of a PROPFIND (RFC 4918 §9.1), from a resource and its properties.
 
 Pure. Must not know requests, nor where resources come from. Invariant: a response depends on the
-renderer, the href, the resource and its dead properties alone, so that equal ones can be taken for
-one another.
+selection, what is around, the href, the resource and its dead properties alone, so that equal ones
+can be taken for one another.
 """
 
 from functools import lru_cache
+from hashlib import sha256
 from typing import NamedTuple
 
 from davbridge.dav import multistatus
@@ -20,7 +21,7 @@ NO_PROPERTIES: Properties = {}
 
 
 class Renderer:
-    """Renders resources for one selection. Equal ones render equally."""
+    """Renders resources for one selection."""
 
     def __init__(self, selection: Selection, around: Around) -> None:
         self.selection = selection
@@ -28,15 +29,10 @@ class Renderer:
         self.needs_dead = selection.needs_dead
         self._columns = (_remembered if selection.is_usual else _columns)(selection)
 
-    def __eq__(self, other: object) -> bool:
-        return isinstance(other, Renderer) and self._key == other._key
-
-    def __hash__(self) -> int:
-        return hash(self._key)
-
-    @property
-    def _key(self) -> tuple[Selection, Around]:
-        return self.selection, self.around
+    def fingerprint(self, href: str) -> bytes:
+        """Tells what is rendered below ``href`` from all else. It is short, however many
+        properties are asked for: those would take more memory than what is rendered."""
+        return sha256(repr((self.selection, self.around, href)).encode()).digest()
 
     def response(self, href: str, resource: Resource, dead: Properties = NO_PROPERTIES) -> str:
         """The resource, with those of its properties that are asked for."""

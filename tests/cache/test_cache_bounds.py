@@ -1,7 +1,5 @@
 """What is kept is bounded in entries and bytes, and what is over the bounds is streamed."""
 
-import gc
-import tracemalloc
 from collections.abc import Callable, Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -12,6 +10,7 @@ from davbridge.config import CacheSettings
 from davbridge.store.base import PAGE_SIZE, Attributes, Lookup, ObjectInfo, ObjectRow, Page
 from davbridge.store.memory import MemoryStore
 from tests.support.intercepted import CountingStore, GatedStore
+from tests.support.memory import bytes_taken_by, peak_of
 from tests.support.objects import names, put
 
 MIB = 1024 * 1024
@@ -46,29 +45,6 @@ def row_of(key: str) -> ObjectRow:
     number = hash(key)
     modified = datetime(2026, 1, 1, tzinfo=UTC) + timedelta(seconds=number % 10**6)
     return ObjectRow(key, 1000 + number % 10**9, modified, f"{number % 2**128:032x}")
-
-
-def bytes_taken_by(act: Callable[[], None]) -> int:
-    """Bytes that ``act`` leaves behind."""
-    gc.collect()
-    tracemalloc.start()
-    try:
-        act()
-        gc.collect()
-        return tracemalloc.get_traced_memory()[0]
-    finally:
-        tracemalloc.stop()
-
-
-def peak_of(act: Callable[[], None]) -> int:
-    """Bytes that ``act`` takes at its peak."""
-    gc.collect()
-    tracemalloc.start()
-    try:
-        act()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
 
 
 def list_one(cached: CachedStore, number: int) -> None:

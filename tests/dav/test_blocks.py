@@ -84,13 +84,14 @@ def test_what_has_changed_alone_is_rendered(
 
 def test_a_page_keeps_blocks_for_as_many_selections_as_clients_ask(rendered: Rendered) -> None:
     notes = Notes()
-    for key in range(SELECTIONS + 1):
+    keys = [bytes([number]) for number in range(SELECTIONS + 1)]
+    for key in keys:
         kept_block(notes, key, ENTRIES, rendered)
     rendered.taken()
-    for key in range(1, SELECTIONS + 1):
+    for key in keys[1:]:
         kept_block(notes, key, ENTRIES, rendered)
     assert rendered.taken() == []
-    kept_block(notes, 0, ENTRIES, rendered)
+    kept_block(notes, keys[0], ENTRIES, rendered)
     assert rendered.taken() == list(ENTRIES)
 
 

@@ -20,6 +20,7 @@ from davbridge.tree.facts import Properties
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Resource
 from tests.support.intercepted import CountingStore
+from tests.support.memory import bytes_taken_by
 
 ALLPROP = Selection("allprop")
 SIZES = Selection("prop", ("{DAV:}getcontentlength",))
@@ -164,3 +165,25 @@ def test_what_no_client_asks_for_is_not_kept(folder: Folder) -> None:
     names = tuple(f"{{urn:p}}{number:0100}" for number in range(100))
     for _ in range(2):
         assert len(folder.shown(Selection("prop", names))) == 10
+
+
+def test_the_bound_in_bytes_holds_whatever_properties_are_asked_for() -> None:
+    """Texts are short where no member has what was asked for by a long list of names."""
+    max_bytes = 1024 * 1024
+    store = MemoryStore()
+    for number in range(150):
+        store.put_object(f"d{number}/file", b"x", Attributes())
+    cached = CachedStore(store, CacheSettings(max_bytes=max_bytes))
+    tree = Namespace(cached)
+
+    def ask() -> None:
+        for number in range(450):
+            names = tuple(f"{{DAV:}}p{number}-{place}" for place in range(40))
+            members = tree.listed((f"d{number // 3}",))
+            renderer = Renderer(Selection("prop", names), Around())
+            for page in members.pages:
+                MemberList(members, renderer, Site(), MemoryLockStore()).responses(page)
+
+    assert max_bytes / 2 < bytes_taken_by(ask) < max_bytes * 2
+    tree.close()
+    cached.close()
