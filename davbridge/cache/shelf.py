@@ -38,6 +38,22 @@ class Question(NamedTuple):
     name: str
 
 
+class _Entries(TLRUCache[Question, Entry]):
+    """A listing on its way that has expired, or makes room, is let go: else its readers, as slow
+    as their clients, would keep all of its pages, which nobody counts any more."""
+
+    def expire(self, time: float | None = None) -> list[tuple[Question, Entry]]:
+        expired = list(super().expire(time))
+        for _, entry in expired:
+            _let_go(entry)
+        return expired
+
+    def popitem(self) -> tuple[Question, Entry]:
+        question, entry = super().popitem()
+        _let_go(entry)
+        return question, entry
+
+
 class Shelf:
     """Entries and flights, by question."""
 
@@ -52,7 +68,7 @@ class Shelf:
         """Other questions under way."""
         self._max_entries = settings.max_entries
         self._max_bytes = settings.max_bytes
-        self._entries: TLRUCache[Question, Entry] = TLRUCache(
+        self._entries = _Entries(
             settings.max_entries * settings.max_bytes,
             ttu=lambda _, entry, __: entry.expires,
             timer=timer,
@@ -138,8 +154,8 @@ class Shelf:
         self._delete(question)
         if isinstance(entry, Filling) or (entry and entry.is_large):
             self._put(question, Large(entry.expires))
-        if isinstance(entry, Filling):
-            entry.forget()
+        if entry:
+            _let_go(entry)
 
     def clear(self) -> None:
         """Forgets everything."""
@@ -174,6 +190,11 @@ class Shelf:
         except ValueError:
             return False
         return True
+
+
+def _let_go(entry: Entry) -> None:
+    if isinstance(entry, Filling):
+        entry.forget()
 
 
 def _listing_of(entry: Listing | Filling) -> Listing:

@@ -12,6 +12,7 @@ from davbridge.store.memory import MemoryStore
 from tests.support.intercepted import CountingStore, GatedStore
 from tests.support.memory import bytes_taken_by, peak_of
 from tests.support.objects import names, put
+from tests.support.timer import Timer
 
 MIB = 1024 * 1024
 
@@ -141,3 +142,26 @@ def test_a_listing_over_the_bound_streams_through_in_the_space_of_the_bound() ->
     # That it is large is known, although nothing of it is kept.
     with inner.expect(lookup=1):
         assert cached.lookup("00000001.jpeg").row
+
+
+@pytest.mark.parametrize(("max_bytes", "seconds"), [(MIB, 0), (8 * MIB, 60)])
+def test_readers_that_stop_half_way_keep_no_more_than_the_bound(
+    timer: Timer, max_bytes: int, seconds: int
+) -> None:
+    """Each of the listings alone had room, or was young enough, when it was read."""
+    inner = EndlessStore(prefixes=12 * PAGE_SIZE)
+    cached = CachedStore(inner, CacheSettings(max_bytes=max_bytes), timer=timer)
+    half_read: list[Iterator[Page]] = []
+
+    def read_half_of_each() -> None:
+        for number in range(4):
+            pages = cached.list_objects(f"folder-{number}/", delimiter="/")
+            for _ in range(10):
+                next(pages)
+            half_read.append(pages)
+        timer.advance(seconds)
+        cached.lookup("other/one")
+
+    # All that they have read is 3 MiB.
+    assert bytes_taken_by(read_half_of_each) < 2 * MIB
+    cached.close()
