@@ -49,7 +49,16 @@ class TextFormatter(logging.Formatter):
         if message.isprintable() and not record.exc_info:
             return head + message
         lines = [head + message, *_trace(self, record).splitlines()]
-        return "\n    ".join(line for line in "\n".join(lines).splitlines() if line)
+        return "\n    ".join(_printable(line) for line in "\n".join(lines).splitlines() if line)
+
+
+def _printable(line: str) -> str:
+    """Names come from clients: what a terminal would obey, or show in another order, is escaped."""
+    if line.isprintable():
+        return line
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode() for char in line
+    )
 
 
 class JsonFormatter(logging.Formatter):

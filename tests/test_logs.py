@@ -51,6 +51,17 @@ def test_a_message_of_many_lines_can_begin_no_record_of_its_own(stream: io.Strin
     assert all(line.startswith("    ") for line in rest)
 
 
+@pytest.mark.parametrize("char", ["\x1b", "\x9b", "\b", "\r", "\x7f", "\u202e", "\u2028", "\ufeff"])
+def test_what_a_terminal_would_obey_is_never_written(char: str, stream: io.StringIO) -> None:
+    logs.configure(LogSettings(), stream)
+    try:
+        raise ValueError(f"a{char}[2Jb")
+    except ValueError:
+        logging.getLogger("davbridge.x").exception("no %s here: ä€", f"ü{char}]0;x")
+    assert char not in stream.getvalue()
+    assert "ä€" in stream.getvalue()
+
+
 def test_json_is_one_object_a_line_with_the_traceback_inside(stream: io.StringIO) -> None:
     logs.configure(LogSettings(json=True), stream)
     try:

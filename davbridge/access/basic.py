@@ -21,6 +21,10 @@ USER_KEYS = ("REMOTE_USER", "wsgidav.auth.user_name")
 
 ANONYMOUS = ""
 
+MAX_AUTHORIZATION = 4096
+"""Characters of the header. What a longer one holds is nobody's password, and bringing it into
+Unicode's form NFC can take time in the square of its length, before anyone is known."""
+
 _BODY = b"Log in with a user name and a password.\n"
 
 
@@ -63,7 +67,7 @@ class BasicAuth:
 def parse_authorization(value: str) -> tuple[str, str] | None:
     """Name and password of an Authorization header; None where it isn't well-formed Basic."""
     scheme, _, encoded = value.strip().partition(" ")
-    if scheme.lower() != "basic":
+    if scheme.lower() != "basic" or len(value) > MAX_AUTHORIZATION:
         return None
     try:
         text = base64.b64decode(encoded.strip(), validate=True).decode()

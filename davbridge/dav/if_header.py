@@ -12,6 +12,9 @@ from davbridge.dav.errors import RefusalError
 from davbridge.dav.target import Site
 from davbridge.paths import ResourcePath
 
+MAX_CONDITIONS = 100
+"""More than any client's: each may be about another resource, which costs a request to S3."""
+
 _LEXEME = re.compile(
     r"""\s*(?:
         (?P<open>\() | (?P<close>\)) | (?P<negation>[Nn][Oo][Tt]\b) |
@@ -62,6 +65,8 @@ def parse_if(value: str) -> tuple[IfList, ...]:
             raise _malformed()
     if not lists:
         raise _malformed()
+    if sum(len(each.conditions) for each in lists) > MAX_CONDITIONS:
+        raise RefusalError(400, f"an If header may have {MAX_CONDITIONS} conditions")
     return tuple(lists)
 
 

@@ -9,13 +9,12 @@ from typing import Literal
 from xml.etree.ElementTree import Element
 
 from davbridge.dav.live import LIVE
-from davbridge.dav.xml import DAV, parse_document, refuse
+from davbridge.dav.xml import DAV, MAX_NAMES, parse_document, refuse
 
 _QUOTA = frozenset((DAV + "quota-available-bytes", DAV + "quota-used-bytes"))
 
-MAX_NAMES = 500
-"""Property names in one request at the most. The costliest known client sends 11."""
-
+MAX_NAMES_LENGTH = 8 * 1024
+"""Characters of all names together: they are in the response of each member."""
 
 USUAL_SIZE = 4096
 """Bytes of a body, and characters of names. The largest of a known client has a third of it."""
@@ -81,4 +80,6 @@ def _names(element: Element) -> tuple[str, ...]:
     names = tuple(dict.fromkeys(child.tag for child in element))
     if len(names) > MAX_NAMES:
         refuse(f"at most {MAX_NAMES} properties can be asked for at once")
+    if sum(map(len, names)) > MAX_NAMES_LENGTH:
+        refuse(f"the names of properties may have {MAX_NAMES_LENGTH} characters together")
     return names

@@ -17,6 +17,9 @@ from davbridge.paths import ResourcePath
 
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
+_ABSOLUTE = re.compile(r"(https?)://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
+"""As the wire splits it: a query may follow the authority at once."""
+
 _HREF_SAFE = "!*'(),$@"
 """Beside the unreserved characters. Neither ``+`` (some clients read a space) nor XML's own."""
 
@@ -75,7 +78,8 @@ class Site:
         and its lists then fail.
         """
         try:
-            return self.resolve(_decode(value if value[:1] == "/" else _path_of_absolute(value)[1]))
+            raw = value if value[:1] == "/" else _path_of_absolute(value)[1]
+            return None if "?" in raw or "#" in raw else self.resolve(_decode(raw))
         except RefusalError:
             return None
 
@@ -99,11 +103,11 @@ def parse_request_target(target: str) -> ResourcePath:
 
 def _path_of_absolute(uri: str) -> tuple[str, str]:
     """Authority, normalised, and the raw path of an absolute URI."""
-    scheme, separator, rest = uri.partition("://")
-    if not separator or scheme.lower() not in _DEFAULT_PORTS:
+    match = _ABSOLUTE.fullmatch(uri)
+    if match is None:
         raise RefusalError(400, "not a URL of a resource")
-    authority, slash, path = rest.partition("/")
-    return _normal_authority(authority, scheme.lower()), slash + path or "/"
+    scheme, authority, path = match.groups()
+    return _normal_authority(authority, scheme.lower()), path if path[:1] == "/" else "/" + path
 
 
 def _normal_authority(authority: str, scheme: str) -> str:

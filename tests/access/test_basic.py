@@ -1,6 +1,7 @@
 """HTTP Basic: every request is somebody's, and no header can break it."""
 
 import base64
+import time
 import unicodedata
 from collections.abc import Iterable
 from typing import Any
@@ -104,6 +105,15 @@ def test_anything_else_is_a_401_with_a_challenge(authorization: str | None) -> N
     assert asked.status == "401 Unauthorized"
     assert asked.headers["WWW-Authenticate"] == 'Basic realm="davbridge", charset="UTF-8"'
     assert asked.headers["Content-Length"] == str(len(asked.body))
+
+
+def test_a_long_login_of_combining_marks_takes_no_time() -> None:
+    """Their canonical order takes time in the square of their number."""
+    marks = "\u0301" * 6000 + "\u0316" * 6000
+    started = time.process_time()
+    for login in (f"{marks}:x", f"anna:{marks}"):
+        assert Asked(LOGIN, basic(login)).status == "401 Unauthorized"
+    assert time.process_time() - started < 0.2
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "HEAD", "PROPFIND", "PUT", "NONSENSE"])

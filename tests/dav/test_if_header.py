@@ -6,7 +6,7 @@ import time
 import pytest
 
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.if_header import IfCondition, IfList, parse_if
+from davbridge.dav.if_header import MAX_CONDITIONS, IfCondition, IfList, parse_if
 from davbridge.dav.target import Site
 
 
@@ -44,9 +44,11 @@ def test_an_etag_may_hold_brackets_and_parentheses() -> None:
         '("e")',
         "<a><b>(<urn:x>)",
         "(<urn:x>) trailing",
+        "(<urn:x>)" * (MAX_CONDITIONS + 1),
+        "(" + "<urn:x>" * (MAX_CONDITIONS + 1) + ")",
     ],
 )
-def test_anything_but_the_grammar_is_refused(value: str) -> None:
+def test_anything_but_the_grammar_and_what_is_too_much_is_refused(value: str) -> None:
     with pytest.raises(RefusalError) as refusal:
         parse_if(value)
     assert refusal.value.status == 400

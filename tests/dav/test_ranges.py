@@ -1,5 +1,7 @@
 """RFC 9110 §14."""
 
+import time
+
 import pytest
 
 from davbridge.dav.errors import RefusalError
@@ -31,6 +33,19 @@ def test_ranges_lie_inside_the_object_or_are_ignored(
     header: str | None, ranges: list[tuple[int, int]]
 ) -> None:
     assert parse_range(header, 10) == [ByteRange(*each) for each in ranges]
+
+
+def test_parsing_takes_time_in_proportion_to_the_length() -> None:
+    blanks = " " * 30_000
+    started = time.process_time()
+    for header in (
+        f"bytes={blanks}x",
+        f"bytes=0{blanks}x",
+        f"bytes=0-{blanks}x",
+        f"bytes={blanks}0-1",
+    ):
+        parse_range(header, 10)
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize(("header", "size"), [("bytes=10-", 10), ("bytes=-0", 5), ("bytes=0-", 0)])

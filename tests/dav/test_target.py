@@ -46,6 +46,8 @@ def test_collections_end_in_one_slash_and_the_root_is_one() -> None:
         ("/\xe2\x82\xac", ("€",)),
         ("http://h/a/b", ("a", "b")),
         ("http://h", ()),
+        ("http://h?a/b", ()),
+        ("HTTP://h/a?b", ("a",)),
         ("/100%", ("100%",)),
     ],
 )
@@ -79,6 +81,8 @@ def test_a_destination_on_this_host_is_taken_whatever_the_scheme(value: str) -> 
         ("http://h:8080/a", 502),
         ("http://h/a?b", 400),
         ("http://h/a#b", 400),
+        ("http://h?/a", 400),
+        ("http://h#/a", 400),
         ("mailto:a", 400),
         ("http://h:x/a", 400),
     ],
@@ -97,6 +101,7 @@ def test_a_mounted_site_is_entered_and_left_by_its_path_alone() -> None:
     assert site.resolve(("dav", "xy")) is None
     assert site.parse_tag("/dav/x/a") == ("a",)
     assert site.parse_tag("/a") is None
+    assert site.parse_tag("/dav/x/a?b") is None
     for authority in ("drive.example.com", "DRIVE.example.com:443", "inner:8080", "h"):
         assert site.parse_destination(f"https://{authority}/dav/x/a", host="h") == ("a",)
     for value in ("http://h/a", "http://inner/dav/x/a"):

@@ -24,8 +24,10 @@ BLOCK = 256 * 1024
 """Bytes asked of the store, and given to the socket, at a time: as fast as any larger number, for
 they stay in the processor's cache, and little memory for each client."""
 
-_ACTIVE = ("text/html", "text/xsl", "text/xml", "application/xml")
-"""Types that a browser would run scripts of, in this server's origin; those in +xml as well."""
+_SANDBOX = ("Content-Security-Policy", "sandbox")
+"""With every file, whatever its type: a browser then runs nothing of it in this server's origin.
+Which types it would run is the browser's to say (of ``text/plain, text/html`` it takes the last),
+and what a file is its writer's."""
 
 _COLLECTION_TEXT = b"This is a WebDAV collection: open it with a WebDAV client.\n"
 
@@ -84,6 +86,7 @@ def _several(namespace: Namespace, node: Resource, ranges: list[ByteRange]) -> R
     headers = [
         ("Content-Type", f"multipart/byteranges; boundary={body.boundary}"),
         ("Content-Length", str(body.length)),
+        _SANDBOX,
         *_validators(node),
     ]
     return Response(206, headers, body)
@@ -168,11 +171,12 @@ def _validators(node: Resource) -> Headers:
 def _entity_headers(node: Resource, info: ObjectInfo, length: int) -> Headers:
     stored = info.attributes.content_type
     kind = stored if _is_header_text(stored) else guess_type(node.name)
-    headers = [("Content-Type", kind), ("Content-Length", str(length)), *_validators(node)]
-    media_type = kind.partition(";")[0].strip().lower()
-    if media_type in _ACTIVE or media_type.endswith("+xml"):
-        headers.append(("Content-Security-Policy", "sandbox"))
-    return headers
+    return [
+        ("Content-Type", kind),
+        ("Content-Length", str(length)),
+        _SANDBOX,
+        *_validators(node),
+    ]
 
 
 def _is_header_text(value: str) -> bool:

@@ -9,7 +9,15 @@ from davbridge.dav.exchange import Exchange, Response, complete
 from davbridge.dav.live import PROTECTED
 from davbridge.dav.multistatus import PropStat
 from davbridge.dav.told import TIME_PROPERTIES, WIN32, parse_time_property
-from davbridge.dav.xml import DAV, empty_element, lang_of, parse_document, refuse, serialise
+from davbridge.dav.xml import (
+    DAV,
+    MAX_NAMES,
+    empty_element,
+    lang_of,
+    parse_document,
+    refuse,
+    serialise,
+)
 
 Changes = dict[str, str | None]
 """Clark name → the property's element, or None where it goes; in the order of the body."""
@@ -69,6 +77,8 @@ def parse_changes(body: bytes) -> Changes:
                 changes[element.tag] = _value(instruction, element, lang)
     if not changes:
         refuse("propertyupdate changes no property")
+    if len(changes) > MAX_NAMES:
+        refuse(f"at most {MAX_NAMES} properties can be changed at once")
     return changes
 
 
