@@ -70,11 +70,13 @@ class Pages:
             self._pages[-1] = replace(self._pages[-1], is_last=True)
 
     def ordered(self) -> "Pages":
-        """The same names by code points, which is the order of UTF-8's bytes."""
-        rows = sorted(chain.from_iterable(page.rows for page in self), key=_key_of)
-        prefixes = sorted(chain.from_iterable(page.prefixes for page in self))
+        """The same names by code points, which is the order of UTF-8's bytes; once each, though a
+        store may begin a page with the common prefix that the one before it ended with."""
+        rows = {row.key: row for page in self for row in page.rows}
+        in_order = tuple(rows[key] for key in sorted(rows))
+        prefixes = tuple(sorted({prefix for page in self for prefix in page.prefixes}))
         pages = Pages(self._keeper)
-        for some_rows, some_prefixes in _divided(tuple(rows), tuple(prefixes), PAGE_SIZE):
+        for some_rows, some_prefixes in _divided(in_order, prefixes, PAGE_SIZE):
             pages.append(Page(some_rows, some_prefixes, is_last=False))
         pages.end()
         return pages

@@ -1,11 +1,15 @@
 """Stores that list in another order than S3: SeaweedFS goes folder by folder, where ``a/`` sorts as
 ``a``, and so comes before ``a-``. A page may end between them."""
 
+from collections.abc import Iterator
+
 import hypothesis.strategies as st
 from hypothesis import given
 
 from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings
+from davbridge.store.base import PAGE_SIZE, Page
+from davbridge.store.memory import MemoryStore
 from tests.support.objects import names, put
 from tests.support.orders import FolderByFolder
 
@@ -48,4 +52,27 @@ def test_a_kept_listing_is_in_the_order_of_s3() -> None:
     (page,) = cached.list_objects("", delimiter="/")
     assert [row.key for row in page.rows] == ["a", "a-", "b", "b-"]
     assert page.prefixes == ("a/", "b/")
+    cached.close()
+
+
+class Repeating(MemoryStore):
+    """Begins a page with the common prefix that the one before it ended with."""
+
+    def list_objects(
+        self, prefix: str, *, delimiter: str = "", page_size: int = PAGE_SIZE
+    ) -> Iterator[Page]:
+        (page,) = super().list_objects(prefix, delimiter=delimiter)
+        yield Page(page.rows, page.prefixes[:2], is_last=False)
+        yield Page((), page.prefixes[1:], is_last=True)
+
+
+def test_a_folder_that_is_listed_twice_is_gone_when_it_is_deleted() -> None:
+    inner = Repeating()
+    put(inner, "a/x", "b/x", "c/x")
+    cached = CachedStore(inner, CacheSettings())
+    names(cached)
+    assert names(cached) == ["a/", "b/", "c/"]
+    cached.delete_object("b/x")
+    assert not cached.lookup("b").is_prefix
+    assert names(cached) == ["a/", "c/"]
     cached.close()
