@@ -18,6 +18,7 @@ from botocore.exceptions import NoCredentialsError
 from botocore.signers import RequestSigner
 from urllib3 import HTTPResponse
 
+from davbridge.config.checks import is_loopback
 from davbridge.errors import StoreSetupError
 from davbridge.store.s3.signing import Scope
 
@@ -42,6 +43,11 @@ class Address(NamedTuple):
     @property
     def is_secure(self) -> bool:
         return self.url.scheme == "https"
+
+    @property
+    def is_loopback(self) -> bool:
+        """Whether the store is on this machine."""
+        return is_loopback(self.url.hostname or "")
 
     def path_of(self, key: str | None) -> str:
         """The path of the object; of the bucket itself where there is no key."""

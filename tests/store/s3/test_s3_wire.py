@@ -1,6 +1,7 @@
 """Requests that go straight to the store: what is sent, what is believed, what is tried again."""
 
 import base64
+import hashlib
 import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -21,9 +22,10 @@ from davbridge.errors import (
 )
 from davbridge.store.base import Attributes, ObjectRow
 from davbridge.store.clock import utc_now
-from davbridge.store.s3 import S3Store
+from davbridge.store.s3 import S3Store, wire
 from davbridge.store.s3.address import address_of
 from davbridge.store.s3.client import build_client
+from davbridge.store.s3.wire import payload_told
 from tests.store.test_contract_reading import drain
 from tests.support.s3proxy import Answer, Cut, Fault, Lose, Request, S3Proxy, error, once, s3_proxy
 
@@ -297,6 +299,30 @@ def test_where_a_bucket_is(bucket: str, changes: dict[str, Any], url: str) -> No
     assert found.url.geturl() == url
     assert found.scope == ("eu-west-1", "s3")
     assert found.path_of("a") == f"{found.url.path}/a"
+
+
+@pytest.mark.parametrize(
+    ("endpoint_url", "headers", "is_hashed"),
+    [
+        ("http://store.example:9000", {}, True),
+        ("http://store.example:9000", {"x-amz-checksum-crc32": CRC32}, True),
+        ("https://store.example", {}, True),
+        ("https://store.example", {"x-amz-checksum-crc32": CRC32}, False),
+        ("http://127.0.0.1:9000", {}, False),
+        ("http://[::1]:9000", {}, False),
+        ("http://localhost:9000", {}, False),
+        ("http://localhost.example:9000", {}, True),
+    ],
+)
+def test_a_body_is_signed_where_nothing_else_protects_it_on_its_way(
+    endpoint_url: str, headers: dict[str, str], is_hashed: bool
+) -> None:
+    settings = S3Settings("bucket", endpoint_url=endpoint_url, access_key="AK", secret_key="SK")
+    client = build_client(settings, pool_size=1)
+    address = address_of(client, "bucket")
+    client.close()
+    told = payload_told(address, wire.Request("PutObject", "PUT", "a", headers, body=BODY))
+    assert told == (hashlib.sha256(BODY).hexdigest() if is_hashed else "UNSIGNED-PAYLOAD")
 
 
 def test_a_directory_bucket_is_refused_in_one_sentence(opens: Opens) -> None:
