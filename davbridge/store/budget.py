@@ -69,18 +69,21 @@ class MemoryBudget:
         """Bytes."""
         return self._small.taken + self._large.taken
 
+    @property
+    def largest(self) -> int:
+        """The largest loan: half of what there is, so that there is room for another."""
+        return max(UNIT, self._large.size // 2 // UNIT * UNIT)
+
     def borrow(self, size: int) -> Loan:
-        """A buffer of ``size`` bytes. Raises UnavailableError where there is none for too long."""
+        """A buffer of ``size`` bytes, `largest` at the most. Raises UnavailableError where there is
+        none for too long."""
         if size <= SMALL_LOAN:
             self._take(self._small, size)
             return Loan(memoryview(bytearray(size)), lambda: self._small.give(size))
-        units = -(-size // UNIT) * UNIT
-        # A part of an object near 1 TiB and over is larger than half of the budget, and counts as
-        # half, so that it leaves room for others: the one case in which the budget is exceeded.
-        amount = min(units, self._large.size // 2)
+        amount = -(-size // UNIT) * UNIT
         self._take(self._large, amount)
         try:
-            memory = self._memory(units)
+            memory = self._memory(amount)
         except OSError as error:
             self._large.give(amount)
             raise UnavailableError(f"no memory for a part of an upload: {error}") from error

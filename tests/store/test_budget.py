@@ -124,15 +124,14 @@ def test_small_loans_do_not_wait_for_large_ones() -> None:
         budget.borrow(SMALL_LOAN)
 
 
-def test_a_loan_that_is_larger_than_the_budget_leaves_half_of_it_to_others() -> None:
+def test_the_largest_loan_leaves_room_for_another() -> None:
+    assert MemoryBudget().largest == LARGE_LANE // 2
+    assert MemoryBudget(large=5 * UNIT).largest == 2 * UNIT
+    assert MemoryBudget(large=UNIT).largest == UNIT
     budget = MemoryBudget(large=4 * UNIT, patience=0.0)
-    huge = budget.borrow(100 * UNIT)
-    assert len(huge.view) == 100 * UNIT
-    budget.borrow(2 * UNIT)
-    with pytest.raises(UnavailableError):
-        budget.borrow(UNIT)
-    huge.give_back()
-    budget.borrow(100 * UNIT)
+    for _ in range(2):
+        budget.borrow(budget.largest)
+    assert budget.lent == 4 * UNIT
 
 
 def test_many_uploads_on_little_memory_all_come_through() -> None:

@@ -11,11 +11,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple, TypedDict
+from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import quote
+
+from botocore.parsers import ResponseParserError
 
 from davbridge.errors import InvalidNameError, UnavailableError
 from davbridge.store.base import Attributes, Condition, ObjectInfo, ObjectRow
 from davbridge.store.clock import Clock
+from davbridge.store.s3.capabilities import ALL, Capabilities
 from davbridge.store.s3.wire import Request, Wire
 
 if TYPE_CHECKING:
@@ -26,6 +30,8 @@ TRANSACTION = "dav-txn"
 
 DEFAULT_TYPE = "application/octet-stream"
 
+MOST_DIGITS = 19
+"""Of a size."""
 
 META = "x-amz-meta-"
 
@@ -40,6 +46,11 @@ class Bucket(NamedTuple):
     wire: Wire
     name: str
     clock: Clock
+    can: Capabilities = ALL
+
+    @property
+    def sends_checksums(self) -> bool:
+        return self.can.checksums and self.wire.sends_checksums
 
 
 def head_request(key: str, if_match: str | None = None) -> Request:
@@ -51,14 +62,17 @@ def info_of(key: str, size: int, headers: Headers) -> ObjectInfo:
     modified = parse_date(headers.get("last-modified"))
     if modified is None:
         raise UnavailableError(f"{key!r}: the store doesn't say when it was modified")
-    row = ObjectRow(key, size, modified, etag_of(headers.get("etag", "")))
+    try:
+        row = ObjectRow(key, size, modified, told_etag(headers))
+    except ResponseParserError as error:
+        raise UnavailableError(f"{key!r}: {error}") from error
     return ObjectInfo(row, attributes_of(headers))
 
 
 def size_of(key: str, headers: Headers) -> int:
     """The length of the body that ``headers`` announce."""
     told = headers.get("content-length", "")
-    if not told.isdecimal():
+    if not told.isdecimal() or len(told) > MOST_DIGITS:
         raise UnavailableError(f"{key!r}: the store doesn't say how long it is")
     return int(told)
 
@@ -85,10 +99,10 @@ def parse_date(header: str | None) -> datetime | None:
     """The time that an HTTP Date header tells."""
     try:
         date = parsedate_to_datetime(header) if header else None
-    except ValueError:
+        # A date without a zone is GMT (RFC 9110 §5.6.7), not this machine's time.
+        return date and date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
         return None
-    # A date without a zone is GMT (RFC 9110 §5.6.7), not this machine's time.
-    return date and date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
 
 
 def to_the_second(time: datetime) -> datetime:
@@ -101,24 +115,17 @@ def etag_of(header: str) -> str:
     return header.strip('"')
 
 
+def told_etag(headers: Headers) -> str:
+    """Raises ResponseParserError where there is none: whoever answered so is no S3 store, and has
+    neither stored nor given anything."""
+    etag = etag_of(headers.get("etag", ""))
+    if not etag:
+        raise ResponseParserError("the answer names no version")
+    return etag
+
+
 def quoted(etag: str) -> str:
     return f'"{etag}"'
-
-
-class ConditionHeaders(TypedDict, total=False):
-    """A Condition as S3's two parameters."""
-
-    IfMatch: str
-    IfNoneMatch: str
-
-
-def parameters_of(condition: Condition) -> ConditionHeaders:
-    parameters: ConditionHeaders = {}
-    if condition.if_match is not None:
-        parameters["IfMatch"] = quoted(condition.if_match)
-    if condition.if_absent:
-        parameters["IfNoneMatch"] = "*"
-    return parameters
 
 
 def headers_of(condition: Condition) -> dict[str, str]:
@@ -131,26 +138,9 @@ def headers_of(condition: Condition) -> dict[str, str]:
     return headers
 
 
-class ContentHeaders(TypedDict, total=False):
-    """What is stored beside the bytes, as S3's parameters."""
-
-    ContentType: str
-    Metadata: Mapping[str, str]
-    CacheControl: str
-    ContentDisposition: str
-    ContentEncoding: str
-    ContentLanguage: str
-
-
-def content_headers(attributes: Attributes) -> ContentHeaders:
-    return {"ContentType": attributes.content_type, "Metadata": dict(attributes.metadata)}
-
-
-def tagged(headers: ContentHeaders, transaction: str) -> ContentHeaders:
-    """The same, with the transaction in the metadata where there is one."""
-    if not transaction:
-        return headers
-    return {**headers, "Metadata": {**headers.get("Metadata", {}), TRANSACTION: transaction}}
+def copy_source(bucket: Bucket, key: str) -> str:
+    """As the header of that name has it."""
+    return quote(f"{bucket.name}/{key}", safe="/~")
 
 
 def attribute_headers(attributes: Attributes, transaction: str = "") -> dict[str, str]:

@@ -21,6 +21,9 @@ ASK = {"x-amz-checksum-mode": "ENABLED"}
 
 CRC32 = "x-amz-checksum-crc32"
 
+ALGORITHM = {"x-amz-checksum-algorithm": "CRC32"}
+"""What an upload has to be created with, so that AWS takes parts with checksums."""
+
 
 class Digest(Protocol):
     """hashlib's way."""

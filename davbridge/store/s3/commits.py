@@ -12,24 +12,24 @@ be asked; a conflict that decided nothing is tried again.
 
 import time
 import uuid
-from typing import TYPE_CHECKING
+from collections.abc import Sequence
 
 from botocore.exceptions import ClientError
 
-from davbridge.errors import UnavailableError
+from davbridge.errors import NotFoundError, PreconditionFailedError, UnavailableError
 from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
+from davbridge.store.s3 import uploads
 from davbridge.store.s3.answers import (
     TRANSACTION,
     Bucket,
     attribute_headers,
     date_of,
-    etag_of,
     head_request,
     headers_of,
     info_of,
     metadata_of,
-    parameters_of,
     size_of,
+    told_etag,
 )
 from davbridge.store.s3.checksums import checksum_headers
 from davbridge.store.s3.errors import (
@@ -37,12 +37,11 @@ from davbridge.store.s3.errors import (
     ERRORS,
     code_of,
     store_error,
+    translated,
     was_retried,
 )
+from davbridge.store.s3.uploads import Part
 from davbridge.store.s3.wire import Received, Request
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3.type_defs import CompletedPartTypeDef
 
 CONFLICT_DELAYS = (0.05, 0.2, 0.8)
 """Seconds before a conditional write that met another one is sent again."""
@@ -60,17 +59,17 @@ def put(
     condition: Condition,
 ) -> ObjectRow:
     """Writes the object in one request."""
+    condition = upheld(bucket, key, condition, by_store=bucket.can.conditional_put)
     transaction = new_transaction() if condition != ALWAYS else ""
     request = _put_request(bucket, key, content, attributes, condition, transaction)
     try:
-        answer = _put_past_conflicts(bucket, request)
+        headers = _put_past_conflicts(bucket, request).headers
+        return ObjectRow(key, len(content), date_of(headers, bucket.clock), told_etag(headers))
     except ERRORS as error:
-        own = _own_row(bucket, key, transaction) if _may_be_ours(error) else None
+        own = own_row(bucket, key, transaction) if may_be_ours(error) else None
         if own:
             return own
         raise store_error(error, key, condition) from error
-    modified = date_of(answer.headers, bucket.clock)
-    return ObjectRow(key, len(content), modified, etag_of(answer.headers.get("etag", "")))
 
 
 def _put_request(
@@ -82,7 +81,7 @@ def _put_request(
     transaction: str,
 ) -> Request:
     headers = {**attribute_headers(attributes, transaction), **headers_of(condition)}
-    if bucket.wire.sends_checksums:
+    if bucket.sends_checksums:
         headers |= checksum_headers(content)
     return Request("PutObject", "PUT", key, headers, body=content)
 
@@ -103,7 +102,7 @@ def complete(
     bucket: Bucket,
     key: str,
     upload_id: str,
-    parts: "list[CompletedPartTypeDef]",
+    parts: Sequence[Part],
     size: int,
     condition: Condition,
     transaction: str,
@@ -112,25 +111,36 @@ def complete(
 
     The row is a HEAD's, for AWS dates such an object by the begin of its upload.
     """
+    condition = upheld(bucket, key, condition, by_store=bucket.can.conditional_complete)
     try:
-        answer = bucket.client.complete_multipart_upload(
-            Bucket=bucket.name,
-            Key=key,
-            UploadId=upload_id,
-            MultipartUpload={"Parts": parts},
-            **parameters_of(condition),
-        )
+        etag, headers = uploads.complete(bucket, key, upload_id, parts, condition)
     except ERRORS as error:
-        own = _own_row(bucket, key, transaction) if _may_be_ours(error) else None
+        own = own_row(bucket, key, transaction) if may_be_ours(error) else None
         if own:
             return own
         raise store_error(error, key, condition) from error
-    modified = date_of(answer["ResponseMetadata"]["HTTPHeaders"], bucket.clock)
-    stored = ObjectRow(key, size, modified, etag_of(answer["ETag"]))
-    return _own_row(bucket, key, transaction) or stored
+    stored = ObjectRow(key, size, date_of(headers, bucket.clock), etag)
+    return own_row(bucket, key, transaction) or stored
 
 
-def _own_row(bucket: Bucket, key: str, transaction: str) -> ObjectRow | None:
+def upheld(bucket: Bucket, key: str, condition: Condition, *, by_store: bool) -> Condition:
+    """What is left for the store to hold of a condition. Where it holds none, a HEAD looks right
+    before the write, which leaves a moment to others. Raises PreconditionFailedError."""
+    if by_store or condition == ALWAYS:
+        return condition
+    try:
+        with translated(key):
+            etag = told_etag(bucket.wire.send(head_request(key)).headers)
+    except NotFoundError:
+        etag = None
+    if condition.if_absent and etag is not None:
+        raise PreconditionFailedError(f"{key!r} is there already")
+    if condition.if_match not in (None, etag):
+        raise PreconditionFailedError(f"{key!r} is another version")
+    return ALWAYS
+
+
+def own_row(bucket: Bucket, key: str, transaction: str) -> ObjectRow | None:
     """The object at ``key``, if it was written in this transaction."""
     if not transaction:
         return None
@@ -143,7 +153,7 @@ def _own_row(bucket: Bucket, key: str, transaction: str) -> ObjectRow | None:
     return info_of(key, size_of(key, headers), headers).row
 
 
-def _may_be_ours(error: Exception) -> bool:
+def may_be_ours(error: Exception) -> bool:
     """Whether ``error`` leaves it open if the object that is there now is one's own."""
     if isinstance(error, ClientError) and was_retried(error):
         return True

@@ -7,40 +7,37 @@ Invariant: the copy is of the version that the source row names, where the store
 request is pinned to its ETag.
 """
 
-from typing import cast
-from urllib.parse import quote
+from collections.abc import Mapping
 
-from davbridge.errors import NotFoundError
+from davbridge.errors import NotFoundError, StoreError, UnavailableError
 from davbridge.store.base import Attributes, Condition, ObjectRow
+from davbridge.store.s3 import uploads
 from davbridge.store.s3.answers import (
     Bucket,
-    ContentHeaders,
     Headers,
     attribute_headers,
     attributes_of,
-    content_headers,
+    copy_source,
     etag_of,
     head_request,
     headers_of,
+    info_of,
     quoted,
+    size_of,
 )
-from davbridge.store.s3.commits import put
-from davbridge.store.s3.errors import translated
-from davbridge.store.s3.multipart import MIB, MultipartUpload, PartPool, SendPart, part_size
+from davbridge.store.s3.commits import may_be_ours, new_transaction, own_row, put, upheld
+from davbridge.store.s3.errors import ERRORS, store_error, translated
+from davbridge.store.s3.multipart import MIB, MultipartUpload, PartPool, SendPart
+from davbridge.store.s3.uploads import MOST_PARTS, Part
 from davbridge.store.s3.wire import LONG_WORK_TIMEOUT, Request
-from davbridge.store.s3.xml import parse_time, parsed, texts_of
+from davbridge.store.s3.xml import parse_time, parsed, required
 
 COPY_LIMIT = 5 * 1024 * MIB
 """The largest object that one CopyObject takes, on every store that keeps to AWS."""
 
 COPY_PART_SIZE = 128 * MIB
 
-CARRIED_HEADERS = {
-    "cache-control": "CacheControl",
-    "content-disposition": "ContentDisposition",
-    "content-encoding": "ContentEncoding",
-    "content-language": "ContentLanguage",
-}
+CARRIED_HEADERS = ("cache-control", "content-disposition", "content-encoding", "content-language")
 
 COPY_PARTS_IN_FLIGHT = 8
 
@@ -53,13 +50,18 @@ def copy_whole(
     condition: Condition,
 ) -> ObjectRow:
     """One CopyObject."""
+    if not bucket.can.pinned_copy:
+        _pinned_head(bucket, source)
+    condition = upheld(bucket, target, condition, by_store=bucket.can.conditional_copy)
+    transaction = new_transaction() if attributes is not None else ""
     headers = {
-        "x-amz-copy-source": quote(f"{bucket.name}/{source.key}", safe="/~"),
+        "x-amz-copy-source": copy_source(bucket, source.key),
         "x-amz-copy-source-if-match": quoted(source.etag),
         **headers_of(condition),
     }
     if attributes is not None:
-        headers |= {"x-amz-metadata-directive": "REPLACE", **attribute_headers(attributes)}
+        replaced = attribute_headers(attributes, transaction)
+        headers |= {"x-amz-metadata-directive": "REPLACE", **replaced}
     request = Request(
         "CopyObject",
         "PUT",
@@ -68,10 +70,37 @@ def copy_whole(
         read_timeout=LONG_WORK_TIMEOUT,
         is_told_in_xml=True,
     )
-    with translated(source.key):
-        result = texts_of(parsed(bucket.wire.send(request).content))
-        modified = parse_time(result.get("LastModified", ""))
-    return ObjectRow(target, source.size, modified, etag_of(result.get("ETag", "")))
+    try:
+        result = parsed(bucket.wire.send(request).content)
+        modified = parse_time(required(result, "LastModified"))
+        return ObjectRow(target, source.size, modified, etag_of(required(result, "ETag")))
+    except ERRORS as error:
+        made = _made(bucket, source, target, transaction) if may_be_ours(error) else None
+        if made:
+            return made
+        raise store_error(error, source.key) from error
+
+
+def _made(bucket: Bucket, source: ObjectRow, target: str, transaction: str) -> ObjectRow | None:
+    """The copy, if it was made though its answer was lost.
+
+    What is copied with its metadata can't be marked. It is known by size and ETag: if it should be
+    another's after all, it is another's copy of the same bytes. The copy of an object that was
+    uploaded in parts may have another ETag; then nobody knows. Raises UnavailableError.
+    """
+    if transaction:
+        return own_row(bucket, target, transaction)
+    try:
+        with translated(target):
+            headers = bucket.wire.send(head_request(target)).headers
+        row = info_of(target, size_of(target, headers), headers).row
+    except StoreError:
+        return None
+    if (row.size, row.etag) == (source.size, source.etag):
+        return row
+    if row.size == source.size and "-" in source.etag:
+        raise UnavailableError(f"{target!r}: whether the copy was made can't be told")
+    return None
 
 
 def copy_marker(
@@ -99,15 +128,13 @@ def copy_in_parts(
     smallest_part: int,
 ) -> ObjectRow:
     """A multipart upload whose parts the store copies from the source."""
-    headers = _headers_of(bucket, source) if attributes is None else content_headers(attributes)
+    headers = _headers_of(bucket, source) if attributes is None else attribute_headers(attributes)
     upload = MultipartUpload.create(bucket, pool, target, headers)
     try:
-        size = part_size(0, source.size, smallest_part)
+        size = max(smallest_part, -(-source.size // MOST_PARTS))
         for start in range(0, source.size, size):
-            upload.add(
-                _part_copy(bucket, source, target, start, min(start + size, source.size)),
-                in_flight=COPY_PARTS_IN_FLIGHT,
-            )
+            span = (start, min(start + size, source.size))
+            upload.add(_part_copy(bucket, source, target, span), in_flight=COPY_PARTS_IN_FLIGHT)
         return upload.complete(source.size, condition)
     except BaseException:
         upload.abort()
@@ -119,24 +146,15 @@ def _pinned_head(bucket: Bucket, source: ObjectRow) -> Headers:
         return bucket.wire.send(head_request(source.key, source.etag)).headers
 
 
-def _headers_of(bucket: Bucket, source: ObjectRow) -> ContentHeaders:
+def _headers_of(bucket: Bucket, source: ObjectRow) -> Mapping[str, str]:
     """What CopyObject carries over by itself, and a multipart copy does not."""
     headers = _pinned_head(bucket, source)
-    carried = {name: headers[field] for field, name in CARRIED_HEADERS.items() if field in headers}
-    return cast(ContentHeaders, {**carried, **content_headers(attributes_of(headers))})
+    carried = {name: headers[name] for name in CARRIED_HEADERS if name in headers}
+    return {**carried, **attribute_headers(attributes_of(headers))}
 
 
-def _part_copy(bucket: Bucket, source: ObjectRow, target: str, start: int, end: int) -> SendPart:
-    def send(upload_id: str, number: int) -> str:
-        answer = bucket.client.upload_part_copy(
-            Bucket=bucket.name,
-            Key=target,
-            UploadId=upload_id,
-            PartNumber=number,
-            CopySource={"Bucket": bucket.name, "Key": source.key},
-            CopySourceIfMatch=quoted(source.etag),
-            CopySourceRange=f"bytes={start}-{end - 1}",
-        )
-        return answer["CopyPartResult"]["ETag"]
+def _part_copy(bucket: Bucket, source: ObjectRow, target: str, span: tuple[int, int]) -> SendPart:
+    def send(upload_id: str, number: int) -> Part:
+        return uploads.copy_part(bucket, source, target, upload_id, number, span)
 
     return send

@@ -22,12 +22,11 @@ from davbridge.store.limits import require_key
 from davbridge.store.s3.answers import Bucket
 from davbridge.store.s3.checksums import checksum_headers
 from davbridge.store.s3.errors import kind_of, translated
+from davbridge.store.s3.uploads import NAMESPACE
 from davbridge.store.s3.wire import Request
 from davbridge.store.s3.xml import name_of, parsed, texts_of
 
 BATCH_SIZE = 1000
-
-NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 _NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 """What XML 1.0 §2.2 can't hold. One such key makes a whole DeleteObjects malformed."""

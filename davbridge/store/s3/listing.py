@@ -12,7 +12,7 @@ from davbridge.paths import DELIMITER
 from davbridge.store.base import PAGE_SIZE, Lookup, Page
 from davbridge.store.s3.answers import Bucket
 from davbridge.store.s3.errors import translated
-from davbridge.store.s3.page import PageAnswer, read_page
+from davbridge.store.s3.page import Onward, PageAnswer, read_page
 from davbridge.store.s3.wire import Request
 
 LOOKUP_ROWS = 50
@@ -20,8 +20,12 @@ LOOKUP_ROWS = 50
 
 def pages(bucket: Bucket, prefix: str, delimiter: str, page_size: int) -> Iterator[Page]:
     token = ""
+    onward = Onward()
     while True:
         page, token = _list(bucket, prefix, delimiter, page_size, token)
+        if not page.is_last:
+            with translated(prefix):
+                onward.require(token)
         yield page
         if page.is_last:
             return

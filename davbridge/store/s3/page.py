@@ -27,6 +27,23 @@ class PageAnswer(NamedTuple):
     token: str
 
 
+class Onward:
+    """Holds a listing to getting on, however many pages it has: a token that comes again, of the
+    page before or of a longer round, means that it never ends (Brent's way, which keeps one)."""
+
+    def __init__(self) -> None:
+        self._kept: object = None
+        self._steps, self._round = 0, 1
+
+    def require(self, token: object) -> None:
+        """Raises ResponseParserError."""
+        if token == self._kept:
+            raise ResponseParserError("the store's listing goes round in circles")
+        self._steps += 1
+        if self._steps == self._round:
+            self._kept, self._steps, self._round = token, 0, 2 * self._round
+
+
 def read_page(content: bytes) -> PageAnswer:
     """Raises ResponseParserError."""
     root = parsed(content)

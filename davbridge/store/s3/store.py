@@ -8,13 +8,14 @@ Invariants: those of ObjectStore, but for the order of flat listings, which is t
 AWS and most others sort keys by their UTF-8 bytes, SeaweedFS sorts each folder by itself.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from datetime import timedelta
 from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from davbridge.errors import InvalidNameError
+from davbridge.errors import InvalidNameError, StoreError
 from davbridge.store.base import (
     ALWAYS,
     PAGE_SIZE,
@@ -32,6 +33,7 @@ from davbridge.store.budget import MemoryBudget
 from davbridge.store.clock import Clock, utc_now
 from davbridge.store.limits import MAX_OBJECT_SIZE, require_key, require_size
 from davbridge.store.s3.answers import Bucket, head_request, info_of, size_of
+from davbridge.store.s3.capabilities import ALL, UNPROBED, Capabilities, lost
 from davbridge.store.s3.commits import put
 from davbridge.store.s3.copy import (
     COPY_LIMIT,
@@ -43,9 +45,12 @@ from davbridge.store.s3.copy import (
 from davbridge.store.s3.deletes import delete_many, delete_one
 from davbridge.store.s3.errors import translated
 from davbridge.store.s3.listing import look_up, pages
-from davbridge.store.s3.multipart import PART_SIZE, PartPool, abort_stale
+from davbridge.store.s3.multipart import PART_SIZE, PartPool
+from davbridge.store.s3.probe import probe
 from davbridge.store.s3.reader import S3Reader
-from davbridge.store.s3.wire import Wire
+from davbridge.store.s3.sweep import Swept, abort_stale, sweep
+from davbridge.store.s3.uploads import MOST_PARTS
+from davbridge.store.s3.wire import Request, Wire
 from davbridge.store.s3.writer import S3Writer
 
 if TYPE_CHECKING:
@@ -55,6 +60,10 @@ PART_THREADS = 8
 """Parts that are sent at a time, over all writers and copies."""
 
 STALE_AGE = timedelta(days=1)
+
+COPY_BLOCK = 1024**2
+
+_log = logging.getLogger(__name__)
 
 
 class S3Store:
@@ -71,12 +80,14 @@ class S3Store:
         copy_limit: int = COPY_LIMIT,
         copy_part_size: int = COPY_PART_SIZE,
         budget: MemoryBudget | None = None,
+        capabilities: Capabilities = ALL,
         clock: Clock = utc_now,
     ) -> None:
         self._wire = Wire(client, bucket)
-        self._bucket = Bucket(client, self._wire, bucket, clock)
+        self._bucket = Bucket(client, self._wire, bucket, clock, capabilities)
         self._pool = PartPool(part_threads, budget or MemoryBudget())
-        self._max_object_size = max_object_size
+        # A part waits in memory until the store has it, for it may have to be sent again.
+        self._max_object_size = min(max_object_size, MOST_PARTS * self._pool.budget.largest)
         self._part_size = part_size
         self._copy_limit = copy_limit
         self._copy_part_size = copy_part_size
@@ -169,9 +180,29 @@ class S3Store:
             return copy_marker(self._bucket, source, target, attributes, condition)
         if source.size <= self._copy_limit:
             return copy_whole(self._bucket, source, target, attributes, condition)
+        if not self._bucket.can.part_copy:
+            return self._copy_by_hand(source, target, attributes, condition)
         return copy_in_parts(
             self._bucket, self._pool, source, target, attributes, condition, self._copy_part_size
         )
+
+    def _copy_by_hand(
+        self,
+        source: ObjectRow,
+        target: str,
+        attributes: Attributes | None,
+        condition: Condition,
+    ) -> ObjectRow:
+        with self.get_object(source.key, if_match=source.etag) as reader:
+            carried = attributes or reader.info.attributes
+            writer = self.open_writer(target, carried, condition, length=source.size)
+            try:
+                while block := reader.read(COPY_BLOCK):
+                    writer.write(block)
+                return writer.commit()
+            except BaseException:
+                writer.abort()
+                raise
 
     def delete_object(self, key: str) -> None:
         delete_one(self._bucket, key)
@@ -179,10 +210,36 @@ class S3Store:
     def delete_objects(self, keys: Sequence[str]) -> list[DeleteFailure]:
         return delete_many(self._bucket, keys)
 
-    def abort_stale_uploads(self, prefix: str, older_than: timedelta = STALE_AGE) -> int:
-        """Aborts multipart uploads below ``prefix`` that a bridge which died has left, and tells
-        how many. Younger ones may be another bridge's, under way. Best effort: logs, never raises.
+    def probe(self, prefix: str) -> None:
+        """Finds out what the store can do, on canaries below ``prefix``, and says so in one line
+        of the log. Comes before all else. Raises nothing."""
+        try:
+            can = probe(self._bucket, prefix)
+        except StoreError as error:
+            self._bucket = self._bucket._replace(can=UNPROBED)
+            _log.warning("what the store can do is not known, for nothing can be tried: %s", error)
+            return
+        self._bucket = self._bucket._replace(can=can)
+        if missing := "; ".join(lost(can)):
+            _log.warning("the store was probed, and lacks %s", missing)
+        else:
+            _log.info("the store was probed, and can all that davbridge makes use of")
+
+    @property
+    def capabilities(self) -> Capabilities:
+        return self._bucket.can
+
+    def sweep(
+        self, prefix: str, older_than: timedelta = STALE_AGE, *, dry_run: bool = False
+    ) -> Iterator[Swept]:
+        """Removes what bridges that crashed have left below ``prefix``, each as it is asked for.
+
+        Raises StoreError.
         """
+        return sweep(self._bucket, prefix, older_than, dry_run=dry_run)
+
+    def abort_stale_uploads(self, prefix: str, older_than: timedelta = STALE_AGE) -> int:
+        """The same, as far as it can be done; tells how many there were. Logs, and never raises."""
         return abort_stale(self._bucket, prefix, older_than)
 
     def _require_writable(self, key: str) -> None:
@@ -196,6 +253,5 @@ class S3Store:
         """Whether ``a\\b`` is written to ``a/b``, which may be anyone's, and is never found again
         as what it was. SeaweedFS does that. Asked for only once a key has a backslash."""
         with translated(self._bucket.name):
-            answer = self._bucket.client.head_bucket(Bucket=self._bucket.name)
-        server = answer["ResponseMetadata"]["HTTPHeaders"].get("server", "")
-        return server.startswith("SeaweedFS")
+            headers = self._wire.send(Request("HeadBucket", "HEAD", None)).headers
+        return headers.get("server", "").startswith("SeaweedFS")

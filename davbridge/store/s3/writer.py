@@ -9,19 +9,15 @@ is borrowed when its first byte has come, and given back as soon as the store ha
 upload is given up.
 """
 
-from davbridge.errors import TruncatedError
+from davbridge.errors import TooLargeError, TruncatedError
 from davbridge.store.base import Attributes, Condition, ObjectRow
 from davbridge.store.budget import Loan
 from davbridge.store.limits import require_size
-from davbridge.store.s3.answers import Bucket, content_headers
+from davbridge.store.s3.answers import Bucket, attribute_headers
+from davbridge.store.s3.checksums import ALGORITHM
 from davbridge.store.s3.commits import put
-from davbridge.store.s3.multipart import (
-    PARTS_IN_FLIGHT,
-    MultipartUpload,
-    PartPool,
-    part_size,
-    send_part,
-)
+from davbridge.store.s3.multipart import PARTS_IN_FLIGHT, MultipartUpload, PartPool, part_size
+from davbridge.store.s3.uploads import MOST_PARTS, Part, send_part
 
 FIRST_BUFFER = 256 * 1024
 """What a body of unknown length gets at first: most turn out to be small."""
@@ -151,18 +147,22 @@ class S3Writer:
 
     def _part_size(self) -> int:
         """Of the part that comes next, or fills."""
-        size = part_size(self._parts_sent, self._length, self._smallest_part)
+        largest = self._pool.budget.largest
+        size = part_size(self._parts_sent, self._length, self._smallest_part, largest)
         if self._length is None:
             return size
         return min(size, self._length - self._parts_sent * size)
 
     def _send_part(self, part: _Part) -> None:
+        if self._parts_sent == MOST_PARTS:
+            raise TooLargeError(f"{self._key!r} has more than {MOST_PARTS} parts")
         if self._upload is None:
-            self._upload = MultipartUpload.create(
-                self._bucket, self._pool, self._key, content_headers(self._attributes)
-            )
+            headers = attribute_headers(self._attributes)
+            if self._bucket.sends_checksums:
+                headers |= ALGORITHM
+            self._upload = MultipartUpload.create(self._bucket, self._pool, self._key, headers)
 
-        def send(upload_id: str, number: int) -> str:
+        def send(upload_id: str, number: int) -> Part:
             return send_part(self._bucket, self._key, upload_id, number, part.content)
 
         sent = self._upload.add(send, in_flight=PARTS_IN_FLIGHT)

@@ -45,14 +45,22 @@ def texts_of(element: Element) -> dict[str, str]:
     return {name_of(child): child.text or "" for child in element}
 
 
+def required(element: Element, name: str) -> str:
+    """The text of the child of this name. Raises ResponseParserError where there is none."""
+    text = texts_of(element).get(name)
+    if not text:
+        raise ResponseParserError(f"the answer has no {name}: {name_of(element)[:80]}")
+    return text
+
+
 @lru_cache(maxsize=4096)
 def parse_time(text: str) -> datetime:
     """A time as S3 writes it in XML, to the second, which is all that its headers tell."""
     try:
         time = datetime.fromisoformat(text)
         return time.replace(microsecond=0, tzinfo=time.tzinfo or UTC).astimezone(UTC)
-    except ValueError as error:
-        raise ResponseParserError(f"the answer has no time: {text!r}") from error
+    except (ValueError, OverflowError) as error:
+        raise ResponseParserError(f"the answer has no time: {text[:80]!r}") from error
 
 
 def client_error(

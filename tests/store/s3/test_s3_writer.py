@@ -5,6 +5,7 @@ import tracemalloc
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import TYPE_CHECKING
 
 import pytest
@@ -164,7 +165,7 @@ def test_an_upload_that_finds_no_memory_fails_and_leaves_nothing(
             "c",
             "small",
         ]
-        assert store.abort_stale_uploads("") == 0
+        assert store.abort_stale_uploads("", timedelta(minutes=-1)) == 0
 
 
 def heap_peak(work: Callable[[], object]) -> int:

@@ -1,21 +1,31 @@
 """Writes whose requests fail, or whose answers are lost."""
 
+from datetime import timedelta
+from typing import TYPE_CHECKING
+
 import pytest
 
 from davbridge.errors import (
     OutOfSpaceError,
     PreconditionFailedError,
     StoreError,
+    TooLargeError,
     UnavailableError,
 )
 from davbridge.store.base import IF_ABSENT, Attributes, Condition
+from davbridge.store.budget import UNIT, MemoryBudget
 from davbridge.store.s3 import S3Store
+from davbridge.store.s3.capabilities import UNPROBED
 from davbridge.store.s3.multipart import MIB, PART_SIZE, part_size
+from davbridge.store.s3.uploads import MOST_PARTS
 from tests.store.test_contract_listing import keys
 from tests.store.test_contract_reading import drain
 from tests.store.test_contract_writing import LONG, write
 from tests.support.s3proxy import Cut, Delay, Fault, Lose, Request, S3Proxy, error, once
-from tests.support.stores import READ_TIMEOUT, SMALL_PART
+from tests.support.stores import READ_TIMEOUT, SMALL_PART, fresh_bucket
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 
 def requests(proxy: S3Proxy) -> list[str]:
@@ -25,7 +35,7 @@ def requests(proxy: S3Proxy) -> list[str]:
 def open_uploads(store: S3Store, proxy: S3Proxy) -> int:
     """How many multipart uploads the store still knows, found by aborting them all."""
     proxy.reset()
-    return store.abort_stale_uploads("")
+    return store.abort_stale_uploads("", timedelta(minutes=-1))
 
 
 def test_a_body_of_one_part_is_one_request(proxied: S3Store, proxy: S3Proxy) -> None:
@@ -36,17 +46,50 @@ def test_a_body_of_one_part_is_one_request(proxied: S3Store, proxy: S3Proxy) -> 
 
 def test_a_long_body_is_sent_in_parts(proxied: S3Store, proxy: S3Proxy) -> None:
     write(proxied, "a", LONG)
-    assert sorted(requests(proxy)) == ["HEAD", "POST", "POST", "PUT", "PUT", "PUT"]
+    assert sorted(requests(proxy)) == ["HEAD", "POST", "POST", "PUT", "PUT", "PUT", "PUT"]
+    begin, mark, *parts = [request.target for request in proxy.requests[:5]]
+    assert begin.endswith("?uploads=")
+    assert "partNumber=10000&" in mark
+    assert all("partNumber=" in part for part in parts)
 
 
-def test_part_sizes_stay_within_what_s3_takes() -> None:
-    limit = 5 * 1024**4
-    assert part_size(0, 1) == part_size(0, None) == PART_SIZE == 8 * MIB
-    assert -(-limit // part_size(0, limit)) <= 10_000
-    assert {part_size(number, limit) for number in range(10_000)} == {part_size(0, limit)}
-    assert sum(part_size(number, None) for number in range(10_000)) > limit
-    assert part_size(999, None) == PART_SIZE
-    assert part_size(1000, None) == 2 * PART_SIZE
+def test_an_upload_is_not_marked_where_the_store_would_keep_the_mark(
+    proxy: S3Proxy, proxied_client: "S3Client", moto_client: "S3Client", bucket_name: str
+) -> None:
+    with (
+        fresh_bucket(moto_client, bucket_name),
+        S3Store(proxied_client, bucket_name, part_size=SMALL_PART, capabilities=UNPROBED) as store,
+    ):
+        write(store, "a", LONG)
+        assert drain(store.get_object("a")) == LONG
+    assert not any("partNumber=10000" in request.target for request in proxy.requests)
+
+
+def test_part_sizes_stay_within_what_s3_and_memory_take() -> None:
+    largest = MemoryBudget().largest
+    limit = MOST_PARTS * largest
+
+    def size(number: int, length: int | None) -> int:
+        return part_size(number, length, PART_SIZE, largest)
+
+    assert size(0, 1) == size(0, None) == PART_SIZE == 8 * MIB
+    assert -(-limit // size(0, limit)) == MOST_PARTS < 10_000
+    assert {size(number, limit) for number in range(MOST_PARTS)} == {largest}
+    assert size(999, None) == PART_SIZE
+    assert size(1000, None) == 2 * PART_SIZE
+    assert size(9_000, None) == largest
+
+
+def test_what_no_parts_in_memory_can_hold_is_refused_at_once(
+    proxied: S3Store, proxy: S3Proxy, proxied_client: "S3Client", bucket_name: str
+) -> None:
+    with S3Store(proxied_client, bucket_name, budget=MemoryBudget(large=2 * UNIT)) as store:
+        assert store.max_object_size == MOST_PARTS * UNIT
+        with pytest.raises(TooLargeError):
+            store.open_writer("a", Attributes(), length=MOST_PARTS * UNIT + 1)
+        store.open_writer("a", Attributes(), length=MOST_PARTS * UNIT).abort()
+    assert S3Store(proxied_client, bucket_name).max_object_size == MOST_PARTS * 88 * MIB
+    assert proxy.requests == []
 
 
 @pytest.mark.parametrize("failing", [1, 2, 3])
@@ -174,28 +217,6 @@ def test_a_store_that_stays_away_is_unavailable(proxied: S3Store, proxy: S3Proxy
     proxy.rule = lambda _: error("SlowDown", 503)
     with pytest.raises(UnavailableError):
         proxied.put_object("a", b"body", Attributes())
-
-
-def test_only_stale_uploads_are_swept(proxied: S3Store, proxy: S3Proxy) -> None:
-    upload = (
-        """<Upload><Key>{key}</Key><UploadId>1</UploadId><Initiated>{time}</Initiated></Upload>"""
-    )
-    listing = (
-        "<ListMultipartUploadsResult><EncodingType>url</EncodingType>"
-        + upload.format(key="old%20+%2B%01", time="2020-01-01T00:00:00.000Z")
-        + upload.format(key="new", time="2999-01-01T00:00:00.000Z")
-        + "</ListMultipartUploadsResult>"
-    )
-    proxy.rule = once("GET", "uploads", error("", 200)._replace(body=listing.encode()))
-    assert proxied.abort_stale_uploads("x/") == 1
-    (deletion,) = [request for request in proxy.requests if request.method == "DELETE"]
-    assert "/old%20%20%2B%01?uploadId=1" in deletion.target
-    assert "prefix=x%2F" in proxy.requests[0].target
-
-
-def test_a_sweep_that_is_forbidden_does_no_harm(proxied: S3Store, proxy: S3Proxy) -> None:
-    proxy.rule = lambda _: error("AccessDenied", 403)
-    assert proxied.abort_stale_uploads("") == 0
 
 
 def test_errors_in_the_200_of_a_batch_are_told(proxied: S3Store, proxy: S3Proxy) -> None:

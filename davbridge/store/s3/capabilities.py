@@ -1,0 +1,55 @@
+"""What a store can do of what davbridge would use, and what becomes of its promises without.
+
+Owns the list. Must not know how any of it is found out (probe), nor what is done instead (commits,
+copy, multipart).
+"""
+
+from collections.abc import Iterator
+from typing import NamedTuple
+
+
+class Capabilities(NamedTuple):
+    """Each that is there is used; each that isn't has a fallback."""
+
+    conditional_put: bool = True
+    """If-None-Match: * and If-Match hold on PutObject. Else a HEAD looks just before."""
+    conditional_complete: bool = True
+    """The same on CompleteMultipartUpload."""
+    conditional_copy: bool = True
+    """The same on CopyObject's target."""
+    pinned_copy: bool = True
+    """x-amz-copy-source-if-match holds. Else a HEAD looks just before."""
+    conditional_delete: bool = True
+    """If-Match holds on DeleteObject."""
+    checksums: bool = True
+    """What is sent with a CRC32 is kept with it. Else none is sent."""
+    part_copy: bool = True
+    """UploadPartCopy. Else large files are copied by way of davbridge."""
+    marks: bool = True
+    """A part that CompleteMultipartUpload doesn't name goes without a trace, so that an upload
+    can be marked by one. Else nothing is swept."""
+
+
+ALL = Capabilities()
+"""What AWS does."""
+
+UNPROBED = Capabilities(part_copy=False, marks=False)
+"""Conditions do no harm where nobody heeds them. The rest isn't tried on anybody's files."""
+
+_LOST = {
+    "conditional_put": "conditional PUT (of two who write a file at once, both may succeed)",
+    "conditional_complete": "conditional uploads in parts (the same, for files over 8 MiB)",
+    "conditional_copy": "conditional COPY (it may replace what is written at the same moment)",
+    "pinned_copy": "copies of one version (what is written meanwhile may be what is copied)",
+    "conditional_delete": "conditional DELETE (what is written at the same moment goes as well)",
+    "checksums": "checksums (bytes are checked on the way in alone)",
+    "part_copy": "copies in parts (files over 5 GiB are copied by way of davbridge)",
+    "marks": "uploads that can be marked (those that a crash leaves are not swept)",
+}
+
+
+def lost(capabilities: Capabilities) -> Iterator[str]:
+    """What is missing, each with the promise that is weaker for it."""
+    for name, is_there in zip(capabilities._fields, capabilities, strict=True):
+        if not is_there:
+            yield _LOST[name]

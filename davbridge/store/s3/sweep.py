@@ -1,0 +1,90 @@
+"""What a bridge that crashed has left behind: uploads with their parts, and canaries.
+
+Owns what is stale. Must not know when it is swept.
+
+Invariants: an upload is aborted only if it is davbridge's own, by its mark, and not one of its
+parts has come for as long as is asked; another tool's is never touched, and neither is one that
+may be under way. Times are compared by the store's own clock.
+"""
+
+import logging
+from collections.abc import Iterator
+from datetime import datetime, timedelta
+from typing import NamedTuple
+
+from botocore.exceptions import ClientError
+
+from davbridge.errors import StoreError
+from davbridge.store.base import ObjectRow
+from davbridge.store.s3 import uploads
+from davbridge.store.s3.answers import Bucket, date_of
+from davbridge.store.s3.deletes import delete_one
+from davbridge.store.s3.errors import NO_SUCH_UPLOAD, code_of, translated
+from davbridge.store.s3.listing import pages
+from davbridge.store.s3.probe import CANARY
+from davbridge.store.s3.uploads import MARK, MARK_NUMBER, OpenUpload
+from davbridge.store.s3.wire import Request
+
+_log = logging.getLogger(__name__)
+
+
+class Swept(NamedTuple):
+    """What was left behind at a key."""
+
+    key: str
+    last: datetime
+    """When the last of it came."""
+    parts: int
+    size: int
+    """Bytes."""
+
+
+def sweep(bucket: Bucket, prefix: str, older_than: timedelta, *, dry_run: bool) -> Iterator[Swept]:
+    """Removes what is stale below ``prefix``, unless it is only to be told. Raises StoreError."""
+    with translated(prefix):
+        now = date_of(bucket.wire.send(Request("HeadBucket", "HEAD", None)).headers, bucket.clock)
+        for upload in uploads.open_uploads(bucket, prefix):
+            found = _stale(bucket, upload, now - older_than)
+            if found and not dry_run:
+                uploads.abort(bucket, upload.key, upload.upload_id)
+            if found:
+                yield found
+    for canary in _canaries(bucket, prefix):
+        if canary.modified < now - older_than:
+            if not dry_run:
+                delete_one(bucket, canary.key)
+            yield Swept(canary.key, canary.modified, 0, canary.size)
+
+
+def abort_stale(bucket: Bucket, prefix: str, older_than: timedelta) -> int:
+    """The same, as far as it can be done; tells how many there were. Raises nothing."""
+    count = 0
+    try:
+        for swept in sweep(bucket, prefix, older_than, dry_run=False):
+            _log.info("swept what was left unfinished at %r: %d bytes", swept.key, swept.size)
+            count += 1
+    except StoreError as error:
+        # To list or abort uploads may well be forbidden; davbridge works without it.
+        _log.info("what a crash may have left is not swept: %s", error)
+    return count
+
+
+def _stale(bucket: Bucket, upload: OpenUpload, newest: datetime) -> Swept | None:
+    parts = size = 0
+    is_own = False
+    last = upload.begun
+    try:
+        for part in uploads.parts_of(bucket, upload):
+            parts, size = parts + 1, size + part.size
+            last = max(last, part.modified)
+            is_own = is_own or (part.number, part.size) == (MARK_NUMBER, len(MARK))
+    except ClientError as error:
+        if code_of(error) == NO_SUCH_UPLOAD:
+            return None  # it has just been completed, or swept by another bridge
+        raise
+    return Swept(upload.key, last, parts, size) if is_own and last < newest else None
+
+
+def _canaries(bucket: Bucket, prefix: str) -> Iterator[ObjectRow]:
+    for page in pages(bucket, prefix + CANARY, "", 1000):
+        yield from page.rows

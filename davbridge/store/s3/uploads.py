@@ -1,0 +1,199 @@
+"""The requests of a multipart upload, and what their answers say.
+
+Owns the mark by which davbridge knows its own uploads again. Nothing that a listing of uploads
+shows tells whose they are; but parts that the completion doesn't name go without a trace, and each
+upload of davbridge's has one of those: MARK, under the last number there is. Must not know where
+parts come from, nor when an upload ends.
+
+Invariants: an answer that doesn't say what it has to raises ResponseParserError.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import datetime
+from typing import NamedTuple
+from urllib.parse import unquote_plus
+from xml.sax.saxutils import escape
+
+from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
+
+from davbridge.store.base import Condition, ObjectRow
+from davbridge.store.s3.answers import Bucket, copy_source, etag_of, headers_of, quoted, told_etag
+from davbridge.store.s3.checksums import CRC32, checksum_headers
+from davbridge.store.s3.errors import NO_SUCH_UPLOAD, code_of
+from davbridge.store.s3.page import Onward
+from davbridge.store.s3.wire import LONG_WORK_TIMEOUT, Request
+from davbridge.store.s3.xml import Element, name_of, parse_time, parsed, required, texts_of
+
+MARK = b"davbridge"
+
+MARK_NUMBER = 10_000
+
+MOST_PARTS = MARK_NUMBER - 1
+"""Of a body: S3 allows 10,000."""
+
+NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
+
+
+class Part(NamedTuple):
+    """As a completion names it."""
+
+    etag: str
+    checksum: str = ""
+    """CRC32; AWS wants it again where it got it with the part."""
+
+
+class OpenUpload(NamedTuple):
+    """An upload that was neither completed nor aborted."""
+
+    key: str
+    upload_id: str
+    begun: datetime
+
+
+class StoredPart(NamedTuple):
+    """A part that has arrived."""
+
+    number: int
+    size: int
+    modified: datetime
+
+
+def create(bucket: Bucket, key: str, headers: Mapping[str, str]) -> str:
+    """Begins an upload, and gives its id. Raises one of ERRORS, as all here do."""
+    request = Request("CreateMultipartUpload", "POST", key, headers, {"uploads": ""})
+    request = request._replace(is_told_in_xml=True)
+    return required(parsed(bucket.wire.send(request).content), "UploadId")
+
+
+def send_part(
+    bucket: Bucket, key: str, upload_id: str, number: int, content: bytes | memoryview
+) -> Part:
+    headers = checksum_headers(content) if bucket.sends_checksums else {}
+    request = Request("UploadPart", "PUT", key, headers, _part(upload_id, number), content)
+    return Part(told_etag(bucket.wire.send(request).headers), headers.get(CRC32, ""))
+
+
+def copy_part(
+    bucket: Bucket,
+    source: ObjectRow,
+    target: str,
+    upload_id: str,
+    number: int,
+    span: tuple[int, int] | None = None,
+) -> Part:
+    """A part that the store takes from ``source``: these bytes of it, from and to, or all."""
+    headers = {
+        "x-amz-copy-source": copy_source(bucket, source.key),
+        "x-amz-copy-source-if-match": quoted(source.etag),
+    }
+    if span is not None:
+        headers["x-amz-copy-source-range"] = f"bytes={span[0]}-{span[1] - 1}"
+    request = Request(
+        "UploadPartCopy",
+        "PUT",
+        target,
+        headers,
+        _part(upload_id, number),
+        read_timeout=LONG_WORK_TIMEOUT,
+        is_told_in_xml=True,
+    )
+    return Part(etag_of(required(parsed(bucket.wire.send(request).content), "ETag")))
+
+
+def complete(
+    bucket: Bucket, key: str, upload_id: str, parts: Sequence[Part], condition: Condition
+) -> tuple[str, Mapping[str, str]]:
+    """Makes the parts the object; gives its ETag, and the answer's headers."""
+    body = "".join([_named(number, part) for number, part in enumerate(parts, 1)])
+    request = Request(
+        "CompleteMultipartUpload",
+        "POST",
+        key,
+        {"content-type": "application/xml", **headers_of(condition)},
+        {"uploadId": upload_id},
+        f'<CompleteMultipartUpload xmlns="{NAMESPACE}">{body}</CompleteMultipartUpload>'.encode(),
+        read_timeout=LONG_WORK_TIMEOUT,
+        is_told_in_xml=True,
+    )
+    answer = bucket.wire.send(request)
+    return etag_of(required(parsed(answer.content), "ETag")), answer.headers
+
+
+def abort(bucket: Bucket, key: str, upload_id: str) -> None:
+    """An upload that is gone is aborted already."""
+    request = Request("AbortMultipartUpload", "DELETE", key, query={"uploadId": upload_id})
+    try:
+        bucket.wire.send(request)
+    except ClientError as error:
+        if code_of(error) != NO_SUCH_UPLOAD:
+            raise
+
+
+def open_uploads(bucket: Bucket, prefix: str) -> Iterator[OpenUpload]:
+    """Whoever's they are."""
+    query = {"uploads": "", "prefix": prefix, "encoding-type": "url"}
+    onward = Onward()
+    while True:
+        root = _told(bucket, Request("ListMultipartUploads", "GET", None, query=query))
+        head = texts_of(root)
+        decode = unquote_plus if head.get("EncodingType") == "url" else str
+        for entry in _entries(root, "Upload"):
+            key = decode(required(entry, "Key"))
+            if not key.startswith(prefix):
+                raise ResponseParserError(f"an upload that wasn't asked for: {key[:80]!r}")
+            begun = parse_time(required(entry, "Initiated"))
+            yield OpenUpload(key, required(entry, "UploadId"), begun)
+        if head.get("IsTruncated") != "true":
+            return
+        query["key-marker"] = decode(head.get("NextKeyMarker", ""))
+        query["upload-id-marker"] = head.get("NextUploadIdMarker", "")
+        onward.require((query["key-marker"], query["upload-id-marker"]))
+
+
+def parts_of(bucket: Bucket, upload: OpenUpload) -> Iterator[StoredPart]:
+    query = {"uploadId": upload.upload_id}
+    onward = Onward()
+    while True:
+        root = _told(bucket, Request("ListParts", "GET", upload.key, query=query))
+        for entry in _entries(root, "Part"):
+            yield StoredPart(
+                _number(required(entry, "PartNumber")),
+                _number(required(entry, "Size")),
+                parse_time(required(entry, "LastModified")),
+            )
+        head = texts_of(root)
+        if head.get("IsTruncated") != "true":
+            return
+        query["part-number-marker"] = head.get("NextPartNumberMarker", "")
+        onward.require(query["part-number-marker"])
+
+
+def _part(upload_id: str, number: int) -> dict[str, str]:
+    return {"partNumber": str(number), "uploadId": upload_id}
+
+
+def _named(number: int, part: Part) -> str:
+    checksum = f"<ChecksumCRC32>{part.checksum}</ChecksumCRC32>" if part.checksum else ""
+    return (
+        f"<Part><PartNumber>{number}</PartNumber><ETag>{escape(quoted(part.etag))}</ETag>"
+        f"{checksum}</Part>"
+    )
+
+
+def _told(bucket: Bucket, request: Request) -> Element:
+    """The root of the answer, which is named after the operation or isn't one."""
+    root = parsed(bucket.wire.send(request._replace(is_told_in_xml=True)).content)
+    if not name_of(root).startswith(request.operation):
+        raise ResponseParserError(f"no answer to {request.operation}: {name_of(root)[:80]}")
+    return root
+
+
+def _entries(root: Element, name: str) -> Iterator[Element]:
+    return (child for child in root if name_of(child) == name)
+
+
+def _number(text: str) -> int:
+    if not text.isdecimal() or len(text) > 20:
+        raise ResponseParserError(f"the answer has no number: {text[:80]!r}")
+    return int(text)
