@@ -104,8 +104,9 @@ def plan_file(source: Keys, target_key: str, target: Keys) -> Plan:
     """Of the first key in ``source.own``; ``target`` is a file's keys or a collection's."""
     row = source.own[0]
     require_key_length(target_key)
-    replaced = tuple(old for old in target.own if old.key == target_key)
-    clashes = tuple(old for old in (*target.own, *target.beside) if old.key != target_key)
+    there = (*target.own, *target.beside)
+    replaced = tuple(old for old in there if old.key == target_key)
+    clashes = tuple(old for old in there if old.key != target_key)
     return Plan(
         clashes=clashes,
         marker=None,

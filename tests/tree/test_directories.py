@@ -319,6 +319,12 @@ class TestDirectoryType:
         assert drive.tree.copy(parse("/s"), parse("/x")) == []
         assert drive.names("/x") == ["a"]
 
+    def test_a_file_may_be_moved_over_it(self, drive: Drive) -> None:
+        drive.outside("f", body=b"precious")
+        assert drive.tree.move(parse("/f"), parse("/x")) == []
+        assert drive.content("x") == b"precious"
+        assert drive.kind("/x") == "file"
+
 
 def test_a_key_that_would_be_too_long_is_refused_before_any_write(drive: Drive) -> None:
     name = "n" * 500

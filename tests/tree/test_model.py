@@ -23,8 +23,9 @@ from davbridge.errors import (
     StoreError,
 )
 from davbridge.paths import ROOT, ResourcePath
-from davbridge.store.base import Attributes, ObjectStore
+from davbridge.store.base import DIRECTORY_TYPE, Attributes, ObjectStore
 from davbridge.store.memory import MemoryStore
+from davbridge.tree.markers import FOLDER_SUFFIX
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.sidecar import SIDECAR_NAME
 
@@ -38,10 +39,21 @@ class Folder:
     hidden: bytes | None = None
     properties: dict[str, str] = field(default_factory=dict)
     """Of the members, by name; they can outlive members that go behind the drive's back."""
+    has_suffixed: bool = False
+    """Whether an ``x_$folder$`` beside it marks it, too."""
+    is_bare: bool = False
+    """Whether an object of its own name and a directory's type marks it, and nothing else."""
 
     @property
     def exists(self) -> bool:
-        return bool(self.members or self.is_marked or self.properties)
+        return bool(
+            self.members or self.is_marked or self.properties or self.has_suffixed or self.is_bare
+        )
+
+    def settle(self) -> None:
+        """Before something is written inside it."""
+        self.is_marked = self.is_marked or self.is_bare
+        self.is_bare = False
 
 
 class Model:
@@ -76,6 +88,7 @@ class Model:
         if isinstance(self.find(path), Folder):
             raise IsACollectionError
         parent = self.parent(path)
+        parent.settle()
         if path[-1] not in parent.members:
             parent.properties.pop(path[-1], None)
         parent.members[path[-1]] = body
@@ -84,6 +97,7 @@ class Model:
         if self.find(path) is not None:
             raise AlreadyExistsError
         parent = self.parent(path)
+        parent.settle()
         parent.properties.pop(path[-1], None)
         parent.members[path[-1]] = Folder(is_marked=True)
 
@@ -113,6 +127,7 @@ class Model:
         old = parent.members.get(target[-1])
         if _is_obstructed(origin, old, is_top=True):
             return False
+        parent.settle()
         parent.members[target[-1]] = _merged(origin, old, is_top=True)
         parent.properties.pop(target[-1], None)
         value = self.parent(source).properties.get(source[-1])
@@ -132,6 +147,24 @@ class Model:
             return False
         return True
 
+    def allows(self, path: ResourcePath, *, file: bool = False, suffixed: bool = False) -> bool:
+        """Whether an outside write keeps the marks apart: none of two kinds on one object, and
+        nothing inside of what an object alone marks. The decision table's own tests have those."""
+        nodes = [self.find(path[:end]) for end in range(1, len(path) + 1)]
+        if any(isinstance(node, Folder) and node.is_bare for node in nodes):
+            return False
+        node = nodes[-1]
+        if isinstance(node, Folder):
+            return not (file and node.has_suffixed) and not (suffixed and node.hidden is not None)
+        return not (suffixed and node is not None)
+
+    def outside_suffixed(self, path: ResourcePath) -> None:
+        folder = self._outside_folder(path)
+        folder.has_suffixed = True
+
+    def outside_bare(self, path: ResourcePath) -> None:
+        self._outside_folder(path[:-1]).members[path[-1]] = Folder(is_bare=True)
+
     def outside_put(self, path: ResourcePath, body: bytes) -> None:
         parent = self._outside_folder(path[:-1])
         old = parent.members.get(path[-1])
@@ -149,7 +182,7 @@ class Model:
         if not isinstance(parent, Folder):
             return
         node = parent.members.get(path[-1])
-        if isinstance(node, Folder):
+        if isinstance(node, Folder) and not node.is_bare:
             node.hidden = None
         elif node is not None:
             del parent.members[path[-1]]
@@ -204,6 +237,8 @@ def _merged(
     """A copy of the source over the target, with what the target keeps since it was hidden."""
     if isinstance(source, bytes):
         return source
+    if source.is_bare and not is_top:
+        return Folder(is_bare=True)
     old = target if isinstance(target, Folder) else Folder()
     members = {name: _merged(one, old.members.get(name)) for name, one in source.members.items()}
     for name, one in old.members.items():
@@ -211,9 +246,13 @@ def _merged(
             members[name] = rest
     return Folder(
         members,
-        source.is_marked or old.is_marked or (is_top and not source.members),
+        source.is_marked
+        or old.is_marked
+        or source.has_suffixed
+        or (is_top and (source.is_bare or not source.members)),
         old.hidden if is_top or source.hidden is None else source.hidden,
         deepcopy(source.properties),
+        has_suffixed=is_top and old.has_suffixed,
     )
 
 
@@ -223,7 +262,7 @@ def _is_obstructed(
     """Whether a file would fall on, or come above, what was hidden."""
     if not isinstance(target, Folder):
         return False
-    if isinstance(source, bytes):
+    if isinstance(source, bytes) or (source.is_bare and not is_top):
         return _left_of(target) is not None
     if not is_top and source.hidden is not None and target.hidden is not None:
         return True
@@ -299,15 +338,32 @@ class Drives(RuleBasedStateMachine):
 
     @rule(path=PATHS, body=BODIES)
     def outside_put(self, path: ResourcePath, body: bytes) -> None:
-        self.bucket.put_object("mount/" + "/".join(path), body, Attributes())
-        self.model.outside_put(path, body)
-        self.see_outside_changes()
+        if self.model.allows(path, file=True):
+            self.bucket.put_object("mount/" + "/".join(path), body, Attributes())
+            self.model.outside_put(path, body)
+            self.see_outside_changes()
 
     @rule(path=PATHS)
     def outside_marker(self, path: ResourcePath) -> None:
-        self.bucket.put_object("mount/" + "/".join(path) + "/", b"", Attributes())
-        self.model.outside_marker(path)
-        self.see_outside_changes()
+        if self.model.allows(path):
+            self.bucket.put_object("mount/" + "/".join(path) + "/", b"", Attributes())
+            self.model.outside_marker(path)
+            self.see_outside_changes()
+
+    @rule(path=PATHS)
+    def outside_suffixed(self, path: ResourcePath) -> None:
+        if self.model.allows(path, suffixed=True):
+            key = "mount/" + "/".join(path) + FOLDER_SUFFIX
+            self.bucket.put_object(key, b"", Attributes())
+            self.model.outside_suffixed(path)
+            self.see_outside_changes()
+
+    @rule(path=PATHS)
+    def outside_bare(self, path: ResourcePath) -> None:
+        if self.model.allows(path) and not isinstance(self.model.find(path), Folder):
+            self.bucket.put_object("mount/" + "/".join(path), b"", Attributes(DIRECTORY_TYPE))
+            self.model.outside_bare(path)
+            self.see_outside_changes()
 
     @rule(path=PATHS)
     def outside_delete(self, path: ResourcePath) -> None:
@@ -375,8 +431,10 @@ def _keys(folder: Folder, prefix: str) -> set[str]:
         keys |= _keys(node, f"{prefix}{name}/")
         if node.is_marked:
             keys.add(f"{prefix}{name}/")
-        if node.hidden is not None:
+        if node.hidden is not None or node.is_bare:
             keys.add(prefix + name)
+        if node.has_suffixed:
+            keys.add(prefix + name + FOLDER_SUFFIX)
     return keys
 
 
