@@ -7,6 +7,8 @@ Invariants:
 - A loan is granted whole, and in the order of asking. So whoever fills a buffer needs no other one
   to get on; it comes back once its client has filled it and the store has taken it, and no number
   of uploads can block one another for ever.
+- A body that fits one part takes its own size, not a part's: so that many clients on slow lines,
+  who fill a buffer for minutes, can send photographs at once.
 - Small loans have a lane of their own, which large ones can't fill. Who holds a small loan may wait
   for a large one, never the other way round.
 - Nobody waits for longer than ``patience`` while nothing comes back. A store that is slow to take
@@ -27,10 +29,14 @@ SMALL_LOAN = MIB
 """Bytes up to which a loan is a small one."""
 
 UNIT = 8 * MIB
-"""What a large loan counts in. Buffers of one unit are used again: to have the system make fresh
-pages costs ten times as much as to copy a body into old ones (190 against 20 ms for 256 MiB)."""
+"""What a loan of more than this counts in. Buffers of one unit are used again: to have the system
+make fresh pages costs ten times as much as to copy a body into old ones (190 against 20 ms for
+256 MiB)."""
 
-SMALL_LANE = 16 * MIB
+SMALL_LANE = 32 * MIB
+"""One small loan for each thread that serves, of which there are 32 by default: then nobody waits
+for one."""
+
 LARGE_LANE = 22 * UNIT
 
 PATIENCE = 45.0
@@ -77,37 +83,33 @@ class MemoryBudget:
     def borrow(self, size: int) -> Loan:
         """A buffer of ``size`` bytes, `largest` at the most. Raises UnavailableError where there is
         none for too long."""
-        if size <= SMALL_LOAN:
-            self._take(self._small, size)
-            return Loan(memoryview(bytearray(size)), lambda: self._small.give(size))
-        amount = -(-size // UNIT) * UNIT
-        self._take(self._large, amount)
-        try:
-            memory = self._memory(amount)
-        except OSError as error:
-            self._large.give(amount)
-            raise UnavailableError(f"no memory for a part of an upload: {error}") from error
-        return Loan(memoryview(memory)[:size], lambda: self._return(memory, amount))
-
-    def _take(self, lane: "_Lane", amount: int) -> None:
+        is_small = size <= SMALL_LOAN
+        lane = self._small if is_small else self._large
+        amount = size if size < UNIT else -(-size // UNIT) * UNIT
         if not lane.take(amount, self._patience):
             raise UnavailableError(
                 f"too many uploads at once: none of them has got on for {self._patience:g} s"
             )
+        try:
+            memory = bytearray(size) if is_small else self._pages(amount)
+        except (OSError, MemoryError) as error:
+            lane.give(amount)
+            raise UnavailableError(f"no memory for a part of an upload: {error}") from error
+        return Loan(memoryview(memory)[:size], lambda: self._return(lane, memory, amount))
 
-    def _memory(self, units: int) -> mmap.mmap:
+    def _pages(self, amount: int) -> mmap.mmap:
         """Not from the heap, which keeps what was freed, in pieces that no longer fit."""
-        if units > UNIT:
-            self._shelf.clear()  # what is on it was not lent, but is now
-        else:
-            with suppress(IndexError):
+        with suppress(IndexError):
+            if amount == UNIT:
                 return self._shelf.pop()
-        return mmap.mmap(-1, units)
+            while self._large.taken + len(self._shelf) * UNIT > self._large.size:
+                self._shelf.pop()  # what was on it is lent now, in other pieces
+        return mmap.mmap(-1, amount)
 
-    def _return(self, memory: mmap.mmap, amount: int) -> None:
-        if len(memory) == UNIT:
+    def _return(self, lane: "_Lane", memory: bytearray | mmap.mmap, amount: int) -> None:
+        if isinstance(memory, mmap.mmap) and amount == UNIT:
             self._shelf.append(memory)
-        self._large.give(amount)
+        lane.give(amount)
         if not self._large.taken:
             self._shelf.clear()
 

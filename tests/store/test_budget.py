@@ -27,7 +27,7 @@ def is_waiting(future: Future[Any]) -> bool:
     return not future.done()
 
 
-@pytest.mark.parametrize("size", [1, SMALL_LOAN, SMALL_LOAN + 1, UNIT, UNIT + 1])
+@pytest.mark.parametrize("size", [1, SMALL_LOAN, SMALL_LOAN + 1, UNIT - 1, UNIT, UNIT + 1])
 def test_a_loan_is_a_buffer_of_the_size_that_was_asked_for(size: int) -> None:
     budget = MemoryBudget()
     loan = budget.borrow(size)
@@ -50,11 +50,38 @@ def test_a_buffer_is_used_again_while_others_are_lent_and_freed_with_the_last() 
     first, second = budget.borrow(UNIT), budget.borrow(UNIT)
     first.view[:5] = b"first"
     first.give_back()
-    third = budget.borrow(UNIT - 1)
+    third = budget.borrow(UNIT)
     assert bytes(third.view[:5]) == b"first"
     second.give_back()
     third.give_back()
     assert bytes(budget.borrow(UNIT).view[:5]) == bytes(5)
+
+
+def test_a_body_of_one_part_takes_as_much_as_it_has_bytes() -> None:
+    """Forty clients on slow lines, each with a photograph, fill their buffers side by side."""
+    budget = MemoryBudget(patience=0.0)
+    loans = [budget.borrow(4 * 1024**2) for _ in range(40)]
+    assert budget.lent == 40 * 4 * 1024**2
+    for loan in loans:
+        loan.give_back()
+    assert budget.lent == 0
+
+
+def test_buffers_that_are_kept_make_room_for_others() -> None:
+    budget = MemoryBudget(large=2 * UNIT)
+    first, second = budget.borrow(UNIT), budget.borrow(UNIT)
+    first.view[:5] = b"first"
+    first.give_back()
+    budget.borrow(UNIT // 2).give_back()
+    assert bytes(budget.borrow(UNIT).view[:5]) == bytes(5)
+    second.give_back()
+
+
+def test_memory_that_the_system_has_not_got_is_not_lent() -> None:
+    budget = MemoryBudget(large=2**60)
+    with pytest.raises(UnavailableError, match="no memory"):
+        budget.borrow(2**59)
+    assert budget.lent == 0
 
 
 def test_whoever_asks_for_more_than_there_is_waits() -> None:
@@ -144,7 +171,7 @@ def test_many_uploads_on_little_memory_all_come_through() -> None:
         chance = random.Random(number)
         first = budget.borrow(SMALL_LOAN)  # of unknown length: it waits for more holding this
         for part in range(5):
-            filling = budget.borrow(chance.choice([UNIT, UNIT, 2 * UNIT]))
+            filling = budget.borrow(chance.choice([UNIT // 3, UNIT, UNIT, 2 * UNIT]))
             if part == 0:
                 first.give_back()
             seen.append(budget.lent)

@@ -71,10 +71,10 @@ def frugal(
         (1000, 0, 0),
         (1000, 1, 1000),
         (SMALL_LOAN, SMALL_LOAN, SMALL_LOAN),
-        (SMALL_PART, SMALL_PART, UNIT),
+        (SMALL_PART, SMALL_PART, SMALL_PART),
         (None, 1, FIRST_BUFFER),
         (None, FIRST_BUFFER, FIRST_BUFFER),
-        (None, FIRST_BUFFER + 1, UNIT),
+        (None, FIRST_BUFFER + 1, SMALL_PART),
     ],
 )
 def test_a_body_borrows_no_more_than_it_needs(
