@@ -15,6 +15,9 @@ from davbridge.dav.errors import RefusalError
 from davbridge.errors import InvalidNameError
 from davbridge.paths import ResourcePath
 
+MAX_PATH = 4 * paths.MAX_KEY_BYTES
+"""Bytes of a URL's path: the longest key with each of its bytes encoded, and a mount path."""
+
 _DEFAULT_PORTS = {"http": "80", "https": "443"}
 
 _ABSOLUTE = re.compile(r"(https?)://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
@@ -123,6 +126,8 @@ def _normal_authority(authority: str, scheme: str) -> str:
 
 def _decode(raw: str) -> ResourcePath:
     """The path that a still encoded absolute path names; empty segments don't count."""
+    if len(raw) > MAX_PATH:
+        raise RefusalError(414, f"a URL's path may have {MAX_PATH} bytes")
     if "%" in raw or not raw.isascii():
         raw = "/".join([_decode_segment(segment) for segment in raw.split("/") if segment])
     try:

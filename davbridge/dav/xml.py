@@ -36,6 +36,11 @@ _MAX_ELEMENTS = 10_000
 _MAX_ATTRIBUTES = 100
 """Of one element."""
 
+_MAX_TAG = 64 * 1024
+"""Bytes of a tag. expat collects all attributes before it tells of any."""
+
+_SLICE = 32 * 1024
+
 _MAX_NAME = 256
 """Characters of an element's, an attribute's or a namespace's name."""
 
@@ -66,7 +71,11 @@ def _require_modest(body: bytes) -> None:
     parser.StartDoctypeDeclHandler = shape.refuse_dtd
     parser.StartElementHandler = shape.start
     parser.EndElementHandler = shape.end
-    parser.Parse(body, True)
+    for end in range(_SLICE, len(body) + _SLICE, _SLICE):
+        parser.Parse(body[end - _SLICE : end], False)
+        if min(end, len(body)) - parser.CurrentByteIndex > _MAX_TAG:
+            refuse(f"a tag has over {_MAX_TAG} bytes")
+    parser.Parse(b"", True)
 
 
 class _Shape:

@@ -66,6 +66,15 @@ def test_a_target_that_names_nothing_unambiguous_is_refused(target: str) -> None
     assert refusal.value.status == 400
 
 
+def test_a_path_that_no_key_can_be_as_long_as_is_refused_before_it_is_decoded() -> None:
+    longest = "/" + "%C3%A4" * (paths.MAX_KEY_BYTES // 2)
+    assert len(parse_request_target(longest)[0].encode()) == paths.MAX_KEY_BYTES
+    for text in ("a" * 5000, "/a" * 2500, "%CC%81%CC%96" * 500):
+        with pytest.raises(RefusalError) as refusal:
+            parse_request_target(f"/{text}")
+        assert refusal.value.status == 414
+
+
 @pytest.mark.parametrize(
     "value",
     ["http://h:80/a", "https://H/a", "/a", "https://user:pw@h/a", " http://h/a "],
