@@ -6,8 +6,8 @@ for one's own object, a 404 for one's own upload. So every write that this could
 a transaction id in its metadata, and such an answer is believed only once a HEAD has shown that
 the object there is another's.
 
-Invariants: a write that the store did is never reported as refused, wherever the store can still
-be asked; a conflict that decided nothing is tried again.
+Invariants: a write that the store did is never reported as refused: where the store can't be asked
+any more, it is unavailable; a conflict that decided nothing is tried again.
 """
 
 import time
@@ -16,12 +16,18 @@ from collections.abc import Sequence
 
 from botocore.exceptions import ClientError
 
-from davbridge.errors import NotFoundError, PreconditionFailedError, UnavailableError
+from davbridge.errors import (
+    NotFoundError,
+    PreconditionFailedError,
+    StoreError,
+    UnavailableError,
+)
 from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
 from davbridge.store.s3 import uploads
 from davbridge.store.s3.answers import (
     TRANSACTION,
     Bucket,
+    Headers,
     attribute_headers,
     date_of,
     head_request,
@@ -120,7 +126,10 @@ def complete(
             return own
         raise store_error(error, key, condition) from error
     stored = ObjectRow(key, size, date_of(headers, bucket.clock), etag)
-    return own_row(bucket, key, transaction) or stored
+    try:
+        return own_row(bucket, key, transaction) or stored
+    except UnavailableError:
+        return stored
 
 
 def upheld(bucket: Bucket, key: str, condition: Condition, *, by_store: bool) -> Condition:
@@ -141,16 +150,24 @@ def upheld(bucket: Bucket, key: str, condition: Condition, *, by_store: bool) ->
 
 
 def own_row(bucket: Bucket, key: str, transaction: str) -> ObjectRow | None:
-    """The object at ``key``, if it was written in this transaction."""
-    if not transaction:
-        return None
-    try:
-        headers = bucket.wire.send(head_request(key)).headers
-    except ERRORS:
-        return None
-    if metadata_of(headers).get(TRANSACTION) != transaction:
+    """The object at ``key``, if it was written in this transaction. Raises UnavailableError."""
+    headers = settling_head(bucket, key) if transaction else None
+    if headers is None or metadata_of(headers).get(TRANSACTION) != transaction:
         return None
     return info_of(key, size_of(key, headers), headers).row
+
+
+def settling_head(bucket: Bucket, key: str) -> Headers | None:
+    """What is at ``key``, to tell whose it is; None: nothing is. Raises UnavailableError: then
+    nobody knows, and neither a refusal nor a success may be made up."""
+    try:
+        with translated(key):
+            return bucket.wire.send(head_request(key)).headers
+    except NotFoundError:
+        return None
+    except StoreError as error:
+        unknown = f"{key!r}: whether it was written can't be told ({error})"
+        raise UnavailableError(unknown) from error
 
 
 def may_be_ours(error: Exception) -> bool:

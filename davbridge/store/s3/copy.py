@@ -9,7 +9,7 @@ request is pinned to its ETag.
 
 from collections.abc import Mapping
 
-from davbridge.errors import NotFoundError, StoreError, UnavailableError
+from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.store.base import Attributes, Condition, ObjectRow
 from davbridge.store.s3 import uploads
 from davbridge.store.s3.answers import (
@@ -25,7 +25,14 @@ from davbridge.store.s3.answers import (
     quoted,
     size_of,
 )
-from davbridge.store.s3.commits import may_be_ours, new_transaction, own_row, put, upheld
+from davbridge.store.s3.commits import (
+    may_be_ours,
+    new_transaction,
+    own_row,
+    put,
+    settling_head,
+    upheld,
+)
 from davbridge.store.s3.errors import ERRORS, store_error, translated
 from davbridge.store.s3.multipart import MIB, MultipartUpload, PartPool, SendPart
 from davbridge.store.s3.uploads import MOST_PARTS, Part
@@ -90,12 +97,10 @@ def _made(bucket: Bucket, source: ObjectRow, target: str, transaction: str) -> O
     """
     if transaction:
         return own_row(bucket, target, transaction)
-    try:
-        with translated(target):
-            headers = bucket.wire.send(head_request(target)).headers
-        row = info_of(target, size_of(target, headers), headers).row
-    except StoreError:
+    headers = settling_head(bucket, target)
+    if headers is None:
         return None
+    row = info_of(target, size_of(target, headers), headers).row
     if (row.size, row.etag) == (source.size, source.etag):
         return row
     if row.size == source.size and "-" in source.etag:

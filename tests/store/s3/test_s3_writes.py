@@ -21,7 +21,7 @@ from davbridge.store.s3.uploads import MOST_PARTS
 from tests.store.test_contract_listing import keys
 from tests.store.test_contract_reading import drain
 from tests.store.test_contract_writing import LONG, write
-from tests.support.s3proxy import Cut, Delay, Fault, Lose, Request, S3Proxy, error, once
+from tests.support.s3proxy import Cut, Delay, Fault, Lose, Request, Rule, S3Proxy, error, once
 from tests.support.stores import READ_TIMEOUT, SMALL_PART, fresh_bucket
 
 if TYPE_CHECKING:
@@ -172,6 +172,42 @@ def test_a_refusal_after_a_retry_is_believed_where_the_object_is_anothers(
     proxy.rule = once("PUT", "/a", error("InternalError", 500))
     with pytest.raises(PreconditionFailedError):
         proxied.put_object("a", b"same", Attributes(), IF_ABSENT)
+
+
+def lost_and_not_to_be_found(method: str, part: str) -> Rule:
+    """One answer is lost, the next is a refusal, and nobody can look whether the store has acted.
+
+    moto holds no conditions on copies.
+    """
+    lose = once(method, part, Lose(), error("PreconditionFailed", 412))
+
+    def rule(request: Request) -> Fault | None:
+        return error("SlowDown", 503) if request.method == "HEAD" else lose(request)
+
+    return rule
+
+
+def test_a_refusal_is_not_made_up_of_a_lost_answer_where_nobody_can_look(
+    proxied: S3Store, proxy: S3Proxy
+) -> None:
+    source = proxied.put_object("source", b"body", Attributes())
+    proxy.rule = lost_and_not_to_be_found("PUT", "/a")
+    with pytest.raises(UnavailableError):
+        proxied.put_object("a", b"body", Attributes(), IF_ABSENT)
+    proxy.rule = lost_and_not_to_be_found("PUT", "/copy")
+    with pytest.raises(UnavailableError):
+        proxied.copy_object(source, "copy", condition=IF_ABSENT)
+    proxy.reset()
+    assert keys(proxied) == ["a", "copy", "source"]
+
+
+def test_a_completed_upload_is_there_though_nobody_can_look(
+    proxied: S3Store, proxy: S3Proxy
+) -> None:
+    proxy.rule = lost_and_not_to_be_found("POST", "no such request")
+    row = write(proxied, "a", LONG, None, IF_ABSENT)
+    proxy.reset()
+    assert row.etag == proxied.head_object("a").row.etag
 
 
 def test_a_completion_whose_answer_is_lost_is_not_refused(proxied: S3Store, proxy: S3Proxy) -> None:
