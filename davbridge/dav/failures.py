@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator
 
 from davbridge.dav import multistatus
 from davbridge.dav.errors import RefusalError, refusal_of
-from davbridge.dav.exchange import Response, complete
 from davbridge.dav.guard import locked
 from davbridge.dav.locks import Lock
+from davbridge.dav.response import Response, complete
 from davbridge.dav.target import Site
 from davbridge.tree.resource import Failure
 

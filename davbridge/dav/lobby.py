@@ -7,9 +7,9 @@ at, each with the next as its only member.
 
 from davbridge.dav import multistatus
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.exchange import Response, complete, empty
 from davbridge.dav.multistatus import PropStat
 from davbridge.dav.request import Request
+from davbridge.dav.response import Response, complete, empty
 from davbridge.dav.target import Site
 from davbridge.paths import ResourcePath
 

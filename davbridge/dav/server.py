@@ -11,11 +11,12 @@ from collections.abc import Callable, Iterable, Mapping
 from http import HTTPStatus
 
 from davbridge.dav import lobby
+from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError, refusal_of, status_line
-from davbridge.dav.exchange import Exchange, Response, complete
 from davbridge.dav.locks import LockStore
 from davbridge.dav.provider import BucketProvider
 from davbridge.dav.request import Environ, Request
+from davbridge.dav.response import Response, complete
 from davbridge.dav.verbs.delete import delete
 from davbridge.dav.verbs.get import get
 from davbridge.dav.verbs.lock import lock, unlock
@@ -30,7 +31,7 @@ from davbridge.errors import StoreError
 logger = logging.getLogger(__name__)
 
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
-Verb = Callable[[Exchange], Response]
+Verb = Callable[[Context], Response]
 
 VERBS: Mapping[str, Verb] = {
     "OPTIONS": options,
@@ -72,7 +73,7 @@ class RequestServer:
         try:
             if request.site.resolve(request.url_path) is None:
                 return lobby.answer(request, request.url_path)
-            return self._verb(request)(Exchange(request, self._provider, self._locks))
+            return self._verb(request)(Context(request, self._provider, self._locks))
         except RefusalError as refusal:
             return self._refuse(request, refusal)
         except StoreError as error:

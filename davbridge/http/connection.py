@@ -25,7 +25,7 @@ from davbridge.http.exchange import Ending, Exchange
 from davbridge.http.gateway import Endpoints, connection_environ
 from davbridge.http.head import Head
 from davbridge.http.linger import Lingerer
-from davbridge.http.response import Response
+from davbridge.http.response import ResponseWriter
 from davbridge.http.streams import SocketReader, SocketWriter
 
 QUICK = (b"PROPFIND", b"HEAD", b"OPTIONS")
@@ -160,7 +160,9 @@ class Connection:
 
     def _refuse(self, refusal: RefusedError) -> None:
         _log.info("%s: %s", self.remote_addr, refusal)
-        response = Response(self._writer, is_head=False, is_http11=True, may_persist=lambda: False)
+        response = ResponseWriter(
+            self._writer, is_head=False, is_http11=True, may_persist=lambda: False
+        )
         with contextlib.suppress(ClientGoneError):
             response.fail(refusal.status, refusal.reason)
             self._is_answered = True

@@ -16,7 +16,7 @@ from davbridge.http.body import Body, ChunkedBody, KnownLengthBody
 from davbridge.http.errors import ClientGoneError, IncompleteBodyError
 from davbridge.http.gateway import environ_of, run
 from davbridge.http.head import Head
-from davbridge.http.response import Response
+from davbridge.http.response import ResponseWriter
 from davbridge.http.streams import SocketReader, SocketWriter
 
 MAX_SKIP = 1024 * 1024
@@ -73,7 +73,7 @@ class Exchange:
             else KnownLengthBody(reader, self._invite, head.length)
         )
         self._environ: dict[str, Any] = environ_of(head, self._body, connection)
-        self._response = Response(
+        self._response = ResponseWriter(
             writer,
             is_head=head.method == b"HEAD",
             is_http11=head.is_http11,

@@ -16,7 +16,7 @@ from wsgiref.types import WSGIApplication
 
 from davbridge.http.body import Body
 from davbridge.http.head import Head
-from davbridge.http.response import Response
+from davbridge.http.response import ResponseWriter
 
 _ENCODED_SLASH = re.compile(rb"%2f", re.IGNORECASE)
 
@@ -89,7 +89,7 @@ def path_info(path: bytes) -> str:
     return b"%2F".join(parts).decode("latin-1")
 
 
-def run(app: WSGIApplication, environ: dict[str, Any], response: Response) -> None:
+def run(app: WSGIApplication, environ: dict[str, Any], response: ResponseWriter) -> None:
     """Runs the application to the end of its response; its iterable is always closed."""
     blocks = app(environ, response.start)
     try:

@@ -48,7 +48,7 @@ _LENGTH = re.compile(r"[0-9]{1,18}")
 _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
-class Response:
+class ResponseWriter:
     """The answer to one request. ``may_persist`` is asked once, when the head is sent."""
 
     def __init__(

@@ -1,1 +1,1 @@
-"""One module a verb: each a function from an Exchange to a Response, and nothing shared."""
+"""One module a verb: each a function from a Context to a Response, and nothing shared."""

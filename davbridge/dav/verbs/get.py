@@ -9,10 +9,11 @@ import uuid
 from collections.abc import Iterator
 
 from davbridge.dav.conditions import entity_tag, range_applies
+from davbridge.dav.context import Context
 from davbridge.dav.dates import http_date
-from davbridge.dav.exchange import Exchange, Headers, Response, complete, empty
 from davbridge.dav.ranges import ByteRange, parse_range
 from davbridge.dav.resources import BucketCollection, guess_type
+from davbridge.dav.response import Headers, Response, complete, empty
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError, UnavailableError
 from davbridge.store.base import ObjectInfo, ObjectReader
 from davbridge.tree.namespace import Namespace
@@ -32,27 +33,27 @@ and what a file is its writer's."""
 _COLLECTION_TEXT = b"This is a WebDAV collection: open it with a WebDAV client.\n"
 
 
-def get(exchange: Exchange) -> Response:
+def get(context: Context) -> Response:
     """The object, a range of it, several, or 304; for a collection a line of text."""
-    resource = exchange.require()
-    not_modified = exchange.check_conditions()
+    resource = context.require()
+    not_modified = context.check_conditions()
     if isinstance(resource, BucketCollection):
         return _collection()
     if not_modified:
         return empty(304, _validators(resource.node))
     try:
-        return _object(exchange, resource.node)
+        return _object(context, resource.node)
     except (PreconditionFailedError, NotFoundError):
         # The listing was older than the object. The failed read has emptied the cache of it.
-        return _read_anew(exchange)
+        return _read_anew(context)
 
 
-def _read_anew(exchange: Exchange) -> Response:
-    fresh = exchange.namespace.lookup(exchange.path)
+def _read_anew(context: Context) -> Response:
+    fresh = context.namespace.lookup(context.path)
     if fresh.is_collection:
         return _collection()
     try:
-        return _object(exchange, fresh)
+        return _object(context, fresh)
     except PreconditionFailedError as error:
         raise UnavailableError("the file is being changed too fast to be read") from error
 
@@ -61,18 +62,18 @@ def _collection() -> Response:
     return complete(200, "text/plain; charset=utf-8", _COLLECTION_TEXT)
 
 
-def _object(exchange: Exchange, node: Resource) -> Response:
-    request = exchange.request
+def _object(context: Context, node: Resource) -> Response:
+    request = context.request
     if request.method == "HEAD":
-        info = exchange.namespace.info(node)
+        info = context.namespace.info(node)
         return Response(200, _entity_headers(node, info, node.size))
     ranges: list[ByteRange] = []
     if range_applies(request, node):
         ranges = parse_range(request.header("RANGE"), node.size)
     if len(ranges) > 1:
-        return _several(exchange.namespace, node, ranges)
+        return _several(context.namespace, node, ranges)
     part = ranges[0] if ranges else ByteRange(0, node.size)
-    reader = _open(exchange.namespace, node, part)
+    reader = _open(context.namespace, node, part)
     headers = _entity_headers(node, reader.info, part.length)
     if not ranges:
         return Response(200, headers, ObjectBody(reader))

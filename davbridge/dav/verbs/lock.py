@@ -6,14 +6,15 @@ where that fails, so that a refused LOCK leaves nothing behind.
 
 import uuid
 
+from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.exchange import Exchange, Headers, Response, complete, empty
 from davbridge.dav.failures import multi_status
 from davbridge.dav.locks import Lock, LockConflictError, LocksFullError
 from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.multistatus import CONTENT_TYPE
 from davbridge.dav.profiles import profile_of
 from davbridge.dav.resources import guess_type
+from davbridge.dav.response import Headers, Response, complete, empty
 from davbridge.dav.xml import DAV, parse_document, refuse, serialise
 from davbridge.errors import PreconditionFailedError
 from davbridge.store.base import IF_ABSENT, Attributes
@@ -28,55 +29,55 @@ MAX_OWNER = 8 * 1024
 """Characters of a DAV:owner element."""
 
 
-def lock(exchange: Exchange) -> Response:
+def lock(context: Context) -> Response:
     """200 for a lock on a resource, 201 where it made one; without a body, a refresh."""
-    body = exchange.request.xml_body()
-    if not body.strip() or exchange.request.refreshed_token is not None:
-        return _refresh(exchange)
+    body = context.request.xml_body()
+    if not body.strip() or context.request.refreshed_token is not None:
+        return _refresh(context)
     is_exclusive, owner = parse_lock_info(body)
-    depth = exchange.request.depth
+    depth = context.request.depth
     if depth == "1":
         raise RefusalError(400, "a lock has Depth 0 or infinity")
-    exchange.check_conditions()
-    node = exchange.node
+    context.check_conditions()
+    node = context.node
     if node is None:
-        exchange.guard.require_membership(exchange.path)
-    timeout = granted_timeout(exchange.request.timeout)
+        context.guard.require_membership(context.path)
+    timeout = granted_timeout(context.request.timeout)
     wanted = Lock(
         token=f"urn:uuid:{uuid.uuid4()}",
-        root=exchange.path,
+        root=context.path,
         is_collection=node is not None and node.is_collection,
         is_exclusive=is_exclusive,
         is_deep=depth != "0",
         owner=owner,
-        user=exchange.request.user,
-        expires=exchange.locks.now() + timeout,
+        user=context.request.user,
+        expires=context.locks.now() + timeout,
     )
     try:
-        exchange.locks.acquire(wanted)
+        context.locks.acquire(wanted)
     except LockConflictError as conflict:
-        return _conflict(exchange, conflict)
+        return _conflict(context, conflict)
     except LocksFullError as full:
         raise RefusalError(507, "there are too many locks") from full
-    created = node is None and _create_empty(exchange, wanted)
+    created = node is None and _create_empty(context, wanted)
     headers = [("Lock-Token", f"<{wanted.token}>")]
-    return _granted(exchange, wanted, 201 if created else 200, headers)
+    return _granted(context, wanted, 201 if created else 200, headers)
 
 
-def unlock(exchange: Exchange) -> Response:
+def unlock(context: Context) -> Response:
     """204. 409 where the token is no lock's that covers the URL, 403 for another user's lock."""
-    token = exchange.request.lock_token
+    token = context.request.lock_token
     if token is None:
         raise RefusalError(400, "a Lock-Token header is needed")
-    exchange.check_conditions()
-    held = [each for each in exchange.locks.covering(exchange.path) if each.token == token]
-    if not held and profile_of(exchange.request.agent).lenient_unlock:
+    context.check_conditions()
+    held = [each for each in context.locks.covering(context.path) if each.token == token]
+    if not held and profile_of(context.request.agent).lenient_unlock:
         return empty(204)
     if not held:
         raise RefusalError(409, "no such lock here", condition="lock-token-matches-request-uri")
-    if held[0].user != exchange.request.user:
+    if held[0].user != context.request.user:
         raise RefusalError(403, "the lock is another user's")
-    exchange.locks.release(token)
+    context.locks.release(token)
     return empty(204)
 
 
@@ -100,54 +101,54 @@ def parse_lock_info(body: bytes) -> tuple[bool, str]:
     return is_exclusive, text
 
 
-def _refresh(exchange: Exchange) -> Response:
+def _refresh(context: Context) -> Response:
     """§9.10.2: the lock that the If header names starts its time anew."""
-    exchange.check_conditions()
-    tokens, user = exchange.request.submitted_tokens, exchange.request.user
-    for each in exchange.locks.covering(exchange.path):
+    context.check_conditions()
+    tokens, user = context.request.submitted_tokens, context.request.user
+    for each in context.locks.covering(context.path):
         if each.token in tokens and each.user == user:
-            timeout = granted_timeout(exchange.request.timeout)
-            refreshed = exchange.locks.refresh(each.token, timeout)
+            timeout = granted_timeout(context.request.timeout)
+            refreshed = context.locks.refresh(each.token, timeout)
             if refreshed is not None:
-                return _granted(exchange, refreshed, 200, [])
+                return _granted(context, refreshed, 200, [])
     raise RefusalError(
         412, "no lock of yours to refresh", condition="lock-token-matches-request-uri"
     )
 
 
-def _create_empty(exchange: Exchange, wanted: Lock) -> bool:
+def _create_empty(context: Context, wanted: Lock) -> bool:
     """The empty resource of a lock on an unmapped URL (§7.3). False where one appeared."""
     try:
-        attributes = Attributes(guess_type(exchange.path[-1]))
-        exchange.namespace.open_writer(exchange.path, attributes, IF_ABSENT, length=0).commit()
+        attributes = Attributes(guess_type(context.path[-1]))
+        context.namespace.open_writer(context.path, attributes, IF_ABSENT, length=0).commit()
     except PreconditionFailedError:
         return False
     except BaseException:
-        exchange.locks.release(wanted.token)
+        context.locks.release(wanted.token)
         raise
     return True
 
 
-def _granted(exchange: Exchange, granted: Lock, status: int, headers: Headers) -> Response:
-    discovery = lock_discovery([granted], exchange.locks.now(), exchange.request.site)
+def _granted(context: Context, granted: Lock, status: int, headers: Headers) -> Response:
+    discovery = lock_discovery([granted], context.locks.now(), context.request.site)
     body = f'<?xml version="1.0" encoding="utf-8"?>\n<D:prop xmlns:D="DAV:">{discovery}</D:prop>\n'
     return complete(status, CONTENT_TYPE, body.encode(), headers)
 
 
-def _conflict(exchange: Exchange, conflict: LockConflictError) -> Response:
+def _conflict(context: Context, conflict: LockConflictError) -> Response:
     """423 for a lock that covers the URL; 207 for locks inside it (§9.10.9)."""
-    site = exchange.request.site
+    site = context.request.site
     refusals = {
         site.href(each.root, is_collection=each.is_collection): RefusalError(
             423, "locked", condition="no-conflicting-lock"
         )
         for each in conflict.locks
-        if not each.covers(exchange.path)
+        if not each.covers(context.path)
     }
     if len(refusals) < len({each.root for each in conflict.locks}):
         hrefs = [site.href(each.root, is_collection=each.is_collection) for each in conflict.locks]
         raise RefusalError(
             423, "another lock is there", condition="no-conflicting-lock", hrefs=hrefs
         )
-    own = site.href(exchange.path, is_collection=True)
+    own = site.href(context.path, is_collection=True)
     return multi_status([*refusals.items(), (own, RefusalError(424, "a member is locked"))])

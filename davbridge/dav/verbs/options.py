@@ -1,6 +1,7 @@
 """OPTIONS (RFC 9110 §9.3.7, RFC 4918 §10.1)."""
 
-from davbridge.dav.exchange import Exchange, Response, empty
+from davbridge.dav.context import Context
+from davbridge.dav.response import Response, empty
 
 READING = ("OPTIONS", "GET", "HEAD", "PROPFIND")
 WRITING = ("PUT", "DELETE", "MKCOL", "COPY", "MOVE", "PROPPATCH", "LOCK", "UNLOCK")
@@ -12,10 +13,10 @@ def allow_header(*, read_only: bool) -> tuple[str, str]:
     return "Allow", ", ".join(READING if read_only else READING + WRITING)
 
 
-def options(exchange: Exchange) -> Response:
+def options(context: Context) -> Response:
     """Class 2 is what makes Finder mount writable; a read-only drive says class 1, and Finder
     then mounts it read-only instead of failing at each write."""
-    read_only = exchange.provider.is_readonly()
+    read_only = context.provider.is_readonly()
     return empty(
         200,
         [

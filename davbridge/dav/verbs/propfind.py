@@ -8,49 +8,50 @@ member, isn't rendered again; an answer that can't be completed breaks the conne
 from collections.abc import Iterator
 
 from davbridge.dav import multistatus
+from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.exchange import Exchange, Response, complete
 from davbridge.dav.live import Around
 from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.memberlist import MemberList
 from davbridge.dav.renderer import NO_PROPERTIES, Renderer
+from davbridge.dav.response import Response, complete
 from davbridge.dav.selection import Selection, parse_selection
 from davbridge.errors import NotACollectionError
 from davbridge.tree.members import MemberPage, Members
 from davbridge.tree.resource import Resource
 
 
-def propfind(exchange: Exchange) -> Response:
+def propfind(context: Context) -> Response:
     """207, streamed where it is long. A missing Depth counts as 1: what RFC 4918 has it count
     as, infinity, is refused with propfind-finite-depth, and some clients just leave it out."""
-    selection = parse_selection(exchange.request.xml_body())
-    if exchange.request.depth == "infinity":
+    selection = parse_selection(context.request.xml_body())
+    if context.request.depth == "infinity":
         raise RefusalError(403, "Depth: infinity is not offered", condition="propfind-finite-depth")
-    members = _listed(exchange)
-    resource = Resource(members.path, None) if members else exchange.require().node
-    exchange.check_conditions()
-    renderer = Renderer(selection, _around(exchange, selection))
-    opening = (multistatus.OPENING + _own_response(exchange, renderer, resource)).encode()
+    members = _listed(context)
+    resource = Resource(members.path, None) if members else context.require().node
+    context.check_conditions()
+    renderer = Renderer(selection, _around(context, selection))
+    opening = (multistatus.OPENING + _own_response(context, renderer, resource)).encode()
     if members is None:
         return _complete(opening)
-    responses = MemberList(members, renderer, exchange.provider.site, exchange.locks)
+    responses = MemberList(members, renderer, context.provider.site, context.locks)
     return _answer(opening, members.pages, responses)
 
 
-def _listed(exchange: Exchange) -> Members | None:
+def _listed(context: Context) -> Members | None:
     """The members, where they are wanted and there can be any. The listing is asked for first:
     where it has anything, it also proves that the collection exists."""
-    if exchange.request.depth == "0":
+    if context.request.depth == "0":
         return None
     try:
-        return exchange.namespace.listed(exchange.path)
+        return context.namespace.listed(context.path)
     except NotACollectionError:
         return None
 
 
-def _around(exchange: Exchange, selection: Selection) -> Around:
+def _around(context: Context, selection: Selection) -> Around:
     """What all responses depend on; no more of it than they show, since it is compared."""
-    provider, namespace = exchange.provider, exchange.namespace
+    provider, namespace = context.provider, context.namespace
     around = Around(is_read_only=provider.is_readonly())
     if not (selection.shows_quota and provider.publishes_quota):
         return around
@@ -58,13 +59,13 @@ def _around(exchange: Exchange, selection: Selection) -> Around:
     return around._replace(used_bytes=used, available_bytes=available)
 
 
-def _own_response(exchange: Exchange, renderer: Renderer, resource: Resource) -> str:
+def _own_response(context: Context, renderer: Renderer, resource: Resource) -> str:
     """The response of the resource that was asked for, with the locks that cover it."""
-    locks, site, selection = exchange.locks, exchange.provider.site, renderer.selection
+    locks, site, selection = context.locks, context.provider.site, renderer.selection
     if selection.shows_locks:
         discovery = lock_discovery(locks.covering(resource.path), locks.now(), site)
         renderer = Renderer(selection, renderer.around._replace(lock_discovery=discovery))
-    dead = exchange.namespace.properties(resource.path) if selection.needs_dead else NO_PROPERTIES
+    dead = context.namespace.properties(resource.path) if selection.needs_dead else NO_PROPERTIES
     href = site.href(resource.path, is_collection=resource.is_collection)
     return renderer.response(href, resource, dead)
 

@@ -4,10 +4,11 @@ from datetime import datetime
 from xml.etree.ElementTree import Element, fromstring
 
 from davbridge.dav import multistatus
+from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.exchange import Exchange, Response, complete
 from davbridge.dav.live import PROTECTED
 from davbridge.dav.multistatus import PropStat
+from davbridge.dav.response import Response, complete
 from davbridge.dav.told import TIME_PROPERTIES, WIN32, parse_time_property
 from davbridge.dav.xml import (
     DAV,
@@ -27,15 +28,15 @@ _PROTECTED_ERROR = RefusalError(
 ).error_element()
 
 
-def proppatch(exchange: Exchange) -> Response:
+def proppatch(context: Context) -> Response:
     """207 with 200 for every property, or 403 for the protected ones beside 424 for the rest."""
-    changes = parse_changes(exchange.request.xml_body())
-    resource = exchange.require()
-    exchange.check_conditions()
-    _require_unlocked(exchange, changes)
+    changes = parse_changes(context.request.xml_body())
+    resource = context.require()
+    context.check_conditions()
+    _require_unlocked(context, changes)
     protected = [name for name in changes if name in PROTECTED]
     if not protected:
-        exchange.namespace.update_properties(exchange.path, changes, modified=_told_time(changes))
+        context.namespace.update_properties(context.path, changes, modified=_told_time(changes))
     done = PropStat(
         424 if protected else 200,
         [empty_element(name) for name in changes if name not in PROTECTED],
@@ -45,13 +46,13 @@ def proppatch(exchange: Exchange) -> Response:
     return complete(207, multistatus.CONTENT_TYPE, b"".join(multistatus.document([response])))
 
 
-def _require_unlocked(exchange: Exchange, changes: Changes) -> None:
+def _require_unlocked(context: Context, changes: Changes) -> None:
     """Windows sets its properties beside Office's lock, whose token it hasn't got: they are the
     lock owner's to set without it."""
     if all(name.startswith(f"{{{WIN32}}}") for name in changes):
-        exchange.guard.require_owner(exchange.path)
+        context.guard.require_owner(context.path)
     else:
-        exchange.guard.require_write(exchange.path)
+        context.guard.require_write(context.path)
 
 
 def _told_time(changes: Changes) -> datetime | None:

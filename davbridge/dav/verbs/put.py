@@ -7,11 +7,12 @@ once; a refusal that can be known is given before the body is read.
 import logging
 
 from davbridge.dav.conditions import entity_tag
+from davbridge.dav.context import Context
 from davbridge.dav.dates import http_date
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.exchange import Exchange, Headers, Response, empty
 from davbridge.dav.request import Request
 from davbridge.dav.resources import DEFAULT_TYPE, guess_type
+from davbridge.dav.response import Headers, Response, empty
 from davbridge.dav.told import Checksum, parse_mtime
 from davbridge.errors import StoreError
 from davbridge.store.base import DIRECTORY_TYPE, Attributes, Condition, ObjectRow
@@ -25,33 +26,31 @@ _MEANINGLESS_TYPES = ("", DEFAULT_TYPE, "application/x-www-form-urlencoded", DIR
 directory to every tool that knows the convention."""
 
 
-def put(exchange: Exchange) -> Response:
+def put(context: Context) -> Response:
     """201 for a new object, 204 for a new version; with the ETag and time that the store gave."""
-    node = exchange.node
-    _refuse_unfit(exchange.request, node)
-    exchange.check_conditions()
-    _require_unlocked(exchange, node)
-    checksum = Checksum.announced(exchange.request.header("OC_CHECKSUM"))
-    row = _store_body(exchange, node, checksum)
-    stored, headers = _tell(exchange, row, checksum)
+    node = context.node
+    _refuse_unfit(context.request, node)
+    context.check_conditions()
+    _require_unlocked(context, node)
+    checksum = Checksum.announced(context.request.header("OC_CHECKSUM"))
+    row = _store_body(context, node, checksum)
+    stored, headers = _tell(context, row, checksum)
     headers += [("ETag", entity_tag(stored)), ("Last-Modified", http_date(stored.modified))]
     return empty(204 if node else 201, headers)
 
 
-def _tell(
-    exchange: Exchange, row: ObjectRow, checksum: Checksum | None
-) -> tuple[Resource, Headers]:
+def _tell(context: Context, row: ObjectRow, checksum: Checksum | None) -> tuple[Resource, Headers]:
     """Keeps what the client told of the bytes. They are stored by now, so that a failure here
     only leaves out the header by which the client knows that its time was taken."""
-    modified = parse_mtime(exchange.request.header("X_OC_MTIME"))
+    modified = parse_mtime(context.request.header("X_OC_MTIME"))
     facts = Facts(row.etag, modified, str(checksum or ""))
     try:
-        exchange.namespace.tell(exchange.path, facts)
+        context.namespace.tell(context.path, facts)
     except StoreError as error:
-        logger.warning("what was told of %s is not kept: %s", "/".join(exchange.path), error)
-        return Resource(exchange.path, row), []
+        logger.warning("what was told of %s is not kept: %s", "/".join(context.path), error)
+        return Resource(context.path, row), []
     accepted = [("X-OC-Mtime", "accepted")] if modified else []
-    return Resource(exchange.path, row, facts), accepted
+    return Resource(context.path, row, facts), accepted
 
 
 def _refuse_unfit(request: Request, node: Resource | None) -> None:
@@ -64,16 +63,16 @@ def _refuse_unfit(request: Request, node: Resource | None) -> None:
         raise RefusalError(415, "Content-Encoding is not supported")
 
 
-def _require_unlocked(exchange: Exchange, node: Resource | None) -> None:
-    exchange.guard.require_write(exchange.path)
+def _require_unlocked(context: Context, node: Resource | None) -> None:
+    context.guard.require_write(context.path)
     if node is None:
-        exchange.guard.require_membership(exchange.path)
+        context.guard.require_membership(context.path)
 
 
-def _store_body(exchange: Exchange, node: Resource | None, checksum: Checksum | None) -> ObjectRow:
-    request = exchange.request
-    writer = exchange.namespace.open_writer(
-        exchange.path, _attributes(request), _condition(request, node), length=request.length
+def _store_body(context: Context, node: Resource | None, checksum: Checksum | None) -> ObjectRow:
+    request = context.request
+    writer = context.namespace.open_writer(
+        context.path, _attributes(request), _condition(request, node), length=request.length
     )
     try:
         for block in request.blocks():
@@ -83,8 +82,8 @@ def _store_body(exchange: Exchange, node: Resource | None, checksum: Checksum | 
         if checksum and not checksum.holds():
             raise RefusalError(400, f"the body's checksum is not {checksum}")
         # A body takes its time: another client may have locked the file, or made a folder.
-        _require_unlocked(exchange, node)
-        _refuse_unfit(exchange.request, exchange.namespace.find(exchange.path))
+        _require_unlocked(context, node)
+        _refuse_unfit(context.request, context.namespace.find(context.path))
         return writer.commit()
     except BaseException:
         writer.abort()  # Nothing more to undo where commit has failed: it has aborted already.

@@ -1,78 +1,79 @@
 """COPY and MOVE (RFC 4918 §9.8, §9.9)."""
 
+from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.exchange import Exchange, Response, empty
 from davbridge.dav.failures import failed_members, multi_status, refused_members
+from davbridge.dav.response import Response, empty
 from davbridge.paths import ResourcePath, is_reserved
 from davbridge.tree.resource import Resource
 
 
-def copy(exchange: Exchange) -> Response:
+def copy(context: Context) -> Response:
     """201 where the destination is new, 204 where it was replaced, 207 where members failed."""
-    node = _source(exchange)
-    depth = exchange.request.depth
+    node = _source(context)
+    depth = context.request.depth
     if node.is_collection and depth == "1":
         raise RefusalError(400, "a collection is copied with Depth: 0 or infinity")
-    exchange.check_conditions()
-    target = _admit(exchange, node)
-    failures = exchange.namespace.copy(
-        exchange.path, exchange.request.destination, recursive=depth != "0"
+    context.check_conditions()
+    target = _admit(context, node)
+    failures = context.namespace.copy(
+        context.path, context.request.destination, recursive=depth != "0"
     )
     if failures:
-        return multi_status(failed_members(failures, exchange.request.site))
-    return _done(exchange, target)
+        return multi_status(failed_members(failures, context.request.site))
+    return _done(context, target)
 
 
-def move(exchange: Exchange) -> Response:
+def move(context: Context) -> Response:
     """As COPY, and the source is gone afterwards. Its locks don't move along (§7.6)."""
-    node = _source(exchange)
-    path = exchange.path
+    node = _source(context)
+    path = context.path
     if not path:
         raise RefusalError(403, "the root can't be moved")
-    if node.is_collection and exchange.request.depth not in (None, "infinity"):
+    if node.is_collection and context.request.depth not in (None, "infinity"):
         raise RefusalError(400, "a collection is moved with Depth: infinity")
-    exchange.check_conditions()
-    exchange.guard.require_write(path)
-    exchange.guard.require_membership(path)
-    blocking = exchange.guard.blocking_below(path)
+    context.check_conditions()
+    context.guard.require_write(path)
+    context.guard.require_membership(path)
+    blocking = context.guard.blocking_below(path)
     if blocking:
-        return multi_status(refused_members(blocking, exchange.request.site))
-    target = _admit(exchange, node)
-    failures = exchange.namespace.move(path, exchange.request.destination)
+        return multi_status(refused_members(blocking, context.request.site))
+    target = _admit(context, node)
+    failures = context.namespace.move(path, context.request.destination)
     if failures:
-        return multi_status(failed_members(failures, exchange.request.site))
-    exchange.locks.release_tree(path)
-    return _done(exchange, target)
+        return multi_status(failed_members(failures, context.request.site))
+    context.locks.release_tree(path)
+    return _done(context, target)
 
 
-def _source(exchange: Exchange) -> Resource:
+def _source(context: Context) -> Resource:
     """What is copied or moved. A name of davbridge's own is refused as such, as litmus 0.18
     (`protected`) asks, and not as one that is missing."""
-    if any(map(is_reserved, exchange.path)):
+    if any(map(is_reserved, context.path)):
         raise RefusalError(403, "the name is davbridge's own")
-    return exchange.require().node
+    return context.require().node
 
 
-def _done(exchange: Exchange, target: Resource | None) -> Response:
+def _done(context: Context, target: Resource | None) -> Response:
     """A lock on the destination itself stays; those on what was replaced inside it go (§7.6)."""
     if target is None:
         return empty(201)
-    for lock in exchange.locks.rooted_below(target.path):
-        exchange.locks.release(lock.token)
+    for lock in context.locks.rooted_below(target.path):
+        context.locks.release(lock.token)
     return empty(204)
 
 
-def _admit(exchange: Exchange, node: Resource) -> Resource | None:
+def _admit(context: Context, node: Resource) -> Resource | None:
     """All that is asked of a destination before anything is written; what is there now."""
-    destination = exchange.request.destination
-    _refuse_overlap(exchange.path, destination, node)
-    target = exchange.namespace.find(destination)
-    if target is not None and not exchange.request.overwrite:
+    destination = context.request.destination
+    _refuse_overlap(context.path, destination, node)
+    target = context.namespace.find(destination)
+    if target is not None and not context.request.overwrite:
         raise RefusalError(412, "the destination exists, and Overwrite is F")
-    exchange.guard.require_tree(destination)
+    context.guard.require_tree(destination)
     if target is None:
-        exchange.guard.require_membership(destination)
-        parent = exchange.namespace.find(destination[:-1])
+        context.guard.require_membership(destination)
+        parent = context.namespace.find(destination[:-1])
         if parent is None or not parent.is_collection:
             raise RefusalError(409, "the destination's parent collection doesn't exist")
     return target

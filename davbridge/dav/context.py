@@ -1,10 +1,7 @@
-"""What a verb works with: the request, the mount, the locks; and what it answers.
+"""What a verb works with: the request, the mount, the locks.
 
-Invariant: an exchange lives for one request.
+Invariant: a context lives for one request.
 """
-
-from collections.abc import Iterable
-from dataclasses import dataclass, field
 
 from davbridge.dav.conditions import check_http, check_if
 from davbridge.dav.errors import RefusalError
@@ -18,40 +15,9 @@ from davbridge.paths import ResourcePath
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Resource
 
-Headers = list[tuple[str, str]]
 
-
-@dataclass(frozen=True, slots=True)
-class Response:
-    """A status with its headers and body. A body with a ``close`` is closed by the server."""
-
-    status: int
-    headers: Headers = field(default_factory=list)
-    body: Iterable[bytes] = ()
-
-    def close(self) -> None:
-        """For a body that nobody will read. A server closes the others itself (PEP 3333)."""
-        close = getattr(self.body, "close", None)
-        if close is not None:
-            close()
-
-
-def complete(
-    status: int, content_type: str, body: bytes, headers: Headers | None = None
-) -> Response:
-    """A response whose whole body is known."""
-    own = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
-    return Response(status, own + (headers or []), [body])
-
-
-def empty(status: int, headers: Headers | None = None) -> Response:
-    """A response without a body. A 204 has no Content-Length (RFC 9110 §8.6)."""
-    own = [] if status in (204, 304) else [("Content-Length", "0")]
-    return Response(status, own + (headers or []))
-
-
-class Exchange:
-    """One request on its way through."""
+class Context:
+    """That of one request on its way through."""
 
     def __init__(self, request: Request, provider: BucketProvider, locks: LockStore) -> None:
         self.request = request

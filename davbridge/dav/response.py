@@ -1,0 +1,38 @@
+"""What a verb answers.
+
+A value: the wire frames it, and closes it.
+"""
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+Headers = list[tuple[str, str]]
+
+
+@dataclass(frozen=True, slots=True)
+class Response:
+    """A status with its headers and body. A body with a ``close`` is closed by the server."""
+
+    status: int
+    headers: Headers = field(default_factory=list)
+    body: Iterable[bytes] = ()
+
+    def close(self) -> None:
+        """For a body that nobody will read. A server closes the others itself (PEP 3333)."""
+        close = getattr(self.body, "close", None)
+        if close is not None:
+            close()
+
+
+def complete(
+    status: int, content_type: str, body: bytes, headers: Headers | None = None
+) -> Response:
+    """A response whose whole body is known."""
+    own = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
+    return Response(status, own + (headers or []), [body])
+
+
+def empty(status: int, headers: Headers | None = None) -> Response:
+    """A response without a body. A 204 has no Content-Length (RFC 9110 §8.6)."""
+    own = [] if status in (204, 304) else [("Content-Length", "0")]
+    return Response(status, own + (headers or []))
