@@ -146,7 +146,7 @@ def work_all(ground: Ground, size: Size, server: Served, trouble: Trouble) -> li
 FAULTS = Scenario(
     name="faults",
     promise="with one request in ten to the store failing nothing is lost, torn, or made up",
-    short=Size(steps=160, clients=4, large_one_in=100),
+    short=Size(steps=120, clients=4, large_one_in=100),
     long=Size(steps=8000, clients=8, large_one_in=50),
     run=run,
 )

@@ -78,7 +78,7 @@ def is_whole(bucket: Bucket, number: int, size: int) -> bool:
 LARGE = Scenario(
     name="large",
     promise="files of any size go up within the memory that all uploads share",
-    short=Size(alone=96 * MIB, each=32 * MIB, files=4),
+    short=Size(alone=48 * MIB, each=16 * MIB, files=4),
     long=Size(alone=10 * GIB, each=GIB, files=8),
     run=run,
 )
