@@ -9,6 +9,7 @@ stops at the end of a round, and its figures say how far it got.
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import closing
 from dataclasses import dataclass
 from itertools import takewhile
 from math import inf
@@ -16,12 +17,16 @@ from pathlib import Path
 from random import Random
 from typing import Generic, NamedTuple, TypeVar
 
+from tests.support.bridge import Client
 from tests.support.endpoints import Endpoint
 
 Size = TypeVar("Size")
 
 TELL_EVERY = 5.0
 """Seconds."""
+
+PATIENCE = 300.0
+"""Seconds that a client waits: on a busy machine a fault would be made up otherwise."""
 
 
 class Result(NamedTuple):
@@ -59,6 +64,11 @@ class Ground:
             if time.monotonic() > tell_at:
                 self.tell(f"{number + 1:,} of {count:,}")
                 tell_at = time.monotonic() + TELL_EVERY
+
+
+def patient_client(port: int) -> "closing[Client]":
+    """A keep-alive connection to a server on loopback."""
+    return closing(Client(port, {}, PATIENCE))
 
 
 class Scenario(NamedTuple, Generic[Size]):

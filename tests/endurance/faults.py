@@ -16,7 +16,7 @@ from random import Random
 from re import findall
 from typing import NamedTuple
 
-from tests.endurance.base import Ground, Result, Scenario
+from tests.endurance.base import Ground, Result, Scenario, patient_client
 from tests.endurance.possible import Bookkeeper
 from tests.endurance.works import Worker
 from tests.support.buckets import fresh_bucket
@@ -128,7 +128,7 @@ def work_all(ground: Ground, size: Size, server: Served, trouble: Trouble) -> li
         pool = stack.enter_context(ThreadPoolExecutor(size.clients))
         workers = [
             Worker(
-                Bookkeeper(stack.enter_context(server.client()), f"/worker-{number}/"),
+                Bookkeeper(stack.enter_context(patient_client(server.port)), f"/worker-{number}/"),
                 ground.random(number),
                 size.large_one_in,
             )

@@ -11,7 +11,7 @@ from contextlib import ExitStack
 from itertools import repeat
 from typing import NamedTuple
 
-from tests.endurance.base import Ground, Result, Scenario
+from tests.endurance.base import Ground, Result, Scenario, patient_client
 from tests.endurance.possible import Bookkeeper
 from tests.endurance.works import Worker
 from tests.support.buckets import fresh_bucket
@@ -42,7 +42,9 @@ def run(ground: Ground, size: Size) -> Result:
         with served(bucket, ground.folder) as server, ExitStack() as stack:
             workers = [
                 Worker(
-                    Bookkeeper(stack.enter_context(server.client()), f"/worker-{number}/"),
+                    Bookkeeper(
+                        stack.enter_context(patient_client(server.port)), f"/worker-{number}/"
+                    ),
                     ground.random(number),
                     size.large_one_in,
                 )

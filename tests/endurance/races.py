@@ -14,7 +14,7 @@ from random import Random
 from threading import Barrier
 from typing import NamedTuple
 
-from tests.endurance.base import Ground, Result, Scenario
+from tests.endurance.base import Ground, Result, Scenario, patient_client
 from tests.support.bridge import Answer, Client
 from tests.support.buckets import Bucket, fresh_bucket
 from tests.support.served import Served, served
@@ -22,7 +22,7 @@ from tests.support.served import Served, served
 LARGEST = 4096
 """Bytes of a body."""
 
-SETTINGS = "[server]\nthreads = 160\n"
+SETTINGS = "[server]\nthreads = 220\n"
 
 
 class Size(NamedTuple):
@@ -102,7 +102,7 @@ def track(bucket: Bucket, bridges: Sequence[Served], writers: int) -> Iterator[T
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(writers))
         chosen = islice(cycle(bridges), writers)
-        clients = [stack.enter_context(each.client()) for each in chosen]
+        clients = [stack.enter_context(patient_client(each.port)) for each in chosen]
         yield Track(bucket, clients, pool, Barrier(writers))
 
 
@@ -110,6 +110,6 @@ RACES = Scenario(
     name="races",
     promise="of writers under If-None-Match: * or If-Match one wins, over one bridge and over two",
     short=Size(rounds=4, writers=16, tracks=2),
-    long=Size(rounds=1000, writers=16, tracks=8),
+    long=Size(rounds=1000, writers=16, tracks=12),
     run=run,
 )
