@@ -3,6 +3,7 @@
 The house; data comes in at the front door and walks one way, imports go downwards only::
 
     cli.py           argv → config → app; exit codes; the only module that prints
+    arguments.py     the command line's grammar
     app.py           composition root: the only module that names concrete layers
     http/            the wire: cheroot server, TLS, request hygiene, graceful stop
     access/          who may: users and their logins
@@ -13,6 +14,7 @@ The house; data comes in at the front door and walks one way, imports go downwar
     logs.py          log records → lines on stderr
     config/          frozen settings from TOML, environment and flags
     paths.py         resource path ↔ key; pure functions
+    xmltext.py       which characters XML can hold
     errors.py        the StoreError tree; knows neither HTTP nor botocore
 """
 

@@ -3,13 +3,16 @@
 The only module that names concrete layers. Owns the order in which they come up, and go down
 again. Must not know the command line, nor when the end comes.
 
-Invariants: a server that is handed out is bound, and its bucket was reached; what came up goes
+Invariants: a server that is handed out is bound, and its bucket was reached, and probed but for a
+read-only drive; what came up goes
 down in reverse, whatever happens in between; what can't come up raises SetupError with one line.
 """
 
 import logging
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from functools import partial
 from pathlib import Path
 from threading import Thread
 from typing import NamedTuple
@@ -21,7 +24,7 @@ from davbridge.access.basic import BasicAuth
 from davbridge.cache import LISTINGS_AHEAD, CachedStore
 from davbridge.config import S3Settings, Settings
 from davbridge.dav import application
-from davbridge.errors import StoreSetupError
+from davbridge.errors import AccessDeniedError, StoreError, StoreSetupError
 from davbridge.http.accesslog import AccessLog
 from davbridge.http.errors import ServerSetupError
 from davbridge.http.server import HttpServer
@@ -29,6 +32,7 @@ from davbridge.store.embedded import EmbeddedStore
 from davbridge.store.s3 import PART_THREADS, S3Store
 from davbridge.store.s3.client import build_client
 from davbridge.store.s3.setup import ensure_bucket
+from davbridge.store.s3.sweep import Swept
 from davbridge.tree.markers import HEADS_AT_ONCE
 from davbridge.tree.namespace import LANES, Namespace
 
@@ -37,6 +41,10 @@ EMBEDDED_BUCKET = "davbridge"
 BACKGROUND_THREADS = PART_THREADS + LANES + HEADS_AT_ONCE + LISTINGS_AHEAD
 """Threads beside the server's that may need a connection to S3 at once: for the parts of uploads,
 for copies, for HEADs of what may be directories, for listings that are read ahead."""
+
+SWEEP_RIGHTS = (
+    "s3:ListBucketMultipartUploads, s3:ListMultipartUploadParts and s3:AbortMultipartUpload"
+)
 
 _log = logging.getLogger(__name__)
 
@@ -76,30 +84,55 @@ def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator
         yield Bridge(url, server.serve, server.stop)
 
 
+def sweep(settings: Settings, older_than: timedelta, *, dry_run: bool) -> Iterator[Swept]:
+    """Removes what bridges that crashed have left, each as it is asked for. Raises SetupError."""
+    with ExitStack() as layers:
+        try:
+            store, place = _store(settings, layers, lambda: None, may_create=False)
+            yield from store.sweep(place.prefix, older_than, dry_run=dry_run)
+        except AccessDeniedError as error:
+            raise SetupError(f"{error}: grant these credentials {SWEEP_RIGHTS}") from error
+        except StoreError as error:
+            raise SetupError(str(error)) from error
+
+
 def _namespace(settings: Settings, layers: ExitStack, on_failure: Callable[[], None]) -> Namespace:
-    s3 = settings.s3
-    if s3 is None:
-        assert settings.embedded is not None  # Settings sees to it that there is one store
-        s3 = _embedded(settings.embedded, layers, on_failure)
-    if ensure_bucket(s3).created and settings.s3:
-        _log.info("the bucket %s did not exist, and was made", s3.bucket)
-    client = build_client(s3, pool_size=settings.server.threads + BACKGROUND_THREADS)
-    layers.callback(client.close)
-    store = S3Store(client, s3.bucket, max_object_size=s3.max_object_size)
-    layers.callback(store.close)
-    # Beside the start, which needn't wait for it; it takes care of its own failures.
-    args = (s3.prefix,)
-    Thread(target=store.abort_stale_uploads, args=args, name="davbridge-sweep", daemon=True).start()
+    is_writable = not settings.drive.read_only
+    store, place = _store(settings, layers, on_failure, may_create=is_writable)
+    if is_writable:
+        store.probe(place.prefix)
+        # Beside the start, which needn't wait for it; it takes care of its own failures.
+        sweeping = partial(store.abort_stale_uploads, place.prefix)
+        Thread(target=sweeping, name="davbridge-sweep", daemon=True).start()
+    else:
+        _log.info("read-only: the store is not probed, and nothing is swept")
     cached = CachedStore(store, settings.cache)
     layers.callback(cached.close)
     namespace = Namespace(
         cached,
-        prefix=s3.prefix,
+        prefix=place.prefix,
         max_file_size=settings.drive.max_file_size,
         quota=settings.drive.quota,
     )
     layers.callback(namespace.close)
     return namespace
+
+
+def _store(
+    settings: Settings, layers: ExitStack, on_failure: Callable[[], None], *, may_create: bool
+) -> tuple[S3Store, S3Settings]:
+    """The bucket, which was reached, and where it is."""
+    s3 = settings.s3
+    if s3 is None:
+        assert settings.embedded is not None  # Settings sees to it that there is one store
+        s3 = _embedded(settings.embedded, layers, on_failure)
+    if ensure_bucket(s3, may_create=may_create or settings.s3 is None).created and settings.s3:
+        _log.info("the bucket %s did not exist, and was made", s3.bucket)
+    client = build_client(s3, pool_size=settings.server.threads + BACKGROUND_THREADS)
+    layers.callback(client.close)
+    store = S3Store(client, s3.bucket, max_object_size=s3.max_object_size)
+    layers.callback(store.close)
+    return store, s3
 
 
 def _embedded(directory: Path, layers: ExitStack, on_failure: Callable[[], None]) -> S3Settings:

@@ -1,22 +1,21 @@
 """argv → settings → a running davbridge → an exit code; the only module that prints.
 
-Owns the command line, which people's scripts rely on: its flags, the one line on stdout that says
-where davbridge answers, and the exit codes. 0: ended as it was told to. 1: ended by itself. 2: it
-could not start as it was asked to; stderr has one line that says why. Must not know what settings
-mean: flags are handed on under the names that `davbridge.config` gives them.
+Owns what people's scripts rely on: the one line on stdout that says where davbridge answers, a
+sweep's lines, and the exit codes. 0: ended as it was told to. 1: ended by itself. 2: it could not
+do as it was asked; stderr has one line that says why. Must not know what settings mean, nor how
+flags are spelled (arguments).
 """
 
-import argparse
 import gc
 import getpass
 import signal
 import sys
-from collections.abc import Callable, Sequence
-from pathlib import Path
-from typing import Any, NoReturn
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
-from davbridge import __version__, logs
+from davbridge import logs
 from davbridge.access.passwords import hash_password
+from davbridge.arguments import parse
 from davbridge.config import ConfigError, Settings, load
 
 _FAILED = 1
@@ -26,8 +25,8 @@ _UNUSABLE = 2
 def main(arguments: Sequence[str] | None = None) -> int:
     """Runs one command and answers its exit code."""
     try:
-        options = vars(_parser().parse_args(arguments))
-        return int(options.pop("run")(options))
+        command, options = parse(arguments)
+        return _COMMANDS[command](options)
     except ConfigError as error:
         return _refuse(error)
 
@@ -35,129 +34,6 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def _refuse(error: Exception) -> int:
     print(f"davbridge: {error}", file=sys.stderr)
     return _UNUSABLE
-
-
-class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as everything else here does."""
-
-    def error(self, message: str) -> NoReturn:
-        raise ConfigError(f"{message} ('{self.prog} --help' shows what there is)")
-
-
-def _parser() -> argparse.ArgumentParser:
-    parser = _Parser(
-        prog="davbridge",
-        description="Your S3 buckets as a network drive.",
-        # Abbreviations that work today would break scripts when a flag is added.
-        allow_abbrev=False,
-    )
-    parser.add_argument("--version", action="version", version=f"davbridge {__version__}")
-    commands = parser.add_subparsers(title="commands", required=True, metavar="COMMAND")
-    _add_serve(commands)
-    _add_password(commands)
-    return parser
-
-
-def _add_serve(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    serve = commands.add_parser(
-        "serve",
-        help="show a bucket as a drive",
-        description="Shows a bucket, or a prefix in it, as a WebDAV drive. S3 credentials come "
-        "from where the AWS tools find them. With neither BUCKET nor --config, davbridge runs a "
-        "store of its own and keeps its data in your data folder (~/.local/share/davbridge on "
-        "Linux).",
-        epilog="Flags count more than the configuration file.",
-        allow_abbrev=False,
-        # What isn't given isn't there: then the file's value counts, or the default.
-        argument_default=argparse.SUPPRESS,
-    )
-    serve.set_defaults(run=_serve)
-    _add_store_flags(serve.add_argument_group("the store"))
-    _add_server_flags(serve.add_argument_group("the server"))
-    _add_access_flags(serve.add_argument_group("who may"))
-    _add_log_flags(serve.add_argument_group("the log, on stderr"))
-
-
-def _add_store_flags(group: "argparse._ArgumentGroup") -> None:
-    # argparse would hand on the absence of an optional positional without this default.
-    group.add_argument(
-        "s3.bucket",
-        nargs="?",
-        default=argparse.SUPPRESS,
-        metavar="BUCKET[/PREFIX]",
-        help="made if it doesn't exist",
-    )
-    group.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML")
-    group.add_argument(
-        "--endpoint-url", dest="s3.endpoint_url", metavar="URL", help="an S3 store other than AWS"
-    )
-    group.add_argument("--region", dest="s3.region", metavar="R")
-    group.add_argument(
-        "--profile", dest="s3.profile", metavar="NAME", help="of the AWS configuration files"
-    )
-    group.add_argument(
-        "--embedded",
-        dest="embedded.directory",
-        nargs="?",
-        type=Path,
-        metavar="DIR",
-        help="run a store of its own, and keep its data in DIR",
-    )
-    group.add_argument("--read-only", dest="drive.read_only", action="store_true")
-
-
-def _add_server_flags(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument(
-        "--host", dest="server.host", metavar="H", help="address to listen on (127.0.0.1)"
-    )
-    group.add_argument(
-        "--port", dest="server.port", type=int, metavar="N", help="(8080); 0 takes a free one"
-    )
-    group.add_argument(
-        "--tls-cert", dest="server.tls_cert", type=Path, metavar="FILE", help="PEM, full chain"
-    )
-    group.add_argument(
-        "--tls-key", dest="server.tls_key", type=Path, metavar="FILE", help="PEM, its private key"
-    )
-
-
-def _add_access_flags(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument(
-        "--user",
-        dest="access.user",
-        metavar="NAME",
-        help="may log in with the password in the environment variable DAVBRIDGE_PASSWORD",
-    )
-    group.add_argument(
-        "--anonymous",
-        dest="access.anonymous",
-        action="store_true",
-        help="no login; on addresses of this machine alone",
-    )
-    group.add_argument(
-        "--insecure",
-        dest="access.insecure",
-        action="store_true",
-        help="accept no login, or passwords in plain HTTP, from other machines",
-    )
-
-
-def _add_log_flags(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument(
-        "--log-level", dest="log.level", choices=["debug", "info", "warning", "error"]
-    )
-    group.add_argument("--log-json", dest="log.json", action="store_true", help="one object a line")
-
-
-def _add_password(commands: "argparse._SubParsersAction[_Parser]") -> None:
-    password = commands.add_parser(
-        "password",
-        help="make the hash of a password",
-        description="Prints the argon2id hash of a password, for password_hash in the "
-        "configuration file. Asks for it on a terminal, and reads one line of stdin otherwise.",
-        allow_abbrev=False,
-    )
-    password.set_defaults(run=_password)
 
 
 def _serve(flags: dict[str, Any]) -> int:
@@ -186,6 +62,26 @@ def _listen(settings: Settings, end: "_End") -> int:
     except app.SetupError as error:
         return _refuse(error)
     return _FAILED if end.has_failed else 0
+
+
+def _sweep(flags: dict[str, Any]) -> int:
+    older_than, dry_run = flags.pop("older_than"), flags.pop("dry_run")
+    # Nobody is let in: what is said of logins and addresses doesn't matter here.
+    flags |= {"access.anonymous": True, "access.insecure": True}
+    settings = load(flags, flags.pop("config", None), hash_password=hash_password)
+    logs.configure(settings.log)
+    from davbridge import app
+
+    done = "would remove" if dry_run else "removed"
+    try:
+        for left in app.sweep(settings, older_than, dry_run=dry_run):
+            last = f"{left.last:%Y-%m-%d %H:%M:%S} UTC"
+            print(f"{done} {left.key!r}: {left.size} bytes, the last of {last}", flush=True)
+    except app.SetupError as error:
+        return _refuse(error)
+    except KeyboardInterrupt:
+        return _FAILED
+    return 0
 
 
 class _InterruptedError(BaseException):
@@ -248,3 +144,10 @@ def _checked(password: str) -> str:
     if not password:
         raise ConfigError("the password is empty")
     return password
+
+
+_COMMANDS: Mapping[str, Callable[[dict[str, Any]], int]] = {
+    "serve": _serve,
+    "sweep": _sweep,
+    "password": _password,
+}

@@ -16,6 +16,9 @@ import pytest
 
 from davbridge import __version__
 from davbridge.access.passwords import verify
+from davbridge.store.base import Attributes
+from davbridge.store.s3 import S3Store
+from davbridge.store.s3.client import build_client
 from tests.support.bridge import Client
 from tests.support.endpoints import Endpoint, s3_client
 from tests.support.process import (
@@ -25,6 +28,7 @@ from tests.support.process import (
     run_davbridge,
     running_davbridge,
 )
+from tests.support.stores import fresh_bucket, settings_for
 
 ON_WINDOWS = sys.platform == "win32"
 
@@ -73,6 +77,8 @@ def assert_refused(done: "subprocess.CompletedProcess[str]", expected: str) -> N
         (["serve", "--anonymous", "--embedded", "d", "files"], "BUCKET and --embedded exclude"),
         (["serve", "--anonymous", "files", "--embedded"], "BUCKET and --embedded exclude"),
         (["serve", "--anonymous", "--region", "eu"], "--region needs a bucket"),
+        (["sweep", "files", "--older-than", "soon"], "not an age, such as 30m, 24h or 7d: 'soon'"),
+        (["sweep", "files", "--read-only"], "unrecognized arguments: --read-only"),
     ],
 )
 def test_what_cannot_be_meant_ends_with_2_and_one_line(arguments: list[str], expected: str) -> None:
@@ -213,13 +219,23 @@ def test_the_line_names_the_drive_where_it_is_mounted(
             assert response.headers["DAV"].startswith("1, 2")
 
 
-def test_read_only_refuses_writes(seaweedfs: Endpoint, on_bucket: list[str]) -> None:
+def test_read_only_refuses_writes(
+    seaweedfs: Endpoint, on_bucket: list[str], bucket_name: str
+) -> None:
     environ = environment(seaweedfs)
+    arguments = ["serve", *on_bucket, "--read-only"]
+    assert_refused(run_davbridge(*arguments, environ=environ), "doesn't exist: create it")
+    s3 = s3_client(seaweedfs)
+    s3.create_bucket(Bucket=bucket_name)
+    s3.close()
     with (
         running_davbridge(*on_bucket, "--read-only", environ=environ) as process,
         client_of(process) as client,
     ):
         assert client("PUT", "/hello.txt", b"hello").status == 403
+        process.signal()
+        assert process.wait() == 0
+        assert "read-only: the store is not probed" in process.errors()
 
 
 def test_a_user_logs_in_with_the_password_of_the_environment(
@@ -348,6 +364,29 @@ def test_the_death_of_the_embedded_store_is_told_and_ends_with_1(tmp_path: Path)
         assert process.wait() == 1
         assert "the embedded store ended by itself" in process.errors()
         assert "Traceback" not in process.errors()
+
+
+def test_a_sweep_removes_what_a_crash_left_and_tells(seaweedfs: Endpoint, bucket_name: str) -> None:
+    environ = environment(seaweedfs)
+    sweep = ["sweep", f"{bucket_name}/team", "--endpoint-url", seaweedfs.url]
+    assert_refused(run_davbridge(*sweep, environ=environ), "doesn't exist: create it")
+    client = build_client(settings_for(seaweedfs, bucket_name), pool_size=8)
+    with fresh_bucket(client, bucket_name):
+        with S3Store(client, bucket_name) as store:
+            # Two parts, and then the end, without an abort.
+            store.open_writer("team/left.bin", Attributes()).write(bytes(20 * 1024**2))
+        time.sleep(1.1)  # times are in seconds
+        for more, said in (
+            ([], ""),
+            (["--older-than", "0s", "--dry-run"], "would remove 'team/left.bin': 1"),
+            (["--older-than", "0s"], "removed 'team/left.bin': 1"),
+            (["--older-than", "0s"], ""),
+        ):
+            done = run_davbridge(*sweep, *more, environ=environ)
+            assert (done.returncode, done.stderr) == (0, "")
+            assert done.stdout.startswith(said)
+            assert done.stdout.count("\n") == bool(said)
+    client.close()
 
 
 def test_a_password_from_standard_input_is_hashed() -> None:

@@ -17,6 +17,7 @@ PACKAGE = ROOT / "davbridge"
 FLOORS = {
     "errors": 0,
     "paths": 1,
+    "xmltext": 1,
     "config": 2,
     "store": 3,
     "cache": 4,
@@ -26,6 +27,7 @@ FLOORS = {
     "http": 6,
     "logs": 6,
     "app": 7,
+    "arguments": 7,
     "cli": 8,
     "__main__": 9,
 }
@@ -33,7 +35,7 @@ FLOORS = {
 below all of them."""
 
 LIBRARIES = {
-    "argparse": r"cli",
+    "argparse": r"arguments",
     "argon2": r"access\..*",
     "bcrypt": r"access\..*",
     "boto3": r"store\.s3\..*",

@@ -138,9 +138,12 @@ def headers_of(condition: Condition) -> dict[str, str]:
     return headers
 
 
-def copy_source(bucket: Bucket, key: str) -> str:
-    """As the header of that name has it."""
-    return quote(f"{bucket.name}/{key}", safe="/~")
+def copied_from(bucket: Bucket, source: ObjectRow) -> dict[str, str]:
+    """The headers that name what is copied, and its version where the store can hold that."""
+    headers = {"x-amz-copy-source": quote(f"{bucket.name}/{source.key}", safe="/~")}
+    if bucket.can.pinned_copy:
+        headers["x-amz-copy-source-if-match"] = quoted(source.etag)
+    return headers
 
 
 def attribute_headers(attributes: Attributes, transaction: str = "") -> dict[str, str]:

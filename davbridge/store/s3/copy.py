@@ -17,12 +17,11 @@ from davbridge.store.s3.answers import (
     Headers,
     attribute_headers,
     attributes_of,
-    copy_source,
+    copied_from,
     etag_of,
     head_request,
     headers_of,
     info_of,
-    quoted,
     size_of,
 )
 from davbridge.store.s3.commits import (
@@ -61,11 +60,7 @@ def copy_whole(
         _pinned_head(bucket, source)
     condition = upheld(bucket, target, condition, by_store=bucket.can.conditional_copy)
     transaction = new_transaction() if attributes is not None else ""
-    headers = {
-        "x-amz-copy-source": copy_source(bucket, source.key),
-        "x-amz-copy-source-if-match": quoted(source.etag),
-        **headers_of(condition),
-    }
+    headers = copied_from(bucket, source) | headers_of(condition)
     if attributes is not None:
         replaced = attribute_headers(attributes, transaction)
         headers |= {"x-amz-metadata-directive": "REPLACE", **replaced}

@@ -39,6 +39,7 @@ _SIGNATURE = frozenset({"SignatureDoesNotMatch", "RequestTimeTooSkewed", "Access
 """What a wrong clock can look like."""
 
 _BY_CODE = {
+    "NoSuchBucket": "bucket {bucket!r} doesn't exist: create it, or choose another",
     "InvalidAccessKeyId": "{endpoint} doesn't know the access key: check access_key",
     "SignatureDoesNotMatch": "{endpoint} refused the signature: check secret_key",
     "ExpiredToken": "the credentials have expired: renew them",

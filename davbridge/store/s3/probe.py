@@ -22,7 +22,7 @@ from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, ObjectRow
 from davbridge.store.s3 import uploads
 from davbridge.store.s3.answers import (
     Bucket,
-    copy_source,
+    copied_from,
     date_of,
     head_request,
     headers_of,
@@ -202,7 +202,7 @@ def _put(bucket: Bucket, key: str, condition: Condition = ALWAYS) -> ObjectRow:
 
 
 def _copy(bucket: Bucket, source: ObjectRow, target: str, headers: dict[str, str]) -> None:
-    headers = {"x-amz-copy-source": copy_source(bucket, source.key), **headers}
+    headers = copied_from(bucket, source) | headers
     request = Request("CopyObject", "PUT", target, headers, is_told_in_xml=True)
     bucket.wire.send(request._replace(read_timeout=PATIENCE))
 

@@ -25,7 +25,7 @@ from davbridge.store.s3.diagnosis import (
     not_s3,
     wrong_region,
 )
-from davbridge.store.s3.errors import ERRORS, code_of
+from davbridge.store.s3.errors import ERRORS, NO_SUCH_BUCKET, code_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -56,7 +56,9 @@ class BucketState:
     """Seconds that this machine's clock is ahead of the store's; None where it doesn't tell."""
 
 
-def ensure_bucket(settings: S3Settings, *, clock: Clock = utc_now) -> BucketState:
+def ensure_bucket(
+    settings: S3Settings, *, may_create: bool = True, clock: Clock = utc_now
+) -> BucketState:
     """Sees to it that the bucket exists and answers. Raises StoreSetupError."""
     impatient = replace(
         settings,
@@ -66,7 +68,8 @@ def ensure_bucket(settings: S3Settings, *, clock: Clock = utc_now) -> BucketStat
     )
     client = build_client(impatient, pool_size=1)
     try:
-        state = _ensure(client, Situation(settings, client.meta.endpoint_url, clock))
+        situation = Situation(settings, client.meta.endpoint_url, clock)
+        state = _ensure(client, situation, may_create=may_create)
     finally:
         client.close()
     if state.clock_skew is not None and abs(state.clock_skew) > SMALL_SKEW:
@@ -74,15 +77,20 @@ def ensure_bucket(settings: S3Settings, *, clock: Clock = utc_now) -> BucketStat
     return state
 
 
-def _ensure(client: "S3Client", situation: Situation) -> BucketState:
+def _ensure(client: "S3Client", situation: Situation, *, may_create: bool) -> BucketState:
     try:
         answer = client.list_objects_v2(
             Bucket=situation.settings.bucket, Prefix=situation.settings.prefix, MaxKeys=1
         )
     except ERRORS as error:
-        if isinstance(error, ClientError) and code_of(error) == "NoSuchBucket":
+        is_absent = isinstance(error, ClientError) and code_of(error) == NO_SUCH_BUCKET
+        if is_absent and may_create:
             return _create(client, situation)
         raise StoreSetupError(explain(error, situation)) from error
+    except RecursionError as error:
+        # botocore asks a server that redirects where the bucket is, and when that is redirected
+        # as well, asks again, without end (1.44.5, S3RegionRedirectorv2.get_bucket_region).
+        raise StoreSetupError(not_s3(situation, "it only redirects")) from error
     _require_s3(answer, situation)
     return _state(answer["ResponseMetadata"], situation, created=False)
 

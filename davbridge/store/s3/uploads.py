@@ -11,14 +11,13 @@ Invariants: an answer that doesn't say what it has to raises ResponseParserError
 from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import NamedTuple
-from urllib.parse import unquote_plus
 from xml.sax.saxutils import escape
 
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from davbridge.store.base import Condition, ObjectRow
-from davbridge.store.s3.answers import Bucket, copy_source, etag_of, headers_of, quoted, told_etag
+from davbridge.store.s3.answers import Bucket, copied_from, etag_of, headers_of, quoted, told_etag
 from davbridge.store.s3.checksums import CRC32, checksum_headers
 from davbridge.store.s3.errors import NO_SUCH_UPLOAD, code_of
 from davbridge.store.s3.page import Onward
@@ -83,10 +82,7 @@ def copy_part(
     span: tuple[int, int] | None = None,
 ) -> Part:
     """A part that the store takes from ``source``: these bytes of it, from and to, or all."""
-    headers = {
-        "x-amz-copy-source": copy_source(bucket, source.key),
-        "x-amz-copy-source-if-match": quoted(source.etag),
-    }
+    headers = copied_from(bucket, source)
     if span is not None:
         headers["x-amz-copy-source-range"] = f"bytes={span[0]}-{span[1] - 1}"
     request = Request(
@@ -131,22 +127,22 @@ def abort(bucket: Bucket, key: str, upload_id: str) -> None:
 
 
 def open_uploads(bucket: Bucket, prefix: str) -> Iterator[OpenUpload]:
-    """Whoever's they are."""
-    query = {"uploads": "", "prefix": prefix, "encoding-type": "url"}
+    """Whoever's they are. Their keys are not asked for encoded: SeaweedFS 4.48 says that they are
+    then, and sends them plain."""
+    query = {"uploads": "", "prefix": prefix}
     onward = Onward()
     while True:
         root = _told(bucket, Request("ListMultipartUploads", "GET", None, query=query))
         head = texts_of(root)
-        decode = unquote_plus if head.get("EncodingType") == "url" else str
         for entry in _entries(root, "Upload"):
-            key = decode(required(entry, "Key"))
+            key = required(entry, "Key")
             if not key.startswith(prefix):
                 raise ResponseParserError(f"an upload that wasn't asked for: {key[:80]!r}")
             begun = parse_time(required(entry, "Initiated"))
             yield OpenUpload(key, required(entry, "UploadId"), begun)
         if head.get("IsTruncated") != "true":
             return
-        query["key-marker"] = decode(head.get("NextKeyMarker", ""))
+        query["key-marker"] = head.get("NextKeyMarker", "")
         query["upload-id-marker"] = head.get("NextUploadIdMarker", "")
         onward.require((query["key-marker"], query["upload-id-marker"]))
 

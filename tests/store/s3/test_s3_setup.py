@@ -106,6 +106,7 @@ def test_a_bucket_that_another_bridge_just_made_is_fine(canned: S3Proxy) -> None
             ["set the region to eu-west-3"],
         ),
         (error("Strange", 400), ["Strange", "said so"]),
+        (Answer(301), ["doesn't answer as an S3 store", "redirects"]),
         (Answer(404, b"<html>nothing here</html>"), ["doesn't answer as an S3 store", "HTTP 404"]),
         (Answer(404), ["doesn't answer as an S3 store"]),
         (Answer(200, b"<html><body>Welcome!<br></html>"), ["doesn't answer as an S3 store"]),
@@ -120,6 +121,13 @@ def test_what_a_refused_listing_says(canned: S3Proxy, answer: Answer, words: lis
     canned.rule = lambda _: answer
     line = refusal(settings(canned.url, region="us-east-1"))
     assert all(word in line for word in words), line
+
+
+def test_a_bucket_is_not_made_for_who_only_reads(canned: S3Proxy) -> None:
+    canned.rule = lambda _: error("NoSuchBucket", 404)
+    with pytest.raises(StoreSetupError, match="doesn't exist: create it"):
+        ensure_bucket(settings(canned.url), may_create=False)
+    assert [request.method for request in canned.requests] == ["GET"]
 
 
 @pytest.mark.parametrize(

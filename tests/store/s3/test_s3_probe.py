@@ -1,0 +1,184 @@
+"""What a store can do is found out on canaries; what it can't is done in another way."""
+
+import logging
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
+
+import pytest
+
+from davbridge.errors import PreconditionFailedError
+from davbridge.store.base import IF_ABSENT, Attributes, Condition
+from davbridge.store.s3 import S3Store
+from davbridge.store.s3.capabilities import ALL, UNPROBED, Capabilities
+from davbridge.store.s3.probe import CANARY
+from tests.store.test_contract_listing import keys
+from tests.store.test_contract_reading import drain
+from tests.store.test_contract_writing import LONG, write
+from tests.support.operations import operation_of
+from tests.support.s3proxy import Answer, Fault, Request, S3Proxy, error, once
+from tests.support.stores import fresh_bucket, s3_store
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
+
+NOTHING = Capabilities(*[False] * len(ALL))
+
+MOTO = ALL._replace(conditional_complete=False, conditional_copy=False, pinned_copy=False)
+
+
+@pytest.fixture
+def opened(client_name: str, bucket_name: str, request: pytest.FixtureRequest) -> Iterator[S3Store]:
+    client: S3Client = request.getfixturevalue(f"{client_name}_client")
+    with fresh_bucket(client, bucket_name), s3_store(client, bucket_name) as store:
+        yield store
+        assert "Uploads" not in client.list_multipart_uploads(Bucket=bucket_name)
+
+
+@pytest.mark.parametrize(("client_name", "expected"), [("seaweedfs", ALL), ("moto", MOTO)])
+def test_a_store_is_known_afterwards_and_holds_nothing_more(
+    opened: S3Store, expected: Capabilities, caplog: pytest.LogCaptureFixture
+) -> None:
+    with caplog.at_level(logging.INFO, logger="davbridge"):
+        opened.probe("team/")
+    assert opened.capabilities == expected
+    assert [key for key in keys(opened) if key != "team/"] == []
+    (line,) = [record for record in caplog.records if "probed" in record.message]
+    assert (line.levelno == logging.INFO) == (expected == ALL)
+    assert ("conditional COPY (" in line.message) == (not expected.conditional_copy)
+
+
+@pytest.mark.parametrize("client_name", ["seaweedfs"])
+def test_bridges_that_start_at_once_do_not_meet(opened: S3Store) -> None:
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(opened.probe, [""] * 4))
+    assert opened.capabilities == ALL
+
+
+def test_probing_takes_25_requests_on_names_of_davbridges_own(
+    proxied: S3Store, proxy: S3Proxy
+) -> None:
+    proxied.probe("team/")
+    assert 20 <= len(proxy.requests) <= 25
+    named = [request for request in proxy.requests if operation_of(request) != "DeleteObjects"]
+    assert all(f"/team/{CANARY}" in request.target for request in named)
+    assert len(proxy.requests) - len(named) == 1
+
+
+def test_who_may_not_write_starts_all_the_same(
+    proxied: S3Store, proxy: S3Proxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxied.put_object("a", b"body", Attributes())
+    proxy.requests.clear()
+    proxy.rule = lambda r: None if r.method in ("GET", "HEAD") else error("AccessDenied", 403)
+    proxied.probe("")
+    assert proxied.capabilities == UNPROBED
+    assert "nothing can be tried: " in caplog.text
+    assert drain(proxied.get_object("a")) == b"body"
+    assert len(proxy.requests) <= 6
+
+
+def refusing(part: Callable[[Request], bool], fault: Fault) -> Callable[[Request], Fault | None]:
+    return lambda request: fault if part(request) else None
+
+
+@pytest.mark.parametrize(
+    ("operation", "header", "lost"),
+    [
+        ("PutObject", "If-Match", "conditional_put"),
+        ("CompleteMultipartUpload", "If-None-Match", "conditional_complete"),
+        ("CopyObject", "x-amz-copy-source", "conditional_copy"),
+        ("DeleteObject", "If-Match", "conditional_delete"),
+        ("UploadPartCopy", "x-amz-copy-source", "part_copy"),
+    ],
+)
+def test_what_a_store_does_not_know_is_done_without(
+    proxied: S3Store, proxy: S3Proxy, operation: str, header: str, lost: str
+) -> None:
+    proxy.rule = refusing(
+        lambda request: operation_of(request) == operation and header in request.headers,
+        error("NotImplemented", 501),
+    )
+    proxied.probe("")
+    assert not getattr(proxied.capabilities, lost)
+    assert proxied.capabilities.marks
+
+
+def test_a_store_that_is_in_trouble_meanwhile_is_not_taken_for_one_that_can_not(
+    proxied: S3Store, proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("time.sleep", lambda _: None)
+    proxy.rule = refusing(lambda request: "If-Match" in request.headers, error("SlowDown", 503))
+    proxied.probe("")
+    assert proxied.capabilities.conditional_put
+    assert proxied.capabilities.conditional_delete
+
+
+def test_a_mark_that_would_become_part_of_a_file_is_not_left(
+    proxied: S3Store, proxy: S3Proxy
+) -> None:
+    proxy.rule = once("HEAD", "marked", Answer(200, b"", {"ETag": '"e"', "Content-Length": "69"}))
+    proxied.probe("")
+    assert not proxied.capabilities.marks
+
+
+@pytest.fixture
+def incapable(
+    proxied: S3Store, proxied_client: "S3Client", bucket_name: str, proxy: S3Proxy
+) -> Iterator[S3Store]:
+    """One that lacks everything: no condition ever reaches it."""
+
+    def rule(request: Request) -> Fault | None:
+        conditions = {"if-match", "if-none-match", "x-amz-copy-source-if-match"}
+        if request.method in ("PUT", "POST"):
+            assert conditions.isdisjoint(name.lower() for name in request.headers)
+        assert operation_of(request) != "UploadPartCopy"
+        return None
+
+    proxy.rule = rule
+    with S3Store(
+        proxied_client,
+        bucket_name,
+        part_size=5 * 1024**2,
+        copy_limit=5 * 1024**2,
+        capabilities=NOTHING,
+    ) as store:
+        yield store
+
+
+@pytest.mark.parametrize("body", [b"body", LONG], ids=["whole", "in parts"])
+def test_conditions_are_looked_after_where_the_store_does_not(
+    incapable: S3Store, body: bytes
+) -> None:
+    made = write(incapable, "a", body, None, IF_ABSENT)
+    with pytest.raises(PreconditionFailedError):
+        write(incapable, "a", body, None, IF_ABSENT)
+    for wrong in (Condition(if_match="0" * 32), Condition(if_match=made.etag + "0")):
+        with pytest.raises(PreconditionFailedError):
+            write(incapable, "a", body, None, wrong)
+    with pytest.raises(PreconditionFailedError):
+        write(incapable, "absent", body, None, Condition(if_match=made.etag))
+    write(incapable, "a", b"new", None, Condition(if_match=made.etag))
+    assert drain(incapable.get_object("a")) == b"new"
+
+
+def test_copies_are_looked_after_where_the_store_does_not(incapable: S3Store) -> None:
+    source = write(incapable, "a", b"body")
+    incapable.copy_object(source, "b", condition=IF_ABSENT)
+    with pytest.raises(PreconditionFailedError):
+        incapable.copy_object(source, "b", condition=IF_ABSENT)
+    with pytest.raises(PreconditionFailedError):
+        incapable.copy_object(source._replace(etag="0" * 32), "c")
+    assert keys(incapable) == ["a", "b"]
+
+
+def test_large_files_are_copied_by_hand_where_the_store_copies_no_parts(
+    incapable: S3Store,
+) -> None:
+    kept = Attributes("text/x-kept", {"mtime": "1.5"})
+    writer = incapable.open_writer("a", kept)
+    writer.write(LONG)
+    copy = incapable.copy_object(writer.commit(), "b", condition=IF_ABSENT)
+    assert drain(incapable.get_object("b")) == LONG
+    assert incapable.head_object("b").attributes == kept
+    assert incapable.head_object("b").row.size == copy.size
