@@ -5,15 +5,14 @@ what is around it, and on nothing else. A property that a resource hasn't got is
 """
 
 from typing import NamedTuple, Protocol
-from xml.sax.saxutils import escape
 
 from davbridge.dav.conditions import entity_tag
 from davbridge.dav.dates import http_date, internet_date
 from davbridge.dav.lockxml import NO_LOCKS, SUPPORTED_LOCK
 from davbridge.dav.resources import guess_type
-from davbridge.dav.xml import can_hold
 from davbridge.tree.facts import FACTS
 from davbridge.tree.resource import Resource
+from davbridge.xmltext import can_hold, escaped
 
 OWNCLOUD = "http://owncloud.org/ns"
 
@@ -44,7 +43,7 @@ def _creation_date(resource: Resource, _: Around) -> str:
 def _display_name(resource: Resource, _: Around) -> str | None:
     """Left out for a name that XML can't hold; its href still tells it."""
     name = resource.name
-    return f"<D:displayname>{escape(name)}</D:displayname>" if can_hold(name) else None
+    return f"<D:displayname>{escaped(name)}</D:displayname>" if can_hold(name) else None
 
 
 def _content_length(resource: Resource, _: Around) -> str | None:
@@ -60,7 +59,7 @@ def _content_type(resource: Resource, _: Around) -> str | None:
 
 def _etag(resource: Resource, _: Around) -> str | None:
     """The very text of the ETag header."""
-    return resource.row and f"<D:getetag>{escape(entity_tag(resource))}</D:getetag>"
+    return resource.row and f"<D:getetag>{escaped(entity_tag(resource))}</D:getetag>"
 
 
 def _last_modified(resource: Resource, _: Around) -> str:
@@ -86,7 +85,7 @@ def _checksums(resource: Resource, _: Around) -> str | None:
     facts = resource.facts
     if facts is None or not facts.checksums:
         return None
-    checksum = f"<oc:checksum>{escape(facts.checksums)}</oc:checksum>"
+    checksum = f"<oc:checksum>{escaped(facts.checksums)}</oc:checksum>"
     return f'<oc:checksums xmlns:oc="{OWNCLOUD}">{checksum}</oc:checksums>'
 
 

@@ -9,7 +9,7 @@ from functools import cache
 from typing import NamedTuple
 
 from davbridge.dav.errors import RefusalError, status_line
-from davbridge.dav.xml import escaped
+from davbridge.xmltext import escaped, holdable
 
 CONTENT_TYPE = "application/xml; charset=utf-8"
 
@@ -36,7 +36,7 @@ def status_response(href: str, refusal: RefusalError) -> str:
     """One resource that the method failed on as a whole."""
     return (
         f"<D:response><D:href>{href}</D:href>{_status(refusal.status)}{refusal.error_element()}"
-        f"<D:responsedescription>{escaped(refusal.message)}</D:responsedescription></D:response>\n"
+        f"<D:responsedescription>{escaped(holdable(refusal.message))}</D:responsedescription></D:response>\n"
     )
 
 

@@ -1,4 +1,4 @@
-"""XML as WebDAV clients send it, and text as XML can hold it.
+"""XML as WebDAV clients send it, and as it is kept.
 
 Pure. Invariant: parsing takes time and memory in proportion to the body. There is no DTD, hence no
 entities; and before a tree is built, the document was found to be of a modest shape. A namespace,
@@ -6,7 +6,6 @@ for one, is declared once and then part of every name: half a megabyte of it in 
 be 25 GB.
 """
 
-import re
 from collections.abc import Sequence
 from typing import NoReturn
 from xml.etree.ElementTree import Element, ParseError, tostring
@@ -19,8 +18,6 @@ from defusedxml.ElementTree import fromstring
 from davbridge.dav.errors import RefusalError
 
 DAV = "{DAV:}"
-
-_UNHOLDABLE = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 _XML = "http://www.w3.org/XML/1998/namespace"
 
@@ -110,16 +107,6 @@ class _Shape:
 
     def end(self, _name: str) -> None:
         self._depth -= 1
-
-
-def can_hold(text: str) -> bool:
-    """Whether XML 1.0 has all the characters of ``text``."""
-    return _UNHOLDABLE.search(text) is None
-
-
-def escaped(text: str) -> str:
-    """As the content of an element; what XML can't hold is replaced."""
-    return escape(_UNHOLDABLE.sub("\ufffd", text))
 
 
 def serialise(element: Element, *, lang: str | None = None) -> str:

@@ -211,6 +211,15 @@ def test_names_that_xml_cannot_hold_hide_nothing(drive: Drive) -> None:
     assert names.text(f"{DAV}getcontentlength") == "1"
 
 
+def test_names_keep_their_line_ends(drive: Drive) -> None:
+    """A bare CR in XML is read as LF."""
+    drive.fill({"d/a\rb": b"x", "d/a\nb": b"x"})
+    client = drive.client(FINDER)
+    for name in ("a\rb", "a\nb"):
+        shown = look(client, f"/d/{quote(name)}", f"{DAV}displayname")
+        assert shown.text(f"{DAV}displayname") == name
+
+
 def test_names_hrefs_are_ascii(drive: Drive) -> None:
     """Rule 4: percent-encoded, whatever the name."""
     drive.fill({"d/Ü ä+&<>\"'#?%;.txt": b"x", "d/日本語/": b"", "d/🎉": b"x"})

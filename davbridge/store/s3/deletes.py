@@ -8,10 +8,8 @@ batch's answer is a 200.
 
 import base64
 import hashlib
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from itertools import islice
-from xml.sax.saxutils import escape
 
 from botocore.parsers import ResponseParserError
 
@@ -25,11 +23,9 @@ from davbridge.store.s3.errors import kind_of, translated
 from davbridge.store.s3.uploads import NAMESPACE
 from davbridge.store.s3.wire import Request
 from davbridge.store.s3.xml import name_of, parsed, texts_of
+from davbridge.xmltext import can_hold, escaped
 
 BATCH_SIZE = 1000
-
-_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-"""What XML 1.0 §2.2 can't hold. One such key makes a whole DeleteObjects malformed."""
 
 
 def delete_one(bucket: Bucket, key: str) -> None:
@@ -53,7 +49,7 @@ def delete_many(bucket: Bucket, keys: Sequence[str]) -> list[DeleteFailure]:
 
 def _fits_a_batch(key: str) -> bool:
     """Whether no store refuses the whole batch for this one key."""
-    return 0 < len(key.encode(errors="replace")) <= MAX_KEY_BYTES and not _NOT_IN_XML.search(key)
+    return 0 < len(key.encode(errors="replace")) <= MAX_KEY_BYTES and can_hold(key)
 
 
 def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
@@ -71,34 +67,31 @@ def _delete_batch(bucket: Bucket, batch: list[str]) -> list[DeleteFailure]:
     except StoreError as error:
         return [DeleteFailure(key, error) for key in batch]
     errors = [texts_of(child) for child in result if name_of(child) == "Error"]
-    return [
-        failure
-        for told in errors
-        if (failure := _failure(told.get("Key", ""), told.get("Code", ""), told.get("Message")))
-    ]
+    failures = [failure for told in errors if (failure := _failure(told))]
+    if {failure.key for failure in failures}.difference(batch):
+        # It isn't known which of them are meant.
+        return [DeleteFailure(key, failures[0].error) for key in batch]
+    return failures
 
 
 def _batch_request(bucket: Bucket, batch: list[str]) -> Request:
-    objects = "".join([f"<Object><Key>{_escaped(key)}</Key></Object>" for key in batch])
+    objects = "".join([f"<Object><Key>{escaped(key)}</Key></Object>" for key in batch])
     body = f'<Delete xmlns="{NAMESPACE}"><Quiet>true</Quiet>{objects}</Delete>'.encode()
     digest = hashlib.md5(body, usedforsecurity=False).digest()
     headers = {"content-md5": base64.b64encode(digest).decode(), "content-type": "application/xml"}
-    if bucket.wire.sends_checksums:
+    if bucket.sends_checksums:
         headers |= checksum_headers(body)
     query = {"delete": ""}
     return Request("DeleteObjects", "POST", None, headers, query, body, is_told_in_xml=True)
 
 
-def _escaped(key: str) -> str:
-    """In XML, where a bare CR would be read as LF (XML 1.0 §2.11)."""
-    return escape(key, {"\r": "&#13;", "\n": "&#10;"})
-
-
-def _failure(key: str, code: str, message: str | None) -> DeleteFailure | None:
+def _failure(told: Mapping[str, str]) -> DeleteFailure | None:
+    key, code = told.get("Key", ""), told.get("Code", "")
     kind = kind_of(code, 0)
     if kind is NotFoundError:
         return None
-    return DeleteFailure(key, kind(f"{key!r}: {code}: {message}"))
+    message = " ".join(f"{code}: {told.get('Message', '')}".split())
+    return DeleteFailure(key, kind(f"{key!r}: {message}"))
 
 
 def _delete_alone(bucket: Bucket, key: str) -> list[DeleteFailure]:
