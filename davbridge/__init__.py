@@ -15,7 +15,6 @@ The house; data comes in at the front door and walks one way, imports go downwar
     config/          frozen settings from TOML, environment and flags
     paths.py         resource path ↔ key; pure functions
     xmltext.py       which characters XML can hold
-    xmltext.py       which characters XML can hold
     errors.py        the StoreError tree; knows neither HTTP nor botocore
 """
 

@@ -18,7 +18,6 @@ FLOORS = {
     "errors": 0,
     "paths": 1,
     "xmltext": 1,
-    "xmltext": 1,
     "config": 2,
     "store": 3,
     "cache": 4,
