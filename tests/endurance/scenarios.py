@@ -10,5 +10,15 @@ from tests.endurance.large import LARGE
 from tests.endurance.load import LOAD
 from tests.endurance.model import MODEL
 from tests.endurance.races import RACES
+from tests.endurance.slow_clients import SLOW_CLIENTS
 
-SCENARIOS: tuple[Scenario[Any], ...] = (MODEL, FAULTS, KILLS, RACES, DISCONNECTS, LARGE, LOAD)
+SCENARIOS: tuple[Scenario[Any], ...] = (
+    MODEL,
+    FAULTS,
+    KILLS,
+    RACES,
+    DISCONNECTS,
+    LARGE,
+    LOAD,
+    SLOW_CLIENTS,
+)

@@ -1,6 +1,7 @@
 """The command line's flags for TLS and login, as clients meet them."""
 
 import base64
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -8,6 +9,7 @@ import pytest
 import trustme
 
 from tests.support.buckets import Bucket
+from tests.support.proc import MIB, most_resident
 from tests.support.programs import require_program, run
 from tests.support.served import Served, served
 from tests.support.wire import RawClient
@@ -69,6 +71,24 @@ def test_a_put_without_login_changes_nothing(guarded: Served, bucket: Bucket) ->
     with RawClient(guarded.port) as client:
         refused = client.ask(b"PUT /x HTTP/1.1\r\nHost: x\r\nContent-Length: 4\r\n\r\nbody")
         assert refused.status == 401
+    assert bucket.listed() == []
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
+@pytest.mark.parametrize("framing", ["Content-Length: 400000000", "Transfer-Encoding: chunked"])
+def test_400_mb_without_login_cost_no_memory(framing: str, guarded: Served, bucket: Bucket) -> None:
+    block = b"x" * 1_000_000
+    if framing.endswith("chunked"):
+        block = b"%x\r\n%b\r\n" % (len(block), block)
+    with RawClient(guarded.port) as client:
+        assert client.ask(request(None)).status == 401
+        before = most_resident(guarded.pid)
+        client.send(f"PUT /x HTTP/1.1\r\nHost: x\r\n{framing}\r\n\r\n".encode())
+        for _ in range(400):
+            client.send(block)  # all of it before the answer is read, as Finder and Windows do
+        refused = client.answer()
+        assert (refused.status, refused.closes) == (401, True)
+    assert most_resident(guarded.pid) - before < 4 * MIB
     assert bucket.listed() == []
 
 
