@@ -41,7 +41,6 @@ from davbridge.tree.members import Members
 from davbridge.tree.operations import Operations
 from davbridge.tree.parents import Parents
 from davbridge.tree.resource import Failure, Resource, with_told
-from davbridge.tree.sidecar import MemberProperties
 from davbridge.tree.space import AccountInfo, Space
 from davbridge.tree.usage import Usage
 from davbridge.tree.view import View
@@ -209,11 +208,6 @@ class Namespace:
     def properties(self, path: ResourcePath) -> Properties:
         """The dead properties of the resource at ``path``."""
         return without_facts(self._belongings.of(self._view.spelled(path)))
-
-    def member_properties(self, collection: ResourcePath) -> MemberProperties:
-        """The dead properties of all members of a collection that have any, by name."""
-        members = self._belongings.of_members(self._view.spelled(collection)).items()
-        return {name: without_facts(properties) for name, properties in members if name}
 
     def update_properties(
         self,

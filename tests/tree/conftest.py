@@ -5,11 +5,19 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from davbridge.paths import parse
+from davbridge.paths import ResourcePath, parse
 from davbridge.store.base import ALWAYS, Attributes, Condition
 from davbridge.store.memory import MemoryStore
+from davbridge.tree.facts import without_facts
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.sidecar import MemberProperties
 from tests.tree.wrappers import WatchedStore
+
+
+def member_properties(tree: Namespace, collection: ResourcePath) -> MemberProperties:
+    """The dead properties of those members that have any, by name."""
+    told = tree.listed(collection).told
+    return {name: without_facts(properties) for name, properties in told.items() if name}
 
 
 class Clock:

@@ -10,6 +10,7 @@ from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.facts import Facts, facts_of, rebound, with_facts, without_facts
 from davbridge.tree.namespace import Namespace
+from tests.tree.conftest import member_properties
 
 THEN = datetime(2020, 2, 2, 2, 2, 2, tzinfo=UTC)
 
@@ -85,7 +86,7 @@ def test_a_told_time_lasts_until_the_next_version(tree: Namespace) -> None:
 def test_no_client_sees_or_writes_the_record(tree: Namespace) -> None:
     put(tree, "/f", b"one", THEN)
     assert tree.properties(parse("/f")) == {}
-    assert tree.member_properties(()) == {"f": {}}
+    assert member_properties(tree, ()) == {"f": {}}
     tree.update_properties(parse("/f"), {"{urn:p}q": "<q xmlns='urn:p'/>"})
     assert tree.properties(parse("/f")) == {"{urn:p}q": "<q xmlns='urn:p'/>"}
     assert tree.lookup(parse("/f")).modified == THEN

@@ -28,6 +28,7 @@ from davbridge.store.memory import MemoryStore
 from davbridge.tree.markers import FOLDER_SUFFIX
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.sidecar import SIDECAR_NAME
+from tests.tree.conftest import member_properties
 
 
 @dataclass
@@ -400,7 +401,7 @@ Shown = dict[ResourcePath, tuple[bytes | None, str | None]]
 
 def _shown(tree: Namespace, path: ResourcePath) -> Shown:
     shown: Shown = {}
-    properties = tree.member_properties(path)
+    properties = member_properties(tree, path)
     for member in tree.members(path):
         value = properties.get(member.name, {}).get("{n}p")
         if member.is_collection:
