@@ -6,20 +6,25 @@ reads once. Where a store says that keys have expired, the usual chain is walked
 that something else renews in ``~/.aws/credentials`` are picked up without a restart.
 
 Invariants: the chain is walked at most once per PAUSE, however many requests are refused; a
-refused request is sent again once, and only if the keys have changed.
+refused request is sent again once, and only if the keys have changed since it may have been signed;
+keys that can't be had raise CredentialRetrievalError, never what another service answered.
 """
 
 import logging
+import math
 import threading
 import time
 from collections.abc import Callable
 from typing import Any
 
 from botocore.credentials import CredentialProvider, Credentials, ReadOnlyCredentials
-from botocore.exceptions import BotoCoreError
+from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError
 
 PAUSE = 5.0
 """Seconds."""
+
+LONGEST_REQUEST = 300.0
+"""Seconds. What was signed with the keys before may be refused that long after they changed."""
 
 _EXPIRED = frozenset(
     {
@@ -34,6 +39,10 @@ _EXPIRED = frozenset(
         "403",
     }
 )
+
+_FAILURES = (BotoCoreError, ClientError, RuntimeError)
+"""Of renewing: ClientError is STS's, or SSO's; botocore's RuntimeError says that what it got anew
+has expired as well."""
 
 _log = logging.getLogger(__name__)
 
@@ -53,10 +62,16 @@ class ReloadableCredentials(Credentials):
         self._timer = timer
         self._lock = threading.Lock()
         self._looked_at = timer()
-        self._has_changed = False
+        self._changed_at = -math.inf
 
     def get_frozen_credentials(self) -> ReadOnlyCredentials:
-        return self._found.get_frozen_credentials()
+        """Raises BotoCoreError."""
+        try:
+            return _frozen(self._found)
+        except BotoCoreError:
+            if self._reload():
+                return _frozen(self._found)
+            raise
 
     def retry_if_renewed(
         self, *, attempts: int, response: tuple[Any, dict[str, Any]] | None, **_: Any
@@ -75,22 +90,36 @@ class ReloadableCredentials(Credentials):
         """Whether there are other keys than those that the request was signed with."""
         with self._lock:
             if self._timer() - self._looked_at >= PAUSE:
-                self._has_changed = self._look_again()
+                if self._look_again():
+                    self._changed_at = self._timer()
                 self._looked_at = self._timer()
-            return self._has_changed
+            return self._timer() - self._changed_at < LONGEST_REQUEST
 
     def _look_again(self) -> bool:
-        before = self._found.get_frozen_credentials()
         try:
             found = self._find()
-        except BotoCoreError as error:
+            if found is None or found.get_frozen_credentials() == self._present():
+                return False
+        except _FAILURES as error:
             _log.warning("credentials can't be looked up again: %s", error)
-            return False
-        if found is None or found.get_frozen_credentials() == before:
             return False
         self._found = found
         _log.info("credentials were renewed, from %s", found.method)
         return True
+
+    def _present(self) -> ReadOnlyCredentials | None:
+        try:
+            return _frozen(self._found)
+        except BotoCoreError:
+            return None
+
+
+def _frozen(credentials: Credentials) -> ReadOnlyCredentials:
+    """What goes wrong when they are renewed is no answer to the request that needs them."""
+    try:
+        return credentials.get_frozen_credentials()
+    except _FAILURES as error:
+        raise CredentialRetrievalError(provider=credentials.method, error_msg=str(error)) from error
 
 
 class Found(CredentialProvider):

@@ -32,7 +32,8 @@ def delete_one(bucket: Bucket, key: str) -> None:
     require_key(key)
     try:
         with translated(key):
-            bucket.wire.send(Request("DeleteObject", "DELETE", key))
+            if bucket.wire.send(Request("DeleteObject", "DELETE", key)).content.strip():
+                raise ResponseParserError("what was said isn't said of a deletion")
     except NotFoundError:
         return  # S3 says 204, some stores say 404
 

@@ -2,13 +2,17 @@
 
 Owns the requests. Must not know what their answers look like (page).
 
-Invariants: a page costs one request; a look-up costs one, and a second only where more than
+Invariants: what was not asked for is never listed, and a listing that doesn't get on ends with an
+error; a page costs one request; a look-up costs one, and a second only where more than
 LOOKUP_ROWS names begin with the key and sort before ``key/``.
 """
 
 from collections.abc import Iterator
+from itertools import chain
 
-from davbridge.paths import DELIMITER
+from botocore.parsers import ResponseParserError
+
+from davbridge.paths import DELIMITER, MAX_KEY_BYTES
 from davbridge.store.base import PAGE_SIZE, Lookup, Page
 from davbridge.store.s3.answers import Bucket
 from davbridge.store.s3.errors import translated
@@ -16,6 +20,9 @@ from davbridge.store.s3.page import Onward, PageAnswer, read_page
 from davbridge.store.s3.wire import Request
 
 LOOKUP_ROWS = 50
+
+LONGEST_KEY = 4 * MAX_KEY_BYTES
+"""Characters. Some stores allow longer keys than S3, but none of any length."""
 
 
 def pages(bucket: Bucket, prefix: str, delimiter: str, page_size: int) -> Iterator[Page]:
@@ -68,4 +75,8 @@ def _list(bucket: Bucket, prefix: str, delimiter: str, size: int, token: str = "
         query["continuation-token"] = token
     request = Request("ListObjectsV2", "GET", None, query=query, is_told_in_xml=True)
     with translated(prefix):
-        return read_page(bucket.wire.send(request).content)
+        answer = read_page(bucket.wire.send(request).content)
+        for name in chain(answer.page.prefixes, (row.key for row in answer.page.rows)):
+            if not name.startswith(prefix) or len(name) > LONGEST_KEY:
+                raise ResponseParserError(f"a key that wasn't asked for: {name[:80]!r}")
+        return answer

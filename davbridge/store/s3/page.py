@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 from botocore.parsers import ResponseParserError
 
 from davbridge.store.base import ObjectRow, Page
-from davbridge.store.s3.answers import etag_of
+from davbridge.store.s3.answers import MOST_DIGITS, etag_of
 from davbridge.store.s3.xml import Element, name_of, parse_time, parsed
 
 ROOT = "ListBucketResult"
@@ -79,9 +79,9 @@ def _rows(root: Element, space: str, is_encoded: bool) -> tuple[ObjectRow, ...]:
         [
             ObjectRow(
                 _decoded(_text(entry, key), is_encoded),
-                int(_text(entry, size)),
+                _size(_text(entry, size)),
                 parse_time(_text(entry, modified)),
-                etag_of(entry.findtext(etag, "")),
+                etag_of(_text(entry, etag)),
             )
             for entry in root.iterfind(f"{space}Contents")
         ]
@@ -90,9 +90,15 @@ def _rows(root: Element, space: str, is_encoded: bool) -> tuple[ObjectRow, ...]:
 
 def _text(element: Element, name: str) -> str:
     text = element.findtext(name)
-    if text is None:
+    if not text:
         raise ValueError(f"{name} is missing")
     return text
+
+
+def _size(text: str) -> int:
+    if not text.isdecimal() or len(text) > MOST_DIGITS:
+        raise ValueError(f"no size: {text[:80]!r}")
+    return int(text)
 
 
 def _decoded(name: str, is_encoded: bool) -> str:

@@ -129,7 +129,7 @@ def abort(bucket: Bucket, key: str, upload_id: str) -> None:
 def open_uploads(bucket: Bucket, prefix: str) -> Iterator[OpenUpload]:
     """Whoever's they are. Their keys are not asked for encoded: SeaweedFS 4.48 says that they are
     then, and sends them plain."""
-    query = {"uploads": "", "prefix": prefix}
+    query = {"uploads": "", "prefix": prefix, "max-uploads": "1000"}
     onward = Onward()
     while True:
         root = _told(bucket, Request("ListMultipartUploads", "GET", None, query=query))

@@ -3,8 +3,8 @@
 Owns the parsing: expat, by way of ElementTree, whose C half reads a listing page in a fifth of
 the time that handlers in Python take. Must not know what an answer is for.
 
-Invariants: a document type is refused, so that nothing in a document expands; what isn't XML to
-its end raises ResponseParserError.
+Invariants: a document type is refused, so that nothing in a document expands; nor is there room for
+more elements than S3 answers with; what isn't XML to its end raises ResponseParserError.
 """
 
 import re
@@ -19,6 +19,9 @@ from botocore.parsers import ResponseParserError
 
 Element = ElementTree.Element
 
+MOST_MARKUP = 100_000
+"""Tags and attributes: a listing of 1,000 rows has 30,000. An element takes 20 times its text."""
+
 _ERROR = re.compile(rb"\s*(<\?xml[^>]*>)?\s*<Error\b")
 
 
@@ -29,6 +32,8 @@ def parsed(content: bytes) -> Element:
     try:
         if b"<!DOCTYPE" in content:
             raise ResponseParserError("the answer has a document type")
+        if content.count(b"<") + content.count(b"=") > MOST_MARKUP:
+            raise ResponseParserError("the answer has more elements than any of S3's")
         parser.feed(content.lstrip())
         return parser.close()
     except ElementTree.ParseError as error:

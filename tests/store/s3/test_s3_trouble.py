@@ -1,22 +1,16 @@
 """What a store may refuse, and how: each answer is the right StoreError, and the right status."""
 
-from collections.abc import Callable, Iterator
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import pytest
 
-from davbridge.config import S3Settings
 from davbridge.dav.errors import status_of
 from davbridge.errors import StoreError
 from davbridge.store.base import IF_ABSENT, Attributes, Condition, ObjectRow
 from davbridge.store.clock import utc_now
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.client import build_client
 from tests.support.bridge import running_bridge
-from tests.support.s3proxy import Answer, Fault, Request, S3Proxy, error, s3_proxy
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
+from tests.support.s3proxy import Answer, Fault, Request, S3Proxy, error
 
 ROW = ObjectRow("a", 1, utc_now(), "e")
 
@@ -42,35 +36,6 @@ OPERATIONS: dict[str, Callable[[S3Store], object]] = {
     "COPY IN PARTS": lambda store: store.copy_object(LARGE, "b", attributes=Attributes()),
     "DELETE": lambda store: store.delete_object("a"),
 }
-
-
-@pytest.fixture(scope="module")
-def server() -> Iterator[S3Proxy]:
-    with s3_proxy(None) as server:
-        yield server
-
-
-@pytest.fixture
-def canned(server: S3Proxy, monkeypatch: pytest.MonkeyPatch) -> S3Proxy:
-    monkeypatch.setattr("time.sleep", lambda _: None)
-    server.reset()
-    return server
-
-
-@pytest.fixture(scope="module")
-def client(server: S3Proxy) -> Iterator["S3Client"]:
-    settings = S3Settings(
-        "bucket", endpoint_url=server.url, access_key="AK", secret_key="SK", attempts=2
-    )
-    client = build_client(settings, pool_size=4)
-    yield client
-    client.close()
-
-
-@pytest.fixture
-def store(canned: S3Proxy, client: "S3Client") -> Iterator[S3Store]:
-    with S3Store(client, "bucket") as store:
-        yield store
 
 
 def statuses(store: S3Store) -> dict[str, int]:
@@ -106,14 +71,15 @@ def statuses(store: S3Store) -> dict[str, int]:
         (Answer(507), 507),
         (ARCHIVED, 409),
         (error("Strange", 400), 500),
+        (Answer(301, b"", {"Location": "http://127.0.0.1:1/"}), 500),
     ],
     ids=lambda value: f"{value.status} {value.body[:40]!r}" if isinstance(value, Answer) else None,
 )
 def test_each_refusal_has_a_status(
-    store: S3Store, canned: S3Proxy, answer: Answer, status: int
+    canned_store: S3Store, canned: S3Proxy, answer: Answer, status: int
 ) -> None:
     canned.rule = lambda _: answer
-    found = statuses(store)
+    found = statuses(canned_store)
     # The real server leaves a HEAD's body out; its status alone tells little.
     bodiless = {status, {403: 403, 400: 500, 404: 404, 409: 500}.get(answer.status, status)}
     assert found.pop("HEAD") in bodiless
@@ -124,34 +90,34 @@ def test_each_refusal_has_a_status(
     "answer", [Answer(404), Answer(404, b"<html>nothing here</html>"), error("404", 404)]
 )
 def test_a_404_that_is_not_s3s_is_no_absence(
-    store: S3Store, canned: S3Proxy, answer: Answer
+    canned_store: S3Store, canned: S3Proxy, answer: Answer
 ) -> None:
     canned.rule = lambda _: answer
-    found = statuses(store)
+    found = statuses(canned_store)
     found.pop("HEAD")  # which has no body that could tell
     assert set(found.values()) == {503}, found
 
 
-def test_an_absent_object_is_one(store: S3Store, canned: S3Proxy) -> None:
+def test_an_absent_object_is_one(canned_store: S3Store, canned: S3Proxy) -> None:
     canned.rule = lambda _: error("NoSuchKey", 404)
-    found = statuses(store)
+    found = statuses(canned_store)
     for name in ("HEAD", "GET", "RANGE", "COPY"):
         assert found[name] == 404, name
     assert found["OVERWRITE"] == 412
     assert found["DELETE"] == 0
 
 
-def test_what_is_archived_says_what_to_do(store: S3Store, canned: S3Proxy) -> None:
+def test_what_is_archived_says_what_to_do(canned_store: S3Store, canned: S3Proxy) -> None:
     canned.rule = lambda _: ARCHIVED
     with pytest.raises(StoreError, match=r"archived \(GLACIER\): restore it"):
-        store.get_object("a")
+        canned_store.get_object("a")
 
 
-def test_each_key_of_a_batch_has_its_own_status(store: S3Store, canned: S3Proxy) -> None:
+def test_each_key_of_a_batch_has_its_own_status(canned_store: S3Store, canned: S3Proxy) -> None:
     told = {"a": "AccessDenied", "b": "InternalError", "c": "SlowDown", "d": "PreconditionFailed"}
     errors = "".join(f"<Error><Key>{k}</Key><Code>{c}</Code></Error>" for k, c in told.items())
     canned.rule = lambda _: Answer(200, f"<DeleteResult>{errors}</DeleteResult>".encode())
-    failures = store.delete_objects([*told, "e"])
+    failures = canned_store.delete_objects([*told, "e"])
     found = {failure.key: status_of(failure.error) for failure in failures}
     assert found == {"a": 403, "b": 503, "c": 503, "d": 412}
 
@@ -184,9 +150,9 @@ class ColdBucket:
         return ARCHIVED
 
 
-def test_clients_are_told_that_a_file_is_archived(store: S3Store, canned: S3Proxy) -> None:
+def test_clients_are_told_that_a_file_is_archived(canned_store: S3Store, canned: S3Proxy) -> None:
     canned.rule = ColdBucket()
-    with running_bridge(store) as bridge, bridge.client() as dav:
+    with running_bridge(canned_store) as bridge, bridge.client() as dav:
         for answer in (
             dav("GET", "/d/f"),
             dav("GET", "/d/f", range="bytes=0-0"),
@@ -202,10 +168,10 @@ def test_clients_are_told_that_a_file_is_archived(store: S3Store, canned: S3Prox
 
 
 def test_clients_are_asked_to_come_back_when_the_store_is_in_trouble(
-    store: S3Store, canned: S3Proxy
+    canned_store: S3Store, canned: S3Proxy
 ) -> None:
     canned.rule = lambda _: error("SlowDown", 503)
-    with running_bridge(store) as bridge, bridge.client() as dav:
+    with running_bridge(canned_store) as bridge, bridge.client() as dav:
         for method in ("GET", "PUT", "PROPFIND", "DELETE", "MKCOL"):
             answer = dav(method, "/a")
             assert answer.status == 503, method
