@@ -9,15 +9,14 @@ import http.client
 import time
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, closing
-from datetime import timedelta
+from contextlib import closing
 from random import Random
 from threading import Timer
 from typing import NamedTuple
 
-from davbridge.store.s3 import S3Store
 from tests.endurance.base import Ground, Result, Scenario
 from tests.support.buckets import Bucket, fresh_bucket
+from tests.support.process import environment, run_davbridge
 from tests.support.properties import property_of, set_property
 from tests.support.served import Served, served
 
@@ -38,7 +37,7 @@ class Size(NamedTuple):
 def run(ground: Ground, size: Size) -> Result:
     with fresh_bucket(ground.store) as bucket:
         there: Bodies = {}
-        commits, left, broken, seconds = [], 0, [], 0.0
+        commits, broken, seconds = [], [], 0.0
         for number in ground.rounds(size.kills):
             random = ground.random(number)
             with served(bucket, ground.folder) as server:
@@ -47,9 +46,8 @@ def run(ground: Ground, size: Size) -> Result:
                 answered = put_and_kill(server, new, random.uniform(0, seconds))
             broken += settle(bucket, there, new, answered)
             commits.append(len(answered))
-            left += len(bucket.open_uploads())
-            sweep(bucket)
-            broken += [f"{key} is open still" for key in bucket.open_uploads()]
+        left = len(bucket.open_uploads())
+        broken += sweep(bucket)
         broken += last_look(ground, bucket, there)
     figures = {"kills": f"{len(commits):,} within {seconds:.1f} s of {len(new)} PUTs"}
     figures |= {"PUTs answered before": f"{sum(commits):,}", "uploads swept": f"{left:,}"}
@@ -120,11 +118,13 @@ def settle(bucket: Bucket, there: Bodies, new: Bodies, answered: Mapping[str, in
     return broken
 
 
-def sweep(bucket: Bucket) -> None:
-    """What a start does with uploads that are old enough."""
-    with ExitStack() as stack:
-        store = stack.enter_context(S3Store(bucket.client, bucket.name))
-        store.abort_stale_uploads("", older_than=timedelta(seconds=-60))
+def sweep(bucket: Bucket) -> list[str]:
+    """``davbridge sweep``, for which a second is age enough; what it leaves."""
+    time.sleep(2)
+    command = ["sweep", bucket.name, "--endpoint-url", bucket.endpoint.url, "--older-than", "1s"]
+    done = run_davbridge(*command, environ=environment(bucket.endpoint))
+    assert done.returncode == 0, done.stderr
+    return [f"{key} is open still" for key in bucket.open_uploads()]
 
 
 def last_look(ground: Ground, bucket: Bucket, there: Bodies) -> list[str]:
