@@ -58,7 +58,7 @@ class LockConflictError(Exception):
 
 
 class LocksFullError(Exception):
-    """There are as many live locks as the store keeps."""
+    """There are as many live locks as the store keeps, in all or in one place."""
 
 
 class LockStore(Protocol):
@@ -94,8 +94,12 @@ class LockStore(Protocol):
 
 
 MAX_LOCKS = 20_000
-"""Live ones, so that no client makes the memory grow: about 1 KiB each, 10 KiB with the longest
+"""Live ones, so that no client makes the memory grow: about 1 KiB each, 3 KiB with the longest
 owner."""
+
+MAX_BESIDE = 50
+"""Shared locks beside which another may stand: each is shown in the listing of every member that it
+covers."""
 
 SWEEP_AT = 1000
 """Locks from which on it is worth a look whether they are alive."""
@@ -126,6 +130,8 @@ class MemoryLockStore:
             conflicts = [each for each in others if lock.is_exclusive or each.is_exclusive]
             if conflicts:
                 raise LockConflictError(conflicts)
+            if len(others) > MAX_BESIDE:
+                raise LocksFullError(f"over {MAX_BESIDE} locks are shared here")
             self._make_room()
             self._file(lock)
 

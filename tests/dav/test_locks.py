@@ -6,7 +6,14 @@ from dataclasses import replace
 
 import pytest
 
-from davbridge.dav.locks import SWEEP_AT, Lock, LockConflictError, LocksFullError, MemoryLockStore
+from davbridge.dav.locks import (
+    MAX_BESIDE,
+    SWEEP_AT,
+    Lock,
+    LockConflictError,
+    LocksFullError,
+    MemoryLockStore,
+)
 from davbridge.paths import ResourcePath
 
 
@@ -184,3 +191,14 @@ def test_live_locks_are_bounded_and_expired_ones_make_room(clock: Clock) -> None
     clock.now = 1060
     store.acquire(replace(make("d", "d"), expires=2000.0))
     assert store._by_token.keys() == {"d"}
+
+
+def test_no_resource_is_covered_by_any_number_of_shared_locks(store: MemoryLockStore) -> None:
+    for number in range(MAX_BESIDE + 1):
+        store.acquire(make(f"t{number}", "a", "b", exclusive=False))
+    for root in ((), ("a",), ("a", "b"), ("a", "b", "c")):
+        with pytest.raises(LocksFullError):
+            store.acquire(make("one more", *root, exclusive=False))
+    store.release("t0")
+    store.acquire(make("another", "a", exclusive=False))
+    store.acquire(make("elsewhere", "c"))

@@ -278,6 +278,52 @@ def test_nothing_uploaded_runs_in_the_drive_s_origin(
     assert answer.header("X-Content-Type-Options") == "nosniff"
 
 
+def test_a_content_type_that_others_stored_begins_no_header(
+    client: Client, store: MemoryStore
+) -> None:
+    kinds = ("a/b\r\nSet-Cookie: c", "a/b\nX: y", "a/b\0", "ä/€", "")
+    for number, kind in enumerate(kinds):
+        store.put_object(f"{number}.txt", b"x", Attributes(kind))
+    for number in range(len(kinds)):
+        for method in ("GET", "HEAD"):
+            answer = client(method, f"/{number}.txt")
+            assert (answer.status, answer.header("Content-Type")) == (200, "text/plain")
+            assert "Set-Cookie" not in answer.headers
+
+
+HOSTILE_NAMES = (
+    "<script>alert(1)",
+    '"><img src=x onerror=alert(1)>',
+    "a]]>b",
+    "a&lt;b&#10;",
+    "a\r\nSet-Cookie: b=c",
+    "a\x1b[2Jb",
+    "a\x01b",
+    "a\ufffeb",
+    "a\u202ecod.exe",
+    "a%2e%2e%2fb",
+    "..\\..\\b",
+    "http:",
+    "?a=b#c;d",
+    "\x85\u2028",
+)
+
+
+def test_names_that_could_be_markup_headers_or_paths_are_names(
+    client: Client, store: MemoryStore
+) -> None:
+    fill(store, *(f"d/{name}" for name in HOSTILE_NAMES))
+    found = client("PROPFIND", "/d/", depth="1").multistatus()
+    del found["/d/"]
+    assert len(found) == len(HOSTILE_NAMES)
+    bodies = {client("GET", href).body.decode() for href in found}
+    assert bodies == {f"d/{name}" for name in HOSTILE_NAMES}
+    for href in found:
+        error = client("LOCK", href, EXCLUSIVE) and client("DELETE", href)
+        assert error.status == 423
+        assert fromstring(error.body).findtext(f".//{DAV}href") == href
+
+
 # MKCOL and DELETE
 
 

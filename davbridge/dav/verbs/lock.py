@@ -25,7 +25,7 @@ DEFAULT_TIMEOUT = 3600
 MAX_TIMEOUT = 24 * 3600
 """Seconds: what Infinite gets. Clients that live refresh; one that died frees its files."""
 
-MAX_OWNER = 8 * 1024
+MAX_OWNER = 2 * 1024
 """Characters of a DAV:owner element."""
 
 
