@@ -157,6 +157,8 @@ class Operations:
         """Up to the verified copies with their properties."""
         plan = route.plan
         self._parents.settle(route.target)
+        if route.is_to_new:
+            self._belongings.clear(route.target)
         if blocked := self._removals.clear(plan, plan.clashes):
             return Copied({}, blocked)
         copied = self._copies.make(plan, tree=route.target_tree)

@@ -30,6 +30,11 @@ class Route(NamedTuple):
     """The prefix, where the source is a collection; so for the target."""
     target_tree: str | None = None
 
+    @property
+    def is_to_new(self) -> bool:
+        """Whether nothing is at the target."""
+        return self.target_keys == NO_KEYS
+
     def obstacles(self, mount: str, *, is_move: bool) -> list[Failure]:
         return obstacles(mount, self.plan, self.source_keys, self.target_keys, is_move=is_move)
 

@@ -2,6 +2,7 @@
 
 import json
 import logging
+from contextlib import suppress
 from threading import Thread
 
 import pytest
@@ -258,6 +259,25 @@ class TestFollowing:
         assert whose(drive, "/d/b2") == "/d/b"
         left = {"a", "b", "b2"} if operation == "copy" else {"b2"}
         assert member_properties(drive.tree, parse("/d")).keys() == left
+
+    @pytest.mark.parametrize("source", ["/a", "/d"])
+    def test_a_copy_never_has_those_of_one_that_went(self, drive: Drive, source: str) -> None:
+        """Another program has deleted it, so that they are left; its own can't be written."""
+        drive.outside("a", "d/a", "new")
+        give(drive, source, "/new")
+        drive.bucket.delete_object("new")
+
+        def fault(operation: str, key: str) -> StoreError | None:
+            has_copied = any(name == "copy" for name, _ in drive.store.requests)
+            is_write = operation == "put" and key == SIDECAR_NAME
+            return UnavailableError("no") if is_write and has_copied else None
+
+        drive.store.taken()
+        drive.store.fault = fault
+        with suppress(StoreError):
+            assert drive.tree.copy(parse(source), parse("/new"))
+        assert drive.kind("/new") is not None
+        assert whose(drive, "/new") is None
 
     @pytest.mark.parametrize("operation", ["copy", "move"])
     def test_a_tree_takes_them_along(self, drive: Drive, operation: str) -> None:
