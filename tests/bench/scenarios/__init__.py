@@ -2,6 +2,7 @@
 
 from tests.bench.scenarios.base import Scenario
 from tests.bench.scenarios.downloads import Download
+from tests.bench.scenarios.folders import LargeFolders
 from tests.bench.scenarios.listings import FinderListing, Listing, Walk
 from tests.bench.scenarios.memory import HugeFolder, Idle, ManyUploads
 from tests.bench.scenarios.requests import SmallReads, Stats
@@ -24,6 +25,7 @@ NAMES = (
     "reads",
     "idle",
     "huge",
+    "large-folders",
     "uploads",
 )
 
@@ -42,6 +44,7 @@ def scenarios(sizes: Sizes) -> tuple[Scenario, ...]:
         SmallReads(),
         Idle(),
         HugeFolder(sizes.listed),
+        LargeFolders(sizes.entries, sizes.listed),
         ManyUploads(sizes.uploads, sizes.upload),
     )
     assert tuple(each.name for each in made) == NAMES

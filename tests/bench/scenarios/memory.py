@@ -47,6 +47,7 @@ class HugeFolder:
 
     def __init__(self, entries: int) -> None:
         self._entries = entries
+        self._folder = f"list-{entries}"
         title = f"memory: {entries:,} entries listed, peak"
         self.rows = (
             Row("huge", title, Unit.MIB, (AtMost(200, Unit.MIB),)),
@@ -54,23 +55,23 @@ class HugeFolder:
         )
 
     def prepare(self, bench: Bench) -> None:
-        bench.fill("huge", files(self._entries))
+        bench.fill(self._folder, files(self._entries))
 
     def measure(self, bench: Bench, peer: Peer) -> Measured:
         with bench.serving(peer, latency=False) as run, run.connect() as connection:
             watch = run.watch()
-            first = connection.ask("PROPFIND", "/huge/", b"", ALL_PROPERTIES)
+            first = connection.ask("PROPFIND", f"/{self._folder}/", b"", ALL_PROPERTIES)
             sample = watch.stop()
-            connection.ask("PROPFIND", "/huge/", b"", ALL_PROPERTIES)
+            connection.ask("PROPFIND", f"/{self._folder}/", b"", ALL_PROPERTIES)
             peak = _peak(run)
-            expect_listing(first, "/huge", {**files(self._entries)})
+            expect_listing(first, f"/{self._folder}", {**files(self._entries)})
             yield "huge", Sample(peak)
             yield "huge-time", sample
 
     def measure_limit(self, bench: Bench) -> Measured:
         with bench.straight(latency=False) as straight:
             watch = straight.watch()
-            bench.stored("huge")
+            bench.stored(self._folder)
             yield "huge-time", watch.stop(note="boto3")
 
 
