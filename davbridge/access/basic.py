@@ -5,7 +5,7 @@ WsgiDAV reads the user's name from.
 
 Invariants:
 - Every method needs a login, OPTIONS as well: Windows asks without one first, and comes back.
-- A header that isn't well-formed is a 401, never a 500.
+- A header that isn't well-formed is a 401, never a 500; one that can't be looked into now, a 503.
 - The application runs only with REMOTE_USER set; it is empty for an anonymous user.
 """
 
@@ -14,7 +14,7 @@ import binascii
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from davbridge.access.logins import Logins
+from davbridge.access.logins import Logins, TooManyLoginsError
 from davbridge.config import AccessSettings
 
 USER_KEYS = ("REMOTE_USER", "wsgidav.auth.user_name")
@@ -26,6 +26,8 @@ MAX_AUTHORIZATION = 4096
 Unicode's form NFC can take time in the square of its length, before anyone is known."""
 
 _BODY = b"Log in with a user name and a password.\n"
+_BUSY = b"Too many logins at once: try again.\n"
+_RETRY = ("Retry-After", "1")
 
 
 class BasicAuth:
@@ -40,9 +42,13 @@ class BasicAuth:
         self._challenge = f'Basic realm={_quoted(settings.realm)}, charset="UTF-8"'
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
-        user = self._user(environ.get("HTTP_AUTHORIZATION", ""))
+        try:
+            user = self._user(environ.get("HTTP_AUTHORIZATION", ""))
+        except TooManyLoginsError:
+            return _answer(start_response, "503 Service Unavailable", _RETRY, _BUSY)
         if user is None:
-            return self._refuse(start_response)
+            challenge = ("WWW-Authenticate", self._challenge)
+            return _answer(start_response, "401 Unauthorized", challenge, _BODY)
         for key in USER_KEYS:
             environ[key] = user
         return self._app(environ, start_response)
@@ -54,14 +60,17 @@ class BasicAuth:
         login = parse_authorization(authorization)
         return self._logins.identify(*login) if login else None
 
-    def _refuse(self, start_response: StartResponse) -> Iterable[bytes]:
-        headers = [
-            ("WWW-Authenticate", self._challenge),
-            ("Content-Type", "text/plain; charset=utf-8"),
-            ("Content-Length", str(len(_BODY))),
-        ]
-        start_response("401 Unauthorized", headers)
-        return [_BODY]
+
+def _answer(
+    start_response: StartResponse, status: str, header: tuple[str, str], body: bytes
+) -> Iterable[bytes]:
+    headers = [
+        header,
+        ("Content-Type", "text/plain; charset=utf-8"),
+        ("Content-Length", str(len(body))),
+    ]
+    start_response(status, headers)
+    return [body]
 
 
 def parse_authorization(value: str) -> tuple[str, str] | None:

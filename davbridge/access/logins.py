@@ -10,6 +10,8 @@ Invariants:
 - A name that no user has costs the time of a wrong password.
 - However many requests bring the same new login at once, it is verified once; and no more than
   PARALLEL logins are verified at a time, so that memory stays bounded.
+- No more than MAX_ASKING requests wait for an answer, each of them with a thread: who is known is
+  let in while others guess passwords.
 """
 
 import hashlib
@@ -27,7 +29,13 @@ from davbridge.config import User
 
 REMEMBERED_SECONDS = 300.0
 REMEMBERED_LOGINS = 1024
-PARALLEL = 4
+PARALLEL = 2
+MAX_ASKING = 12
+"""More than a client opens connections with a new login at once."""
+
+
+class TooManyLoginsError(Exception):
+    """So many logins are being verified that this one can't wait with them."""
 
 
 class Logins:
@@ -50,18 +58,31 @@ class Logins:
             REMEMBERED_LOGINS, REMEMBERED_SECONDS, timer=timer
         )
         self._pending: dict[bytes, Future[str | None]] = {}
+        self._asking = 0
+        """Requests that wait for an answer."""
         self._lock = threading.Lock()
         self._slots = threading.BoundedSemaphore(PARALLEL)
 
     def identify(self, name: str, password: str) -> str | None:
         """The user, by the name that the settings give, whose login this is; None where it is
-        nobody's."""
+        nobody's. Raises TooManyLoginsError."""
         name = _prepared(name)
         digest = self._digest(name, password)
         with self._lock:
             granted = self._granted.get(digest)
             if granted is not None:
                 return granted
+            if self._asking >= MAX_ASKING:
+                raise TooManyLoginsError
+            self._asking += 1
+        try:
+            return self._answer(digest, name, password)
+        finally:
+            with self._lock:
+                self._asking -= 1
+
+    def _answer(self, digest: bytes, name: str, password: str) -> str | None:
+        with self._lock:
             pending = self._pending.get(digest)
             if pending is None:
                 mine = self._pending[digest] = Future()

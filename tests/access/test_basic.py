@@ -121,6 +121,15 @@ def test_every_method_needs_a_login(method: str) -> None:
     assert Asked(LOGIN, method=method).status == "401 Unauthorized"
 
 
+def test_a_login_among_too_many_is_asked_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("davbridge.access.logins.MAX_ASKING", 0)
+    asked = Asked(LOGIN, basic("anna:se:cret"))
+    assert asked.environ is None
+    assert asked.status == "503 Service Unavailable"
+    assert asked.headers["Retry-After"] == "1"
+    assert Asked(LOGIN).status == "401 Unauthorized"
+
+
 def test_the_realm_is_quoted() -> None:
     asked = Asked(AccessSettings(users=USERS, realm='My "new" \\ drive'))
     assert asked.headers["WWW-Authenticate"].startswith('Basic realm="My \\"new\\" \\\\ drive", ')

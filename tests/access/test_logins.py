@@ -9,7 +9,7 @@ import bcrypt
 import pytest
 
 from davbridge.access import logins as module
-from davbridge.access.logins import Logins
+from davbridge.access.logins import Logins, TooManyLoginsError
 from davbridge.config import User
 
 
@@ -140,6 +140,32 @@ def test_a_bounded_number_of_logins_is_verified_at_a_time() -> None:
     assert at_once(*guesses) == [None] * 12
     assert len(verify.calls) == 12
     assert verify.most == module.PARALLEL
+
+
+def test_a_bounded_number_of_requests_waits_while_others_guess() -> None:
+    verify = Verifier()
+    logins = Logins(USERS, verify=verify)
+    assert logins.identify("anna", "secret") == "anna"
+    verify.seconds = 0.2
+    refused: list[str] = []
+
+    def guess(password: str) -> None:
+        try:
+            logins.identify("anna", password)
+        except TooManyLoginsError:
+            refused.append(password)
+
+    for password in (str, lambda _: "the same"):
+        guesses = [threading.Thread(target=guess, args=(password(n),)) for n in range(40)]
+        for each in guesses:
+            each.start()
+        assert logins.identify("anna", "secret") == "anna"
+        for each in guesses:
+            each.join()
+        assert len(refused) >= 40 - module.MAX_ASKING
+        refused.clear()
+    verify.seconds = 0
+    assert logins.identify("bob", "hidden") == "bob"
 
 
 def test_the_memory_of_logins_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
