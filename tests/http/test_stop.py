@@ -85,6 +85,18 @@ def test_an_idle_server_stops_at_once_and_closes_idle_connections() -> None:
         assert silent.at_end()
 
 
+def test_what_has_only_begun_to_come_keeps_no_server() -> None:
+    unread = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
+    with running(hello) as run, contextlib.ExitStack() as stack:
+        clients = [stack.enter_context(RawClient(run.server.port)) for _ in range(50)]
+        for client in clients[:25]:
+            client.send(GET[:-3])
+        for client in clients[25:]:
+            assert client.ask(unread).status == 200
+        assert run.stop() < 2
+        assert all(client.at_end() for client in clients)
+
+
 def test_nothing_is_accepted_from_the_stop_on_while_a_request_ends() -> None:
     gate = Gate()
     with running(gate, shutdown_timeout=PATIENCE) as run, RawClient(run.server.port) as client:
