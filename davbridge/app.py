@@ -73,12 +73,20 @@ def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator
     """
     with ExitStack() as layers:
         try:
-            namespace = _namespace(settings, layers, on_failure)
+            is_writable = not settings.drive.read_only
+            store, place = _store(settings, layers, on_failure, may_create=is_writable)
+            if is_writable:
+                store.probe(place.prefix)
+            else:
+                _log.info("read-only: the store is not probed, and nothing is swept")
+            namespace = _namespace(settings, store, place.prefix, layers)
             server = HttpServer(_application(settings, namespace), settings.server)
             layers.callback(server.close)
             server.prepare()
         except (StoreSetupError, ServerSetupError) as error:
             raise SetupError(str(error)) from error
+        if is_writable:
+            _sweep_beside(store, place.prefix)
         url = _drive_url(server.url, settings.drive.mount_path)
         _log.info("davbridge %s shows %s at %s", __version__, _place(settings), url)
         yield Bridge(url, server.serve, server.stop)
@@ -96,21 +104,18 @@ def sweep(settings: Settings, older_than: timedelta, *, dry_run: bool) -> Iterat
             raise SetupError(str(error)) from error
 
 
-def _namespace(settings: Settings, layers: ExitStack, on_failure: Callable[[], None]) -> Namespace:
-    is_writable = not settings.drive.read_only
-    store, place = _store(settings, layers, on_failure, may_create=is_writable)
-    if is_writable:
-        store.probe(place.prefix)
-        # Beside the start, which needn't wait for it; it takes care of its own failures.
-        sweeping = partial(store.abort_stale_uploads, place.prefix)
-        Thread(target=sweeping, name="davbridge-sweep", daemon=True).start()
-    else:
-        _log.info("read-only: the store is not probed, and nothing is swept")
+def _sweep_beside(store: S3Store, prefix: str) -> None:
+    """The drive needn't wait for it, and it takes care of its own failures."""
+    sweeping = partial(store.abort_stale_uploads, prefix)
+    Thread(target=sweeping, name="davbridge-sweep", daemon=True).start()
+
+
+def _namespace(settings: Settings, store: S3Store, prefix: str, layers: ExitStack) -> Namespace:
     cached = CachedStore(store, settings.cache)
     layers.callback(cached.close)
     namespace = Namespace(
         cached,
-        prefix=place.prefix,
+        prefix=prefix,
         max_file_size=settings.drive.max_file_size,
         quota=settings.drive.quota,
     )

@@ -63,8 +63,9 @@ class Lingerer:
 
     def stop(self, seconds: float) -> None:
         """Gives the clients ``seconds`` more, then closes what is left."""
-        self._end = time.monotonic() + seconds
-        self._wake()
+        with self._lock:  # until it is woken, the thread may not close what wakes it
+            self._end = time.monotonic() + seconds
+            self._wake()
         self._thread.join()
 
     def _wake(self) -> None:
