@@ -6,12 +6,15 @@ The only room that knows boto3 and botocore. From the top down::
     listing, reader, writer,         what it does, a module for each operation
       multipart, commits, copy,
       deletes
-    answers, page, xml, checksums    what S3's answers mean
-    wire, retries, signing           one request: signed, sent, sent again
+    probe, sweep                     what the store can do; what a crash has left in it
+    answers, page, uploads, xml,     what S3's answers mean
+      checksums
+    wire, retries, signing, health   one request: signed, sent, sent again
     address, kept                    what botocore knows of the bucket and its credentials
     connect, connections, http       bytes to and from the store
     client, credentials              how botocore's client is built, which serves what is rare
     setup, diagnosis                 a bucket that is there at the start, or a line of why not
+    capabilities                     what stores differ in
     errors                           botocore's exceptions → StoreErrors
 """
 

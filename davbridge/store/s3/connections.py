@@ -164,10 +164,11 @@ class Answer:
             self._connection.close()
             raise self._connections.failure(error) from error
 
-    def read_all(self) -> bytes:
-        """All that is left of the body. Raises as `read` does."""
+    def read_all(self, most: int) -> bytes:
+        """All that is left of the body, or of a longer one a byte more than ``most``. Raises as
+        `read` does."""
         try:
-            return self._body.read_all()
+            return self._body.read_all(most)
         except _FAILURES as error:
             self._connection.close()
             raise self._connections.failure(error) from error

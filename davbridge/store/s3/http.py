@@ -17,8 +17,8 @@ MAX_LINE = 65536
 
 MAX_HEADERS = 200
 
-REST = 1 << 62
-"""More bytes than any body has."""
+MAX_INTERIM = 10
+"""Answers before the final one."""
 
 
 class Head(NamedTuple):
@@ -41,11 +41,12 @@ class Head(NamedTuple):
 
 def read_head(file: BinaryIO) -> Head:
     """The head of the final answer. Raises HTTPException, and OSError."""
-    while True:
+    for _ in range(MAX_INTERIM):
         version, status = _status(_line(file))
         headers = _headers(file)
         if status >= 200:  # those before are interim (RFC 9110 §15.2)
             return Head(version, status, headers)
+    raise HTTPException("an answer that never comes")
 
 
 class Body:
@@ -87,12 +88,12 @@ class Body:
             return data
         return self._read_counted(size)
 
-    def read_all(self) -> bytes:
-        """All that is left."""
-        size = -1 if self._left is None else REST if self._is_chunked else self._left
-        blocks = []
-        while block := self.read(size):
+    def read_all(self, most: int) -> bytes:
+        """All that is left; where that is more than ``most`` bytes, one more than those."""
+        blocks, room = [], most + 1
+        while room and (block := self.read(room)):
             blocks.append(block)
+            room -= len(block)
         return blocks[0] if len(blocks) == 1 else b"".join(blocks)
 
     def _read_counted(self, size: int) -> bytes:

@@ -8,12 +8,13 @@ cut short looks like one that is complete.
 """
 
 import logging
+import re
 from types import TracebackType
 from typing import NamedTuple, Self
 
 from botocore.exceptions import BotoCoreError, FlexibleChecksumError
 
-from davbridge.errors import StoreError, TruncatedError, UnavailableError
+from davbridge.errors import PreconditionFailedError, StoreError, TruncatedError, UnavailableError
 from davbridge.store.base import Condition, ObjectInfo
 from davbridge.store.s3.answers import Bucket, Headers, headers_of, info_of, size_of
 from davbridge.store.s3.checksums import ASK, Checked
@@ -25,6 +26,8 @@ RESUMPTIONS = 3
 """How often in a row a stream is taken up again without PROGRESS in between."""
 
 PROGRESS = 1024**2
+
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})", re.ASCII)
 
 _log = logging.getLogger(__name__)
 
@@ -118,9 +121,6 @@ class S3Reader:
         except StoreError as error:
             raise TruncatedError(f"the rest of {row.key!r} can't be had: {error}") from error
         self._body = opened.body
-        if opened.info.row.etag != row.etag:  # a store that ignores If-Match
-            self._body.close()
-            raise TruncatedError(f"{row.key!r} was replaced while it was read")
 
 
 def _open(bucket: Bucket, key: str, start: int, end: int | None, if_match: str | None) -> _Opened:
@@ -133,21 +133,25 @@ def _open(bucket: Bucket, key: str, start: int, end: int | None, if_match: str |
     with translated(key):
         answer = bucket.wire.open(Request("GetObject", "GET", key, headers))
     try:
-        info = info_of(key, _whole_size(answer.headers, key, start), answer.headers)
+        info = info_of(key, _whole_size(answer.headers, key, start, end), answer.headers)
+        if if_match not in (None, info.row.etag):  # a store, or a cache before it, that ignores it
+            raise PreconditionFailedError(f"{key!r} is another version")
     except StoreError:
         answer.close()
         raise
     return _Opened(answer if is_range else Checked(answer), info, start)
 
 
-def _whole_size(headers: Headers, key: str, start: int) -> int:
+def _whole_size(headers: Headers, key: str, start: int, end: int | None) -> int:
     """The size of the whole object. Raises UnavailableError where the range is another one."""
     served = headers.get("content-range", "")
     if not served:
         if start > 0:
             raise UnavailableError(f"{key!r}: the store ignored the range")
         return size_of(key, headers)
-    span, _, size = served.removeprefix("bytes ").partition("/")
-    if not (span.startswith(f"{start}-") and size.isdecimal()):
-        raise UnavailableError(f"{key!r}: the store answered another range: {served}")
-    return int(size)
+    told = _CONTENT_RANGE.fullmatch(served)
+    if told:
+        first, last, size = map(int, told.groups())
+        if start == first <= last < min(end or size, size):
+            return size
+    raise UnavailableError(f"{key!r}: the store answered another range: {served[:80]}")

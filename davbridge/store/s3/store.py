@@ -226,6 +226,11 @@ class S3Store:
             _log.info("the store was probed, and can all that davbridge makes use of")
 
     @property
+    def trouble(self) -> str:
+        """Why the store can't be used; empty while it can, as far as is known. See health."""
+        return self._wire.health.trouble
+
+    @property
     def capabilities(self) -> Capabilities:
         return self._bucket.can
 

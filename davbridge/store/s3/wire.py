@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
 from urllib.parse import quote
 
 from botocore.exceptions import ClientError
+from botocore.parsers import ResponseParserError
 
 from davbridge import __version__
 from davbridge.store.s3.address import Address, address_of
@@ -25,6 +26,7 @@ from davbridge.store.s3.checksums import CRC32
 from davbridge.store.s3.connect import Network
 from davbridge.store.s3.connections import Answer, Connections
 from davbridge.store.s3.errors import ERRORS, REDIRECTS, code_of, header_of
+from davbridge.store.s3.health import Health
 from davbridge.store.s3.kept import kept_by
 from davbridge.store.s3.retries import Retries
 from davbridge.store.s3.signing import UNSIGNED, payload_hash, signed
@@ -39,8 +41,8 @@ meanwhile; SeaweedFS is silent for 5 GiB, about a minute on a disk."""
 
 DEFAULT_ATTEMPTS = 3
 
-ERROR_SIZE = 1024**2
-"""Bytes of an error that are read."""
+MOST_CONTENT = 8 * 1024**2
+"""Bytes of an answer that is no object: a listing of 1,000 names as long as can be has half."""
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -82,6 +84,7 @@ class Wire:
         self._retries = Retries((config.retries or {}).get("total_max_attempts", DEFAULT_ATTEMPTS))
         self._lock = threading.Lock()
         self._way: tuple[Address, Connections] | None = None
+        self.health = Health()
         self.sends_checksums = config.request_checksum_calculation == "when_supported"
         self.checks_checksums = config.response_checksum_validation == "when_supported"
 
@@ -99,19 +102,23 @@ class Wire:
             self._way[1].close()
 
     def _until_done(self, request: Request, receive: "Callable[[Request, int, Answer], T]") -> T:
-        attempt, cost = 1, 0
+        attempt, cost, has_learnt = 1, 0, False
         while True:
             try:
                 received = receive(request, attempt, self._once(request, attempt))
             except ERRORS as error:
-                if attempt > 1 or not self._learns_from(error):
+                if not has_learnt and self._learns_from(error):
+                    has_learnt = True
+                else:
                     retry = self._retries.delay(error, attempt)
                     if retry is None:
+                        self.health.failed(error)
                         raise
                     delay, cost = retry
                     time.sleep(delay)
                 attempt += 1
             else:
+                self.health.answered()
                 self._retries.succeeded(cost)
                 return received
 
@@ -198,13 +205,16 @@ def is_elsewhere(error: ClientError) -> bool:
 
 
 def _received(request: Request, attempt: int, answer: Answer) -> Received:
-    content = answer.read_all()
+    content = answer.read_all(MOST_CONTENT)
+    if len(content) > MOST_CONTENT:
+        answer.close()
+        raise ResponseParserError(f"the answer to {request.operation} has no end")
     if request.is_told_in_xml and is_error(content):
         raise client_error(request.operation, 500, answer.headers, content, attempt - 1)
     return Received(answer.headers, content)
 
 
 def _refusal(request: Request, attempt: int, answer: Answer) -> ClientError:
-    content = answer.read(ERROR_SIZE)
+    content = answer.read_all(MOST_CONTENT)
     answer.close()
     return client_error(request.operation, answer.status, answer.headers, content, attempt - 1)

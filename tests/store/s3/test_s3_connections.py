@@ -101,7 +101,7 @@ def connected(url: str, network: Network = NETWORK) -> Iterator[Connections]:
 
 def ask(connections: Connections, target: str = "/a", body: bytes = b"") -> bytes:
     headers = {"host": "h", "content-length": str(len(body))}
-    return connections.exchange("PUT", target, headers, body).read_all()
+    return connections.exchange("PUT", target, headers, body).read_all(1000)
 
 
 def test_a_connection_is_used_again() -> None:
@@ -156,9 +156,9 @@ def test_no_more_are_kept_than_were_asked_for() -> None:
     with serving(Server()) as server, connected(server.url) as connections:
         answers = [connections.exchange("GET", "/", {"host": "h"}, b"") for _ in range(4)]
         for answer in answers:
-            answer.read_all()
+            answer.read_all(1000)
         for answer in [connections.exchange("GET", "/", {"host": "h"}, b"") for _ in range(4)]:
-            answer.read_all()
+            answer.read_all(1000)
         assert server.connections == 4 + 4 - NETWORK.most_idle
 
 
@@ -166,7 +166,7 @@ def test_one_that_falls_idle_after_the_end_is_closed() -> None:
     with serving(Server()) as server, connected(server.url) as connections:
         answer = connections.exchange("GET", "/", {"host": "h"}, b"")
         connections.close()
-        assert answer.read_all() == b"ok"
+        assert answer.read_all(1000) == b"ok"
         assert ask(connections) == b"ok"
         assert server.connections == 2
 

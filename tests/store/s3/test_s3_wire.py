@@ -26,6 +26,7 @@ from davbridge.store.s3 import S3Store, wire
 from davbridge.store.s3.address import address_of
 from davbridge.store.s3.client import build_client
 from davbridge.store.s3.wire import payload_told
+from tests.store.s3.test_s3_connections import Server, serving
 from tests.store.test_contract_reading import drain
 from tests.support.s3proxy import Answer, Cut, Fault, Lose, Request, S3Proxy, error, once, s3_proxy
 
@@ -158,7 +159,7 @@ def test_a_copy_that_failed_with_a_200_is_tried_again(store: S3Store, canned: S3
 
 def test_a_copy_that_keeps_failing_with_a_200_has_failed(store: S3Store, canned: S3Proxy) -> None:
     canned.rule = lambda _: Answer(200, b" <Error><Code>SlowDown</Code></Error>")
-    with pytest.raises(UnavailableError, match="SlowDown"):
+    with pytest.raises(UnavailableError):
         store.copy_object(ROW, "b")
 
 
@@ -329,3 +330,34 @@ def test_a_directory_bucket_is_refused_in_one_sentence(opens: Opens) -> None:
     aws = S3Settings("b--use1-az4--x-s3", region="us-east-1", access_key="AK", secret_key="SK")
     with pytest.raises(StoreSetupError, match="general purpose"):
         opens(aws).head_object("a")
+
+
+def test_a_refusal_in_many_chunks_is_read_to_its_end(opens: Opens, settings: S3Settings) -> None:
+    text = b"<Error><Code>NoSuchKey</Code></Error>"
+    chunks = b"".join(b"1\r\n%c\r\n" % byte for byte in text)
+    head = b"HTTP/1.1 404 Not Found\r\nTransfer-Encoding: chunked\r\n\r\n"
+    with serving(Server(says=head + chunks + b"0\r\n\r\n")) as server:
+        store = opens(replace(settings, endpoint_url=server.url))
+        for _ in range(2):
+            with pytest.raises(NotFoundError):
+                store.get_object("a")
+        assert server.connections == 1
+
+
+def test_keys_that_expire_while_the_store_is_in_trouble_are_renewed(
+    opens: Opens, settings: S3Settings, canned: S3Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("davbridge.store.s3.credentials.PAUSE", 0.0)
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "OLD")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
+    store = opens(replace(settings, access_key=None, secret_key=None))
+
+    def rule(request: Request) -> Fault:
+        if "Credential=NEW/" in request.headers["Authorization"]:
+            return Answer(200, b"", HEAD)
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "NEW")
+        return error("ExpiredToken", 400) if len(canned.requests) > 1 else Answer(503)
+
+    canned.rule = rule
+    store.put_object("a", b"", Attributes())
+    assert canned.count("PUT") == 3

@@ -1,0 +1,51 @@
+"""Whether the store answers: what readiness, and whoever watches, goes by.
+
+Owns one line, of the last trouble; and says in the log when it begins, and when it is over. Must
+not know who asks. A refusal of one request is no trouble, for then the store answers.
+"""
+
+import logging
+
+from botocore.exceptions import ClientError
+
+from davbridge.errors import UnavailableError
+from davbridge.store.s3.errors import NO_SUCH_UPLOAD, code_of, kind_of, one_line, status_of
+
+_OF_ONE_REQUEST = frozenset({NO_SUCH_UPLOAD, "OperationAborted"})
+
+_log = logging.getLogger(__name__)
+
+
+class Health:
+    """Safe for many threads: the worst that a race can do is a line too many in the log."""
+
+    def __init__(self) -> None:
+        self._trouble = ""
+
+    @property
+    def trouble(self) -> str:
+        """Why the store can't be used; empty while it can, as far as is known."""
+        return self._trouble
+
+    def answered(self) -> None:
+        if self._trouble:
+            self._trouble = ""
+            _log.warning("the store answers again")
+
+    def failed(self, error: Exception) -> None:
+        """A request has ended with ``error``, retries included."""
+        if not _is_trouble(error):
+            self.answered()
+            return
+        if not self._trouble:
+            _log.warning("the store can't be used: %s", one_line(error))
+        self._trouble = one_line(error)
+
+
+def _is_trouble(error: Exception) -> bool:
+    if not isinstance(error, ClientError):
+        return True
+    if error.operation_name == "HeadObject" and status_of(error) == 404:
+        return False
+    kind = kind_of(code_of(error), status_of(error))
+    return kind is UnavailableError and code_of(error) not in _OF_ONE_REQUEST
