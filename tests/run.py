@@ -32,6 +32,9 @@ CLIENTS = {
 }
 """Commands that tests use, and what they need of Debian's packages."""
 
+SIDE_BY_SIDE = ["--numprocesses=auto", "--maxprocesses=4", "--dist=loadfile"]
+"""Most tests wait for something. The tests of one file share servers, and stay together."""
+
 # A user's PATH often lacks the folders where mount helpers are.
 SEARCH_PATH = os.pathsep.join([os.environ.get("PATH", os.defpath), "/usr/sbin", "/sbin"])
 
@@ -48,7 +51,7 @@ def main(arguments: list[str]) -> int:
         "ruff check": ["ruff", "check", "."],
         "ruff format": ["ruff", "format", "--check", "."],
         "mypy": ["mypy"],
-        "pytest": ["pytest", *arguments],
+        "pytest": ["pytest", *SIDE_BY_SIDE, *arguments],
     }
     failed = [name for name, command in checks.items() if not passes(environment, name, command)]
     say(f"failed: {', '.join(failed)}" if failed else f"passed: {', '.join(checks)}")

@@ -24,9 +24,6 @@ BRIDGE, STOCK = "davbridge", "stock"
 
 HERE = Path(__file__).parent
 
-_outcomes = pytest.StashKey[dict[str, str | None]]()
-"""Case → why stock WsgiDAV fails it; None where it passes."""
-
 
 @pytest.fixture
 def server(request: pytest.FixtureRequest) -> str:
@@ -60,7 +57,6 @@ def drive(open_drive: OpenDrive) -> Drive:
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.stash[_outcomes] = {}
     config.addinivalue_line("markers", "stock_fails(why, *ids): stock WsgiDAV must fail this case")
     config.addinivalue_line("markers", "bridge_only(why): stock WsgiDAV can't be asked this")
 
@@ -102,7 +98,8 @@ def _judge(item: pytest.Item, report: pytest.TestReport) -> None:
     case = report.nodeid.removeprefix("tests/replay/").partition("[")[0]
     parameters = _parameters(item)
     case += f"[{parameters}]" if parameters else ""
-    item.config.stash[_outcomes][case] = why if report.failed else None
+    # It goes with the report, as the case may be run by another process than that which tells.
+    report.user_properties.append((STOCK, (case, why if report.failed else None)))
     if why and report.failed:
         report.outcome, report.longrepr = "passed", None
     elif why and report.passed:
@@ -127,7 +124,13 @@ def _parameters(item: pytest.Item) -> str:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    outcomes = terminalreporter.config.stash[_outcomes]
+    stats = terminalreporter.stats
+    properties = [
+        each
+        for report in (*stats.get("passed", ()), *stats.get("failed", ()))
+        for each in report.user_properties
+    ]
+    outcomes: dict[str, str | None] = dict(told for name, told in properties if name == STOCK)
     failed = {case: why for case, why in outcomes.items() if why is not None}
     if outcomes:
         terminalreporter.section("replay")
