@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from davbridge.config import ServerSettings
+from davbridge.http.descriptors import raise_limit
 from davbridge.http.errors import ServerSetupError
 from davbridge.http.server import HttpServer
 from tests.support.wire import RawClient, serving
@@ -80,3 +81,14 @@ def test_ipv6_is_served_and_has_brackets_in_the_url(host: str) -> None:
         if host == "::":  # every address, IPv4's as well
             with RawClient(server.port) as client4:
                 assert client4.ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").status == 200
+
+
+def test_as_many_file_descriptors_are_asked_for_as_may_be_had() -> None:
+    resource = pytest.importorskip("resource")
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (256, hard))
+    try:
+        assert raise_limit() == resource.getrlimit(resource.RLIMIT_NOFILE)[0] > 256
+        assert raise_limit() == resource.getrlimit(resource.RLIMIT_NOFILE)[0]
+    finally:
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
