@@ -4,7 +4,7 @@ Names are few and alike, so that keys, markers and prefixes collide; pages are s
 collections are large; what is already kept is left to chance.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import suppress
 from itertools import product
 from random import Random
@@ -25,10 +25,9 @@ from davbridge.store.base import (
     Condition,
     ObjectInfo,
     ObjectStore,
-    Page,
 )
 from davbridge.store.memory import MemoryStore
-from tests.support.intercepted import GatedStore
+from tests.support.intercepted import ShortPages
 from tests.support.objects import names
 from tests.support.timer import Timer
 
@@ -48,20 +47,6 @@ BODIES = st.sampled_from([b"", b"1", b"22"])
 TYPES = st.sampled_from(["text/plain", "application/x-directory"]).map(Attributes)
 
 LOST = UnavailableError("the answer was lost")
-
-
-class ShortPages(GatedStore):
-    """Lists so few names a page that a collection can be large."""
-
-    def __init__(self, inner: ObjectStore, most: int) -> None:
-        super().__init__(inner)
-        self._most = most
-
-    def list_objects(
-        self, prefix: str, *, delimiter: str = "", page_size: int = PAGE_SIZE
-    ) -> Iterator[Page]:
-        size = min(page_size, self._most)
-        return super().list_objects(prefix, delimiter=delimiter, page_size=size)
 
 
 def info_of(store: ObjectStore, key: str) -> ObjectInfo | None:

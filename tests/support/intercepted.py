@@ -212,3 +212,17 @@ class GatedStore(CountingStore):
                         self._gates.remove(gate)
                         return gate
             return None
+
+
+class ShortPages(GatedStore):
+    """Lists so few names a page that a collection can be large."""
+
+    def __init__(self, inner: ObjectStore, most: int) -> None:
+        super().__init__(inner)
+        self._most = most
+
+    def list_objects(
+        self, prefix: str, *, delimiter: str = "", page_size: int = PAGE_SIZE
+    ) -> Iterator[Page]:
+        size = min(page_size, self._most)
+        return super().list_objects(prefix, delimiter=delimiter, page_size=size)
