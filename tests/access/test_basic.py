@@ -113,7 +113,7 @@ def test_a_long_login_of_combining_marks_takes_no_time() -> None:
     started = time.process_time()
     for login in (f"{marks}:x", f"anna:{marks}"):
         assert Asked(LOGIN, basic(login)).status == "401 Unauthorized"
-    assert time.process_time() - started < 0.2
+    assert time.process_time() - started < 0.5
 
 
 @pytest.mark.parametrize("method", ["OPTIONS", "HEAD", "PROPFIND", "PUT", "NONSENSE"])

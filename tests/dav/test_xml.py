@@ -68,7 +68,7 @@ def test_a_megabyte_that_would_grow_is_refused_before_it_does(content: str) -> N
         tracemalloc.stop()
     assert refusal.value.status == 400
     assert peak < 32 * len(body)
-    assert time.process_time() - started < 1
+    assert time.process_time() - started < 3
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "UTF-16", "us-ascii", "ISO-8859-1"])

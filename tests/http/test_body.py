@@ -191,11 +191,11 @@ def test_a_body_that_trickles_in_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
 
 def test_a_slow_but_steady_body_arrives_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("davbridge.http.streams.MIN_RATE", 100)
-    with serving(Recorder(), timeout=0.5) as server, RawClient(server.port) as client:
+    with serving(Recorder(), timeout=1.0) as server, RawClient(server.port) as client:
         client.send(put(1000))
-        for _ in range(20):
+        for _ in range(40):
             time.sleep(0.05)
-            client.send(b"x" * 50)
+            client.send(b"x" * 25)
         assert client.answer().body == digest_of(b"x" * 1000)
 
 
@@ -273,7 +273,7 @@ def test_an_unread_body_that_never_comes_holds_no_thread() -> None:
         begin = time.monotonic()
         with RawClient(server.port) as other:
             assert other.ask(GET).status == 401
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < 3
         assert client.ask(b"x" * 100_000 + GET).status == 401
 
 

@@ -41,7 +41,7 @@ def test_heads_that_do_not_come_to_their_end_hold_no_thread() -> None:
             client.send(GET[:-3])
         begin = time.monotonic()
         assert stack.enter_context(RawClient(server.port)).ask(GET).status == 200
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < 5
         for client in slow:
             assert client.ask(GET[-3:]).status == 200
 

@@ -132,7 +132,7 @@ def test_handshakes_that_stall_hold_up_nobody(server: HttpServer, trust: ssl.SSL
             stalled.send(b"\x16\x03\x01\x02\x00")  # the beginning of a client hello
         begin = time.monotonic()
         assert stack.enter_context(RawClient(server.port, trust)).ask(GET).status == 200
-        assert time.monotonic() - begin < 1
+        assert time.monotonic() - begin < 5
 
 
 def test_a_handshake_that_never_begins_is_given_up(
