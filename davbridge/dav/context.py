@@ -15,6 +15,10 @@ from davbridge.paths import ResourcePath
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Resource
 
+_REMOVING = ("DELETE", "MOVE")
+"""Their conditions don't go through to S3, as those of a PUT do; nor may they be judged by what was
+so a minute ago."""
+
 
 class Context:
     """That of one request on its way through."""
@@ -56,5 +60,23 @@ class Context:
         """
         if not self.request.is_conditional:
             return False
+        if self.request.method in _REMOVING:
+            self._look_again()
+        try:
+            return self._conditions_hold()
+        except RefusalError:
+            if not self._look_again():
+                raise
+            return self._conditions_hold()
+
+    def _conditions_hold(self) -> bool:
         check_if(self.request, self.namespace.find, self.guard.is_locked_with)
         return check_http(self.request, self.node)
+
+    def _look_again(self) -> bool:
+        """Whether the resource is another one than a kept listing told: another bridge may have
+        written since. Costs a request."""
+        if self.node is None or self.namespace.is_current(self.node):
+            return False
+        del self.resource
+        return True

@@ -18,7 +18,10 @@ from datetime import datetime
 
 from davbridge.errors import (
     AlreadyExistsError,
+    ArchivedError,
     IsACollectionError,
+    NotFoundError,
+    PreconditionFailedError,
 )
 from davbridge.paths import ResourcePath, key_of, prefix_of, require_key_length
 from davbridge.store.base import (
@@ -126,6 +129,20 @@ class Namespace:
         """The bytes of this very version. Raises PreconditionFailedError if it is another now."""
         row = _row_of(resource)
         return self._store.get_object(row.key, start=start, end=end, if_match=row.etag)
+
+    def is_current(self, resource: Resource) -> bool:
+        """Asks past all caches whether an object is still this very version; if it isn't, the next
+        look-up asks as well. Collections have no versions."""
+        if resource.row is None:
+            return True
+        try:
+            with self.open_reader(resource, end=1 if resource.size else None) as reader:
+                reader.read(1)  # to its end, so that the connection stays
+        except (NotFoundError, PreconditionFailedError):
+            return False
+        except ArchivedError:
+            pass  # its bytes can't be had; that it is there can't be asked past caches otherwise
+        return True
 
     def open_writer(
         self,

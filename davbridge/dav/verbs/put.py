@@ -28,9 +28,9 @@ directory to every tool that knows the convention."""
 
 def put(context: Context) -> Response:
     """201 for a new object, 204 for a new version; with the ETag and time that the store gave."""
-    node = context.node
-    _refuse_unfit(context.request, node)
+    _refuse_unfit(context.request, context.node)
     context.check_conditions()
+    node = context.node
     _require_unlocked(context, node)
     checksum = Checksum.announced(context.request.header("OC_CHECKSUM"))
     row = _store_body(context, node, checksum)

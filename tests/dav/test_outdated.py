@@ -1,0 +1,59 @@
+"""What another bridge has written since a listing was kept: no condition is judged without it."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from davbridge.store.memory import MemoryStore
+from tests.support.bridge import Client, running_bridge
+from tests.support.objects import put
+
+
+@pytest.fixture
+def store() -> MemoryStore:
+    store = MemoryStore()
+    put(store, "a", body=b"old")
+    return store
+
+
+@pytest.fixture
+def client(store: MemoryStore) -> Iterator[Client]:
+    """Of a bridge that keeps a listing."""
+    with running_bridge(store) as bridge, bridge.client() as client:
+        assert "/a" in client("PROPFIND", "/", depth="1").multistatus()
+        yield client
+
+
+def etag(store: MemoryStore) -> str:
+    return f'"{store.head_object("a").row.etag}"'
+
+
+@pytest.mark.parametrize("method", ["DELETE", "MOVE"])
+@pytest.mark.parametrize("body", [b"new", b""])
+def test_a_version_that_the_client_has_not_seen_is_not_removed(
+    method: str, body: bytes, client: Client, store: MemoryStore
+) -> None:
+    seen = etag(store)
+    put(store, "a", body=body)
+    answer = client(method, "/a", if_match=seen, destination="/b")
+    assert answer.status == 412
+    assert client("GET", "/a").body == body
+    assert client(method, "/a", if_match=etag(store), destination="/b").status in (201, 204)
+
+
+def test_a_version_that_only_the_client_has_seen_can_be_replaced(
+    client: Client, store: MemoryStore
+) -> None:
+    put(store, "a", body=b"new")
+    assert client("PUT", "/a", b"newer", if_match=etag(store)).status == 204
+
+
+def test_a_name_that_is_free_again_can_be_taken(client: Client, store: MemoryStore) -> None:
+    store.delete_object("a")
+    assert client("PUT", "/a", b"new", if_none_match="*").status == 201
+
+
+def test_what_is_gone_matches_nothing(client: Client, store: MemoryStore) -> None:
+    seen = etag(store)
+    store.delete_object("a")
+    assert client("DELETE", "/a", if_match=seen).status == 412
