@@ -119,12 +119,23 @@ def settle(bucket: Bucket, there: Bodies, new: Bodies, answered: Mapping[str, in
 
 
 def sweep(bucket: Bucket) -> list[str]:
-    """``davbridge sweep``, for which a second is age enough; what it leaves."""
+    """``davbridge sweep``, for which a second is age enough; the parts that it leaves. An upload
+    that was killed before its first part has no mark yet, and holds nothing."""
     time.sleep(2)
     command = ["sweep", bucket.name, "--endpoint-url", bucket.endpoint.url, "--older-than", "1s"]
     done = run_davbridge(*command, environ=environment(bucket.endpoint))
     assert done.returncode == 0, done.stderr
-    return [f"{key} is open still" for key in bucket.open_uploads()]
+    return [f"{key} has parts still" for key in bucket.open_uploads() if has_parts(bucket, key)]
+
+
+def has_parts(bucket: Bucket, key: str) -> bool:
+    """Whether any upload at ``key`` holds anything."""
+    uploads = bucket.client.list_multipart_uploads(Bucket=bucket.name, Prefix=bucket.prefix + key)
+    return any(
+        "Parts"
+        in bucket.client.list_parts(Bucket=bucket.name, Key=each["Key"], UploadId=each["UploadId"])
+        for each in uploads.get("Uploads", ())
+    )
 
 
 def last_look(ground: Ground, bucket: Bucket, there: Bodies) -> list[str]:

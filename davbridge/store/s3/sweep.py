@@ -2,9 +2,10 @@
 
 Owns what is stale. Must not know when it is swept.
 
-Invariants: an upload is aborted only if it is davbridge's own, by its mark, and not one of its
-parts has come for as long as is asked; another tool's is never touched, and neither is one that
-may be under way. Times are compared by the store's own clock.
+Invariants: an upload is aborted only if it is davbridge's own, by its mark or a canary's name, and
+not one of its parts has come for as long as is asked; another tool's is never touched, and neither
+is one that may be under way. One that has no part yet is nobody's, and takes no room. Times are
+compared by the store's own clock.
 """
 
 import logging
@@ -44,7 +45,8 @@ def sweep(bucket: Bucket, prefix: str, older_than: timedelta, *, dry_run: bool) 
     with translated(prefix):
         now = date_of(bucket.wire.send(Request("HeadBucket", "HEAD", None)).headers, bucket.clock)
         for upload in uploads.open_uploads(bucket, prefix):
-            found = _stale(bucket, upload, now - older_than)
+            is_canary = upload.key.startswith(prefix + CANARY)
+            found = _stale(bucket, upload, now - older_than, is_own=is_canary)
             if found and not dry_run:
                 uploads.abort(bucket, upload.key, upload.upload_id)
             if found:
@@ -69,9 +71,8 @@ def abort_stale(bucket: Bucket, prefix: str, older_than: timedelta) -> int:
     return count
 
 
-def _stale(bucket: Bucket, upload: OpenUpload, newest: datetime) -> Swept | None:
+def _stale(bucket: Bucket, upload: OpenUpload, newest: datetime, *, is_own: bool) -> Swept | None:
     parts = size = 0
-    is_own = False
     last = upload.begun
     try:
         for part in uploads.parts_of(bucket, upload):

@@ -91,6 +91,14 @@ def test_a_canary_that_a_crash_left_is_swept(store: S3Store) -> None:
     assert [key for key in keys(store) if key != "d/"] == ["d/.davbridge.properties.json"]
 
 
+def test_the_upload_of_a_canary_is_swept(
+    store: S3Store, client: "S3Client", bucket_name: str
+) -> None:
+    begin(client, bucket_name, f"d/{CANARY}0123.marked", 1, b"canary")
+    assert store.abort_stale_uploads("", NOW) == 0  # another bridge's, of what it shows
+    assert store.abort_stale_uploads("d/", NOW) == 1
+
+
 def test_a_sweep_that_is_forbidden_does_no_harm(proxied: S3Store, proxy: S3Proxy) -> None:
     write(proxied, "a", b"body")
     proxy.rule = lambda _: error("AccessDenied", 403)
