@@ -87,6 +87,7 @@ def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator
             raise SetupError(str(error)) from error
         if is_writable:
             _sweep_beside(store, place.prefix)
+            namespace.recovery.start()
         url = _drive_url(server.url, settings.drive.mount_path)
         _log.info("davbridge %s shows %s at %s", __version__, _place(settings), url)
         yield Bridge(url, server.serve, server.stop)
@@ -115,6 +116,7 @@ def _namespace(settings: Settings, store: S3Store, prefix: str, layers: ExitStac
     layers.callback(cached.close)
     namespace = Namespace(
         cached,
+        uncached=store,
         prefix=prefix,
         max_file_size=settings.drive.max_file_size,
         quota=settings.drive.quota,

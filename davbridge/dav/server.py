@@ -8,6 +8,7 @@ inside is logged in full and told to the client in a line.
 
 import logging
 from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from http import HTTPStatus
 
 from davbridge.dav import lobby
@@ -15,6 +16,7 @@ from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError, refusal_of, status_line
 from davbridge.dav.locks import LockStore
 from davbridge.dav.provider import BucketProvider
+from davbridge.dav.repeats import REPEATED, Repeats
 from davbridge.dav.request import Environ, Request
 from davbridge.dav.response import Response, complete
 from davbridge.dav.verbs.delete import delete
@@ -55,6 +57,7 @@ class RequestServer:
     def __init__(self, provider: BucketProvider, locks: LockStore) -> None:
         self._provider = provider
         self._locks = locks
+        self._repeats = Repeats()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ, self._provider.site)
@@ -73,7 +76,7 @@ class RequestServer:
         try:
             if request.site.resolve(request.url_path) is None:
                 return lobby.answer(request, request.url_path)
-            return self._verb(request)(Context(request, self._provider, self._locks))
+            return self._answer(request)
         except RefusalError as refusal:
             return self._refuse(request, refusal)
         except StoreError as error:
@@ -85,6 +88,13 @@ class RequestServer:
         except Exception:
             logger.exception("%s %s failed", request.method, request.environ["REQUEST_URI"])
             return self._refuse(request, RefusalError(500, "something went wrong; see the log"))
+
+    def _answer(self, request: Request) -> Response:
+        verb = self._verb(request)
+        context = Context(request, self._provider, self._locks)
+        if request.method in REPEATED:
+            return self._repeats.answer(request, partial(verb, context))
+        return verb(context)
 
     def _told(self, request: Request, error: StoreError) -> RefusalError:
         """What the client is told; the log gets it all, the store's faults as warnings."""

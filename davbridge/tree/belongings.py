@@ -98,6 +98,13 @@ class Belongings:
             return [Failure(target, error)]
         return []
 
+    def merge(self, source: str, target: str) -> bool:
+        """Of two sidecars' keys: the target's members keep what they have, and those that it
+        doesn't name get the source's. True once that is so. Raises StoreError."""
+        members = self._sidecars.read(_prefix(source))
+        self._sidecars.update_members(_prefix(target), lambda there: {**members, **there})
+        return True
+
     def rebind_inside(self, plan: Plan, renewed: Mapping[str, str]) -> list[Failure]:
         """In a tree, sidecars are copied along: they name the ETags of the sources, where copies
         have those in ``renewed``."""
@@ -108,7 +115,7 @@ class Belongings:
         }
         sidecars = [copy.target for copy in plan.copies if is_sidecar(copy.target)]
         try:
-            for prefix in {key[: key.rfind(DELIMITER) + 1] for key in sidecars}:
+            for prefix in set(map(_prefix, sidecars)):
                 self._sidecars.update_members(prefix, partial(_rebound_members, prefix, new_etags))
         except StoreError as error:
             return [Failure(path_of(self._mount, plan.target_prefix) or (), error)]
@@ -135,6 +142,10 @@ def _rebound_members(
         else properties
         for name, properties in members.items()
     }
+
+
+def _prefix(sidecar: str) -> str:
+    return sidecar[: sidecar.rfind(DELIMITER) + 1]
 
 
 def _name(path: ResourcePath) -> str:

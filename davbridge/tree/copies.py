@@ -20,6 +20,7 @@ from davbridge.tree.lanes import Lanes
 from davbridge.tree.markers import MARKER
 from davbridge.tree.plan import Copy, Plan, is_marker, shown_path
 from davbridge.tree.resource import Failure
+from davbridge.tree.works import Work
 
 
 class Copied(NamedTuple):
@@ -40,7 +41,7 @@ class Copies:
         self._mount = mount
         self._lanes = lanes
 
-    def make(self, plan: Plan, *, tree: str | None) -> Copied:
+    def make(self, plan: Plan, work: Work, *, tree: str | None) -> Copied:
         """The marker, the copies, and in a tree their verification; ``tree`` is the target's
         prefix if it is a collection."""
         created: dict[str, str] = {}
@@ -50,7 +51,7 @@ class Copies:
             except StoreError as error:
                 return Copied({}, [self._failure(plan.marker, error)])
         replaced = {row.key for row in plan.replaced}
-        ended = self._copy_all(plan.copies, replaced)
+        ended = self._copy_all(plan.copies, replaced, work)
         created |= {
             made.key: made.etag
             for made in ended
@@ -66,15 +67,18 @@ class Copies:
         return self._verified(created, plan.copies, tree)
 
     def _copy_all(
-        self, copies: Sequence[Copy], replaced: Container[str]
+        self, copies: Sequence[Copy], replaced: Container[str], work: Work
     ) -> list[ObjectRow | StoreError]:
         """How each ended. Where not all were begun, the first of the rest stands for them."""
 
         def copy_one(copy: Copy) -> ObjectRow | StoreError:
             try:
-                return self._copy(copy, ALWAYS if copy.target in replaced else IF_ABSENT)
+                work.require()
+                made = self._copy(copy, ALWAYS if copy.target in replaced else IF_ABSENT)
             except StoreError as error:
                 return error
+            work.advance()
+            return made
 
         ended = self._lanes.each(
             copy_one, copies, is_fatal=lambda made: isinstance(made, StoreError)

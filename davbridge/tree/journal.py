@@ -1,47 +1,157 @@
-"""What says that the MOVE of a tree has copied everything, and is deleting.
+"""What is written down of an operation on a tree before it begins, so that any bridge can go on.
 
-A MOVE that was interrupted is sent again by its client. What has been deleted of the source by
-then is missing there, and stands in the target: by the rules of an overwriting MOVE it would go
-from there as well. The journal, an object of ours inside the source, names the target of a MOVE
-whose copies are verified; as long as it is there, another MOVE to the same target takes nothing
-away from it.
+Owns the name and the format of a journal. Pure. Must not know who writes it, nor when.
 
-Invariant: it is written before the first of the source is deleted, and goes after the last.
+A journal is the plan itself: every key that is to be copied or deleted, with the version that was
+listed. Whoever goes on looks at what is there now and does what is left; no phase has to be noted,
+since each key shows by itself how far it got (see `remains`). It lies below ``.davbridge/`` in the
+mount, under a name that follows from verb, source and target: the same request, sent again, finds
+it, and one listing finds all of them.
+
+Three objects may have a journal's name, told apart by their ends:
+- ``.plan``: the journal. It is there before the first write, and never changes.
+- ``.lease``: of an operation that lasts. Its bridge rewrites it every few seconds (see `leases`).
+- ``.left``: of a MOVE whose client was told that not everything could go. As long as it is there,
+  the same MOVE, asked for again, takes nothing away from the target that it has moved there before.
+
+Invariant: what isn't understood is damaged, and never guessed.
 """
 
 import json
+import zlib
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime
+from hashlib import sha256
+from typing import Any, Literal, NamedTuple
 
-from davbridge.errors import NotFoundError
-from davbridge.paths import DELIMITER, RESERVED_PREFIX
-from davbridge.store.base import Attributes, ObjectStore
-from davbridge.tree.sidecar import is_sidecar
+from davbridge.paths import DELIMITER, ResourcePath
+from davbridge.store.base import Attributes, ObjectRow
+from davbridge.tree.markers import MARKER
+from davbridge.tree.plan import Copy, Plan
+from davbridge.tree.reserved import HOUSE
 
-JOURNAL_NAME = f"{RESERVED_PREFIX}.move.json"
+JOURNALS = f"{HOUSE}journals{DELIMITER}"
+"""Below the mount's prefix."""
 
-_JSON = Attributes("application/json")
-_MAX_BYTES = 64 * 1024
+PLAN, LEASE, LEFT = ".plan", ".lease", ".left"
 
+Verb = Literal["COPY", "MOVE", "DELETE"]
 
-def is_journal(key: str) -> bool:
-    """Whether a key is a journal's."""
-    return key.rpartition(DELIMITER)[2] == JOURNAL_NAME
+_FORMAT = 1
 
-
-def is_own(key: str) -> bool:
-    """Whether a key is davbridge's own, inside a collection: a journal's or a sidecar's."""
-    return is_journal(key) or is_sidecar(key)
-
-
-def begin(store: ObjectStore, source: str, target: str) -> None:
-    """Notes that the tree at the prefix ``source`` is, whole, at the prefix ``target``."""
-    body = json.dumps({"target": target}, ensure_ascii=False).encode()
-    store.put_object(source + JOURNAL_NAME, body, _JSON)
+_MAX_BYTES = 1024**3
+"""Of a plan, unpacked: some four million members."""
 
 
-def was_begun(store: ObjectStore, source: str, target: str) -> bool:
-    """Whether an earlier MOVE from ``source`` to ``target`` had begun to delete."""
+class Request(NamedTuple):
+    """What was asked for, and by whom."""
+
+    verb: Verb
+    source: ResourcePath
+    target: ResourcePath = ()
+    """Empty for a DELETE."""
+    user: str = ""
+
+    @property
+    def name(self) -> str:
+        """Of its journal, whoever asked."""
+        what = json.dumps([self.verb, self.source, self.target])
+        return sha256(what.encode()).hexdigest()[:32]
+
+    def __str__(self) -> str:
+        source, target = (DELIMITER + DELIMITER.join(path) for path in (self.source, self.target))
+        return f"{self.verb} {source!r}" + (f" to {target!r}" if self.target else "")
+
+
+class Entry(NamedTuple):
+    """A journal."""
+
+    request: Request
+    source: ResourcePath
+    """As the bucket spells it; so for the target."""
+    target: ResourcePath
+    is_new: bool
+    """Whether nothing was at the target."""
+    plan: Plan
+
+
+def encoded(entry: Entry) -> bytes:
+    """What `decoded` reads. It takes about 50 bytes a member."""
+    plan, request = entry.plan, entry.request
+    rows = {row: number for number, row in enumerate(dict.fromkeys(_rows_of(plan)))}
+
+    def numbers(some: Iterable[ObjectRow]) -> list[int]:
+        return [rows[row] for row in some]
+
+    content = {
+        "format": _FORMAT,
+        "request": request,
+        "source": entry.source,
+        "target": entry.target,
+        "is_new": entry.is_new,
+        "rows": [(row.key, row.size, row.modified.timestamp(), row.etag) for row in rows],
+        "clashes": numbers(plan.clashes),
+        "marker": plan.marker,
+        "copies": [
+            (rows[one.source], one.target, one.attributes is not None) for one in plan.copies
+        ],
+        "extras": numbers(plan.extras),
+        "leaving": numbers(plan.leaving),
+        "replaced": numbers(plan.replaced),
+        "target_prefix": plan.target_prefix,
+        "kept": sorted(plan.wanted.difference(copy.target for copy in plan.copies)),
+    }
+    return zlib.compress(json.dumps(content).encode(), 1)
+
+
+def decoded(body: bytes) -> Entry:
+    """Raises ValueError."""
     try:
-        with store.get_object(source + JOURNAL_NAME) as reader:
-            return bool(json.loads(reader.read(_MAX_BYTES)) == {"target": target})
-    except (NotFoundError, ValueError):
-        return False
+        unpacker = zlib.decompressobj()
+        content = json.loads(unpacker.decompress(body, _MAX_BYTES))
+        if not unpacker.eof or content["format"] != _FORMAT:
+            raise ValueError("a journal of another format")
+        return Entry(
+            _request(*content["request"]),
+            tuple(content["source"]),
+            tuple(content["target"]),
+            bool(content["is_new"]),
+            _plan(content),
+        )
+    except (zlib.error, LookupError, TypeError, AttributeError, OverflowError) as error:
+        raise ValueError(f"a damaged journal: {error!r}") from error
+
+
+def _rows_of(plan: Plan) -> Iterable[ObjectRow]:
+    sources = (copy.source for copy in plan.copies)
+    return (*plan.clashes, *sources, *plan.extras, *plan.leaving, *plan.replaced)
+
+
+def _request(verb: Verb, source: list[str], target: list[str], user: str) -> Request:
+    return Request(verb, tuple(source), tuple(target), user)
+
+
+def _plan(content: Mapping[str, Any]) -> Plan:
+    rows = [
+        ObjectRow(key, size, datetime.fromtimestamp(modified, UTC), etag)
+        for key, size, modified, etag in content["rows"]
+    ]
+    copies = tuple(
+        Copy(rows[number], target, _attributes(is_marker))
+        for number, target, is_marker in content["copies"]
+    )
+    return Plan(
+        clashes=tuple(rows[number] for number in content["clashes"]),
+        marker=content["marker"],
+        copies=copies,
+        extras=tuple(rows[number] for number in content["extras"]),
+        leaving=tuple(rows[number] for number in content["leaving"]),
+        replaced=tuple(rows[number] for number in content["replaced"]),
+        target_prefix=content["target_prefix"],
+        wanted=frozenset((*content["kept"], *(copy.target for copy in copies))),
+    )
+
+
+def _attributes(is_marker: bool) -> Attributes | None:
+    """A plan replaces no others than those of what becomes a marker."""
+    return MARKER if is_marker else None

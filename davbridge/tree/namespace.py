@@ -38,15 +38,19 @@ from davbridge.store.clock import Clock, utc_now
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.bulk import Metadata, metadata_of
 from davbridge.tree.facts import Facts, Properties, without_facts
+from davbridge.tree.journal import Request, Verb
+from davbridge.tree.journals import Journals
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.markers import MARKER, DirectoryVerdicts
 from davbridge.tree.members import Members
 from davbridge.tree.operations import Operations
 from davbridge.tree.parents import Parents
-from davbridge.tree.resource import Failure, Resource, with_told
+from davbridge.tree.recovery import Recovery
+from davbridge.tree.resource import Failure, Outcome, Resource, with_told
 from davbridge.tree.space import AccountInfo, Space
 from davbridge.tree.usage import Usage
 from davbridge.tree.view import View
+from davbridge.tree.works import Works
 from davbridge.tree.writer import BoundedWriter
 
 LANES = 32
@@ -55,18 +59,23 @@ than a bridge can ask."""
 
 
 class Namespace:
-    """Resources over the keys below ``prefix``, which is empty or ends in ``/``."""
+    """Resources over the keys below ``prefix``, which is empty or ends in ``/``.
+
+    ``uncached``: the same store past its cache, if it has one.
+    """
 
     def __init__(
         self,
         store: ObjectStore,
         *,
+        uncached: ObjectStore | None = None,
         prefix: str = "",
         max_file_size: int | None = None,
         quota: int | None = None,
         lanes: int = LANES,
         timer: Callable[[], float] = time.monotonic,
         now: Clock = utc_now,
+        pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
         self._prefix = prefix
@@ -78,12 +87,23 @@ class Namespace:
         largest = store.max_object_size
         self._space = Space(self._usage, quota, min(largest, max_file_size or largest))
         self._lanes = Lanes(lanes)
+        self.works = Works()
+        journals = Journals(uncached or store, prefix, timer, pause)
         self._operations = Operations(
-            store, self._view, self._verdicts, self._parents, self._belongings, self._lanes
+            store,
+            self._view,
+            self._verdicts,
+            self._parents,
+            self._belongings,
+            self._lanes,
+            journals,
+            self.works,
         )
+        self.recovery = Recovery(journals, self._operations.go_on, now)
 
     def close(self) -> None:
         """Stops what runs in the background. The namespace is of no use afterwards."""
+        self.recovery.stop()
         self._usage.close()
         self._verdicts.close()
         self._lanes.close()
@@ -193,17 +213,22 @@ class Namespace:
         self._prepare_new(path)
         self._store.put_object(marker, b"", MARKER)
 
-    def delete(self, path: ResourcePath) -> list[Failure]:
-        """Deletes a resource with everything inside.
+    def delete(self, path: ResourcePath, *, user: str = "") -> list[Failure]:
+        """Deletes a resource with everything inside, for a ``user``.
 
         Raises NotFoundError, and InvalidNameError for the root.
         """
-        outcome = self._operations.delete(path)
+        outcome = self._operations.delete(Request("DELETE", path, user=user))
         self._space.take(outcome.added_bytes)
         return outcome.failures
 
     def copy(
-        self, source: ResourcePath, target: ResourcePath, *, recursive: bool = True
+        self,
+        source: ResourcePath,
+        target: ResourcePath,
+        *,
+        recursive: bool = True,
+        user: str = "",
     ) -> list[Failure]:
         """Copies a resource over whatever is at ``target``; not ``recursive``: without members.
 
@@ -211,16 +236,25 @@ class Namespace:
         InvalidNameError (into itself, or over what holds it) and OutOfSpaceError.
         """
         outcome = self._operations.copy(
-            source, target, recursive=recursive, require_room=self._space.require
+            Request("COPY", source, target, user),
+            recursive=recursive,
+            require_room=self._space.require,
         )
         self._space.take(outcome.added_bytes)
         return outcome.failures
 
-    def move(self, source: ResourcePath, target: ResourcePath) -> list[Failure]:
+    def move(self, source: ResourcePath, target: ResourcePath, *, user: str = "") -> list[Failure]:
         """Moves a resource over whatever is at ``target``. Raises as `copy`."""
-        outcome = self._operations.move(source, target)
+        outcome = self._operations.move(Request("MOVE", source, target, user))
         self._space.take(outcome.added_bytes)
         return outcome.failures
+
+    def go_on(
+        self, verb: Verb, source: ResourcePath, target: ResourcePath, *, user: str = ""
+    ) -> Outcome | None:
+        """For a client that asks again: how the same operation, begun by a bridge that died, or at
+        work elsewhere, has ended by now. None where there is nothing of it."""
+        return self._operations.go_on(Request(verb, source, target, user))
 
     def properties(self, path: ResourcePath) -> Properties:
         """The dead properties of the resource at ``path``."""

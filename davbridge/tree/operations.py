@@ -1,13 +1,13 @@
 """DELETE, COPY and MOVE of resources: what is carried out, in which order.
 
-Owns the order, and what goes along with a resource: its properties, and its parent's marker. Must
-not know how a plan is made, nor how the store is asked.
+Owns the order, and which operations are journaled. Must not know how a plan is made, nor how the
+store is asked.
 
 Invariants:
 - Everything that can be refused is refused before the first write.
-- Clashes, marker, copies, verification, the target's properties, extras; only then a MOVE deletes,
-  and the source's properties go last. Whatever it stops at, each object is at the source or the
-  target, or at both.
+- The journal, clashes, marker, copies, verification, the target's properties, extras; only then a
+  MOVE deletes, and the journal and the source's properties go last. Whatever it stops at, each
+  object is at the source or the target, or at both.
 - A MOVE deletes nothing until every copy is verified. If one isn't, what was copied anew is
   removed again, and the source stays whole.
 - A file over a collection, or the reverse, deletes the target first, since stores that keep
@@ -15,37 +15,48 @@ Invariants:
   are verified.
 - Operations on the same trees take turns, and look things up when theirs has come.
 - One object's failure is raised; failures of a tree's members are returned.
+
+What is journaled: a MOVE of a collection of which more than one object goes, since it may stop
+between them; a COPY or DELETE of more than JOURNALED objects. A smaller one is over before its
+client could give it up, and asked for again it does what is left.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import NamedTuple
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, contextmanager
 
-from davbridge.errors import InvalidNameError, StoreError
+from davbridge.errors import (
+    InvalidNameError,
+    NotFoundError,
+    PreconditionFailedError,
+    UnavailableError,
+)
 from davbridge.paths import ResourcePath, prefix_of
 from davbridge.store.base import ObjectStore
 from davbridge.tree.belongings import Belongings
-from davbridge.tree.copies import Copied, Copies
 from davbridge.tree.facts import Properties
+from davbridge.tree.journal import Entry, Request
+from davbridge.tree.journals import Hold, Journals
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.parents import Parents
-from davbridge.tree.plan import Keys, Plan, left_behind
-from davbridge.tree.removals import Removals
-from davbridge.tree.resource import Failure, Resource
+from davbridge.tree.plan import NO_PLAN, Keys, left_behind
+from davbridge.tree.resource import Failure, Outcome, Resource
+from davbridge.tree.resumption import Resumption
 from davbridge.tree.route import Route, Routes
+from davbridge.tree.steps import Steps
 from davbridge.tree.turns import Turns
 from davbridge.tree.view import View
+from davbridge.tree.works import Work, Works
+
+JOURNALED = 1000
+"""Objects: what one listing shows, and what is copied or deleted in a second or two."""
 
 RequireRoom = Callable[[int], object]
 """Raises OutOfSpaceError where so many bytes more don't fit."""
 
 
-class Outcome(NamedTuple):
-    """How an operation ended, and by how much it made the bucket grow, as far as is known."""
-
-    failures: list[Failure]
-    added_bytes: int = 0
+class _AlreadyBegunError(Exception):
+    """There is a journal of the same operation."""
 
 
 class Operations:
@@ -59,91 +70,140 @@ class Operations:
         parents: Parents,
         belongings: Belongings,
         lanes: Lanes,
+        journals: Journals,
+        works: Works,
     ) -> None:
         self._view = view
         self._parents = parents
         self._belongings = belongings
         self._routes = Routes(store, view, verdicts, parents, lanes)
-        self._copies = Copies(store, view.prefix, lanes)
-        self._removals = Removals(store, view.prefix, lanes)
         self._turns = Turns()
+        self._steps = Steps(store, view.prefix, parents, belongings, lanes, self._turns)
+        self._journals = journals
+        self._works = works
+        self._resumption = Resumption(store, view.prefix, belongings, self._steps, journals, works)
 
-    def delete(self, path: ResourcePath) -> Outcome:
-        with self._turns.of(changed=[self._view.spelled(path)]):
-            return self._delete(path)
+    def delete(self, request: Request) -> Outcome:
+        with self._turns.of(changed=self._paths(request)):
+            try:
+                return self._delete(request)
+            except _AlreadyBegunError:
+                self._resumption.go_on(request)
+            try:
+                return self._delete(request)
+            except NotFoundError:
+                return Outcome([])
 
-    def copy(
-        self,
-        source: ResourcePath,
-        target: ResourcePath,
-        *,
-        recursive: bool,
-        require_room: RequireRoom,
-    ) -> Outcome:
-        spelled = self._view.spelled
-        with self._turns.of(changed=[spelled(target)], read=[spelled(source)]):
-            return self._copy(source, target, recursive=recursive, require_room=require_room)
+    def copy(self, request: Request, *, recursive: bool, require_room: RequireRoom) -> Outcome:
+        target, source = self._view.spelled(request.target), self._view.spelled(request.source)
+        with self._turns.of(changed=[target], read=[source]):
+            return self._or_go_on(
+                request,
+                lambda: self._copy(request, recursive=recursive, require_room=require_room),
+            )
 
-    def move(self, source: ResourcePath, target: ResourcePath) -> Outcome:
-        with self._turns.of(changed=[self._view.spelled(source), self._view.spelled(target)]):
-            return self._move(source, target)
+    def move(self, request: Request) -> Outcome:
+        with self._turns.of(changed=self._paths(request)):
+            return self._or_go_on(request, lambda: self._move(request))
+
+    def go_on(self, request: Request) -> Outcome | None:
+        """Finishes what a dead bridge has begun of the same, or waits for one that is at work on
+        it; None where there is nothing of it."""
+        with self._turns.of(changed=self._paths(request)):
+            return self._resumption.go_on(request)
 
     def writing(self, path: ResourcePath) -> AbstractContextManager[None]:
         """Around the commit of a new version at ``path``: not between a MOVE's last look at the
         old one and its delete."""
         return self._turns.of(written=[path])
 
-    def _delete(self, path: ResourcePath) -> Outcome:
-        resource = self._view.lookup(path)
+    def _paths(self, request: Request) -> list[ResourcePath]:
+        paths = (request.source, request.target) if request.target else (request.source,)
+        return [self._view.spelled(path) for path in paths]
+
+    def _or_go_on(self, request: Request, work: Callable[[], Outcome]) -> Outcome:
+        try:
+            return work()
+        except _AlreadyBegunError:
+            earlier = self._resumption.go_on(request)
+        try:
+            return earlier or work()
+        except _AlreadyBegunError as error:
+            raise UnavailableError(f"{request}: another bridge is at work on it") from error
+
+    def _delete(self, request: Request) -> Outcome:
+        resource = self._view.lookup(request.source)
         path = resource.path
         if not path:
             raise InvalidNameError("the root can't be deleted")
         has_belongings = bool(self._belongings.of(path))
         with self._parents.leave(path):
             keys = self._routes.keys(resource)
-            self._parents.keep(path)
-            tree = prefix_of(self._view.prefix, path) if resource.is_collection else None
-            failures = self._removals.remove(keys, tree=tree)
+            going = (*keys.own, *keys.beside)
+            entry = Entry(request, path, (), is_new=False, plan=NO_PLAN._replace(leaving=going))
+            with self._begun(entry, is_journaled=len(going) > JOURNALED) as work:
+                self._parents.keep(path)
+                tree = prefix_of(self._view.prefix, path) if resource.is_collection else None
+                failures = self._steps.removals.remove(keys, work, tree=tree)
         _raise_for_one(resource, failures)
         if failures:
             return Outcome(failures)
         if has_belongings:
             self._belongings.forget(path)
-        return Outcome([], -sum(row.size for row in (*keys.own, *keys.beside)))
+        return Outcome([], -sum(row.size for row in going))
 
-    def _copy(
-        self,
-        source: ResourcePath,
-        target: ResourcePath,
-        *,
-        recursive: bool,
-        require_room: RequireRoom,
-    ) -> Outcome:
-        route = self._routes.between(source, target, recursive=recursive)
+    def _copy(self, request: Request, *, recursive: bool, require_room: RequireRoom) -> Outcome:
+        route = self._routes.between(request.source, request.target, recursive=recursive)
         if blocked := route.obstacles(self._view.prefix, is_move=False):
             return Outcome(blocked)
-        require_room(route.plan.added_bytes)
-        properties = self._belongings.of(route.source.path)
-        if failures := self._make_copies(route, properties).failures:
-            _raise_for_one(route.source, failures)
-            return Outcome(failures)
-        return Outcome(self._drop_extras(route.plan), route.plan.added_bytes)
+        plan = route.plan
+        require_room(plan.added_bytes)
+        with self._begun(_entry(request, route), is_journaled=len(plan.copies) > JOURNALED) as work:
+            properties = self._belongings.of(route.source.path)
+            failures = self._make_copies(route, properties, work)[1]
+            if failures:
+                _raise_for_one(route.source, failures)
+                return Outcome(failures)
+            failures = self._steps.drop_extras(plan, work)
+        return Outcome(failures, plan.added_bytes, is_new=route.is_to_new)
 
-    def _move(self, source: ResourcePath, target: ResourcePath) -> Outcome:
-        route = self._routes.between(source, target, recursive=True)
+    def _move(self, request: Request) -> Outcome:
+        earlier, has_left = self._look_for_earlier(request)
+        if earlier:
+            return earlier
+        route = self._routes.between(request.source, request.target, recursive=True)
         if blocked := route.obstacles(self._view.prefix, is_move=True):
             return Outcome(blocked)
+        if has_left:
+            # What the source hasn't any more may be in the target because it was moved.
+            route = route._replace(plan=route.plan._replace(extras=()))
+        is_journaled = has_left or (route.source_tree and len(route.plan.leaving) > 1)
+        entry = _entry(request, route)
+        with self._begun(entry, is_journaled=bool(is_journaled), has_left=has_left) as work:
+            return self._carry_out_move(route, work)
+
+    def _look_for_earlier(self, request: Request) -> tuple[Outcome | None, bool]:
+        """Where a tree is moved over another, which may be what has been moved of it already.
+
+        Before anything is listed: else what a bridge at work takes away meanwhile would seem never
+        to have been there.
+        """
+        origin = self._view.lookup(request.source)
+        if not origin.is_collection or self._view.find(request.target) is None:
+            return None, False
+        return self._resumption.look(request)
+
+    def _carry_out_move(self, route: Route, work: Work) -> Outcome:
         plan, origin = route.plan, route.source
         properties = self._belongings.of(origin.path)
-        copied = self._make_copies(route, properties)
-        if copied.failures:
-            self._removals.undo(plan, copied.created)
-            _raise_for_one(origin, copied.failures)
-            return Outcome(copied.failures)
-        failures = self._drop_extras(plan)
-        with self._parents.leave(origin.path), self._turns.shut(origin.path):
-            left = self._leave_parent(origin.path)
-            left = left or self._removals.drop_source(plan, tree=route.source_tree)
+        created, failures = self._make_copies(route, properties, work)
+        if failures:
+            if work.hold is None or not work.hold.is_lost:
+                self._steps.removals.undo(plan, created, work)
+            _raise_for_one(origin, failures)
+            return Outcome(failures)
+        failures = self._steps.drop_extras(plan, work)
+        left = self._steps.leave(origin.path, plan, route.source_tree, work)
         _raise_for_one(origin, left)
         if left:
             return Outcome(failures + left, plan.added_bytes)
@@ -151,35 +211,39 @@ class Operations:
             self._belongings.forget(origin.path)
         shadow = left_behind(self._view.prefix, Keys((), shadow=route.source_keys.shadow))
         removed = sum(row.size for row in plan.leaving)
-        return Outcome(failures + shadow, plan.added_bytes - removed)
+        return Outcome(failures + shadow, plan.added_bytes - removed, is_new=route.is_to_new)
 
-    def _make_copies(self, route: Route, properties: Properties) -> Copied:
-        """Up to the verified copies with their properties."""
-        plan = route.plan
-        self._parents.settle(route.target)
+    def _make_copies(
+        self, route: Route, properties: Properties, work: Work
+    ) -> tuple[Mapping[str, str], list[Failure]]:
+        """Up to the verified copies with their properties; what was made anew."""
         if route.is_to_new:
             self._belongings.clear(route.target)
-        if blocked := self._removals.clear(plan, plan.clashes):
-            return Copied({}, blocked)
-        copied = self._copies.make(plan, tree=route.target_tree)
-        failures = (
-            copied.failures
-            or self._belongings.rebind_inside(plan, copied.renewed)
-            or self._belongings.give(route.target, properties, route.source.row)
+        copied = self._steps.copy(route.plan, route.target, route.target_tree, work)
+        failures = copied.failures or self._steps.give(
+            route.plan, copied.renewed, route.target, properties, route.source.row
         )
-        return copied._replace(failures=failures)
+        return copied.created, failures
 
-    def _drop_extras(self, plan: Plan) -> list[Failure]:
-        """Deletes the members of the target that the source hasn't."""
-        return self._removals.clear(plan, plan.extras)
+    @contextmanager
+    def _begun(self, entry: Entry, *, is_journaled: bool, has_left: bool = False) -> Iterator[Work]:
+        """Around what is carried out: journaled or not, but counted."""
+        hold = self._journal(entry, has_left=has_left) if is_journaled else None
+        total = len(entry.plan.copies) + len(entry.plan.leaving)
+        with self._works.begun(entry.request, total, hold) as work:
+            yield work
+        if work.has_left and hold is None:
+            self._journals.write_left(entry.request)
 
-    def _leave_parent(self, path: ResourcePath) -> list[Failure]:
-        """Marks the parent where it needs that; else the source stays, as well as its copy."""
+    def _journal(self, entry: Entry, *, has_left: bool) -> Hold:
         try:
-            self._parents.keep(path)
-        except StoreError as error:
-            return [Failure(path, error)]
-        return []
+            return self._journals.begin(entry, has_left=has_left)
+        except PreconditionFailedError as error:
+            raise _AlreadyBegunError(str(error)) from error
+
+
+def _entry(request: Request, route: Route) -> Entry:
+    return Entry(request, route.source.path, route.target, route.is_to_new, route.plan)
 
 
 def _raise_for_one(resource: Resource, failures: list[Failure]) -> None:

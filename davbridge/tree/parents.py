@@ -21,8 +21,8 @@ from davbridge.errors import (
 )
 from davbridge.paths import DELIMITER, ROOT, ResourcePath, is_visible, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
-from davbridge.tree.journal import is_own
 from davbridge.tree.markers import FOLDER_SUFFIX, MARKER, folder_stem, is_directory_type
+from davbridge.tree.reserved import is_own
 from davbridge.tree.view import View
 
 

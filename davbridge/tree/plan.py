@@ -19,8 +19,8 @@ from typing import NamedTuple
 from davbridge.errors import AlreadyExistsError, InvalidNameError, StoreError
 from davbridge.paths import DELIMITER, ResourcePath, is_visible, path_of, require_key_length
 from davbridge.store.base import Attributes, ObjectRow
-from davbridge.tree.journal import is_journal, is_own
 from davbridge.tree.markers import MARKER, folder_stem
+from davbridge.tree.reserved import is_housekeeping, is_own, is_shown_own
 from davbridge.tree.resource import Failure
 
 
@@ -78,6 +78,9 @@ class Plan(NamedTuple):
         )
 
 
+NO_PLAN = Plan((), None, (), (), (), (), "", frozenset())
+
+
 def keys_inside(mount: str, rows: Iterable[ObjectRow], directories: Container[str] = ()) -> Keys:
     """Sorts the rows of a collection's flat listing; ``beside`` is the caller's to add.
 
@@ -91,7 +94,7 @@ def keys_inside(mount: str, rows: Iterable[ObjectRow], directories: Container[st
     blockers: list[ObjectRow] = []
     for row in rows:
         marks = not row.size and (folder_stem(row.key) is not None or row.key in directories)
-        if path_of(mount, row.key) is None and not _is_shown_own(mount, row.key):
+        if path_of(mount, row.key) is None and not is_shown_own(mount, row.key):
             blockers.append(row)
         elif row.key in parents and not marks:
             hidden.append(row)
@@ -122,7 +125,7 @@ def plan_file(source: Keys, target_key: str, target: Keys) -> Plan:
 def plan_tree(source_prefix: str, source: Keys, target_prefix: str, target: Keys) -> Plan:
     """Of a collection with all its members; ``target`` is a file's keys or a collection's."""
     old = {row.key: row for row in target.own}
-    members = [row for row in source.own if not is_journal(row.key)]
+    members = [row for row in source.own if not is_housekeeping(row.key)]
     shown = _targets(source_prefix, members, target_prefix)
     moved = (*shown, *_targets(source_prefix, source.hidden, target_prefix))
     wanted = {target_prefix, *(copy.target for copy in moved)}
@@ -238,12 +241,6 @@ def _parents_of(key: str) -> Iterator[str]:
     while at >= 0:
         yield key[:at]
         at = key.find(DELIMITER, at + 1)
-
-
-def _is_shown_own(mount: str, key: str) -> bool:
-    parent = key.rpartition(DELIMITER)[0]
-    is_shown = not parent or path_of(mount, parent + DELIMITER) is not None
-    return is_own(key) and is_shown
 
 
 def _size(rows: Iterable[ObjectRow]) -> int:

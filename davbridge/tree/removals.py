@@ -4,8 +4,7 @@ Owns how deletions are asked for. Must not decide which keys are concerned: plan
 
 Invariants:
 - Members go before the markers and the sidecars of their collections.
-- A MOVE deletes, of a tree, only what is still the version that was copied. The journal says that
-  it has begun to, before it does.
+- A MOVE deletes, of a tree, only what is still the version that was copied.
 - What can't be deleted comes back as a Failure with its path.
 """
 
@@ -17,9 +16,7 @@ from itertools import chain
 from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
-from davbridge.tree import journal
 from davbridge.tree.copies import listed
-from davbridge.tree.journal import is_journal, is_own
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.plan import (
     Keys,
@@ -30,7 +27,9 @@ from davbridge.tree.plan import (
     parent_keys,
     shown_path,
 )
+from davbridge.tree.reserved import is_own
 from davbridge.tree.resource import Failure
+from davbridge.tree.works import Work
 
 BATCH = 250
 """Keys. SeaweedFS goes through a batch key by key; four of them side by side take less than half
@@ -50,54 +49,44 @@ class Removals:
         self._mount = mount
         self._lanes = lanes
 
-    def remove(self, keys: Keys, *, tree: str | None) -> list[Failure]:
+    def remove(self, keys: Keys, work: Work, *, tree: str | None) -> list[Failure]:
         """Deletes what may be deleted, and tells what is left. ``tree``: a collection's prefix."""
         left = {row.key for row in (*keys.blockers, *keys.hidden)}
-        failed = self._delete_tree((*keys.own, *keys.beside), tree, left)
+        failed = self._delete_tree((*keys.own, *keys.beside), tree, left, work)
         return left_behind(self._mount, keys) + self._failures(failed)
 
-    def clear(self, plan: Plan, rows: Sequence[ObjectRow]) -> list[Failure]:
+    def clear(self, plan: Plan, rows: Sequence[ObjectRow], work: Work) -> list[Failure]:
         """Deletes a part of the target: what clashes with a plan, or has no source."""
         order = deletion_order((row.key for row in rows), plan.target_prefix, plan.wanted)
-        return self._failures(self._delete(order))
+        return self._failures(self._delete(order, work))
 
-    def undo(self, plan: Plan, created: Mapping[str, str]) -> None:
+    def undo(self, plan: Plan, created: Mapping[str, str], work: Work) -> None:
         """Removes what was copied anew, unless somebody has written it since."""
         is_ours = self._lanes.each(self._is_still, list(created.items()))
         ours = [key for key, still in zip(created, is_ours, strict=True) if still]
         staying = {*(row.key for row in plan.replaced), *(created.keys() - set(ours))}
-        for failure in self._delete(deletion_order(ours, plan.target_prefix, staying)):
+        for failure in self._delete(deletion_order(ours, plan.target_prefix, staying), work):
             _log.error("left of a move that failed: %r (%s)", failure.key, failure.error)
 
-    def drop_source(self, plan: Plan, *, tree: str | None) -> list[Failure]:
+    def drop_source(self, plan: Plan, work: Work, *, tree: str | None) -> list[Failure]:
         """The end of a MOVE. ``tree``: the source's prefix; what changed in it meanwhile stays."""
         if tree is None:
-            return self._failures(self._delete([row.key for row in plan.leaving]))
+            return self._failures(self._delete([row.key for row in plan.leaving], work))
         try:
-            now = self._begin_journal(tree, plan.target_prefix)
+            now = listed(self._store, tree)
         except StoreError as unseen:
             return [Failure(shown_path(self._mount, tree), unseen)]
-        leaving = [row for row in plan.leaving if not is_journal(row.key)]
         error = PreconditionFailedError("was changed while it was moved, and is left")
         changed = [
-            DeleteFailure(row.key, error) for row in leaving if _is_changed(row, now.get(row.key))
+            DeleteFailure(row.key, error)
+            for row in plan.leaving
+            if _is_changed(row, now.get(row.key))
         ]
-        left = now.keys() - {row.key for row in leaving}
+        left = now.keys() - {row.key for row in plan.leaving}
         left |= {failure.key for failure in changed}
-        note = tree + journal.JOURNAL_NAME
-        failed = [*changed, *self._delete_tree(leaving, tree, left, but=tree)]
-        if not failed and not left:
-            # Stores that keep folders let the marker go only once nothing else is inside.
-            failed = self._delete([note, tree])
+        failed = [*changed, *self._delete_tree(plan.leaving, tree, left, work)]
+        work.has_left = bool(failed or left)
         return self._failures(failed)
-
-    def _begin_journal(self, tree: str, target: str) -> dict[str, ObjectRow]:
-        """Writes the journal; meanwhile looks at what else is there now."""
-        look = self._lanes.begin(partial(listed, self._store, tree))
-        journal.begin(self._store, tree, target)
-        now = look.result()
-        now.pop(tree + journal.JOURNAL_NAME, None)
-        return now
 
     def _is_still(self, version: tuple[str, str]) -> bool:
         key, etag = version
@@ -108,38 +97,43 @@ class Removals:
             return False
 
     def _delete_tree(
-        self, rows: Sequence[ObjectRow], tree: str | None, left: Collection[str], but: str = ""
+        self, rows: Sequence[ObjectRow], tree: str | None, left: Collection[str], work: Work
     ) -> list[DeleteFailure]:
-        """Markers and sidecars go last, and only from collections in which nothing is left; the
-        marker ``but`` isn't touched."""
+        """Markers and sidecars go last, and only from collections in which nothing is left."""
         going = {row.key for row in rows}.difference(left)
-        order = [key for key in deletion_order(going, tree, left) if key != but]
+        order = deletion_order(going, tree, left)
         late = [key for key in order if is_marker(key) or is_own(key)]
         first = [key for key in order if not (is_marker(key) or is_own(key))]
         if not any(map(is_own, late)):
             # A collection that keeps a member needs no marker: nothing depends on what fails.
-            return self._delete([*first, *_outside(late, left)])
-        failed = self._delete(first)
-        return failed + self._delete(_outside(late, [*left, *(one.key for one in failed)]))
+            return self._delete([*first, *_outside(late, left)], work)
+        failed = self._delete(first, work)
+        return failed + self._delete(_outside(late, [*left, *(one.key for one in failed)]), work)
 
-    def _delete(self, keys: Sequence[str]) -> list[DeleteFailure]:
+    def _delete(self, keys: Sequence[str], work: Work) -> list[DeleteFailure]:
         """In their order; but many go side by side, and the markers after all others."""
-        if len(keys) < 2:
-            return self._delete_one(*keys) if keys else []
         if len(keys) <= BATCH:
-            return self._store.delete_objects(keys)
+            return self._delete_batch(work, keys)
         members = [key for key in keys if not is_marker(key)]
         batches = [members[at : at + BATCH] for at in range(0, len(members), BATCH)]
-        failed = self._lanes.each(self._store.delete_objects, batches, at_once=BATCHES_AT_ONCE)
+        failed = self._lanes.each(
+            partial(self._delete_batch, work), batches, at_once=BATCHES_AT_ONCE
+        )
         markers = [key for key in keys if is_marker(key)]
-        return [*chain.from_iterable(failed), *self._delete(markers)]
+        return [*chain.from_iterable(failed), *self._delete_batch(work, markers)]
 
-    def _delete_one(self, key: str) -> list[DeleteFailure]:
+    def _delete_batch(self, work: Work, keys: Sequence[str]) -> list[DeleteFailure]:
         try:
-            self._store.delete_object(key)
+            work.require()
+            if len(keys) == 1:
+                self._store.delete_object(keys[0])
+                failed = []
+            else:
+                failed = self._store.delete_objects(keys) if keys else []
         except StoreError as error:
-            return [DeleteFailure(key, error)]
-        return []
+            return [DeleteFailure(key, error) for key in keys]
+        work.advance(len(keys) - len(failed))
+        return failed
 
     def _failures(self, failed: Sequence[DeleteFailure]) -> list[Failure]:
         return [Failure(shown_path(self._mount, one.key), one.error) for one in failed]

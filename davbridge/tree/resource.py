@@ -63,3 +63,12 @@ class Failure(NamedTuple):
 
     path: ResourcePath
     error: StoreError
+
+
+class Outcome(NamedTuple):
+    """How an operation ended, and by how much it made the bucket grow, as far as is known."""
+
+    failures: list[Failure]
+    added_bytes: int = 0
+    is_new: bool = False
+    """Whether nothing was at the target before."""

@@ -9,7 +9,6 @@ from typing import NamedTuple
 from davbridge.errors import AlreadyExistsError, InvalidNameError
 from davbridge.paths import ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectStore
-from davbridge.tree import journal
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.parents import Parents
@@ -97,15 +96,7 @@ class Routes:
             return Route(origin, target, source_keys, target_keys, plan)
         trees = prefix_of(mount, origin.path), prefix_of(mount, target)
         plan = plan_tree(trees[0], source_keys, trees[1], target_keys)
-        if self._is_resumed(source_keys, *trees):
-            plan = plan._replace(extras=())
         return Route(origin, target, source_keys, target_keys, plan, *trees)
-
-    def _is_resumed(self, source_keys: Keys, source: str, target: str) -> bool:
-        """Whether members that the source hasn't may be in the target because they are moved."""
-        if not any(row.key == source + journal.JOURNAL_NAME for row in source_keys.own):
-            return False
-        return journal.was_begun(self._store, source, target)
 
 
 def _require_apart(source: ResourcePath, target: ResourcePath) -> None:

@@ -102,13 +102,13 @@ CASES = (
         None,
         {"Destination": "/d/n"},
     ),
-    # Marker and two files are copied; the copies are seen in a listing, a journal says so, and that
-    # the originals are still what was copied is seen in another, before they go, the journal last.
+    # A journal first. Marker and two files are copied; the copies are seen in a listing, and that
+    # the originals are still what was copied in another, before they go, and the journal last.
     Case(
         "MOVE",
         "/d/",
-        (LIST, COPY, COPY, COPY, LIST, PUT, LIST, DELETES, DELETES),
-        (LIST, LIST, COPY, COPY, COPY, LIST, PUT, LIST, DELETES, DELETES),
+        (LIST, PUT, COPY, COPY, COPY, LIST, LIST, DELETES, DELETE),
+        (LIST, LIST, PUT, COPY, COPY, COPY, LIST, LIST, DELETES, DELETE),
         201,
         None,
         {"Destination": "/n/"},

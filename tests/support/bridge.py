@@ -116,6 +116,7 @@ def running_bridge(
     cached = CachedStore(store, cache or CacheSettings(), timer=timer)
     namespace = Namespace(
         cached,
+        uncached=store,
         prefix=prefix,
         max_file_size=drive.max_file_size,
         quota=drive.quota,

@@ -7,7 +7,7 @@ import pytest
 
 from davbridge.errors import UnavailableError
 from davbridge.paths import parse
-from davbridge.tree.journal import JOURNAL_NAME
+from davbridge.tree.journal import JOURNALS
 from tests.tree.conftest import Drive
 
 
@@ -34,7 +34,7 @@ def test_a_move_that_stopped_while_it_deleted_is_finished_by_another(drive: Driv
         UnavailableError("gone") if (operation, key) == ("delete", "a/y") else None
     )
     assert drive.tree.move(parse("/a"), parse("/b"))
-    assert f"a/{JOURNAL_NAME}" in drive.stored()
+    assert [key for key in drive.stored() if key.startswith(JOURNALS)]
     drive.store.fault = lambda _operation, _key: None
     assert drive.tree.move(parse("/a"), parse("/b")) == []
     assert bodies(drive) == {"b/x": b"x", "b/y": b"y", "b/z": b"z"}
@@ -54,13 +54,14 @@ def test_what_is_left_of_a_move_still_replaces_any_other_target(drive: Drive) ->
     assert {key for key in bodies(drive) if key.startswith("b/")} == {"b/x", "b/y", "b/z"}
 
 
-def test_the_journal_is_not_shown_and_not_copied(drive: Drive) -> None:
+def test_journals_of_a_mount_inside_are_not_shown_and_not_copied(drive: Drive) -> None:
     fill(drive, "/a", "x")
-    drive.outside(f"a/{JOURNAL_NAME}", body=b"{}")
+    journal = f"a/{JOURNALS}0.plan"
+    drive.outside(journal, body=b"{}")
     assert drive.names("/a") == ["x"]
-    assert drive.kind(f"/a/{JOURNAL_NAME}") is None
+    assert drive.kind(f"/{journal}") is None
     assert drive.tree.copy(parse("/a"), parse("/b")) == []
-    assert bodies(drive) == {f"a/{JOURNAL_NAME}": b"{}", "a/x": b"x", "b/x": b"x"}
+    assert bodies(drive) == {journal: b"{}", "a/x": b"x", "b/x": b"x"}
     assert drive.tree.delete(parse("/a")) == []
     assert drive.stored() == ["b/", "b/x"]
 

@@ -1,35 +1,48 @@
-"""COPY and MOVE (RFC 4918 §9.8, §9.9)."""
+"""COPY and MOVE (RFC 4918 §9.8, §9.9).
+
+A request that would be refused for what it has done itself, as far as a bridge got that died then
+(the source is gone, the target is there), goes on with that.
+"""
 
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.failures import failed_members, multi_status, refused_members
 from davbridge.dav.response import Response, empty
 from davbridge.paths import ResourcePath, is_reserved
-from davbridge.tree.resource import Resource
+from davbridge.tree.journal import Verb
+from davbridge.tree.resource import Failure, Resource
 
 
 def copy(context: Context) -> Response:
     """201 where the destination is new, 204 where it was replaced, 207 where members failed."""
-    node = _source(context)
+    _refuse_reserved(context)
+    node = context.require().node
     depth = context.request.depth
     if node.is_collection and depth == "1":
         raise RefusalError(400, "a collection is copied with Depth: 0 or infinity")
     context.check_conditions()
-    target = _admit(context, node)
+    _refuse_overlap(context.path, context.request.destination, node)
+    if answer := _where_taken(context, "COPY", node):
+        return answer
+    target = _admit(context)
     failures = context.namespace.copy(
-        context.path, context.request.destination, recursive=depth != "0"
+        context.path,
+        context.request.destination,
+        recursive=depth != "0",
+        user=context.request.user,
     )
-    if failures:
-        return multi_status(failed_members(failures, context.request.site))
-    return _done(context, target)
+    return _ended(context, failures, target)
 
 
 def move(context: Context) -> Response:
     """As COPY, and the source is gone afterwards. Its locks don't move along (§7.6)."""
-    node = _source(context)
+    _refuse_reserved(context)
     path = context.path
     if not path:
         raise RefusalError(403, "the root can't be moved")
+    if context.node is None and (answer := _go_on(context, "MOVE")):
+        return answer
+    node = context.require().node
     if node.is_collection and context.request.depth not in (None, "infinity"):
         raise RefusalError(400, "a collection is moved with Depth: infinity")
     context.check_conditions()
@@ -38,24 +51,40 @@ def move(context: Context) -> Response:
     blocking = context.guard.blocking_below(path)
     if blocking:
         return multi_status(refused_members(blocking, context.request.site))
-    target = _admit(context, node)
-    failures = context.namespace.move(path, context.request.destination)
-    if failures:
-        return multi_status(failed_members(failures, context.request.site))
-    context.locks.release_tree(path)
-    return _done(context, target)
+    destination = context.request.destination
+    _refuse_overlap(path, destination, node)
+    if answer := _where_taken(context, "MOVE", node):
+        return answer
+    target = _admit(context)
+    failures = context.namespace.move(path, destination, user=context.request.user)
+    if not failures:
+        context.locks.release_tree(path)
+    return _ended(context, failures, target)
 
 
-def _source(context: Context) -> Resource:
-    """What is copied or moved. A name of davbridge's own is refused as such, as litmus 0.18
-    (`protected`) asks, and not as one that is missing."""
+def _refuse_reserved(context: Context) -> None:
+    """A name of davbridge's own is refused as such, as litmus 0.18 (`protected`) asks, and not as
+    one that is missing."""
     if any(map(is_reserved, context.path)):
         raise RefusalError(403, "the name is davbridge's own")
-    return context.require().node
 
 
-def _done(context: Context, target: Resource | None) -> Response:
+def _go_on(context: Context, verb: Verb) -> Response | None:
+    """The answer to what was begun before; None where nothing was."""
+    source, destination = context.path, context.request.destination
+    context.guard.require_tree(source)
+    context.guard.require_tree(destination)
+    outcome = context.namespace.go_on(verb, source, destination, user=context.request.user)
+    if outcome is None:
+        return None
+    failed = outcome.failures
+    return empty(201 if outcome.is_new else 204) if not failed else _failed(context, failed)
+
+
+def _ended(context: Context, failures: list[Failure], target: Resource | None) -> Response:
     """A lock on the destination itself stays; those on what was replaced inside it go (§7.6)."""
+    if failures:
+        return _failed(context, failures)
     if target is None:
         return empty(201)
     for lock in context.locks.rooted_below(target.path):
@@ -63,13 +92,25 @@ def _done(context: Context, target: Resource | None) -> Response:
     return empty(204)
 
 
-def _admit(context: Context, node: Resource) -> Resource | None:
+def _failed(context: Context, failures: list[Failure]) -> Response:
+    return multi_status(failed_members(failures, context.request.site))
+
+
+def _where_taken(context: Context, verb: Verb, node: Resource) -> Response | None:
+    """The answer where something is at the destination that must not be replaced, since this very
+    request has put it there. Raises RefusalError 412 where somebody else has."""
+    request = context.request
+    if request.overwrite or context.namespace.find(request.destination) is None:
+        return None
+    if node.is_collection and (answer := _go_on(context, verb)):
+        return answer
+    raise RefusalError(412, "the destination exists, and Overwrite is F")
+
+
+def _admit(context: Context) -> Resource | None:
     """All that is asked of a destination before anything is written; what is there now."""
     destination = context.request.destination
-    _refuse_overlap(context.path, destination, node)
     target = context.namespace.find(destination)
-    if target is not None and not context.request.overwrite:
-        raise RefusalError(412, "the destination exists, and Overwrite is F")
     context.guard.require_tree(destination)
     if target is None:
         context.guard.require_membership(destination)

@@ -1,0 +1,260 @@
+"""The journals in the bucket, and who is at work on which.
+
+Owns the journals' objects, and the leases on them. Must not know how an operation is carried out.
+
+A bridge that is at work renews its lease: it rewrites an object. A journal of which nothing has
+changed for LEASE seconds, watched by whoever wants to go on with it, is a dead bridge's. So nobody
+has to trust a clock, and a bridge that has just started waits for as long as it takes to be sure.
+
+Invariants:
+- Nobody goes on with a journal who hasn't seen it rest for LEASE seconds, or held it himself.
+- Of several who take over at once one wins, where the store has conditional writes; elsewhere
+  two may do the same, which each step bears: it looks at what is there.
+- Whoever couldn't renew his lease for as long stops: he isn't the only one to hold it any more.
+"""
+
+import json
+import logging
+import time
+import uuid
+from collections.abc import Callable
+from threading import Lock
+from typing import NamedTuple
+
+from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError, UnavailableError
+from davbridge.store.base import (
+    ALWAYS,
+    IF_ABSENT,
+    Attributes,
+    Condition,
+    ObjectRow,
+    ObjectStore,
+)
+from davbridge.tree.journal import (
+    JOURNALS,
+    LEASE,
+    LEFT,
+    PLAN,
+    Entry,
+    Request,
+    decoded,
+    encoded,
+)
+
+LEASE_SECONDS = 20.0
+"""Longer than a store that is slow, or a machine that stalls, keeps a renewal; shorter than clients
+wait for an answer (Explorer: 30 s), so that one whose bridge has died gets it on its next try."""
+
+RENEWAL_SECONDS = 5.0
+"""Three renewals may fail. What ends sooner costs none."""
+
+KEPT_SECONDS = 24 * 3600.0
+"""How long it is known that a MOVE has left something, for its client to ask again."""
+
+_JSON = Attributes("application/json")
+_ZIPPED = Attributes("application/zlib")
+_BLOCK = 1024 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+class Trace(NamedTuple):
+    """What there is under a journal's name."""
+
+    plan: ObjectRow | None = None
+    lease: ObjectRow | None = None
+    left: ObjectRow | None = None
+
+
+NO_TRACE = Trace()
+
+
+class Hold:
+    """A lease on a journal, which its holder renews."""
+
+    def __init__(
+        self,
+        journals: "Journals",
+        request: Request,
+        *,
+        lease: ObjectRow | None = None,
+        has_left: bool = False,
+    ) -> None:
+        self.name = request.name
+        self._journals = journals
+        self._request = request
+        self._lease = lease
+        self._has_left = has_left
+        self._beats = 0
+        self._renewed_at = journals.timer()
+        self._is_lost = False
+
+    @property
+    def is_lost(self) -> bool:
+        """Whether somebody else may be at work on it by now."""
+        return self._is_lost or self._journals.timer() - self._renewed_at > LEASE_SECONDS
+
+    def require(self) -> None:
+        """Raises UnavailableError where it is lost."""
+        if self.is_lost:
+            raise UnavailableError(f"{self._request}: the lease is lost; another bridge goes on")
+
+    def renew(self, done: int, total: int) -> None:
+        """Says that one is at work still. Raises StoreError; PreconditionFailedError if lost."""
+        began_at = self._journals.timer()
+        self._beats += 1
+        body = {"bridge": self._journals.bridge, "beat": self._beats, "request": str(self._request)}
+        body |= {"done": done, "total": total}
+        try:
+            self._lease = self._journals.write_lease(self.name, body, self._lease)
+        except PreconditionFailedError:
+            self._is_lost = True
+            raise
+        self._renewed_at = began_at
+
+    def abandon(self) -> None:
+        """Leaves the journal to whoever goes on with it."""
+        self._journals.released(self.name, is_resting=not self.is_lost)
+
+    def end(self, *, is_left: bool = False) -> None:
+        """Deletes the journal; ``is_left``: of a MOVE that couldn't take all of its source away."""
+        if self.is_lost:
+            self.abandon()
+            return
+        if is_left:
+            self._journals.write_left(self._request)
+        try:
+            ends = {PLAN: True, LEASE: self._lease, LEFT: self._has_left and not is_left}
+            self._journals.delete(self.name, *(end for end, is_there in ends.items() if is_there))
+        except StoreError as error:
+            # Whoever goes on with it finds nothing to do.
+            _log.warning("%s has ended, but its journal is left: %s", self._request, error)
+        self._journals.released(self.name, is_resting=False)
+
+
+class Journals:
+    """Those of one mount; ``store`` is one that keeps nothing, not even for a second."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        mount: str,
+        timer: Callable[[], float] = time.monotonic,
+        pause: Callable[[float], None] = time.sleep,
+    ) -> None:
+        self.timer = timer
+        self.pause = pause
+        self.bridge = uuid.uuid4().hex
+        """Another one each time that a bridge starts."""
+        self._store = store
+        self._prefix = mount + JOURNALS
+        self._lock = Lock()
+        self._held: set[str] = set()
+        self._resting: set[str] = set()
+        """What was held here and given up."""
+        self._seen: dict[str, tuple[Trace, float]] = {}
+
+    def key(self, name: str, end: str) -> str:
+        return f"{self._prefix}{name}{end}"
+
+    def begin(self, entry: Entry, *, has_left: bool = False) -> Hold:
+        """Writes the journal; ``has_left``: there is a note of an earlier one, which goes with it.
+
+        Raises PreconditionFailedError where one of that name is there.
+        """
+        key = self.key(entry.request.name, PLAN)
+        self._store.put_object(key, encoded(entry), _ZIPPED, IF_ABSENT)
+        return self._held_by(Hold(self, entry.request, has_left=has_left))
+
+    def traces(self, name: str = "") -> dict[str, Trace]:
+        """What there is, by name; with ``name``, of that one alone. One request for 1,000."""
+        found: dict[str, Trace] = {}
+        for page in self._store.list_objects(self._prefix + name):
+            for row in page.rows:
+                of, dot, end = row.key[len(self._prefix) :].partition(".")
+                field = {PLAN: "plan", LEASE: "lease", LEFT: "left"}.get(dot + end)
+                if field:
+                    found[of] = found.get(of, NO_TRACE)._replace(**{field: row})
+        self._note(found, name)
+        return found
+
+    def is_dead(self, name: str) -> bool:
+        """Whether the bridge that was at work on it is. By what `traces` has shown so far."""
+        with self._lock:
+            if name in self._held:
+                return False
+            if name in self._resting:
+                return True
+            _, since = self._seen.get(name, (NO_TRACE, self.timer()))
+        return self.timer() - since >= LEASE_SECONDS
+
+    def is_held(self, name: str) -> bool:
+        """Whether this bridge is at work on it."""
+        with self._lock:
+            return name in self._held
+
+    def take_over(self, name: str, trace: Trace) -> tuple[Entry, Hold]:
+        """Raises PreconditionFailedError where somebody else has done so, NotFoundError where it
+        has ended, and ValueError where nobody can read it."""
+        with self._lock:
+            self._resting.discard(name)
+        lease = self.write_lease(name, {"bridge": self.bridge, "beat": 0}, trace.lease)
+        try:
+            entry = self.read(name)
+        except NotFoundError:
+            self.delete(name, LEASE)
+            raise
+        has_left = trace.left is not None
+        return entry, self._held_by(Hold(self, entry.request, lease=lease, has_left=has_left))
+
+    def delete(self, name: str, *ends: str) -> None:
+        """Raises StoreError."""
+        keys = [self.key(name, end) for end in ends]
+        if len(keys) == 1:
+            self._store.delete_object(keys[0])
+            return
+        for failure in self._store.delete_objects(keys):
+            raise failure.error
+
+    def write_lease(
+        self, name: str, body: dict[str, object], before: ObjectRow | None
+    ) -> ObjectRow:
+        """In place of the lease ``before``. Raises PreconditionFailedError."""
+        condition = Condition(if_match=before.etag) if before else IF_ABSENT
+        key = self.key(name, LEASE)
+        return self._store.put_object(key, json.dumps(body).encode(), _JSON, condition)
+
+    def write_left(self, request: Request) -> None:
+        """Notes that not all of the source of a MOVE has gone."""
+        body = json.dumps({"request": str(request)}).encode()
+        try:
+            self._store.put_object(self.key(request.name, LEFT), body, _JSON, ALWAYS)
+        except StoreError as error:
+            _log.warning("%s: what it left could not be noted: %s", request, error)
+
+    def released(self, name: str, *, is_resting: bool) -> None:
+        """``is_resting``: anybody may go on with it at once."""
+        with self._lock:
+            self._held.discard(name)
+            self._seen.pop(name, None)
+            if is_resting:
+                self._resting.add(name)
+
+    def _held_by(self, hold: Hold) -> Hold:
+        with self._lock:
+            self._held.add(hold.name)
+            self._resting.discard(hold.name)
+        return hold
+
+    def read(self, name: str) -> Entry:
+        """Raises NotFoundError, and ValueError where nobody can read it."""
+        with self._store.get_object(self.key(name, PLAN)) as reader:
+            return decoded(b"".join(iter(lambda: reader.read(_BLOCK), b"")))
+
+    def _note(self, found: dict[str, Trace], name: str) -> None:
+        with self._lock:
+            for gone in [of for of in self._seen if of.startswith(name) and of not in found]:
+                del self._seen[gone]
+            for of, trace in found.items():
+                if self._seen.get(of, (None, 0.0))[0] != trace:
+                    self._seen[of] = trace, self.timer()

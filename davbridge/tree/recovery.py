@@ -1,0 +1,87 @@
+"""A bridge looks for what others have begun and not finished: at its start, and now and then.
+
+Owns the thread that does so, and what is tidied up after journals. Must not know how an operation
+is finished.
+
+Invariant: it looks, and never hurries: what is at work, here or elsewhere, is left alone.
+"""
+
+import logging
+from collections.abc import Callable
+from datetime import timedelta
+from threading import Event, Thread
+
+from davbridge.errors import NotFoundError, StoreError
+from davbridge.store.clock import Clock
+from davbridge.tree.journal import LEASE, LEFT, PLAN, Request
+from davbridge.tree.journals import KEPT_SECONDS, Journals, Trace
+
+LOOK_SECONDS = 60.0
+"""Between two listings. At AWS' prices they come to a quarter of a dollar a month."""
+
+WATCH_SECONDS = 5.0
+"""The same, while a journal is there that may be a dead bridge's."""
+
+_log = logging.getLogger(__name__)
+
+
+class Recovery:
+    """Of one mount."""
+
+    def __init__(self, journals: Journals, finish: Callable[[Request], object], now: Clock) -> None:
+        self._journals = journals
+        self._finish = finish
+        self._now = now
+        self._is_over = Event()
+        self._thread = Thread(target=self._run, name="davbridge-recovery", daemon=True)
+
+    def start(self) -> None:
+        """Looks in the background, until it is told to `stop`."""
+        self._thread.start()
+
+    def stop(self) -> None:
+        """No other journal is begun with."""
+        self._is_over.set()
+
+    def look(self) -> float:
+        """Finishes what can be; how many seconds it is until the next look. Raises StoreError."""
+        wait = LOOK_SECONDS
+        for name, trace in self._journals.traces().items():
+            if self._is_over.is_set():
+                break
+            if trace.plan is None:
+                self._tidy(name, trace)
+            elif self._journals.is_dead(name):
+                self._resume(name)
+            elif not self._journals.is_held(name):
+                wait = WATCH_SECONDS
+        return wait
+
+    def _run(self) -> None:
+        wait = 0.0
+        while not self._is_over.wait(wait):
+            wait = LOOK_SECONDS
+            try:
+                wait = self.look()
+            except StoreError as error:
+                _log.warning("unfinished operations were not looked for: %s", error)
+            except RuntimeError:  # The namespace was closed meanwhile.
+                return
+
+    def _resume(self, name: str) -> None:
+        try:
+            self._finish(self._journals.read(name).request)
+        except NotFoundError:
+            return  # It has ended.
+        except StoreError as error:
+            _log.warning("an operation could not be finished; later again: %s", error)
+        except ValueError as error:
+            _log.error("the journal %r is of no use, and goes: %s", name, error)
+            self._journals.delete(name, PLAN, LEASE)
+
+    def _tidy(self, name: str, trace: Trace) -> None:
+        if trace.lease and self._journals.is_dead(name):
+            self._journals.delete(name, LEASE)
+        age = self._now() - trace.left.modified if trace.left else timedelta()
+        if age.total_seconds() > KEPT_SECONDS:
+            self._journals.delete(name, LEFT)

@@ -1,0 +1,91 @@
+"""What is left to be done of a journal's plan, by what is there now: pure but for one question.
+
+Whoever began it died at any point, and others may have written since. So each key is judged by
+itself, by the version that the plan names and the one that is there:
+
+- A copy that is there is done. One that isn't is made, if its source is still that version.
+- An object at the target that is neither the copy nor what was there before is somebody's: it
+  stays, and so does the source.
+- Deleted is only what is still the version that was listed, to the second of its time: a file that
+  was written again since stays, even with the same bytes. Of a MOVE, only what has its copy.
+
+Invariant: what somebody wrote after the crash, to the source or to the target, stays as it is.
+"""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import NamedTuple
+
+from davbridge.store.base import ObjectRow
+from davbridge.tree.plan import Copy, Plan, is_marker
+
+Rows = Mapping[str, ObjectRow]
+"""By key."""
+
+IsCopy = Callable[[Copy, ObjectRow], bool]
+"""Whether an object has what a copy of its source would have, though neither ETag says so."""
+
+
+class Remains(NamedTuple):
+    """What is left to be done, and what of it can't be."""
+
+    plan: Plan
+    renewed: Mapping[str, str]
+    """Of copies that were there already: their ETags, where those aren't their sources'."""
+    kept: tuple[ObjectRow, ...]
+    """Of the source: what is neither copied nor deleted, since it or its copy was written anew."""
+
+
+def remains(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> Remains:
+    """``source`` and ``target``: all that is there now of the keys that the plan is about."""
+    replaced = {row.key: row for row in plan.replaced}
+    todo: list[Copy] = []
+    done: dict[str, ObjectRow] = {}
+    strange: set[str] = set()
+    for copy in plan.copies:
+        found = target.get(copy.target)
+        is_there = source.get(copy.source.key) == copy.source
+        if found and _is_done(copy, found):
+            done[copy.target] = found
+        elif not found or found == replaced.get(copy.target):
+            if is_there:
+                todo.append(copy)
+        elif is_there and is_copy(copy, found):
+            done[copy.target] = found
+        else:
+            strange.add(copy.source.key)
+    leaving, kept = _parted(plan, source, strange)
+    rest = plan._replace(
+        clashes=_unchanged(plan.clashes, target),
+        marker=None if plan.marker in target else plan.marker,
+        copies=tuple(todo),
+        extras=_unchanged(plan.extras, target),
+        leaving=leaving,
+        replaced=tuple(target[copy.target] for copy in todo if copy.target in target),
+    )
+    etags = {copy.target: copy.source.etag for copy in plan.copies}
+    renewed = {key: row.etag for key, row in done.items() if row.etag != etags[key]}
+    return Remains(rest, renewed, kept)
+
+
+def _is_done(copy: Copy, found: ObjectRow) -> bool:
+    """Markers are alike, whoever wrote them."""
+    same = (found.size, found.etag) == (copy.source.size, copy.source.etag)
+    return same or is_marker(copy.target)
+
+
+def _parted(
+    plan: Plan, source: Rows, strange: set[str]
+) -> tuple[tuple[ObjectRow, ...], tuple[ObjectRow, ...]]:
+    """What may leave the source, and what of it has to stay."""
+    there = [row for row in plan.leaving or _sources(plan) if row.key in source]
+    kept = {row.key for row in there if source[row.key] != row or row.key in strange}
+    leaving = tuple(row for row in there if row.key not in kept) if plan.leaving else ()
+    return leaving, tuple(source[row.key] for row in there if row.key in kept)
+
+
+def _sources(plan: Plan) -> Iterable[ObjectRow]:
+    return (copy.source for copy in plan.copies)
+
+
+def _unchanged(rows: Iterable[ObjectRow], now: Rows) -> tuple[ObjectRow, ...]:
+    return tuple(row for row in rows if now.get(row.key) == row)

@@ -1,0 +1,217 @@
+"""Going on with what a bridge has begun that died.
+
+Owns who waits for whom, and the order in which a journal is finished. Must not know how copies and
+deletions are asked for.
+
+A journal whose bridge is alive is waited for: its end is the answer. A dead one's is taken over,
+and what is left of its plan is done, more carefully than anew: what anybody wrote since, on either
+side, stays (see `remains`). Members that can't be finished so are reported, and are at the source.
+
+Invariants: whoever calls has the turn for the trees concerned; a journal is given up only once all
+of it was tried, and kept for another try where the store didn't answer.
+"""
+
+import logging
+from collections.abc import Iterable
+from threading import Lock
+
+from cachetools import TTLCache
+
+from davbridge.errors import (
+    AlreadyExistsError,
+    NotFoundError,
+    PreconditionFailedError,
+    UnavailableError,
+)
+from davbridge.paths import DELIMITER, ResourcePath, key_of, prefix_of
+from davbridge.store.base import ObjectReader, ObjectRow, ObjectStore
+from davbridge.tree.belongings import Belongings
+from davbridge.tree.copies import listed
+from davbridge.tree.journal import Entry, Request
+from davbridge.tree.journals import NO_TRACE, Journals, Trace
+from davbridge.tree.plan import Copy, shown_path
+from davbridge.tree.remains import Remains, remains
+from davbridge.tree.resource import Failure, Outcome
+from davbridge.tree.sidecar import is_sidecar
+from davbridge.tree.steps import Steps
+from davbridge.tree.works import Work, Works
+
+POLL_SECONDS = 1.0
+"""Between two looks at a journal that somebody waits for."""
+
+MEMORY_SECONDS = 120.0
+MEMORY_ENTRIES = 1000
+"""How long, and of how many MOVEs that were gone on with, it is known that they are done: their
+clients, which never got an answer, ask again for a source that is gone."""
+
+_BLOCK = 256 * 1024
+
+_log = logging.getLogger(__name__)
+
+
+class Resumption:
+    """Of the journals of one mount."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        mount: str,
+        belongings: Belongings,
+        steps: Steps,
+        journals: Journals,
+        works: Works,
+    ) -> None:
+        self._store = store
+        self._mount = mount
+        self._belongings = belongings
+        self._steps = steps
+        self._journals = journals
+        self._works = works
+        self._lock = Lock()
+        self._done: TTLCache[Request, Outcome] = TTLCache(
+            MEMORY_ENTRIES, MEMORY_SECONDS, timer=journals.timer
+        )
+
+    def go_on(self, request: Request) -> Outcome | None:
+        """How the same operation, begun before, has ended by now; None where there is nothing of
+        it to go on with, or it can as well be begun anew."""
+        with self._lock:
+            done = self._done.get(request)
+        if done is not None and self._is_gone(request):
+            return done
+        return self.look(request)[0]
+
+    def look(self, request: Request) -> tuple[Outcome | None, bool]:
+        """The same; and whether an earlier one, a MOVE, has ended and left something."""
+        awaited: Entry | None = None
+        while True:
+            trace = self._journals.traces(request.name).get(request.name, NO_TRACE)
+            if trace.plan is None:
+                is_moved = awaited and request.verb == "MOVE" and self._is_gone(awaited)
+                outcome = Outcome([], is_new=awaited.is_new) if awaited and is_moved else None
+                return outcome, trace.left is not None
+            if not self._journals.is_dead(request.name):
+                awaited = awaited or self._read(request)
+                self._journals.pause(POLL_SECONDS)
+            elif outcome := self._take_over(request.name, trace):
+                return outcome, trace.left is not None
+
+    def _read(self, request: Request) -> Entry | None:
+        try:
+            return self._journals.read(request.name)
+        except (NotFoundError, ValueError):
+            return None
+
+    def _take_over(self, name: str, trace: Trace) -> Outcome | None:
+        """None where somebody else has done so."""
+        try:
+            entry, hold = self._journals.take_over(name, trace)
+        except (PreconditionFailedError, NotFoundError):
+            return None
+        request, plan = entry.request, entry.plan
+        _log.info("%s was begun by a bridge that died: going on with it", request)
+        total = len(plan.copies) + len(plan.leaving)
+        with self._works.begun(request, total, hold, is_resumed=True) as work:
+            outcome = self._finish(entry, work)
+            work.has_left |= bool(outcome.failures)
+        for failure in outcome.failures:
+            _log.warning("%s: %s: %s", request, DELIMITER.join(failure.path), failure.error)
+        _log.info("%s has ended; failures: %d", request, len(outcome.failures))
+        if not outcome.failures:
+            with self._lock:
+                self._done[request] = outcome
+        return outcome
+
+    def _finish(self, entry: Entry, work: Work) -> Outcome:
+        """Raises UnavailableError where the store doesn't answer: then it is tried again."""
+        rest = self._remains(entry)
+        work.advance(work.total - len(rest.plan.copies) - len(rest.plan.leaving))
+        error = PreconditionFailedError("was written since this was begun, and is left")
+        failures = [Failure(shown_path(self._mount, row.key), error) for row in rest.kept]
+        if entry.target:
+            blocked = _answered(self._finish_copies(entry, rest, work))
+            if blocked:
+                return Outcome(failures + blocked)
+            failures += _answered(self._steps.drop_extras(rest.plan, work))
+        if entry.request.verb != "COPY":
+            tree = prefix_of(self._mount, entry.source)
+            failures += _answered(self._steps.leave(entry.source, rest.plan, tree, work))
+        if entry.request.verb != "COPY" and not failures and self._belongings.of(entry.source):
+            self._belongings.forget(entry.source)
+        return Outcome(failures, is_new=entry.is_new)
+
+    def _finish_copies(self, entry: Entry, rest: Remains, work: Work) -> list[Failure]:
+        file = self._row_at(key_of(self._mount, entry.target))
+        if file and file not in entry.plan.clashes:
+            return [Failure(entry.target, AlreadyExistsError("a file was written in its place"))]
+        tree = prefix_of(self._mount, entry.target)
+        copied = self._steps.copy(rest.plan, entry.target, tree, work)
+        if copied.failures:
+            return copied.failures
+        renewed = {**rest.renewed, **copied.renewed}
+        properties = self._belongings.of(entry.source)
+        if not properties:  # Where they were given already, they are gone from here.
+            return self._belongings.rebind_inside(entry.plan, renewed)
+        return self._steps.give(entry.plan, renewed, entry.target, properties)
+
+    def _remains(self, entry: Entry) -> Remains:
+        plan = entry.plan
+        source = self._now(entry.source, plan.leaving)
+        target = self._now(entry.target, plan.clashes) if entry.target else {}
+        return remains(plan, source, target, self._is_copied)
+
+    def _now(self, path: ResourcePath, planned: Iterable[ObjectRow]) -> dict[str, ObjectRow]:
+        """What is there of a tree, and of keys beside it."""
+        tree = prefix_of(self._mount, path)
+        beside = [row.key for row in planned if not row.key.startswith(tree)]
+        rows = (self._row_at(key) for key in beside)
+        return {**listed(self._store, tree), **{row.key: row for row in rows if row}}
+
+    def _row_at(self, key: str) -> ObjectRow | None:
+        """Past what is kept of earlier listings."""
+        page = next(self._store.list_objects(key))
+        return next((row for row in page.rows if row.key == key), None)
+
+    def _is_gone(self, of: Request | Entry) -> bool:
+        return not listed(self._store, prefix_of(self._mount, of.source))
+
+    def _is_copied(self, copy: Copy, found: ObjectRow) -> bool:
+        """Whether the target has what the source has, whose ETag it hasn't: parts change that."""
+        if is_sidecar(copy.target):
+            return self._belongings.merge(copy.source.key, copy.target)
+        if found.size != copy.source.size:
+            return False
+        try:
+            return self._are_equal(copy.source, found)
+        except (NotFoundError, PreconditionFailedError):
+            return False
+
+    def _are_equal(self, one: ObjectRow, other: ObjectRow) -> bool:
+        """By their bytes."""
+        with (
+            self._store.get_object(one.key, if_match=one.etag) as first,
+            self._store.get_object(other.key, if_match=other.etag) as second,
+        ):
+            left = one.size
+            while left:
+                block = _read(first, min(left, _BLOCK))
+                if block != _read(second, len(block)):
+                    return False
+                left -= len(block)
+        return True
+
+
+def _read(reader: ObjectReader, size: int) -> bytes:
+    """So many bytes. Raises TruncatedError."""
+    blocks = bytearray()
+    while len(blocks) < size:
+        blocks += reader.read(size - len(blocks))
+    return bytes(blocks)
+
+
+def _answered(failures: list[Failure]) -> list[Failure]:
+    """The same, if the store has told them. Raises UnavailableError."""
+    for failure in failures:
+        if isinstance(failure.error, UnavailableError):
+            raise failure.error
+    return failures

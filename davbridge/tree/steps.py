@@ -1,0 +1,77 @@
+"""The steps of COPY and MOVE that both a new one and a resumed one take.
+
+Owns what belongs to each step: properties, the parent's marker, who is shut out meanwhile. Must
+not know why a plan is as it is.
+
+Invariants: a step returns its failures, and raises a StoreError only where it has changed nothing.
+"""
+
+from collections.abc import Mapping
+
+from davbridge.errors import StoreError
+from davbridge.paths import ResourcePath
+from davbridge.store.base import ObjectRow, ObjectStore
+from davbridge.tree.belongings import Belongings
+from davbridge.tree.copies import Copied, Copies
+from davbridge.tree.facts import Properties
+from davbridge.tree.lanes import Lanes
+from davbridge.tree.parents import Parents
+from davbridge.tree.plan import Plan
+from davbridge.tree.removals import Removals
+from davbridge.tree.resource import Failure
+from davbridge.tree.turns import Turns
+from davbridge.tree.works import Work
+
+
+class Steps:
+    """Below one prefix of a store."""
+
+    def __init__(
+        self,
+        store: ObjectStore,
+        mount: str,
+        parents: Parents,
+        belongings: Belongings,
+        lanes: Lanes,
+        turns: Turns,
+    ) -> None:
+        self.removals = Removals(store, mount, lanes)
+        self._parents = parents
+        self._belongings = belongings
+        self._copies = Copies(store, mount, lanes)
+        self._turns = turns
+
+    def copy(self, plan: Plan, target: ResourcePath, tree: str | None, work: Work) -> Copied:
+        """Up to the verified copies; ``tree``: the target's prefix, if it is a collection."""
+        self._parents.settle(target)
+        if blocked := self.removals.clear(plan, plan.clashes, work):
+            return Copied({}, blocked)
+        return self._copies.make(plan, work, tree=tree)
+
+    def give(
+        self,
+        plan: Plan,
+        renewed: Mapping[str, str],
+        target: ResourcePath,
+        properties: Properties,
+        source: ObjectRow | None = None,
+    ) -> list[Failure]:
+        """The properties: those in the tree, and the target's own. ``source``: a file's row."""
+        return self._belongings.rebind_inside(plan, renewed) or self._belongings.give(
+            target, properties, source
+        )
+
+    def drop_extras(self, plan: Plan, work: Work) -> list[Failure]:
+        """Deletes the members of the target that the source hasn't."""
+        return self.removals.clear(plan, plan.extras, work)
+
+    def leave(
+        self, source: ResourcePath, plan: Plan, tree: str | None, work: Work
+    ) -> list[Failure]:
+        """Deletes the source, unless its parent can't be marked where it needs that."""
+        with self._parents.leave(source), self._turns.shut(source):
+            try:
+                self._parents.keep(source)
+            except StoreError as error:
+                return [Failure(source, error)]
+            return self.removals.drop_source(plan, work, tree=tree)

@@ -1,0 +1,140 @@
+"""Operations under way: how far each is, and whether it may go on.
+
+Owns the counts, what the log is told of them, and the renewal of leases. Must not know what is
+done. A metrics page may read `Works.tally` at any time.
+
+Invariants: nothing is counted twice; a work whose lease is lost does nothing more; a work that
+ends, however, isn't under way any more.
+"""
+
+import logging
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from threading import Event, Lock, Thread
+
+from davbridge.errors import PreconditionFailedError, StoreError
+from davbridge.tree.journal import Request
+from davbridge.tree.journals import RENEWAL_SECONDS, Hold
+
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Tally:
+    """Of all COPYs, MOVEs and DELETEs since the start."""
+
+    begun: int = 0
+    ended: int = 0
+    resumed: int = 0
+    """Of those that were begun: journals of a bridge that had died."""
+    steps: int = 0
+    """Objects copied or deleted."""
+
+
+class Work:
+    """One operation. A step is an object that is copied, or deleted."""
+
+    def __init__(self, works: "Works", request: Request, total: int, hold: Hold | None) -> None:
+        self.total = total
+        self.done = 0
+        self.hold = hold
+        self.has_left = False
+        """Whether a MOVE's source is still there, for whatever reason, and some of it isn't."""
+        self._works = works
+        self._request = request
+        self._lock = Lock()
+        self._is_over = Event()
+
+    def advance(self, steps: int = 1) -> None:
+        """Counts steps that were done."""
+        with self._lock:
+            self.done += steps
+        self._works.count(steps=steps)
+
+    def require(self) -> None:
+        """Before a step. Raises UnavailableError where somebody else may be doing it by now."""
+        if self.hold is not None:
+            self.hold.require()
+
+    def __str__(self) -> str:
+        return f"{self._request}: {self.done:,} of {self.total:,} steps"
+
+    def end(self) -> None:
+        self._is_over.set()
+
+    def renew_until_over(self, hold: Hold) -> None:
+        while not self._is_over.wait(RENEWAL_SECONDS):
+            _log.info("%s", self)
+            try:
+                hold.renew(self.done, self.total)
+            except PreconditionFailedError:
+                _log.warning("%s: another bridge has taken it over", self)
+                return
+            except StoreError as error:
+                _log.warning("%s: the lease could not be renewed: %s", self, error)
+
+
+class Works:
+    """Those of one bridge."""
+
+    def __init__(self) -> None:
+        self._lock = Lock()
+        self._under_way: list[Work] = []
+        self._tally = Tally()
+
+    @property
+    def tally(self) -> Tally:
+        return self._tally
+
+    def under_way(self) -> list[Work]:
+        with self._lock:
+            return list(self._under_way)
+
+    @contextmanager
+    def begun(
+        self, request: Request, total: int, hold: Hold | None = None, *, is_resumed: bool = False
+    ) -> Iterator[Work]:
+        """Around an operation of so many steps; with a ``hold``, whose lease is renewed.
+
+        The journal ends with it, also where it fails: its client is told so. A resumed one's is
+        left for another try.
+        """
+        work = Work(self, request, total, hold)
+        with self._lock:
+            self._under_way.append(work)
+        self.count(begun=1, resumed=int(is_resumed))
+        if hold is not None:
+            args = (hold,)
+            Thread(
+                target=work.renew_until_over, args=args, name="davbridge-lease", daemon=True
+            ).start()
+        try:
+            yield work
+        except StoreError:
+            if hold is not None:
+                hold.abandon() if is_resumed else hold.end()
+            raise
+        except BaseException:
+            if hold is not None:
+                hold.abandon()
+            raise
+        else:
+            if hold is not None:
+                hold.end(is_left=work.has_left)
+        finally:
+            work.end()
+            with self._lock:
+                self._under_way.remove(work)
+            self.count(ended=1)
+
+    def count(self, *, begun: int = 0, ended: int = 0, resumed: int = 0, steps: int = 0) -> None:
+        with self._lock:
+            old = self._tally
+            self._tally = replace(
+                old,
+                begun=old.begun + begun,
+                ended=old.ended + ended,
+                resumed=old.resumed + resumed,
+                steps=old.steps + steps,
+            )
