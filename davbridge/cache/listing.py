@@ -16,8 +16,6 @@ from davbridge.store.notes import Kind
 
 T = TypeVar("T")
 
-_EMPTY = (Page((), (), is_last=True),)
-
 
 class Listing:
     """Rows and common prefixes, in the pages that the store gave, as changed by our own writes."""
@@ -53,7 +51,7 @@ class Listing:
 
     def pages(self) -> tuple[Page, ...]:
         """The listing as of now."""
-        return tuple(self._pages) or _EMPTY
+        return tuple(self._pages) or (Page((), (), is_last=True),)
 
     def row(self, key: str) -> ObjectRow | None:
         """The object at ``key``."""

@@ -49,6 +49,13 @@ def test_a_note_made_while_the_listing_comes_stays(inner: GatedStore, cached: Ca
     assert noted(cached) == ["0", "1", "2"]
 
 
+def test_a_note_beside_a_page_that_holds_nothing_is_nobody_else_s(cached: CachedStore) -> None:
+    for prefix in ("", "other/"):
+        assert pages(cached, prefix)[0].notes.get(TEXT) is None
+    pages(cached)[0].notes.keep(TEXT, "of the root", 10)
+    assert pages(cached, "other/")[0].notes.get(TEXT) is None
+
+
 def test_a_note_goes_when_the_listing_expires(
     inner: GatedStore, cached: CachedStore, timer: Timer
 ) -> None:
