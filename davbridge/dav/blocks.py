@@ -23,6 +23,9 @@ from davbridge.tree.members import Member
 SELECTIONS = 3
 """Blocks that a page keeps at the most: clients ask for one to three selections."""
 
+_BLOCK_BYTES = 500
+"""An empty block, with the key that it is kept under."""
+
 
 class Told(NamedTuple):
     """A member of which a client told something: dead properties, times, checksums."""
@@ -30,9 +33,6 @@ class Told(NamedTuple):
     member: Member
     properties: tuple[tuple[str, str], ...]
 
-
-_BLOCK_BYTES = 500
-"""An empty block, with the key that it is kept under."""
 
 Entry = Member | Told
 """What a response is rendered from."""
