@@ -52,6 +52,10 @@ class Bucket(NamedTuple):
     def sends_checksums(self) -> bool:
         return self.can.checksums and self.wire.sends_checksums
 
+    @property
+    def checks_checksums(self) -> bool:
+        return self.can.checksums and self.wire.checks_checksums
+
 
 def head_request(key: str, if_match: str | None = None) -> Request:
     return Request("HeadObject", "HEAD", key, headers_of(Condition(if_match=if_match)))

@@ -45,7 +45,7 @@ class Health:
 def _is_trouble(error: Exception) -> bool:
     if not isinstance(error, ClientError):
         return True
-    if error.operation_name == "HeadObject" and status_of(error) == 404:
+    if status_of(error) == 501 or (error.operation_name, status_of(error)) == ("HeadObject", 404):
         return False
     kind = kind_of(code_of(error), status_of(error))
     return kind is UnavailableError and code_of(error) not in _OF_ONE_REQUEST

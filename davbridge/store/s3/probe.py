@@ -66,17 +66,20 @@ def probe(bucket: Bucket, prefix: str) -> Capabilities:
     """Raises StoreError where nothing can be tried: these credentials may not write, say."""
     stem = f"{prefix}{CANARY}{uuid.uuid4().hex}"
     canaries = _Canaries(*(f"{stem}.{name}" for name in _Canaries._fields))
+    bucket = bucket._replace(can=ALL)
     with ThreadPoolExecutor(len(_QUESTIONS), thread_name_prefix="davbridge-probe") as pool:
         try:
-            return _asked(bucket._replace(can=ALL), canaries, pool)
+            written = list(pool.map(partial(_written, bucket), canaries[:4]))
+            bucket, present = written[0]
+            return _asked(bucket, canaries, present, pool)
         finally:
             for failure in delete_many(bucket, canaries):
                 _log.info("left to the sweep: %s", failure.error)
 
 
-def _asked(bucket: Bucket, canaries: _Canaries, pool: ThreadPoolExecutor) -> Capabilities:
-    written = list(pool.map(partial(_written, bucket), canaries[:4]))
-    bucket, present = written[0]
+def _asked(
+    bucket: Bucket, canaries: _Canaries, present: ObjectRow, pool: ThreadPoolExecutor
+) -> Capabilities:
     asked = {
         name: pool.submit(_answered, partial(question, bucket, canaries, present))
         for name, question in _QUESTIONS.items()

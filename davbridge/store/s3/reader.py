@@ -128,7 +128,7 @@ def _open(bucket: Bucket, key: str, start: int, end: int | None, if_match: str |
     headers = headers_of(Condition(if_match=if_match))
     if is_range:
         headers["range"] = f"bytes={start}-{'' if end is None else end - 1}"
-    elif bucket.wire.checks_checksums:
+    elif bucket.checks_checksums:
         headers |= ASK
     with translated(key):
         answer = bucket.wire.open(Request("GetObject", "GET", key, headers))

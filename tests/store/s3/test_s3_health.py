@@ -42,7 +42,8 @@ def test_trouble_lasts_until_the_store_answers(
 
 
 @pytest.mark.parametrize(
-    "answer", [error("AccessDenied", 403), error("NoSuchKey", 404), Answer(412), Answer(404)]
+    "answer",
+    [error("AccessDenied", 403), error("NoSuchKey", 404), Answer(412), Answer(404), Answer(501)],
 )
 def test_a_refusal_is_no_trouble(canned_store: S3Store, canned: S3Proxy, answer: Answer) -> None:
     canned.rule = lambda _: answer

@@ -28,6 +28,7 @@ from davbridge.store.s3.client import build_client
 from davbridge.store.s3.wire import payload_told
 from tests.store.s3.test_s3_connections import Server, serving
 from tests.store.test_contract_reading import drain
+from tests.support.endpoints import Endpoint, s3_client
 from tests.support.s3proxy import Answer, Cut, Fault, Lose, Request, S3Proxy, error, once, s3_proxy
 
 if TYPE_CHECKING:
@@ -125,6 +126,59 @@ def test_aws_gets_a_checksum_and_other_stores_none(
     assert plain.headers["x-amz-checksum-crc32"] is None
     assert aws.headers["x-amz-checksum-crc32"] == CRC32
     assert plain.headers["Expect"] is aws.headers["Expect"] is None
+
+
+def test_aws_gets_the_checksum_of_each_part_and_once_more_at_the_end(
+    like_aws: S3Store, canned: S3Proxy
+) -> None:
+    """AWS takes a part with a checksum only if the upload was begun with one, and then completes
+    it only if all are named."""
+
+    def rule(request: Request) -> Fault:
+        if request.target.endswith("?uploads="):
+            return Answer(200, b"<R><UploadId>u</UploadId></R>")
+        if request.method == "POST":
+            return Answer(200, b"<R><ETag>whole</ETag></R>")
+        return Answer(200, b"", {**HEAD, "Content-Length": "0"})
+
+    canned.rule = rule
+    body = BODY * 10**6
+    writer = like_aws.open_writer("a", Attributes(), length=len(body))
+    writer.write(body)
+    writer.commit()
+    begin, mark, *parts, end, _ = canned.requests
+    assert begin.headers["x-amz-checksum-algorithm"] == "CRC32"
+    assert mark.headers["x-amz-checksum-crc32"]
+    sums = {
+        part.target.partition("partNumber=")[2][0]: part.headers["x-amz-checksum-crc32"]
+        for part in parts
+    }
+    assert len(sums) == 2
+    for number, checksum in sums.items():
+        named = f"<PartNumber>{number}</PartNumber><ETag>&quot;e&quot;</ETag>"
+        told = f"<ChecksumCRC32>{checksum}</ChecksumCRC32></Part>"
+        assert (named + told).replace("&quot;", '"').encode() in canned.bodies[-2]
+    assert end.method == "POST"
+
+
+def test_a_store_that_refuses_checksums_gets_none(
+    like_aws: S3Store, canned: S3Proxy, moto_server: Endpoint
+) -> None:
+    canned.upstream = moto_server.url
+    canned.rule = lambda request: (
+        error("NotImplemented", 501)
+        if any("checksum" in name.lower() for name in request.headers)
+        else None
+    )
+    plain = s3_client(moto_server)
+    plain.create_bucket(Bucket="bucket")
+    like_aws.probe("")
+    assert not like_aws.capabilities.checksums
+    like_aws.put_object("a", BODY, Attributes())
+    assert drain(like_aws.get_object("a")) == BODY
+    assert like_aws.delete_objects(["a"]) == []
+    plain.delete_bucket(Bucket="bucket")
+    plain.close()
 
 
 @pytest.mark.parametrize("size", [1, 5, 1000])
