@@ -41,11 +41,11 @@ from davbridge.tree.journal import (
     encoded,
 )
 
-LEASE_SECONDS = 20.0
+LEASE_SECONDS = 15.0
 """Longer than a store that is slow, or a machine that stalls, keeps a renewal; shorter than clients
 wait for an answer (Explorer: 30 s), so that one whose bridge has died gets it on its next try."""
 
-RENEWAL_SECONDS = 5.0
+RENEWAL_SECONDS = 4.0
 """Three renewals may fail. What ends sooner costs none."""
 
 KEPT_SECONDS = 24 * 3600.0

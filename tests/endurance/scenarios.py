@@ -5,6 +5,7 @@ from typing import Any
 from tests.endurance.base import Scenario
 from tests.endurance.disconnects import DISCONNECTS
 from tests.endurance.faults import FAULTS
+from tests.endurance.killed_moves import KILLED_MOVES
 from tests.endurance.kills import KILLS
 from tests.endurance.large import LARGE
 from tests.endurance.load import LOAD
@@ -16,6 +17,7 @@ SCENARIOS: tuple[Scenario[Any], ...] = (
     MODEL,
     FAULTS,
     KILLS,
+    KILLED_MOVES,
     RACES,
     DISCONNECTS,
     LARGE,
