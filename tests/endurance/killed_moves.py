@@ -168,7 +168,9 @@ def differences(bucket: Bucket, move: Move) -> list[str]:
     written = {name: etag(body) for name, body in move.writes.items()}
     moved = {name: etag(body) for name, body in move.members.items()}
     stays = {name: tag for name, tag in written.items() if source.get(name) == tag}
-    broken = [f"{move.target}{name} is wrong" for name in moved if target.get(name) != moved[name]]
+    # What was written before it was copied is where it was written, and need not be there.
+    wrong = [n for n in moved.keys() - stays.keys() if target.get(n) != moved[n]]
+    broken = [f"{move.target}{name} is wrong" for name in wrong]
     broken += [f"{move.source}{name} is left" for name in source.keys() - stays.keys()]
     if source:
         lost = written.keys() - stays.keys()
