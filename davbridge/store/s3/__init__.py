@@ -12,7 +12,7 @@ The only room that knows boto3 and botocore. From the top down::
     wire, retries, signing, health   one request: signed, sent, sent again
     address, kept                    what botocore knows of the bucket and its credentials
     connect, connections, http       bytes to and from the store
-    client, credentials              how botocore's client is built, which serves what is rare
+    client, credentials              how botocore's client is built, which serves the start
     setup, diagnosis                 a bucket that is there at the start, or a line of why not
     capabilities                     what stores differ in
     errors                           botocore's exceptions → StoreErrors

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
-from typing import TYPE_CHECKING, NamedTuple
+from typing import NamedTuple
 from urllib.parse import quote
 
 from botocore.parsers import ResponseParserError
@@ -21,9 +21,6 @@ from davbridge.store.base import Attributes, Condition, ObjectInfo, ObjectRow
 from davbridge.store.clock import Clock
 from davbridge.store.s3.capabilities import ALL, Capabilities
 from davbridge.store.s3.wire import Request, Wire
-
-if TYPE_CHECKING:
-    from mypy_boto3_s3 import S3Client
 
 TRANSACTION = "dav-txn"
 """The user metadata that tells one's own write from another's (see commits)."""
@@ -40,9 +37,8 @@ Headers = Mapping[str, str]
 
 
 class Bucket(NamedTuple):
-    """A bucket, and the two ways to it: a client for what is rare, a wire for what is not."""
+    """A bucket, the way to it, and what can be done there."""
 
-    client: "S3Client"
     wire: Wire
     name: str
     clock: Clock

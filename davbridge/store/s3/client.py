@@ -1,15 +1,15 @@
 """Builds the S3 client, as davbridge needs it.
 
 Owns every choice about botocore: endpoint, addressing, checksums, time limits, retries.
-Must not know what the client is used for, nor that most requests are sent without it (wire),
-but for what the wire needs of its making (kept).
+Must not know what the client is used for: at the start, and by the wire, which learns from it where
+the bucket is, and sends all else itself.
 
 Invariants: nothing is sent but S3 requests, and what the credential chain needs; a client is safe
 for many threads and holds a connection for each of them.
 """
 
 from dataclasses import replace
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 import boto3
@@ -17,7 +17,6 @@ import botocore.session
 from botocore.config import Config
 from botocore.credentials import CredentialResolver, Credentials
 from botocore.exceptions import BotoCoreError
-from botocore.handlers import add_expect_header
 
 from davbridge import __version__
 from davbridge.config import S3Settings
@@ -25,16 +24,12 @@ from davbridge.errors import StoreSetupError
 from davbridge.store.s3.credentials import Found, ReloadableCredentials
 from davbridge.store.s3.errors import one_line
 from davbridge.store.s3.kept import Kept, keep
-from davbridge.store.s3.wire import LONG_WORK_TIMEOUT
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 DEFAULT_REGION = "us-east-1"
 """What stores other than AWS call their only region, unless told otherwise."""
-
-LONG_WORK = ("UploadPartCopy", "CompleteMultipartUpload")
-"""What a store works on for a while, in proportion to the size of an object."""
 
 CA_BUNDLE_VARIABLES = ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"]
 """botocore heeds the second one too, but doesn't tell."""
@@ -66,11 +61,6 @@ def is_aws(endpoint_url: str | None) -> bool:
     return host.endswith(tuple(f".{domain}" for domain in AWS_DOMAINS))
 
 
-def wait_longer(context: dict[str, Any], **_: Any) -> None:
-    """Gives this one request more time than the client's read timeout."""
-    context["read_timeout"] = LONG_WORK_TIMEOUT
-
-
 def _build(settings: S3Settings, pool_size: int) -> "S3Client":
     core = botocore.session.Session(profile=settings.profile)
     core.session_var_map["ca_bundle"] = ("ca_bundle", CA_BUNDLE_VARIABLES, None, None)
@@ -84,17 +74,8 @@ def _build(settings: S3Settings, pool_size: int) -> "S3Client":
         aws_secret_access_key=settings.secret_key,
         config=_config(settings, pool_size),
     )
-    events: Any = client.meta.events
-    # It costs a round trip per PUT, for bodies that are at hand and small.
-    events.unregister("before-call.s3", add_expect_header)
-    for operation in LONG_WORK:
-        events.register(f"before-call.s3.{operation}", wait_longer)
     ca_bundle = core.get_config_variable("ca_bundle")
-    if credentials:
-        events.register("needs-retry.s3", credentials.retry_if_renewed)
-        keep(client, Kept(ca_bundle, credentials.renewed))
-    else:
-        keep(client, Kept(ca_bundle))
+    keep(client, Kept(ca_bundle, credentials.renewed) if credentials else Kept(ca_bundle))
     return client
 
 

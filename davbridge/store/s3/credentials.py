@@ -15,7 +15,6 @@ import math
 import threading
 import time
 from collections.abc import Callable
-from typing import Any
 
 from botocore.credentials import CredentialProvider, Credentials, ReadOnlyCredentials
 from botocore.exceptions import BotoCoreError, ClientError, CredentialRetrievalError
@@ -72,15 +71,6 @@ class ReloadableCredentials(Credentials):
             if self._reload():
                 return _frozen(self._found)
             raise
-
-    def retry_if_renewed(
-        self, *, attempts: int, response: tuple[Any, dict[str, Any]] | None, **_: Any
-    ) -> float | None:
-        """A handler of botocore's ``needs-retry``: 0 for at once, None for not on this account."""
-        if attempts > 1 or response is None:
-            return None
-        code = response[1].get("Error", {}).get("Code", "")
-        return 0.0 if self.renewed(code) else None
 
     def renewed(self, code: str) -> bool:
         """Whether a request that was refused with ``code`` has other keys to be signed with."""

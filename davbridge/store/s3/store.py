@@ -84,7 +84,7 @@ class S3Store:
         clock: Clock = utc_now,
     ) -> None:
         self._wire = Wire(client, bucket)
-        self._bucket = Bucket(client, self._wire, bucket, clock, capabilities)
+        self._bucket = Bucket(self._wire, bucket, clock, capabilities)
         self._pool = PartPool(part_threads, budget or MemoryBudget())
         # A part waits in memory until the store has it, for it may have to be sent again.
         self._max_object_size = min(max_object_size, MOST_PARTS * self._pool.budget.largest)

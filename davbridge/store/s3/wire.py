@@ -1,12 +1,12 @@
-"""The requests that davbridge makes all the time, straight to the store.
+"""The requests that davbridge makes, straight to the store.
 
-Owns one request of such a kind: signed, sent, and sent again where that helps. botocore's general
-machinery takes 4 to 5 ms of a core for a small request; this takes a twentieth of it. What is rare
-stays botocore's, and so do the questions that come up once: where the bucket is, who may ask
-there, in which region it really is.
+Owns one request: signed, sent, and sent again where that helps. botocore's general machinery takes
+4 to 5 ms of a core for a small one; this takes a twentieth of it. The questions that come up once
+stay botocore's: where the bucket is, who may ask there, in which region it really is.
 
 Invariants: what is raised is what botocore raises, so that errors translates it; a request is
-sent as often as botocore's ``standard`` mode would send it; an answer that is given out is a 2xx.
+sent as often as botocore's ``standard`` mode would send it; an answer that is given out is a 2xx,
+and what isn't an object is at most MOST_CONTENT of it.
 """
 
 import threading
