@@ -143,6 +143,10 @@ class _Handler(BaseHTTPRequestHandler):
     proxy: S3Proxy
     protocol_version = "HTTP/1.1"
 
+    def handle(self) -> None:
+        with suppress(ConnectionError):  # who has asked may have given up
+            super().handle()
+
     def handle_request(self) -> None:
         body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
         request = Request(self.command, self.path, self.headers, body)
@@ -184,9 +188,8 @@ class _Handler(BaseHTTPRequestHandler):
         connection = "close" if self.close_connection else "keep-alive"
         for name, value in {**headers, "Connection": connection}.items():
             self.send_header(name, value)
-        with suppress(ConnectionError):  # who has asked may have given up
-            self.end_headers()
-            self.wfile.write(body)
+        self.end_headers()
+        self.wfile.write(body)
 
     def _drop(self, fault: Drop) -> None:
         time.sleep(fault.seconds)
