@@ -201,7 +201,7 @@ def clean_up(server: Served, moves: list[Move]) -> None:
 
 
 KILLED_MOVES = Scenario(
-    name="killed moves",
+    name="killed-moves",
     promise="a MOVE whose davbridge is killed is completed by another, and nothing is lost",
     short=Size(kills=1, moves=4, members=100),
     long=Size(kills=13, moves=4, members=1000),
