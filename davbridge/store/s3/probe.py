@@ -9,14 +9,16 @@ what can't be found out is taken for what it was before.
 """
 
 import logging
+import time
 import uuid
-from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import NamedTuple
+from threading import Thread
+from typing import NamedTuple, TypeVar
 
 from botocore.exceptions import ClientError
 
+from davbridge.errors import StoreError, UnavailableError
 from davbridge.paths import RESERVED_PREFIX
 from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, ObjectRow
 from davbridge.store.s3 import uploads
@@ -40,19 +42,24 @@ CANARY = f"{RESERVED_PREFIX}.canary."
 
 BODY = b"davbridge looks what this store can do, and will remove this"
 
-PATIENCE = 5.0
-"""Seconds that one answer may take."""
+PATIENCE = 10.0
+"""Seconds for the canaries to be written, and then for all questions."""
 
 WRONG = Condition(if_match="0" * 32)
 
 _UNABLE = frozenset({400, 404, 405, 411, 412, 501})
 """How stores answer what they don't know; all else is trouble, and tells nothing."""
 
+T = TypeVar("T")
+
 _log = logging.getLogger(__name__)
 
 
+WRITTEN = 4
+
+
 class _Canaries(NamedTuple):
-    """Keys, each with what is tried on it. The first four are written beforehand."""
+    """Keys, each with what is tried on it. The first WRITTEN of them are there beforehand."""
 
     present: str
     copied: str
@@ -62,43 +69,73 @@ class _Canaries(NamedTuple):
     marked: str
 
 
-def probe(bucket: Bucket, prefix: str) -> Capabilities:
+def probe(bucket: Bucket, prefix: str, patience: float) -> Capabilities:
     """Raises StoreError where nothing can be tried: these credentials may not write, say."""
     stem = f"{prefix}{CANARY}{uuid.uuid4().hex}"
     canaries = _Canaries(*(f"{stem}.{name}" for name in _Canaries._fields))
     bucket = bucket._replace(can=ALL)
-    with ThreadPoolExecutor(len(_QUESTIONS), thread_name_prefix="davbridge-probe") as pool:
-        try:
-            written = list(pool.map(partial(_written, bucket), canaries[:4]))
-            bucket, present = written[0]
-            return _asked(bucket, canaries, present, pool)
-        finally:
-            for failure in delete_many(bucket, canaries):
-                _log.info("left to the sweep: %s", failure.error)
+    try:
+        writes = {key: partial(_written, bucket, key) for key in canaries[:WRITTEN]}
+        bucket, present = _present(_side_by_side(writes, patience), canaries)
+        questions = {
+            name: partial(_answered, partial(question, bucket, canaries, present))
+            for name, question in _QUESTIONS.items()
+        }
+        answers = _side_by_side(questions, patience)
+    finally:
+        for failure in delete_many(bucket, canaries):
+            _log.info("left to the sweep: %s", failure.error)
+    return UNPROBED._replace(
+        **{name: is_there for name, is_there in answers.items() if is_there is not None}
+    )
 
 
-def _asked(
-    bucket: Bucket, canaries: _Canaries, present: ObjectRow, pool: ThreadPoolExecutor
-) -> Capabilities:
-    asked = {
-        name: pool.submit(_answered, partial(question, bucket, canaries, present))
-        for name, question in _QUESTIONS.items()
-    }
-    answers = {name: answer.result() for name, answer in asked.items()}
-    known = {name: answer for name, answer in answers.items() if answer is not None}
-    return UNPROBED._replace(**known)
+def _side_by_side(calls: Mapping[str, Callable[[], T]], patience: float) -> dict[str, T]:
+    """What they gave, by name, as far as it came in time. A store that is silent holds up neither
+    the start nor the end: nobody waits for the rest."""
+    came: dict[str, T] = {}
+    threads = [
+        Thread(target=lambda name=name, call=call: came.update({name: call()}), daemon=True)
+        for name, call in calls.items()
+    ]
+    for thread in threads:
+        thread.start()
+    deadline = time.monotonic() + patience
+    for thread in threads:
+        thread.join(max(0.0, deadline - time.monotonic()))
+    return dict(came)
 
 
-def _written(bucket: Bucket, key: str) -> tuple[Bucket, ObjectRow]:
+def _present(
+    written: Mapping[str, tuple[Bucket, ObjectRow] | StoreError], canaries: _Canaries
+) -> tuple[Bucket, ObjectRow]:
+    """What is known of the first canary, once all are there. Raises StoreError."""
+    there = []
+    for key in canaries[:WRITTEN]:
+        one = written.get(key, UnavailableError("the store takes too long"))
+        if isinstance(one, StoreError):
+            raise one
+        there.append(one)
+    return there[0]
+
+
+def _written(bucket: Bucket, key: str) -> tuple[Bucket, ObjectRow] | StoreError:
     """A canary; and the bucket as it is to be written to, with checksums or without."""
-    with translated(key):
-        try:
-            return bucket, _put(bucket, key)
-        except ClientError as error:
-            if not (bucket.sends_checksums and status_of(error) in _UNABLE):
-                raise
-            plain = bucket._replace(can=bucket.can._replace(checksums=False))
-            return plain, _put(plain, key)
+    try:
+        with translated(key):
+            return _put_somehow(bucket, key)
+    except StoreError as error:
+        return error
+
+
+def _put_somehow(bucket: Bucket, key: str) -> tuple[Bucket, ObjectRow]:
+    try:
+        return bucket, _put(bucket, key)
+    except ClientError as error:
+        if not (bucket.sends_checksums and status_of(error) in _UNABLE):
+            raise
+        plain = bucket._replace(can=bucket.can._replace(checksums=False))
+        return plain, _put(plain, key)
 
 
 def _answered(question: Callable[[], bool]) -> bool | None:
@@ -198,7 +235,7 @@ _QUESTIONS: dict[str, _Question] = {
 def _put(bucket: Bucket, key: str, condition: Condition = ALWAYS) -> ObjectRow:
     headers = checksum_headers(BODY) if bucket.sends_checksums else {}
     request = Request("PutObject", "PUT", key, {**headers, **headers_of(condition)}, body=BODY)
-    answer = bucket.wire.send(request._replace(read_timeout=PATIENCE))
+    answer = bucket.wire.send(request)
     return ObjectRow(
         key, len(BODY), date_of(answer.headers, bucket.clock), told_etag(answer.headers)
     )
@@ -207,7 +244,7 @@ def _put(bucket: Bucket, key: str, condition: Condition = ALWAYS) -> ObjectRow:
 def _copy(bucket: Bucket, source: ObjectRow, target: str, headers: dict[str, str]) -> None:
     headers = copied_from(bucket, source) | headers
     request = Request("CopyObject", "PUT", target, headers, is_told_in_xml=True)
-    bucket.wire.send(request._replace(read_timeout=PATIENCE))
+    bucket.wire.send(request)
 
 
 def _in_an_upload(

@@ -46,7 +46,7 @@ from davbridge.store.s3.deletes import delete_many, delete_one
 from davbridge.store.s3.errors import translated
 from davbridge.store.s3.listing import look_up, pages
 from davbridge.store.s3.multipart import PART_SIZE, PartPool
-from davbridge.store.s3.probe import probe
+from davbridge.store.s3.probe import PATIENCE, probe
 from davbridge.store.s3.reader import S3Reader
 from davbridge.store.s3.sweep import Swept, abort_stale, sweep
 from davbridge.store.s3.uploads import MOST_PARTS
@@ -214,7 +214,7 @@ class S3Store:
         """Finds out what the store can do, on canaries below ``prefix``, and says so in one line
         of the log. Comes before all else. Raises nothing."""
         try:
-            can = probe(self._bucket, prefix)
+            can = probe(self._bucket, prefix, PATIENCE)
         except StoreError as error:
             self._bucket = self._bucket._replace(can=UNPROBED)
             _log.warning("what the store can do is not known, for nothing can be tried: %s", error)

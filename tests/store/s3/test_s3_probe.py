@@ -1,6 +1,7 @@
 """What a store can do is found out on canaries; what it can't is done in another way."""
 
 import logging
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
@@ -16,7 +17,7 @@ from tests.store.test_contract_listing import keys
 from tests.store.test_contract_reading import drain
 from tests.store.test_contract_writing import LONG, write
 from tests.support.operations import operation_of
-from tests.support.s3proxy import Answer, Fault, Request, S3Proxy, error, once
+from tests.support.s3proxy import Answer, Delay, Fault, Request, S3Proxy, error, once
 from tests.support.stores import fresh_bucket, s3_store
 
 if TYPE_CHECKING:
@@ -112,6 +113,18 @@ def test_a_store_that_is_in_trouble_meanwhile_is_not_taken_for_one_that_can_not(
     proxied.probe("")
     assert proxied.capabilities.conditional_put
     assert proxied.capabilities.conditional_delete
+
+
+def test_a_store_that_is_silent_does_not_hold_up_the_start(
+    proxied: S3Store, proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("davbridge.store.s3.store.PATIENCE", 1.0)
+    proxy.rule = refusing(lambda request: operation_of(request) == "UploadPartCopy", Delay(2.5))
+    begin = time.monotonic()
+    proxied.probe("")
+    assert time.monotonic() - begin < 2.5
+    assert not proxied.capabilities.part_copy
+    time.sleep(2.5)  # until the last of it has come to its end
 
 
 def test_a_mark_that_would_become_part_of_a_file_is_not_left(
