@@ -33,8 +33,9 @@ from davbridge.store.s3 import PART_THREADS, S3Store
 from davbridge.store.s3.client import build_client
 from davbridge.store.s3.setup import ensure_bucket
 from davbridge.store.s3.sweep import Swept
+from davbridge.tree.lanes import LANES
 from davbridge.tree.markers import HEADS_AT_ONCE
-from davbridge.tree.namespace import LANES, Namespace
+from davbridge.tree.namespace import Namespace
 
 EMBEDDED_BUCKET = "davbridge"
 

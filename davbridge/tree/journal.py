@@ -39,6 +39,16 @@ Verb = Literal["COPY", "MOVE", "DELETE"]
 
 _FORMAT = 1
 
+_DAMAGE = (
+    zlib.error,
+    ValueError,
+    LookupError,
+    TypeError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+)
+
 _MAX_BYTES = 1024**3
 """Of a plan, unpacked: some four million members."""
 
@@ -118,7 +128,7 @@ def decoded(body: bytes) -> Entry:
             bool(content["is_new"]),
             _plan(content),
         )
-    except (zlib.error, LookupError, TypeError, AttributeError, OverflowError) as error:
+    except _DAMAGE as error:
         raise ValueError(f"a damaged journal: {error!r}") from error
 
 

@@ -121,13 +121,13 @@ class Hold:
         if self.is_lost:
             self.abandon()
             return
-        if is_left:
-            self._journals.write_left(self._request)
         try:
+            if is_left:
+                self._journals.write_left(self._request)
             ends = {PLAN: True, LEASE: self._lease, LEFT: self._has_left and not is_left}
             self._journals.delete(self.name, *(end for end, is_there in ends.items() if is_there))
         except StoreError as error:
-            # Whoever goes on with it finds nothing to do.
+            # Whoever goes on with it finds nothing to do, or what couldn't be done.
             _log.warning("%s has ended, but its journal is left: %s", self._request, error)
         self._journals.released(self.name, is_resting=False)
 
@@ -225,12 +225,9 @@ class Journals:
         return self._store.put_object(key, json.dumps(body).encode(), _JSON, condition)
 
     def write_left(self, request: Request) -> None:
-        """Notes that not all of the source of a MOVE has gone."""
+        """Notes that not all of the source of a MOVE has gone. Raises StoreError."""
         body = json.dumps({"request": str(request)}).encode()
-        try:
-            self._store.put_object(self.key(request.name, LEFT), body, _JSON, ALWAYS)
-        except StoreError as error:
-            _log.warning("%s: what it left could not be noted: %s", request, error)
+        self._store.put_object(self.key(request.name, LEFT), body, _JSON, ALWAYS)
 
     def released(self, name: str, *, is_resting: bool) -> None:
         """``is_resting``: anybody may go on with it at once."""

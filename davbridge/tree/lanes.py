@@ -12,6 +12,10 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from threading import Event, Lock
 from typing import Generic, TypeVar
 
+LANES = 32
+"""Requests that copies may have under way at once: with 20 ms each, 1,600 a second, which is more
+than a bridge can ask."""
+
 T = TypeVar("T")
 R = TypeVar("R")
 

@@ -40,7 +40,7 @@ from davbridge.tree.bulk import Metadata, metadata_of
 from davbridge.tree.facts import Facts, Properties, without_facts
 from davbridge.tree.journal import Request, Verb
 from davbridge.tree.journals import Journals
-from davbridge.tree.lanes import Lanes
+from davbridge.tree.lanes import LANES, Lanes
 from davbridge.tree.markers import MARKER, DirectoryVerdicts
 from davbridge.tree.members import Members
 from davbridge.tree.operations import Operations
@@ -50,12 +50,7 @@ from davbridge.tree.resource import Failure, Outcome, Resource, with_told
 from davbridge.tree.space import AccountInfo, Space
 from davbridge.tree.usage import Usage
 from davbridge.tree.view import View
-from davbridge.tree.works import Works
 from davbridge.tree.writer import BoundedWriter
-
-LANES = 32
-"""Requests that copies may have under way at once: with 20 ms each, 1,600 a second, which is more
-than a bridge can ask."""
 
 
 class Namespace:
@@ -87,7 +82,6 @@ class Namespace:
         largest = store.max_object_size
         self._space = Space(self._usage, quota, min(largest, max_file_size or largest))
         self._lanes = Lanes(lanes)
-        self.works = Works()
         journals = Journals(uncached or store, prefix, timer, pause)
         self._operations = Operations(
             store,
@@ -97,8 +91,8 @@ class Namespace:
             self._belongings,
             self._lanes,
             journals,
-            self.works,
         )
+        self.works = self._operations.works
         self.recovery = Recovery(journals, self._operations.go_on, now)
 
     def close(self) -> None:
@@ -219,8 +213,7 @@ class Namespace:
         Raises NotFoundError, and InvalidNameError for the root.
         """
         outcome = self._operations.delete(Request("DELETE", path, user=user))
-        self._space.take(outcome.added_bytes)
-        return outcome.failures
+        return self._counted(outcome)
 
     def copy(
         self,
@@ -240,20 +233,18 @@ class Namespace:
             recursive=recursive,
             require_room=self._space.require,
         )
-        self._space.take(outcome.added_bytes)
-        return outcome.failures
+        return self._counted(outcome)
 
     def move(self, source: ResourcePath, target: ResourcePath, *, user: str = "") -> list[Failure]:
         """Moves a resource over whatever is at ``target``. Raises as `copy`."""
         outcome = self._operations.move(Request("MOVE", source, target, user))
-        self._space.take(outcome.added_bytes)
-        return outcome.failures
+        return self._counted(outcome)
 
     def go_on(
         self, verb: Verb, source: ResourcePath, target: ResourcePath, *, user: str = ""
     ) -> Outcome | None:
-        """For a client that asks again: how the same operation, begun by a bridge that died, or at
-        work elsewhere, has ended by now. None where there is nothing of it."""
+        """How the same, begun by a bridge that died or is at work elsewhere, ends; None where there
+        is nothing of it."""
         return self._operations.go_on(Request(verb, source, target, user))
 
     def properties(self, path: ResourcePath) -> Properties:
@@ -302,6 +293,10 @@ class Namespace:
     def account_info(self) -> AccountInfo:
         """Used, quota and available bytes."""
         return self._space.account()
+
+    def _counted(self, outcome: Outcome) -> list[Failure]:
+        self._space.take(outcome.added_bytes)
+        return outcome.failures
 
     def _prepare_new(self, path: ResourcePath) -> None:
         """What a resource that isn't there yet needs: a parent, and no one else's properties."""

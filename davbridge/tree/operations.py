@@ -22,12 +22,13 @@ client could give it up, and asked for again it does what is left.
 """
 
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, suppress
 
 from davbridge.errors import (
     InvalidNameError,
     NotFoundError,
     PreconditionFailedError,
+    StoreError,
     UnavailableError,
 )
 from davbridge.paths import ResourcePath, prefix_of
@@ -71,8 +72,8 @@ class Operations:
         belongings: Belongings,
         lanes: Lanes,
         journals: Journals,
-        works: Works,
     ) -> None:
+        self.works = Works()
         self._view = view
         self._parents = parents
         self._belongings = belongings
@@ -80,8 +81,9 @@ class Operations:
         self._turns = Turns()
         self._steps = Steps(store, view.prefix, parents, belongings, lanes, self._turns)
         self._journals = journals
-        self._works = works
-        self._resumption = Resumption(store, view.prefix, belongings, self._steps, journals, works)
+        self._resumption = Resumption(
+            store, view.prefix, belongings, self._steps, journals, self.works
+        )
 
     def delete(self, request: Request) -> Outcome:
         with self._turns.of(changed=self._paths(request)):
@@ -221,7 +223,7 @@ class Operations:
             self._belongings.clear(route.target)
         copied = self._steps.copy(route.plan, route.target, route.target_tree, work)
         failures = copied.failures or self._steps.give(
-            route.plan, copied.renewed, route.target, properties, route.source.row
+            route.plan, copied.renewed, route.target, properties, work, route.source.row
         )
         return copied.created, failures
 
@@ -230,10 +232,11 @@ class Operations:
         """Around what is carried out: journaled or not, but counted."""
         hold = self._journal(entry, has_left=has_left) if is_journaled else None
         total = len(entry.plan.copies) + len(entry.plan.leaving)
-        with self._works.begun(entry.request, total, hold) as work:
+        with self.works.begun(entry.request, total, hold) as work:
             yield work
         if work.has_left and hold is None:
-            self._journals.write_left(entry.request)
+            with suppress(StoreError):  # What is left came meanwhile; all else has moved.
+                self._journals.write_left(entry.request)
 
     def _journal(self, entry: Entry, *, has_left: bool) -> Hold:
         try:

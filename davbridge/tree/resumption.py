@@ -152,7 +152,7 @@ class Resumption:
         properties = self._belongings.of(entry.source)
         if not properties:  # Where they were given already, they are gone from here.
             return self._belongings.rebind_inside(entry.plan, renewed)
-        return self._steps.give(entry.plan, renewed, entry.target, properties)
+        return self._steps.give(entry.plan, renewed, entry.target, properties, work)
 
     def _remains(self, entry: Entry) -> Remains:
         plan = entry.plan

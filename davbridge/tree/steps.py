@@ -54,9 +54,11 @@ class Steps:
         renewed: Mapping[str, str],
         target: ResourcePath,
         properties: Properties,
+        work: Work,
         source: ObjectRow | None = None,
     ) -> list[Failure]:
         """The properties: those in the tree, and the target's own. ``source``: a file's row."""
+        work.require()
         return self._belongings.rebind_inside(plan, renewed) or self._belongings.give(
             target, properties, source
         )

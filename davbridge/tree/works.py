@@ -63,16 +63,22 @@ class Work:
     def end(self) -> None:
         self._is_over.set()
 
-    def renew_until_over(self, hold: Hold) -> None:
+    def renew_until_over(self) -> None:
+        """Tells the log, and whoever watches the journal, that it goes on."""
         while not self._is_over.wait(RENEWAL_SECONDS):
             _log.info("%s", self)
-            try:
-                hold.renew(self.done, self.total)
-            except PreconditionFailedError:
-                _log.warning("%s: another bridge has taken it over", self)
-                return
-            except StoreError as error:
-                _log.warning("%s: the lease could not be renewed: %s", self, error)
+            self.renew()
+
+    def renew(self) -> None:
+        """Of what is journaled: once, ahead of its time or in time."""
+        if self.hold is None:
+            return
+        try:
+            self.hold.renew(self.done, self.total)
+        except PreconditionFailedError:
+            _log.warning("%s: another bridge has taken it over", self)
+        except StoreError as error:
+            _log.warning("%s: the lease could not be renewed: %s", self, error)
 
 
 class Works:
@@ -105,10 +111,7 @@ class Works:
             self._under_way.append(work)
         self.count(begun=1, resumed=int(is_resumed))
         if hold is not None:
-            args = (hold,)
-            Thread(
-                target=work.renew_until_over, args=args, name="davbridge-lease", daemon=True
-            ).start()
+            Thread(target=work.renew_until_over, name="davbridge-lease", daemon=True).start()
         try:
             yield work
         except StoreError:
@@ -121,7 +124,7 @@ class Works:
             raise
         else:
             if hold is not None:
-                hold.end(is_left=work.has_left)
+                hold.end(is_left=work.has_left and request.verb == "MOVE")
         finally:
             work.end()
             with self._lock:

@@ -1,14 +1,25 @@
 """A bridge dies in the middle, wherever that is: another one goes on, and nothing is lost."""
 
+import time
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from itertools import count
+from threading import Event
 
+import pytest
+
+from davbridge.errors import AccessDeniedError, UnavailableError
 from davbridge.paths import parse
-from davbridge.tree.journals import LEASE_SECONDS
+from davbridge.tree import operations
+from davbridge.tree.journal import JOURNALS
+from davbridge.tree.journals import KEPT_SECONDS, LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.recovery import LOOK_SECONDS, WATCH_SECONDS
 from davbridge.tree.reserved import HOUSE, is_housekeeping
-from davbridge.tree.resource import Failure
+from davbridge.tree.resource import Failure, Outcome
+from davbridge.tree.resumption import MEMORY_SECONDS
+from davbridge.tree.works import Tally
 from tests.tree.conftest import Drive
 from tests.tree.wrappers import WatchedStore
 
@@ -33,13 +44,17 @@ def kill_at(drive: Drive, number: int) -> None:
 
 
 @contextmanager
-def another(drive: Drive) -> Iterator[Namespace]:
+def another(
+    drive: Drive,
+    pause: Callable[[float], None] | None = None,
+    store: WatchedStore | None = None,
+) -> Iterator[Namespace]:
     """A bridge that starts on the same bucket."""
     tree = Namespace(
-        WatchedStore(drive.bucket),
+        store or WatchedStore(drive.bucket),
         timer=drive.clock.seconds,
         now=drive.clock,
-        pause=drive.clock.advance,
+        pause=pause or drive.clock.advance,
     )
     try:
         yield tree
@@ -205,3 +220,197 @@ def test_properties_that_were_set_after_the_death_stay() -> None:
             assert tree.properties(parse("/t/a")) == COLOUR
             assert tree.properties(parse("/t/b")) == size
         assert not has_source(drive)
+
+
+def test_large_copies_and_deletions_are_finished_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(operations, "JOURNALED", 2)
+    for drive in deaths(lambda drive: drive.tree.copy(parse("/s"), parse("/t"))):
+        was_begun = bool(journals(drive))
+        recovered(drive)
+        assert SOURCE.items() <= bodies(drive).items()
+        if was_begun:
+            assert bodies(drive) == SOURCE | moved(SOURCE)
+    for drive in deaths(lambda drive: drive.tree.delete(parse("/s"))):
+        was_begun = bool(journals(drive))
+        drive.outside("s/b", body=SOURCE["s/b"])
+        recovered(drive)
+        found = bodies(drive)
+        assert found["s/b"] == SOURCE["s/b"]
+        if was_begun:
+            assert set(found) <= {"s/b", "s/"}
+
+
+def half_done(drive: Drive) -> None:
+    """Its bridge dies once it has copied."""
+    fill(drive)
+
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == ("list", "t/"):
+            kill_at(drive, 0)
+            raise KilledError
+
+    drive.store.before = before
+    with pytest.raises(KilledError):
+        move(drive)
+    assert "t/a" in drive.stored()
+    assert journals(drive)
+
+
+def test_a_bridge_that_is_alive_is_waited_for(drive: Drive) -> None:
+    """It renews its lease; when it has ended, that is the answer."""
+    fill(drive)
+    moving = Event()
+    goes_on = Event()
+
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == ("copy", "s/b"):
+            moving.set()
+            assert goes_on.wait(10)
+
+    drive.store.before = before
+    waits = count()
+
+    def pause(seconds: float) -> None:
+        """Longer, all in all, than a lease."""
+        drive.clock.advance(seconds)
+        drive.tree.works.under_way()[0].renew()
+        if next(waits) > LEASE_SECONDS:
+            goes_on.set()
+            first.result(10)
+
+    with ThreadPoolExecutor(1) as thread:
+        first = thread.submit(move, drive)
+        assert moving.wait(10)
+        with another(drive, pause) as tree:
+            outcome = tree.go_on("MOVE", parse("/s"), parse("/t"))
+    assert outcome == Outcome([], is_new=True)
+    assert next(waits) > LEASE_SECONDS
+    assert bodies(drive) == moved(SOURCE)
+
+
+def test_who_has_lost_the_lease_stops(drive: Drive) -> None:
+    """A bridge that stood still is overtaken: it neither deletes nor undoes anything after that."""
+    fill(drive)
+
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == ("list", "t/"):
+            drive.store.before = lambda _operation, _key: None
+            drive.clock.advance(LEASE_SECONDS + 1)
+            recovered(drive)
+            drive.outside("s/a", body=b"anew")
+            drive.store.requests.clear()
+
+    drive.store.before = before
+    with pytest.raises(UnavailableError):
+        move(drive)
+    assert drive.store.taken() == ["list"]
+    assert bodies(drive) == moved(SOURCE) | {"s/a": b"anew"}
+    assert journals(drive) == []
+
+
+def patiently(_seconds: float) -> None:
+    """Waits without the clock's going on."""
+    time.sleep(0.01)
+
+
+def test_of_two_that_take_over_one_wins(drive: Drive) -> None:
+    half_done(drive)
+    with another(drive, patiently) as tree, another(drive, patiently) as other:
+        for each in (tree, other):
+            each.recovery.look()
+        drive.clock.advance(LEASE_SECONDS)
+        with ThreadPoolExecutor(2) as threads:
+            list(threads.map(lambda each: each.recovery.look(), (tree, other)))
+        assert tree.works.tally.resumed + other.works.tally.resumed == 1
+    assert bodies(drive) == moved(SOURCE)
+
+
+def test_a_new_bridge_waits_before_it_goes_on(drive: Drive) -> None:
+    half_done(drive)
+    with another(drive) as tree:
+        for _ in range(3):
+            assert tree.recovery.look() == WATCH_SECONDS
+            drive.clock.advance(LEASE_SECONDS / 3 - 0.1)
+        assert has_source(drive)
+        drive.clock.advance(1)
+        tree.recovery.look()
+        assert not has_source(drive)
+        assert tree.recovery.look() == LOOK_SECONDS
+
+
+def test_it_is_known_for_a_while_that_it_is_done(drive: Drive) -> None:
+    """To him who asked for it, as long as there is no new source."""
+    half_done(drive)
+    with another(drive) as tree:
+        tree.recovery.look()
+        drive.clock.advance(LEASE_SECONDS)
+        tree.recovery.look()
+        done = Outcome([], is_new=True)
+        assert tree.go_on("MOVE", parse("/s"), parse("/t"), user="me") == done
+        assert tree.go_on("MOVE", parse("/s"), parse("/t"), user="you") is None
+        drive.outside("s/new")
+        assert tree.go_on("MOVE", parse("/s"), parse("/t"), user="me") is None
+        drive.bucket.delete_object("s/new")
+        drive.clock.advance(MEMORY_SECONDS)
+        assert tree.go_on("MOVE", parse("/s"), parse("/t"), user="me") is None
+
+
+def test_a_store_that_fails_is_tried_again(drive: Drive) -> None:
+    half_done(drive)
+    store = WatchedStore(drive.bucket)
+    with another(drive, store=store) as tree:
+        tree.recovery.look()
+        drive.clock.advance(LEASE_SECONDS)
+        store.fault = lambda operation, _key: (
+            UnavailableError("gone") if operation == "delete" else None
+        )
+        tree.recovery.look()
+        assert has_source(drive)
+        store.fault = lambda _operation, _key: None
+        tree.recovery.look()
+    assert bodies(drive) == moved(SOURCE)
+
+
+def test_a_file_in_the_place_of_the_target_stays(drive: Drive) -> None:
+    half_done(drive)
+    for key in [key for key in drive.stored() if key.startswith("t/")]:
+        drive.bucket.delete_object(key)
+    drive.outside("t", body=b"a file")
+    recovered(drive)
+    assert bodies(drive) == SOURCE | {"t": b"a file"}
+
+
+def test_what_nobody_can_read_goes(drive: Drive) -> None:
+    drive.outside(f"{JOURNALS}damaged.plan", f"{JOURNALS}alone.lease", f"{JOURNALS}else")
+    recovered(drive)
+    assert journals(drive) == [f"{JOURNALS}else"]
+
+
+def test_what_a_move_left_is_known_for_a_day(drive: Drive) -> None:
+    fill(drive)
+    drive.store.fault = lambda operation, key: (
+        AccessDeniedError(key) if (operation, key) == ("delete", "s/b") else None
+    )
+    assert move(drive)
+    with another(drive) as tree:
+        tree.recovery.look()
+        assert len(journals(drive)) == 1
+        drive.clock.advance(KEPT_SECONDS + 1)
+        tree.recovery.look()
+        assert journals(drive) == []
+    assert drive.stored() == ["s/b", *moved(SOURCE)]
+
+
+def test_work_is_counted(drive: Drive) -> None:
+    fill(drive)
+    seen: list[str] = []
+
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == ("list", "t/"):
+            seen.extend(map(str, drive.tree.works.under_way()))
+
+    drive.store.before = before
+    assert move(drive) == []
+    assert seen == ["MOVE '/s' to '/t': 5 of 10 steps"]
+    assert drive.tree.works.tally == Tally(begun=1, ended=1, steps=10)
+    assert drive.tree.works.under_way() == []

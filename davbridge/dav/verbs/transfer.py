@@ -77,8 +77,11 @@ def _go_on(context: Context, verb: Verb) -> Response | None:
     outcome = context.namespace.go_on(verb, source, destination, user=context.request.user)
     if outcome is None:
         return None
-    failed = outcome.failures
-    return empty(201 if outcome.is_new else 204) if not failed else _failed(context, failed)
+    if outcome.failures:
+        return _failed(context, outcome.failures)
+    if verb == "MOVE":
+        context.locks.release_tree(source)
+    return empty(201 if outcome.is_new else 204)
 
 
 def _ended(context: Context, failures: list[Failure], target: Resource | None) -> Response:

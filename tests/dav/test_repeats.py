@@ -1,0 +1,136 @@
+"""A client that asks again: it joins what is under way, or gets what came of it."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+from contextlib import contextmanager
+
+import pytest
+
+from davbridge.dav.errors import RefusalError
+from davbridge.dav.repeats import MEMORY_SECONDS, PATIENCE, Repeats
+from davbridge.dav.request import Request
+from davbridge.dav.response import Response, empty
+from davbridge.dav.target import Site
+from tests.support.timer import Timer
+
+MOMENT = 0.2
+"""Seconds in which what doesn't wait would have come through."""
+
+
+def asked(method: str = "MOVE", url: str = "/a/", user: str = "me", **headers: str) -> Request:
+    environ = {"REQUEST_METHOD": method, "REQUEST_URI": url, "wsgidav.auth.user_name": user}
+    environ |= {f"HTTP_{name.upper()}": value for name, value in headers.items()}
+    return Request(environ, Site.of("/", ()))
+
+
+def gone() -> Response:
+    raise RefusalError(404, "there is nothing here")
+
+
+@pytest.fixture
+def timer() -> Timer:
+    return Timer()
+
+
+@pytest.fixture
+def repeats(timer: Timer) -> Repeats:
+    return Repeats(timer)
+
+
+def during(repeats: Repeats, request: Request, then: Callable[[], None]) -> Response:
+    """Asks, and does something while the answer is being worked on."""
+
+    def work() -> Response:
+        then()
+        return empty(201)
+
+    return repeats.answer(request, work)
+
+
+@contextmanager
+def asked_again(repeats: Repeats, timer: Timer) -> Iterator[Callable[[], "Future[Response]"]]:
+    """What asks again, after a while, from another thread; it is waiting then."""
+    with ThreadPoolExecutor(1) as thread:
+
+        def again() -> "Future[Response]":
+            timer.advance(PATIENCE)
+            second = thread.submit(repeats.answer, asked(), gone)
+            assert not wait_for([second], MOMENT).done
+            return second
+
+        yield again
+
+
+def test_who_asks_again_after_a_while_waits_for_the_same_answer(
+    repeats: Repeats, timer: Timer
+) -> None:
+    seconds: list[Future[Response]] = []
+    with asked_again(repeats, timer) as again:
+        first = during(repeats, asked(), lambda: seconds.append(again()))
+        assert seconds[0].result(10) is first
+
+
+def test_and_for_the_same_refusal(repeats: Repeats, timer: Timer) -> None:
+    seconds: list[Future[Response]] = []
+    with asked_again(repeats, timer) as again:
+
+        def refuse() -> Response:
+            seconds.append(again())
+            raise RefusalError(423, "locked")
+
+        with pytest.raises(RefusalError) as refusal:
+            repeats.answer(asked(), refuse)
+        assert seconds[0].exception(10) is refusal.value
+
+
+def test_of_two_who_ask_at_once_each_has_an_answer_of_its_own(repeats: Repeats) -> None:
+    """Who moves a file to claim it must not be told that he has, where another one did."""
+
+    def ask_too() -> None:
+        with pytest.raises(RefusalError):
+            repeats.answer(asked(), gone)
+
+    assert during(repeats, asked(), ask_too).status == 201
+
+
+@pytest.mark.parametrize(
+    "other",
+    [
+        asked("COPY"),
+        asked(url="/b/"),
+        asked(user="you"),
+        asked(destination="/c/"),
+        asked(depth="0"),
+        asked(overwrite="F"),
+    ],
+    ids=["method", "url", "user", "destination", "depth", "overwrite"],
+)
+def test_what_differs_is_another_request(repeats: Repeats, timer: Timer, other: Request) -> None:
+    def ask_other() -> None:
+        timer.advance(PATIENCE)
+        assert repeats.answer(other, lambda: empty(204)).status == 204
+
+    assert during(repeats, asked(), ask_other).status == 201
+
+
+def test_a_long_move_is_known_for_a_while_once_its_source_is_gone(
+    repeats: Repeats, timer: Timer
+) -> None:
+    during(repeats, asked(), lambda: timer.advance(PATIENCE))
+    assert repeats.answer(asked(), gone).status == 201
+    assert repeats.answer(asked(), lambda: empty(204)).status == 204
+    with pytest.raises(RefusalError):
+        repeats.answer(asked(user="you"), gone)
+    timer.advance(MEMORY_SECONDS)
+    with pytest.raises(RefusalError):
+        repeats.answer(asked(), gone)
+
+
+@pytest.mark.parametrize(("method", "seconds"), [("MOVE", PATIENCE - 1), ("DELETE", PATIENCE)])
+def test_a_short_one_is_not_nor_is_a_deletion(
+    repeats: Repeats, timer: Timer, method: str, seconds: float
+) -> None:
+    during(repeats, asked(method), lambda: timer.advance(seconds))
+    with pytest.raises(RefusalError):
+        repeats.answer(asked(method), gone)

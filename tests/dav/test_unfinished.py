@@ -1,0 +1,91 @@
+"""A client asks again for what a bridge has begun that is dead by now."""
+
+from collections.abc import Iterator
+
+import pytest
+
+from davbridge.paths import parse
+from davbridge.store.base import Attributes
+from davbridge.store.memory import MemoryStore
+from davbridge.tree import journals
+from davbridge.tree.namespace import Namespace
+from tests.support.bridge import Client, running_bridge
+from tests.tree.wrappers import WatchedStore
+
+
+class KilledError(BaseException):
+    """Nothing reaches the store any more."""
+
+
+@pytest.fixture
+def bucket() -> MemoryStore:
+    bucket = MemoryStore()
+    for name in "abc":
+        bucket.put_object(f"s/{name}", name.encode(), Attributes())
+    return bucket
+
+
+def begin(bucket: MemoryStore, operation: str, number: int) -> None:
+    """Moves a folder as far as its request of this number of such an operation."""
+    store = WatchedStore(bucket)
+    seen: list[str] = []
+
+    def before(kind: str, _key: str) -> None:
+        seen.append(kind)
+        if seen.count(operation) >= number:
+            raise KilledError
+
+    store.before = before
+    tree = Namespace(store)
+    with pytest.raises(KilledError):
+        tree.move(parse("/s"), parse("/t"))
+    tree.close()
+
+
+@pytest.fixture
+def client(bucket: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
+    monkeypatch.setattr(journals, "LEASE_SECONDS", 0.5)
+    with running_bridge(bucket) as bridge, bridge.client() as client:
+        yield client
+
+
+def keys(bucket: MemoryStore) -> list[str]:
+    return [row.key for page in bucket.list_objects("") for row in page.rows]
+
+
+MOVED = ["t/a", "t/b", "t/c"]
+
+
+def move(client: Client, overwrite: str) -> int:
+    destination = f"http://127.0.0.1:{client.port}/t/"
+    return client("MOVE", "/s/", destination=destination, overwrite=overwrite).status
+
+
+@pytest.mark.parametrize(("overwrite", "status"), [("T", 204), ("F", 201)])
+def test_a_target_that_it_has_made_itself_is_in_nobodys_way(
+    bucket: MemoryStore, client: Client, overwrite: str, status: int
+) -> None:
+    begin(bucket, "copy", 3)
+    assert move(client, overwrite) == status
+    assert keys(bucket) == MOVED
+
+
+def test_a_source_that_is_gone_was_moved(bucket: MemoryStore, client: Client) -> None:
+    begin(bucket, "delete", 2)
+    assert not [key for key in keys(bucket) if key.startswith("s/")]
+    assert move(client, "F") == 201
+    assert keys(bucket) == MOVED
+    assert move(client, "F") == 201
+
+
+def test_what_was_written_since_is_told_of(bucket: MemoryStore, client: Client) -> None:
+    begin(bucket, "copy", 3)
+    bucket.put_object("s/b", b"newer", Attributes())
+    answer = client("MOVE", "/s/", destination=f"http://127.0.0.1:{client.port}/t/", overwrite="F")
+    assert list(answer.multistatus()) == ["/s/b"]
+    assert [key for key in keys(bucket) if key.startswith("s/")] == ["s/b"]
+
+
+def test_anybody_elses_target_is_in_the_way(bucket: MemoryStore, client: Client) -> None:
+    bucket.put_object("t/x", b"", Attributes())
+    assert move(client, "F") == 412

@@ -1,0 +1,97 @@
+"""The format of journals, and what is left of a plan."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from davbridge.store.base import ObjectRow
+from davbridge.tree.journal import Entry, Request, decoded, encoded
+from davbridge.tree.markers import MARKER
+from davbridge.tree.plan import NO_PLAN, Copy, Plan
+from davbridge.tree.remains import remains
+
+NOW = datetime(2026, 1, 1, tzinfo=UTC)
+
+REQUEST = Request("MOVE", ("s",), ("t",), "me")
+
+
+def row(key: str, etag: str = "1", size: int = 1) -> ObjectRow:
+    return ObjectRow(key, size, NOW, etag)
+
+
+def plan(*names: str) -> Plan:
+    copies = tuple(Copy(row(f"s/{name}"), f"t/{name}") for name in names)
+    return NO_PLAN._replace(copies=copies, leaving=tuple(copy.source for copy in copies))
+
+
+def test_a_journal_is_read_as_it_was_written() -> None:
+    odd = row("s/ü\n\ud800\x00")
+    whole = Plan(
+        clashes=(row("t"),),
+        marker="t/",
+        copies=(Copy(odd, "t/ü"), Copy(row("s/d_$folder$", size=0), "t/d/", MARKER)),
+        extras=(row("t/extra"),),
+        leaving=(odd, row("s")),
+        replaced=(row("t/ü", "old"),),
+        target_prefix="t/",
+        wanted=frozenset(("t/", "t/ü", "t/d/", "t/kept/")),
+    )
+    entry = Entry(REQUEST, ("s",), ("t",), is_new=False, plan=whole)
+    assert decoded(encoded(entry)) == entry
+
+
+def test_a_journal_of_a_thousand_is_small() -> None:
+    rows = [row(f"folder {n // 100}/file-{n:05}.bin", f"{n * 7919:032x}") for n in range(1000)]
+    copies = tuple(Copy(each, "to/" + each.key) for each in rows)
+    entry = Entry(REQUEST, ("s",), ("t",), is_new=True, plan=NO_PLAN._replace(copies=copies))
+    assert len(encoded(entry)) < 50_000
+
+
+@pytest.mark.parametrize("length", [0, 1, 40, -1])
+def test_a_damaged_journal_is_told(length: int) -> None:
+    body = encoded(Entry(REQUEST, ("s",), ("t",), is_new=True, plan=plan("a")))
+    with pytest.raises(ValueError, match="journal"):
+        decoded(body[:length])
+    with pytest.raises(ValueError, match="journal"):
+        decoded(b"outside")
+
+
+def test_a_request_has_the_same_name_whoever_asks_and_no_other() -> None:
+    names = {
+        Request("MOVE", ("s",), ("t",)).name,
+        Request("COPY", ("s",), ("t",)).name,
+        Request("DELETE", ("s",)).name,
+        Request("MOVE", ("s", "t"), ()).name,
+        Request("MOVE", ("s/t",), ()).name,
+    }
+    assert len(names) == 5
+    assert REQUEST.name in names
+
+
+def test_parts_change_an_etag_so_that_the_bytes_decide() -> None:
+    """A copy of what was uploaded in parts has another ETag."""
+    source, copied = row("s/a"), row("t/a", "other")
+    now = {"s/a": source}, {"t/a": copied}
+    same = remains(plan("a"), *now, lambda _copy, _found: True)
+    assert (same.plan.copies, same.plan.leaving, same.kept) == ((), (source,), ())
+    assert same.renewed == {"t/a": "other"}
+    different = remains(plan("a"), *now, lambda _copy, _found: False)
+    assert (different.plan.copies, different.plan.leaving, different.kept) == ((), (), (source,))
+    assert different.renewed == {}
+
+
+def test_the_same_bytes_written_later_are_another_version() -> None:
+    later = row("s/a")._replace(modified=NOW + timedelta(seconds=1))
+    rest = remains(plan("a"), {"s/a": later}, {"t/a": row("t/a")}, lambda _copy, _found: False)
+    assert rest.kept == (later,)
+    assert rest.plan.leaving == ()
+
+
+def test_what_was_at_the_target_before_is_overwritten_and_nothing_else() -> None:
+    old = row("t/a", "old")
+    before = plan("a")._replace(replaced=(old,), extras=(row("t/b"), row("t/c")))
+    now = {"t/a": old, "t/b": row("t/b"), "t/c": row("t/c", "new")}
+    rest = remains(before, {"s/a": row("s/a")}, now, lambda _copy, _found: False)
+    assert rest.plan.copies == before.copies
+    assert rest.plan.replaced == (old,)
+    assert rest.plan.extras == (row("t/b"),)
