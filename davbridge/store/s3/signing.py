@@ -60,8 +60,10 @@ def signed(
     lines = "\n".join([f"{name}:{' '.join(complete[name].split())}" for name in names])
     signed_names = ";".join(names)
     request = f"{method}\n{path}\n{query}\n{lines}\n\n{signed_names}\n{payload}"
+    # The very bytes that are sent. What has none in Latin-1 is refused when it is to be sent.
+    digest = hashlib.sha256(request.encode("latin-1", "replace")).hexdigest()
     where = f"{day}/{scope.region}/{scope.service}/aws4_request"
-    text = f"{_ALGORITHM}\n{time}\n{where}\n{hashlib.sha256(request.encode()).hexdigest()}"
+    text = f"{_ALGORITHM}\n{time}\n{where}\n{digest}"
     key = _signing_key(credentials.secret_key, day, scope)
     signature = hmac.digest(key, text.encode(), "sha256").hex()
     complete["authorization"] = (

@@ -181,3 +181,12 @@ def test_an_upload_in_parts_keeps_every_character(store: S3Store) -> None:
     source = write(store, f"d/{ODD}", LONG)
     store.copy_object(source, f"e/{ODD}")
     assert drain(store.get_object(f"e/{ODD}")) == LONG
+
+
+def test_headers_that_are_not_ascii_are_signed_as_the_bytes_that_they_are(store: S3Store) -> None:
+    """As other tools write them: UTF-8, which is read as Latin-1 and sent as that again."""
+    kept = Attributes("text/plain; name=é".encode().decode("latin-1"))
+    writer = store.open_writer("a", kept)
+    writer.write(LONG)
+    store.copy_object(writer.commit(), "b")
+    assert store.head_object("b").attributes == kept
