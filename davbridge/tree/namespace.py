@@ -38,7 +38,7 @@ from davbridge.store.clock import Clock, utc_now
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.bulk import Metadata, metadata_of
 from davbridge.tree.facts import Facts, Properties, without_facts
-from davbridge.tree.journal import Request, Verb
+from davbridge.tree.journal import Request
 from davbridge.tree.journals import Journals
 from davbridge.tree.lanes import LANES, Lanes
 from davbridge.tree.markers import MARKER, DirectoryVerdicts
@@ -54,10 +54,8 @@ from davbridge.tree.writer import BoundedWriter
 
 
 class Namespace:
-    """Resources over the keys below ``prefix``, which is empty or ends in ``/``.
-
-    ``uncached``: the same store past its cache, if it has one.
-    """
+    """Resources over keys below ``prefix``, which is empty or ends in ``/``; ``uncached`` is the
+    same store past its cache, if it has one."""
 
     def __init__(
         self,
@@ -207,21 +205,15 @@ class Namespace:
         self._prepare_new(path)
         self._store.put_object(marker, b"", MARKER)
 
-    def delete(self, path: ResourcePath, *, user: str = "") -> list[Failure]:
-        """Deletes a resource with everything inside, for a ``user``.
+    def delete(self, path: ResourcePath) -> list[Failure]:
+        """Deletes a resource with everything inside.
 
         Raises NotFoundError, and InvalidNameError for the root.
         """
-        outcome = self._operations.delete(Request("DELETE", path, user=user))
-        return self._counted(outcome)
+        return self._counted(self._operations.delete(Request("DELETE", path)))
 
     def copy(
-        self,
-        source: ResourcePath,
-        target: ResourcePath,
-        *,
-        recursive: bool = True,
-        user: str = "",
+        self, source: ResourcePath, target: ResourcePath, *, recursive: bool = True
     ) -> list[Failure]:
         """Copies a resource over whatever is at ``target``; not ``recursive``: without members.
 
@@ -229,7 +221,7 @@ class Namespace:
         InvalidNameError (into itself, or over what holds it) and OutOfSpaceError.
         """
         outcome = self._operations.copy(
-            Request("COPY", source, target, user),
+            Request("COPY", source, target),
             recursive=recursive,
             require_room=self._space.require,
         )
@@ -237,15 +229,12 @@ class Namespace:
 
     def move(self, source: ResourcePath, target: ResourcePath, *, user: str = "") -> list[Failure]:
         """Moves a resource over whatever is at ``target``. Raises as `copy`."""
-        outcome = self._operations.move(Request("MOVE", source, target, user))
-        return self._counted(outcome)
+        return self._counted(self._operations.move(Request("MOVE", source, target, user)))
 
-    def go_on(
-        self, verb: Verb, source: ResourcePath, target: ResourcePath, *, user: str = ""
-    ) -> Outcome | None:
+    def go_on(self, request: Request) -> Outcome | None:
         """How the same, begun by a bridge that died or is at work elsewhere, ends; None where there
         is nothing of it."""
-        return self._operations.go_on(Request(verb, source, target, user))
+        return self._operations.go_on(request)
 
     def properties(self, path: ResourcePath) -> Properties:
         """The dead properties of the resource at ``path``."""

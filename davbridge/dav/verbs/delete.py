@@ -20,7 +20,7 @@ def delete(context: Context) -> Response:
     blocking = context.guard.blocking_below(path)
     if blocking:
         return multi_status(refused_members(blocking, context.request.site))
-    failures = context.namespace.delete(path, user=context.request.user)
+    failures = context.namespace.delete(path)
     if failures:
         return multi_status(failed_members(failures, context.request.site))
     context.locks.release_tree(path)

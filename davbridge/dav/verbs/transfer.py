@@ -9,7 +9,7 @@ from davbridge.dav.errors import RefusalError
 from davbridge.dav.failures import failed_members, multi_status, refused_members
 from davbridge.dav.response import Response, empty
 from davbridge.paths import ResourcePath, is_reserved
-from davbridge.tree.journal import Verb
+from davbridge.tree.journal import Request, Verb
 from davbridge.tree.resource import Failure, Resource
 
 
@@ -26,10 +26,7 @@ def copy(context: Context) -> Response:
         return answer
     target = _admit(context)
     failures = context.namespace.copy(
-        context.path,
-        context.request.destination,
-        recursive=depth != "0",
-        user=context.request.user,
+        context.path, context.request.destination, recursive=depth != "0"
     )
     return _ended(context, failures, target)
 
@@ -74,7 +71,8 @@ def _go_on(context: Context, verb: Verb) -> Response | None:
     source, destination = context.path, context.request.destination
     context.guard.require_tree(source)
     context.guard.require_tree(destination)
-    outcome = context.namespace.go_on(verb, source, destination, user=context.request.user)
+    request = Request(verb, source, destination, context.request.user)
+    outcome = context.namespace.go_on(request)
     if outcome is None:
         return None
     if outcome.failures:
