@@ -7,6 +7,7 @@ from tests.support.s3proxy import Request
 _BY_PARAMETER = {
     ("GET", "list-type"): "ListObjectsV2",
     ("GET", "uploads"): "ListMultipartUploads",
+    ("GET", "uploadId"): "ListParts",
     ("POST", "delete"): "DeleteObjects",
     ("POST", "uploads"): "CreateMultipartUpload",
     ("POST", "uploadId"): "CompleteMultipartUpload",
@@ -30,6 +31,8 @@ def operation_of(request: Request) -> str:
     for parameter in parameters:
         if name := _BY_PARAMETER.get((request.method, parameter)):
             return name
+    if request.method == "HEAD" and url.path.count("/") == 1:
+        return "HeadBucket"
     assert url.path.count("/") > 1, f"a request on the bucket: {request}"
     return _ON_AN_OBJECT[request.method]
 
