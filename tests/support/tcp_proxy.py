@@ -41,6 +41,8 @@ class TcpProxy:
         """Answers still to be cut."""
         self._cut_after = 0
         self._passed = 0
+        self._stall_in: int | None = None
+        """After how many more bytes of answers it stalls."""
         self.refusals_left = 0
         """Requests still to be refused."""
         self._listener = socket.create_server(("127.0.0.1", 0))
@@ -63,6 +65,23 @@ class TcpProxy:
     def stall(self) -> None:
         """Holds back every byte from now on, in both directions."""
         self._do(self._going.clear)
+
+    def stall_after(self, size: int) -> None:
+        """The same after so many more bytes of answers: what buffers elsewhere hold is as it is."""
+
+        def apply() -> None:
+            self._stall_in = size
+
+        self._do(apply)
+
+    def drop(self) -> None:
+        """Resets what is open, and passes on what is opened from now on."""
+
+        def apply() -> None:
+            self._reset_all()
+            self._going.set()
+
+        self._do(apply)
 
     def recover(self) -> None:
         """Passes everything on again."""
@@ -148,12 +167,20 @@ class TcpProxy:
         self, answers: asyncio.StreamReader, client: asyncio.StreamWriter
     ) -> None:
         while data := await answers.read(_BLOCK):
+            self._stall_if_due(len(data))
             await self._going.wait()
             allowed = self._allowed(len(data))
             client.write(data[:allowed])
             await client.drain()
             if allowed < len(data):
                 return
+
+    def _stall_if_due(self, size: int) -> None:
+        if self._stall_in is not None:
+            self._stall_in -= size
+            if self._stall_in < 0:
+                self._stall_in = None
+                self._going.clear()
 
     def _allowed(self, size: int) -> int:
         """How many of the next ``size`` bytes of answers may pass."""
