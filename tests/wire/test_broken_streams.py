@@ -16,8 +16,8 @@ def home(fragile_home: Home) -> Home:
 
 @pytest.mark.parametrize("cuts", [1, 5])
 def test_a_get_whose_stream_breaks_goes_on(cuts: int, home: Home, line: TcpProxy) -> None:
+    line.cut_answers(cuts, after=4 * MIB)
     with reading(home) as response:
-        line.cut_answers(cuts, after=4 * MIB)
         assert response.read() == BIG[MIB:]
     assert line.cuts_left == 0
 
