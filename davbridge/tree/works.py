@@ -10,8 +10,8 @@ ends, however, isn't under way any more.
 import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
 from threading import Event, Lock, Thread
+from typing import NamedTuple
 
 from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.tree.journal import Request
@@ -20,8 +20,7 @@ from davbridge.tree.journals import RENEWAL_SECONDS, Hold
 _log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True, slots=True)
-class Tally:
+class Tally(NamedTuple):
     """Of all COPYs, MOVEs and DELETEs since the start."""
 
     begun: int = 0
@@ -45,6 +44,12 @@ class Work:
         self._request = request
         self._lock = Lock()
         self._is_over = Event()
+        self._renewing = Thread(target=self._renew_until_over, name="davbridge-lease", daemon=True)
+        if hold is not None:
+            self._renewing.start()
+
+    def __str__(self) -> str:
+        return f"{self._request}: {self.done:,} of {self.total:,} steps"
 
     def advance(self, steps: int = 1) -> None:
         """Counts steps that were done."""
@@ -57,20 +62,8 @@ class Work:
         if self.hold is not None:
             self.hold.require()
 
-    def __str__(self) -> str:
-        return f"{self._request}: {self.done:,} of {self.total:,} steps"
-
-    def end(self) -> None:
-        self._is_over.set()
-
-    def renew_until_over(self) -> None:
-        """Tells the log, and whoever watches the journal, that it goes on."""
-        while not self._is_over.wait(RENEWAL_SECONDS):
-            _log.info("%s", self)
-            self.renew()
-
     def renew(self) -> None:
-        """Of what is journaled: once, ahead of its time or in time."""
+        """The lease, if there is one; it is renewed in time by itself."""
         if self.hold is None:
             return
         try:
@@ -80,6 +73,22 @@ class Work:
         except StoreError as error:
             _log.warning("%s: the lease could not be renewed: %s", self, error)
 
+    def end(self, *, is_answered: bool) -> None:
+        """``is_answered``: its client is told how it ended; else somebody has to go on with it."""
+        if self.hold is None:
+            return
+        self._is_over.set()
+        self._renewing.join()  # Else it might write a lease again that the journal's end deletes.
+        if is_answered:
+            self.hold.end(is_left=self.has_left and self._request.verb == "MOVE")
+        else:
+            self.hold.abandon()
+
+    def _renew_until_over(self) -> None:
+        while not self._is_over.wait(RENEWAL_SECONDS):
+            _log.info("%s", self)
+            self.renew()
+
 
 class Works:
     """Those of one bridge."""
@@ -87,11 +96,12 @@ class Works:
     def __init__(self) -> None:
         self._lock = Lock()
         self._under_way: list[Work] = []
-        self._tally = Tally()
+        self._begun = self._ended = self._resumed = self._steps = 0
 
     @property
     def tally(self) -> Tally:
-        return self._tally
+        with self._lock:
+            return Tally(self._begun, self._ended, self._resumed, self._steps)
 
     def under_way(self) -> list[Work]:
         with self._lock:
@@ -103,41 +113,29 @@ class Works:
     ) -> Iterator[Work]:
         """Around an operation of so many steps; with a ``hold``, whose lease is renewed.
 
-        The journal ends with it, also where it fails: its client is told so. A resumed one's is
-        left for another try.
+        The journal ends with it, also where a StoreError is raised; that of a resumed one is left
+        for another try then.
         """
         work = Work(self, request, total, hold)
         with self._lock:
             self._under_way.append(work)
         self.count(begun=1, resumed=int(is_resumed))
-        if hold is not None:
-            Thread(target=work.renew_until_over, name="davbridge-lease", daemon=True).start()
+        is_answered = False
         try:
             yield work
+            is_answered = True
         except StoreError:
-            if hold is not None:
-                hold.abandon() if is_resumed else hold.end()
+            is_answered = not is_resumed
             raise
-        except BaseException:
-            if hold is not None:
-                hold.abandon()
-            raise
-        else:
-            if hold is not None:
-                hold.end(is_left=work.has_left and request.verb == "MOVE")
         finally:
-            work.end()
+            work.end(is_answered=is_answered)
             with self._lock:
                 self._under_way.remove(work)
             self.count(ended=1)
 
     def count(self, *, begun: int = 0, ended: int = 0, resumed: int = 0, steps: int = 0) -> None:
         with self._lock:
-            old = self._tally
-            self._tally = replace(
-                old,
-                begun=old.begun + begun,
-                ended=old.ended + ended,
-                resumed=old.resumed + resumed,
-                steps=old.steps + steps,
-            )
+            self._begun += begun
+            self._ended += ended
+            self._resumed += resumed
+            self._steps += steps
