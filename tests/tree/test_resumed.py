@@ -11,8 +11,8 @@ import pytest
 
 from davbridge.errors import AccessDeniedError, UnavailableError
 from davbridge.paths import parse
-from davbridge.tree import operations
-from davbridge.tree.journal import JOURNALS, Request
+from davbridge.tree import operations, works
+from davbridge.tree.journal import JOURNALS, LEASE, Request
 from davbridge.tree.journals import KEPT_SECONDS, LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.recovery import LOOK_SECONDS, WATCH_SECONDS
@@ -48,10 +48,12 @@ def another(
     drive: Drive,
     pause: Callable[[float], None] | None = None,
     store: WatchedStore | None = None,
+    prefix: str = "",
 ) -> Iterator[Namespace]:
     """A bridge that starts on the same bucket."""
     tree = Namespace(
         store or WatchedStore(drive.bucket),
+        prefix=prefix,
         timer=drive.clock.seconds,
         now=drive.clock,
         pause=pause or drive.clock.advance,
@@ -414,3 +416,54 @@ def test_work_is_counted(drive: Drive) -> None:
     assert seen == ["MOVE '/s' to '/t': 5 of 10 steps"]
     assert drive.tree.works.tally == Tally(begun=1, ended=1, steps=10)
     assert drive.tree.works.under_way() == []
+
+
+def test_a_lease_is_renewed_and_the_log_told_as_long_as_it_takes(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(works, "RENEWAL_SECONDS", 0.01)
+    caplog.set_level("INFO")
+    fill(drive)
+    seen: set[bytes] = set()
+
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == ("copy", "s/b"):
+            for _ in range(500):
+                seen.update(map(drive.content, filter(is_lease, drive.stored())))
+                if len(seen) > 1:
+                    return
+                time.sleep(0.01)
+
+    drive.store.before = before
+    assert move(drive) == []
+    assert len(seen) > 1
+    assert "of 10 steps" in caplog.text
+    assert journals(drive) == []
+
+
+def is_lease(key: str) -> bool:
+    return key.endswith(LEASE)
+
+
+def test_a_mount_keeps_its_journals_to_itself() -> None:
+    drive = Drive(prefix="mount/")
+    drive.outside(*(f"mount/{key}" for key in SOURCE))
+    drive.clock.advance(100)
+
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == ("list", "mount/t/"):
+            kill_at(drive, 0)
+            raise KilledError
+
+    drive.store.before = before
+    with pytest.raises(KilledError):
+        move(drive)
+    assert [key for key in drive.stored() if key.startswith(f"mount/{JOURNALS}")]
+    recovered(drive)  # of the whole bucket
+    assert [key for key in drive.stored() if key.startswith("mount/s/")]
+    with another(drive, prefix="mount/") as tree:
+        tree.recovery.look()
+        drive.clock.advance(LEASE_SECONDS)
+        tree.recovery.look()
+    assert drive.stored() == [f"mount/{key}" for key in moved(SOURCE)]
+    drive.tree.close()
