@@ -72,6 +72,8 @@ def abort_stale(bucket: Bucket, prefix: str, older_than: timedelta) -> int:
 
 
 def _stale(bucket: Bucket, upload: OpenUpload, newest: datetime, *, is_own: bool) -> Swept | None:
+    if upload.begun >= newest:
+        return None  # whatever its parts are
     parts = size = 0
     last = upload.begun
     try:
