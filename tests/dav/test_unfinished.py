@@ -89,3 +89,13 @@ def test_what_was_written_since_is_told_of(bucket: MemoryStore, client: Client) 
 def test_anybody_elses_target_is_in_the_way(bucket: MemoryStore, client: Client) -> None:
     bucket.put_object("t/x", b"", Attributes())
     assert move(client, "F") == 412
+
+
+def test_nothing_goes_on_against_a_lock(bucket: MemoryStore, client: Client) -> None:
+    begin(bucket, "copy", 3)
+    lock = (
+        '<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype>'
+        "</lockinfo>"
+    )
+    assert client("LOCK", "/t/", lock).status == 200
+    assert move(client, "F") == 412

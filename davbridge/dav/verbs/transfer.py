@@ -67,10 +67,13 @@ def _refuse_reserved(context: Context) -> None:
 
 
 def _go_on(context: Context, verb: Verb) -> Response | None:
-    """The answer to what was begun before; None where nothing was."""
+    """The answer to what was begun before; None where nothing was, or where locks forbid it now."""
     source, destination = context.path, context.request.destination
-    context.guard.require_tree(source)
-    context.guard.require_tree(destination)
+    try:
+        for path in (destination,) if verb == "COPY" else (destination, source):
+            context.guard.require_tree(path)
+    except RefusalError:
+        return None
     request = Request(verb, source, destination, context.request.user)
     outcome = context.namespace.go_on(request)
     if outcome is None:
