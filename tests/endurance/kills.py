@@ -156,7 +156,7 @@ def last_look(ground: Ground, bucket: Bucket, there: Bodies) -> list[str]:
 KILLS = Scenario(
     name="kills",
     promise="davbridge killed during PUTs leaves each file old or new, and no parts after a sweep",
-    short=Size(kills=2, large=9 * MIB),
+    short=Size(kills=1, large=9 * MIB),
     long=Size(kills=200, large=20 * MIB),
     run=run,
 )

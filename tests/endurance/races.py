@@ -109,7 +109,7 @@ def track(bucket: Bucket, bridges: Sequence[Served], writers: int) -> Iterator[T
 RACES = Scenario(
     name="races",
     promise="of writers under If-None-Match: * or If-Match one wins, over one bridge and over two",
-    short=Size(rounds=4, writers=16, tracks=2),
+    short=Size(rounds=4, writers=16, tracks=4),
     long=Size(rounds=1000, writers=16, tracks=12),
     run=run,
 )
