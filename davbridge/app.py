@@ -76,14 +76,14 @@ def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator
         try:
             is_writable = not settings.drive.read_only
             store, place = _store(settings, layers, on_failure, may_create=is_writable)
-            if is_writable:
-                store.probe(place.prefix)
-            else:
-                _log.info("read-only: the store is not probed, and nothing is swept")
             namespace = _namespace(settings, store, place.prefix, layers)
             server = HttpServer(_application(settings, namespace), settings.server)
             layers.callback(server.close)
             server.prepare()
+            if is_writable:
+                store.probe(place.prefix)
+            else:
+                _log.info("read-only: the store is not probed, and nothing is swept")
         except (StoreSetupError, ServerSetupError) as error:
             raise SetupError(str(error)) from error
         if is_writable:

@@ -56,7 +56,7 @@ def test_anything_but_the_grammar_and_what_is_too_much_is_refused(value: str) ->
 
 @pytest.mark.parametrize("value", ["<" * 40_000, "(" * 40_000, "(<urn:x>)" * 5_000, " " * 60_000])
 def test_parsing_takes_time_in_proportion_to_the_length(value: str) -> None:
-    started = time.perf_counter()
+    started = time.thread_time()
     with contextlib.suppress(RefusalError):
         parse_if(value)
-    assert time.perf_counter() - started < 1
+    assert time.thread_time() - started < 1

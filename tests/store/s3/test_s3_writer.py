@@ -148,7 +148,7 @@ def test_more_uploads_than_buffers_all_come_through(
 def test_an_upload_that_finds_no_memory_fails_and_leaves_nothing(
     moto_client: "S3Client", bucket_name: str
 ) -> None:
-    budget = MemoryBudget(large=2 * UNIT, patience=0.05)
+    budget = MemoryBudget(large=2 * SMALL_PART, patience=0.05)
     with store_on(moto_client, bucket_name, budget) as store:
         hoarders = [store.open_writer(name, Attributes()) for name in ("a", "b")]
         for hoarder in hoarders:
