@@ -21,8 +21,9 @@ between them; a COPY or DELETE of more than JOURNALED objects. A smaller one is 
 client could give it up, and asked for again it does what is left.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager
 
 from davbridge.errors import (
     InvalidNameError,
@@ -51,6 +52,8 @@ from davbridge.tree.works import Work, Works
 
 JOURNALED = 1000
 """Objects: what one listing shows, and what is copied or deleted in a second or two."""
+
+_log = logging.getLogger(__name__)
 
 RequireRoom = Callable[[int], object]
 """Raises OutOfSpaceError where so many bytes more don't fit."""
@@ -235,8 +238,11 @@ class Operations:
         with self.works.begun(entry.request, total, hold) as work:
             yield work
         if work.has_left and hold is None:
-            with suppress(StoreError):  # What is left came meanwhile; all else has moved.
+            try:
                 self._journals.write_left(entry.request)
+            except StoreError as error:
+                # What is left came meanwhile; all else has moved, and that is what is answered.
+                _log.warning("%s: what it left could not be noted: %s", entry.request, error)
 
     def _journal(self, entry: Entry, *, has_left: bool) -> Hold:
         try:

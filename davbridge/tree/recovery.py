@@ -65,8 +65,10 @@ class Recovery:
                 wait = self.look()
             except StoreError as error:
                 _log.warning("unfinished operations were not looked for: %s", error)
-            except RuntimeError:  # The namespace was closed meanwhile.
-                return
+            except RuntimeError:
+                if not self._is_over.is_set():
+                    raise
+                return  # The lanes were closed meanwhile.
 
     def _resume(self, name: str) -> None:
         try:

@@ -5,10 +5,8 @@ Contestants take turns within a repetition, so that whatever else the machine do
 
 import argparse
 import json
-import logging
 import os
 import platform
-import signal
 import sys
 import tempfile
 import time
@@ -28,6 +26,7 @@ from tests.bench.report import LIMIT, Results
 from tests.bench.scenarios import NAMES, scenarios
 from tests.bench.scenarios.base import Measured, Scenario
 from tests.bench.sizes import FULL, QUICK
+from tests.support.program import list_of, run, tell
 
 ENOUGH = 60.0
 """Seconds that a contestant may take in a scenario to be asked again."""
@@ -56,11 +55,11 @@ def main(arguments: Sequence[str]) -> int:
                     _run(bench, scenario, options.contestants, results)
                     _write(options, chosen, results)
         except StoreSetupError as error:
-            _tell(str(error))
+            tell(str(error))
             return 2
     rows = [row for each in chosen for row in each.rows]
     sys.stdout.write(report.terminal(rows, results))
-    _tell(f"took {time.monotonic() - began_at:.0f} s")
+    tell(f"took {time.monotonic() - began_at:.0f} s")
     return 0
 
 
@@ -69,12 +68,12 @@ def _run(bench: Bench, scenario: Scenario, contestants: Iterable[str], results: 
     for row in scenario.rows:
         for turn in turns:
             results.samples.get(row.key, {}).pop(turn.contestant, None)
-    _tell(f"{scenario.name}: filling the store")
+    tell(f"{scenario.name}: filling the store")
     scenario.prepare(bench)
     for repetition in range(bench.sizes.repetitions):
         for turn in list(turns):
             start = time.monotonic()
-            _tell(f"{scenario.name}: {turn.contestant}, {repetition + 1}")
+            tell(f"{scenario.name}: {turn.contestant}, {repetition + 1}")
             is_well = _take(bench, turn, results)
             if not is_well or time.monotonic() - start > ENOUGH:
                 turns.remove(turn)
@@ -94,11 +93,11 @@ def _take(bench: Bench, turn: _Turn, results: Results) -> bool:
         for key, sample in turn.measure(bench):
             results.add(key, turn.contestant, sample)
             left.remove(key)
-            _tell(f"    {key}: {sample.value:.4g} {sample.note}")
+            tell(f"    {key}: {sample.value:.4g} {sample.note}")
     except _FAILURES as error:
         for key in left:
             results.add(key, turn.contestant, str(error))
-        _tell(f"    {turn.contestant} fails: {error}")
+        tell(f"    {turn.contestant} fails: {error}")
         return False
     return True
 
@@ -130,11 +129,11 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
         description="davbridge beside rclone serve webdav, and the raw limits, on one SeaweedFS.",
     )
     parser.add_argument(
-        "--only", type=_list_of(NAMES), default=NAMES, metavar="A,B", help=", ".join(NAMES)
+        "--only", type=list_of(NAMES), default=NAMES, metavar="A,B", help=", ".join(NAMES)
     )
     parser.add_argument(
         "--contestants",
-        type=_list_of(CONTESTANTS),
+        type=list_of(CONTESTANTS),
         default=CONTESTANTS,
         metavar="A,B",
         help=", ".join(CONTESTANTS),
@@ -149,24 +148,5 @@ def _options(arguments: Sequence[str]) -> argparse.Namespace:
     return parser.parse_args(arguments)
 
 
-def _list_of(known: Sequence[str]) -> Callable[[str], list[str]]:
-    def parse(text: str) -> list[str]:
-        chosen = [each.strip() for each in text.split(",")]
-        unknown = [each for each in chosen if each not in known]
-        if unknown:
-            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
-        return chosen
-
-    return parse
-
-
-def _tell(line: str) -> None:
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {line}\n")
-    sys.stderr.flush()
-
-
 if __name__ == "__main__":
-    logging.disable(logging.CRITICAL)
-    # Servers end with whatever ends this.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    sys.exit(main(sys.argv[1:]))
+    run(main)

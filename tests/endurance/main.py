@@ -4,9 +4,7 @@ Scenarios run one after the other on one SeaweedFS, so that their figures are th
 """
 
 import argparse
-import logging
 import os
-import signal
 import sys
 import tempfile
 import time
@@ -21,6 +19,7 @@ from davbridge.store.embedded import EmbeddedStore
 from tests.endurance.base import Ground, Result, Scenario
 from tests.endurance.scenarios import SCENARIOS
 from tests.support.endpoints import Endpoint
+from tests.support.program import list_of, run, tell
 
 SEED = 1
 
@@ -38,12 +37,12 @@ def main(arguments: Sequence[str], scenarios: Sequence[Scenario[Any]] = SCENARIO
     options = _options(arguments, [each.name for each in scenarios])
     chosen = [each for each in scenarios if each.name in options.only]
     forget_the_users_aws()
-    _tell(f"seed {options.seed}")
+    tell(f"seed {options.seed}")
     with tempfile.TemporaryDirectory(prefix="davbridge-soak-", dir=options.folder) as folder:
         try:
             outcomes = _run_all(chosen, Path(folder), options)
         except StoreSetupError as error:
-            _tell(str(error))
+            tell(str(error))
             return 2
     sys.stdout.write(table(outcomes))
     return 1 if any(each.result.broken for each in outcomes) else 0
@@ -72,7 +71,7 @@ def _run(
     scenario: Scenario[Any], store: Endpoint, folder: Path, options: argparse.Namespace
 ) -> Outcome:
     folder.mkdir()
-    _tell(f"{scenario.name}: {scenario.promise}")
+    tell(f"{scenario.name}: {scenario.promise}")
     began_at = time.monotonic()
     ends_at = began_at + 60 * options.minutes
     ground = Ground(store, folder, options.seed, _teller(scenario.name), ends_at)
@@ -82,9 +81,9 @@ def _run(
         traceback.print_exc()
         result = Result({}, (" ".join(f"{type(error).__name__}: {error}".split()),))
     for each in result.broken:
-        _tell(f"{scenario.name}: BROKEN: {each}")
+        tell(f"{scenario.name}: BROKEN: {each}")
     outcome = Outcome(scenario.name, scenario.promise, result, time.monotonic() - began_at)
-    _tell(line(outcome))
+    tell(line(outcome))
     return outcome
 
 
@@ -112,7 +111,7 @@ def _options(arguments: Sequence[str], names: Sequence[str]) -> argparse.Namespa
         description="What davbridge promises, for as long as it takes to believe it.",
     )
     parser.add_argument(
-        "--only", type=_list_of(names), default=names, metavar="A,B", help=", ".join(names)
+        "--only", type=list_of(names), default=names, metavar="A,B", help=", ".join(names)
     )
     parser.add_argument("--short", action="store_true", help="as in tests/run.py: seconds each")
     parser.add_argument(
@@ -123,28 +122,9 @@ def _options(arguments: Sequence[str], names: Sequence[str]) -> argparse.Namespa
     return parser.parse_args(arguments)
 
 
-def _list_of(known: Sequence[str]) -> Callable[[str], list[str]]:
-    def parse(text: str) -> list[str]:
-        chosen = [each.strip() for each in text.split(",")]
-        unknown = [each for each in chosen if each not in known]
-        if unknown:
-            raise argparse.ArgumentTypeError(f"{unknown[0]!r} is none of {', '.join(known)}")
-        return chosen
-
-    return parse
-
-
 def _teller(name: str) -> Callable[[str], None]:
-    return lambda told: _tell(f"{name}: {told}")
-
-
-def _tell(text: str) -> None:
-    sys.stderr.write(f"{time.strftime('%H:%M:%S')} {text}\n")
-    sys.stderr.flush()
+    return lambda told: tell(f"{name}: {told}")
 
 
 if __name__ == "__main__":
-    logging.disable(logging.CRITICAL)
-    # Servers end with whatever ends this.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    sys.exit(main(sys.argv[1:]))
+    run(main)

@@ -242,18 +242,23 @@ def test_large_copies_and_deletions_are_finished_as_well(monkeypatch: pytest.Mon
             assert set(found) <= {"s/b", "s/"}
 
 
-def half_done(drive: Drive) -> None:
-    """Its bridge dies once it has copied."""
-    fill(drive)
+def die_after_the_copies(drive: Drive, mount: str = "") -> None:
+    """In the middle of a move."""
 
     def before(operation: str, key: str) -> None:
-        if (operation, key) == ("list", "t/"):
+        if (operation, key) == ("list", f"{mount}t/"):
             kill_at(drive, 0)
             raise KilledError
 
     drive.store.before = before
     with pytest.raises(KilledError):
         move(drive)
+
+
+def half_done(drive: Drive) -> None:
+    """Its bridge dies once it has copied."""
+    fill(drive)
+    die_after_the_copies(drive)
     assert "t/a" in drive.stored()
     assert journals(drive)
 
@@ -449,15 +454,7 @@ def test_a_mount_keeps_its_journals_to_itself() -> None:
     drive = Drive(prefix="mount/")
     drive.outside(*(f"mount/{key}" for key in SOURCE))
     drive.clock.advance(100)
-
-    def before(operation: str, key: str) -> None:
-        if (operation, key) == ("list", "mount/t/"):
-            kill_at(drive, 0)
-            raise KilledError
-
-    drive.store.before = before
-    with pytest.raises(KilledError):
-        move(drive)
+    die_after_the_copies(drive, "mount/")
     assert [key for key in drive.stored() if key.startswith(f"mount/{JOURNALS}")]
     recovered(drive)  # of the whole bucket
     assert [key for key in drive.stored() if key.startswith("mount/s/")]

@@ -10,13 +10,13 @@ from davbridge.errors import PreconditionFailedError, UnavailableError
 from davbridge.store.base import IF_ABSENT, Attributes, Condition, ObjectRow
 from davbridge.store.clock import utc_now
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.client import build_client
+from tests.store.conftest import client_of
 from tests.store.test_contract_listing import keys
 from tests.store.test_contract_reading import drain
 from tests.store.test_contract_writing import LONG, write
 from tests.support.endpoints import Endpoint
 from tests.support.s3proxy import Answer, Lose, S3Proxy, error, once, s3_proxy
-from tests.support.stores import fresh_bucket, s3_store, settings_for
+from tests.support.stores import fresh_bucket, s3_store
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -32,9 +32,7 @@ def weak_line(seaweedfs: Endpoint) -> Iterator[S3Proxy]:
 
 @pytest.fixture(scope="module")
 def client(weak_line: S3Proxy, seaweedfs: Endpoint) -> Iterator["S3Client"]:
-    client = build_client(settings_for(replace(seaweedfs, url=weak_line.url), "any"), pool_size=16)
-    yield client
-    client.close()
+    yield from client_of(replace(seaweedfs, url=weak_line.url))
 
 
 @pytest.fixture
