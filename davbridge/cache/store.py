@@ -7,7 +7,7 @@ Invariants: the protocol's; those that the package's docstring names.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -24,6 +24,7 @@ from davbridge.errors import NotFoundError, PreconditionFailedError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import (
     ALWAYS,
+    NO_ETAGS,
     PAGE_SIZE,
     Attributes,
     Condition,
@@ -254,16 +255,18 @@ class CachedStore:
             write.put(row, attributes)
         return row
 
-    def delete_object(self, key: str) -> None:
+    def delete_object(self, key: str, *, if_match: str | None = None) -> None:
         """Passed through."""
         with self._writes.of(key) as write:
-            self._inner.delete_object(key)
+            self._inner.delete_object(key, if_match=if_match)
             write.deleted([key])
 
-    def delete_objects(self, keys: Sequence[str]) -> list[DeleteFailure]:
+    def delete_objects(
+        self, keys: Sequence[str], *, if_match: Mapping[str, str] = NO_ETAGS
+    ) -> list[DeleteFailure]:
         """Passed through; what could not be deleted is in doubt."""
         with self._writes.of(*keys) as write:
-            failures = self._inner.delete_objects(keys)
+            failures = self._inner.delete_objects(keys, if_match=if_match)
             write.deleted(set(keys).difference(failure.key for failure in failures))
         return failures
 

@@ -85,6 +85,18 @@ def check_if(
         raise RefusalError(412, "the If header does not hold")
 
 
+def names_version(request: Request) -> bool:
+    """Whether the request is meant for the version whose entity tag it names, and for no other: by
+    If-Match, or in every list of its If header."""
+    if request.header("IF_MATCH") not in (None, "*"):
+        return True
+    return bool(request.if_lists) and all(
+        any(condition.etag and not condition.negated for condition in each.conditions)
+        and each.resource(request.path, request.site) == request.path
+        for each in request.if_lists
+    )
+
+
 def range_applies(request: Request, resource: Resource) -> bool:
     """If-Range (RFC 9110 §13.1.5): whether Range is to be honoured, not the whole sent."""
     value = request.header("IF_RANGE")

@@ -3,7 +3,7 @@
 Invariant: a context lives for one request.
 """
 
-from davbridge.dav.conditions import check_http, check_if
+from davbridge.dav.conditions import check_http, check_if, names_version
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.guard import Guard
 from davbridge.dav.locks import LockStore
@@ -14,10 +14,11 @@ from davbridge.dav.resources import BucketMember
 from davbridge.paths import ResourcePath
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Resource
+from davbridge.tree.terms import Terms
 
 _REMOVING = ("DELETE", "MOVE")
-"""Their conditions don't go through to S3, as those of a PUT do; nor may they be judged by what was
-so a minute ago."""
+"""Not all of their conditions go through to S3, and none may be judged by what was so a minute
+ago."""
 
 
 class Context:
@@ -46,6 +47,19 @@ class Context:
     def node(self) -> Resource | None:
         """The same, as the namespace shows it."""
         return self.resource.node if self.resource else None
+
+    @property
+    def if_match(self) -> str | None:
+        """The ETag of the only version that the request is meant for; None where any will do.
+
+        It goes through to the store, which settles races that no look beforehand can.
+        """
+        return self.node.etag if self.node and names_version(self.request) else None
+
+    @property
+    def terms(self) -> Terms:
+        """Those of a COPY or MOVE."""
+        return Terms(self.if_match, self.request.overwrite)
 
     def require(self) -> BucketMember:
         """The resource. Raises RefusalError 404."""

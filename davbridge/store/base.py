@@ -86,6 +86,8 @@ class Condition:
 ALWAYS = Condition()
 IF_ABSENT = Condition(if_absent=True)
 
+NO_ETAGS: Mapping[str, str] = MappingProxyType({})
+
 
 @dataclass(frozen=True, slots=True)
 class DeleteFailure:
@@ -223,10 +225,20 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def delete_object(self, key: str) -> None:
-        """Deletes the object; an absent one is deleted already."""
+    def delete_object(self, key: str, *, if_match: str | None = None) -> None:
+        """Deletes the object; an absent one is deleted already.
+
+        Raises PreconditionFailedError where its ETag is not ``if_match``, and with ``if_match``
+        also NotFoundError: of several who delete one version, one has done it.
+        """
         ...
 
-    def delete_objects(self, keys: Sequence[str]) -> list[DeleteFailure]:
-        """Deletes any number of objects, a thousand a request, and tells which it could not."""
+    def delete_objects(
+        self, keys: Sequence[str], *, if_match: Mapping[str, str] = NO_ETAGS
+    ) -> list[DeleteFailure]:
+        """Deletes any number of objects, a thousand a request, and tells which it could not.
+
+        ``if_match``: ETags by key. An object that has another one fails with
+        PreconditionFailedError (stores that can check it in a batch do).
+        """
         ...

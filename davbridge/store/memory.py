@@ -10,7 +10,8 @@ never change, so that a reader holds one version whatever happens to its key.
 import hashlib
 import threading
 from bisect import bisect_left, insort
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
@@ -23,6 +24,7 @@ from davbridge.errors import (
 )
 from davbridge.store.base import (
     ALWAYS,
+    NO_ETAGS,
     PAGE_SIZE,
     Attributes,
     Condition,
@@ -138,16 +140,22 @@ class MemoryStore:
             raise PreconditionFailedError(f"{source.key!r} has changed")
         return self.put_object(target, found.body, attributes or found.info.attributes, condition)
 
-    def delete_object(self, key: str) -> None:
+    def delete_object(self, key: str, *, if_match: str | None = None) -> None:
         require_key(key)
         with self._lock:
+            if if_match is not None and key.encode() not in self._objects:
+                raise NotFoundError(f"no object {key!r}")
+            self._require(key, Condition(if_match=if_match))
             self._drop(key.encode())
 
-    def delete_objects(self, keys: Sequence[str]) -> list[DeleteFailure]:
+    def delete_objects(
+        self, keys: Sequence[str], *, if_match: Mapping[str, str] = NO_ETAGS
+    ) -> list[DeleteFailure]:
         failures = []
         for key in keys:
             try:
-                self.delete_object(key)
+                with suppress(NotFoundError):
+                    self.delete_object(key, if_match=if_match.get(key))
             except StoreError as error:
                 failures.append(DeleteFailure(key, error))
         return failures

@@ -48,6 +48,7 @@ from davbridge.tree.parents import Parents
 from davbridge.tree.recovery import Recovery
 from davbridge.tree.resource import Failure, Outcome, Resource, with_told
 from davbridge.tree.space import AccountInfo, Space
+from davbridge.tree.terms import ANY, Terms
 from davbridge.tree.usage import Usage
 from davbridge.tree.view import View
 from davbridge.tree.writer import BoundedWriter
@@ -205,31 +206,46 @@ class Namespace:
         self._prepare_new(path)
         self._store.put_object(marker, b"", MARKER)
 
-    def delete(self, path: ResourcePath) -> list[Failure]:
+    def delete(self, path: ResourcePath, terms: Terms = ANY) -> list[Failure]:
         """Deletes a resource with everything inside.
 
-        Raises NotFoundError, and InvalidNameError for the root.
+        Raises NotFoundError, PreconditionFailedError where the terms don't hold, and
+        InvalidNameError for the root.
         """
-        return self._counted(self._operations.delete(Request("DELETE", path)))
+        return self._counted(self._operations.delete(Request("DELETE", path), terms))
 
     def copy(
-        self, source: ResourcePath, target: ResourcePath, *, recursive: bool = True
+        self,
+        source: ResourcePath,
+        target: ResourcePath,
+        terms: Terms = ANY,
+        *,
+        recursive: bool = True,
     ) -> list[Failure]:
         """Copies a resource over whatever is at ``target``; not ``recursive``: without members.
 
         Raises NotFoundError, ParentMissingError, AlreadyExistsError (onto itself),
-        InvalidNameError (into itself, or over what holds it) and OutOfSpaceError.
+        InvalidNameError (into itself, or over what holds it), OutOfSpaceError, and
+        PreconditionFailedError where the terms don't hold.
         """
         outcome = self._operations.copy(
             Request("COPY", source, target),
+            terms,
             recursive=recursive,
             require_room=self._space.require,
         )
         return self._counted(outcome)
 
-    def move(self, source: ResourcePath, target: ResourcePath, *, user: str = "") -> list[Failure]:
+    def move(
+        self,
+        source: ResourcePath,
+        target: ResourcePath,
+        terms: Terms = ANY,
+        *,
+        user: str = "",
+    ) -> list[Failure]:
         """Moves a resource over whatever is at ``target``. Raises as `copy`."""
-        return self._counted(self._operations.move(Request("MOVE", source, target, user)))
+        return self._counted(self._operations.move(Request("MOVE", source, target, user), terms))
 
     def go_on(self, request: Request) -> Outcome | None:
         """How the same, begun by a bridge that died or is at work elsewhere, ends; None where there

@@ -46,6 +46,7 @@ from davbridge.tree.resource import Failure, Outcome, Resource
 from davbridge.tree.resumption import Resumption
 from davbridge.tree.route import Route, Routes
 from davbridge.tree.steps import Steps
+from davbridge.tree.terms import ANY, OutdatedError, Terms, insisting, is_outdated
 from davbridge.tree.turns import Turns
 from davbridge.tree.view import View
 from davbridge.tree.works import Work, Works
@@ -88,28 +89,44 @@ class Operations:
             store, view.prefix, belongings, self._steps, journals, self.works
         )
 
-    def delete(self, request: Request) -> Outcome:
-        with self._turns.of(changed=self._paths(request)):
+    def delete(self, request: Request, terms: Terms = ANY) -> Outcome:
+        def delete(terms: Terms) -> Outcome:
+            return self._delete(request, terms)
+
+        def delete_the_rest() -> Outcome:
             try:
-                return self._delete(request)
-            except _AlreadyBegunError:
-                self._resumption.go_on(request)
-            try:
-                return self._delete(request)
+                return insisting(terms, delete)
             except NotFoundError:
                 return Outcome([])
 
-    def copy(self, request: Request, *, recursive: bool, require_room: RequireRoom) -> Outcome:
+        with self._turns.of(changed=self._paths(request)):
+            try:
+                return insisting(terms, delete)
+            except _AlreadyBegunError:
+                self._resumption.go_on(request)
+            return self._begun_alone(request, delete_the_rest)
+
+    def copy(
+        self,
+        request: Request,
+        terms: Terms = ANY,
+        *,
+        recursive: bool,
+        require_room: RequireRoom,
+    ) -> Outcome:
+        def copy(terms: Terms) -> Outcome:
+            return self._copy(request, terms, recursive=recursive, require_room=require_room)
+
         target, source = self._view.spelled(request.target), self._view.spelled(request.source)
         with self._turns.of(changed=[target], read=[source]):
-            return self._or_go_on(
-                request,
-                lambda: self._copy(request, recursive=recursive, require_room=require_room),
-            )
+            return self._or_go_on(request, lambda: insisting(terms, copy))
 
-    def move(self, request: Request) -> Outcome:
+    def move(self, request: Request, terms: Terms = ANY) -> Outcome:
+        def move(terms: Terms) -> Outcome:
+            return self._move(request, terms)
+
         with self._turns.of(changed=self._paths(request)):
-            return self._or_go_on(request, lambda: self._move(request))
+            return self._or_go_on(request, lambda: insisting(terms, move))
 
     def go_on(self, request: Request) -> Outcome | None:
         """Finishes what a dead bridge has begun of the same, or waits for one that is at work on
@@ -131,16 +148,21 @@ class Operations:
             return work()
         except _AlreadyBegunError:
             earlier = self._resumption.go_on(request)
+        return earlier or self._begun_alone(request, work)
+
+    def _begun_alone(self, request: Request, work: Callable[[], Outcome]) -> Outcome:
+        """Raises UnavailableError where there is a journal of it once more."""
         try:
-            return earlier or work()
+            return work()
         except _AlreadyBegunError as error:
             raise UnavailableError(f"{request}: another bridge is at work on it") from error
 
-    def _delete(self, request: Request) -> Outcome:
+    def _delete(self, request: Request, terms: Terms) -> Outcome:
         resource = self._view.lookup(request.source)
         path = resource.path
         if not path:
             raise InvalidNameError("the root can't be deleted")
+        terms.require_version(resource)
         has_belongings = bool(self._belongings.of(path))
         with self._parents.leave(path):
             keys = self._routes.keys(resource)
@@ -148,8 +170,7 @@ class Operations:
             entry = Entry(request, path, (), is_new=False, plan=NO_PLAN._replace(leaving=going))
             with self._begun(entry, is_journaled=len(going) > JOURNALED) as work:
                 self._parents.keep(path)
-                tree = prefix_of(self._view.prefix, path) if resource.is_collection else None
-                failures = self._steps.removals.remove(keys, work, tree=tree)
+                failures = self._remove(resource, keys, terms, work)
         _raise_for_one(resource, failures)
         if failures:
             return Outcome(failures)
@@ -157,8 +178,20 @@ class Operations:
             self._belongings.forget(path)
         return Outcome([], -sum(row.size for row in going))
 
-    def _copy(self, request: Request, *, recursive: bool, require_room: RequireRoom) -> Outcome:
-        route = self._routes.between(request.source, request.target, recursive=recursive)
+    def _remove(self, resource: Resource, keys: Keys, terms: Terms, work: Work) -> list[Failure]:
+        if terms.if_match is None:
+            tree = prefix_of(self._view.prefix, resource.path) if resource.is_collection else None
+            return self._steps.removals.remove(keys, work, tree=tree)
+        failures = self._steps.removals.remove_version((*keys.own, *keys.beside), work)
+        if failures and isinstance(failures[0].error, NotFoundError):
+            # RFC 9110 §13.1.1: If-Match doesn't hold of what isn't there.
+            raise PreconditionFailedError(str(failures[0].error)) from failures[0].error
+        return failures
+
+    def _copy(
+        self, request: Request, terms: Terms, *, recursive: bool, require_room: RequireRoom
+    ) -> Outcome:
+        route = self._route(request, terms, recursive=recursive)
         if blocked := route.obstacles(self._view.prefix, is_move=False):
             return Outcome(blocked)
         plan = route.plan
@@ -167,16 +200,16 @@ class Operations:
             properties = self._belongings.of(route.source.path)
             failures = self._make_copies(route, properties, work)[1]
             if failures:
-                _raise_for_one(route.source, failures)
+                _raise_for_one(route.source, failures, was_free=route.is_to_new)
                 return Outcome(failures)
             failures = self._steps.drop_extras(plan, work)
         return Outcome(failures, plan.added_bytes, is_new=route.is_to_new)
 
-    def _move(self, request: Request) -> Outcome:
+    def _move(self, request: Request, terms: Terms) -> Outcome:
         earlier, has_left = self._look_for_earlier(request)
         if earlier:
             return earlier
-        route = self._routes.between(request.source, request.target, recursive=True)
+        route = self._route(request, terms, recursive=True)
         if blocked := route.obstacles(self._view.prefix, is_move=True):
             return Outcome(blocked)
         if has_left:
@@ -186,6 +219,12 @@ class Operations:
         entry = _entry(request, route)
         with self._begun(entry, is_journaled=bool(is_journaled), has_left=has_left) as work:
             return self._carry_out_move(route, work)
+
+    def _route(self, request: Request, terms: Terms, *, recursive: bool) -> Route:
+        route = self._routes.between(request.source, request.target, recursive=recursive)
+        terms.require_version(route.source)
+        terms.require_free(is_new=route.is_to_new)
+        return route
 
     def _look_for_earlier(self, request: Request) -> tuple[Outcome | None, bool]:
         """Where a tree is moved over another, which may be what has been moved of it already.
@@ -205,11 +244,13 @@ class Operations:
         if failures:
             if work.hold is None or not work.hold.is_lost:
                 self._steps.removals.undo(plan, created, work)
-            _raise_for_one(origin, failures)
+            _raise_for_one(origin, failures, was_free=route.is_to_new)
             return Outcome(failures)
         failures = self._steps.drop_extras(plan, work)
         left = self._steps.leave(origin.path, plan, route.source_tree, work)
-        _raise_for_one(origin, left)
+        if left and _is_anothers(left[0].error) and not origin.is_collection:
+            self._steps.removals.undo(plan, created, work)
+        _raise_for_one(origin, left, was_free=route.is_to_new)
         if left:
             return Outcome(failures + left, plan.added_bytes)
         if properties:
@@ -255,7 +296,16 @@ def _entry(request: Request, route: Route) -> Entry:
     return Entry(request, route.source.path, route.target, route.is_to_new, route.plan)
 
 
-def _raise_for_one(resource: Resource, failures: list[Failure]) -> None:
+def _is_anothers(error: StoreError) -> bool:
+    """Whether a file that was to go has been written, or taken away, by somebody else."""
+    return isinstance(error, PreconditionFailedError | NotFoundError)
+
+
+def _raise_for_one(resource: Resource, failures: list[Failure], *, was_free: bool = False) -> None:
     """There are no members to tell of: the failure is that of the whole request."""
-    if failures and not resource.is_collection:
-        raise failures[0].error
+    if not failures or resource.is_collection:
+        return
+    error = failures[0].error
+    if is_outdated(error):
+        raise OutdatedError(str(error), was_free=was_free) from error
+    raise error

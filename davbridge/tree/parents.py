@@ -9,7 +9,7 @@ a marker that exists is never written again, since other tools keep data in thei
 
 from collections import Counter
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from threading import Lock
 
 from davbridge.errors import (
@@ -104,10 +104,14 @@ class Parents:
             self._store.put_object(row.key + DELIMITER, b"", MARKER)
         except AlreadyExistsError:
             # A store that keeps folders can't hold both. Nothing but an empty folder is at stake.
-            self._store.delete_object(row.key)
+            self._drop(row)
             self._store.put_object(row.key + DELIMITER, b"", MARKER)
         else:
-            self._store.delete_object(row.key)
+            self._drop(row)
+
+    def _drop(self, row: ObjectRow) -> None:
+        with suppress(NotFoundError):  # another bridge may do the same
+            self._store.delete_object(row.key, if_match=row.etag)
 
     def _require_still_directory(self, row: ObjectRow) -> None:
         """Asks past all caches: another program may have put a file there."""

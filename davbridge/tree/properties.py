@@ -9,14 +9,15 @@ takes them all along.
 Invariants:
 - Without a sidecar nothing is asked: its presence and ETag are seen in the collection's listing.
 - An update has returned once the store has it, or raised; others' failures are not its own.
-- Updates are compare-and-swap, so that bridges don't undo each other's. (Only the removal of an
-  emptied sidecar can't be conditional; it follows its GET at once.)
+- Updates are compare-and-swap, the removal of an emptied sidecar included, so that bridges don't
+  undo each other's.
 - What isn't understood is set aside under another reserved name before it is replaced.
 - A sidecar's content is cached by key and ETag, thus never stale; the cache is bounded in bytes.
 """
 
 import logging
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from hashlib import sha256
 from threading import Lock
 
@@ -146,22 +147,18 @@ class Sidecars:
             update.end(error)
 
     def _write(self, key: str, group: Sequence[_Update]) -> None:
-        sidecar, is_fresh = self._current(key), False
+        sidecar = self._current(key)
         for _ in range(_ATTEMPTS):
             members = sidecar.members
             for update in group:
                 members = update.applied_to(members)
             if members == sidecar.members:
                 return
-            if not members and not is_fresh:
-                # A deletion has no condition that would tell of another bridge's update.
-                sidecar, is_fresh = self._fetch(key), True
-                continue
             try:
                 self._replace(key, sidecar, members)
                 return
             except PreconditionFailedError:
-                sidecar, is_fresh = self._fetch(key), True
+                sidecar = self._fetch(key)
         raise UnavailableError("the properties are being changed by too many others; try again")
 
     def _replace(self, key: str, old: Sidecar, members: MemberProperties) -> None:
@@ -169,7 +166,9 @@ class Sidecars:
         if old.is_damaged and old.row is not None:
             self._set_aside(old.row)
         if not members:
-            self._store.delete_object(key)
+            if old.row is not None:
+                with suppress(NotFoundError):
+                    self._store.delete_object(key, if_match=old.row.etag)
             return
         require_key_length(key)
         condition = Condition(if_match=old.row.etag) if old.row else IF_ABSENT

@@ -4,18 +4,20 @@ Owns how deletions are asked for. Must not decide which keys are concerned: plan
 
 Invariants:
 - Members go before the markers and the sidecars of their collections.
-- A MOVE deletes, of a tree, only what is still the version that was copied.
+- A MOVE deletes only what is still the version that was copied, and an overwrite only what was
+  listed. The store itself holds that, by ETags, where it can. Markers have none: they are alike.
 - What can't be deleted comes back as a Failure with its path.
 """
 
 import logging
 from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import suppress
 from functools import partial
 from itertools import chain
 
-from davbridge.errors import PreconditionFailedError, StoreError
+from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError
 from davbridge.paths import DELIMITER
-from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
+from davbridge.store.base import NO_ETAGS, DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.copies import listed
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.plan import (
@@ -52,26 +54,40 @@ class Removals:
     def remove(self, keys: Keys, work: Work, *, tree: str | None) -> list[Failure]:
         """Deletes what may be deleted, and tells what is left. ``tree``: a collection's prefix."""
         left = {row.key for row in (*keys.blockers, *keys.hidden)}
-        failed = self._delete_tree((*keys.own, *keys.beside), tree, left, work)
+        failed = self._delete_tree((*keys.own, *keys.beside), tree, left, work, NO_ETAGS)
         return left_behind(self._mount, keys) + self._failures(failed)
+
+    def remove_version(self, rows: Sequence[ObjectRow], work: Work) -> list[Failure]:
+        """Deletes a file, the first of the rows, if it is still this version, and what lies beside
+        it. Unlike for a member, it matters who has deleted it: NotFoundError is a failure."""
+        file, *beside = rows
+        try:
+            work.require()
+            self._store.delete_object(file.key, if_match=file.etag)
+        except StoreError as error:
+            return self._failures([DeleteFailure(file.key, error)])
+        work.advance()
+        return self._failures(self._delete([row.key for row in beside], work, _etags(beside)))
 
     def clear(self, plan: Plan, rows: Sequence[ObjectRow], work: Work) -> list[Failure]:
         """Deletes a part of the target: what clashes with a plan, or has no source."""
         order = deletion_order((row.key for row in rows), plan.target_prefix, plan.wanted)
-        return self._failures(self._delete(order, work))
+        return self._failures(self._delete(order, work, _etags(rows)))
 
     def undo(self, plan: Plan, created: Mapping[str, str], work: Work) -> None:
         """Removes what was copied anew, unless somebody has written it since."""
         is_ours = self._lanes.each(self._is_still, list(created.items()))
         ours = [key for key, still in zip(created, is_ours, strict=True) if still]
         staying = {*(row.key for row in plan.replaced), *(created.keys() - set(ours))}
-        for failure in self._delete(deletion_order(ours, plan.target_prefix, staying), work):
+        order = deletion_order(ours, plan.target_prefix, staying)
+        etags = {key: created[key] for key in ours if not is_marker(key)}
+        for failure in self._delete(order, work, etags):
             _log.error("left of a move that failed: %r (%s)", failure.key, failure.error)
 
     def drop_source(self, plan: Plan, work: Work, *, tree: str | None) -> list[Failure]:
         """The end of a MOVE. ``tree``: the source's prefix; what changed in it meanwhile stays."""
         if tree is None:
-            return self._failures(self._delete([row.key for row in plan.leaving], work))
+            return self.remove_version(plan.leaving, work)
         try:
             now = listed(self._store, tree)
         except StoreError as unseen:
@@ -84,7 +100,8 @@ class Removals:
         ]
         left = now.keys() - {row.key for row in plan.leaving}
         left |= {failure.key for failure in changed}
-        failed = [*changed, *self._delete_tree(plan.leaving, tree, left, work)]
+        etags = _etags(plan.leaving)
+        failed = [*changed, *self._delete_tree(plan.leaving, tree, left, work, etags)]
         work.has_left = bool(failed or left)
         return self._failures(failed)
 
@@ -97,7 +114,12 @@ class Removals:
             return False
 
     def _delete_tree(
-        self, rows: Sequence[ObjectRow], tree: str | None, left: Collection[str], work: Work
+        self,
+        rows: Sequence[ObjectRow],
+        tree: str | None,
+        left: Collection[str],
+        work: Work,
+        etags: Mapping[str, str],
     ) -> list[DeleteFailure]:
         """Markers and sidecars go last, and only from collections in which nothing is left."""
         going = {row.key for row in rows}.difference(left)
@@ -106,30 +128,36 @@ class Removals:
         first = [key for key in order if not (is_marker(key) or is_own(key))]
         if not any(map(is_own, late)):
             # A collection that keeps a member needs no marker: nothing depends on what fails.
-            return self._delete([*first, *_outside(late, left)], work)
-        failed = self._delete(first, work)
-        return failed + self._delete(_outside(late, [*left, *(one.key for one in failed)]), work)
+            return self._delete([*first, *_outside(late, left)], work, etags)
+        failed = self._delete(first, work, etags)
+        rest = _outside(late, [*left, *(one.key for one in failed)])
+        return failed + self._delete(rest, work, etags)
 
-    def _delete(self, keys: Sequence[str], work: Work) -> list[DeleteFailure]:
+    def _delete(
+        self, keys: Sequence[str], work: Work, etags: Mapping[str, str]
+    ) -> list[DeleteFailure]:
         """In their order; but many go side by side, and the markers after all others."""
         if len(keys) <= BATCH:
-            return self._delete_batch(work, keys)
+            return self._delete_batch(work, etags, keys)
         members = [key for key in keys if not is_marker(key)]
         batches = [members[at : at + BATCH] for at in range(0, len(members), BATCH)]
         failed = self._lanes.each(
-            partial(self._delete_batch, work), batches, at_once=BATCHES_AT_ONCE
+            partial(self._delete_batch, work, etags), batches, at_once=BATCHES_AT_ONCE
         )
         markers = [key for key in keys if is_marker(key)]
-        return [*chain.from_iterable(failed), *self._delete_batch(work, markers)]
+        return [*chain.from_iterable(failed), *self._delete_batch(work, etags, markers)]
 
-    def _delete_batch(self, work: Work, keys: Sequence[str]) -> list[DeleteFailure]:
+    def _delete_batch(
+        self, work: Work, etags: Mapping[str, str], keys: Sequence[str]
+    ) -> list[DeleteFailure]:
         try:
             work.require()
             if len(keys) == 1:
-                self._store.delete_object(keys[0])
+                with suppress(NotFoundError):
+                    self._store.delete_object(keys[0], if_match=etags.get(keys[0]))
                 failed = []
             else:
-                failed = self._store.delete_objects(keys) if keys else []
+                failed = self._store.delete_objects(keys, if_match=etags) if keys else []
         except StoreError as error:
             return [DeleteFailure(key, error) for key in keys]
         work.advance(len(keys) - len(failed))
@@ -137,6 +165,11 @@ class Removals:
 
     def _failures(self, failed: Sequence[DeleteFailure]) -> list[Failure]:
         return [Failure(shown_path(self._mount, one.key), one.error) for one in failed]
+
+
+def _etags(rows: Iterable[ObjectRow]) -> dict[str, str]:
+    """By key. Stores that keep folders may tell another ETag of a marker at each look."""
+    return {row.key: row.etag for row in rows if not is_marker(row.key)}
 
 
 def _is_changed(planned: ObjectRow, now: ObjectRow | None) -> bool:

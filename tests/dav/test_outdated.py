@@ -41,6 +41,35 @@ def test_a_version_that_the_client_has_not_seen_is_not_removed(
     assert client(method, "/a", if_match=etag(store), destination="/b").status in (201, 204)
 
 
+@pytest.mark.parametrize("method", ["COPY", "MOVE"])
+def test_a_copy_or_move_that_depends_on_nothing_takes_what_is_there(
+    method: str, client: Client, store: MemoryStore
+) -> None:
+    put(store, "a", body=b"newer")
+    assert client(method, "/a", destination="/b").status == 201
+    assert client("GET", "/b").body == b"newer"
+
+
+def test_an_if_header_that_names_a_version_is_settled_by_the_store(
+    client: Client, store: MemoryStore
+) -> None:
+    seen = etag(store)
+    put(store, "a", body=b"newer")
+    assert client("PUT", "/a", b"mine", headers={"If": f"([{seen}])"}).status == 412
+    assert client("GET", "/a").body == b"newer"
+    assert client("PUT", "/a", b"mine", headers={"If": f"([{etag(store)}])"}).status == 204
+
+
+def test_an_if_header_that_holds_without_the_version_is_not(
+    client: Client, store: MemoryStore
+) -> None:
+    seen = etag(store)
+    put(store, "a", body=b"newer")
+    for lists in (f'([{seen}]) (Not ["other"])', f'</b> (Not ["other"]) </a> ([{seen}])'):
+        put(store, "a", body=b"newer")
+        assert client("PUT", "/a", b"mine", headers={"If": lists}).status == 204
+
+
 def test_a_version_that_only_the_client_has_seen_can_be_replaced(
     client: Client, store: MemoryStore
 ) -> None:

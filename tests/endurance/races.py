@@ -1,4 +1,4 @@
-"""Writers that race on one name, over one bridge and over two: exactly one of them wins.
+"""Clients that race on one name, over one bridge and over two: exactly one of them wins.
 
 Bodies are small: SeaweedFS 4.48 lets several multipart uploads through that are completed at the
 same moment, whatever their conditions are; a PutObject it decides properly. It polls the lock that
@@ -41,11 +41,30 @@ class Track(NamedTuple):
     barrier: Barrier
 
     def hold(self, name: str, random: Random) -> list[str]:
-        """A race for a new name, and one for its next version. What was broken."""
+        """A race for a new name, for its next version, and for the file. What was broken."""
         bodies = self.bodies(random)
         etag, broken = self.race(name, bodies, {"If-None-Match": "*"}, 201)
         bodies = self.bodies(random)
-        return broken + self.race(name, bodies, {"If-Match": etag}, 204)[1]
+        broken += self.race(name, bodies, {"If-Match": etag}, 204)[1]
+        return broken + self.claim(name)
+
+    def claim(self, name: str) -> list[str]:
+        """All move the file, each to a name of his own. What was broken."""
+        body = self.bucket.get(name).body
+        mine = [f"{name}.{number}" for number in range(len(self.clients))]
+
+        def move(client: Client, target: str) -> int:
+            self.barrier.wait()
+            return client("MOVE", f"/{name}", destination=f"/{target}").status
+
+        statuses = list(self.pool.map(move, self.clients, mine))
+        there = [key for key in self.bucket.listed() if key.startswith(name)]
+        left = {key: self.bucket.get(key).body for key in there}
+        winners = [own for own, status in zip(mine, statuses, strict=True) if status == 201]
+        refused = [status for status in statuses if status != 201]
+        if left != dict.fromkeys(winners, body) or len(winners) != 1 or {*refused} - {404, 412}:
+            return [f"{name}: claimed with {statuses}; there is {sorted(left)}"]
+        return []
 
     def bodies(self, random: Random) -> list[bytes]:
         """One for each writer."""
@@ -85,7 +104,7 @@ def run(ground: Ground, size: Size) -> Result:
                 b for held in officials.map(Track.hold, tracks, names, chances) for b in held
             ]
             done += size.tracks
-    figure = f"{done:,} creations and as many updates, {size.writers} writers each"
+    figure = f"{done:,} creations, and as many updates and moves, {size.writers} clients each"
     return Result({"races": figure}, tuple(broken))
 
 
@@ -108,7 +127,7 @@ def track(bucket: Bucket, bridges: Sequence[Served], writers: int) -> Iterator[T
 
 RACES = Scenario(
     name="races",
-    promise="of writers under If-None-Match: * or If-Match one wins, over one bridge and over two",
+    promise="of those who create, update or move a file one wins, over one bridge and over two",
     short=Size(rounds=4, writers=16, tracks=4),
     long=Size(rounds=1000, writers=16, tracks=12),
     run=run,

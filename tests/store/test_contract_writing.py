@@ -279,6 +279,31 @@ def test_delete(store: ObjectStore) -> None:
     assert keys(store) == ["ab"]
 
 
+def test_another_version_than_was_meant_is_not_deleted(store: ObjectStore) -> None:
+    old, new = (store.put_object("a", body, Attributes()) for body in (b"old", b"new"))
+    with pytest.raises(PreconditionFailedError):
+        store.delete_object("a", if_match=old.etag)
+    assert drain(store.get_object("a")) == b"new"
+    store.delete_object("a", if_match=new.etag)
+    with pytest.raises(NotFoundError):
+        store.delete_object("a", if_match=new.etag)
+    assert keys(store) == []
+
+
+def test_a_batch_deletes_only_the_versions_that_were_meant(
+    store: ObjectStore, needs: Needs
+) -> None:
+    needs(Feature.CONDITIONAL_DELETE_BATCH)
+    fill(store, "a", "b", "c", "any")
+    etags = {row.key: row.etag for row in next(store.list_objects("")).rows if row.key != "any"}
+    store.put_object("b", b"new", Attributes())
+    store.delete_object("c")
+    (failure,) = store.delete_objects(["a", "b", "c", "any"], if_match=etags)
+    assert failure.key == "b"
+    assert isinstance(failure.error, PreconditionFailedError)
+    assert keys(store) == ["b"]
+
+
 def test_delete_of_no_keys(store: ObjectStore) -> None:
     assert store.delete_objects([]) == []
 

@@ -2,13 +2,14 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
 from davbridge.errors import StoreError
 from davbridge.store.base import (
     ALWAYS,
+    NO_ETAGS,
     PAGE_SIZE,
     Attributes,
     Condition,
@@ -101,12 +102,19 @@ class InterceptedStore:
 
         return self.intercept("copy_object", target, call)
 
-    def delete_object(self, key: str) -> None:
-        self.intercept("delete_object", key, lambda: self._inner.delete_object(key))
+    def delete_object(self, key: str, *, if_match: str | None = None) -> None:
+        def call() -> None:
+            self._inner.delete_object(key, if_match=if_match)
 
-    def delete_objects(self, keys: Sequence[str]) -> list[DeleteFailure]:
-        first = keys[0] if keys else ""
-        return self.intercept("delete_objects", first, lambda: self._inner.delete_objects(keys))
+        self.intercept("delete_object", key, call)
+
+    def delete_objects(
+        self, keys: Sequence[str], *, if_match: Mapping[str, str] = NO_ETAGS
+    ) -> list[DeleteFailure]:
+        def call() -> list[DeleteFailure]:
+            return self._inner.delete_objects(keys, if_match=if_match)
+
+        return self.intercept("delete_objects", keys[0] if keys else "", call)
 
 
 class _InterceptedWriter:

@@ -30,6 +30,7 @@ class Feature(Enum):
     BYTE_ORDER = "flat listings are in the order of the keys' UTF-8 bytes"
     CONDITIONAL_COPY = "If-Match and If-None-Match hold on CopyObject"
     CONDITIONAL_COMPLETE = "If-Match holds on CompleteMultipartUpload"
+    CONDITIONAL_DELETE_BATCH = "ETags hold in DeleteObjects"
     PINNED_COPY = "CopyObject refuses a source that has changed"
     MARKER_METADATA = "a key that ends in a slash keeps its user metadata"
     MARKER_BODY = "a key that ends in a slash keeps its body"
@@ -43,6 +44,7 @@ DIFFERENCES: dict[str, dict[Feature, str]] = {
     "moto": {
         Feature.CONDITIONAL_COPY: "moto ignores conditions on COPY",
         Feature.CONDITIONAL_COMPLETE: "moto ignores If-Match on CompleteMultipartUpload",
+        Feature.CONDITIONAL_DELETE_BATCH: "moto ignores ETags in DeleteObjects",
         Feature.PINNED_COPY: "moto ignores x-amz-copy-source-if-match",
         Feature.ONE_WINNER: "moto looks whether there is an object, and writes, in two steps",
         Feature.LINE_FEED: "moto's router finds no handler for such a path",

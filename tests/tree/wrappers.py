@@ -1,10 +1,11 @@
 """A store that notes each request it passes on, and fails those that it is told to."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 
 from davbridge.errors import StoreError
 from davbridge.store.base import (
     ALWAYS,
+    NO_ETAGS,
     PAGE_SIZE,
     Attributes,
     Condition,
@@ -101,16 +102,19 @@ class WatchedStore:
         self._pass("copy", source.key)
         return self._inner.copy_object(source, target, attributes=attributes, condition=condition)
 
-    def delete_object(self, key: str) -> None:
+    def delete_object(self, key: str, *, if_match: str | None = None) -> None:
         self._pass("delete", key)
-        self._inner.delete_object(key)
+        self._inner.delete_object(key, if_match=if_match)
 
-    def delete_objects(self, keys: Sequence[str]) -> list[DeleteFailure]:
+    def delete_objects(
+        self, keys: Sequence[str], *, if_match: Mapping[str, str] = NO_ETAGS
+    ) -> list[DeleteFailure]:
         for start in range(0, len(keys), PAGE_SIZE):
             self.before("delete", keys[start])
             self.requests.append(("delete", keys[start]))
         failed = {key: error for key in keys if (error := self.fault("delete", key))}
-        rest = self._inner.delete_objects([key for key in keys if key not in failed])
+        going = [key for key in keys if key not in failed]
+        rest = self._inner.delete_objects(going, if_match=if_match)
         return [DeleteFailure(key, error) for key, error in failed.items()] + rest
 
     def _pass(self, operation: str, key: str) -> None:

@@ -4,6 +4,7 @@ from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.failures import failed_members, multi_status, refused_members
 from davbridge.dav.response import Response, empty
+from davbridge.tree.terms import Terms
 
 
 def delete(context: Context) -> Response:
@@ -20,7 +21,7 @@ def delete(context: Context) -> Response:
     blocking = context.guard.blocking_below(path)
     if blocking:
         return multi_status(refused_members(blocking, context.request.site))
-    failures = context.namespace.delete(path)
+    failures = context.namespace.delete(path, Terms(context.if_match))
     if failures:
         return multi_status(failed_members(failures, context.request.site))
     context.locks.release_tree(path)

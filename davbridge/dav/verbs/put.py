@@ -72,7 +72,7 @@ def _require_unlocked(context: Context, node: Resource | None) -> None:
 def _store_body(context: Context, node: Resource | None, checksum: Checksum | None) -> ObjectRow:
     request = context.request
     writer = context.namespace.open_writer(
-        context.path, _attributes(request), _condition(request, node), length=request.length
+        context.path, _attributes(request), _condition(context), length=request.length
     )
     try:
         for block in request.blocks():
@@ -101,11 +101,8 @@ def _attributes(request: Request) -> Attributes:
     return Attributes(sent, {"mtime": f"{modified.timestamp():.6f}"} if modified else {})
 
 
-def _condition(request: Request, node: Resource | None) -> Condition:
-    """What the client made its write depend on goes through to the store, which settles races
-    that no look beforehand can. If-Match: * names no version, so that any will do."""
-    if (request.header("IF_NONE_MATCH") or "").strip() == "*":
+def _condition(context: Context) -> Condition:
+    """What the client made its write depend on, for the store to settle races by."""
+    if (context.request.header("IF_NONE_MATCH") or "").strip() == "*":
         return Condition(if_absent=True)
-    if request.header("IF_MATCH") not in (None, "*") and node is not None:
-        return Condition(if_match=node.etag)
-    return Condition()
+    return Condition(if_match=context.if_match)

@@ -26,7 +26,7 @@ def copy(context: Context) -> Response:
         return answer
     target = _admit(context)
     failures = context.namespace.copy(
-        context.path, context.request.destination, recursive=depth != "0"
+        context.path, context.request.destination, context.terms, recursive=depth != "0"
     )
     return _ended(context, failures, target)
 
@@ -53,7 +53,7 @@ def move(context: Context) -> Response:
     if answer := _where_taken(context, "MOVE", node):
         return answer
     target = _admit(context)
-    failures = context.namespace.move(path, destination, user=context.request.user)
+    failures = context.namespace.move(path, destination, context.terms, user=context.request.user)
     if not failures:
         context.locks.release_tree(path)
     return _ended(context, failures, target)

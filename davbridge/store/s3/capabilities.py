@@ -20,7 +20,9 @@ class Capabilities(NamedTuple):
     pinned_copy: bool = True
     """x-amz-copy-source-if-match holds. Else a HEAD looks just before."""
     conditional_delete: bool = True
-    """If-Match holds on DeleteObject."""
+    """If-Match holds on DeleteObject. Else a HEAD looks just before."""
+    conditional_delete_batch: bool = True
+    """ETags hold in DeleteObjects. Else none is sent: who deletes a tree has just listed it."""
     checksums: bool = True
     """What is sent with a CRC32 is kept with it. Else none is sent."""
     part_copy: bool = True
@@ -33,7 +35,7 @@ class Capabilities(NamedTuple):
 ALL = Capabilities()
 """What AWS does."""
 
-UNPROBED = Capabilities(part_copy=False, marks=False)
+UNPROBED = Capabilities(conditional_delete_batch=False, part_copy=False, marks=False)
 """Conditions do no harm where nobody heeds them. The rest isn't tried on anybody's files."""
 
 _LOST = {
@@ -42,6 +44,7 @@ _LOST = {
     "conditional_copy": "conditional COPY (it may replace what is written at the same moment)",
     "pinned_copy": "copies of one version (what is written meanwhile may be what is copied)",
     "conditional_delete": "conditional DELETE (what is written at the same moment goes as well)",
+    "conditional_delete_batch": "conditional DELETE of many (the same, at the end of a MOVE)",
     "checksums": "checksums (bytes are checked on the way in alone)",
     "part_copy": "copies in parts (files over 5 GiB are copied by way of davbridge)",
     "marks": "uploads that can be marked (those that a crash leaves are not swept)",

@@ -69,7 +69,7 @@ def put(
     transaction = new_transaction() if condition != ALWAYS else ""
     request = _put_request(bucket, key, content, attributes, condition, transaction)
     try:
-        headers = _put_past_conflicts(bucket, request).headers
+        headers = send_past_conflicts(bucket, request).headers
         return ObjectRow(key, len(content), date_of(headers, bucket.clock), told_etag(headers))
     except ERRORS as error:
         own = own_row(bucket, key, transaction) if may_be_ours(error) else None
@@ -92,7 +92,7 @@ def _put_request(
     return Request("PutObject", "PUT", key, headers, body=content)
 
 
-def _put_past_conflicts(bucket: Bucket, request: Request) -> Received:
+def send_past_conflicts(bucket: Bucket, request: Request) -> Received:
     delays = iter(CONFLICT_DELAYS)
     while True:
         try:
@@ -170,8 +170,8 @@ def settling_head(bucket: Bucket, key: str) -> Headers | None:
         raise UnavailableError(unknown) from error
 
 
-def may_be_ours(error: Exception) -> bool:
-    """Whether ``error`` leaves it open if the object that is there now is one's own."""
+def may_be_ours(error: BaseException | None) -> bool:
+    """Whether ``error`` leaves it open if what is there, or isn't any more, is one's own deed."""
     if isinstance(error, ClientError) and was_retried(error):
         return True
-    return isinstance(store_error(error, ""), UnavailableError)
+    return isinstance(error, Exception) and isinstance(store_error(error, ""), UnavailableError)

@@ -2,8 +2,10 @@
 
 Owns DeleteObject and DeleteObjects. Must not know what is deleted or why.
 
-Invariants: an absent key counts as deleted; every key that isn't deleted is told, also where the
-batch's answer is a 200.
+Invariants: an absent key counts as deleted, but where one version was meant; every key that isn't
+deleted is told, also where the batch's answer is a 200; a refused condition is believed only once a
+HEAD has shown that something is there. For stores differ in what If-Match means where nothing is
+(AWS: 404, SeaweedFS: 412), and a DELETE whose answer is lost is sent again.
 """
 
 import base64
@@ -13,12 +15,13 @@ from itertools import islice
 
 from botocore.parsers import ResponseParserError
 
-from davbridge.errors import NotFoundError, StoreError
+from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError, UnavailableError
 from davbridge.paths import MAX_KEY_BYTES
-from davbridge.store.base import DeleteFailure
+from davbridge.store.base import NO_ETAGS, Condition, DeleteFailure
 from davbridge.store.limits import require_key
-from davbridge.store.s3.answers import Bucket
+from davbridge.store.s3.answers import Bucket, headers_of, quoted
 from davbridge.store.s3.checksums import checksum_headers
+from davbridge.store.s3.commits import may_be_ours, send_past_conflicts, settling_head, upheld
 from davbridge.store.s3.errors import kind_of, translated
 from davbridge.store.s3.uploads import NAMESPACE
 from davbridge.store.s3.wire import Request
@@ -28,23 +31,39 @@ from davbridge.xmltext import can_hold, escaped
 BATCH_SIZE = 1000
 
 
-def delete_one(bucket: Bucket, key: str) -> None:
+def delete_one(bucket: Bucket, key: str, if_match: str | None = None) -> None:
     require_key(key)
+    condition = Condition(if_match=if_match)
     try:
+        condition = upheld(bucket, key, condition, by_store=bucket.can.conditional_delete)
         with translated(key):
-            if bucket.wire.send(Request("DeleteObject", "DELETE", key)).content.strip():
+            request = Request("DeleteObject", "DELETE", key, headers_of(condition))
+            if send_past_conflicts(bucket, request).content.strip():
                 raise ResponseParserError("what was said isn't said of a deletion")
-    except NotFoundError:
-        return  # S3 says 204, some stores say 404
+    except (NotFoundError, PreconditionFailedError) as refused:
+        is_gone = isinstance(refused, NotFoundError) or settling_head(bucket, key) is None
+        may_be_done = may_be_ours(refused.__cause__)
+        if is_gone and (may_be_done or if_match is None):
+            return  # S3 says 204 of what isn't there, some stores say 404
+        if may_be_done:
+            # What is there may have come after it was deleted.
+            unknown = f"{key!r}: whether it was deleted can't be told"
+            raise UnavailableError(unknown) from refused
+        if is_gone:
+            raise NotFoundError(f"{key!r} is gone already") from refused
+        raise
 
 
-def delete_many(bucket: Bucket, keys: Sequence[str]) -> list[DeleteFailure]:
+def delete_many(
+    bucket: Bucket, keys: Sequence[str], if_match: Mapping[str, str] = NO_ETAGS
+) -> list[DeleteFailure]:
     failures: list[DeleteFailure] = []
+    etags = if_match if bucket.can.conditional_delete_batch else NO_ETAGS
     for batch in _batches(key for key in keys if _fits_a_batch(key)):
-        failures += _delete_batch(bucket, batch)
+        failures += _settled(bucket, _delete_batch(bucket, batch, etags))
     for key in keys:
         if not _fits_a_batch(key):
-            failures += _delete_alone(bucket, key)
+            failures += _delete_alone(bucket, key, if_match.get(key))
     return failures
 
 
@@ -59,10 +78,23 @@ def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
         yield batch
 
 
-def _delete_batch(bucket: Bucket, batch: list[str]) -> list[DeleteFailure]:
+def _settled(bucket: Bucket, failures: Iterable[DeleteFailure]) -> Iterator[DeleteFailure]:
+    """Those of them that are failures: nothing has failed where nothing is there any more."""
+    for failure in failures:
+        try:
+            is_refused = isinstance(failure.error, PreconditionFailedError)
+            if not is_refused or settling_head(bucket, failure.key) is not None:
+                yield failure
+        except StoreError as unknown:
+            yield DeleteFailure(failure.key, unknown)
+
+
+def _delete_batch(
+    bucket: Bucket, batch: list[str], etags: Mapping[str, str]
+) -> list[DeleteFailure]:
     try:
         with translated(batch[0]):
-            result = parsed(bucket.wire.send(_batch_request(bucket, batch)).content)
+            result = parsed(bucket.wire.send(batch_request(bucket, batch, etags)).content)
             if name_of(result) != "DeleteResult":
                 raise ResponseParserError(f"the answer tells of no deletion: {name_of(result)}")
     except StoreError as error:
@@ -75,8 +107,10 @@ def _delete_batch(bucket: Bucket, batch: list[str]) -> list[DeleteFailure]:
     return failures
 
 
-def _batch_request(bucket: Bucket, batch: list[str]) -> Request:
-    objects = "".join([f"<Object><Key>{escaped(key)}</Key></Object>" for key in batch])
+def batch_request(
+    bucket: Bucket, batch: Iterable[str], etags: Mapping[str, str] = NO_ETAGS
+) -> Request:
+    objects = "".join([_object(key, etags.get(key)) for key in batch])
     body = f'<Delete xmlns="{NAMESPACE}"><Quiet>true</Quiet>{objects}</Delete>'.encode()
     digest = hashlib.md5(body, usedforsecurity=False).digest()
     headers = {"content-md5": base64.b64encode(digest).decode(), "content-type": "application/xml"}
@@ -84,6 +118,11 @@ def _batch_request(bucket: Bucket, batch: list[str]) -> Request:
         headers |= checksum_headers(body)
     query = {"delete": ""}
     return Request("DeleteObjects", "POST", None, headers, query, body, is_told_in_xml=True)
+
+
+def _object(key: str, etag: str | None) -> str:
+    version = "" if etag is None else f"<ETag>{escaped(quoted(etag))}</ETag>"
+    return f"<Object><Key>{escaped(key)}</Key>{version}</Object>"
 
 
 def _failure(told: Mapping[str, str]) -> DeleteFailure | None:
@@ -95,9 +134,9 @@ def _failure(told: Mapping[str, str]) -> DeleteFailure | None:
     return DeleteFailure(key, kind(f"{key!r}: {message}"))
 
 
-def _delete_alone(bucket: Bucket, key: str) -> list[DeleteFailure]:
+def _delete_alone(bucket: Bucket, key: str, if_match: str | None) -> list[DeleteFailure]:
     try:
-        delete_one(bucket, key)
+        delete_one(bucket, key, if_match)
     except StoreError as error:
         return [DeleteFailure(key, error)]
     return []

@@ -1,7 +1,7 @@
 """What this store can do, found out at the start on objects of davbridge's own.
 
 Owns the questions. Nobody's file is touched: all of them are about canaries, whose names are
-reserved, and random, so that two bridges that start at once don't meet. They are 25 requests, which
+reserved, and random, so that two bridges that start at once don't meet. They are 27 requests, which
 side by side take as long as seven.
 
 Invariants: nothing stays behind but after a crash, and the sweep knows canaries by their names;
@@ -33,10 +33,11 @@ from davbridge.store.s3.answers import (
 )
 from davbridge.store.s3.capabilities import ALL, UNPROBED, Capabilities
 from davbridge.store.s3.checksums import ALGORITHM, ASK, CRC32, checksum_headers
-from davbridge.store.s3.deletes import delete_many
+from davbridge.store.s3.deletes import batch_request, delete_many
 from davbridge.store.s3.errors import ERRORS, status_of, translated
 from davbridge.store.s3.uploads import MARK, MARK_NUMBER, Part
 from davbridge.store.s3.wire import Request
+from davbridge.store.s3.xml import name_of, parsed, texts_of
 
 CANARY = f"{RESERVED_PREFIX}.canary."
 
@@ -45,7 +46,9 @@ BODY = b"davbridge looks what this store can do, and will remove this"
 PATIENCE = 10.0
 """Seconds for the canaries to be written, and then for all questions."""
 
-WRONG = Condition(if_match="0" * 32)
+WRONG_ETAG = "0" * 32
+
+WRONG = Condition(if_match=WRONG_ETAG)
 
 _UNABLE = frozenset({400, 404, 405, 411, 412, 501})
 """How stores answer what they don't know; all else is trouble, and tells nothing."""
@@ -55,7 +58,7 @@ T = TypeVar("T")
 _log = logging.getLogger(__name__)
 
 
-WRITTEN = 4
+WRITTEN = 5
 
 
 class _Canaries(NamedTuple):
@@ -65,6 +68,7 @@ class _Canaries(NamedTuple):
     copied: str
     completed: str
     deleted: str
+    deleted_in_batch: str
     copied_in_parts: str
     marked: str
 
@@ -184,6 +188,13 @@ def _conditional_delete(bucket: Bucket, canaries: _Canaries, _: ObjectRow) -> bo
     return _refuses(partial(bucket.wire.send, request))
 
 
+def _conditional_delete_batch(bucket: Bucket, canaries: _Canaries, _: ObjectRow) -> bool:
+    key = canaries.deleted_in_batch
+    result = parsed(bucket.wire.send(batch_request(bucket, [key], {key: WRONG_ETAG})).content)
+    codes = [texts_of(child).get("Code") for child in result if name_of(child) == "Error"]
+    return codes == ["PreconditionFailed"]
+
+
 def _conditional_complete(bucket: Bucket, canaries: _Canaries, _: ObjectRow) -> bool:
     def write(key: str, upload_id: str) -> bool:
         parts = [uploads.send_part(bucket, key, upload_id, 1, BODY)]
@@ -226,6 +237,7 @@ _QUESTIONS: dict[str, _Question] = {
     "conditional_copy": _conditional_copy,
     "pinned_copy": _pinned_copy,
     "conditional_delete": _conditional_delete,
+    "conditional_delete_batch": _conditional_delete_batch,
     "checksums": _checksums,
     "part_copy": _part_copy,
     "marks": _marks,

@@ -9,7 +9,7 @@ AWS and most others sort keys by their UTF-8 bytes, SeaweedFS sorts each folder 
 """
 
 import logging
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import timedelta
 from functools import cached_property
 from types import TracebackType
@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Self
 from davbridge.errors import InvalidNameError, StoreError
 from davbridge.store.base import (
     ALWAYS,
+    NO_ETAGS,
     PAGE_SIZE,
     Attributes,
     Condition,
@@ -204,11 +205,13 @@ class S3Store:
                 writer.abort()
                 raise
 
-    def delete_object(self, key: str) -> None:
-        delete_one(self._bucket, key)
+    def delete_object(self, key: str, *, if_match: str | None = None) -> None:
+        delete_one(self._bucket, key, if_match)
 
-    def delete_objects(self, keys: Sequence[str]) -> list[DeleteFailure]:
-        return delete_many(self._bucket, keys)
+    def delete_objects(
+        self, keys: Sequence[str], *, if_match: Mapping[str, str] = NO_ETAGS
+    ) -> list[DeleteFailure]:
+        return delete_many(self._bucket, keys, if_match)
 
     def probe(self, prefix: str) -> None:
         """Finds out what the store can do, on canaries below ``prefix``, and says so in one line

@@ -1,6 +1,7 @@
 """What a store can do is found out on canaries; what it can't is done in another way."""
 
 import logging
+import re
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -8,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from davbridge.errors import PreconditionFailedError
+from davbridge.errors import NotFoundError, PreconditionFailedError
 from davbridge.store.base import IF_ABSENT, Attributes, Condition
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.capabilities import ALL, UNPROBED, Capabilities
@@ -25,7 +26,12 @@ if TYPE_CHECKING:
 
 NOTHING = Capabilities(*[False] * len(ALL))
 
-MOTO = ALL._replace(conditional_complete=False, conditional_copy=False, pinned_copy=False)
+MOTO = ALL._replace(
+    conditional_complete=False,
+    conditional_copy=False,
+    pinned_copy=False,
+    conditional_delete_batch=False,
+)
 
 
 @pytest.fixture
@@ -56,14 +62,17 @@ def test_bridges_that_start_at_once_do_not_meet(opened: S3Store) -> None:
     assert opened.capabilities == ALL
 
 
-def test_probing_takes_25_requests_on_names_of_davbridges_own(
+def test_probing_takes_27_requests_on_names_of_davbridges_own(
     proxied: S3Store, proxy: S3Proxy
 ) -> None:
     proxied.probe("team/")
-    assert 20 <= len(proxy.requests) <= 25
-    named = [request for request in proxy.requests if operation_of(request) != "DeleteObjects"]
-    assert all(f"/team/{CANARY}" in request.target for request in named)
-    assert len(proxy.requests) - len(named) == 1
+    assert 20 <= len(proxy.requests) <= 27
+    for request in proxy.requests:
+        if operation_of(request) == "DeleteObjects":
+            deleted = re.findall(rb"<Key>(.*?)</Key>", request.body)
+            assert all(key.startswith(f"team/{CANARY}".encode()) for key in deleted)
+        else:
+            assert f"/team/{CANARY}" in request.target
 
 
 def test_who_may_not_write_starts_all_the_same(
@@ -76,7 +85,7 @@ def test_who_may_not_write_starts_all_the_same(
     assert proxied.capabilities == UNPROBED
     assert "nothing can be tried: " in caplog.text
     assert drain(proxied.get_object("a")) == b"body"
-    assert len(proxy.requests) <= 6
+    assert len(proxy.requests) <= 7
 
 
 def refusing(part: Callable[[Request], bool], fault: Fault) -> Callable[[Request], Fault | None]:
@@ -103,6 +112,20 @@ def test_what_a_store_does_not_know_is_done_without(
     proxied.probe("")
     assert not getattr(proxied.capabilities, lost)
     assert proxied.capabilities.marks
+
+
+def test_etags_are_not_sent_to_a_store_that_refuses_a_batch_for_them(
+    proxied: S3Store, proxy: S3Proxy
+) -> None:
+    proxy.rule = refusing(
+        lambda request: operation_of(request) == "DeleteObjects" and b"<ETag>" in request.body,
+        error("MalformedXML", 400),
+    )
+    proxied.probe("")
+    assert not proxied.capabilities.conditional_delete_batch
+    row = proxied.put_object("a", b"body", Attributes())
+    assert proxied.delete_objects(["a", "b"], if_match={"a": row.etag, "b": row.etag}) == []
+    assert keys(proxied) == []
 
 
 def test_a_store_that_is_in_trouble_meanwhile_is_not_taken_for_one_that_can_not(
@@ -143,9 +166,10 @@ def incapable(
 
     def rule(request: Request) -> Fault | None:
         conditions = {"if-match", "if-none-match", "x-amz-copy-source-if-match"}
-        if request.method in ("PUT", "POST"):
+        if request.method in ("PUT", "POST", "DELETE"):
             assert conditions.isdisjoint(name.lower() for name in request.headers)
         assert operation_of(request) != "UploadPartCopy"
+        assert b"<ETag>" not in request.body or operation_of(request) != "DeleteObjects"
         return None
 
     proxy.rule = rule
@@ -173,6 +197,16 @@ def test_conditions_are_looked_after_where_the_store_does_not(
         write(incapable, "absent", body, None, Condition(if_match=made.etag))
     write(incapable, "a", b"new", None, Condition(if_match=made.etag))
     assert drain(incapable.get_object("a")) == b"new"
+
+
+def test_deletions_are_looked_after_where_the_store_does_not(incapable: S3Store) -> None:
+    made = write(incapable, "a", b"body")
+    with pytest.raises(PreconditionFailedError):
+        incapable.delete_object("a", if_match="0" * 32)
+    with pytest.raises(NotFoundError):
+        incapable.delete_object("absent", if_match=made.etag)
+    incapable.delete_object("a", if_match=made.etag)
+    assert keys(incapable) == []
 
 
 def test_copies_are_looked_after_where_the_store_does_not(incapable: S3Store) -> None:

@@ -21,7 +21,18 @@ from davbridge.store.s3.uploads import MOST_PARTS
 from tests.store.test_contract_listing import keys
 from tests.store.test_contract_reading import drain
 from tests.store.test_contract_writing import LONG, write
-from tests.support.s3proxy import Cut, Delay, Fault, Lose, Request, Rule, S3Proxy, error, once
+from tests.support.s3proxy import (
+    Answer,
+    Cut,
+    Delay,
+    Fault,
+    Lose,
+    Request,
+    Rule,
+    S3Proxy,
+    error,
+    once,
+)
 from tests.support.stores import READ_TIMEOUT, SMALL_PART, fresh_bucket
 
 if TYPE_CHECKING:
@@ -199,6 +210,40 @@ def test_a_refusal_is_not_made_up_of_a_lost_answer_where_nobody_can_look(
         proxied.copy_object(source, "copy", condition=IF_ABSENT)
     proxy.reset()
     assert keys(proxied) == ["a", "copy", "source"]
+
+
+def test_a_conditional_delete_whose_answer_is_lost_is_not_refused(
+    proxied: S3Store, proxy: S3Proxy
+) -> None:
+    row = proxied.put_object("a", b"body", Attributes())
+    proxy.rule = once("DELETE", "/a", Lose(), error("PreconditionFailed", 412))
+    proxied.delete_object("a", if_match=row.etag)
+    assert keys(proxied) == []
+
+
+def test_whether_it_was_deleted_is_not_told_where_nobody_can_know(
+    proxied: S3Store, proxy: S3Proxy
+) -> None:
+    row = proxied.put_object("a", b"body", Attributes())
+    proxy.rule = once("DELETE", "/a", error("InternalError", 500), error("PreconditionFailed", 412))
+    with pytest.raises(UnavailableError):
+        proxied.delete_object("a", if_match=row.etag)
+
+
+def test_a_batch_whose_answer_is_lost_has_no_failures(proxied: S3Store, proxy: S3Proxy) -> None:
+    etags = {key: proxied.put_object(key, b"body", Attributes()).etag for key in ("a", "b")}
+    refused = b"<Error><Key>a</Key><Code>PreconditionFailed</Code></Error>"
+    told = b"<DeleteResult>%b</DeleteResult>" % refused
+    proxy.rule = once("POST", "delete", Lose(), Answer(200, told))
+    assert proxied.delete_objects(["a", "b"], if_match=etags) == []
+    assert keys(proxied) == []
+
+
+def test_a_delete_that_meets_another_write_is_sent_again(proxied: S3Store, proxy: S3Proxy) -> None:
+    row = proxied.put_object("a", b"body", Attributes())
+    proxy.rule = once("DELETE", "/a", error("ConditionalRequestConflict", 409))
+    proxied.delete_object("a", if_match=row.etag)
+    assert keys(proxied) == []
 
 
 def test_a_completed_upload_is_there_though_nobody_can_look(

@@ -1,0 +1,158 @@
+"""What others write at the very moment of a COPY, MOVE or DELETE isn't lost; nor is it a reason to
+refuse what nobody made depend on it."""
+
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+
+from davbridge.cache import CachedStore
+from davbridge.config import CacheSettings
+from davbridge.errors import NotFoundError, PreconditionFailedError, UnavailableError
+from davbridge.paths import parse
+from davbridge.store.memory import MemoryStore
+from davbridge.tree.namespace import Namespace
+from davbridge.tree.sidecar import SIDECAR_NAME
+from davbridge.tree.terms import Terms
+from tests.support.objects import put
+from tests.tree.conftest import Drive
+
+PROPERTY = {"{n}p": "<p xmlns='n'>x</p>"}
+
+
+def at_each(drive: Drive, request: tuple[str, str], deed: Callable[[], object]) -> None:
+    """Another program does something right before the store gets that request."""
+
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == request:
+            deed()
+
+    drive.store.before = before
+
+
+def at_the_first(drive: Drive, request: tuple[str, str], deed: Callable[[], object]) -> None:
+    deeds = [deed]
+    at_each(drive, request, lambda: deeds.pop()() if deeds else None)
+
+
+@pytest.mark.parametrize("at", ["copy", "delete"])
+@pytest.mark.parametrize("is_there", [False, True], ids=["new", "over another"])
+def test_a_file_that_is_written_while_it_moves_moves_in_its_new_version(
+    drive: Drive, at: str, is_there: bool
+) -> None:
+    drive.outside("a", body=b"old")
+    if is_there:
+        drive.outside("b", body=b"other")
+    at_the_first(drive, (at, "a"), lambda: drive.outside("a", body=b"new"))
+    assert drive.tree.move(parse("/a"), parse("/b")) == []
+    assert drive.stored() == ["b"]
+    assert drive.content("b") == b"new"
+
+
+def test_a_file_that_is_written_all_the_time_is_not_moved_and_not_lost(drive: Drive) -> None:
+    drive.outside("a", body=b"0")
+    numbers = count(1)
+    at_each(drive, ("delete", "a"), lambda: drive.outside("a", body=b"%d" % next(numbers)))
+    with pytest.raises(UnavailableError):
+        drive.tree.move(parse("/a"), parse("/b"))
+    assert drive.stored() == ["a"]
+    assert drive.content("a") == b"%d" % (next(numbers) - 1)
+
+
+def test_a_member_that_is_written_right_before_the_source_goes_is_left(drive: Drive) -> None:
+    drive.outside("s/", "s/a", "s/b", body=b"old")
+    at_the_first(drive, ("delete", "s/a"), lambda: drive.outside("s/b", body=b"new"))
+    (failure,) = drive.tree.move(parse("/s"), parse("/t"))
+    assert failure.path == ("s", "b")
+    assert isinstance(failure.error, PreconditionFailedError)
+    assert drive.content("s/b") == b"new"
+    assert drive.content("t/b") == b"old"
+
+
+def test_a_member_of_the_target_that_is_written_right_before_it_goes_is_left(drive: Drive) -> None:
+    drive.outside("s/", "s/a", "t/", "t/x", body=b"old")
+    at_the_first(drive, ("delete", "t/x"), lambda: drive.outside("t/x", body=b"new"))
+    (failure,) = drive.tree.copy(parse("/s"), parse("/t"))
+    assert failure.path == ("t", "x")
+    assert drive.content("t/x") == b"new"
+
+
+@pytest.mark.parametrize("operation", ["copy", "move", "delete"])
+def test_a_file_that_must_be_one_version_is_not_touched_in_another(
+    drive: Drive, operation: str
+) -> None:
+    drive.outside("a", body=b"old")
+    terms = Terms(if_match=drive.tree.lookup(parse("/a")).etag)
+    target = () if operation == "delete" else (parse("/b"),)
+    moment = ("delete", "a") if operation == "delete" else ("copy", "a")
+    at_the_first(drive, moment, lambda: drive.outside("a", body=b"new"))
+    for _ in range(2):  # at that moment, and when the other version is known
+        with pytest.raises(PreconditionFailedError):
+            getattr(drive.tree, operation)(parse("/a"), *target, terms)
+        assert drive.stored() == ["a"]
+        assert drive.content("a") == b"new"
+
+
+@pytest.mark.parametrize("is_there", [False, True], ids=["new", "over another"])
+def test_of_two_bridges_that_move_a_file_one_has_moved_it(drive: Drive, is_there: bool) -> None:
+    drive.outside("a", body=b"mine")
+    if is_there:
+        drive.outside("b", body=b"old")
+    other = Namespace(drive.bucket)
+    at_the_first(drive, ("delete", "a"), lambda: other.move(parse("/a"), parse("/c")))
+    with pytest.raises(NotFoundError):
+        drive.tree.move(parse("/a"), parse("/b"))
+    assert drive.stored() == (["b", "c"] if is_there else ["c"])
+    assert drive.content("c") == b"mine"
+    other.close()
+
+
+def test_of_two_bridges_that_delete_a_version_one_has_deleted_it(drive: Drive) -> None:
+    drive.outside("a")
+    terms = Terms(if_match=drive.tree.lookup(parse("/a")).etag)
+    at_the_first(drive, ("delete", "a"), lambda: drive.bucket.delete_object("a"))
+    with pytest.raises(PreconditionFailedError):
+        drive.tree.delete(parse("/a"), terms)
+
+
+@pytest.mark.parametrize("operation", ["copy", "move"])
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_what_appears_at_the_target_is_not_replaced(
+    drive: Drive, operation: str, overwrite: bool
+) -> None:
+    drive.outside("a", body=b"mine")
+    at_each(drive, ("copy", "a"), lambda: drive.outside("b", body=b"theirs"))
+    for terms in (Terms(overwrite=overwrite), Terms(overwrite=False)):
+        with pytest.raises(PreconditionFailedError):
+            getattr(drive.tree, operation)(parse("/a"), parse("/b"), terms)
+        assert drive.content("a") == b"mine"
+        assert drive.content("b") == b"theirs"
+
+
+@pytest.mark.parametrize("operation", ["copy", "move"])
+def test_a_file_that_another_bridge_has_written_since_it_was_listed_is_taken_as_it_is(
+    operation: str,
+) -> None:
+    bucket = MemoryStore()
+    put(bucket, "a", body=b"old")
+    tree = Namespace(CachedStore(bucket, CacheSettings()))
+    assert [one.name for one in tree.members(())] == ["a"]
+    put(bucket, "a", body=b"newer")
+    assert getattr(tree, operation)(parse("/a"), parse("/b")) == []
+    with bucket.get_object("b") as reader:
+        assert reader.read(10) == b"newer"
+    tree.close()
+
+
+def test_the_last_property_does_not_take_with_it_what_another_bridge_gives_meanwhile(
+    drive: Drive,
+) -> None:
+    drive.outside("a", "b")
+    drive.tree.update_properties(parse("/a"), PROPERTY)
+    other = Namespace(drive.bucket)
+    moment = ("delete", SIDECAR_NAME)
+    at_the_first(drive, moment, lambda: other.update_properties(parse("/b"), PROPERTY))
+    drive.tree.delete(parse("/a"))
+    assert drive.tree.properties(parse("/a")) == {}
+    assert drive.tree.properties(parse("/b")) == PROPERTY
+    other.close()
