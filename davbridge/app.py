@@ -27,6 +27,7 @@ from davbridge.dav import application
 from davbridge.errors import AccessDeniedError, StoreError, StoreSetupError
 from davbridge.http.accesslog import AccessLog
 from davbridge.http.errors import ServerSetupError
+from davbridge.http.readiness import Readiness
 from davbridge.http.server import HttpServer
 from davbridge.store.embedded import EmbeddedStore
 from davbridge.store.s3 import PART_THREADS, S3Store
@@ -77,7 +78,7 @@ def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator
             is_writable = not settings.drive.read_only
             store, place = _store(settings, layers, on_failure, may_create=is_writable)
             namespace = _namespace(settings, store, place.prefix, layers)
-            server = HttpServer(_application(settings, namespace), settings.server)
+            server = HttpServer(_application(settings, namespace, store), settings.server)
             layers.callback(server.close)
             server.prepare()
             if is_writable:
@@ -158,9 +159,10 @@ def _embedded(directory: Path, layers: ExitStack, on_failure: Callable[[], None]
     )
 
 
-def _application(settings: Settings, namespace: Namespace) -> WSGIApplication:
-    """From the wire inwards: what is logged, who may, what is done."""
-    return AccessLog(BasicAuth(application.build(namespace, settings.drive), settings.access))
+def _application(settings: Settings, namespace: Namespace, store: S3Store) -> WSGIApplication:
+    """From the wire inwards: what is ready, what is logged, who may, what is done."""
+    drive = BasicAuth(application.build(namespace, settings.drive), settings.access)
+    return Readiness(AccessLog(drive), store.look)
 
 
 def _drive_url(server_url: str, mount_path: str) -> str:

@@ -1,5 +1,6 @@
 """The store dies, stalls or pushes back in the middle: nothing is lost, and nothing is made up."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -7,6 +8,7 @@ from itertools import product
 
 import pytest
 
+from davbridge.http.readiness import PATH
 from tests.support.big import BIG
 from tests.support.bridge import Client
 from tests.support.drive import Home
@@ -140,6 +142,26 @@ def test_a_store_that_goes_on_asking_to_slow_down_is_unavailable(
     line.slow_down(1000)
     for method in ("PROPFIND", "GET", "PUT"):
         assert client(method, f"{home.path}a.txt", depth="0").status == 503
+
+
+def test_readiness_follows_the_store_and_needs_no_other_request(
+    client: Client, line: TcpProxy
+) -> None:
+    def wait_for(status: int) -> None:
+        deadline = time.monotonic() + 60
+        while (answer := client("GET", PATH)).status != status:
+            assert time.monotonic() < deadline
+            time.sleep(0.1)
+        assert ("Retry-After" in answer.headers) == (status == 503)
+
+    wait_for(200)
+    for fail in (line.break_off, line.stall):
+        fail()
+        wait_for(503)
+        line.recover()
+        wait_for(200)
+    assert client("HEAD", PATH).status == 200
+    assert client("PUT", PATH, b"x").status == 405
 
 
 def test_the_server_answers_again_as_soon_as_the_store_does(

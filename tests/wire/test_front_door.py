@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
+from davbridge.http.readiness import PATH
 from tests.support.buckets import Bucket
 from tests.support.proc import MIB, most_resident
 from tests.support.programs import require_program, run
@@ -65,6 +66,12 @@ def test_a_login_is_asked_for_and_taken_on_one_connection(guarded: Served) -> No
 def test_a_malformed_login_is_a_401(authorization: str, guarded: Served) -> None:
     with RawClient(guarded.port) as client:
         assert client.ask(request(authorization)).status == 401
+
+
+def test_readiness_is_told_without_a_login(guarded: Served) -> None:
+    with guarded.client() as client:
+        assert client("GET", PATH).status == 200
+        assert client("GET", f"{PATH}/").status == 401
 
 
 def test_a_put_without_login_changes_nothing(guarded: Served, bucket: Bucket) -> None:

@@ -10,6 +10,7 @@ AWS and most others sort keys by their UTF-8 bytes, SeaweedFS sorts each folder 
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property
 from types import TracebackType
@@ -232,6 +233,13 @@ class S3Store:
     def trouble(self) -> str:
         """Why the store can't be used; empty while it can, as far as is known. See health."""
         return self._wire.health.trouble
+
+    def look(self) -> str:
+        """Asks the store whether it answers, which takes as long as its retries do; why it can't
+        be used, or nothing."""
+        with suppress(StoreError), translated(self._bucket.name):
+            self._wire.send(Request("HeadBucket", "HEAD", None))
+        return self.trouble
 
     @property
     def capabilities(self) -> Capabilities:
