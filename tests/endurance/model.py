@@ -164,7 +164,7 @@ MORE: dict[str, list[list[Any]]] = {
 MODEL = Scenario(
     name="model",
     promise="a drive shows, and does, what its model does",
-    short=Size(sequences=100, steps=30),
+    short=Size(sequences=2000, steps=30),
     long=Size(sequences=100_000, steps=30),
     run=run,
 )
