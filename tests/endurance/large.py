@@ -32,7 +32,9 @@ class Size(NamedTuple):
 
 def run(ground: Ground, size: Size) -> Result:
     figures, broken = {}, []
-    for sizes in ([size.alone], [size.each] * size.files):
+    cases = [[size.alone], [size.each] * size.files]
+    for case in ground.rounds(len(cases)):
+        sizes = cases[case]
         what = f"{len(sizes)} of {sizes[0] / GIB:.2g} GiB"
         ground.tell(what)
         with fresh_bucket(ground.store) as bucket:

@@ -4,9 +4,6 @@ What a case says of stock WsgiDAV is part of it: ``stock_fails(why)`` on a case 
 must fail, nothing on one that it must pass; ``stock_fails(why, "a-*", "b")`` means only parameters
 with such ids. A case that is marked and yet passes there has no teeth, and is red. The table of
 what it fails is printed when the tests are through.
-
-A module's ``PENDING`` names the cases that davbridge itself doesn't pass yet, with the reason:
-such a case turns red once it passes, and is then taken off the list.
 """
 
 from collections.abc import Generator, Iterator
@@ -75,11 +72,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
             # Files and sockets that it forgets to close are its own affair.
             for kind in ("ResourceWarning", "pytest.PytestUnraisableExceptionWarning"):
                 item.add_marker(pytest.mark.filterwarnings(f"ignore::{kind}"))
-        else:
-            pending: dict[str, str] = getattr(item.module, "PENDING", {})
-            reason = pending.get(item.name) or pending.get(item.originalname)
-            if reason:
-                item.add_marker(pytest.mark.xfail(strict=True, reason=reason))
 
 
 @pytest.hookimpl(wrapper=True)

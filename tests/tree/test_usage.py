@@ -3,6 +3,8 @@
 import logging
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
 from threading import Event
 
 import pytest
@@ -13,6 +15,9 @@ from davbridge.store.base import Attributes
 from davbridge.tree.space import AccountInfo
 from davbridge.tree.usage import RECOUNT_AFTER, RETRY_AFTER
 from tests.tree.conftest import Drive
+
+MOMENT = 0.2
+"""Seconds in which a close that doesn't wait would have come through."""
 
 
 @pytest.fixture
@@ -142,8 +147,9 @@ def test_close_stops_a_count_under_way(drive: Drive) -> None:
     drive.store.before = wait
     drive.tree.used_bytes()
     assert reached.wait(10)
-    drive.tree._usage._stop.set()
-    may_go_on.set()
-    drive.tree.close()
+    with ThreadPoolExecutor(1) as pool:
+        closing = pool.submit(drive.tree.close)
+        assert not wait_for([closing], MOMENT).done
+        may_go_on.set()
     assert drive.store.taken() == ["list"]
     assert drive.tree.used_bytes() is None
