@@ -7,7 +7,8 @@ a transaction id in its metadata, and such an answer is believed only once a HEA
 the object there is another's.
 
 Invariants: a write that the store did is never reported as refused: where the store can't be asked
-any more, it is unavailable; a conflict that decided nothing is tried again.
+any more, it is unavailable; a conflict that decided nothing is tried again, and is no refusal where
+it may be with an earlier try of the same request, which the store is still at.
 """
 
 import time
@@ -42,6 +43,7 @@ from davbridge.store.s3.errors import (
     CONFLICT,
     ERRORS,
     code_of,
+    mark_retried,
     store_error,
     translated,
     was_retried,
@@ -75,7 +77,7 @@ def put(
         own = own_row(bucket, key, transaction) if may_be_ours(error) else None
         if own:
             return own
-        raise store_error(error, key, condition) from error
+        raise refusal(error, key, condition) from error
 
 
 def _put_request(
@@ -93,13 +95,18 @@ def _put_request(
 
 
 def send_past_conflicts(bucket: Bucket, request: Request) -> Received:
+    """An error that this ends with counts as retried if any series of tries was."""
     delays = iter(CONFLICT_DELAYS)
+    has_retried = False
     while True:
         try:
             return bucket.wire.send(request)
         except ClientError as error:
+            has_retried = has_retried or was_retried(error)
             delay = next(delays, None) if code_of(error) == CONFLICT else None
             if delay is None:
+                if has_retried:
+                    mark_retried(error)
                 raise
             time.sleep(delay)
 
@@ -124,7 +131,7 @@ def complete(
         own = own_row(bucket, key, transaction) if may_be_ours(error) else None
         if own:
             return own
-        raise store_error(error, key, condition) from error
+        raise refusal(error, key, condition) from error
     stored = ObjectRow(key, size, date_of(headers, bucket.clock), etag)
     try:
         return own_row(bucket, key, transaction) or stored
@@ -168,6 +175,13 @@ def settling_head(bucket: Bucket, key: str) -> Headers | None:
     except StoreError as error:
         unknown = f"{key!r}: whether it was written can't be told ({error})"
         raise UnavailableError(unknown) from error
+
+
+def refusal(error: Exception, key: str, condition: Condition = ALWAYS) -> StoreError:
+    """What a write came to that isn't known to be done."""
+    if isinstance(error, ClientError) and code_of(error) == CONFLICT and was_retried(error):
+        return UnavailableError(f"{key!r}: whether it is being written can't be told")
+    return store_error(error, key, condition)
 
 
 def may_be_ours(error: BaseException | None) -> bool:

@@ -29,10 +29,11 @@ from davbridge.store.s3.commits import (
     new_transaction,
     own_row,
     put,
+    refusal,
     settling_head,
     upheld,
 )
-from davbridge.store.s3.errors import ERRORS, store_error, translated
+from davbridge.store.s3.errors import ERRORS, translated
 from davbridge.store.s3.multipart import MIB, MultipartUpload, PartPool, SendPart
 from davbridge.store.s3.uploads import MOST_PARTS, Part
 from davbridge.store.s3.wire import LONG_WORK_TIMEOUT, Request
@@ -80,7 +81,7 @@ def copy_whole(
         made = _made(bucket, source, target, transaction) if may_be_ours(error) else None
         if made:
             return made
-        raise store_error(error, source.key) from error
+        raise refusal(error, source.key) from error
 
 
 def _made(bucket: Bucket, source: ObjectRow, target: str, transaction: str) -> ObjectRow | None:

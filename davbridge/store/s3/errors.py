@@ -181,5 +181,10 @@ def was_retried(error: ClientError) -> bool:
     return metadata.get("RetryAttempts", 0) > 0 if metadata else False
 
 
+def mark_retried(error: ClientError) -> None:
+    """So that `was_retried` is told of a try that this error doesn't know of."""
+    error.response["ResponseMetadata"]["RetryAttempts"] += 1
+
+
 def one_line(error: Exception) -> str:
     return " ".join(str(error).split()) or type(error).__name__

@@ -25,6 +25,7 @@ from tests.support.s3proxy import (
     Answer,
     Cut,
     Delay,
+    Drop,
     Fault,
     Lose,
     Request,
@@ -292,6 +293,35 @@ def test_a_lasting_conflict_is_a_failed_precondition(proxied: S3Store, proxy: S3
     )
     with pytest.raises(PreconditionFailedError):
         proxied.put_object("a", b"body", Attributes(), IF_ABSENT)
+
+
+def test_a_conflict_with_ones_own_lost_try_is_no_refusal(proxied: S3Store, proxy: S3Proxy) -> None:
+    conflict = error("ConditionalRequestConflict", 409)
+    proxy.rule = once("PUT", "/a", Lose(), conflict)
+    row = proxied.put_object("a", b"body", Attributes(), IF_ABSENT)
+    assert requests(proxy) == ["PUT", "PUT", "PUT", "HEAD"]
+    assert row == proxied.head_object("a").row
+
+
+@pytest.mark.parametrize("body", [b"body", LONG], ids=["whole", "in parts"])
+def test_a_lasting_conflict_with_a_try_that_may_be_under_way_decides_nothing(
+    proxied: S3Store, proxy: S3Proxy, body: bytes
+) -> None:
+    """The first try is lost on its way, and might still come: the conflicts may be with it."""
+    conflicts = [error("ConditionalRequestConflict", 409)] * 4
+    method, part = ("PUT", "/a") if body == b"body" else ("POST", "uploadId")
+    proxy.rule = once(method, part, Drop(), *conflicts)
+    with pytest.raises(UnavailableError):
+        write(proxied, "a", body, None, IF_ABSENT)
+
+
+def test_a_copys_conflict_with_a_try_that_may_be_under_way_decides_nothing(
+    proxied: S3Store, proxy: S3Proxy
+) -> None:
+    source = proxied.put_object("source", b"body", Attributes())
+    proxy.rule = once("PUT", "/copy", Drop(), error("ConditionalRequestConflict", 409))
+    with pytest.raises(UnavailableError):
+        proxied.copy_object(source, "copy", condition=IF_ABSENT)
 
 
 def test_a_store_that_stays_away_is_unavailable(proxied: S3Store, proxy: S3Proxy) -> None:
