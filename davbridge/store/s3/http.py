@@ -36,7 +36,11 @@ class Head(NamedTuple):
 
     @property
     def is_chunked(self) -> bool:
-        return self.headers.get("transfer-encoding", "").lower() == "chunked"
+        """Raises HTTPException for a coding that nobody asked for: the bytes would be others."""
+        coding = self.headers.get("transfer-encoding", "").lower()
+        if coding not in ("", "chunked"):
+            raise HTTPException(f"an unknown coding: {coding[:80]!r}")
+        return bool(coding)
 
 
 def read_head(file: BinaryIO) -> Head:

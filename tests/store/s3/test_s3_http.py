@@ -129,6 +129,8 @@ def test_a_body_that_is_cut_short_or_broken_raises(answer: bytes) -> None:
         OK + b"A : b\r\n\r\n",
         OK + b"Content-Length: many\r\n\r\n",
         OK + b"Content-Length: 1, 2\r\n\r\nab",
+        OK + b"Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        OK + b"Transfer-Encoding: gzip\r\nContent-Length: 2\r\n\r\nab",
         OK + b"A: b\r\n" * 300 + b"\r\n",
         OK + b"A: " + b"b" * 100_000 + b"\r\n\r\n",
     ],
