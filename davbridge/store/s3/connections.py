@@ -4,14 +4,16 @@ Owns what is sent, byte by byte, and when a connection may be used again. Must n
 what is worth another try.
 
 Invariants: a connection has one request at a time, and is used again only if that was sent and
-its answer read, both to the end; each failure is the exception that botocore has for it; a target
-is sent as it is given, dots and all.
+its answer read, both to the end, and nothing came after it; no success is believed of a request
+that wasn't sent to its end; each failure is the exception that botocore has for it; a target is
+sent as it is given, dots and all.
 """
 
 import re
+import ssl
 from collections.abc import Mapping
 from http.client import HTTPException
-from typing import BinaryIO
+from io import BufferedReader
 from urllib.parse import SplitResult
 
 from botocore.exceptions import (
@@ -113,13 +115,23 @@ class _Connection:
     def __init__(self, opened: HTTPConnection) -> None:
         self._opened = opened
         self._sock = opened.sock
-        self.file: BinaryIO = opened.sock.makefile("rb")
+        self.file: BufferedReader = opened.sock.makefile("rb")
         self.has_sent_all = True
 
     @property
     def is_usable(self) -> bool:
-        """Whether the other side has neither closed it nor sent what nobody asked for."""
-        return self._opened.is_connected
+        """Whether the other side has neither closed it nor sent what nobody asked for, be it that
+        this came together with the answer, and is read already."""
+        return self._opened.is_connected and not self._holds_more()
+
+    def _holds_more(self) -> bool:
+        self._sock.settimeout(0)
+        try:
+            return bool(self.file.peek(1))
+        except (BlockingIOError, ssl.SSLWantReadError):
+            return False  # as a plain socket says with b""
+        except OSError:
+            return True  # it breaks at this moment
 
     def send(self, head: bytes, body: bytes | memoryview, read_timeout: float) -> None:
         self._sock.settimeout(read_timeout)
@@ -148,6 +160,8 @@ class Answer:
         self._connections = connections
         self._connection = connection
         head = read_head(connection.file)
+        if head.status < 300 and not connection.has_sent_all:
+            raise HTTPException("a success was told before the whole body was sent")
         self.status = head.status
         self.headers = head.headers
         self._may_go_on = head.keeps_alive and connection.has_sent_all

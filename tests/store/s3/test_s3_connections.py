@@ -152,6 +152,14 @@ def test_one_whose_answer_was_not_read_is_not_used_again() -> None:
         assert server.connections == 2
 
 
+def test_a_success_before_the_body_is_through_is_none() -> None:
+    server = Server(OK, reads_bodies=False)
+    with serving(server), connected(server.url) as connections:
+        headers = {"host": "h", "content-length": "9000000"}
+        with pytest.raises(ConnectionClosedError):
+            connections.exchange("PUT", "/", headers, bytes(9_000_000))
+
+
 def test_no_more_are_kept_than_were_asked_for() -> None:
     with serving(Server()) as server, connected(server.url) as connections:
         answers = [connections.exchange("GET", "/", {"host": "h"}, b"") for _ in range(4)]
@@ -303,3 +311,20 @@ def test_the_environment_names_the_proxy(monkeypatch: pytest.MonkeyPatch) -> Non
         ):
             ask(connections)
     assert len(proxy.heads) == 1
+
+
+@pytest.mark.parametrize("more", [OK, b"\r\n", b"HTTP/1.1 408 Request Timeout\r\n\r\n"])
+@pytest.mark.parametrize("is_secure", [False, True])
+def test_a_connection_over_which_more_came_than_was_asked_for_is_not_used_again(
+    more: bytes, is_secure: bool, authority: trustme.CA, tmp_path: Path
+) -> None:
+    """What is read already could be taken for the next answer."""
+    bundle = tmp_path / "authorities.pem"
+    authority.cert_pem.write_to_path(str(bundle))
+    server = secure(authority) if is_secure else Server()
+    server.says = OK + more
+    with serving(server), connected(server.url, NETWORK._replace(ca_bundle=str(bundle))) as made:
+        assert ask(made) == b"ok"
+        server.says = REFUSED
+        assert ask(made) == b"no"
+        assert server.connections == 2
