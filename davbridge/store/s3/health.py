@@ -6,7 +6,7 @@ not know who asks. A refusal of one request is no trouble, for then the store an
 
 import logging
 
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, ParamValidationError
 
 from davbridge.errors import UnavailableError
 from davbridge.store.s3.errors import NO_SUCH_UPLOAD, code_of, kind_of, one_line, status_of
@@ -34,6 +34,8 @@ class Health:
 
     def failed(self, error: Exception) -> None:
         """A request has ended with ``error``, retries included."""
+        if isinstance(error, ParamValidationError):
+            return  # it was never sent
         if not _is_trouble(error):
             self.answered()
             return

@@ -5,7 +5,8 @@ from contextlib import suppress
 
 import pytest
 
-from davbridge.errors import StoreError
+from davbridge.errors import InvalidNameError, StoreError
+from davbridge.store.base import Attributes
 from davbridge.store.s3 import S3Store
 from tests.support.s3proxy import Answer, S3Proxy, error
 
@@ -50,3 +51,18 @@ def test_a_refusal_is_no_trouble(canned_store: S3Store, canned: S3Proxy, answer:
     with suppress(StoreError):
         canned_store.head_object("a")
     assert canned_store.trouble == ""
+
+
+def test_what_is_never_sent_tells_nothing_of_the_store(
+    canned_store: S3Store, canned: S3Proxy
+) -> None:
+    def send_what_can_not_be_said() -> str:
+        with pytest.raises(InvalidNameError):
+            canned_store.put_object("a", b"", Attributes("text/plain\r\nx: y"))
+        return canned_store.trouble
+
+    assert send_what_can_not_be_said() == ""
+    canned.rule = lambda _: error("SlowDown", 503)
+    with suppress(StoreError):
+        canned_store.head_object("a")
+    assert send_what_can_not_be_said() != ""
