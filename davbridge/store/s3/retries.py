@@ -21,6 +21,9 @@ LONGEST_DELAY = 20.0
 
 LONGEST_EXTENSION = 5.0
 
+MOST_DIGITS = 9
+"""Of what a store asks for: more would be cut down to LONGEST_EXTENSION anyway."""
+
 _THROTTLING = frozenset(
     {
         "BandwidthLimitExceeded",
@@ -96,4 +99,4 @@ def is_throttling(error: Exception) -> bool:
 def _asked_for(error: Exception) -> float:
     """Seconds that the store asked to wait."""
     told = header_of(error, "x-amz-retry-after") if isinstance(error, ClientError) else ""
-    return int(told) / 1000 if told.isdecimal() else 0.0
+    return int(told[:MOST_DIGITS]) / 1000 if told.isdecimal() else 0.0
