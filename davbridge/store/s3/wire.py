@@ -157,7 +157,7 @@ class Wire:
         try:
             self._client.head_bucket(Bucket=self._bucket)
             address = address_of(self._client, self._bucket)
-        except ERRORS:
+        except (*ERRORS, RecursionError):  # see setup: botocore asks one that only redirects again
             return False
         with self._lock:
             if self._way is before and before and address[:3] != before[0][:3]:

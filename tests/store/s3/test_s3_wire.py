@@ -302,6 +302,32 @@ def test_a_redirect_that_leads_nowhere_is_told(like_aws: S3Store, canned: S3Prox
         like_aws.get_object("a")
 
 
+def test_a_store_that_only_redirects_is_given_up(like_aws: S3Store, canned: S3Proxy) -> None:
+    """botocore asks it without end where the bucket is."""
+    told = error("PermanentRedirect", 301, **{"x-amz-bucket-region": "eu-west-3"})
+    canned.rule = lambda request: told if request.method == "GET" else Answer(301)
+    with pytest.raises(StoreError, match="PermanentRedirect"):
+        like_aws.get_object("a")
+
+
+@pytest.mark.parametrize("status", [301, 302, 303, 307, 308])
+def test_no_request_follows_a_redirect_to_another_host(
+    like_aws: S3Store, canned: S3Proxy, status: int
+) -> None:
+    """Which would get what was signed for this one."""
+    with s3_proxy(None) as other:
+        there = {"Location": f"{other.url}/bucket/a", "x-amz-bucket-region": "eu-west-3"}
+        canned.rule = lambda _: Answer(status, b"", there)
+        for call in (
+            lambda: like_aws.get_object("a"),
+            lambda: like_aws.head_object("a"),
+            lambda: like_aws.put_object("a", BODY, Attributes()),
+        ):
+            with pytest.raises(StoreError):
+                call()
+        assert other.requests == []
+
+
 def test_without_credentials_nothing_is_sent(
     opens: Opens, settings: S3Settings, canned: S3Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
