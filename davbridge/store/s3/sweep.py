@@ -5,12 +5,13 @@ Owns what is stale. Must not know when it is swept.
 Invariants: an upload is aborted only if it is davbridge's own, by its mark or a canary's name, and
 not one of its parts has come for as long as is asked; another tool's is never touched, and neither
 is one that may be under way. One that has no part yet is nobody's, and takes no room. Times are
-compared by the store's own clock.
+compared by the store's own clock, or by ours where that is behind: one that is ahead (a proxy's,
+say, which tells its own) would make what is under way look old.
 """
 
 import logging
 from collections.abc import Iterator
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from botocore.exceptions import ClientError
@@ -43,19 +44,28 @@ class Swept(NamedTuple):
 def sweep(bucket: Bucket, prefix: str, older_than: timedelta, *, dry_run: bool) -> Iterator[Swept]:
     """Removes what is stale below ``prefix``, unless it is only to be told. Raises StoreError."""
     with translated(prefix):
-        now = date_of(bucket.wire.send(Request("HeadBucket", "HEAD", None)).headers, bucket.clock)
+        told = date_of(bucket.wire.send(Request("HeadBucket", "HEAD", None)).headers, bucket.clock)
+        newest = _before(min(told, bucket.clock()), older_than)
         for upload in uploads.open_uploads(bucket, prefix):
             is_canary = upload.key.startswith(prefix + CANARY)
-            found = _stale(bucket, upload, now - older_than, is_own=is_canary)
+            found = _stale(bucket, upload, newest, is_own=is_canary)
             if found and not dry_run:
                 uploads.abort(bucket, upload.key, upload.upload_id)
             if found:
                 yield found
     for canary in _canaries(bucket, prefix):
-        if canary.modified < now - older_than:
+        if canary.modified < newest:
             if not dry_run:
                 delete_one(bucket, canary.key)
             yield Swept(canary.key, canary.modified, 0, canary.size)
+
+
+def _before(now: datetime, age: timedelta) -> datetime:
+    """What is as old as ``age``; nothing is as old as no date can tell."""
+    try:
+        return now - age
+    except OverflowError:
+        return datetime.min.replace(tzinfo=UTC)
 
 
 def abort_stale(bucket: Bucket, prefix: str, older_than: timedelta) -> int:

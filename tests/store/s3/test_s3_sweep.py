@@ -83,6 +83,27 @@ def test_an_upload_that_may_be_under_way_is_left_alone(
     assert uploads(client, bucket_name) == []
 
 
+def test_nothing_is_older_than_dates_can_tell(store: S3Store) -> None:
+    crash(store, "a")
+    store.put_object(f"{CANARY}0123.present", b"", Attributes())
+    store.close()
+    assert list(store.sweep("", timedelta(days=999_999))) == []
+    assert store.abort_stale_uploads("", NOW) == 2
+
+
+@pytest.mark.parametrize("year", ["0001", "9999"])
+def test_a_clock_that_is_wrong_makes_nothing_old(
+    proxied: S3Store, proxy: S3Proxy, year: str
+) -> None:
+    writer = proxied.open_writer("a", Attributes())
+    writer.write(LONG)
+    answer = Answer(200, b"", {"Date": f"Mon, 01 Jan {year} 00:00:00 GMT"})
+    proxy.rule = lambda request: answer if request.method == "HEAD" else None
+    assert proxied.abort_stale_uploads("") == 0
+    proxy.reset()
+    writer.commit()
+
+
 def test_a_canary_that_a_crash_left_is_swept(store: S3Store) -> None:
     store.put_object(f"d/{CANARY}0123.present", b"", Attributes())
     store.put_object("d/.davbridge.properties.json", b"{}", Attributes())
