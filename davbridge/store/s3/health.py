@@ -36,7 +36,7 @@ class Health:
         """A request has ended with ``error``, retries included."""
         if isinstance(error, ParamValidationError):
             return  # it was never sent
-        if not _is_trouble(error):
+        if not is_trouble(error):
             self.answered()
             return
         if not self._trouble:
@@ -44,7 +44,8 @@ class Health:
         self._trouble = one_line(error)
 
 
-def _is_trouble(error: Exception) -> bool:
+def is_trouble(error: Exception) -> bool:
+    """Whether a store that answers so can't be used by anybody, for now."""
     if not isinstance(error, ClientError):
         return True
     if status_of(error) == 501 or (error.operation_name, status_of(error)) == ("HeadObject", 404):

@@ -35,6 +35,7 @@ from davbridge.store.s3.capabilities import ALL, UNPROBED, Capabilities
 from davbridge.store.s3.checksums import ALGORITHM, ASK, CRC32, checksum_headers
 from davbridge.store.s3.deletes import batch_request, delete_many
 from davbridge.store.s3.errors import ERRORS, status_of, translated
+from davbridge.store.s3.health import is_trouble
 from davbridge.store.s3.uploads import MARK, MARK_NUMBER, Part
 from davbridge.store.s3.wire import Request
 from davbridge.store.s3.xml import name_of, parsed, texts_of
@@ -55,6 +56,15 @@ _UNABLE = frozenset({400, 404, 405, 411, 412, 501})
 
 T = TypeVar("T")
 
+
+class Probed(NamedTuple):
+    """What was found out."""
+
+    can: Capabilities
+    unknown: tuple[str, ...]
+    """Of which nobody could tell, by their names."""
+
+
 _log = logging.getLogger(__name__)
 
 
@@ -73,7 +83,7 @@ class _Canaries(NamedTuple):
     marked: str
 
 
-def probe(bucket: Bucket, prefix: str, patience: float) -> Capabilities:
+def probe(bucket: Bucket, prefix: str, patience: float) -> Probed:
     """Raises StoreError where nothing can be tried: these credentials may not write, say."""
     stem = f"{prefix}{CANARY}{uuid.uuid4().hex}"
     canaries = _Canaries(*(f"{stem}.{name}" for name in _Canaries._fields))
@@ -89,9 +99,8 @@ def probe(bucket: Bucket, prefix: str, patience: float) -> Capabilities:
     finally:
         for failure in delete_many(bucket, canaries):
             _log.info("left to the sweep: %s", failure.error)
-    return UNPROBED._replace(
-        **{name: is_there for name, is_there in answers.items() if is_there is not None}
-    )
+    known = {name: is_there for name, is_there in answers.items() if is_there is not None}
+    return Probed(UNPROBED._replace(**known), tuple(_QUESTIONS.keys() - known.keys()))
 
 
 def _side_by_side(calls: Mapping[str, Callable[[], T]], patience: float) -> dict[str, T]:
@@ -136,7 +145,7 @@ def _put_somehow(bucket: Bucket, key: str) -> tuple[Bucket, ObjectRow]:
     try:
         return bucket, _put(bucket, key)
     except ClientError as error:
-        if not (bucket.sends_checksums and status_of(error) in _UNABLE):
+        if not (bucket.sends_checksums and _is_unable(error)):
             raise
         plain = bucket._replace(can=bucket.can._replace(checksums=False))
         return plain, _put(plain, key)
@@ -147,9 +156,15 @@ def _answered(question: Callable[[], bool]) -> bool | None:
     try:
         return question()
     except ClientError as error:
-        return False if status_of(error) in _UNABLE else None
-    except ERRORS:
+        return False if _is_unable(error) else None
+    except (*ERRORS, StoreError):
         return None
+
+
+def _is_unable(error: ClientError) -> bool:
+    """Whether the store doesn't know what it was asked for. With the same statuses it tells of
+    expired credentials, or of a request that took too long."""
+    return status_of(error) in _UNABLE and not is_trouble(error)
 
 
 def _holds(write: Callable[[Condition], object]) -> bool:

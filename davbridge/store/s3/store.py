@@ -218,15 +218,18 @@ class S3Store:
         """Finds out what the store can do, on canaries below ``prefix``, and says so in one line
         of the log. Comes before all else. Raises nothing."""
         try:
-            can = probe(self._bucket, prefix, PATIENCE)
+            can, unknown = probe(self._bucket, prefix, PATIENCE)
         except StoreError as error:
             self._bucket = self._bucket._replace(can=UNPROBED)
             _log.warning("what the store can do is not known, for nothing can be tried: %s", error)
             return
         self._bucket = self._bucket._replace(can=can)
+        if unknown:
+            names = ", ".join(sorted(unknown)).replace("_", " ")
+            _log.warning("the store gave no answer when it was asked for: %s", names)
         if missing := "; ".join(lost(can)):
             _log.warning("the store was probed, and lacks %s", missing)
-        else:
+        elif not unknown:
             _log.info("the store was probed, and can all that davbridge makes use of")
 
     @property

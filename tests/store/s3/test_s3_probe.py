@@ -2,6 +2,7 @@
 
 import logging
 import re
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -128,14 +129,59 @@ def test_etags_are_not_sent_to_a_store_that_refuses_a_batch_for_them(
     assert keys(proxied) == []
 
 
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        error("SlowDown", 503),
+        error("AccessDenied", 403),
+        error("ExpiredToken", 400),
+        error("RequestTimeout", 400),
+        error("NoSuchBucket", 404),
+        Answer(404, b"<html>no such site</html>"),
+    ],
+    ids=lambda answer: repr(answer.body[:30]),
+)
 def test_a_store_that_is_in_trouble_meanwhile_is_not_taken_for_one_that_can_not(
-    proxied: S3Store, proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch
+    proxied: S3Store,
+    proxy: S3Proxy,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+    trouble: Answer,
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
-    proxy.rule = refusing(lambda request: "If-Match" in request.headers, error("SlowDown", 503))
+    proxy.rule = refusing(lambda request: "If-Match" in request.headers, trouble)
     proxied.probe("")
     assert proxied.capabilities.conditional_put
     assert proxied.capabilities.conditional_delete
+    assert "no answer when it was asked for: conditional complete, conditional" in caplog.text
+    assert "can all" not in caplog.text
+
+
+@pytest.mark.parametrize("operation", ["CompleteMultipartUpload", "DeleteObject", "UploadPartCopy"])
+def test_who_may_not_do_everything_is_told_what_is_not_known(
+    proxied: S3Store, proxy: S3Proxy, caplog: pytest.LogCaptureFixture, operation: str
+) -> None:
+    proxy.rule = refusing(
+        lambda request: operation_of(request) == operation, error("AccessDenied", 403)
+    )
+    proxied.probe("")
+    assert "no answer when it was asked for: " in caplog.text
+    assert proxied.capabilities.conditional_put
+    assert proxied.capabilities.part_copy == (operation == "DeleteObject")
+
+
+@pytest.mark.parametrize(
+    "absurd", [Answer(200), Answer(200, b"", {"ETag": '"e"', "Content-Length": "many"})]
+)
+def test_an_absurd_answer_tells_nothing_and_ends_nothing(
+    proxied: S3Store, proxy: S3Proxy, absurd: Answer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    failed: list[threading.ExceptHookArgs] = []
+    monkeypatch.setattr("threading.excepthook", failed.append)
+    proxy.rule = refusing(lambda request: request.method == "HEAD", absurd)
+    proxied.probe("")
+    assert not proxied.capabilities.marks
+    assert failed == []
 
 
 def test_a_store_that_is_silent_does_not_hold_up_the_start(
