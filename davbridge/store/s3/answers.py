@@ -20,7 +20,7 @@ from davbridge.errors import InvalidNameError, UnavailableError
 from davbridge.store.base import Attributes, Condition, ObjectInfo, ObjectRow
 from davbridge.store.clock import Clock
 from davbridge.store.s3.capabilities import ALL, Capabilities
-from davbridge.store.s3.wire import Request, Wire
+from davbridge.store.s3.wire import Received, Request, Wire
 
 TRANSACTION = "dav-txn"
 """The user metadata that tells one's own write from another's (see commits)."""
@@ -113,6 +113,14 @@ def to_the_second(time: datetime) -> datetime:
 
 def etag_of(header: str) -> str:
     return header.strip('"')
+
+
+def told_of_bytes(answer: Received) -> Headers:
+    """The headers of the answer to bytes that were sent. Raises ResponseParserError where there is
+    a page with it: whoever sent that (a proxy, a network's login) has stored nothing."""
+    if answer.content.strip():
+        raise ResponseParserError("what was said isn't said of an object")
+    return answer.headers
 
 
 def told_etag(headers: Headers) -> str:

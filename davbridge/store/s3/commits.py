@@ -37,6 +37,7 @@ from davbridge.store.s3.answers import (
     metadata_of,
     size_of,
     told_etag,
+    told_of_bytes,
 )
 from davbridge.store.s3.checksums import checksum_headers
 from davbridge.store.s3.errors import (
@@ -71,7 +72,7 @@ def put(
     transaction = new_transaction() if condition != ALWAYS else ""
     request = _put_request(bucket, key, content, attributes, condition, transaction)
     try:
-        headers = send_past_conflicts(bucket, request).headers
+        headers = told_of_bytes(send_past_conflicts(bucket, request))
         return ObjectRow(key, len(content), date_of(headers, bucket.clock), told_etag(headers))
     except ERRORS as error:
         own = own_row(bucket, key, transaction) if may_be_ours(error) else None
@@ -134,9 +135,12 @@ def complete(
         raise refusal(error, key, condition) from error
     stored = ObjectRow(key, size, date_of(headers, bucket.clock), etag)
     try:
-        return own_row(bucket, key, transaction) or stored
+        row = own_row(bucket, key, transaction) or stored
     except UnavailableError:
         return stored
+    if row.size != size:
+        raise UnavailableError(f"{key!r}: the store made {row.size} bytes of {size}")
+    return row
 
 
 def upheld(bucket: Bucket, key: str, condition: Condition, *, by_store: bool) -> Condition:

@@ -17,7 +17,15 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from davbridge.store.base import Condition, ObjectRow
-from davbridge.store.s3.answers import Bucket, copied_from, etag_of, headers_of, quoted, told_etag
+from davbridge.store.s3.answers import (
+    Bucket,
+    copied_from,
+    etag_of,
+    headers_of,
+    quoted,
+    told_etag,
+    told_of_bytes,
+)
 from davbridge.store.s3.checksums import CRC32, checksum_headers
 from davbridge.store.s3.errors import NO_SUCH_UPLOAD, code_of
 from davbridge.store.s3.page import Onward
@@ -70,7 +78,8 @@ def send_part(
 ) -> Part:
     headers = checksum_headers(content) if bucket.sends_checksums else {}
     request = Request("UploadPart", "PUT", key, headers, _part(upload_id, number), content)
-    return Part(told_etag(bucket.wire.send(request).headers), headers.get(CRC32, ""))
+    told = told_of_bytes(bucket.wire.send(request))
+    return Part(told_etag(told), headers.get(CRC32, ""))
 
 
 def copy_part(

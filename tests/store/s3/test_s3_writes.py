@@ -1,6 +1,7 @@
 """Writes whose requests fail, or whose answers are lost."""
 
 from datetime import timedelta
+from email.utils import formatdate
 from typing import TYPE_CHECKING
 
 import pytest
@@ -261,6 +262,21 @@ def test_a_completion_whose_answer_is_lost_is_not_refused(proxied: S3Store, prox
     row = write(proxied, "a", LONG)
     assert row == proxied.head_object("a").row
     assert drain(proxied.get_object("a")) == LONG
+
+
+def test_an_object_that_the_store_made_of_other_bytes_is_no_success(
+    proxied: S3Store, proxy: S3Proxy
+) -> None:
+    def rule(request: Request) -> Fault | None:
+        if request.method != "HEAD":
+            return None
+        told = {"ETag": '"e"', "Last-Modified": formatdate(usegmt=True), "Content-Length": "7"}
+        transaction = proxy.requests[0].headers["x-amz-meta-dav-txn"]
+        return Answer(200, b"", {**told, "x-amz-meta-dav-txn": transaction})
+
+    proxy.rule = rule
+    with pytest.raises(UnavailableError, match="bytes"):
+        write(proxied, "a", LONG)
 
 
 def test_a_completion_that_is_never_answered_is_looked_after(
