@@ -7,6 +7,7 @@ HEAD tells, so that a listing and a HEAD of one version agree; davbridge's own t
 shows among an object's metadata.
 """
 
+import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
@@ -27,8 +28,11 @@ TRANSACTION = "dav-txn"
 
 DEFAULT_TYPE = "application/octet-stream"
 
-MOST_DIGITS = 19
-"""Of a size."""
+MOST_DIGITS = 18
+"""Of a size: an exabyte less one has as many, and so may a Content-Length of ours."""
+
+_ETAG = re.compile(r"[\x21\x23-\x7e]+")
+"""An entity-tag between its quotes (RFC 9110 §8.8.3), but for what isn't ASCII."""
 
 META = "x-amz-meta-"
 
@@ -111,8 +115,12 @@ def to_the_second(time: datetime) -> datetime:
     return time.astimezone(UTC).replace(microsecond=0)
 
 
-def etag_of(header: str) -> str:
-    return header.strip('"')
+def etag_of(told: str) -> str:
+    """Raises ResponseParserError for one that can't be sent back, to the store or to a client."""
+    etag = told.removeprefix("W/").strip('"')  # a proxy on the way weakens what the store said
+    if not _ETAG.fullmatch(etag):
+        raise ResponseParserError(f"the answer names no version: {told[:80]!r}")
+    return etag
 
 
 def told_of_bytes(answer: Received) -> Headers:
@@ -126,10 +134,7 @@ def told_of_bytes(answer: Received) -> Headers:
 def told_etag(headers: Headers) -> str:
     """Raises ResponseParserError where there is none: whoever answered so is no S3 store, and has
     neither stored nor given anything."""
-    etag = etag_of(headers.get("etag", ""))
-    if not etag:
-        raise ResponseParserError("the answer names no version")
-    return etag
+    return etag_of(headers.get("etag", ""))
 
 
 def quoted(etag: str) -> str:

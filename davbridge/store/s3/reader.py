@@ -27,7 +27,7 @@ RESUMPTIONS = 3
 
 PROGRESS = 1024**2
 
-_CONTENT_RANGE = re.compile(r"bytes (\d{1,19})-(\d{1,19})/(\d{1,19})", re.ASCII)
+_CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 
 _log = logging.getLogger(__name__)
 
@@ -152,6 +152,7 @@ def _whole_size(headers: Headers, key: str, start: int, end: int | None) -> int:
     told = _CONTENT_RANGE.fullmatch(served)
     if told:
         first, last, size = map(int, told.groups())
-        if start == first <= last < min(end or size, size):
+        length = headers.get("content-length", str(last + 1 - first))
+        if start == first <= last < min(end or size, size) and length == str(last + 1 - first):
             return size
     raise UnavailableError(f"{key!r}: the store answered another range: {served[:80]}")

@@ -67,6 +67,11 @@ def test_what_is_no_answer_is_never_taken_for_one(
         ENTRY("d/a", "9" * 5000),
         ENTRY("d/a", 1).replace('"e"', ""),
         ENTRY("d/a", 1).replace("<ETag>", "<Tag>").replace("</ETag>", "</Tag>"),
+        ENTRY("d/a", 1).replace('"e"', '" "'),
+        ENTRY("d/a", 1).replace('"e"', '"e&#13;&#10;Set-Cookie: a=b"'),
+        ENTRY("d/a", 1).replace('"e"', '"e"f"'),
+        ENTRY("d/a", 1).replace('"e"', '"é"'),
+        ENTRY("d/a", "9" * 19),
         ENTRY("d/a", 1).replace("2026-11-22", "0001-01-01").replace("Z", "+23:59"),
         ENTRY("d/" + "a" * 100_000, 1),
         "<CommonPrefixes><Prefix>elsewhere/</Prefix></CommonPrefixes>",
@@ -113,6 +118,7 @@ def test_a_listing_that_never_ends_is_given_up(
         "bytes 1-2/" + "9" * 5000,
         "items 1-2/12",
         "bytes 1-2/12, bytes 4-5/12",
+        "bytes 1-1/12",
     ],
 )
 def test_another_range_than_was_asked_for_is_none(
@@ -181,3 +187,11 @@ def test_a_copy_that_tells_no_version_is_none(canned_store: S3Store, canned: S3P
     )
     with pytest.raises(UnavailableError):
         canned_store.copy_object(ROW, "b")
+
+
+def test_a_version_that_a_proxy_weakened_is_the_stores(
+    canned_store: S3Store, canned: S3Proxy
+) -> None:
+    canned.rule = lambda _: Answer(200, b"", {**HEADERS, "ETag": 'W/"e"'})
+    assert canned_store.put_object("a", b"", Attributes()).etag == "e"
+    assert canned_store.get_object("a", if_match="e").read(1) == b""
