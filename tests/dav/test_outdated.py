@@ -86,3 +86,14 @@ def test_what_is_gone_matches_nothing(client: Client, store: MemoryStore) -> Non
     seen = etag(store)
     store.delete_object("a")
     assert client("DELETE", "/a", if_match=seen).status == 412
+
+
+@pytest.mark.parametrize("body", [b"newer", b""])
+def test_head_tells_of_the_version_that_get_gives(
+    body: bytes, client: Client, store: MemoryStore
+) -> None:
+    put(store, "a", body=body)
+    head = client("HEAD", "/a")
+    assert (head.status, head.header("Content-Length")) == (200, str(len(body)))
+    assert head.header("ETag") == etag(store)
+    assert client("GET", "/a").body == body

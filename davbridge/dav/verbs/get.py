@@ -15,7 +15,7 @@ from davbridge.dav.ranges import ByteRange, parse_range
 from davbridge.dav.resources import BucketCollection, guess_type
 from davbridge.dav.response import Headers, Response, complete, empty
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError, UnavailableError
-from davbridge.store.base import ObjectInfo, ObjectReader
+from davbridge.store.base import ObjectInfo, ObjectReader, ObjectRow
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Resource
 
@@ -66,6 +66,9 @@ def _object(context: Context, node: Resource) -> Response:
     request = context.request
     if request.method == "HEAD":
         info = context.namespace.info(node)
+        if not _is_same(info.row, node):
+            context.namespace.is_current(node)  # so that the next look-up asks
+            raise PreconditionFailedError("the file is another version than was listed")
         return Response(200, _entity_headers(node, info, node.size))
     ranges: list[ByteRange] = []
     if range_applies(request, node):
@@ -74,11 +77,19 @@ def _object(context: Context, node: Resource) -> Response:
         return _several(context.namespace, node, ranges)
     part = ranges[0] if ranges else ByteRange(0, node.size)
     reader = _open(context.namespace, node, part)
+    if not _is_same(reader.info.row, node):
+        reader.close()
+        raise PreconditionFailedError("the file has another length than was listed")
     headers = _entity_headers(node, reader.info, part.length)
     if not ranges:
         return Response(200, headers, ObjectBody(reader))
     headers.append(("Content-Range", part.content_range(node.size)))
     return Response(206, headers, ObjectBody(reader))
+
+
+def _is_same(row: ObjectRow, node: Resource) -> bool:
+    """Whether the store has what was listed: the headers tell of that."""
+    return (row.etag, row.size) == (node.etag, node.size)
 
 
 def _several(namespace: Namespace, node: Resource, ranges: list[ByteRange]) -> Response:

@@ -167,6 +167,19 @@ def test_clients_are_told_that_a_file_is_archived(canned_store: S3Store, canned:
         assert "restore it first" in (member.findtext("{DAV:}responsedescription") or "")
 
 
+def test_clients_are_asked_to_come_back_where_a_file_has_two_lengths(
+    canned_store: S3Store, canned: S3Proxy
+) -> None:
+    listing = LISTING(rows=ENTRY("f", 5)).encode()
+    told = {"ETag": '"e"', "Last-Modified": "Sun, 22 Nov 2026 16:42:57 GMT"}
+    canned.rule = lambda request: (
+        Answer(200, listing) if "list-type" in request.target else Answer(200, b"another", told)
+    )
+    with running_bridge(canned_store) as bridge, bridge.client() as dav:
+        for method in ("GET", "HEAD"):
+            assert dav(method, "/f").status == 503
+
+
 def test_clients_are_asked_to_come_back_when_the_store_is_in_trouble(
     canned_store: S3Store, canned: S3Proxy
 ) -> None:
