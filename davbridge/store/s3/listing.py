@@ -32,7 +32,7 @@ def pages(bucket: Bucket, prefix: str, delimiter: str, page_size: int) -> Iterat
         page, token = _list(bucket, prefix, delimiter, page_size, token)
         if not page.is_last:
             with translated(prefix):
-                onward.require(token)
+                onward.require(token, shown=(*page.rows[-1:], *page.prefixes[-1:]))
         yield page
         if page.is_last:
             return
@@ -76,6 +76,8 @@ def _list(bucket: Bucket, prefix: str, delimiter: str, size: int, token: str = "
     request = Request("ListObjectsV2", "GET", None, query=query, is_told_in_xml=True)
     with translated(prefix):
         answer = read_page(bucket.wire.send(request).content)
+        if not all(name.endswith(delimiter) for name in answer.page.prefixes):
+            raise ResponseParserError("a common prefix that doesn't end in the delimiter")
         for name in chain(answer.page.prefixes, (row.key for row in answer.page.rows)):
             if not name.startswith(prefix) or len(name) > LONGEST_KEY:
                 raise ResponseParserError(f"a key that wasn't asked for: {name[:80]!r}")

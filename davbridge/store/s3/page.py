@@ -27,16 +27,28 @@ class PageAnswer(NamedTuple):
     token: str
 
 
+MOST_STANDSTILL = 100
+"""Pages in a row that show nothing new. Some that are empty are possible: what is left of a
+thousand names once a store has passed over those that were deleted."""
+
+
 class Onward:
     """Holds a listing to getting on, however many pages it has: a token that comes again, of the
-    page before or of a longer round, means that it never ends (Brent's way, which keeps one)."""
+    page before or of a longer round, means that it never ends (Brent's way, which keeps one), and
+    so do new tokens for ever the same page."""
 
     def __init__(self) -> None:
         self._kept: object = None
         self._steps, self._round = 0, 1
+        self._shown: object = None
+        self._standstill = 0
 
-    def require(self, token: object) -> None:
-        """Raises ResponseParserError."""
+    def require(self, token: object, *, shown: object) -> None:
+        """``shown``: what the page ends with. Raises ResponseParserError."""
+        self._standstill = self._standstill + 1 if shown == self._shown else 0
+        self._shown = shown
+        if self._standstill > MOST_STANDSTILL:
+            raise ResponseParserError("the store's listing doesn't get on")
         if token == self._kept:
             raise ResponseParserError("the store's listing goes round in circles")
         self._steps += 1
@@ -59,7 +71,7 @@ def read_page(content: bytes) -> PageAnswer:
                 _decoded(_text(prefix, f"{space}Prefix"), is_encoded)
                 for prefix in root.iterfind(f"{space}CommonPrefixes")
             ),
-            is_last=root.findtext(f"{space}IsTruncated") != "true",
+            is_last=not _goes_on(root, space),
         )
     except ValueError as error:
         raise ResponseParserError(f"the answer is no listing: {error}") from error
@@ -69,6 +81,13 @@ def read_page(content: bytes) -> PageAnswer:
     if not token:
         raise ResponseParserError("the store broke off a listing without a way on")
     return PageAnswer(page, token)
+
+
+def _goes_on(root: Element, space: str) -> bool:
+    told = (root.findtext(f"{space}IsTruncated") or "").strip().lower()
+    if told not in ("true", "false", ""):
+        raise ValueError(f"whether it is all is told as {told[:80]!r}")
+    return told == "true" or (not told and bool(root.findtext(f"{space}NextContinuationToken")))
 
 
 def _rows(root: Element, space: str, is_encoded: bool) -> tuple[ObjectRow, ...]:

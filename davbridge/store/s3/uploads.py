@@ -142,28 +142,30 @@ def open_uploads(bucket: Bucket, prefix: str) -> Iterator[OpenUpload]:
     onward = Onward()
     while True:
         root = _told(bucket, Request("ListMultipartUploads", "GET", None, query=query))
-        head = texts_of(root)
+        head, shown = texts_of(root), ""
         for entry in _entries(root, "Upload"):
             key = required(entry, "Key")
             if not key.startswith(prefix):
                 raise ResponseParserError(f"an upload that wasn't asked for: {key[:80]!r}")
             begun = parse_time(required(entry, "Initiated"))
-            yield OpenUpload(key, required(entry, "UploadId"), begun)
+            shown = required(entry, "UploadId")
+            yield OpenUpload(key, shown, begun)
         if head.get("IsTruncated") != "true":
             return
         query["key-marker"] = head.get("NextKeyMarker", "")
         query["upload-id-marker"] = head.get("NextUploadIdMarker", "")
-        onward.require((query["key-marker"], query["upload-id-marker"]))
+        onward.require((query["key-marker"], query["upload-id-marker"]), shown=shown)
 
 
 def parts_of(bucket: Bucket, upload: OpenUpload) -> Iterator[StoredPart]:
     query = {"uploadId": upload.upload_id}
     onward = Onward()
     while True:
-        root = _told(bucket, Request("ListParts", "GET", upload.key, query=query))
+        root, number = _told(bucket, Request("ListParts", "GET", upload.key, query=query)), 0
         for entry in _entries(root, "Part"):
+            number = _number(required(entry, "PartNumber"))
             yield StoredPart(
-                _number(required(entry, "PartNumber")),
+                number,
                 _number(required(entry, "Size")),
                 parse_time(required(entry, "LastModified")),
             )
@@ -171,7 +173,7 @@ def parts_of(bucket: Bucket, upload: OpenUpload) -> Iterator[StoredPart]:
         if head.get("IsTruncated") != "true":
             return
         query["part-number-marker"] = head.get("NextPartNumberMarker", "")
-        onward.require(query["part-number-marker"])
+        onward.require(query["part-number-marker"], shown=number)
 
 
 def _part(upload_id: str, number: int) -> dict[str, str]:

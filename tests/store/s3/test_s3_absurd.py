@@ -2,6 +2,7 @@
 
 import tracemalloc
 from collections.abc import Callable
+from itertools import islice
 
 import pytest
 
@@ -10,10 +11,11 @@ from davbridge.errors import StoreError, UnavailableError
 from davbridge.store.base import Attributes
 from davbridge.store.s3 import S3Store
 from tests.store.s3.test_s3_trouble import ENTRY, LISTING, OPERATIONS, ROW
-from tests.support.s3proxy import Answer, Fault, Request, S3Proxy
+from tests.support.s3proxy import Answer, Fault, Request, S3Proxy, once
 
 HEADERS = {"ETag": '"e"', "Last-Modified": "Sun, 22 Nov 2026 16:42:57 GMT"}
 LAUGHS = b'<!DOCTYPE l [<!ENTITY a "ha"><!ENTITY b "&a;&a;&a;&a;">]><ListBucketResult>&b;'
+NO_ROWS = LISTING(rows="").encode()
 MIB = 1024**2
 
 
@@ -102,6 +104,35 @@ def test_a_listing_that_never_ends_is_given_up(
     with pytest.raises(UnavailableError, match="circles"):
         list(canned_store.list_objects("d/"))
     assert len(canned.requests) <= 4 * len(tokens)
+
+
+@pytest.mark.parametrize("rows", ["", ENTRY("d/a", 1)])
+def test_a_listing_that_shows_nothing_new_for_long_is_given_up(
+    canned_store: S3Store, canned: S3Proxy, rows: str
+) -> None:
+    def rule(_: Request) -> Fault:
+        more = f"<NextContinuationToken>{len(canned.requests)}</NextContinuationToken>"
+        return Answer(200, LISTING(rows=rows + more).replace("false", "true").encode())
+
+    canned.rule = rule
+    with pytest.raises(UnavailableError, match="get on"):
+        list(islice(canned_store.list_objects("d/"), 1000))
+
+
+@pytest.mark.parametrize("told", ["TRUE", " true ", ""])
+def test_a_listing_that_goes_on_is_gone_on_with(
+    canned_store: S3Store, canned: S3Proxy, told: str
+) -> None:
+    more = LISTING(rows="<NextContinuationToken>t</NextContinuationToken>").replace("false", told)
+    canned.rule = once("GET", "list-type", Answer(200, more.encode()), Answer(200, NO_ROWS))
+    assert [page.is_last for page in canned_store.list_objects("d/")] == [False, True]
+
+
+def test_a_prefix_that_is_no_folder_is_none(canned_store: S3Store, canned: S3Proxy) -> None:
+    rows = "<CommonPrefixes><Prefix>d/abc</Prefix></CommonPrefixes>"
+    canned.rule = lambda _: Answer(200, LISTING(rows=rows).encode())
+    with pytest.raises(UnavailableError):
+        list(canned_store.list_objects("d/", delimiter="/"))
 
 
 @pytest.mark.parametrize(
