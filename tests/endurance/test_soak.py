@@ -11,6 +11,7 @@ from tests.endurance import main as soak
 from tests.endurance import model
 from tests.endurance.base import Ground, Result, Scenario
 from tests.endurance.possible import Body, Bookkeeper
+from tests.endurance.works import PAINTED, Worker
 from tests.support.bridge import Answer, Client
 from tests.support.endpoints import Endpoint
 from tests.tree.test_model import Model
@@ -120,6 +121,14 @@ def test_after_a_failure_either_may_be_and_a_look_settles_it() -> None:
     assert keeper.may_be == {"a": {b"new"}}
     keeper.look("a")
     assert len(keeper.broken) == 1
+
+
+def test_what_will_be_painted_is_there_before_any_other_step() -> None:
+    answers = [(201, b""), (503, b""), (503, b""), (201, b"")]
+    worker = Worker(Bookkeeper(Liar(*answers), "/home/"), Random(1), large_one_in=10**9)
+    worker.begin()
+    assert worker.book.broken == []
+    assert len(worker.book.may_be[PAINTED]) == 1
 
 
 def test_a_model_that_differs_is_told_in_the_steps_that_it_takes(
