@@ -157,7 +157,8 @@ class Sidecars:
             try:
                 self._replace(key, sidecar, members)
                 return
-            except PreconditionFailedError:
+            except (PreconditionFailedError, NotFoundError):
+                # Not found: a damaged one that was to be set aside.
                 sidecar = self._fetch(key)
         raise UnavailableError("the properties are being changed by too many others; try again")
 

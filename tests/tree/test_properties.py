@@ -212,6 +212,17 @@ class TestDamage:
         assert drive.kind(f"/{aside}") is None
         assert drive.names() == ["a"]
 
+    def test_an_update_finds_it_gone_meanwhile(self, drive: Drive) -> None:
+        """Who deletes a damaged sidecar hasn't deleted what it was about."""
+        drive.outside("a")
+        drive.outside(SIDECAR_NAME, body=b"{broken")
+        drive.store.before = lambda operation, _: (
+            drive.bucket.delete_object(SIDECAR_NAME) if operation == "copy" else None
+        )
+        drive.tree.update_properties(parse("/a"), P)
+        assert drive.tree.properties(parse("/a")) == P
+        assert drive.stored() == [SIDECAR_NAME, "a"]
+
     def test_a_sidecar_longer_than_any_is_not_read_to_its_end(self, drive: Drive) -> None:
         drive.outside("a")
         drive.outside(SIDECAR_NAME, body=b" " * (sidecar.MAX_SIDECAR_BYTES + 3_000_000))
