@@ -11,6 +11,7 @@ import threading
 from collections import Counter
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack
+from functools import partial
 from itertools import repeat
 from random import Random
 from re import findall
@@ -21,7 +22,18 @@ from tests.endurance.possible import Bookkeeper
 from tests.endurance.works import Worker
 from tests.support.buckets import fresh_bucket
 from tests.support.operations import operation_of
-from tests.support.s3proxy import Answer, Cut, Delay, Drop, Fault, Lose, Request, error, s3_proxy
+from tests.support.s3proxy import (
+    Answer,
+    Cut,
+    Delay,
+    Drop,
+    Fault,
+    Lose,
+    Request,
+    S3Proxy,
+    error,
+    s3_proxy,
+)
 from tests.support.served import Served, served
 
 SHARE = 0.1
@@ -110,7 +122,7 @@ def run(ground: Ground, size: Size) -> Result:
     with fresh_bucket(ground.store) as bucket, s3_proxy(ground.store.url) as proxy:
         proxy.rule, proxy.keeps_alive, proxy.keeps_record = trouble, True, False
         with served(bucket, ground.folder, settings=SETTINGS, endpoint_url=proxy.url) as server:
-            workers = work_all(ground, size, server, trouble)
+            workers = work_all(ground, size, server, proxy, trouble)
         broken = [each for worker in workers for each in worker.book.broken]
         broken += [each for worker in workers for each in worker.differences(bucket)]
     asked = sum(each.book.asked for each in workers)
@@ -122,13 +134,19 @@ def run(ground: Ground, size: Size) -> Result:
     return Result(figures, tuple(broken))
 
 
-def work_all(ground: Ground, size: Size, server: Served, trouble: Trouble) -> list[Worker]:
+def work_all(
+    ground: Ground, size: Size, server: Served, proxy: S3Proxy, trouble: Trouble
+) -> list[Worker]:
     """All workers side by side."""
     with ExitStack() as stack:
         pool = stack.enter_context(ThreadPoolExecutor(size.clients))
         workers = [
             Worker(
-                Bookkeeper(stack.enter_context(patient_client(server.port)), f"/worker-{number}/"),
+                Bookkeeper(
+                    stack.enter_context(patient_client(server.port)),
+                    f"/worker-{number}/",
+                    until_over=partial(proxy.wait_for_writes, f"worker-{number}/"),
+                ),
                 ground.random(number),
                 size.large_one_in,
             )

@@ -3,12 +3,15 @@
 A client that keeps book: after a success exactly one thing can be there; after a failure the old
 one or the new one can be, until a look tells which. Whatever else it is shown is a broken promise.
 
+A request that has failed may be done later still, and one that was done may have been sent twice.
+Nothing can be concluded until that is over, so that it is waited for.
+
 Must not know why requests fail.
 """
 
 import http.client
 from collections import Counter
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 
 from tests.support.bridge import Answer, Client
@@ -36,11 +39,14 @@ class Bookkeeper:
     asked: int = 0
     failures: Counter[str] = field(default_factory=Counter)
     """By the method, and the status that was told, or 0 for an end in the middle."""
+    until_over: Callable[[], None] = lambda: None
+    """Returns when nothing is under way any more that was asked for in the folder."""
 
     def ask(
         self, method: str, name: str, body: bytes | str | None = None, **headers: str
     ) -> Answer | None:
         """None where the request failed, in a way in which requests may."""
+        self.until_over()
         self.asked += 1
         fields = {field.replace("_", "-"): value for field, value in headers.items()}
         try:

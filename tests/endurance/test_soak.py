@@ -2,8 +2,12 @@
 
 import http.client
 from collections.abc import Mapping
+from contextlib import closing
 from pathlib import Path
 from random import Random
+from threading import Event
+from time import sleep
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -12,6 +16,7 @@ from tests.endurance import model
 from tests.endurance.base import Ground, Result, Scenario
 from tests.endurance.possible import Body, Bookkeeper
 from tests.endurance.works import PAINTED, Worker
+from tests.support import s3proxy
 from tests.support.bridge import Answer, Client
 from tests.support.endpoints import Endpoint
 from tests.tree.test_model import Model
@@ -129,6 +134,29 @@ def test_what_will_be_painted_is_there_before_any_other_step() -> None:
     worker.begin()
     assert worker.book.broken == []
     assert len(worker.book.may_be[PAINTED]) == 1
+
+
+def test_what_was_given_up_is_over_before_anything_is_concluded() -> None:
+    """A store that is slower than davbridge waits does it after the client was told 503."""
+    begun, done = Event(), Event()
+
+    def slowly(_: s3proxy.Request) -> s3proxy.Answer:
+        begun.set()
+        sleep(0.3)
+        done.set()
+        return s3proxy.Answer(200)
+
+    with s3proxy.s3_proxy(None) as store, s3proxy.s3_proxy(store.url) as proxy:
+        store.rule = slowly
+        impatient = http.client.HTTPConnection(urlsplit(proxy.url).netloc, timeout=0.1)
+        impatient.request("PUT", "/bucket/home/a", b"body")
+        with closing(impatient), pytest.raises(TimeoutError):
+            impatient.getresponse()
+        assert begun.wait(10)
+        proxy.wait_for_writes("elsewhere/")
+        assert not done.is_set()
+        proxy.wait_for_writes("home/")
+        assert done.is_set()
 
 
 def test_a_model_that_differs_is_told_in_the_steps_that_it_takes(

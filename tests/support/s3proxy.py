@@ -24,6 +24,9 @@ import trustme
 
 _NO_LINGER = struct.pack("ii", 1, 0)
 
+LONGEST_WRITE = 300.0
+"""Seconds that a store may take for one."""
+
 
 class Request(NamedTuple):
     method: str
@@ -101,6 +104,32 @@ class S3Proxy:
     """Of what was asked; a long test has no memory for that."""
     requests: list[Request] = field(default_factory=list)
     bodies: list[bytes] = field(default_factory=list)
+    _writes: list[Request] = field(default_factory=list)
+    _changed: threading.Condition = field(default_factory=threading.Condition)
+
+    @contextmanager
+    def passing(self, request: Request) -> Iterator[None]:
+        """Around what is done about a request, but for the answer."""
+        if request.method in ("GET", "HEAD"):
+            yield
+            return
+        with self._changed:
+            self._writes.append(request)
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._writes.remove(request)
+                self._changed.notify_all()
+
+    def wait_for_writes(self, part: str) -> None:
+        """Until the store has done all that it was asked to, by requests that hold ``part`` in
+        their target or body: who asked may have given up before."""
+        with self._changed:
+            assert self._changed.wait_for(lambda: not self._is_writing(part), LONGEST_WRITE)
+
+    def _is_writing(self, part: str) -> bool:
+        return any(part in each.target or part.encode() in each.body for each in self._writes)
 
     def reset(self) -> None:
         self.rule = _no_fault
@@ -153,7 +182,7 @@ class _Handler(BaseHTTPRequestHandler):
         if self.proxy.keeps_record:
             self.proxy.requests.append(request)
             self.proxy.bodies.append(body)
-        fault = self.proxy.rule(request)
+        fault, answer = self._do(request)
         self.close_connection = fault is not None or not self.proxy.keeps_alive
         if isinstance(fault, Drop):
             self._drop(fault)
@@ -161,20 +190,28 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(fault, Answer):
             self._answer(fault, fault.body)
             return
-        answer = self._ask_the_store(request, body)
-        if isinstance(fault, Lose):
+        if answer is None or isinstance(fault, Lose):
             return
         if isinstance(fault, Delay):
             time.sleep(fault.seconds)
         self._answer(answer, answer.body[: fault.after] if isinstance(fault, Cut) else answer.body)
 
+    def _do(self, request: Request) -> tuple[Fault | None, Answer | None]:
+        """What befalls a request, and the store's answer, if it is asked."""
+        with self.proxy.passing(request):
+            fault = self.proxy.rule(request)
+            if isinstance(fault, Drop | Answer):
+                return fault, None
+            return fault, self._ask_the_store(request)
+
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_request  # noqa: N815
 
-    def _ask_the_store(self, request: Request, body: bytes) -> Answer:
+    def _ask_the_store(self, request: Request) -> Answer:
         assert self.proxy.upstream is not None, f"no rule answers {request}"
         connection = http.client.HTTPConnection(urlsplit(self.proxy.upstream).netloc)
         try:
-            connection.request(request.method, request.target, body, dict(request.headers.items()))
+            headers = dict(request.headers.items())
+            connection.request(request.method, request.target, request.body, headers)
             response = connection.getresponse()
             return Answer(response.status, response.read(), dict(response.getheaders()))
         finally:
