@@ -13,6 +13,7 @@ import http.client
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
+from re import findall
 
 from tests.support.bridge import Answer, Client
 from tests.support.properties import COLOUR, colour_ask, colour_update
@@ -95,7 +96,7 @@ class Bookkeeper:
             answer = self.ask(method, name, **headers)
             if answer and answer.status in (*success, *(done if number else ())):
                 return
-            if answer and answer.status != 207:
+            if answer and not has_failed(answer):
                 self.note(f"{method} {name}, try {number + 1}", answer)
                 return
         self.note(f"{method} {name} isn't done after {TRIES} tries")
@@ -146,7 +147,7 @@ class Bookkeeper:
         target = self.folder + name
         if answer.status == 207 and answer.property(target, COLOUR) is not None:
             colours.clear()
-        elif answer.status != 207 or not any(b" %d " % each in answer.body for each in FAILURES):
+        elif not has_failed(answer):
             self.note(f"PROPPATCH {name}", answer)
         colours.add(value)
 
@@ -160,6 +161,14 @@ class Bookkeeper:
             self.note(f"the property of {name} is {text}, not one of {colours}", answer)
         colours.clear()
         colours.add(text)
+
+
+def has_failed(answer: Answer) -> bool:
+    """Whether a 207 tells of members that have failed, in a way in which requests may."""
+    if answer.status != 207:
+        return False
+    statuses = {int(status) for status in findall(rb"HTTP/1\.1 (\d{3})", answer.body)}
+    return bool(statuses) and statuses <= {*FAILURES, 424}
 
 
 def shown(body: Body) -> str:

@@ -118,6 +118,13 @@ def test_a_refusal_that_is_made_up_is_a_broken_promise(status: int) -> None:
     assert len(keeper.broken) == 1
 
 
+@pytest.mark.parametrize(("status", "broken"), [(503, 0), (404, 1), (412, 1), (500, 1)])
+def test_a_member_that_is_refused_is_a_broken_promise(status: int, broken: int) -> None:
+    keeper = book({None}, (207, b"<D:status>HTTP/1.1 %d X</D:status>" % status), (204, b""))
+    keeper.insist("DELETE", "tree/", (204,), (404,))
+    assert len(keeper.broken) == broken
+
+
 def test_after_a_failure_either_may_be_and_a_look_settles_it() -> None:
     keeper = book({b"old"}, (503, b""), (200, b"new"), (200, b"old"))
     keeper.change("PUT", "a", (204,), {"a": b"new"}, b"new")
