@@ -43,8 +43,7 @@ def absent(shelf: Shelf, key: str) -> None:
     for name, prefix in _places(key, home_of(key)):
         listing = shelf.listing(prefix)
         if listing is None:
-            # Whether the prefix still holds anything can't be told.
-            _doubt_from(shelf, name, prefix)
+            _doubt_that_anything_is_left(shelf, name, prefix)
             return
         shelf.disown(prefix)
         listing.discard(name)
@@ -56,7 +55,16 @@ def absent(shelf: Shelf, key: str) -> None:
 def doubt(shelf: Shelf, key: str) -> None:
     """Whether an object is at the key now, and which, isn't known."""
     _forget_answers(shelf, key)
-    _doubt_from(shelf, key, home_of(key))
+    is_inhabited = False
+    for name, prefix in _places(key, home_of(key)):
+        listing = shelf.listing(prefix)
+        # Up to the root, even where something else is inside: that may be about to go, and a
+        # newer listing above, or one on its way, may show it gone, and the key's prefix with it.
+        if is_inhabited and listing and listing.lookup(name.removesuffix(DELIMITER)).is_prefix:
+            shelf.disown(prefix)
+        else:
+            shelf.drop_collection(prefix)
+        is_inhabited = is_inhabited or bool(listing and listing.has_other_than(name))
 
 
 def found(shelf: Shelf, key: str, answer: Lookup, started: float) -> None:
@@ -85,7 +93,8 @@ def compare(shelf: Shelf, key: str, row: ObjectRow | None, started: float) -> No
         shelf.drop_collection(prefix)
 
 
-def _doubt_from(shelf: Shelf, name: str, prefix: str) -> None:
+def _doubt_that_anything_is_left(shelf: Shelf, name: str, prefix: str) -> None:
+    """A name has gone from a prefix of which not all is known."""
     for child, above in _places(name, prefix):
         listing = shelf.listing(above)
         shelf.drop_collection(above)

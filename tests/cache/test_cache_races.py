@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from davbridge.cache import CachedStore
+from davbridge.errors import UnavailableError
 from davbridge.store.base import PAGE_SIZE, Lookup
 from tests.support.intercepted import GatedStore
 from tests.support.objects import PLAIN, names, put
@@ -184,6 +185,49 @@ def test_a_put_into_a_collection_survives_the_deletion_of_its_last_other_member(
     writer.result()
     assert names(cached) == ["a/"]
     assert names(cached, "a/") == ["a/new"]
+
+
+def test_a_lost_put_into_a_collection_is_looked_for_though_a_listing_above_is_newer(
+    inner: GatedStore, cached: CachedStore, pool: ThreadPoolExecutor
+) -> None:
+    """What is known of the collection holds a member that goes at this moment: the listing above,
+    asked for just then, hasn't got the collection any more."""
+    put(cached, "d/a/old")
+    names(cached, "d/a/")
+    deletion_gate = inner.gate("delete_object", "d/a/old")
+    deletion = pool.submit(cached.delete_object, "d/a/old")
+    deletion_gate.wait_until_answered()
+    assert names(cached) == []
+    inner.lose_answer("put_object", "d/a/new", UnavailableError("the answer was lost"))
+    with pytest.raises(UnavailableError):
+        put(cached, "d/a/new")
+    assert names(cached, "d/a/") == ["d/a/new"]
+    assert cached.lookup("d/a").is_prefix
+    deletion_gate.open()
+    deletion.result()
+    assert names(cached) == ["d/"]
+
+
+def test_a_lost_put_is_not_hidden_by_a_listing_above_that_is_on_its_way(
+    inner: GatedStore, cached: CachedStore, pool: ThreadPoolExecutor
+) -> None:
+    put(cached, "a/old")
+    names(cached, "a/")
+    deletion_gate = inner.gate("delete_object", "a/old")
+    deletion = pool.submit(cached.delete_object, "a/old")
+    deletion_gate.wait_until_answered()
+    gate = inner.gate("list_objects", "")
+    reader = pool.submit(names, cached)
+    gate.wait_until_answered()
+    inner.lose_answer("put_object", "a/new", UnavailableError("the answer was lost"))
+    with pytest.raises(UnavailableError):
+        put(cached, "a/new")
+    gate.open()
+    assert reader.result() == []
+    assert names(cached) == ["a/"]
+    assert names(cached, "a/") == ["a/new"]
+    deletion_gate.open()
+    deletion.result()
 
 
 def test_many_threads_see_their_own_writes(inner: GatedStore, cached: CachedStore) -> None:
