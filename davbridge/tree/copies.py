@@ -131,6 +131,12 @@ def listed(store: ObjectStore, prefix: str) -> dict[str, ObjectRow]:
     return {row.key: row for page in store.list_objects(prefix) for row in page.rows}
 
 
+def row_at(store: ObjectStore, key: str) -> ObjectRow | None:
+    """The object at a key, past what is kept of earlier listings."""
+    page = next(store.list_objects(key))
+    return next((row for row in page.rows if row.key == key), None)
+
+
 def _is_lost_marker(copy: Copy, rows: Container[str]) -> bool:
     """SeaweedFS, as it makes a folder for a member, may undo a marker that comes right then."""
     return is_marker(copy.target) and copy.target not in rows

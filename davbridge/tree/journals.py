@@ -10,7 +10,8 @@ Invariants:
 - Nobody goes on with a journal who hasn't seen it rest for LEASE seconds, or held it himself.
 - Of several who take over at once one wins, where the store has conditional writes; elsewhere
   two may do the same, which each step bears: it looks at what is there.
-- Whoever couldn't renew his lease for as long stops: he isn't the only one to hold it any more.
+- Whoever couldn't renew his lease stops some seconds before that, for good: by then what he asked
+  for has ended, and he isn't the only one to hold it any more.
 """
 
 import json
@@ -46,7 +47,11 @@ LEASE_SECONDS = 15.0
 wait for an answer (Explorer: 30 s), so that one whose bridge has died gets it on its next try."""
 
 RENEWAL_SECONDS = 4.0
-"""Three renewals may fail. What ends sooner costs none."""
+"""Two renewals may fail. What ends sooner costs none."""
+
+HELD_SECONDS = LEASE_SECONDS - RENEWAL_SECONDS
+"""How long a holder counts on a lease: what he asked the store for last is done before another
+bridge begins."""
 
 KEPT_SECONDS = 24 * 3600.0
 """How long it is known that a MOVE has left something, for its client to ask again."""
@@ -69,6 +74,17 @@ class Trace(NamedTuple):
 NO_TRACE = Trace()
 
 
+class _Versions(NamedTuple):
+    """The ETags of a journal and of the lease on it."""
+
+    plan: str | None
+    lease: str | None
+
+
+def _versions(trace: Trace) -> _Versions:
+    return _Versions(trace.plan and trace.plan.etag, trace.lease and trace.lease.etag)
+
+
 class Hold:
     """A lease on a journal, which its holder renews."""
 
@@ -77,22 +93,27 @@ class Hold:
         journals: "Journals",
         request: Request,
         *,
+        since: float,
+        plan: str,
         lease: ObjectRow | None = None,
         has_left: bool = False,
     ) -> None:
+        """``since``: when its holder began to ask for it; ``plan``: the journal's ETag."""
         self.name = request.name
         self._journals = journals
         self._request = request
+        self._plan = plan
         self._lease = lease
         self._has_left = has_left
         self._beats = 0
-        self._renewed_at = journals.timer()
+        self._renewed_at = since
+        self._renewing = Lock()
         self._is_lost = False
 
     @property
     def is_lost(self) -> bool:
         """Whether somebody else may be at work on it by now."""
-        return self._is_lost or self._journals.timer() - self._renewed_at > LEASE_SECONDS
+        return self._is_lost or self._journals.timer() - self._renewed_at > HELD_SECONDS
 
     def require(self) -> None:
         """Raises UnavailableError where it is lost."""
@@ -101,6 +122,14 @@ class Hold:
 
     def renew(self, done: int, total: int) -> None:
         """Says that one is at work still. Raises StoreError; PreconditionFailedError if lost."""
+        with self._renewing:
+            self._renew(done, total)
+
+    def _renew(self, done: int, total: int) -> None:
+        if self.is_lost:
+            # Whoever went on may have ended: then nothing would tell that one is too late.
+            self._is_lost = True
+            raise PreconditionFailedError(f"{self._request}: the lease is lost")
         began_at = self._journals.timer()
         self._beats += 1
         body = {"bridge": self._journals.bridge, "beat": self._beats, "request": str(self._request)}
@@ -114,7 +143,8 @@ class Hold:
 
     def abandon(self) -> None:
         """Leaves the journal to whoever goes on with it."""
-        self._journals.released(self.name, is_resting=not self.is_lost)
+        rests_as = None if self.is_lost else _Versions(self._plan, self._lease and self._lease.etag)
+        self._journals.released(self.name, rests_as)
 
     def end(self, *, is_left: bool = False) -> None:
         """Deletes the journal; ``is_left``: of a MOVE that couldn't take all of its source away."""
@@ -129,7 +159,7 @@ class Hold:
         except StoreError as error:
             # Whoever goes on with it finds nothing to do, or what couldn't be done.
             _log.warning("%s has ended, but its journal is left: %s", self._request, error)
-        self._journals.released(self.name, is_resting=False)
+        self._journals.released(self.name)
 
 
 class Journals:
@@ -150,8 +180,8 @@ class Journals:
         self._prefix = mount + JOURNALS
         self._lock = Lock()
         self._held: set[str] = set()
-        self._resting: set[str] = set()
-        """What was held here and given up."""
+        self._resting: dict[str, _Versions] = {}
+        """What was held here and given up, as it was then."""
         self._seen: dict[str, tuple[Trace, float]] = {}
 
     def key(self, name: str, end: str) -> str:
@@ -163,8 +193,9 @@ class Journals:
         Raises PreconditionFailedError where one of that name is there.
         """
         key = self.key(entry.request.name, PLAN)
-        self._store.put_object(key, encoded(entry), _ZIPPED, IF_ABSENT)
-        return self._held_by(Hold(self, entry.request, has_left=has_left))
+        body, since = encoded(entry), self.timer()
+        plan = self._store.put_object(key, body, _ZIPPED, IF_ABSENT).etag
+        return self._held_by(Hold(self, entry.request, since=since, plan=plan, has_left=has_left))
 
     def traces(self, name: str = "") -> dict[str, Trace]:
         """What there is, by name; with ``name``, of that one alone. One request for 1,000."""
@@ -183,9 +214,9 @@ class Journals:
         with self._lock:
             if name in self._held:
                 return False
-            if name in self._resting:
+            trace, since = self._seen.get(name, (NO_TRACE, self.timer()))
+            if self._resting.get(name) == _versions(trace):
                 return True
-            _, since = self._seen.get(name, (NO_TRACE, self.timer()))
         return self.timer() - since >= LEASE_SECONDS
 
     def is_held(self, name: str) -> bool:
@@ -197,15 +228,23 @@ class Journals:
         """Raises PreconditionFailedError where somebody else has done so, NotFoundError where it
         has ended, and ValueError where nobody can read it."""
         with self._lock:
-            self._resting.discard(name)
+            self._resting.pop(name, None)
+        since = self.timer()
         lease = self.write_lease(name, {"bridge": self.bridge, "beat": 0}, trace.lease)
         try:
             entry = self.read(name)
         except NotFoundError:
             self.delete(name, LEASE)
             raise
-        has_left = trace.left is not None
-        return entry, self._held_by(Hold(self, entry.request, lease=lease, has_left=has_left))
+        hold = Hold(
+            self,
+            entry.request,
+            since=since,
+            plan=trace.plan.etag if trace.plan else "",
+            lease=lease,
+            has_left=trace.left is not None,
+        )
+        return entry, self._held_by(hold)
 
     def delete(self, name: str, *ends: str) -> None:
         """Raises StoreError."""
@@ -229,18 +268,18 @@ class Journals:
         body = json.dumps({"request": str(request)}).encode()
         self._store.put_object(self.key(request.name, LEFT), body, _JSON, ALWAYS)
 
-    def released(self, name: str, *, is_resting: bool) -> None:
-        """``is_resting``: anybody may go on with it at once."""
+    def released(self, name: str, rests_as: "_Versions | None" = None) -> None:
+        """``rests_as``: as long as it is as it was left, this bridge may go on with it at once."""
         with self._lock:
             self._held.discard(name)
             self._seen.pop(name, None)
-            if is_resting:
-                self._resting.add(name)
+            if rests_as is not None:
+                self._resting[name] = rests_as
 
     def _held_by(self, hold: Hold) -> Hold:
         with self._lock:
             self._held.add(hold.name)
-            self._resting.discard(hold.name)
+            self._resting.pop(hold.name, None)
         return hold
 
     def read(self, name: str) -> Entry:
@@ -252,6 +291,8 @@ class Journals:
         with self._lock:
             for gone in [of for of in self._seen if of.startswith(name) and of not in found]:
                 del self._seen[gone]
+            for gone in [of for of in self._resting if of.startswith(name) and of not in found]:
+                del self._resting[gone]
             for of, trace in found.items():
                 if self._seen.get(of, (None, 0.0))[0] != trace:
                     self._seen[of] = trace, self.timer()

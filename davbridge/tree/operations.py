@@ -9,7 +9,7 @@ Invariants:
   MOVE deletes, and the journal and the source's properties go last. Whatever it stops at, each
   object is at the source or the target, or at both.
 - A MOVE deletes nothing until every copy is verified. If one isn't, what was copied anew is
-  removed again, and the source stays whole.
+  removed again, unless its source is gone by then, and the source stays whole.
 - A file over a collection, or the reverse, deletes the target first, since stores that keep
   folders can't hold both. In all other overwrites nothing of the target goes before the copies
   are verified.
@@ -242,8 +242,8 @@ class Operations:
         properties = self._belongings.of(origin.path)
         created, failures = self._make_copies(route, properties, work)
         if failures:
-            if work.hold is None or not work.hold.is_lost:
-                self._steps.removals.undo(plan, created, work)
+            if work.is_certain():
+                self._steps.removals.undo(plan, created, work, source_tree=route.source_tree)
             _raise_for_one(origin, failures, was_free=route.is_to_new)
             return Outcome(failures)
         failures = self._steps.drop_extras(plan, work)

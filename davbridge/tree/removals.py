@@ -10,7 +10,7 @@ Invariants:
 """
 
 import logging
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Container, Iterable, Mapping, Sequence
 from contextlib import suppress
 from functools import partial
 from itertools import chain
@@ -18,7 +18,7 @@ from itertools import chain
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import NO_ETAGS, DeleteFailure, ObjectRow, ObjectStore
-from davbridge.tree.copies import listed
+from davbridge.tree.copies import listed, row_at
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.plan import (
     Keys,
@@ -74,10 +74,20 @@ class Removals:
         order = deletion_order((row.key for row in rows), plan.target_prefix, plan.wanted)
         return self._failures(self._delete(order, work, _etags(rows)))
 
-    def undo(self, plan: Plan, created: Mapping[str, str], work: Work) -> None:
-        """Removes what was copied anew, unless somebody has written it since."""
+    def undo(
+        self, plan: Plan, created: Mapping[str, str], work: Work, *, source_tree: str | None
+    ) -> None:
+        """Removes what was copied anew, unless somebody has written it since, or its source is
+        gone: another bridge may have taken that away, for the sake of this very copy."""
         is_ours = self._lanes.each(self._is_still, list(created.items()))
         ours = [key for key, still in zip(created, is_ours, strict=True) if still]
+        sources = {copy.target: copy.source.key for copy in plan.copies}
+        try:
+            there = self._sources_now(sources.values(), source_tree)
+        except StoreError as error:
+            _log.error("a move that failed is left half done: %s", error)
+            return
+        ours = [key for key in ours if sources.get(key) in there or key not in sources]
         staying = {*(row.key for row in plan.replaced), *(created.keys() - set(ours))}
         order = deletion_order(ours, plan.target_prefix, staying)
         etags = {key: created[key] for key in ours if not is_marker(key)}
@@ -112,6 +122,12 @@ class Removals:
         except StoreError as error:
             _log.error("left of a move that failed: %r (%s)", key, error)
             return False
+
+    def _sources_now(self, keys: Iterable[str], tree: str | None) -> Container[str]:
+        """Those that are there still."""
+        if tree is not None:
+            return listed(self._store, tree)
+        return {row.key for row in (row_at(self._store, key) for key in keys) if row}
 
     def _delete_tree(
         self,

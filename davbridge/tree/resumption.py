@@ -26,7 +26,7 @@ from davbridge.errors import (
 from davbridge.paths import DELIMITER, ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectReader, ObjectRow, ObjectStore
 from davbridge.tree.belongings import Belongings
-from davbridge.tree.copies import listed
+from davbridge.tree.copies import listed, row_at
 from davbridge.tree.journal import Entry, Request
 from davbridge.tree.journals import NO_TRACE, Journals, Trace
 from davbridge.tree.plan import Copy, shown_path
@@ -141,7 +141,7 @@ class Resumption:
         return Outcome(failures, is_new=entry.is_new)
 
     def _finish_copies(self, entry: Entry, rest: Remains, work: Work) -> list[Failure]:
-        file = self._row_at(key_of(self._mount, entry.target))
+        file = row_at(self._store, key_of(self._mount, entry.target))
         if file and file not in entry.plan.clashes:
             return [Failure(entry.target, AlreadyExistsError("a file was written in its place"))]
         tree = prefix_of(self._mount, entry.target)
@@ -164,13 +164,8 @@ class Resumption:
         """What is there of a tree, and of keys beside it."""
         tree = prefix_of(self._mount, path)
         beside = [row.key for row in planned if not row.key.startswith(tree)]
-        rows = (self._row_at(key) for key in beside)
+        rows = (row_at(self._store, key) for key in beside)
         return {**listed(self._store, tree), **{row.key: row for row in rows if row}}
-
-    def _row_at(self, key: str) -> ObjectRow | None:
-        """Past what is kept of earlier listings."""
-        page = next(self._store.list_objects(key))
-        return next((row for row in page.rows if row.key == key), None)
 
     def _is_gone(self, of: Request | Entry) -> bool:
         return not listed(self._store, prefix_of(self._mount, of.source))

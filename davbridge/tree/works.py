@@ -73,6 +73,11 @@ class Work:
         except StoreError as error:
             _log.warning("%s: the lease could not be renewed: %s", self, error)
 
+    def is_certain(self) -> bool:
+        """Whether nobody else is at work on it, and won't be for some seconds."""
+        self.renew()
+        return self.hold is None or not self.hold.is_lost
+
     def end(self, *, is_answered: bool) -> None:
         """``is_answered``: its client is told how it ended; else somebody has to go on with it."""
         if self.hold is None:

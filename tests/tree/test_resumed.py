@@ -1,9 +1,8 @@
 """A bridge dies in the middle, wherever that is: another one goes on, and nothing is lost."""
 
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 from itertools import count
 from threading import Event
 
@@ -14,85 +13,29 @@ from davbridge.paths import parse
 from davbridge.tree import operations, works
 from davbridge.tree.journal import JOURNALS, LEASE, Request
 from davbridge.tree.journals import KEPT_SECONDS, LEASE_SECONDS
-from davbridge.tree.namespace import Namespace
 from davbridge.tree.recovery import LOOK_SECONDS, WATCH_SECONDS
-from davbridge.tree.reserved import HOUSE, is_housekeeping
 from davbridge.tree.resource import Failure, Outcome
 from davbridge.tree.resumption import MEMORY_SECONDS
 from davbridge.tree.works import Tally
 from tests.tree.conftest import Drive
+from tests.tree.deaths import (
+    SOURCE,
+    KilledError,
+    another,
+    bodies,
+    die_after_the_copies,
+    fill,
+    half_done,
+    has_source,
+    journals,
+    kill_at,
+    move,
+    moved,
+    recovered,
+)
 from tests.tree.wrappers import WatchedStore
 
-SOURCE = {"s/": b"", "s/a": b"1", "s/b": b"22", "s/d/": b"", "s/d/c": b"333"}
-
 COLOUR = {"{n}colour": "<colour xmlns='n'/>"}
-
-
-class KilledError(BaseException):
-    """kill -9: nothing that the bridge does afterwards reaches the store."""
-
-
-def kill_at(drive: Drive, number: int) -> None:
-    """At its request of this number, and at all later ones."""
-    numbers = count()
-
-    def before(_operation: str, _key: str) -> None:
-        if next(numbers) >= number:
-            raise KilledError
-
-    drive.store.before = before
-
-
-@contextmanager
-def another(
-    drive: Drive,
-    pause: Callable[[float], None] | None = None,
-    store: WatchedStore | None = None,
-    prefix: str = "",
-) -> Iterator[Namespace]:
-    """A bridge that starts on the same bucket."""
-    tree = Namespace(
-        store or WatchedStore(drive.bucket),
-        prefix=prefix,
-        timer=drive.clock.seconds,
-        now=drive.clock,
-        pause=pause or drive.clock.advance,
-    )
-    try:
-        yield tree
-    finally:
-        tree.close()
-
-
-def recovered(drive: Drive) -> None:
-    """What a bridge that starts has done of itself after a while."""
-    with another(drive) as tree:
-        tree.recovery.look()
-        drive.clock.advance(LEASE_SECONDS)
-        tree.recovery.look()
-
-
-def bodies(drive: Drive) -> dict[str, bytes]:
-    keys = [key for key in drive.stored() if not is_housekeeping(key)]
-    return {key: drive.content(key) for key in keys}
-
-
-def moved(tree: Mapping[str, bytes]) -> dict[str, bytes]:
-    return {"t" + key[1:]: body for key, body in tree.items()}
-
-
-def fill(drive: Drive) -> None:
-    for key, body in SOURCE.items():
-        drive.outside(key, body=body)
-    drive.clock.advance(100)
-
-
-def has_source(drive: Drive) -> bool:
-    return any(key.startswith("s/") for key in drive.stored())
-
-
-def journals(drive: Drive) -> list[str]:
-    return [key for key in drive.stored() if key.startswith(HOUSE)]
 
 
 def deaths(operation: Callable[[Drive], object]) -> Iterator[Drive]:
@@ -110,10 +53,6 @@ def deaths(operation: Callable[[Drive], object]) -> Iterator[Drive]:
             drive.tree.close()
             assert number > 5
             return
-
-
-def move(drive: Drive) -> list[Failure]:
-    return drive.tree.move(parse("/s"), parse("/t"), user="me")
 
 
 def test_a_move_that_was_killed_is_finished_by_a_bridge_that_starts() -> None:
@@ -240,27 +179,6 @@ def test_large_copies_and_deletions_are_finished_as_well(monkeypatch: pytest.Mon
         assert found["s/b"] == SOURCE["s/b"]
         if was_begun:
             assert set(found) <= {"s/b", "s/"}
-
-
-def die_after_the_copies(drive: Drive, mount: str = "") -> None:
-    """In the middle of a move."""
-
-    def before(operation: str, key: str) -> None:
-        if (operation, key) == ("list", f"{mount}t/"):
-            kill_at(drive, 0)
-            raise KilledError
-
-    drive.store.before = before
-    with pytest.raises(KilledError):
-        move(drive)
-
-
-def half_done(drive: Drive) -> None:
-    """Its bridge dies once it has copied."""
-    fill(drive)
-    die_after_the_copies(drive)
-    assert "t/a" in drive.stored()
-    assert journals(drive)
 
 
 def test_a_bridge_that_is_alive_is_waited_for(drive: Drive) -> None:

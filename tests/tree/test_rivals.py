@@ -1,0 +1,158 @@
+"""Bridges that don't know of one another, or wrongly take one another for dead: whatever they do on
+the same trees, no bytes are lost."""
+
+from collections.abc import Callable
+
+import pytest
+
+from davbridge.errors import UnavailableError
+from davbridge.paths import parse
+from davbridge.tree.journals import HELD_SECONDS, LEASE_SECONDS
+from tests.tree.conftest import Drive
+from tests.tree.deaths import (
+    SOURCE,
+    another,
+    bodies,
+    fill,
+    half_done,
+    journals,
+    move,
+    moved,
+    recovered,
+)
+from tests.tree.wrappers import WatchedStore
+
+
+def once(meanwhile: Callable[[], object], at: tuple[str, str]) -> Callable[[str, str], None]:
+    """What happens right before the first such request."""
+    seen: list[bool] = []
+
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == at and not seen:
+            seen.append(True)
+            meanwhile()
+
+    return before
+
+
+def move_from_outside(drive: Drive) -> None:
+    """Another bridge, of a mount around this one say, moves the same, and is quicker."""
+    for key, target in zip(SOURCE, moved(SOURCE), strict=True):
+        row = drive.bucket.lookup(key).row
+        if row and not drive.bucket.lookup(target).row:
+            drive.bucket.copy_object(row, target)
+        drive.bucket.delete_object(key)
+
+
+def test_a_move_that_fails_spares_those_copies_whose_source_is_gone(drive: Drive) -> None:
+    fill(drive)
+    drive.store.before = once(lambda: move_from_outside(drive), ("copy", "s/b"))
+    assert move(drive)
+    assert bodies(drive) == moved(SOURCE)
+
+
+def test_so_does_one_of_a_single_file(drive: Drive) -> None:
+    """Its properties can't be written; another bridge has seen the copy, and ends the same move."""
+    drive.put("/d", b"1")
+    drive.tree.update_properties(parse("/d"), {"{n}colour": "<colour xmlns='n'/>"})
+    drive.clock.advance(100)
+
+    def meanwhile() -> None:
+        drive.bucket.delete_object("d")
+        drive.store.fault = lambda operation, _key: (
+            UnavailableError("gone") if operation == "put" else None
+        )
+
+    drive.store.before = once(meanwhile, ("put", ".davbridge.properties.json"))
+    with pytest.raises(UnavailableError):
+        drive.tree.move(parse("/d"), parse("/e"))
+    assert drive.content("e") == b"1"
+
+
+def test_a_bridge_that_has_given_up_does_not_take_over_what_is_begun_anew(drive: Drive) -> None:
+    half_done(drive)
+    store, rival = WatchedStore(drive.bucket), WatchedStore(drive.bucket)
+    with another(drive, store=store) as tree, another(drive, store=rival) as other:
+        tree.recovery.look()
+        drive.clock.advance(LEASE_SECONDS)
+        store.fault = lambda operation, _key: (
+            UnavailableError("gone") if operation == "delete" else None
+        )
+        tree.recovery.look()
+        store.fault = lambda _operation, _key: None
+        other.recovery.look()
+        drive.clock.advance(LEASE_SECONDS)
+        other.recovery.look()
+        assert bodies(drive) == moved(SOURCE)
+        assert journals(drive) == []
+        other.delete(parse("/t"))
+        fill(drive)
+        resumed = tree.works.tally.resumed
+        rival.before = once(tree.recovery.look, ("copy", "s/b"))
+        assert other.move(parse("/s"), parse("/t")) == []
+        assert tree.works.tally.resumed == resumed
+    assert bodies(drive) == moved(SOURCE)
+
+
+def test_a_lease_counts_from_when_it_was_asked_for(drive: Drive) -> None:
+    """The answer takes long; another bridge has seen the journal long before."""
+    fill(drive)
+    asked: list[str] = []
+
+    def before(operation: str, key: str) -> None:
+        if operation == "copy" and not asked:
+            asked.append(key)
+            drive.clock.advance(HELD_SECONDS / 2)
+        elif operation == "put" and key.endswith(".plan"):
+            drive.clock.advance(HELD_SECONDS / 2 + 1)
+
+    drive.store.before = before
+    assert move(drive)
+    assert not [key for operation, key in drive.store.requests if operation == "delete"]
+    drive.store.before = lambda _operation, _key: None
+    recovered(drive)
+    assert bodies(drive) == moved(SOURCE)
+
+
+def test_who_is_paused_stops_before_another_may_go_on(drive: Drive) -> None:
+    """So that what he has asked for last has ended by then."""
+    fill(drive)
+    drive.store.before = once(lambda: drive.clock.advance(HELD_SECONDS + 1), ("list", "t/"))
+    assert HELD_SECONDS + 1 < LEASE_SECONDS
+    with pytest.raises(UnavailableError):
+        move(drive)
+    assert not [key for operation, key in drive.store.requests if operation == "delete"]
+
+
+def test_a_lease_that_was_lost_is_not_renewed(drive: Drive) -> None:
+    """Another has gone on, and ended: nothing of the journal is there that would be in the way."""
+    fill(drive)
+
+    def overtaken() -> None:
+        drive.store.before = lambda _operation, _key: None
+        drive.clock.advance(LEASE_SECONDS + 1)
+        recovered(drive)
+        drive.outside("s/a", body=SOURCE["s/a"])
+        drive.tree.works.under_way()[0].renew()
+
+    drive.store.before = once(overtaken, ("list", "t/"))
+    with pytest.raises(UnavailableError):
+        move(drive)
+    assert bodies(drive) == moved(SOURCE) | {"s/a": SOURCE["s/a"]}
+    assert journals(drive) == []
+
+
+def test_a_move_that_fails_is_undone_only_by_who_surely_holds_it(drive: Drive) -> None:
+    """Another has taken it over in the same moment, and goes on with what was copied."""
+    fill(drive)
+
+    def overtaken() -> None:
+        [plan] = journals(drive)
+        drive.outside(plan.replace(".plan", ".lease"))
+        drive.store.fault = lambda operation, key: (
+            UnavailableError("gone") if (operation, key) == ("copy", "s/b") else None
+        )
+
+    drive.store.before = once(overtaken, ("copy", "s/a"))
+    assert move(drive)
+    assert not [key for operation, key in drive.store.requests if operation == "delete"]
