@@ -23,6 +23,10 @@ from davbridge.tree.resource import Failure
 from davbridge.tree.works import Work
 
 
+class NotBegunError(UnavailableError):
+    """Stands for the copies that aren't begun any more after one has failed."""
+
+
 class Copied(NamedTuple):
     """What was done of a plan's copies."""
 
@@ -41,16 +45,18 @@ class Copies:
         self._mount = mount
         self._lanes = lanes
 
-    def make(self, plan: Plan, work: Work, *, tree: str | None) -> Copied:
+    def make(self, plan: Plan, work: Work, *, tree: str | None, is_careful: bool = False) -> Copied:
         """The marker, the copies, and in a tree their verification; ``tree`` is the target's
-        prefix if it is a collection."""
+        prefix if it is a collection. ``is_careful``: what is replaced is still what was listed."""
         created: dict[str, str] = {}
         if plan.marker is not None:
             try:
                 created[plan.marker] = self._store.put_object(plan.marker, b"", MARKER).etag
             except StoreError as error:
                 return Copied({}, [self._failure(plan.marker, error)])
-        replaced = {row.key for row in plan.replaced}
+        replaced = {
+            row.key: Condition(if_match=row.etag) if is_careful else ALWAYS for row in plan.replaced
+        }
         ended = self._copy_all(plan.copies, replaced, work)
         created |= {
             made.key: made.etag
@@ -67,14 +73,14 @@ class Copies:
         return self._verified(created, plan.copies, tree)
 
     def _copy_all(
-        self, copies: Sequence[Copy], replaced: Container[str], work: Work
+        self, copies: Sequence[Copy], replaced: Mapping[str, Condition], work: Work
     ) -> list[ObjectRow | StoreError]:
         """How each ended. Where not all were begun, the first of the rest stands for them."""
 
         def copy_one(copy: Copy) -> ObjectRow | StoreError:
             try:
                 work.require()
-                made = self._copy(copy, ALWAYS if copy.target in replaced else IF_ABSENT)
+                made = self._copy(copy, replaced.get(copy.target, IF_ABSENT))
             except StoreError as error:
                 return error
             work.advance()
@@ -84,7 +90,7 @@ class Copies:
             copy_one, copies, is_fatal=lambda made: isinstance(made, StoreError)
         )
         if len(ended) < len(copies):
-            ended.append(UnavailableError(f"{len(copies) - len(ended)} copies were not begun"))
+            ended.append(NotBegunError(f"{len(copies) - len(ended)} copies were not begun"))
         return ended
 
     def _copy(self, copy: Copy, condition: Condition) -> ObjectRow:

@@ -6,6 +6,7 @@ itself, by the version that the plan names and the one that is there:
 - A copy that is there is done. One that isn't is made, if its source is still that version.
 - An object at the target that is neither the copy nor what was there before is somebody's: it
   stays, and so does the source.
+- A copy that is neither there nor can be made is reported. Of the target nothing goes then.
 - Deleted is only what is still the version that was listed, to the second of its time: a file that
   was written again since stays, even with the same bytes. Of a MOVE, only what has its copy.
 
@@ -17,6 +18,7 @@ from typing import NamedTuple
 
 from davbridge.store.base import ObjectRow
 from davbridge.tree.plan import Copy, Plan, is_marker
+from davbridge.tree.reserved import is_own
 
 Rows = Mapping[str, ObjectRow]
 """By key."""
@@ -33,6 +35,8 @@ class Remains(NamedTuple):
     """Of copies that were there already: their ETags, where those aren't their sources'."""
     kept: tuple[ObjectRow, ...]
     """Of the source: what is neither copied nor deleted, since it or its copy was written anew."""
+    gone: tuple[ObjectRow, ...] = ()
+    """Of the source: what isn't there any more, nor its copy; by whomever it was taken away."""
 
 
 def remains(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> Remains:
@@ -41,6 +45,7 @@ def remains(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> Remains:
     todo: list[Copy] = []
     done: dict[str, ObjectRow] = {}
     strange: set[str] = set()
+    undone: list[ObjectRow] = []
     for copy in plan.copies:
         found = target.get(copy.target)
         is_there = source.get(copy.source.key) == copy.source
@@ -49,6 +54,8 @@ def remains(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> Remains:
         elif not found or found == replaced.get(copy.target):
             if is_there:
                 todo.append(copy)
+            elif not (is_marker(copy.target) or is_own(copy.target)):
+                undone.append(copy.source)
         elif is_there and is_copy(copy, found):
             done[copy.target] = found
         else:
@@ -58,13 +65,13 @@ def remains(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> Remains:
         clashes=_unchanged(plan.clashes, target),
         marker=None if plan.marker in target else plan.marker,
         copies=tuple(todo),
-        extras=_unchanged(plan.extras, target),
+        extras=() if strange or undone else _unchanged(plan.extras, target),
         leaving=leaving,
         replaced=tuple(target[copy.target] for copy in todo if copy.target in target),
     )
     etags = {copy.target: copy.source.etag for copy in plan.copies}
     renewed = {key: row.etag for key, row in done.items() if row.etag != etags[key]}
-    return Remains(rest, renewed, kept)
+    return Remains(rest, renewed, kept, tuple(row for row in undone if row.key not in source))
 
 
 def _is_done(copy: Copy, found: ObjectRow) -> bool:

@@ -21,12 +21,13 @@ from davbridge.errors import (
     AlreadyExistsError,
     NotFoundError,
     PreconditionFailedError,
+    StoreError,
     UnavailableError,
 )
 from davbridge.paths import DELIMITER, ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectReader, ObjectRow, ObjectStore
 from davbridge.tree.belongings import Belongings
-from davbridge.tree.copies import listed, row_at
+from davbridge.tree.copies import NotBegunError, listed, row_at
 from davbridge.tree.journal import Entry, Request
 from davbridge.tree.journals import NO_TRACE, Journals, Trace
 from davbridge.tree.plan import Copy, shown_path
@@ -127,7 +128,9 @@ class Resumption:
         rest = self._remains(entry)
         work.advance(work.total - len(rest.plan.copies) - len(rest.plan.leaving))
         error = PreconditionFailedError("was written since this was begun, and is left")
+        gone = NotFoundError("is gone since this was begun, and was not copied")
         failures = [Failure(shown_path(self._mount, row.key), error) for row in rest.kept]
+        failures += [Failure(shown_path(self._mount, row.key), gone) for row in rest.gone]
         if entry.target:
             blocked = _answered(self._finish_copies(entry, rest, work))
             if blocked:
@@ -145,7 +148,10 @@ class Resumption:
         if file and file not in entry.plan.clashes:
             return [Failure(entry.target, AlreadyExistsError("a file was written in its place"))]
         tree = prefix_of(self._mount, entry.target)
-        copied = self._steps.copy(rest.plan, entry.target, tree, work)
+        try:
+            copied = self._steps.copy(rest.plan, entry.target, tree, work, is_careful=True)
+        except StoreError as error:  # The target's parent isn't what it was.
+            return [Failure(entry.target, error)]
         if copied.failures:
             return copied.failures
         renewed = {**rest.renewed, **copied.renewed}
@@ -207,6 +213,8 @@ def _read(reader: ObjectReader, size: int) -> bytes:
 def _answered(failures: list[Failure]) -> list[Failure]:
     """The same, if the store has told them. Raises UnavailableError."""
     for failure in failures:
-        if isinstance(failure.error, UnavailableError):
+        if isinstance(failure.error, UnavailableError) and not isinstance(
+            failure.error, NotBegunError
+        ):
             raise failure.error
     return failures

@@ -41,12 +41,21 @@ class Steps:
         self._copies = Copies(store, mount, lanes)
         self._turns = turns
 
-    def copy(self, plan: Plan, target: ResourcePath, tree: str | None, work: Work) -> Copied:
-        """Up to the verified copies; ``tree``: the target's prefix, if it is a collection."""
+    def copy(
+        self,
+        plan: Plan,
+        target: ResourcePath,
+        tree: str | None,
+        work: Work,
+        *,
+        is_careful: bool = False,
+    ) -> Copied:
+        """Up to the verified copies; ``tree``: the target's prefix, if it is a collection.
+        ``is_careful``: as for `Copies.make`."""
         self._parents.settle(target)
         if blocked := self.removals.clear(plan, plan.clashes, work):
             return Copied({}, blocked)
-        return self._copies.make(plan, work, tree=tree)
+        return self._copies.make(plan, work, tree=tree, is_careful=is_careful)
 
     def give(
         self,
@@ -70,10 +79,12 @@ class Steps:
     def leave(
         self, source: ResourcePath, plan: Plan, tree: str | None, work: Work
     ) -> list[Failure]:
-        """Deletes the source, unless its parent can't be marked where it needs that."""
+        """Deletes the source, unless its parent can't be marked where it needs that. (Where nothing
+        goes the parent may be gone as well, and isn't made again.)"""
         with self._parents.leave(source), self._turns.shut(source):
             try:
-                self._parents.keep(source)
+                if plan.leaving:
+                    self._parents.keep(source)
             except StoreError as error:
                 return [Failure(source, error)]
             return self.removals.drop_source(plan, work, tree=tree)

@@ -1,0 +1,142 @@
+"""A journal is gone on with late, when much has changed: what is not certain any more isn't done,
+and nothing is tried for ever."""
+
+import pytest
+
+from davbridge.errors import AccessDeniedError
+from davbridge.paths import parse
+from davbridge.tree import operations
+from davbridge.tree.journal import PLAN
+from davbridge.tree.journals import LEASE_SECONDS
+from davbridge.tree.namespace import Namespace
+from davbridge.tree.recovery import LOOK_SECONDS
+from tests.tree.conftest import Drive
+from tests.tree.deaths import (
+    SOURCE,
+    KilledError,
+    another,
+    bodies,
+    fill,
+    half_done,
+    journals,
+    kill_at,
+    move,
+    moved,
+    recovered,
+)
+from tests.tree.wrappers import WatchedStore
+
+OLD = {"t/": b"", "t/a": b"old", "t/extra": b"extra"}
+
+
+def die_at(drive: Drive, operation: str, prefix: str) -> None:
+    def before(asked: str, key: str) -> None:
+        if asked == operation and key.startswith(prefix):
+            kill_at(drive, 0)
+            raise KilledError
+
+    drive.store.before = before
+
+
+def begun_over_another(drive: Drive, verb: str = "MOVE") -> None:
+    """Its bridge dies before the first copy."""
+    for key, body in OLD.items():
+        drive.outside(key, body=body)
+    fill(drive)
+    die_at(drive, "copy", "s/")
+    with pytest.raises(KilledError):
+        move(drive) if verb == "MOVE" else drive.tree.copy(parse("/s"), parse("/t"))
+    assert journals(drive)
+
+
+@pytest.mark.parametrize("verb", ["MOVE", "COPY"])
+def test_a_target_whose_source_is_gone_keeps_what_it_has(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, verb: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setattr(operations, "JOURNALED", 2)
+    begun_over_another(drive, verb)
+    for key in SOURCE:
+        drive.bucket.delete_object(key)
+    recovered(drive)
+    assert bodies(drive) == OLD
+    assert "gone since" in caplog.text
+
+
+@pytest.mark.parametrize("verb", ["MOVE", "COPY"])
+def test_so_does_one_of_which_not_all_can_be_copied(
+    drive: Drive, monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    monkeypatch.setattr(operations, "JOURNALED", 2)
+    begun_over_another(drive, verb)
+    drive.outside("s/a", body=b"anew")
+    recovered(drive)
+    found = bodies(drive)
+    assert OLD.items() <= found.items()
+    assert (found["s/a"], found["t/b"]) == (b"anew", b"22")
+
+
+def test_what_is_written_at_the_target_meanwhile_is_not_replaced(drive: Drive) -> None:
+    begun_over_another(drive)
+    store = WatchedStore(drive.bucket)
+
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == ("copy", "s/a"):
+            drive.outside("t/a", body=b"theirs")
+
+    store.before = before
+    with another(drive, store=store) as tree:
+        tree.recovery.look()
+        drive.clock.advance(LEASE_SECONDS)
+        tree.recovery.look()
+    found = bodies(drive)
+    assert (found["s/a"], found["t/a"], found["t/extra"]) == (b"1", b"theirs", b"extra")
+
+
+def test_what_can_never_be_copied_is_not_tried_for_ever(drive: Drive) -> None:
+    """Though after it others weren't begun with, which could be."""
+    half_done(drive)
+    for key in moved(SOURCE):
+        drive.bucket.delete_object(key)
+    store = WatchedStore(drive.bucket)
+    store.fault = lambda operation, key: (
+        AccessDeniedError(key) if (operation, key) == ("copy", "s/a") else None
+    )
+    tree = Namespace(store, timer=drive.clock.seconds, now=drive.clock, lanes=1)
+    tree.recovery.look()
+    drive.clock.advance(LEASE_SECONDS)
+    assert tree.recovery.look() == LOOK_SECONDS
+    tree.close()
+    assert SOURCE.items() <= bodies(drive).items()
+    assert not has_plan(drive)
+
+
+def has_plan(drive: Drive) -> bool:
+    return any(key.endswith(PLAN) for key in journals(drive))
+
+
+def test_nor_is_what_has_a_file_for_its_parent(drive: Drive) -> None:
+    fill(drive)
+    drive.outside("p/")
+    die_at(drive, "copy", "s/")
+    with pytest.raises(KilledError):
+        drive.tree.move(parse("/s"), parse("/p/t"))
+    drive.bucket.delete_object("p/")
+    drive.outside("p", body=b"a file")
+    recovered(drive)
+    assert bodies(drive) == SOURCE | {"p": b"a file"}
+    assert not has_plan(drive)
+
+
+def test_a_parent_that_is_gone_with_all_that_was_moved_is_not_made_again(drive: Drive) -> None:
+    """A marker in its place would hide the file that is there."""
+    for key, body in SOURCE.items():
+        drive.outside(f"p/{key}", body=body)
+    drive.clock.advance(100)
+    die_at(drive, "delete", ".davbridge")
+    with pytest.raises(KilledError):
+        drive.tree.move(parse("/p/s"), parse("/t"))
+    drive.bucket.delete_object("p/")
+    drive.outside("p", body=b"a file")
+    recovered(drive)
+    assert bodies(drive) == moved(SOURCE) | {"p": b"a file"}
+    assert journals(drive) == []
