@@ -163,6 +163,7 @@ class Operations:
         if not path:
             raise InvalidNameError("the root can't be deleted")
         terms.require_version(resource)
+        terms.admit()
         has_belongings = bool(self._belongings.of(path))
         with self._parents.leave(path):
             keys = self._routes.keys(resource)
@@ -224,6 +225,7 @@ class Operations:
         route = self._routes.between(request.source, request.target, recursive=recursive)
         terms.require_version(route.source)
         terms.require_free(is_new=route.is_to_new)
+        terms.admit()
         return route
 
     def _look_for_earlier(self, request: Request) -> tuple[Outcome | None, bool]:

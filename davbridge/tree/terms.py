@@ -28,6 +28,8 @@ class Terms(NamedTuple):
     """The ETag that the source must have; None: any version will do."""
     overwrite: bool = True
     """Whether what is at the target may be replaced."""
+    admit: Callable[[], object] = lambda: None
+    """Asked when its turn has come; raises where locks that came meanwhile forbid it."""
 
     def require_version(self, source: Resource) -> None:
         """Raises PreconditionFailedError where it is another."""

@@ -1,5 +1,7 @@
 """DELETE (RFC 4918 §9.6)."""
 
+from functools import partial
+
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.failures import failed_members, multi_status, refused_members
@@ -16,13 +18,21 @@ def delete(context: Context) -> Response:
     if resource.node.is_collection and context.request.depth not in (None, "infinity"):
         raise RefusalError(400, "a collection is deleted with Depth: infinity")
     context.check_conditions()
-    context.guard.require_write(path)
-    context.guard.require_membership(path)
+    _require_unlocked(context)
     blocking = context.guard.blocking_below(path)
     if blocking:
         return multi_status(refused_members(blocking, context.request.site))
-    failures = context.namespace.delete(path, Terms(context.if_match))
+    terms = Terms(context.if_match, admit=partial(_require_unlocked, context, is_whole=True))
+    failures = context.namespace.delete(path, terms)
     if failures:
         return multi_status(failed_members(failures, context.request.site))
     context.locks.release_tree(path)
     return empty(204)
+
+
+def _require_unlocked(context: Context, *, is_whole: bool = False) -> None:
+    """``is_whole``: with all that is inside. Raises RefusalError 423."""
+    context.guard.require_write(context.path)
+    context.guard.require_membership(context.path)
+    if is_whole:
+        context.guard.require_tree(context.path)

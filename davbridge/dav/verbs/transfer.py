@@ -4,6 +4,8 @@ A request that would be refused for what it has done itself, as far as a bridge 
 (the source is gone, the target is there), goes on with that.
 """
 
+from functools import partial
+
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.failures import failed_members, multi_status, refused_members
@@ -11,6 +13,7 @@ from davbridge.dav.response import Response, empty
 from davbridge.paths import ResourcePath, is_reserved
 from davbridge.tree.journal import Request, Verb
 from davbridge.tree.resource import Failure, Resource
+from davbridge.tree.terms import Terms
 
 
 def copy(context: Context) -> Response:
@@ -26,7 +29,10 @@ def copy(context: Context) -> Response:
         return answer
     target = _admit(context)
     failures = context.namespace.copy(
-        context.path, context.request.destination, context.terms, recursive=depth != "0"
+        context.path,
+        context.request.destination,
+        _terms(context, "COPY"),
+        recursive=depth != "0",
     )
     return _ended(context, failures, target)
 
@@ -53,7 +59,8 @@ def move(context: Context) -> Response:
     if answer := _where_taken(context, "MOVE", node):
         return answer
     target = _admit(context)
-    failures = context.namespace.move(path, destination, context.terms, user=context.request.user)
+    terms = _terms(context, "MOVE")
+    failures = context.namespace.move(path, destination, terms, user=context.request.user)
     if not failures:
         context.locks.release_tree(path)
     return _ended(context, failures, target)
@@ -70,8 +77,7 @@ def _go_on(context: Context, verb: Verb) -> Response | None:
     """The answer to what was begun before; None where nothing was, or where locks forbid it now."""
     source, destination = context.path, context.request.destination
     try:
-        for path in (destination,) if verb == "COPY" else (destination, source):
-            context.guard.require_tree(path)
+        _require_unlocked(context, verb)
     except RefusalError:
         return None
     request = Request(verb, source, destination, context.request.user)
@@ -83,6 +89,18 @@ def _go_on(context: Context, verb: Verb) -> Response | None:
     if verb == "MOVE":
         context.locks.release_tree(source)
     return empty(201 if outcome.is_new else 204)
+
+
+def _terms(context: Context, verb: Verb) -> Terms:
+    """Locks that have come since it was admitted are as good as those from before."""
+    return context.terms._replace(admit=partial(_require_unlocked, context, verb))
+
+
+def _require_unlocked(context: Context, verb: Verb) -> None:
+    """Raises RefusalError 423."""
+    source, destination = context.path, context.request.destination
+    for path in (destination,) if verb == "COPY" else (destination, source):
+        context.guard.require_tree(path)
 
 
 def _ended(context: Context, failures: list[Failure], target: Resource | None) -> Response:

@@ -1,0 +1,118 @@
+"""What a request was admitted for is another thing when its turn has come: then it isn't done."""
+
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import wait as wait_for
+
+import pytest
+
+from davbridge.store.memory import MemoryStore
+from tests.support.bridge import Bridge, running_bridge
+from tests.support.objects import put
+from tests.tree.wrappers import WatchedStore
+
+MOMENT = 0.3
+"""Seconds in which a request that waits for its turn has been admitted."""
+
+PATIENCE = 10.0
+
+LOCK = (
+    '<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype>'
+    "</lockinfo>"
+)
+
+
+@pytest.fixture
+def bucket() -> MemoryStore:
+    bucket = MemoryStore()
+    for name in ("a", "b", "s/1"):
+        put(bucket, name, body=name.encode())
+    return bucket
+
+
+@pytest.fixture
+def store(bucket: MemoryStore) -> WatchedStore:
+    return WatchedStore(bucket)
+
+
+@pytest.fixture
+def bridge(store: WatchedStore) -> Iterator[Bridge]:
+    with running_bridge(store) as bridge:
+        yield bridge
+
+
+def both(store: WatchedStore, first: Callable[[], int], *later: Callable[[], int]) -> list[int]:
+    """The statuses of a request and of others, which come while its object is copied."""
+    others: list[Future[int]] = []
+    with ThreadPoolExecutor(len(later)) as threads:
+
+        def before(operation: str, _key: str) -> None:
+            if operation == "copy" and not others:
+                for each in later:
+                    others.append(threads.submit(each))
+                    wait_for(others[-1:], MOMENT)
+
+        store.before = before
+        status = first()
+        return [status, *(each.result(PATIENCE) for each in others)]
+
+
+def asking(
+    bridge: Bridge, method: str, path: str, to: str = "", body: str = "", **headers: str
+) -> Callable[[], int]:
+    def ask() -> int:
+        destination = {"Destination": bridge.url + to} if to else {}
+        with bridge.client() as client:
+            return client(method, path, body, {**headers, **destination}).status
+
+    return ask
+
+
+def keys(bucket: MemoryStore) -> list[str]:
+    return [row.key for page in bucket.list_objects("") for row in page.rows]
+
+
+def body(bucket: MemoryStore, key: str) -> bytes:
+    with bucket.get_object(key) as reader:
+        return reader.read(100)
+
+
+def etag(bucket: MemoryStore, key: str) -> str:
+    return f'"{bucket.head_object(key).row.etag}"'
+
+
+def test_of_two_who_move_to_a_free_name_one_wins(
+    bucket: MemoryStore, store: WatchedStore, bridge: Bridge
+) -> None:
+    """As those do who claim something by it."""
+    claims = [asking(bridge, "MOVE", f"/{name}", "/claim", Overwrite="F") for name in "ab"]
+    assert both(store, *claims) == [201, 412]
+    assert body(bucket, "claim") == b"a"
+    assert body(bucket, "b") == b"b"
+
+
+def test_so_it_is_with_folders(bucket: MemoryStore, store: WatchedStore, bridge: Bridge) -> None:
+    claims = [asking(bridge, "MOVE", name, "/claim/", Overwrite="F") for name in ("/s/", "/b")]
+    assert both(store, *claims) == [201, 412]
+    assert keys(bucket) == ["a", "b", "claim/1"]
+
+
+@pytest.mark.parametrize("method", ["DELETE", "MOVE"])
+def test_what_has_replaced_the_version_that_was_meant_stays(
+    bucket: MemoryStore, store: WatchedStore, bridge: Bridge, method: str
+) -> None:
+    removing = asking(bridge, method, "/b", "/c", **{"If-Match": etag(bucket, "b")})
+    moving = asking(bridge, "MOVE", "/a", "/b")
+    assert both(store, moving, removing) == [204, 412]
+    assert body(bucket, "b") == b"a"
+
+
+def test_a_lock_that_came_meanwhile_is_kept(
+    bucket: MemoryStore, store: WatchedStore, bridge: Bridge
+) -> None:
+    """The DELETE has waited for a COPY that takes long."""
+    copying = asking(bridge, "COPY", "/s/", "/t/")
+    deleting = asking(bridge, "DELETE", "/s/")
+    locking = asking(bridge, "LOCK", "/s/1", body=LOCK)
+    assert both(store, copying, deleting, locking) == [201, 423, 200]
+    assert keys(bucket) == ["a", "b", "s/1", "t/1"]
