@@ -14,7 +14,7 @@ Three objects may have a journal's name, told apart by their ends:
 - ``.left``: of a MOVE whose client was told that not everything could go. As long as it is there,
   the same MOVE, asked for again, takes nothing away from the target that it has moved there before.
 
-Invariant: what isn't understood is damaged, and never guessed.
+Invariant: what isn't understood is damaged, or a later davbridge's, and never guessed.
 """
 
 import json
@@ -51,6 +51,10 @@ _DAMAGE = (
 
 _MAX_BYTES = 1024**3
 """Of a plan, unpacked: some four million members."""
+
+
+class LaterFormatError(ValueError):
+    """A journal that a later davbridge has written, and knows how to go on with."""
 
 
 class Request(NamedTuple):
@@ -115,12 +119,14 @@ def encoded(entry: Entry) -> bytes:
 
 
 def decoded(body: bytes) -> Entry:
-    """Raises ValueError."""
+    """Raises ValueError; LaterFormatError where that is all that is wrong."""
     try:
         unpacker = zlib.decompressobj()
         content = json.loads(unpacker.decompress(body, _MAX_BYTES))
-        if not unpacker.eof or content["format"] != _FORMAT:
+        if not unpacker.eof or content["format"] < _FORMAT:
             raise ValueError("a journal of another format")
+        if content["format"] > _FORMAT:
+            raise LaterFormatError("a journal of a later davbridge's")
         return Entry(
             _request(*content["request"]),
             tuple(content["source"]),
@@ -128,6 +134,8 @@ def decoded(body: bytes) -> Entry:
             bool(content["is_new"]),
             _plan(content),
         )
+    except LaterFormatError:
+        raise
     except _DAMAGE as error:
         raise ValueError(f"a damaged journal: {error!r}") from error
 

@@ -31,6 +31,7 @@ from davbridge.store.base import (
     ObjectRow,
     ObjectStore,
 )
+from davbridge.tree.bounds import require_within
 from davbridge.tree.journal import (
     JOURNALS,
     LEASE,
@@ -59,6 +60,8 @@ KEPT_SECONDS = 24 * 3600.0
 _JSON = Attributes("application/json")
 _ZIPPED = Attributes("application/zlib")
 _BLOCK = 1024 * 1024
+_MAX_BYTES = 256 * 1024 * 1024
+"""Of a plan, packed: more than five million members take."""
 
 _log = logging.getLogger(__name__)
 
@@ -177,6 +180,7 @@ class Journals:
         self.bridge = uuid.uuid4().hex
         """Another one each time that a bridge starts."""
         self._store = store
+        self._mount = mount
         self._prefix = mount + JOURNALS
         self._lock = Lock()
         self._held: set[str] = set()
@@ -229,13 +233,11 @@ class Journals:
         has ended, and ValueError where nobody can read it."""
         with self._lock:
             self._resting.pop(name, None)
-        since = self.timer()
+        entry, since = self.read(name), self.timer()
         lease = self.write_lease(name, {"bridge": self.bridge, "beat": 0}, trace.lease)
-        try:
-            entry = self.read(name)
-        except NotFoundError:
+        if self.traces(name).get(name, NO_TRACE).plan is None:
             self.delete(name, LEASE)
-            raise
+            raise NotFoundError(f"{entry.request} has ended")
         hold = Hold(
             self,
             entry.request,
@@ -285,7 +287,16 @@ class Journals:
     def read(self, name: str) -> Entry:
         """Raises NotFoundError, and ValueError where nobody can read it."""
         with self._store.get_object(self.key(name, PLAN)) as reader:
-            return decoded(b"".join(iter(lambda: reader.read(_BLOCK), b"")))
+            if reader.info.row.size > _MAX_BYTES:
+                raise ValueError("too large for a journal")
+            entry = decoded(b"".join(iter(lambda: reader.read(_BLOCK), b"")))
+        try:
+            require_within(self._mount, entry)
+        except (StoreError, TypeError, AttributeError) as error:
+            raise ValueError(f"a damaged journal: {error!r}") from error
+        if entry.request.name != name:
+            raise ValueError(f"the journal of another operation: {entry.request}")
+        return entry
 
     def _note(self, found: dict[str, Trace], name: str) -> None:
         with self._lock:

@@ -3,7 +3,8 @@
 Owns the thread that does so, and what is tidied up after journals. Must not know how an operation
 is finished.
 
-Invariant: it looks, and never hurries: what is at work, here or elsewhere, is left alone.
+Invariants: it looks, and never hurries: what is at work, here or elsewhere, is left alone; one
+journal that can't be gone on with keeps none of the others from it.
 """
 
 import logging
@@ -13,7 +14,7 @@ from threading import Event, Thread
 
 from davbridge.errors import NotFoundError, StoreError
 from davbridge.store.clock import Clock
-from davbridge.tree.journal import LEASE, LEFT, PLAN, Request
+from davbridge.tree.journal import LEASE, LEFT, PLAN, LaterFormatError, Request
 from davbridge.tree.journals import KEPT_SECONDS, Journals, Trace
 
 LOOK_SECONDS = 60.0
@@ -65,10 +66,10 @@ class Recovery:
                 wait = self.look()
             except StoreError as error:
                 _log.warning("unfinished operations were not looked for: %s", error)
-            except RuntimeError:
-                if not self._is_over.is_set():
-                    raise
-                return  # The lanes were closed meanwhile.
+            except Exception:
+                if self._is_over.is_set():
+                    return  # The lanes were closed meanwhile.
+                _log.exception("unfinished operations were not looked for")
 
     def _resume(self, name: str) -> None:
         try:
@@ -77,9 +78,15 @@ class Recovery:
             return  # It has ended.
         except StoreError as error:
             _log.warning("an operation could not be finished; later again: %s", error)
+        except LaterFormatError as error:
+            _log.warning("the journal %r is left to a later davbridge: %s", name, error)
         except ValueError as error:
             _log.error("the journal %r is of no use, and goes: %s", name, error)
             self._journals.delete(name, PLAN, LEASE)
+        except Exception:
+            if self._is_over.is_set():
+                raise
+            _log.exception("an operation could not be finished: the journal %r", name)
 
     def _tidy(self, name: str, trace: Trace) -> None:
         if trace.lease and self._journals.is_dead(name):

@@ -28,7 +28,7 @@ from davbridge.paths import DELIMITER, ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectReader, ObjectRow, ObjectStore
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.copies import NotBegunError, listed, row_at
-from davbridge.tree.journal import Entry, Request
+from davbridge.tree.journal import LEASE, PLAN, Entry, LaterFormatError, Request
 from davbridge.tree.journals import NO_TRACE, Journals, Trace
 from davbridge.tree.plan import Copy, shown_path
 from davbridge.tree.remains import Remains, remains
@@ -108,6 +108,14 @@ class Resumption:
         try:
             entry, hold = self._journals.take_over(name, trace)
         except (PreconditionFailedError, NotFoundError):
+            return None
+        except LaterFormatError as error:
+            raise UnavailableError(
+                f"a later davbridge has to end what it began: {error}"
+            ) from error
+        except ValueError as error:
+            _log.error("the journal %r is of no use, and goes: %s", name, error)
+            self._journals.delete(name, PLAN, LEASE)
             return None
         request, plan = entry.request, entry.plan
         _log.info("%s was begun by a bridge that died: going on with it", request)

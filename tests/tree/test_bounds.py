@@ -1,0 +1,182 @@
+"""Journals that nobody should go on with: forged, copied from elsewhere, damaged, of the future."""
+
+import json
+import zlib
+from typing import Any
+
+import pytest
+
+from davbridge.errors import UnavailableError
+from davbridge.paths import parse
+from davbridge.store.base import Attributes, ObjectRow
+from davbridge.tree.journal import JOURNALS, PLAN, Entry, Request, encoded
+from davbridge.tree.journals import LEASE_SECONDS
+from davbridge.tree.plan import NO_PLAN, Copy, Plan
+from tests.tree.conftest import Drive
+from tests.tree.deaths import SOURCE, another, bodies, die_after_the_copies, fill, journals, moved
+
+MOVE = Request("MOVE", ("s",), ("t",))
+DELETE = Request("DELETE", ("s",))
+
+OURS = {"m/s/a": b"ours", "m/s/b": b"ours"}
+OTHERS = {"other/secret": b"secret", "mm": b"neighbour", "m": b"neighbour"}
+
+
+def written(drive: Drive, plan: Plan, request: Request = MOVE, mount: str = "m/") -> None:
+    entry = Entry(request, request.source, request.target, is_new=True, plan=plan)
+    key = f"{mount}{JOURNALS}{request.name}{PLAN}"
+    drive.bucket.put_object(key, encoded(entry), Attributes())
+
+
+def gone_on_with(drive: Drive, mount: str = "") -> None:
+    with another(drive, prefix=mount) as tree:
+        tree.recovery.look()
+        drive.clock.advance(LEASE_SECONDS)
+        tree.recovery.look()
+
+
+def row(drive: Drive, key: str) -> ObjectRow:
+    found = drive.bucket.lookup(key).row
+    assert found
+    return found
+
+
+@pytest.fixture
+def shared(drive: Drive) -> Drive:
+    """A bucket of which a mount is a part."""
+    for key, body in (OURS | OTHERS).items():
+        drive.outside(key, body=body)
+    drive.clock.advance(100)
+    return drive
+
+
+@pytest.mark.parametrize("key", OTHERS)
+@pytest.mark.parametrize("request_", [MOVE, DELETE])
+def test_nothing_outside_the_mount_is_deleted(shared: Drive, key: str, request_: Request) -> None:
+    written(shared, NO_PLAN._replace(leaving=(row(shared, key),)), request_)
+    gone_on_with(shared, "m/")
+    assert bodies(shared) == OURS | OTHERS
+
+
+def test_nor_copied_from_there_or_written_there(shared: Drive) -> None:
+    secret, own = row(shared, "other/secret"), row(shared, "m/s/a")
+    targets = NO_PLAN._replace(target_prefix="m/t/")
+    for plan in (
+        targets._replace(copies=(Copy(secret, "m/t/secret"),), leaving=(secret,)),
+        targets._replace(copies=(Copy(own, "other/a"),), leaving=(own,)),
+        targets._replace(marker="other/"),
+        targets._replace(clashes=(secret,)),
+        targets._replace(extras=(secret,), target_prefix="other/"),
+        targets._replace(replaced=(row(shared, "m"),)),
+    ):
+        written(shared, plan)
+        gone_on_with(shared, "m/")
+        assert bodies(shared) == OURS | OTHERS
+        assert not [key for key in shared.stored() if key.endswith(PLAN)]
+
+
+def test_nor_anything_of_the_mount_that_the_journal_does_not_name(shared: Drive) -> None:
+    written(shared, NO_PLAN._replace(leaving=(row(shared, "m/s/a"),)), Request("DELETE", ("x",)))
+    gone_on_with(shared, "m/")
+    assert bodies(shared) == OURS | OTHERS
+
+
+def test_nor_what_was_not_asked_for(drive: Drive) -> None:
+    """Whoever asks for one thing has no turn for another."""
+    fill(drive)
+    plan = NO_PLAN._replace(leaving=(row(drive, "s/a"),))
+    body = encoded(Entry(Request("DELETE", ("x",)), ("s",), (), is_new=True, plan=plan))
+    key = f"{JOURNALS}{Request('DELETE', ('x',)).name}{PLAN}"
+    drive.bucket.put_object(key, body, Attributes())
+    gone_on_with(drive)
+    assert bodies(drive) == SOURCE
+    assert journals(drive) == []
+
+
+def test_the_copy_of_a_mount_leaves_the_first_one_alone(drive: Drive) -> None:
+    """Its journals come along with a backup."""
+    fill(drive)
+    die_after_the_copies(drive)
+    [journal] = journals(drive)
+    drive.bucket.copy_object(row(drive, journal), "copy/" + journal)
+    before = bodies(drive)
+    gone_on_with(drive, "copy/")
+    assert bodies(drive) == before
+    assert journals(drive) == [journal]
+
+
+CHANGES: list[dict[str, Any]] = [
+    {"source": [1]},
+    {"source": []},
+    {"source": ["..", "x"]},
+    {"source": ["s/d"]},
+    {"source": ["s", "d"]},
+    {"source": [".davbridge"]},
+    {"target": "xx"},
+    {"target": []},
+    {"request": ["MOVE", [1], [2], "x"]},
+    {"request": ["BREW", ["s"], ["t"], "x"]},
+    {"request": ["MOVE", ["s"], ["t"], None]},
+    {"request": ["MOVE", ["s"], ["t"]]},
+    {"request": ["MOVE", ["s", "d"], ["t"], "x"]},
+    {"rows": [[1, 2, 3, 4]], "leaving": [0]},
+    {"rows": [["s/a", "1", 3, "4"]], "leaving": [0]},
+    {"rows": [["s/a", 1, 1e300, None]]},
+    {"rows": [["s/a", 1, 1, "e"]], "leaving": ["a"]},
+    {"marker": 5},
+    {"target_prefix": 5},
+    {"kept": [[1]]},
+    {"leaving": [-1]},
+    {"format": 0},
+    {"format": "1"},
+]
+
+
+def forged(**changes: Any) -> bytes:
+    body = encoded(Entry(MOVE, MOVE.source, MOVE.target, is_new=True, plan=NO_PLAN))
+    return zlib.compress(json.dumps(json.loads(zlib.decompress(body)) | changes).encode())
+
+
+@pytest.mark.parametrize("change", CHANGES, ids=str)
+def test_what_is_no_journal_goes_and_keeps_no_other_waiting(
+    drive: Drive, change: dict[str, Any]
+) -> None:
+    fill(drive)
+    die_after_the_copies(drive)
+    drive.bucket.put_object(f"{JOURNALS}{'0' * 32}{PLAN}", forged(**change), Attributes())
+    gone_on_with(drive)
+    assert bodies(drive) == moved(SOURCE)
+    assert journals(drive) == []
+
+
+@pytest.mark.parametrize("body", [b"", b"outside", forged(source=[1]), forged(rows=[[]])])
+def test_a_damaged_journal_is_in_no_clients_way(drive: Drive, body: bytes) -> None:
+    fill(drive)
+    drive.bucket.put_object(f"{JOURNALS}{MOVE.name}{PLAN}", body, Attributes())
+    with another(drive) as tree:
+        assert tree.move(parse("/s"), parse("/t")) == []
+    assert bodies(drive) == moved(SOURCE)
+    assert journals(drive) == []
+
+
+def test_what_a_later_davbridge_has_begun_is_left_to_it(drive: Drive) -> None:
+    fill(drive)
+    key = f"{JOURNALS}{MOVE.name}{PLAN}"
+    drive.bucket.put_object(key, forged(format=2), Attributes())
+    gone_on_with(drive)
+    with another(drive) as tree, pytest.raises(UnavailableError):
+        tree.move(parse("/s"), parse("/t"))
+    assert bodies(drive) == SOURCE
+    assert journals(drive) == [key]
+
+
+def test_a_journal_under_another_name_is_not_gone_on_with(drive: Drive) -> None:
+    fill(drive)
+    die_after_the_copies(drive)
+    [key] = journals(drive)
+    drive.bucket.copy_object(row(drive, key), f"{JOURNALS}{'0' * 32}{PLAN}")
+    drive.bucket.delete_object(key)
+    before = bodies(drive)
+    gone_on_with(drive)
+    assert bodies(drive) == before
+    assert journals(drive) == []
