@@ -35,6 +35,7 @@ class Steps:
         lanes: Lanes,
         turns: Turns,
     ) -> None:
+        self._store = store
         self.removals = Removals(store, mount, lanes)
         self._parents = parents
         self._belongings = belongings
@@ -53,9 +54,17 @@ class Steps:
         """Up to the verified copies; ``tree``: the target's prefix, if it is a collection.
         ``is_careful``: as for `Copies.make`."""
         self._parents.settle(target)
+        if plan.clashes and tree is None:
+            self._require_readable(plan.copies[0].source)
         if blocked := self.removals.clear(plan, plan.clashes, work):
             return Copied({}, blocked)
         return self._copies.make(plan, work, tree=tree, is_careful=is_careful)
+
+    def _require_readable(self, row: ObjectRow) -> None:
+        """Asks past all caches: what a file replaces goes before it is copied, and mustn't go for
+        one that is gone by now, or another one, or in an archive."""
+        with self._store.get_object(row.key, end=1 if row.size else None, if_match=row.etag) as it:
+            it.read(1)
 
     def give(
         self,

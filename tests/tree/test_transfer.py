@@ -200,6 +200,24 @@ class TestFailures:
             drive.tree.move(parse("/a"), parse("/b"))
         assert drive.stored() == ["a"]
 
+    @pytest.mark.parametrize("operation", ["copy", "move"])
+    @pytest.mark.parametrize("body", [b"file", b""])
+    def test_a_file_that_is_gone_replaces_no_collection(
+        self, drive: Drive, operation: str, body: bytes
+    ) -> None:
+        """As where a listing was kept that shows it."""
+        drive.outside("a", body=body)
+        drive.outside("t/1", "t/2")
+
+        def meanwhile(operation: str, key: str) -> None:
+            if (operation, key) == ("list", "t/"):
+                drive.bucket.delete_object("a")
+
+        drive.store.before = meanwhile
+        with pytest.raises(NotFoundError):
+            getattr(drive.tree, operation)(parse("/a"), parse("/t"))
+        assert drive.stored() == ["t/1", "t/2"]
+
     def test_a_move_deletes_nothing_until_every_copy_is_verified(self, drive: Drive) -> None:
         drive.outside(*self.SOURCE)
         drive.tree.move(parse("/s"), parse("/t"))
