@@ -267,8 +267,21 @@ class Journals:
 
     def write_left(self, request: Request) -> None:
         """Notes that not all of the source of a MOVE has gone. Raises StoreError."""
-        body = json.dumps({"request": str(request)}).encode()
-        self._store.put_object(self.key(request.name, LEFT), body, _JSON, ALWAYS)
+        told = {"request": str(request), "source": request.source, "target": request.target}
+        key = self.key(request.name, LEFT)
+        self._store.put_object(key, json.dumps(told).encode(), _JSON, ALWAYS)
+
+    def left_by(self, name: str) -> Request:
+        """The MOVE that such a note is of. Raises NotFoundError, and ValueError where it doesn't
+        tell."""
+        with self._store.get_object(self.key(name, LEFT)) as reader:
+            body = b"".join(iter(lambda: reader.read(_BLOCK), b""))
+        try:
+            told = json.loads(body)
+            source, target = (tuple(map(str, told[end])) for end in ("source", "target"))
+        except (LookupError, TypeError, RecursionError) as error:
+            raise ValueError(f"a damaged note: {error!r}") from error
+        return Request("MOVE", source, target)
 
     def released(self, name: str, rests_as: "_Versions | None" = None) -> None:
         """``rests_as``: as long as it is as it was left, this bridge may go on with it at once."""

@@ -38,6 +38,7 @@ from davbridge.tree.belongings import Belongings
 from davbridge.tree.facts import Properties
 from davbridge.tree.journal import Entry, Request
 from davbridge.tree.journals import Hold, Journals
+from davbridge.tree.kin import Found, Kin
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.parents import Parents
@@ -54,6 +55,9 @@ from davbridge.tree.works import Work, Works
 JOURNALED = 1000
 """Objects: what one listing shows, and what is copied or deleted in a second or two."""
 
+_KIN = 10
+"""How many that are unfinished one operation goes on with."""
+
 _log = logging.getLogger(__name__)
 
 RequireRoom = Callable[[int], object]
@@ -62,6 +66,14 @@ RequireRoom = Callable[[int], object]
 
 class _AlreadyBegunError(Exception):
     """There is a journal of the same operation."""
+
+
+class _KinUnfinishedError(Exception):
+    """There is one of another that has to end first."""
+
+    def __init__(self, request: Request) -> None:
+        super().__init__(str(request))
+        self.request = request
 
 
 class Operations:
@@ -85,6 +97,7 @@ class Operations:
         self._turns = Turns()
         self._steps = Steps(store, view.prefix, parents, belongings, lanes, self._turns)
         self._journals = journals
+        self._kin = Kin(journals)
         self._resumption = Resumption(
             store, view.prefix, belongings, self._steps, journals, self.works
         )
@@ -117,16 +130,22 @@ class Operations:
         def copy(terms: Terms) -> Outcome:
             return self._copy(request, terms, recursive=recursive, require_room=require_room)
 
-        target, source = self._view.spelled(request.target), self._view.spelled(request.source)
-        with self._turns.of(changed=[target], read=[source]):
-            return self._or_go_on(request, lambda: insisting(terms, copy))
+        def copy_in_turn(terms: Terms) -> Outcome:
+            target, source = self._view.spelled(request.target), self._view.spelled(request.source)
+            with self._turns.of(changed=[target], read=[source]):
+                return self._or_go_on(request, lambda: insisting(terms, copy))
+
+        return self._after_kin(terms, copy_in_turn)
 
     def move(self, request: Request, terms: Terms = ANY) -> Outcome:
         def move(terms: Terms) -> Outcome:
             return self._move(request, terms)
 
-        with self._turns.of(changed=self._paths(request)):
-            return self._or_go_on(request, lambda: insisting(terms, move))
+        def move_in_turn(terms: Terms) -> Outcome:
+            with self._turns.of(changed=self._paths(request)):
+                return self._or_go_on(request, lambda: insisting(terms, move))
+
+        return self._after_kin(terms, move_in_turn)
 
     def go_on(self, request: Request) -> Outcome | None:
         """Finishes what a dead bridge has begun of the same, or waits for one that is at work on
@@ -155,7 +174,19 @@ class Operations:
         try:
             return work()
         except _AlreadyBegunError as error:
-            raise UnavailableError(f"{request}: another bridge is at work on it") from error
+            raise _at_work_elsewhere(request) from error
+
+    def _after_kin(self, terms: Terms, work: Callable[[Terms], Outcome]) -> Outcome:
+        """Kin have their own turns, which may be for more than this one's trees. What they have
+        moved was there in part only when this was asked for: it stays."""
+        for _ in range(_KIN):
+            try:
+                return work(terms)
+            except _KinUnfinishedError as kin:
+                unfinished = kin.request
+            self.go_on(unfinished)
+            terms = terms._replace(spares=True)
+        raise _at_work_elsewhere(unfinished)
 
     def _delete(self, request: Request, terms: Terms) -> Outcome:
         resource = self._view.lookup(request.source)
@@ -192,9 +223,11 @@ class Operations:
     def _copy(
         self, request: Request, terms: Terms, *, recursive: bool, require_room: RequireRoom
     ) -> Outcome:
+        has_left = self._look_for_kin(request).has_left
         route = self._route(request, terms, recursive=recursive)
         if blocked := route.obstacles(self._view.prefix, is_move=False):
             return Outcome(blocked)
+        route = route.sparing() if has_left or terms.spares else route
         plan = route.plan
         require_room(plan.added_bytes)
         with self._begun(_entry(request, route), is_journaled=len(plan.copies) > JOURNALED) as work:
@@ -213,9 +246,7 @@ class Operations:
         route = self._route(request, terms, recursive=True)
         if blocked := route.obstacles(self._view.prefix, is_move=True):
             return Outcome(blocked)
-        if has_left:
-            # What the source hasn't any more may be in the target because it was moved.
-            route = route._replace(plan=route.plan._replace(extras=()))
+        route = route.sparing() if has_left or terms.spares else route
         is_journaled = has_left or (route.source_tree and len(route.plan.leaving) > 1)
         entry = _entry(request, route)
         with self._begun(entry, is_journaled=bool(is_journaled), has_left=has_left) as work:
@@ -234,10 +265,19 @@ class Operations:
         Before anything is listed: else what a bridge at work takes away meanwhile would seem never
         to have been there.
         """
+        kin = self._look_for_kin(request)
+        earlier, has_left = self._resumption.look(request) if kin.is_known else (None, False)
+        return earlier, has_left or kin.has_left
+
+    def _look_for_kin(self, request: Request) -> Found:
+        """Where a tree is to replace another. Raises _KinUnfinishedError."""
         origin = self._view.lookup(request.source)
         if not origin.is_collection or self._view.find(request.target) is None:
-            return None, False
-        return self._resumption.look(request)
+            return Found()
+        found = self._kin.of(request)
+        if found.unfinished:
+            raise _KinUnfinishedError(found.unfinished)
+        return found
 
     def _carry_out_move(self, route: Route, work: Work) -> Outcome:
         plan, origin = route.plan, route.source
@@ -251,7 +291,7 @@ class Operations:
         failures = self._steps.drop_extras(plan, work)
         left = self._steps.leave(origin.path, plan, route.source_tree, work)
         if left and _is_anothers(left[0].error) and not origin.is_collection:
-            self._steps.removals.undo(plan, created, work)
+            self._steps.removals.undo(plan, created, work, source_tree=None, is_taken=True)
         _raise_for_one(origin, left, was_free=route.is_to_new)
         if left:
             return Outcome(failures + left, plan.added_bytes)
@@ -301,6 +341,10 @@ def _entry(request: Request, route: Route) -> Entry:
 def _is_anothers(error: StoreError) -> bool:
     """Whether a file that was to go has been written, or taken away, by somebody else."""
     return isinstance(error, PreconditionFailedError | NotFoundError)
+
+
+def _at_work_elsewhere(request: Request) -> UnavailableError:
+    return UnavailableError(f"{request}: another bridge is at work on it")
 
 
 def _raise_for_one(resource: Resource, failures: list[Failure], *, was_free: bool = False) -> None:

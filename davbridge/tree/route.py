@@ -34,6 +34,11 @@ class Route(NamedTuple):
         """Whether nothing is at the target."""
         return self.target_keys == NO_KEYS
 
+    def sparing(self) -> "Route":
+        """The same, taking nothing away from the target: what the source hasn't may be there
+        because it was moved."""
+        return self._replace(plan=self.plan._replace(extras=()))
+
     def obstacles(self, mount: str, *, is_move: bool) -> list[Failure]:
         return obstacles(mount, self.plan, self.source_keys, self.target_keys, is_move=is_move)
 

@@ -28,6 +28,8 @@ class Terms(NamedTuple):
     """The ETag that the source must have; None: any version will do."""
     overwrite: bool = True
     """Whether what is at the target may be replaced."""
+    spares: bool = False
+    """Whether the target's members stay that the source hasn't."""
     admit: Callable[[], object] = lambda: None
     """Asked when its turn has come; raises where locks that came meanwhile forbid it."""
 

@@ -405,7 +405,7 @@ class Meeting:
         drive.store.before = self._before
 
     def _before(self, operation: str, key: str) -> None:
-        if operation in self._operations:
+        if operation in self._operations and not is_housekeeping(key):
             self._barrier.wait()
 
     def _met(self) -> None:
