@@ -19,6 +19,7 @@ import logging
 import time
 import uuid
 from collections.abc import Callable
+from datetime import datetime, timedelta
 from threading import Lock
 from typing import NamedTuple
 
@@ -54,8 +55,11 @@ HELD_SECONDS = LEASE_SECONDS - RENEWAL_SECONDS
 """How long a holder counts on a lease: what he asked the store for last is done before another
 bridge begins."""
 
-KEPT_SECONDS = 24 * 3600.0
+KEPT = timedelta(days=1)
 """How long it is known that a MOVE has left something, for its client to ask again."""
+
+_CLOCK = "clock"
+"""The name of what is written to see the time. Left behind it is a lease on nothing, and goes."""
 
 _JSON = Attributes("application/json")
 _ZIPPED = Attributes("application/zlib")
@@ -282,6 +286,12 @@ class Journals:
         except (LookupError, TypeError, RecursionError) as error:
             raise ValueError(f"a damaged note: {error!r}") from error
         return Request("MOVE", source, target)
+
+    def time(self) -> datetime:
+        """The store's own. This machine's clock may be days ahead. Raises StoreError."""
+        row = self.write_lease(_CLOCK, {"bridge": self.bridge}, None)
+        self.delete(_CLOCK, LEASE)
+        return row.modified
 
     def released(self, name: str, rests_as: "_Versions | None" = None) -> None:
         """``rests_as``: as long as it is as it was left, this bridge may go on with it at once."""

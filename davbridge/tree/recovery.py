@@ -15,7 +15,7 @@ from threading import Event, Thread
 from davbridge.errors import NotFoundError, StoreError
 from davbridge.store.clock import Clock
 from davbridge.tree.journal import LEASE, LEFT, PLAN, LaterFormatError, Request
-from davbridge.tree.journals import KEPT_SECONDS, Journals, Trace
+from davbridge.tree.journals import KEPT, Journals, Trace
 
 LOOK_SECONDS = 60.0
 """Between two listings. At AWS' prices they come to a quarter of a dollar a month."""
@@ -92,5 +92,5 @@ class Recovery:
         if trace.lease and self._journals.is_dead(name):
             self._journals.delete(name, LEASE)
         age = self._now() - trace.left.modified if trace.left else timedelta()
-        if age.total_seconds() > KEPT_SECONDS:
+        if trace.left and age > KEPT and self._journals.time() - trace.left.modified > KEPT:
             self._journals.delete(name, LEFT)

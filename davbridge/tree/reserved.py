@@ -11,10 +11,14 @@ from davbridge.tree.sidecar import is_sidecar
 HOUSE = f"{RESERVED_PREFIX}{DELIMITER}"
 """Below the mount's prefix: housekeeping."""
 
+JOURNALS_FOLDER = f"journals{DELIMITER}"
+"""Below that. There is nothing else: what others have put there isn't davbridge's to drop."""
+
 
 def is_housekeeping(key: str) -> bool:
     """Whether a key is one of housekeeping, in this mount or in one inside it."""
-    return DELIMITER + HOUSE in DELIMITER + key
+    _, house, rest = (DELIMITER + key).partition(DELIMITER + HOUSE)
+    return bool(house) and (not rest or rest.startswith(JOURNALS_FOLDER))
 
 
 def is_own(key: str) -> bool:

@@ -66,6 +66,14 @@ def test_journals_of_a_mount_inside_are_not_shown_and_not_copied(drive: Drive) -
     assert drive.stored() == ["b/", "b/x"]
 
 
+def test_what_others_have_put_below_a_name_of_davbridges_own_is_not_dropped(drive: Drive) -> None:
+    fill(drive, "/a", "x")
+    drive.outside("a/.davbridge/theirs")
+    for failures in (drive.tree.move(parse("/a"), parse("/b")), drive.tree.delete(parse("/a"))):
+        assert [each.path for each in failures] == [("a",)]
+        assert "a/.davbridge/theirs" in drive.stored()
+
+
 def test_a_put_during_a_move_of_its_file_comes_after_it(drive: Drive) -> None:
     drive.put("/f", b"old")
     writers: list[threading.Thread] = []

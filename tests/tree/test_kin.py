@@ -8,10 +8,12 @@ import pytest
 from davbridge.errors import AccessDeniedError, NotFoundError
 from davbridge.paths import parse
 from davbridge.store.base import DeleteFailure
+from davbridge.tree.journals import KEPT
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Failure
 from tests.tree.conftest import Drive
 from tests.tree.deaths import KilledError, another, bodies, journals, kill_at
+from tests.tree.wrappers import WatchedStore
 
 NFC, NFD = "\u00e9", "e\u0301"
 
@@ -99,3 +101,14 @@ def test_a_note_that_nobody_can_read_is_nobodys(drive: Drive) -> None:
     with another(drive) as tree:
         assert tree.copy(("p", NFC), ("q", NFC)) == []
     assert f"q/{NFC}/a" not in bodies(drive)
+
+
+def test_a_bridge_whose_clock_is_ahead_keeps_the_note(drive: Drive) -> None:
+    answered(drive)
+    notes = journals(drive)
+    bridge = Namespace(
+        WatchedStore(drive.bucket), timer=drive.clock.seconds, now=lambda: drive.clock() + 2 * KEPT
+    )
+    bridge.recovery.look()
+    bridge.close()
+    assert journals(drive) == notes

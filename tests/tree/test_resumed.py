@@ -12,7 +12,7 @@ from davbridge.errors import AccessDeniedError, UnavailableError
 from davbridge.paths import parse
 from davbridge.tree import operations, works
 from davbridge.tree.journal import JOURNALS, LEASE, Request
-from davbridge.tree.journals import KEPT_SECONDS, LEASE_SECONDS
+from davbridge.tree.journals import KEPT, LEASE_SECONDS
 from davbridge.tree.recovery import LOOK_SECONDS, WATCH_SECONDS
 from davbridge.tree.resource import Failure, Outcome
 from davbridge.tree.resumption import MEMORY_SECONDS
@@ -320,7 +320,7 @@ def test_what_a_move_left_is_known_for_a_day(drive: Drive) -> None:
     with another(drive) as tree:
         tree.recovery.look()
         assert len(journals(drive)) == 1
-        drive.clock.advance(KEPT_SECONDS + 1)
+        drive.clock.advance(KEPT.total_seconds() + 1)
         tree.recovery.look()
         assert journals(drive) == []
     assert drive.stored() == ["s/b", *moved(SOURCE)]
