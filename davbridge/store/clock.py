@@ -1,5 +1,7 @@
 """The time, as it is passed in."""
 
+import sys
+import time
 from collections.abc import Callable
 from datetime import UTC, datetime
 
@@ -9,3 +11,12 @@ Clock = Callable[[], datetime]
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
+
+
+_LASTING = getattr(time, "CLOCK_BOOTTIME" if sys.platform == "linux" else "CLOCK_MONOTONIC", None)
+
+
+def lasting() -> float:
+    """Seconds since some moment, those included in which this machine was asleep. `time.monotonic`
+    leaves them out on Linux and macOS; on Windows, which has no such clock, it doesn't."""
+    return time.monotonic() if _LASTING is None else time.clock_gettime(_LASTING)

@@ -32,6 +32,7 @@ from davbridge.store.base import (
     ObjectRow,
     ObjectStore,
 )
+from davbridge.store.clock import lasting
 from davbridge.tree.bounds import require_within
 from davbridge.tree.journal import (
     JOURNALS,
@@ -176,7 +177,7 @@ class Journals:
         self,
         store: ObjectStore,
         mount: str,
-        timer: Callable[[], float] = time.monotonic,
+        timer: Callable[[], float] = lasting,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.timer = timer

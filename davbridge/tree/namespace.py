@@ -34,7 +34,7 @@ from davbridge.store.base import (
     ObjectStore,
     ObjectWriter,
 )
-from davbridge.store.clock import Clock, utc_now
+from davbridge.store.clock import Clock, lasting, utc_now
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.bulk import Metadata, metadata_of
 from davbridge.tree.facts import Facts, Properties, without_facts
@@ -67,7 +67,7 @@ class Namespace:
         max_file_size: int | None = None,
         quota: int | None = None,
         lanes: int = LANES,
-        timer: Callable[[], float] = time.monotonic,
+        timer: Callable[[], float] = lasting,
         now: Clock = utc_now,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
