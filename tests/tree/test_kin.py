@@ -44,7 +44,7 @@ def stopped(drive: Drive) -> None:
         kill_at(drive, 0)
         raise KilledError
 
-    drive.store.delete_objects = dying  # type: ignore[method-assign, assignment]
+    drive.store.delete_objects = dying  # type: ignore[method-assign]
     with pytest.raises(KilledError):
         move(drive.tree)
 
