@@ -291,7 +291,7 @@ class Operations:
         failures = self._steps.drop_extras(plan, work)
         left = self._steps.leave(origin.path, plan, route.source_tree, work)
         if left and _is_anothers(left[0].error) and not origin.is_collection:
-            self._steps.removals.undo(plan, created, work, source_tree=None, is_taken=True)
+            self._steps.removals.undo(plan, created, work, source_tree=None)
         _raise_for_one(origin, left, was_free=route.is_to_new)
         if left:
             return Outcome(failures + left, plan.added_bytes)

@@ -81,13 +81,9 @@ class Removals:
         work: Work,
         *,
         source_tree: str | None,
-        is_taken: bool = False,
     ) -> None:
         """Removes what was copied anew, unless somebody has written it since, or its source is
-        gone: another bridge may have taken that away, for the sake of this very copy.
-
-        ``is_taken``: it is known to be gone, and that somebody else has got it.
-        """
+        gone: another bridge may have taken that away, for the sake of this very copy."""
         is_ours = self._lanes.each(self._is_still, list(created.items()))
         ours = [key for key, still in zip(created, is_ours, strict=True) if still]
         sources = {copy.target: copy.source.key for copy in plan.copies}
@@ -96,8 +92,7 @@ class Removals:
         except StoreError as error:
             _log.error("a move that failed is left half done: %s", error)
             return
-        if not is_taken:
-            ours = [key for key in ours if sources.get(key) in there or key not in sources]
+        ours = [key for key in ours if sources.get(key) in there or key not in sources]
         staying = {*(row.key for row in plan.replaced), *(created.keys() - set(ours))}
         order = deletion_order(ours, plan.target_prefix, staying)
         etags = {key: created[key] for key in ours if not is_marker(key)}

@@ -5,7 +5,7 @@ from collections.abc import Callable
 
 import pytest
 
-from davbridge.errors import UnavailableError
+from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.paths import parse
 from davbridge.tree.journals import HELD_SECONDS, LEASE_SECONDS
 from tests.tree.conftest import Drive
@@ -67,6 +67,19 @@ def test_so_does_one_of_a_single_file(drive: Drive) -> None:
     with pytest.raises(UnavailableError):
         drive.tree.move(parse("/d"), parse("/e"))
     assert drive.content("e") == b"1"
+
+
+def test_of_two_bridges_that_move_a_file_to_one_name_neither_takes_it_from_there(
+    drive: Drive,
+) -> None:
+    """As where a client has asked again, and got to another bridge."""
+    drive.outside("f", body=b"only")
+    drive.clock.advance(100)
+    with another(drive) as other:
+        drive.store.before = once(lambda: other.move(parse("/f"), parse("/g")), ("delete", "f"))
+        with pytest.raises(NotFoundError):
+            drive.tree.move(parse("/f"), parse("/g"))
+    assert bodies(drive) == {"g": b"only"}
 
 
 def test_a_bridge_that_has_given_up_does_not_take_over_what_is_begun_anew(drive: Drive) -> None:
