@@ -20,7 +20,7 @@ from urllib.parse import quote
 from wsgiref.types import WSGIApplication
 
 from davbridge import __version__
-from davbridge.access.basic import BasicAuth
+from davbridge.access.door import guarded
 from davbridge.cache import LISTINGS_AHEAD, CachedStore
 from davbridge.config import S3Settings, Settings
 from davbridge.dav import application
@@ -161,8 +161,9 @@ def _embedded(directory: Path, layers: ExitStack, on_failure: Callable[[], None]
 
 def _application(settings: Settings, namespace: Namespace, store: S3Store) -> WSGIApplication:
     """From the wire inwards: what is ready, what is logged, who may, what is done."""
-    drive = BasicAuth(application.build(namespace, settings.drive), settings.access)
-    return Readiness(AccessLog(drive), store.look)
+    drive = application.build(namespace, settings.drive)
+    guard = guarded(drive, settings.access, settings.drive.public_origins)
+    return Readiness(AccessLog(guard), store.look)
 
 
 def _drive_url(server_url: str, mount_path: str) -> str:

@@ -111,7 +111,9 @@ def chunked(random: Random, content: bytes) -> Iterator[bytes]:
 def play(cut: Cut, port: int) -> int | None:
     """The status that the client was told, if it waited for one and got it."""
     with RawClient(port) as client:
-        client.send(b"PUT /%b HTTP/1.1\r\nHost: x\r\n%b\r\n\r\n" % (cut.name.encode(), cut.head))
+        client.send(
+            b"PUT /%b HTTP/1.1\r\nHost: localhost\r\n%b\r\n\r\n" % (cut.name.encode(), cut.head)
+        )
         client.send(cut.body[: cut.after])
         if cut.is_reset:
             client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)

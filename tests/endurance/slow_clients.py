@@ -22,7 +22,7 @@ from tests.support.proc import Cost, cost_of
 from tests.support.served import Served, served
 from tests.support.wire import RawClient
 
-PROPFIND = b"PROPFIND / HTTP/1.1\r\nHost: x\r\nDepth: 0\r\n\r\n"
+PROPFIND = b"PROPFIND / HTTP/1.1\r\nHost: localhost\r\nDepth: 0\r\n\r\n"
 
 SETTINGS = "[server]\ntimeout = 300\n"
 """The idle ones stay to the end."""
@@ -202,7 +202,7 @@ class Siege:
     def _slow(self) -> socket.socket:
         """Begins a head."""
         sock = self._encrypted()
-        sock.sendall(b"PROPFIND / HTTP/1.1\r\nHost: x\r\nX: ")
+        sock.sendall(b"PROPFIND / HTTP/1.1\r\nHost: localhost\r\nX: ")
         sock.setblocking(False)
         return sock
 

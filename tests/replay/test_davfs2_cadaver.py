@@ -14,7 +14,7 @@ from tests.replay.agents import (
     XML_APPLICATION,
     neon_lock,
 )
-from tests.replay.drives import Drive
+from tests.replay.drives import Drive, OpenDrive
 from tests.replay.reading import entries, look, token_of, tokens_in
 from tests.support.bridge import DAV, Answer, Client
 
@@ -139,10 +139,11 @@ def test_davfs2_asks_for_the_quota(drive: Drive) -> None:
 
 
 @stock_fails("an If tagged with an absolute URI is never evaluated")
-def test_davfs2_43_rule_08_behind_a_proxy_that_ends_tls(drive: Drive) -> None:
+def test_davfs2_43_rule_08_behind_a_proxy_that_ends_tls(open_drive: OpenDrive) -> None:
     """The client knows https, the server http: a tag is compared by its path."""
+    drive = open_drive(users=("anna",))
     drive.fill({"f.txt": b"x"})
-    client = drive.client({**DAVFS2, "Host": "drive.example.com"})
+    client = drive.client({**DAVFS2, "Host": "drive.example.com"}, "anna")
     token = token_of(lock(client, "/f.txt"))
     right = {"If": f"<https://drive.example.com/f.txt> (<{token}>)"}
     assert client("PUT", "/f.txt", b"y", right).status == 204

@@ -87,19 +87,21 @@ def test_proxy_20_no_other_origin_becomes_ours(open_drive: OpenDrive) -> None:
 
 
 @stock_fails("502 for another scheme")
-def test_proxy_20_the_scheme_may_be_the_proxy_s(drive: Drive) -> None:
+def test_proxy_20_the_scheme_may_be_the_proxy_s(open_drive: OpenDrive) -> None:
     """Host is passed through, and the scheme isn't."""
+    drive = open_drive(users=("anna",))
     drive.fill({"a": b"a"})
-    client = drive.client({**DAVFS2, "Host": "drive.example.com"})
+    client = drive.client({**DAVFS2, "Host": "drive.example.com"}, "anna")
     assert client("MOVE", "/a", destination=f"{PUBLIC}/b").status == 201
     assert drive.stored() == {"b": b"a"}
 
 
 @stock_fails("502 for host:80 against host")
-def test_proxy_20_default_ports_say_nothing(drive: Drive) -> None:
+def test_proxy_20_default_ports_say_nothing(open_drive: OpenDrive) -> None:
     """RFC 9110 §4.2.3: with and without, it is the same origin."""
+    drive = open_drive(users=("anna",))
     drive.fill({"a": b"a"})
-    client = drive.client({**DAVFS2, "Host": "drive.example.com"})
+    client = drive.client({**DAVFS2, "Host": "drive.example.com"}, "anna")
     assert client("MOVE", "/a", destination="http://drive.example.com:80/b").status == 201
     assert drive.stored() == {"b": b"a"}
 

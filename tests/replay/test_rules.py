@@ -91,7 +91,7 @@ CUT_BODIES = {
 def put_cut(drive: Drive, target: str, rest: bytes) -> None:
     """A client that ends in the middle of its body. Returns when the server has dealt with it."""
     with RawClient(drive.port) as connection:
-        connection.send(f"PUT {target} HTTP/1.1\r\nHost: x\r\n".encode() + rest)
+        connection.send(f"PUT {target} HTTP/1.1\r\nHost: localhost\r\n".encode() + rest)
         connection.finish_sending()
         connection.at_end()
 
@@ -215,7 +215,7 @@ def test_rule_17_locks_and_properties_in_chunks(drive: Drive) -> None:
 def test_rule_17_a_refused_body_in_chunks_is_no_request(drive: Drive) -> None:
     """A 409 PUT whose body reads like a DELETE."""
     drive.fill({"f.txt": b"precious"})
-    body = b"DELETE /f.txt HTTP/1.1\r\nHost: x\r\nContent-Length: 0\r\n\r\n"
+    body = b"DELETE /f.txt HTTP/1.1\r\nHost: localhost\r\nContent-Length: 0\r\n\r\n"
     client = drive.client(CURL)
     assert client("PUT", "/missing/f.txt", iter([body])).status == 409
     drive.client(CURL)("OPTIONS", "/")

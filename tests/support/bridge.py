@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, fromstring
 
-from davbridge.access.basic import BasicAuth
+from davbridge.access.door import guarded
 from davbridge.cache import CachedStore
 from davbridge.config import AccessSettings, CacheSettings, DriveSettings, ServerSettings
 from davbridge.dav.application import build
@@ -123,7 +123,7 @@ def running_bridge(
     )
     app = build(namespace, drive, locks)
     server = HttpServer(
-        BasicAuth(app, access or AccessSettings(anonymous=True)),
+        guarded(app, access or AccessSettings(anonymous=True), drive.public_origins),
         ServerSettings(port=0, threads=8, shutdown_timeout=2),
     )
     server.prepare()

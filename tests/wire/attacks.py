@@ -1,8 +1,8 @@
 """What an attacker sends: each row says what it is, and what it may be answered at the most.
 
 Pure. Rows are grouped by what they are aimed at: where a request ends, its head, its body's
-chunks, XML, paths, other headers. `VICTIM` is a file that is there; `SMUGGLED`, behind another
-request, would delete it.
+chunks, XML, paths, other headers, the drive's name. `VICTIM` is a file that is there; `SMUGGLED`,
+behind another request, would delete it.
 """
 
 from typing import NamedTuple
@@ -11,7 +11,10 @@ VICTIM = "/victim.txt"
 TARGET = "/target.txt"
 """Nothing is there, and nothing is to be."""
 
-SMUGGLED = f"DELETE {VICTIM} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+HOST = "localhost"
+"""By any other name nothing would be done anyway."""
+
+SMUGGLED = f"DELETE {VICTIM} HTTP/1.1\r\nHost: {HOST}\r\n\r\n".encode()
 
 KIB = 1024
 
@@ -24,7 +27,8 @@ class Attack(NamedTuple):
 
 def request(line: str, *fields: str | bytes, body: bytes = b"") -> bytes:
     lines = [field.encode() if isinstance(field, str) else field for field in fields]
-    head = b"".join(each + b"\r\n" for each in (line.encode("latin-1"), b"Host: x", *lines))
+    host = f"Host: {HOST}".encode()
+    head = b"".join(each + b"\r\n" for each in (line.encode("latin-1"), host, *lines))
     return head + b"\r\n" + body
 
 
@@ -71,22 +75,22 @@ FRAMING = {
 HEADS = {
     "a folded field": put("X: 1", " Transfer-Encoding: chunked"),
     "a field folded by a tab": put("X: 1", "\tTransfer-Encoding: chunked"),
-    "a blank before the first field": head(b"GET / HTTP/1.1\r\n Host: x\r\n\r\n"),
+    "a blank before the first field": head(b"GET / HTTP/1.1\r\n Host: localhost\r\n\r\n"),
     "NUL in a value": put("X: a\0b"),
     "CR in a value": put("X: a\rContent-Length: 5"),
-    "LF behind a field": head(b"GET / HTTP/1.1\r\nHost: x\nContent-Length: 5\r\n\r\nhello"),
-    "LF behind the request line": head(b"GET / HTTP/1.1\nHost: x\r\n\r\n"),
-    "LF alone throughout": head(b"GET / HTTP/1.1\nHost: x\n\n"),
-    "CR alone throughout": head(b"GET / HTTP/1.1\rHost: x\r\r"),
+    "LF behind a field": head(b"GET / HTTP/1.1\r\nHost: localhost\nContent-Length: 5\r\n\r\nhello"),
+    "LF behind the request line": head(b"GET / HTTP/1.1\nHost: localhost\r\n\r\n"),
+    "LF alone throughout": head(b"GET / HTTP/1.1\nHost: localhost\n\n"),
+    "CR alone throughout": head(b"GET / HTTP/1.1\rHost: localhost\r\r"),
     "a field without a colon": put("Content-Length 5"),
     "a field without a name": put(": 5"),
     "a blank in a name": put("Content Length: 5"),
     "umlauts in a name": put("Contént-Length: 5"),
     "two hosts": put("Host: y"),
     "no host": head(b"GET / HTTP/1.1\r\n\r\n"),
-    "a path in the host": head(b"GET / HTTP/1.1\r\nHost: x/y\r\n\r\n"),
-    "a user in the host": head(b"GET / HTTP/1.1\r\nHost: x@y\r\n\r\n"),
-    "no version": head(b"GET /\r\nHost: x\r\n\r\n"),
+    "a path in the host": head(b"GET / HTTP/1.1\r\nHost: localhost/y\r\n\r\n"),
+    "a user in the host": head(b"GET / HTTP/1.1\r\nHost: localhost@y\r\n\r\n"),
+    "no version": head(b"GET /\r\nHost: localhost\r\n\r\n"),
     "a version with a plus": head(request("GET / HTTP/+1.1")),
     "a version of another protocol": head(request("GET / ICY/1.1")),
     "two blanks in the request line": head(request("GET  / HTTP/1.1")),
@@ -96,7 +100,7 @@ HEADS = {
     "a relative target": head(request("GET a HTTP/1.1")),
     "an asterisk without OPTIONS": head(request("DELETE * HTTP/1.1")),
     "a target of another scheme": head(request("GET file:///etc/passwd HTTP/1.1")),
-    "a user in the target": head(request("GET http://x@y/ HTTP/1.1")),
+    "a user in the target": head(request("GET http://localhost@y/ HTTP/1.1")),
     "a TLS hello": head(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
     "SSH": head(b"SSH-2.0-OpenSSH_9.9\r\n"),
 }
@@ -286,17 +290,19 @@ def copy(destination: str, method: str = "COPY") -> bytes:
 
 DESTINATIONS = {
     "a parent": Attack(copy("/../x")),
-    "an encoded slash": Attack(copy("http://x/a%2f..%2fb")),
+    "an encoded slash": Attack(copy("http://localhost/a%2f..%2fb")),
     "NUL": Attack(copy("/a%00")),
     "an overlong slash": Attack(copy("/a%c0%afb")),
-    "a query": Attack(copy(f"http://x{TARGET}?a")),
-    "a query at once": Attack(copy(f"http://x?{TARGET}")),
+    "a query": Attack(copy(f"http://localhost{TARGET}?a")),
+    "a query at once": Attack(copy(f"http://localhost?{TARGET}")),
     "a file's URL": Attack(copy("file:///etc/passwd")),
     "no URL": Attack(copy("javascript:alert(1)")),
     "an open bracket": Attack(copy(f"http://[::1{TARGET}")),
     "another server": Attack(copy(f"http://evil{TARGET}"), (502,)),
-    "another server behind a user": Attack(copy(f"http://x@evil{TARGET}"), (502,)),
-    "another server behind a backslash": Attack(copy(f"http://evil\\@x:81{TARGET}"), (400, 502)),
+    "another server behind a user": Attack(copy(f"http://localhost@evil{TARGET}"), (502,)),
+    "another server behind a backslash": Attack(
+        copy(f"http://evil\\@localhost:81{TARGET}"), (400, 502)
+    ),
     "two": Attack(request(f"MOVE {VICTIM} HTTP/1.1", "Destination: /a", "Destination: /b")),
     "itself": Attack(copy(VICTIM, "MOVE"), (403,)),
     "what is above": Attack(copy("/", "MOVE"), (403,)),
@@ -338,6 +344,29 @@ OTHER_HEADERS = {
     "a method that echoes": Attack(request(f"TRACE {VICTIM} HTTP/1.1"), (501,)),
 }
 
+
+def rebound(method: str, *fields: str, host: str = "evil.example", body: bytes = b"") -> Attack:
+    """What a web page sends whose name has come to mean 127.0.0.1 since it was loaded."""
+    lines = [f"{method} {VICTIM} HTTP/1.1", f"Host: {host}", "Origin: http://evil.example", *fields]
+    return Attack("\r\n".join([*lines, "", ""]).encode() + body, (421,))
+
+
+REBOUND = {
+    "to read": rebound("GET", host="evil.example:8080"),
+    "to list": rebound("PROPFIND", "Depth: 1"),
+    "to ask what is allowed": rebound("OPTIONS"),
+    "to write": rebound("PUT", "Content-Length: 1", body=b"x"),
+    "to write in chunks": rebound("PUT", "Transfer-Encoding: chunked", body=b"1\r\nx\r\n0\r\n\r\n"),
+    "to delete": rebound("DELETE"),
+    "to move": rebound("MOVE", "Destination: /moved.txt"),
+    "what isn't a method": rebound("POST"),
+    "a name that begins as ours": rebound("GET", host="localhost.evil.example"),
+    "a name that begins as an address": rebound("GET", host="127.0.0.1.evil.example"),
+    "an address and a name": rebound("GET", host="[::1].evil.example"),
+    "no name": rebound("GET", host=""),
+    "the name in the target": Attack(request("GET http://evil.example/ HTTP/1.1"), (421,)),
+}
+
 GROUPS: dict[str, dict[str, Attack]] = {
     "framing": {name: Attack(data) for name, data in FRAMING.items()},
     "head": {name: Attack(data) for name, data in HEADS.items()},
@@ -347,6 +376,7 @@ GROUPS: dict[str, dict[str, Attack]] = {
     "path": {name: Attack(data) for name, data in PATHS.items()} | PATHS_ELSEWHERE,
     "destination": DESTINATIONS,
     "header": OTHER_HEADERS,
+    "rebinding": REBOUND,
 }
 
 ATTACKS = {

@@ -40,7 +40,7 @@ class CutPut:
     sent: bytes
 
     def begin(self, client: RawClient, target: str) -> None:
-        client.send(f"PUT {target} HTTP/1.1\r\nHost: x\r\n{self.head}\r\n\r\n".encode())
+        client.send(f"PUT {target} HTTP/1.1\r\nHost: localhost\r\n{self.head}\r\n\r\n".encode())
         client.send(self.sent)
 
     @property

@@ -109,7 +109,7 @@ def test_a_store_that_goes_in_the_middle_of_a_large_put_keeps_the_old_object(
     before = home.bucket.get("a.bin")
     with RawClient(home.server.port) as client:
         client.socket.settimeout(60)  # nobody reads while davbridge tries again
-        head = f"PUT {home.path}a.bin HTTP/1.1\r\nHost: x\r\nContent-Length: {2 * len(BIG)}"
+        head = f"PUT {home.path}a.bin HTTP/1.1\r\nHost: localhost\r\nContent-Length: {2 * len(BIG)}"
         client.send(f"{head}\r\n\r\n".encode())
         client.send(BIG)
         home.bucket.wait_for_uploads(["a.bin"])

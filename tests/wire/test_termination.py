@@ -26,7 +26,9 @@ def bucket(seaweedfs: Endpoint) -> Iterator[Bucket]:
 def begin_put(client: RawClient, bucket: Bucket, name: str) -> None:
     """Sends the first half of a body, and waits until the bucket knows of it."""
     length = 2 * len(HALF)
-    client.send(f"PUT /{name} HTTP/1.1\r\nHost: x\r\nContent-Length: {length}\r\n\r\n".encode())
+    client.send(
+        f"PUT /{name} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n".encode()
+    )
     client.send(HALF)
     bucket.wait_for_uploads([name])
 

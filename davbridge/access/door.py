@@ -1,0 +1,18 @@
+"""All that stands before the drive, as the settings want it. Must not know what is behind."""
+
+from collections.abc import Iterable
+from wsgiref.types import WSGIApplication
+
+from davbridge.access.basic import BasicAuth
+from davbridge.access.hosts import OwnNames
+from davbridge.config import AccessSettings
+
+
+def guarded(
+    app: WSGIApplication, settings: AccessSettings, origins: Iterable[str] = ()
+) -> WSGIApplication:
+    """``app`` behind its door. ``origins`` are those that the drive is known under. Who needs a
+    login isn't helped by another name; who passed --insecure knows of who comes."""
+    door = BasicAuth(app, settings)
+    is_open = settings.anonymous and not settings.insecure
+    return OwnNames(door, origins) if is_open else door
