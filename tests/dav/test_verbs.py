@@ -257,7 +257,11 @@ def test_head_and_get_of_a_collection_answer_200(client: Client) -> None:
         "image/svg+xml",
         "text/xml",
         "application/rss+xml",
-        "application/pdf",
+        "audio/a+xml",
+        "video/mp4, text/html",
+        "video/mp4; x=y, text/html",
+        "application/pdf, text/html",
+        "application/pdf+xml",
         "application/javascript",
         "multipart/x-mixed-replace; boundary=x",
         "text/plain",
@@ -276,6 +280,22 @@ def test_nothing_uploaded_runs_in_the_drive_s_origin(
         assert answer.header("Content-Type") == content_type
     assert answer.header("Content-Security-Policy") == "sandbox"
     assert answer.header("X-Content-Type-Options") == "nosniff"
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["audio/x-wav", "VIDEO/MP4; codecs=avc1", "application/pdf", "application/pdf;charset=x"],
+)
+def test_what_a_browser_plays_is_of_the_drive_s_origin_and_runs_nothing(
+    content_type: str, client: Client
+) -> None:
+    """Its player asks for the file again, which a sandbox of no origin may not."""
+    client("PUT", "/x", b"<script>1</script>", content_type=content_type)
+    for method in ("GET", "HEAD"):
+        answer = client(method, "/x")
+        assert answer.header("Content-Type") == content_type
+        assert answer.header("Content-Security-Policy") == "sandbox allow-same-origin"
+        assert answer.header("X-Content-Type-Options") == "nosniff"
 
 
 def test_a_content_type_that_others_stored_begins_no_header(

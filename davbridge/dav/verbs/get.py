@@ -5,6 +5,7 @@ from the store as the client takes it; a body that can't be completed breaks the
 """
 
 import logging
+import re
 import uuid
 from collections.abc import Iterator
 
@@ -29,6 +30,14 @@ _SANDBOX = ("Content-Security-Policy", "sandbox")
 """With every file, whatever its type: a browser then runs nothing of it in this server's origin.
 Which types it would run is the browser's to say (of ``text/plain, text/html`` it takes the last),
 and what a file is its writer's."""
+
+_PLAYER = ("Content-Security-Policy", "sandbox allow-same-origin")
+"""As strict with scripts. But Chromium's page around a sound or a video asks for the file once
+more, and from a sandbox that isn't of this origin may not; nor can all of Firefox's tools for a PDF
+be used from there."""
+
+_IS_PLAYED = re.compile(r"((audio|video)/[\w.-]+|application/pdf)\s*(;[^,]*)?", re.ASCII | re.I)
+"""One type, and none of XML (``audio/a+xml``)."""
 
 _COLLECTION_TEXT = b"This is a WebDAV collection: open it with a WebDAV client.\n"
 
@@ -186,7 +195,7 @@ def _entity_headers(node: Resource, info: ObjectInfo, length: int) -> Headers:
     return [
         ("Content-Type", kind),
         ("Content-Length", str(length)),
-        _SANDBOX,
+        _PLAYER if _IS_PLAYED.fullmatch(kind) else _SANDBOX,
         *_validators(node),
     ]
 
