@@ -15,6 +15,7 @@ than the store's limit; safe under threads.
 import threading
 import time
 import unicodedata
+from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol
@@ -94,19 +95,23 @@ class LockStore(Protocol):
 
 
 MAX_LOCKS = 20_000
-"""Live ones, so that no client makes the memory grow: about 1 KiB each, 3 KiB with the longest
-owner."""
+"""Live ones, so that no client makes the memory grow: about 1 KiB each, and as much as its owner
+and the names in its path take."""
 
-MAX_BESIDE = 50
+MAX_BESIDE = 10
 """Shared locks beside which another may stand: each is shown in the listing of every member that it
 covers."""
+
+MAX_OWNERS = 4 * 1024
+"""Characters of all their owners, likewise: a thousand members come to 10 MB."""
 
 SWEEP_AT = 1000
 """Locks from which on it is worth a look whether they are alive."""
 
 
 class MemoryLockStore:
-    """A LockStore for one process. Every lock is filed under its root and its ancestors."""
+    """A LockStore for one process. Every lock is filed under its root. Those below a path stand
+    side by side among the sorted roots, so that a deep path takes no more room than it is long."""
 
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, *, limit: int = MAX_LOCKS
@@ -116,7 +121,8 @@ class MemoryLockStore:
         self._mutex = threading.Lock()
         self._by_token: dict[str, Lock] = {}
         self._at: dict[ResourcePath, dict[str, None]] = {}
-        self._below: dict[ResourcePath, dict[str, None]] = {}
+        self._roots: list[ResourcePath] = []
+        """Those of ``_at``, sorted."""
         self._sweep_at = SWEEP_AT
 
     def now(self) -> float:
@@ -126,12 +132,11 @@ class MemoryLockStore:
         with self._mutex:
             others = self._covering(lock.root)
             if lock.is_deep:
-                others += self._live(self._below.get(_canonical(lock.root), ()))
+                others += self._live(self._below(_canonical(lock.root)))
             conflicts = [each for each in others if lock.is_exclusive or each.is_exclusive]
             if conflicts:
                 raise LockConflictError(conflicts)
-            if len(others) > MAX_BESIDE:
-                raise LocksFullError(f"over {MAX_BESIDE} locks are shared here")
+            _require_few(lock, others)
             self._make_room()
             self._file(lock)
 
@@ -150,7 +155,7 @@ class MemoryLockStore:
     def release_tree(self, path: ResourcePath) -> None:
         root = _canonical(path)
         with self._mutex:
-            for token in [*self._at.get(root, ()), *self._below.get(root, ())]:
+            for token in [*self._at.get(root, ()), *self._below(root)]:
                 self._drop(token)
 
     def covering(self, path: ResourcePath) -> list[Lock]:
@@ -161,7 +166,7 @@ class MemoryLockStore:
 
     def rooted_below(self, path: ResourcePath) -> list[Lock]:
         with self._mutex:
-            return self._live(self._below.get(_canonical(path), ()))
+            return self._live(self._below(_canonical(path)))
 
     def _covering(self, path: ResourcePath) -> list[Lock]:
         inside = _canonical(path)
@@ -191,25 +196,35 @@ class MemoryLockStore:
     def _file(self, lock: Lock) -> None:
         self._by_token[lock.token] = lock
         root = _canonical(lock.root)
-        self._at.setdefault(root, {})[lock.token] = None
-        for end in range(len(root)):
-            self._below.setdefault(root[:end], {})[lock.token] = None
+        if root not in self._at:
+            self._at[root] = {}
+            insort(self._roots, root)
+        self._at[root][lock.token] = None
 
     def _drop(self, token: str) -> None:
         lock = self._by_token.pop(token, None)
         if lock is None:
             return
         root = _canonical(lock.root)
-        _unfile(self._at, root, token)
-        for end in range(len(root)):
-            _unfile(self._below, root[:end], token)
+        del self._at[root][token]
+        if not self._at[root]:
+            del self._at[root]
+            del self._roots[bisect_left(self._roots, root)]
+
+    def _below(self, root: ResourcePath) -> list[str]:
+        """The tokens of the locks rooted strictly below ``root``."""
+        start, end = bisect_right(self._roots, root), len(self._roots)
+        if root:
+            # No name comes between this one and the same with a NUL, which no name can hold.
+            end = bisect_left(self._roots, (*root[:-1], root[-1] + "\0"), start)
+        return [token for each in self._roots[start:end] for token in self._at[each]]
 
 
-def _unfile(index: dict[ResourcePath, dict[str, None]], path: ResourcePath, token: str) -> None:
-    tokens = index[path]
-    del tokens[token]
-    if not tokens:
-        del index[path]
+def _require_few(lock: Lock, others: list[Lock]) -> None:
+    """That what is locked by ``others`` can be shown with one more. Raises LocksFullError."""
+    owners = sum(len(each.owner) for each in others)
+    if len(others) > MAX_BESIDE or (others and owners + len(lock.owner) > MAX_OWNERS):
+        raise LocksFullError("more locks can't be shared here")
 
 
 def _canonical(path: ResourcePath) -> ResourcePath:

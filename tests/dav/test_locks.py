@@ -1,13 +1,16 @@
 """RFC 4918 §6 and §7, on the lock store of one process."""
 
+import random
 import threading
 import time
+import tracemalloc
 from dataclasses import replace
 
 import pytest
 
 from davbridge.dav.locks import (
     MAX_BESIDE,
+    MAX_OWNERS,
     SWEEP_AT,
     Lock,
     LockConflictError,
@@ -202,3 +205,54 @@ def test_no_resource_is_covered_by_any_number_of_shared_locks(store: MemoryLockS
     store.release("t0")
     store.acquire(make("another", "a", exclusive=False))
     store.acquire(make("elsewhere", "c"))
+
+
+def test_the_owners_of_shared_locks_are_bounded_together(store: MemoryLockStore) -> None:
+    """They are shown in the listing of every member that the locks cover."""
+    half = replace(make("1", "a", exclusive=False), owner="o" * (MAX_OWNERS // 2))
+    store.acquire(half)
+    store.acquire(replace(half, token="2"))
+    with pytest.raises(LocksFullError):
+        store.acquire(replace(half, token="3"))
+    store.acquire(make("4", "a", "b", exclusive=False))
+    store.acquire(replace(half, token="5", root=("c",), owner="o" * (MAX_OWNERS + 1)))
+
+
+def test_a_lock_at_the_end_of_a_deep_path_takes_no_more_room_than_its_names() -> None:
+    store = MemoryLockStore()
+    paths = [(f"top{number}", *["a"] * 500) for number in range(20)]
+    tracemalloc.start()
+    try:
+        for number, path in enumerate(paths):
+            store.acquire(replace(make(str(number), *path), expires=store.now() + 600))
+        assert tracemalloc.get_traced_memory()[0] < 20 * 8192
+    finally:
+        tracemalloc.stop()
+    assert tokens(store.rooted_below(("top7", "a", "a"))) == ["7"]
+
+
+def test_those_below_are_found_whatever_comes_and_goes(store: MemoryLockStore) -> None:
+    choice, segments = random.Random(1), ("a", "a!", "a0", "aa", "b", "\U0010ffff")
+    held: dict[str, ResourcePath] = {}
+    for number in range(2000):
+        if held and choice.random() < 0.4:
+            token = choice.choice(list(held))
+            store.release(token)
+            del held[token]
+        root = tuple(choice.choices(segments, k=choice.randrange(4)))
+        if root not in held.values():
+            store.acquire(make(str(number), *root, deep=False))
+            held[str(number)] = root
+        path = tuple(choice.choices(segments, k=choice.randrange(3)))
+        below = {
+            token for token, root in held.items() if len(root) > len(path) == len_common(root, path)
+        }
+        assert set(tokens(store.rooted_below(path))) == below
+
+
+def len_common(one: ResourcePath, other: ResourcePath) -> int:
+    """Segments that both begin with."""
+    return next(
+        (at for at, (a, b) in enumerate(zip(one, other, strict=False)) if a != b),
+        min(len(one), len(other)),
+    )
