@@ -40,7 +40,7 @@ def facts_of(properties: Properties, etag: str) -> Facts | None:
         if not (checksums.isascii() and checksums.isprintable()):
             return None  # Neither a header nor XML could hold it.
         return Facts(etag, modified, checksums)
-    except (ValueError, KeyError, TypeError, OverflowError, OSError):
+    except (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError):
         return None  # Written by someone else: nothing that can be relied on.
 
 

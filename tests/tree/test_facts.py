@@ -50,6 +50,7 @@ def test_facts_are_of_their_version_alone() -> None:
     [
         "",
         "null",
+        "[" * 100_000,
         "[]",
         "1",
         '{"etag": "e"}',

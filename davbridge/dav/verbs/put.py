@@ -25,6 +25,10 @@ _MEANINGLESS_TYPES = ("", DEFAULT_TYPE, "application/x-www-form-urlencoded", DIR
 """Types that clients send of any file (curl, for one), and the one that would make the object a
 directory to every tool that knows the convention."""
 
+MAX_TYPE = 255
+"""Characters of a type with its parameters: with a longer one some stores refuse the object, and
+some clients the answer that tells of it."""
+
 
 def put(context: Context) -> Response:
     """201 for a new object, 204 for a new version; with the ETag and time that the store gave."""
@@ -94,7 +98,8 @@ def _attributes(request: Request) -> Attributes:
     """The client's content type where it says something, else the name's."""
     sent = str(request.environ.get("CONTENT_TYPE") or "").strip()
     kind = sent.partition(";")[0].strip().lower()
-    if kind in _MEANINGLESS_TYPES or not (sent.isascii() and sent.isprintable()):
+    is_usable = sent.isascii() and sent.isprintable() and len(sent) <= MAX_TYPE
+    if kind in _MEANINGLESS_TYPES or not is_usable:
         sent = guess_type(request.path[-1])
     modified = parse_mtime(request.header("X_OC_MTIME"))
     # Seconds, under the key that rclone, s3fs and Cyberduck read and write.
