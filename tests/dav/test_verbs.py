@@ -122,6 +122,8 @@ def test_put_chunked_of_unknown_length(client: Client, store: MemoryStore) -> No
         ("application/octet-stream", "application/pdf"),
         ("application/x-directory", "application/pdf"),
         ("", "application/pdf"),
+        ("image/" + "a" * 249, "image/" + "a" * 249),
+        ("image/" + "a" * 250, "application/pdf"),
     ],
 )
 def test_put_keeps_a_content_type_that_says_something(
