@@ -13,6 +13,7 @@ once, however often the sidecar is written for the sake of others.
 
 import json
 import logging
+import re
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
@@ -37,6 +38,9 @@ MemberProperties = Mapping[str, Properties]
 """Name of the member → its properties; members without any are absent."""
 
 NONE: MemberProperties = MappingProxyType({})
+
+_BEGINS_ELEMENT = re.compile(r"<[^?!]").match
+"""What may stand before the element of a document, as its declaration, may not inside another."""
 
 _log = logging.getLogger(__name__)
 
@@ -138,7 +142,9 @@ def _is_property(item: tuple[str, object]) -> bool:
     name, text = item
     if name == FACTS:
         return isinstance(text, str)
+    if not isinstance(text, str) or not _BEGINS_ELEMENT(text):
+        return False
     try:
-        return isinstance(text, str) and fromstring(text).tag == name
+        return bool(fromstring(text).tag == name)
     except (ParseError, DefusedXmlException):
         return False

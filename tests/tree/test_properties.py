@@ -188,6 +188,9 @@ class TestDamage:
         b'{"format": 1, "members": []}',
         b'{"format": 1, "members": {"a": []}}',
         b'{"format": 1, "members": {"a": {"p": 1}}}',
+        b'{"format": 1, "members": {"a": {"p": "<?xml version=\'1.0\'?><p/>"}}}',
+        b'{"format": 1, "members": {"a": {"p": "\\ufeff<?xml version=\'1.0\'?><p/>"}}}',
+        b'{"format": 1, "members": {"a": {"p": " <!DOCTYPE p><p/>"}}}',
         b"[" * 100_000,
     )
 
