@@ -2,7 +2,8 @@
 
 Owns the mapping from what the namespace raises to what a client is told. Must not know boto3.
 
-Invariants: a status is chosen here or by a RefusalError, nowhere else; the cause stays chained.
+Invariants: a status is chosen here or by a RefusalError, nowhere else; the cause stays chained;
+no client is told the store's address, nor whose credentials davbridge has.
 """
 
 from collections.abc import Sequence
@@ -109,8 +110,21 @@ def status_of(error: errors.StoreError) -> int:
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
+_TOLD: dict[type[errors.StoreError], str] = {
+    errors.StoreError: "the store failed; see the log",
+    errors.NotFoundError: "there is nothing here",
+    errors.PreconditionFailedError: "it has changed meanwhile",
+    errors.AccessDeniedError: "the store doesn't allow it; see the log",
+    errors.UnavailableError: "the store can't do it now: try again",
+    errors.TruncatedError: "the store broke off: try again",
+}
+"""For kinds whose message is the store's own, and names what is no client's business: its address,
+the bucket, the prefix, whose credentials they are. The log has it."""
+
+
 def refusal_of(error: errors.StoreError) -> RefusalError:
     """What a client is told of ``error``; raise it ``from`` the error."""
     status = status_of(error)
     headers = [RETRY_AFTER] if status == 503 else []
-    return RefusalError(status, str(error) or REASONS[status], headers=headers)
+    told = _TOLD.get(type(error)) or str(error) or REASONS[status]
+    return RefusalError(status, told, headers=headers)

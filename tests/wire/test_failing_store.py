@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
 from itertools import product
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -94,6 +95,8 @@ def require_change_fails(
     headers = {"destination": f"{home.url}target"} if method in ("MOVE", "COPY") else {}
     answer = client(method, home.path + name, body, headers)
     assert answer.status in range(500, 600)
+    for inside in (home.bucket.name, urlsplit(line.url).netloc, "botocore", "Error"):
+        assert inside.encode() not in answer.body  # which is the log's to tell
     line.recover()
     assert home.bucket.bodies() == before
     answer = client(method, home.path + name, body, headers)
