@@ -1,17 +1,19 @@
 """Is this the user's password?
 
 A client logs in with every request, and a hash that is good takes a tenth of a second and 64 MiB.
-So an answer is remembered, for a while, under a digest with a key that this process made up.
+So an answer is remembered, as long as it is asked for, under a digest with a key that this process
+made up.
 
 Owns the users and what is remembered of them. Must not know HTTP.
 
 Invariants:
-- No password is kept: only keyed digests of successful logins, bounded in number and time.
+- No password is kept: only keyed digests of successful logins, bounded in number, and in the time
+  since they were last used.
 - A name that no user has costs the time of a wrong password.
 - However many requests bring the same new login at once, it is verified once; and no more than
   PARALLEL logins are verified at a time, so that memory stays bounded.
 - No more than MAX_ASKING requests wait for an answer, each of them with a thread: who is known is
-  let in while others guess passwords.
+  let in while others guess passwords, for however long they do.
 """
 
 import hashlib
@@ -71,6 +73,7 @@ class Logins:
         with self._lock:
             granted = self._granted.get(digest)
             if granted is not None:
+                self._granted[digest] = granted  # from now on
                 return granted
             if self._asking >= MAX_ASKING:
                 raise TooManyLoginsError
