@@ -101,6 +101,10 @@ HEADS = {
     "an asterisk without OPTIONS": head(request("DELETE * HTTP/1.1")),
     "a target of another scheme": head(request("GET file:///etc/passwd HTTP/1.1")),
     "a user in the target": head(request("GET http://localhost@y/ HTTP/1.1")),
+    "an authority for a target": head(request(f"GET {HOST}:80 HTTP/1.1")),
+    "a query for a target": head(request("GET ?a HTTP/1.1")),
+    "a target without an authority": head(request("GET http:///a HTTP/1.1")),
+    "umlauts in the host": head(b"GET / HTTP/1.1\r\nHost: localh\xf6st\r\n\r\n"),
     "a TLS hello": head(b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc\x03\x03\r\n\r\n"),
     "SSH": head(b"SSH-2.0-OpenSSH_9.9\r\n"),
 }
@@ -117,6 +121,8 @@ BEYOND_LIMITS = {
     "many short fields": Attack(put(*[f"{number:x}:" for number in range(1000)]), (431,)),
     "fields without end": Attack(b"GET / HTTP/1.1\r\n" + b"X: a\r\n" * 200 * KIB, (431,)),
     "another expectation": Attack(put("Content-Length: 5", "Expect: 200-maybe"), (417,)),
+    "two expectations": Attack(put("Content-Length: 5", "Expect: 100-continue, x"), (417,)),
+    "an expectation twice": Attack(put("Content-Length: 5", *["Expect: 100-continue"] * 2), (417,)),
     "a body that is awaited, for a folder": Attack(
         request("PUT / HTTP/1.1", f"Content-Length: {len(SMUGGLED)}", "Expect: 100-continue")
         + SMUGGLED,
@@ -198,6 +204,14 @@ XML = {
             "utf-16"
         )
     ),
+    "a document type in UTF-16 of no mark": xml(
+        '<!DOCTYPE x><D:propfind xmlns:D="DAV:"><D:allprop/></D:propfind>'.encode("utf-16-be")
+    ),
+    "UTF-32": xml('<D:propfind xmlns:D="DAV:"><D:allprop/></D:propfind>'.encode("utf-32")),
+    "UTF-16 that says UTF-8": xml(
+        '<?xml version="1.0" encoding="utf-8"?><D:propfind xmlns:D="DAV:"/>'.encode("utf-16")
+    ),
+    "a comment that never ends": xml("<!--" + "a" * 900_000),
     "UTF-7": named(">", '<?xml version="1.0" encoding="utf-7"?>'),
     "a codec of Python's": named(">", '<?xml version="1.0" encoding="unicode_escape"?>'),
     "an encoding that names a file": named(">", '<?xml version="1.0" encoding="../../x"?>'),
@@ -235,6 +249,15 @@ XML = {
 }
 
 XML_TOO_LONG = {
+    "a language of 60 KB in 200 properties": Attack(
+        xml(
+            f'<D:propertyupdate xmlns:D="DAV:" xml:lang="{"x" * 60_000}"><D:set><D:prop>'
+            + "".join(f"<a{each}/>" for each in range(200))
+            + "</D:prop></D:set></D:propertyupdate>",
+            "PROPPATCH",
+        ),
+        (507,),
+    ),
     "8 MB of XML": Attack(xml(b" " * 8 * KIB * KIB), (413,)),
     "chunks of XML without end": Attack(
         request(f"PROPFIND {VICTIM} HTTP/1.1", "Transfer-Encoding: chunked")
@@ -278,6 +301,8 @@ PATHS_ELSEWHERE = {
     "marks without end": Attack(get(f"/{MARKS * 1200}"), (414,)),
     "davbridge's own properties": Attack(get("/.davbridge.properties.json"), (404,)),
     "the same in capitals": Attack(get("/.DAVBRIDGE.properties.json"), (404,)),
+    "the same, encoded": Attack(get("/%2e%64avbridge%2Eproperties.json"), (404,)),
+    "the same as a folder": Attack(get("//.davbridge.properties.json//"), (404,)),
     "to write davbridge's own": Attack(
         request("PUT /.davbridge.properties.json HTTP/1.1", "Content-Length: 2", body=b"{}"), (403,)
     ),
@@ -306,7 +331,15 @@ DESTINATIONS = {
     "two": Attack(request(f"MOVE {VICTIM} HTTP/1.1", "Destination: /a", "Destination: /b")),
     "itself": Attack(copy(VICTIM, "MOVE"), (403,)),
     "what is above": Attack(copy("/", "MOVE"), (403,)),
+    "another server without a scheme": Attack(copy(f"//evil{TARGET}"), (409,)),
+    "another port": Attack(copy(f"http://{HOST}:1{TARGET}"), (502,)),
+    "another address": Attack(copy(f"http://[::1]{TARGET}"), (502,)),
+    "a fragment": Attack(copy(f"{TARGET}#a")),
+    "a parent, encoded twice": Attack(copy("/%252e%252e/x"), (409,)),
     "davbridge's own": Attack(copy("/.davbridge.properties.json"), (403,)),
+    "davbridge's own, encoded": Attack(copy("/%2Edavbridg%65/", "MOVE"), (403,)),
+    "davbridge's own with a mark": Attack(copy("/.davbridge%CC%81"), (403,)),
+    "inside davbridge's own": Attack(copy("/.davbridge/journals/x", "MOVE"), (403, 409)),
     "marks without end": Attack(copy(f"/{MARKS * 2400}"), (414,)),
 }
 
