@@ -9,6 +9,7 @@ cut short looks like one that is complete.
 
 import logging
 import re
+import time
 from types import TracebackType
 from typing import NamedTuple, Self
 
@@ -23,9 +24,13 @@ from davbridge.store.s3.errors import one_line, translated
 from davbridge.store.s3.wire import Request
 
 RESUMPTIONS = 3
-"""How often in a row a stream is taken up again without PROGRESS in between."""
+"""How often in a row a stream is taken up again without PROGRESS, or a PAUSE, in between."""
 
 PROGRESS = 1024**2
+
+PAUSE = 10.0
+"""Seconds. Who reads nothing for so long, as a player that is paused, is dropped by some stores;
+that is taken up again as often as it happens."""
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 
@@ -50,6 +55,8 @@ class S3Reader:
         self._end = size if end is None else min(end, size)
         self._resumed_at = self._position
         self._tries = RESUMPTIONS
+        self._given_at = time.monotonic()
+        self._has_paused = False
         if self._position >= self._end:
             self._finish()
 
@@ -65,12 +72,15 @@ class S3Reader:
 
     def read(self, size: int) -> bytes:
         wanted = min(size, self._end - self._position)
+        if time.monotonic() - self._given_at > PAUSE:
+            self._has_paused = True
         while wanted > 0:
             block, cause = self._next(wanted)
             if block:
                 if self._position + len(block) == self._end:
                     self._finish()
                 self._position += len(block)
+                self._given_at = time.monotonic()
                 return block
             self._resume(cause)
         return b""
@@ -108,7 +118,8 @@ class S3Reader:
     def _resume(self, cause: Exception | None) -> None:
         self._body.close()
         row = self._info.row
-        if self._position - self._resumed_at >= PROGRESS:
+        if self._has_paused or self._position - self._resumed_at >= PROGRESS:
+            self._has_paused = False
             self._tries = RESUMPTIONS
         if self._tries == 0:
             raise TruncatedError(f"{row.key!r} broke off at byte {self._position}") from cause

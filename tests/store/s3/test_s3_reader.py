@@ -1,6 +1,7 @@
 """Readers on connections that break."""
 
 import os
+import time
 from typing import TYPE_CHECKING
 
 import pytest
@@ -98,6 +99,21 @@ def test_a_stream_that_does_not_get_on_is_given_up(proxied: S3Store, proxy: S3Pr
                 reader.read(256 * 1024)
     assert b"".join(got) == BODY[: 100 * (RESUMPTIONS + 1)]
     assert proxy.count("GET") >= RESUMPTIONS + 1
+
+
+def test_a_stream_that_breaks_whenever_its_reader_pauses_goes_on_each_time(
+    proxied: S3Store, proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("davbridge.store.s3.reader.PAUSE", 0.05)
+    proxied.put_object("a", BODY, Attributes())
+    proxy.rule = lambda request: Cut(1000) if request.method == "GET" else None
+    got = []
+    with proxied.get_object("a", end=1000 * (2 * RESUMPTIONS + 1)) as reader:
+        while block := reader.read(1000):
+            got.append(block)
+            time.sleep(0.06)
+    assert b"".join(got) == BODY[: 1000 * (2 * RESUMPTIONS + 1)]
+    assert proxy.count("GET") == 2 * RESUMPTIONS + 1
 
 
 def test_a_cut_stream_never_goes_on_in_another_version(proxied: S3Store, proxy: S3Proxy) -> None:
