@@ -6,12 +6,13 @@ know what requests look like (commits, multipart), nor how much memory there is 
 
 Invariants: exactly one of commit and abort; nothing is visible before commit; the buffer of a part
 is borrowed when its first byte has come, and given back as soon as the store has the part, or the
-upload is given up.
+upload is given up. A small body that comes in one piece needs none: it is in memory already, and
+waits for no other upload.
 """
 
 from davbridge.errors import TooLargeError, TruncatedError
 from davbridge.store.base import Attributes, Condition, ObjectRow
-from davbridge.store.budget import Loan
+from davbridge.store.budget import SMALL_LOAN, Loan
 from davbridge.store.limits import require_size
 from davbridge.store.s3.answers import Bucket, attribute_headers
 from davbridge.store.s3.checksums import ALGORITHM
@@ -86,6 +87,8 @@ class S3Writer:
         self._smallest_part = smallest_part
         self._upload: MultipartUpload | None = None
         self._part: _Part | None = None
+        self._whole: bytes | None = None
+        """All of the body, where it came in one piece."""
         self._parts_sent = 0
         self._written = 0
         self._is_open = True
@@ -93,6 +96,10 @@ class S3Writer:
     def write(self, data: bytes) -> None:
         self._require_open()
         require_size(self._written + len(data), self._limit)
+        if self._written == 0 and len(data) == self._length and len(data) <= SMALL_LOAN:
+            self._whole = data
+            self._written = len(data)
+            return
         rest = memoryview(data)
         if self._length is not None:
             rest = rest[: max(0, self._length - self._written)]  # the commit refuses what is over
@@ -125,7 +132,7 @@ class S3Writer:
                 f"{self._key!r}: {self._written} bytes came where {self._length} were announced"
             )
         if self._upload is None:
-            content = self._part.content if self._part else b""
+            content = self._part.content if self._part else self._whole or b""
             return put(self._bucket, self._key, content, self._attributes, self._condition)
         if self._part:
             self._send_part(self._part)

@@ -70,7 +70,8 @@ def frugal(
         (0, 0, 0),
         (1000, 0, 0),
         (1000, 1, 1000),
-        (SMALL_LOAN, SMALL_LOAN, SMALL_LOAN),
+        (SMALL_LOAN, SMALL_LOAN - 1, SMALL_LOAN),
+        (SMALL_LOAN, SMALL_LOAN, 0),
         (SMALL_PART, SMALL_PART, SMALL_PART),
         (None, 1, FIRST_BUFFER),
         (None, FIRST_BUFFER, FIRST_BUFFER),
@@ -143,6 +144,23 @@ def test_more_uploads_than_buffers_all_come_through(
         for key, body in bodies.items():
             assert drain(store.get_object(key)) == body
     assert budget.lent == 0
+
+
+def test_a_small_body_that_comes_in_one_piece_waits_for_no_other(
+    moto_client: "S3Client", bucket_name: str
+) -> None:
+    budget = MemoryBudget(small=1000, patience=0.05)
+    with store_on(moto_client, bucket_name, budget) as store:
+        slow = store.open_writer("slow", Attributes(), length=1000)
+        slow.write(b"begun")
+        write(store, "quick", b"body", length=4)
+        assert drain(store.get_object("quick")) == b"body"
+        longer = store.open_writer("longer", Attributes(), length=4)
+        longer.write(b"body")
+        longer.write(b"!")
+        with pytest.raises(TruncatedError):
+            longer.commit()
+        slow.abort()
 
 
 def test_an_upload_that_finds_no_memory_fails_and_leaves_nothing(
