@@ -80,6 +80,7 @@ def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator
             namespace = _namespace(settings, store, place.prefix, layers)
             server = HttpServer(_application(settings, namespace, store), settings.server)
             layers.callback(server.close)
+            store.budget.waiting = server.waiting
             server.prepare()
             if is_writable:
                 store.probe(place.prefix)

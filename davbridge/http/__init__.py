@@ -17,6 +17,7 @@ request that two readers could understand in two ways, or a body that did not ar
     gateway.py      environ, and one run of the application
     exchange.py     one request and its response, and what is left of the connection
     response.py     what start_response and the blocks become on the wire
+    patience.py     how long a thread waits for a client
     streams.py      buffered reading from, and writing to, one socket
     accesslog.py    one line per request
     errors.py       what the wire raises

@@ -25,6 +25,7 @@ from davbridge.http.exchange import Ending, Exchange
 from davbridge.http.gateway import Endpoints, connection_environ
 from davbridge.http.head import Head
 from davbridge.http.linger import Lingerer
+from davbridge.http.patience import Patience
 from davbridge.http.response import ResponseWriter
 from davbridge.http.streams import SocketReader, SocketWriter
 
@@ -48,6 +49,10 @@ class Server(exchange.Server, Protocol):
 
     def let_go(self) -> None:
         """Called by a thread that may have to wait: others go on with what has come."""
+        ...
+
+    def waiting(self) -> contextlib.AbstractContextManager[object]:
+        """What a thread is within while it waits for the client: others don't count it then."""
         ...
 
 
@@ -81,9 +86,10 @@ class Connection:
     def _use(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.socket = sock
-        self.rfile = SocketReader(sock, self._timeout)
+        patience = Patience(self._timeout, self._server.waiting)
+        self.rfile = SocketReader(sock, patience)
         self._arrival = Arrival(self.rfile)
-        self._writer = SocketWriter(sock, self._timeout)
+        self._writer = SocketWriter(sock, patience)
 
     @property
     def deadline(self) -> float:

@@ -15,6 +15,7 @@ import errno
 import logging
 import socket
 import ssl
+from contextlib import AbstractContextManager
 from wsgiref.types import WSGIApplication
 
 from cheroot.server import HTTPServer
@@ -24,7 +25,7 @@ from davbridge.http.connection import Connection
 from davbridge.http.errors import ServerSetupError
 from davbridge.http.linger import Lingerer
 from davbridge.http.tls import load_context
-from davbridge.http.watch import Watch
+from davbridge.http.watch import Watch, most_watched
 from davbridge.http.workers import WorkerPool
 
 BACKLOG = 256
@@ -68,6 +69,10 @@ class HttpServer:
         """Ends `serve`. May be called from a signal handler or any thread, and again."""
         self._loop.stop()
 
+    def waiting(self) -> AbstractContextManager[object]:
+        """What a thread that serves a request is within while it waits for other clients."""
+        return self._loop.waiting()
+
     def close(self) -> None:
         """Gives the port back where `serve` was never called; does nothing otherwise."""
         self._loop.close()
@@ -86,13 +91,18 @@ class _Loop(HTTPServer):
         # cheroot's 10 would close Finder's connections in turn; the watch has a limit of its own.
         self.keep_alive_conn_limit = None  # type: ignore[assignment]  # as its documentation says
         self.ConnectionClass = Connection
-        self.requests = WorkerPool(settings.threads, park=self.put_conn)
+        most = settings.threads + most_watched() // 2
+        self.requests = WorkerPool(settings.threads, self.put_conn, most)
         self._is_bound = False
         self._is_serving = False
         self._is_stopping = False
 
     def let_go(self) -> None:
         self.requests.let_go()
+
+    def waiting(self) -> AbstractContextManager[object]:
+        pool: WorkerPool = self.requests
+        return pool.waiting()
 
     def listen(self, listener: socket.socket) -> None:
         """Takes a bound socket."""

@@ -5,18 +5,16 @@ Owns the buffer between the socket and the parsers. Must not know HTTP.
 Invariants:
 - Whatever was received and not yet asked for is kept: a pipelined request is never lost.
 - A TLS record is taken whole: what OpenSSL has decrypted and keeps would wake no selector.
-- A peer that is silent for ``timeout`` seconds, or moves less than MIN_RATE for longer than that,
-  is waited for no longer: a thread waits with it.
+- A peer is waited for as long as there is patience, and no longer: a thread waits with it.
 - Nothing is waited for, or prepared for waiting, where bytes are there already, or there is room:
   each system call gives the GIL away, and costs as much as all of the parsing.
 """
 
-import contextlib
-import math
 import socket
 import ssl
-import time
-from collections.abc import Iterator
+from functools import partial
+
+from davbridge.http.patience import Patience
 
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -30,47 +28,17 @@ TLS_RECORD = 16 * 1024
 """The largest there is. OpenSSL gives one at a time; more would only be allocated in vain."""
 
 
-MIN_RATE = 1024
-"""Bytes a second. Slower than any network that files are sent over."""
-
-
 class LineTooLongError(Exception):
     """No line feed within the limit."""
-
-
-class Patience:
-    """Seconds that a peer may keep a thread waiting. Waiting uses them up, and what the peer sends
-    or takes gives them back, up to ``timeout``."""
-
-    def __init__(self, timeout: float | None) -> None:
-        self._most = self._left = math.inf if timeout is None else timeout
-
-    @contextlib.contextmanager
-    def used(self) -> Iterator[float | None]:
-        """While the peer is waited for: the seconds that may take, None for any number. Raises
-        TimeoutError where none are left."""
-        if self._left <= 0:
-            raise TimeoutError("the client is too slow")
-        since = time.monotonic()
-        try:
-            yield None if self._left == math.inf else self._left
-        finally:
-            self._left -= time.monotonic() - since
-
-    def restore(self, moved: int) -> None:
-        self._left = min(self._most, self._left + moved / MIN_RATE)
-
-    def renew(self) -> None:
-        self._left = self._most
 
 
 class SocketReader:
     """The incoming bytes of a connection, whose socket doesn't block by itself."""
 
-    def __init__(self, sock: socket.socket, timeout: float | None = None) -> None:
+    def __init__(self, sock: socket.socket, patience: Patience | None = None) -> None:
         self._socket = sock
         self._buffer = bytearray()
-        self.patience = Patience(timeout)
+        self.patience = patience or Patience()
         self._most = TLS_RECORD if isinstance(sock, ssl.SSLSocket) else MAX_RECEIVE
         self._searched = 0
         """Bytes of the buffer that are known to hold no line feed."""
@@ -157,8 +125,7 @@ class SocketReader:
         try:
             return self._socket.recv(limit)
         except _WOULD_BLOCK:
-            with self.patience.used() as seconds:
-                return self._receive_within(limit, seconds)
+            return self.patience.wait(partial(self._receive_within, limit))
 
     def _receive_within(self, limit: int, seconds: float | None) -> bytes:
         self._socket.settimeout(seconds)
@@ -171,9 +138,9 @@ class SocketReader:
 class SocketWriter:
     """The outgoing bytes of such a connection. Nothing is kept back."""
 
-    def __init__(self, sock: socket.socket, timeout: float | None = None) -> None:
+    def __init__(self, sock: socket.socket, patience: Patience) -> None:
         self._socket = sock
-        self._timeout = timeout
+        self._patience = patience
 
     def write(self, data: bytes) -> None:
         """Sends all of ``data``."""
@@ -187,13 +154,15 @@ class SocketWriter:
     def _send_patiently(self, rest: memoryview) -> None:
         """Not `sendall`: its timeout is for all of the data, and would cut a slow but steady
         reader."""
-        patience = Patience(self._timeout)
+        self._patience.refill()
+        while rest:
+            sent = self._patience.wait(partial(self._send_within, rest))
+            self._patience.restore(sent)
+            rest = rest[sent:]
+
+    def _send_within(self, rest: memoryview, seconds: float | None) -> int:
+        self._socket.settimeout(seconds)
         try:
-            while rest:
-                with patience.used() as seconds:
-                    self._socket.settimeout(seconds)
-                    sent = self._socket.send(rest)
-                patience.restore(sent)
-                rest = rest[sent:]
+            return self._socket.send(rest)
         finally:
             self._socket.setblocking(False)

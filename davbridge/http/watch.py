@@ -26,12 +26,18 @@ WARNING_SECONDS = 10.0
 
 MAX_WATCHED = 1000
 """Connections that may be open between requests, or on their way to one: a few KiB each, some 30
-with TLS. Where file descriptors are few, half of them may be so many."""
+with TLS."""
 
 SHORT_IDLE_SECONDS = 1.0
 """What idle connections are given where their file descriptors are needed."""
 
 _log = logging.getLogger("davbridge.http")
+
+
+def most_watched() -> int:
+    """MAX_WATCHED; where file descriptors are few, a third of them. Half as many more requests may
+    wait for their clients, each with a descriptor for the client, and one for the store."""
+    return min(MAX_WATCHED, descriptors.raise_limit() // 3)
 
 
 class Watch(ConnectionManager):
@@ -43,7 +49,7 @@ class Watch(ConnectionManager):
 
     def __init__(self, server: HTTPServer) -> None:
         super().__init__(server)
-        self._limit = min(MAX_WATCHED, descriptors.raise_limit() // 2)
+        self._limit = most_watched()
         self._is_short = False
         """Whether file descriptors ran out since `_expire` was last called."""
         self._warned = -math.inf

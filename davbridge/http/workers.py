@@ -11,21 +11,30 @@ its turn has come: the next request is there by then, as a rule, and nobody has 
 Where no other can be read, its thread stays with it for a moment: a client that asks one thing
 after another is answered by one thread, without the selector, which costs as much as a request.
 
+A thread that waits for a client, which may take hours, or for another client's upload to get on,
+says so (`WorkerPool.waiting`), and doesn't count: where a connection could be served, but all
+threads are taken, another thread begins. So ``size`` is how many requests are worked on at a time,
+whatever the number of those that only wait. Threads that are too many afterwards end.
+
 cheroot's pool also waits at its end for whatever its threads do. This one gives them a time, cuts
 their connections, and then goes without them.
 
 Owns the threads. Must not know HTTP.
 
 Invariants: connections are served in the order in which they could be read; none waits longer than
-PATIENCE for a leader while a thread is free; when `stop` has returned, no thread waits for a client
-any more.
+PATIENCE for a leader while a thread is free; none is taken up while ``size`` others are worked on;
+no more than ``size`` threads are idle; when `stop` has returned, no thread waits for a client any
+more.
 """
 
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from itertools import count
+from math import inf
 from typing import Protocol
 
 _log = logging.getLogger("davbridge.http")
@@ -39,6 +48,10 @@ Half of the threads may, so that there are always some for others."""
 
 UNWIND_SECONDS = 2.0
 """For a request to end after its connection was cut."""
+
+
+GROWTH_PAUSE = 5.0
+"""Seconds until another thread is tried for, once none more could be had."""
 
 
 class Connection(Protocol):
@@ -64,15 +77,20 @@ class Connection(Protocol):
 
 
 class WorkerPool:
-    """``size`` threads. ``park`` takes the connections that stay open and have nothing to read."""
+    """``size`` threads, and up to ``most`` where some wait for their clients. ``park`` takes the
+    connections that stay open and have nothing to read."""
 
-    def __init__(self, size: int, park: Callable[[Connection], None]) -> None:
+    def __init__(self, size: int, park: Callable[[Connection], None], most: int = 0) -> None:
+        self._size = size
+        self._most = max(size, most)
         self._park = park
         self._changed = threading.Condition(threading.Lock())
         # All of these are guarded by it:
         self._ready: deque[Connection] = deque()
         self._busy: dict[int, Connection] = {}
-        """By thread."""
+        """By thread: those that are worked on."""
+        self._waiting: dict[int, Connection] = {}
+        """By thread: those whose thread waits for a client."""
         self._leader: int | None = None
         self._turns = 0
         """How many connections leaders have taken up."""
@@ -82,14 +100,16 @@ class WorkerPool:
         """How many threads wait for a client's next request."""
         self._most_staying = size // 2
         self._is_stopping = False
-        self._threads = [
-            threading.Thread(target=self._work, name=f"davbridge-{number}", daemon=True)
-            for number in range(size)
-        ]
+        self._threads: set[threading.Thread] = set()
+        self._numbers = count()
+        self._grows_at = inf
+        """By time.monotonic: until then, no thread begins."""
 
     def start(self) -> None:
-        for thread in self._threads:
-            thread.start()
+        with self._changed:
+            self._grows_at = 0.0
+            for _ in range(self._size):
+                self._grow()
 
     def put(self, connection: Connection) -> None:
         """Has a connection served in its turn."""
@@ -104,31 +124,55 @@ class WorkerPool:
                 self._leader = None
                 self._call()
 
+    @contextmanager
+    def waiting(self) -> Iterator[None]:
+        """While a thread that serves a connection waits for a client: another may work instead.
+        Nothing where another thread calls it."""
+        me = threading.get_ident()
+        with self._changed:
+            connection = self._busy.pop(me, None)
+            if connection is not None:
+                self._waiting[me] = connection
+                if self._leader == me:
+                    self._leader = None
+                self._call()
+        try:
+            yield
+        finally:
+            if connection is not None:
+                with self._changed:
+                    self._busy[me] = self._waiting.pop(me)
+
     def stop(self, seconds: float) -> None:
         """Lets what was put before end within ``seconds``, then cuts it."""
         with self._changed:
             self._is_stopping = True
             self._changed.notify_all()
         self._join(seconds)
-        if any(thread.is_alive() for thread in self._threads):
+        if self._alive():
             self._cut()
             self._join(UNWIND_SECONDS)
-        left = sum(thread.is_alive() for thread in self._threads)
-        if left:
+        if left := len(self._alive()):
             _log.warning("%d requests did not end in time, and were left behind", left)
 
     def _cut(self) -> None:
         with self._changed:
             while self._ready:
                 self._ready.popleft().close()
-            for connection in self._busy.values():
+            for connection in (*self._busy.values(), *self._waiting.values()):
                 connection.cut()
             self._changed.notify_all()
 
     def _join(self, seconds: float) -> None:
         deadline = time.monotonic() + seconds
-        for thread in self._threads:
-            thread.join(max(0.0, deadline - time.monotonic()))
+        # Again and again, as others may begin as long as there is something to serve.
+        while (alive := self._alive()) and time.monotonic() < deadline:
+            for thread in alive:
+                thread.join(max(0.0, deadline - time.monotonic()))
+
+    def _alive(self) -> list[threading.Thread]:
+        with self._changed:
+            return [thread for thread in self._threads if thread.is_alive()]
 
     def _work(self) -> None:
         me = threading.get_ident()
@@ -145,15 +189,19 @@ class WorkerPool:
         with self._changed:
             self._busy.pop(me, None)
             while True:
-                if self._ready and self._leader in (None, me):
+                is_wanted = self._ready and len(self._busy) < self._size
+                if is_wanted and self._leader in (None, me):
                     return self._lead(me)
                 if self._leader == me:
                     self._leader = None
                 if self._is_stopping and not self._ready:
                     self._changed.notify_all()  # who waits for a turn has waited in vain
                     return None
-                if self._ready and not self._has_deputy:
+                if is_wanted and not self._has_deputy:
                     self._stand_by()
+                elif self._free > self._size and not self._is_stopping:
+                    self._threads.discard(threading.current_thread())
+                    return None
                 else:
                     self._changed.wait()
 
@@ -173,9 +221,35 @@ class WorkerPool:
             self._leader = None
 
     def _call(self) -> None:
-        """Wakes a thread where one is needed: to lead, or to watch over the leader."""
-        if self._ready and (self._leader is None or not self._has_deputy):
+        """Wakes a thread, or makes one, where one is needed: to lead, or to watch over the
+        leader."""
+        if not self._ready or (self._has_deputy and self._leader is not None):
+            return
+        if self._free > 0:
             self._changed.notify()
+        elif len(self._busy) < self._size:
+            self._grow()
+
+    @property
+    def _free(self) -> int:
+        """How many threads serve nobody."""
+        return len(self._threads) - len(self._busy) - len(self._waiting)
+
+    def _grow(self) -> None:
+        if time.monotonic() < self._grows_at:
+            return
+        thread = threading.Thread(
+            target=self._work, name=f"davbridge-{next(self._numbers)}", daemon=True
+        )
+        try:
+            if len(self._threads) == self._most:
+                raise RuntimeError(f"{self._most} wait for clients, or for the store")
+            thread.start()
+        except (RuntimeError, MemoryError) as error:
+            self._grows_at = time.monotonic() + GROWTH_PAUSE
+            _log.warning("there are requests that no thread serves: %s", error)
+        else:
+            self._threads.add(thread)
 
     def _serve(self, connection: Connection) -> None:
         is_open = False

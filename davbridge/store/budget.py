@@ -11,6 +11,8 @@ Invariants:
   who fill a buffer for minutes, can send photographs at once.
 - Small loans have a lane of their own, which large ones can't fill. Who holds a small loan may wait
   for a large one, never the other way round.
+- Whoever waits does so within ``waiting``: that there is nothing for an upload needn't hold up what
+  isn't one.
 - Nobody waits for longer than ``patience`` while nothing comes back. A store that is slow to take
   parts lets everybody wait, but in turn.
 """
@@ -19,7 +21,7 @@ import mmap
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import suppress
+from contextlib import AbstractContextManager, nullcontext, suppress
 
 from davbridge.errors import UnavailableError
 
@@ -34,8 +36,8 @@ make fresh pages costs ten times as much as to copy a body into old ones (190 ag
 256 MiB)."""
 
 SMALL_LANE = 32 * MIB
-"""One small loan for each thread that serves, of which there are 32 by default: then nobody waits
-for one."""
+"""One small loan for each request that is worked on, of which there are 32 at a time by default.
+Those whose clients are slow come beside: where they are many, they wait for one another."""
 
 LARGE_LANE = 22 * UNIT
 
@@ -67,6 +69,8 @@ class MemoryBudget:
         self._small = _Lane(small)
         self._large = _Lane(large)
         self._patience = patience
+        self.waiting: Callable[[], AbstractContextManager[object]] = nullcontext
+        """What a thread is within while it waits for others' loans to come back."""
         self._shelf: list[mmap.mmap] = []
         """Buffers of one unit that are not lent, while others are."""
 
@@ -86,7 +90,7 @@ class MemoryBudget:
         is_small = size <= SMALL_LOAN
         lane = self._small if is_small else self._large
         amount = size if size < UNIT else -(-size // UNIT) * UNIT
-        if not lane.take(amount, self._patience):
+        if not (lane.take_at_once(amount) or self._wait_for(lane, amount)):
             raise UnavailableError(
                 f"too many uploads at once: none of them has got on for {self._patience:g} s"
             )
@@ -96,6 +100,10 @@ class MemoryBudget:
             lane.give(amount)
             raise UnavailableError(f"no memory for a part of an upload: {error}") from error
         return Loan(memoryview(memory)[:size], lambda: self._return(lane, memory, amount))
+
+    def _wait_for(self, lane: "_Lane", amount: int) -> bool:
+        with self.waiting():
+            return lane.take(amount, self._patience)
 
     def _pages(self, amount: int) -> mmap.mmap:
         """Not from the heap, which keeps what was freed, in pieces that no longer fit."""
@@ -125,8 +133,16 @@ class _Lane:
         self._queue: deque[object] = deque()
         self._changed = threading.Condition()
 
+    def take_at_once(self, amount: int) -> bool:
+        """Whether it could be had without waiting."""
+        with self._changed:
+            is_there = not self._queue and self.taken + amount <= self.size
+            if is_there:
+                self.taken += amount
+            return is_there
+
     def take(self, amount: int, patience: float) -> bool:
-        """Whether it could be had."""
+        """Whether it could be had in its turn."""
         turn = object()
 
         def is_granted() -> bool:

@@ -179,7 +179,7 @@ def test_a_body_that_stalls_raises_after_the_timeout(data: bytes) -> None:
 
 
 def test_a_body_that_trickles_in_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("davbridge.http.streams.MIN_RATE", 100)
+    monkeypatch.setattr("davbridge.http.patience.MIN_RATE", 100)
     with serving(Recorder(), timeout=0.5) as server, RawClient(server.port) as client:
         client.send(put(1000))
         begin = time.monotonic()
@@ -190,7 +190,7 @@ def test_a_body_that_trickles_in_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
 
 
 def test_a_slow_but_steady_body_arrives_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("davbridge.http.streams.MIN_RATE", 100)
+    monkeypatch.setattr("davbridge.http.patience.MIN_RATE", 100)
     with serving(Recorder(), timeout=1.0) as server, RawClient(server.port) as client:
         client.send(put(1000))
         for _ in range(40):

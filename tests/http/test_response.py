@@ -275,7 +275,7 @@ def test_a_client_that_vanishes_closes_the_blocks_and_is_no_error(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="clamps the window as Linux does")
 def test_a_reader_that_is_slower_than_any_network_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("davbridge.http.streams.MIN_RATE", 100 * 1024 * 1024)
+    monkeypatch.setattr("davbridge.http.patience.MIN_RATE", 100 * 1024 * 1024)
     app = Blocks(*[b"x" * 1_000_000] * 100)
     with serving(app, timeout=0.5) as server, RawClient(server.port) as client:
         client.send(GET)

@@ -4,6 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 
 import pytest
 
@@ -20,6 +21,7 @@ class Visitor:
     def __init__(self, name: str, log: list[tuple[str, int]], requests: int = 1) -> None:
         self.name = name
         self.left = requests
+        self.is_cut = threading.Event()
         self.on_request: Callable[[], object] = lambda: None
         self.pause: Callable[[], object] = lambda: None
         """What it does between two requests, while a thread stays with it."""
@@ -42,22 +44,39 @@ class Visitor:
             self.done.set()
         return True
 
-    def cut(self) -> None: ...
+    def cut(self) -> None:
+        self.is_cut.set()
 
     def close(self) -> None:
         self.is_closed = True
 
 
 class Hall:
-    """A pool of three threads, those that it has served, and those that it has parked."""
+    """A pool of three threads, those that it has served, and those that it has parked. Up to four
+    more begin where some wait for their clients."""
 
     def __init__(self) -> None:
         self.log: list[tuple[str, int]] = []
         self.parked: list[workers.Connection] = []
-        self.pool = WorkerPool(3, self.parked.append)
+        self.pool = WorkerPool(3, self.parked.append, most=7)
 
     def visitor(self, name: str, requests: int = 1) -> Visitor:
         return Visitor(name, self.log, requests)
+
+    def waiting_for(self, gate: threading.Event) -> Visitor:
+        """One whose thread waits for its client until ``gate`` is set."""
+        visitor = self.visitor("waiting")
+
+        def wait() -> None:
+            with self.pool.waiting():
+                gate.wait(PATIENCE)
+
+        visitor.on_request = wait
+        return visitor
+
+    @property
+    def threads(self) -> int:
+        return sum(thread.is_alive() for thread in self.pool._threads)
 
     @contextmanager
     def open(self, *waiting: Visitor) -> Iterator[None]:
@@ -186,3 +205,180 @@ def test_a_connection_that_cannot_be_parked_is_closed(caplog: pytest.LogCaptureF
     pool.stop(PATIENCE)
     assert visitor.is_closed
     assert "could not be served" in caplog.text
+
+
+def test_threads_that_wait_for_their_clients_leave_the_others_theirs(hall: Hall) -> None:
+    gate = threading.Event()
+    barrier = threading.Barrier(3)
+    waiting = [hall.waiting_for(gate) for _ in range(4)]
+    others = [hall.visitor("other") for _ in range(3)]
+    for each in others:
+        each.on_request = lambda: barrier.wait(PATIENCE)  # all three at once
+    with hall.open(*waiting, *others):
+        assert all(one.done.wait(PATIENCE / 2) for one in others)
+        assert not barrier.broken
+        gate.set()
+        assert all(one.done.wait(PATIENCE) for one in waiting)
+
+
+def test_a_leader_that_waits_for_its_client_is_not_waited_for(
+    hall: Hall, endless_patience: None
+) -> None:
+    gate = threading.Event()
+    waiting, other = hall.waiting_for(gate), hall.visitor("other")
+    with hall.open(waiting, other):
+        assert other.done.wait(PATIENCE / 2)
+        gate.set()
+
+
+def test_no_more_threads_begin_than_may(hall: Hall, caplog: pytest.LogCaptureFixture) -> None:
+    gate = threading.Event()
+    waiting = [hall.waiting_for(gate) for _ in range(12)]
+    with hall.open(*waiting):
+        until(lambda: len(hall.log) == 7)
+        time.sleep(0.05)
+        assert (len(hall.log), hall.threads) == (7, 7)
+        gate.set()
+        assert all(one.done.wait(PATIENCE) for one in waiting)
+    assert caplog.text.count("no thread serves: 7 wait for clients") == 1
+
+
+def test_no_more_are_worked_on_at_once_than_there_are_threads_at_first(hall: Hall) -> None:
+    """Those that have waited go on at once, whatever the others do; who comes then waits."""
+    gate, end = threading.Event(), threading.Event()
+    waiting = [hall.waiting_for(gate) for _ in range(4)]
+
+    def work(wait: Callable[[], object]) -> None:
+        wait()
+        end.wait(PATIENCE)
+
+    for each in waiting:
+        each.on_request = partial(work, each.on_request)
+    last = hall.visitor("last")
+    with hall.open(*waiting):
+        until(lambda: len(hall.pool._waiting) == 4)
+        gate.set()
+        until(lambda: not hall.pool._waiting)
+        hall.pool.put(last)
+        assert not last.done.wait(0.1)
+        end.set()
+        assert last.done.wait(PATIENCE)
+
+
+def test_threads_that_are_no_longer_needed_end(hall: Hall) -> None:
+    gate = threading.Event()
+    waiting = [hall.waiting_for(gate) for _ in range(7)]
+    with hall.open(*waiting):
+        until(lambda: hall.threads == 7)
+        gate.set()
+        assert all(one.done.wait(PATIENCE) for one in waiting)
+        until(lambda: hall.threads == 3)
+        again = [hall.visitor(name) for name in "abc"]
+        for each in again:
+            hall.pool.put(each)
+        assert all(one.done.wait(PATIENCE) for one in again)
+
+
+def test_short_waits_of_many_do_not_make_and_end_a_thread_each(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun: list[str] = []
+    start = threading.Thread.start
+
+    def counted(thread: threading.Thread) -> None:
+        begun.append(thread.name)
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", counted)
+    visitors = [hall.visitor(str(number), requests=50) for number in range(12)]
+
+    def wait() -> None:
+        with hall.pool.waiting():
+            time.sleep(0.001)
+
+    for each in visitors:
+        each.on_request = wait
+    with hall.open(*visitors):
+        assert all(one.done.wait(PATIENCE) for one in visitors)
+    assert len(begun) < 40  # of 600 waits
+
+
+def test_the_end_cuts_those_whose_threads_wait_and_leaves_no_thread(hall: Hall) -> None:
+    before = threading.active_count()
+    waiting = [hall.visitor("waiting") for _ in range(6)]
+
+    def wait(visitor: Visitor) -> None:
+        with hall.pool.waiting():
+            visitor.is_cut.wait(PATIENCE)
+
+    for each in waiting:
+        each.on_request = partial(wait, each)
+        hall.pool.put(each)
+    hall.pool.start()
+    until(lambda: len(hall.pool._waiting) == 6)
+    begin = time.monotonic()
+    hall.pool.stop(0.2)
+    assert time.monotonic() - begin < 1
+    assert threading.active_count() == before
+
+
+def test_who_waits_for_a_thread_at_the_end_gets_one_although_others_wait_for_clients(
+    hall: Hall,
+) -> None:
+    gate = threading.Event()
+    waiting = [hall.waiting_for(gate) for _ in range(3)]
+    busy, last = [hall.visitor("busy") for _ in range(3)], hall.visitor("last")
+    for each in busy:
+        each.on_request = lambda: time.sleep(0.3)
+    last.on_request = gate.set
+    with hall.open(*waiting, *busy, last):
+        until(lambda: len(hall.log) == 6)
+    assert last.done.is_set()
+    assert all(one.done.is_set() for one in waiting)
+    assert hall.threads == 0
+
+
+@pytest.mark.parametrize("can_begin", [0, 2])
+def test_a_system_that_gives_no_more_threads_breaks_nothing(
+    can_begin: int, hall: Hall, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    left = can_begin
+    start = threading.Thread.start
+
+    def fail_at_last(thread: threading.Thread) -> None:
+        nonlocal left
+        if not left:
+            raise RuntimeError("can't start new thread")
+        left -= 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", fail_at_last)
+    monkeypatch.setattr(workers, "GROWTH_PAUSE", 0.1)
+    gate = threading.Event()
+    visitors = [hall.waiting_for(gate), hall.waiting_for(gate), hall.visitor("last")]
+    with hall.open(*visitors):
+        until(lambda: len(hall.log) == can_begin)
+        assert "no thread serves: can't start new thread" in caplog.text
+        left = 100
+        time.sleep(0.15)
+        another = hall.visitor("another")
+        hall.pool.put(another)
+        assert another.done.wait(PATIENCE / 2)
+        assert visitors[-1].done.wait(PATIENCE / 2)
+        gate.set()
+    assert all(one.done.is_set() for one in visitors)
+
+
+def test_a_thread_that_serves_nobody_may_wait_as_well(hall: Hall) -> None:
+    with hall.open(), hall.pool.waiting():
+        visitor = hall.visitor("a")
+        hall.pool.put(visitor)
+        assert visitor.done.wait(PATIENCE)
+    assert hall.threads == 0
+
+
+def until(is_so: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE
+    while not is_so():
+        assert time.monotonic() < deadline
+        time.sleep(0.005)

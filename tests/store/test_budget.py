@@ -184,3 +184,27 @@ def test_many_uploads_on_little_memory_all_come_through() -> None:
             each.result(LONG)
     assert budget.lent == 0
     assert max(seen) <= 2 * SMALL_LOAN + 4 * UNIT
+
+
+def test_whoever_waits_says_so_and_nobody_else() -> None:
+    said: list[str] = []
+
+    @contextmanager
+    def waiting() -> Iterator[None]:
+        said.append("begins")
+        yield
+        said.append("ends")
+
+    budget = MemoryBudget(large=2 * UNIT, patience=LONG)
+    budget.waiting = waiting
+    first, second = budget.borrow(UNIT), budget.borrow(UNIT)
+    with threads() as pool:
+        third = pool.submit(budget.borrow, UNIT)
+        assert is_waiting(third)
+        assert said == ["begins"]
+        first.give_back()
+        third.result(LONG).give_back()
+        assert said == ["begins", "ends"]
+    second.give_back()
+    budget.borrow(UNIT).give_back()
+    assert said == ["begins", "ends"]

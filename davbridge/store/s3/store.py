@@ -94,6 +94,11 @@ class S3Store:
         self._copy_limit = copy_limit
         self._copy_part_size = copy_part_size
 
+    @property
+    def budget(self) -> MemoryBudget:
+        """The memory of its uploads."""
+        return self._pool.budget
+
     def close(self) -> None:
         """Ends the threads, once their parts are through, and the connections."""
         self._pool.close()

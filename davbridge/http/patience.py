@@ -1,0 +1,73 @@
+"""How long a thread waits for one client.
+
+Owns the time that a client has, and from when on a thread that waits is said to wait. Must not know
+what is waited for, nor what becomes of a thread.
+
+Invariants: a peer that is silent for ``timeout`` seconds, or moves less than MIN_RATE for longer
+than that, is waited for no longer; whatever waits for more than GRACE, all waits of a request taken
+together, is counted while it waits: short waits, of which fast requests have many, cost nothing.
+"""
+
+import contextlib
+import math
+import time
+from collections.abc import Callable
+from typing import TypeVar
+
+_T = TypeVar("_T")
+
+MIN_RATE = 1024
+"""Bytes a second. Slower than any network that files are sent over."""
+
+GRACE = 0.02
+"""Seconds. All waits of a request count, as a slow client's may be short: at 1 Mbit/s one packet
+comes every twelve milliseconds."""
+
+Waiting = Callable[[], contextlib.AbstractContextManager[object]]
+"""What a thread is within while it waits for something other than the store."""
+
+
+class Patience:
+    """Seconds that a peer may keep a thread waiting. Waiting uses them up, and what the peer sends
+    or takes gives them back, up to ``timeout``."""
+
+    def __init__(
+        self, timeout: float | None = None, waiting: Waiting = contextlib.nullcontext
+    ) -> None:
+        self._most = self._left = math.inf if timeout is None else timeout
+        self._waiting = waiting
+        self._grace = GRACE
+
+    def renew(self) -> None:
+        """Begins another request."""
+        self._left = self._most
+        self._grace = GRACE
+
+    def refill(self) -> None:
+        """Gives back all of the time."""
+        self._left = self._most
+
+    def restore(self, moved: int) -> None:
+        self._left = min(self._most, self._left + moved / MIN_RATE)
+
+    def wait(self, attempt: Callable[[float | None], _T]) -> _T:
+        """What comes of ``attempt``, which takes the seconds that it may last, None for any number.
+        It is called again where it has raised TimeoutError and there is time left. Raises
+        TimeoutError where there isn't."""
+        if self._grace > 0:
+            with contextlib.suppress(TimeoutError):
+                return self._spend(attempt, self._grace)
+        with self._waiting():
+            return self._spend(attempt, math.inf)
+
+    def _spend(self, attempt: Callable[[float | None], _T], most: float) -> _T:
+        if self._left <= 0:
+            raise TimeoutError("the client is too slow")
+        since = time.monotonic()
+        seconds = min(most, self._left)
+        try:
+            return attempt(None if seconds == math.inf else seconds)
+        finally:
+            spent = time.monotonic() - since
+            self._left -= spent
+            self._grace -= spent
