@@ -1,4 +1,5 @@
-"""Clients that say nothing, or never come to the end of it: who asks properly doesn't notice.
+"""Clients that say nothing, never come to the end of it, or send and take bodies over slow lines:
+who asks properly doesn't notice.
 
 Two bridges, one of which is besieged, are asked the same by turns, so that whatever else the
 machine does is in the times of both. All goes over TLS, whose handshakes can be slow as well.
@@ -20,6 +21,7 @@ from tests.endurance.base import Ground, Result, Scenario
 from tests.support.buckets import Bucket, fresh_bucket
 from tests.support.proc import Cost, cost_of
 from tests.support.served import Served, served
+from tests.support.slow import KERNEL_HOLDS, Crowd, Download, Upload, connected
 from tests.support.wire import RawClient
 
 PROPFIND = b"PROPFIND / HTTP/1.1\r\nHost: localhost\r\nDepth: 0\r\n\r\n"
@@ -31,7 +33,18 @@ PAUSE = 0.005
 """Seconds between two requests."""
 
 ROUND = 1.0
-"""Seconds, after which each of the slow ones sends another byte."""
+"""Seconds, after which each of the slow ones sends another byte, or another piece of a body."""
+
+SENT = 4 * 1024
+TAKEN = 16 * 1024
+"""Bytes of a body in a round: lines of 32 and 128 kbit/s."""
+
+UPLOADED = 64 * 1024
+DOWNLOADED = KERNEL_HOLDS + 1024 * 1024
+"""Bytes of a body. An upload is begun anew where it has ended, at 16 rounds; others come after."""
+
+SETTLE = 3.0
+"""Seconds for the threads of those that are gone to end."""
 
 STOP_SECONDS = 5.0
 """That a bridge may take to end with all of them connected."""
@@ -41,6 +54,8 @@ class Size(NamedTuple):
     idle: int
     slow: int
     silent: int
+    uploads: int
+    downloads: int
     seconds: int
     slack: float
     """Seconds: what a p99 of few requests may be off by."""
@@ -65,7 +80,11 @@ def run(ground: Ground, size: Size) -> Result:
         besieged = stack.enter_context(bridge(bucket, ground.folder / "besieged", certificate))
         siege = stack.enter_context(Siege(besieged.port, certificate.trust, size))
         before = cost_of(besieged.pid)
-        times = asked_by_turns(ground, size, [calm, besieged], certificate.trust)
+        with slow_bodies(besieged.port, certificate.trust, size) as crowd:
+            time.sleep(ROUND)
+            times = asked_by_turns(ground, size, [calm, besieged], certificate.trust)
+            amid = cost_of(besieged.pid)
+        time.sleep(SETTLE)
         after = cost_of(besieged.pid)
         began_at = time.monotonic()
         besieged.end()
@@ -77,10 +96,12 @@ def run(ground: Ground, size: Size) -> Result:
         "median": f"{percentile(times[1], 50) / percentile(times[0], 50):.2f} times",
         "requests": f"{len(times[1]):,} each",
         "connected again": f"{siege.reconnections:,} times",
-        "besieged bridge": f"{after}",
+        "slow uploads": f"{crowd.rounds:,} came to their end",
+        "besieged bridge": f"{amid}; {after} without slow bodies",
         "its stop": f"{stopped_in:.1f} s",
     }
-    return Result(figures, tuple(broken(size, base, p99, before, after, stopped_in)))
+    faults = [*broken(size, base, p99, before, after, stopped_in), *crowd.failures]
+    return Result(figures, tuple(faults))
 
 
 def broken(
@@ -111,6 +132,22 @@ def bridge(bucket: Bucket, folder: Path, certificate: Certificate) -> Iterator[S
     tls = ["--tls-cert", str(certificate.chain), "--tls-key", str(certificate.key)]
     with served(bucket, folder, flags=["--anonymous", *tls], settings=SETTINGS) as server:
         yield server
+
+
+def slow_bodies(port: int, trust: ssl.SSLContext, size: Size) -> Crowd:
+    body = bytes(DOWNLOADED)
+    with RawClient(port, trust) as client:
+        head = f"PUT /down HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        assert client.ask(head.encode() + body).status in (201, 204)
+    up = [
+        Upload(connected(port, trust), f"/up{number}", bytes(UPLOADED), SENT, is_endless=True)
+        for number in range(size.uploads)
+    ]
+    down = [
+        Download(connected(port, trust), "/down", body, TAKEN, is_endless=True)
+        for _ in range(size.downloads)
+    ]
+    return Crowd([*up, *down], ROUND)
 
 
 def asked_by_turns(
@@ -225,8 +262,9 @@ class Siege:
 
 SLOW_CLIENTS = Scenario(
     name="slow-clients",
-    promise="500 idle, 200 slow and 50 silent connections don't double a client's p99",
-    short=Size(idle=100, slow=80, silent=40, seconds=3, slack=0.02),
-    long=Size(idle=500, slow=200, silent=50, seconds=60, slack=0.0),
+    promise="500 idle, 200 slow and 50 silent connections, and 200 slow bodies, don't double a "
+    "client's p99",
+    short=Size(idle=100, slow=80, silent=40, uploads=40, downloads=40, seconds=3, slack=0.02),
+    long=Size(idle=500, slow=200, silent=50, uploads=100, downloads=100, seconds=60, slack=0.0),
     run=run,
 )
