@@ -24,6 +24,7 @@ from davbridge.errors import NotFoundError, StoreError, UnavailableError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import (
     ALWAYS,
+    NO_ETAGS,
     PAGE_SIZE,
     Attributes,
     Condition,
@@ -163,18 +164,21 @@ class FailingStore(ShortPages):
 
         return self.intercept("copy_object", target, call)
 
-    def delete_object(self, key: str) -> None:
+    def delete_object(self, key: str, *, if_match: str | None = None) -> None:
         def call() -> None:
             with self._record.doing(key, None):
-                self._inner.delete_object(key)
+                self._inner.delete_object(key, if_match=if_match)
 
         self.intercept("delete_object", key, call)
 
-    def delete_objects(self, keys: Sequence[str]) -> list[DeleteFailure]:
+    def delete_objects(
+        self, keys: Sequence[str], *, if_match: Mapping[str, str] = NO_ETAGS
+    ) -> list[DeleteFailure]:
         failures = []
         for key in keys:
             try:
-                self.delete_object(key)
+                with suppress(NotFoundError):
+                    self.delete_object(key, if_match=if_match.get(key))
             except StoreError as error:
                 failures.append(DeleteFailure(key, error))
         self.stumble()
