@@ -30,8 +30,8 @@ class NotBegunError(UnavailableError):
 class Copied(NamedTuple):
     """What was done of a plan's copies."""
 
-    created: Mapping[str, str]
-    """Keys that were not there before, with the ETags of what was made there."""
+    made: Mapping[str, str]
+    """ETags by key: of the copies, and of the marker, over what was there and elsewhere."""
     failures: list[Failure]
     renewed: Mapping[str, str] = MappingProxyType({})
     """In a tree: the ETags, by key, of copies that have another than their source."""
@@ -48,29 +48,25 @@ class Copies:
     def make(self, plan: Plan, work: Work, *, tree: str | None, is_careful: bool = False) -> Copied:
         """The marker, the copies, and in a tree their verification; ``tree`` is the target's
         prefix if it is a collection. ``is_careful``: what is replaced is still what was listed."""
-        created: dict[str, str] = {}
+        made: dict[str, str] = {}
         if plan.marker is not None:
             try:
-                created[plan.marker] = self._store.put_object(plan.marker, b"", MARKER).etag
+                made[plan.marker] = self._store.put_object(plan.marker, b"", MARKER).etag
             except StoreError as error:
                 return Copied({}, [self._failure(plan.marker, error)])
         replaced = {
             row.key: Condition(if_match=row.etag) if is_careful else ALWAYS for row in plan.replaced
         }
         ended = self._copy_all(plan.copies, replaced, work)
-        created |= {
-            made.key: made.etag
-            for made in ended
-            if isinstance(made, ObjectRow) and made.key not in replaced
-        }
+        made |= {row.key: row.etag for row in ended if isinstance(row, ObjectRow)}
         failures = [
             self._failure(copy.source.key, error)
             for copy, error in zip(plan.copies, ended, strict=False)
             if isinstance(error, StoreError)
         ]
         if failures or tree is None or not plan.copies:
-            return Copied(created, failures)
-        return self._verified(created, plan.copies, tree)
+            return Copied(made, failures)
+        return self._verified(made, plan.copies, tree)
 
     def _copy_all(
         self, copies: Sequence[Copy], replaced: Mapping[str, Condition], work: Work
@@ -107,7 +103,7 @@ class Copies:
             # Such stores may not copy folders either (SeaweedFS).
             return self._store.put_object(copy.target, b"", MARKER)
 
-    def _verified(self, created: Mapping[str, str], copies: Sequence[Copy], target: str) -> Copied:
+    def _verified(self, made: Mapping[str, str], copies: Sequence[Copy], target: str) -> Copied:
         """Looks whether all is there as it should be, and which ETags differ from the source's."""
         try:
             rows = listed(self._store, target)
@@ -116,7 +112,7 @@ class Copies:
                     self._copy(copy, ALWAYS)
                 rows = listed(self._store, target)
         except StoreError as error:
-            return Copied(created, [self._failure(target, error)])
+            return Copied(made, [self._failure(target, error)])
         missing = UnavailableError("the copy isn't there as it should be")
         failures = [
             self._failure(copy.target, missing)
@@ -124,9 +120,9 @@ class Copies:
             if copy.target not in rows or rows[copy.target].size != copy.source.size
         ]
         if failures:
-            return Copied(created, failures)
+            return Copied(made, failures)
         pairs = ((copy.source.etag, rows[copy.target]) for copy in copies)
-        return Copied(created, [], {row.key: row.etag for etag, row in pairs if row.etag != etag})
+        return Copied(made, [], {row.key: row.etag for etag, row in pairs if row.etag != etag})
 
     def _failure(self, key: str, error: StoreError) -> Failure:
         return Failure(shown_path(self._mount, key), error)

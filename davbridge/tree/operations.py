@@ -33,7 +33,7 @@ from davbridge.errors import (
     UnavailableError,
 )
 from davbridge.paths import ResourcePath, prefix_of
-from davbridge.store.base import ObjectStore
+from davbridge.store.base import NO_ETAGS, ObjectStore
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.facts import Properties
 from davbridge.tree.journal import Entry, Request
@@ -255,7 +255,7 @@ class Operations:
     def _route(self, request: Request, terms: Terms, *, recursive: bool) -> Route:
         route = self._routes.between(request.source, request.target, recursive=recursive)
         terms.require_version(route.source)
-        terms.require_free(is_new=route.is_to_new)
+        terms.require_free(route.target_keys.own, is_new=route.is_to_new)
         terms.admit()
         return route
 
@@ -282,17 +282,16 @@ class Operations:
     def _carry_out_move(self, route: Route, work: Work) -> Outcome:
         plan, origin = route.plan, route.source
         properties = self._belongings.of(origin.path)
-        created, failures = self._make_copies(route, properties, work)
+        made, failures = self._make_copies(route, properties, work)
         if failures:
             if work.is_certain():
-                self._steps.removals.undo(plan, created, work, source_tree=route.source_tree)
+                self._steps.removals.undo(plan, made, work, source_tree=route.source_tree)
             _raise_for_one(origin, failures, was_free=route.is_to_new)
             return Outcome(failures)
         failures = self._steps.drop_extras(plan, work)
         left = self._steps.leave(origin.path, plan, route.source_tree, work)
-        if left and _is_anothers(left[0].error) and not origin.is_collection:
-            self._steps.removals.undo(plan, created, work, source_tree=None)
-        _raise_for_one(origin, left, was_free=route.is_to_new)
+        # A file's copy stays: another bridge may have taken the source away for the sake of it.
+        _raise_for_one(origin, left, was_free=route.is_to_new, made=made)
         if left:
             return Outcome(failures + left, plan.added_bytes)
         if properties:
@@ -304,14 +303,14 @@ class Operations:
     def _make_copies(
         self, route: Route, properties: Properties, work: Work
     ) -> tuple[Mapping[str, str], list[Failure]]:
-        """Up to the verified copies with their properties; what was made anew."""
+        """Up to the verified copies with their properties; the ETags of what was made."""
         if route.is_to_new:
             self._belongings.clear(route.target)
         copied = self._steps.copy(route.plan, route.target, route.target_tree, work)
         failures = copied.failures or self._steps.give(
             route.plan, copied.renewed, route.target, properties, work, route.source.row
         )
-        return copied.created, failures
+        return copied.made, failures
 
     @contextmanager
     def _begun(self, entry: Entry, *, is_journaled: bool, has_left: bool = False) -> Iterator[Work]:
@@ -338,20 +337,21 @@ def _entry(request: Request, route: Route) -> Entry:
     return Entry(request, route.source.path, route.target, route.is_to_new, route.plan)
 
 
-def _is_anothers(error: StoreError) -> bool:
-    """Whether a file that was to go has been written, or taken away, by somebody else."""
-    return isinstance(error, PreconditionFailedError | NotFoundError)
-
-
 def _at_work_elsewhere(request: Request) -> UnavailableError:
     return UnavailableError(f"{request}: another bridge is at work on it")
 
 
-def _raise_for_one(resource: Resource, failures: list[Failure], *, was_free: bool = False) -> None:
+def _raise_for_one(
+    resource: Resource,
+    failures: list[Failure],
+    *,
+    was_free: bool = False,
+    made: Mapping[str, str] = NO_ETAGS,
+) -> None:
     """There are no members to tell of: the failure is that of the whole request."""
     if not failures or resource.is_collection:
         return
     error = failures[0].error
     if is_outdated(error):
-        raise OutdatedError(str(error), was_free=was_free) from error
+        raise OutdatedError(str(error), was_free=was_free, made=made) from error
     raise error

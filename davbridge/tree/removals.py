@@ -70,20 +70,31 @@ class Removals:
         return self._failures(self._delete([row.key for row in beside], work, _etags(beside)))
 
     def clear(self, plan: Plan, rows: Sequence[ObjectRow], work: Work) -> list[Failure]:
-        """Deletes a part of the target: what clashes with a plan, or has no source."""
+        """Deletes a part of the target: what clashes with a plan, or has no source. The sidecar of
+        a member that can't be deleted stays."""
         order = deletion_order((row.key for row in rows), plan.target_prefix, plan.wanted)
-        return self._failures(self._delete(order, work, _etags(rows)))
+        etags = _etags(rows)
+        members = [key for key in order if not (is_marker(key) or is_own(key))]
+        if len(members) == len(order):
+            return self._failures(self._delete(order, work, etags))
+        failed = self._delete(members, work, etags)
+        held = {_home(one.key) for one in failed}
+        late = [key for key in order if is_own(key) and _home(key) not in held]
+        late += [key for key in order if is_marker(key)]
+        return self._failures(failed + self._delete(late, work, etags))
 
     def undo(
         self,
         plan: Plan,
-        created: Mapping[str, str],
+        made: Mapping[str, str],
         work: Work,
         *,
         source_tree: str | None,
     ) -> None:
         """Removes what was copied anew, unless somebody has written it since, or its source is
         gone: another bridge may have taken that away, for the sake of this very copy."""
+        replaced = {row.key for row in plan.replaced}
+        created = {key: etag for key, etag in made.items() if key not in replaced}
         is_ours = self._lanes.each(self._is_still, list(created.items()))
         ours = [key for key, still in zip(created, is_ours, strict=True) if still]
         sources = {copy.target: copy.source.key for copy in plan.copies}
@@ -93,7 +104,7 @@ class Removals:
             _log.error("a move that failed is left half done: %s", error)
             return
         ours = [key for key in ours if sources.get(key) in there or key not in sources]
-        staying = {*(row.key for row in plan.replaced), *(created.keys() - set(ours))}
+        staying = {*replaced, *(created.keys() - set(ours))}
         order = deletion_order(ours, plan.target_prefix, staying)
         etags = {key: created[key] for key in ours if not is_marker(key)}
         for failure in self._delete(order, work, etags):
@@ -200,4 +211,9 @@ def _is_changed(planned: ObjectRow, now: ObjectRow | None) -> bool:
 def _outside(keys: Iterable[str], left: Iterable[str]) -> list[str]:
     """Those markers and sidecars whose collections hold nothing that is left."""
     held = parent_keys(left)
-    return [key for key in keys if key.rpartition(DELIMITER)[0] not in held]
+    return [key for key in keys if _home(key) not in held]
+
+
+def _home(key: str) -> str:
+    """The slashless key of the collection that ``key`` marks, or is directly in."""
+    return key.rpartition(DELIMITER)[0]

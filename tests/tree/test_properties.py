@@ -274,6 +274,17 @@ class TestFollowing:
         left = {"a", "b", "b2"} if operation == "copy" else {"b2"}
         assert member_properties(drive.tree, parse("/d")).keys() == left
 
+    def test_a_member_of_the_target_that_cannot_go_keeps_them(self, drive: Drive) -> None:
+        drive.outside("s/a", "t/d/x", "t/e/y")
+        give(drive, "/t/d/x", "/t/e/y")
+        drive.store.fault = lambda operation, key: (
+            AccessDeniedError(key) if (operation, key) == ("delete", "t/d/x") else None
+        )
+        (failure,) = drive.tree.copy(parse("/s"), parse("/t"))
+        assert failure.path == ("t", "d", "x")
+        assert whose(drive, "/t/d/x") == "/t/d/x"
+        assert drive.stored() == ["s/a", "t/a", f"t/d/{SIDECAR_NAME}", "t/d/x"]
+
     @pytest.mark.parametrize("source", ["/a", "/d"])
     def test_a_copy_never_has_those_of_one_that_went(self, drive: Drive, source: str) -> None:
         """Another program has deleted it, so that they are left; its own can't be written."""

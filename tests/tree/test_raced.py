@@ -55,7 +55,7 @@ def test_a_file_that_is_written_all_the_time_is_not_moved_and_not_lost(drive: Dr
     at_each(drive, ("delete", "a"), lambda: drive.outside("a", body=b"%d" % next(numbers)))
     with pytest.raises(UnavailableError):
         drive.tree.move(parse("/a"), parse("/b"))
-    assert drive.stored() == ["a"]
+    assert drive.stored() == ["a", "b"]
     assert drive.content("a") == b"%d" % (next(numbers) - 1)
 
 
@@ -105,6 +105,25 @@ def test_of_two_bridges_that_move_a_file_one_has_moved_it(drive: Drive, is_there
         drive.tree.move(parse("/a"), parse("/b"))
     assert drive.stored() == ["b", "c"]
     assert drive.content("c") == b"mine"
+    other.close()
+
+
+def test_what_another_bridge_has_moved_to_one_name_stays_whatever_became_of_the_source(
+    drive: Drive,
+) -> None:
+    drive.outside("a", body=b"mine")
+    terms = Terms(if_match=drive.tree.lookup(parse("/a")).etag)
+    other = Namespace(drive.bucket)
+
+    def meanwhile() -> None:
+        other.move(parse("/a"), parse("/b"))
+        drive.outside("a", body=b"new")
+
+    at_the_first(drive, ("delete", "a"), meanwhile)
+    with pytest.raises(PreconditionFailedError):
+        drive.tree.move(parse("/a"), parse("/b"), terms)
+    assert drive.content("a") == b"new"
+    assert drive.content("b") == b"mine"
     other.close()
 
 
