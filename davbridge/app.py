@@ -10,7 +10,7 @@ down in reverse, whatever happens in between; what can't come up raises SetupErr
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -37,6 +37,7 @@ from davbridge.store.s3.sweep import Swept
 from davbridge.tree.lanes import LANES
 from davbridge.tree.markers import HEADS_AT_ONCE
 from davbridge.tree.namespace import Namespace
+from davbridge.waiting import Waiting
 
 EMBEDDED_BUCKET = "davbridge"
 
@@ -73,14 +74,18 @@ def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator
     ``on_failure`` is called, from another thread, when a layer dies without which nothing works.
     Raises SetupError.
     """
+
+    def waiting() -> AbstractContextManager[object]:
+        return server.waiting()
+
     with ExitStack() as layers:
         try:
             is_writable = not settings.drive.read_only
             store, place = _store(settings, layers, on_failure, may_create=is_writable)
-            namespace = _namespace(settings, store, place.prefix, layers)
+            namespace = _namespace(settings, store, place.prefix, layers, waiting)
             server = HttpServer(_application(settings, namespace, store), settings.server)
             layers.callback(server.close)
-            store.budget.waiting = server.waiting
+            store.budget.waiting = waiting
             server.prepare()
             if is_writable:
                 store.probe(place.prefix)
@@ -114,7 +119,9 @@ def _sweep_beside(store: S3Store, prefix: str) -> None:
     Thread(target=sweeping, name="davbridge-sweep", daemon=True).start()
 
 
-def _namespace(settings: Settings, store: S3Store, prefix: str, layers: ExitStack) -> Namespace:
+def _namespace(
+    settings: Settings, store: S3Store, prefix: str, layers: ExitStack, waiting: Waiting
+) -> Namespace:
     cached = CachedStore(store, settings.cache)
     layers.callback(cached.close)
     namespace = Namespace(
@@ -123,6 +130,7 @@ def _namespace(settings: Settings, store: S3Store, prefix: str, layers: ExitStac
         prefix=prefix,
         max_file_size=settings.drive.max_file_size,
         quota=settings.drive.quota,
+        waiting=waiting,
     )
     layers.callback(namespace.close)
     return namespace

@@ -17,6 +17,7 @@ PACKAGE = ROOT / "davbridge"
 FLOORS = {
     "errors": 0,
     "paths": 1,
+    "waiting": 1,
     "xmltext": 1,
     "config": 2,
     "store": 3,

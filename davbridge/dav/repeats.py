@@ -17,6 +17,7 @@ is remembered lives in this process. (For a bridge that died, the journals do: s
 import time
 from collections.abc import Callable
 from concurrent.futures import Future
+from contextlib import nullcontext
 from threading import Lock
 from typing import NamedTuple
 
@@ -25,6 +26,7 @@ from cachetools import TTLCache
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.request import Request
 from davbridge.dav.response import Response
+from davbridge.waiting import Waiting
 
 REPEATED = frozenset(("COPY", "MOVE", "DELETE"))
 
@@ -54,7 +56,10 @@ class _Flight(NamedTuple):
 class Repeats:
     """The requests of one mount that may be asked again."""
 
-    def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
+    def __init__(
+        self, waiting: Waiting = nullcontext, timer: Callable[[], float] = time.monotonic
+    ) -> None:
+        self._waiting = waiting
         self._timer = timer
         self._lock = Lock()
         self._flights: dict[_Same, _Flight] = {}
@@ -73,7 +78,8 @@ class Repeats:
         if first is None:
             return self._lead(same, flight, work)
         if self._timer() - first.began_at >= PATIENCE:
-            return first.response.result()
+            with self._waiting():
+                return first.response.result()
         return self._remembered(same, work)
 
     def _lead(self, same: _Same, flight: _Flight, work: Callable[[], Response]) -> Response:

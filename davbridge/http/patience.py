@@ -14,6 +14,8 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from davbridge.waiting import Waiting
+
 _T = TypeVar("_T")
 
 MIN_RATE = 1024
@@ -22,9 +24,6 @@ MIN_RATE = 1024
 GRACE = 0.02
 """Seconds. All waits of a request count, as a slow client's may be short: at 1 Mbit/s one packet
 comes every twelve milliseconds."""
-
-Waiting = Callable[[], contextlib.AbstractContextManager[object]]
-"""What a thread is within while it waits for something other than the store."""
 
 
 class Patience:

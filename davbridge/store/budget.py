@@ -21,9 +21,10 @@ import mmap
 import threading
 from collections import deque
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext, suppress
+from contextlib import nullcontext, suppress
 
 from davbridge.errors import UnavailableError
+from davbridge.waiting import Waiting
 
 MIB = 1024**2
 
@@ -69,7 +70,7 @@ class MemoryBudget:
         self._small = _Lane(small)
         self._large = _Lane(large)
         self._patience = patience
-        self.waiting: Callable[[], AbstractContextManager[object]] = nullcontext
+        self.waiting: Waiting = nullcontext
         """What a thread is within while it waits for others' loans to come back."""
         self._shelf: list[mmap.mmap] = []
         """Buffers of one unit that are not lent, while others are."""

@@ -14,6 +14,7 @@ Invariants:
 
 import time
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import nullcontext
 from datetime import datetime
 
 from davbridge.errors import (
@@ -52,6 +53,7 @@ from davbridge.tree.terms import ANY, Terms
 from davbridge.tree.usage import Usage
 from davbridge.tree.view import View
 from davbridge.tree.writer import BoundedWriter
+from davbridge.waiting import Waiting, within
 
 
 class Namespace:
@@ -70,6 +72,7 @@ class Namespace:
         timer: Callable[[], float] = lasting,
         now: Clock = utc_now,
         pause: Callable[[float], None] = time.sleep,
+        waiting: Waiting = nullcontext,
     ) -> None:
         self._store = store
         self._prefix = prefix
@@ -80,8 +83,10 @@ class Namespace:
         self._usage = Usage(store, prefix, timer)
         largest = store.max_object_size
         self._space = Space(self._usage, quota, min(largest, max_file_size or largest))
-        self._lanes = Lanes(lanes)
-        journals = Journals(uncached or store, prefix, timer, pause)
+        self.waiting = waiting
+        """What a thread is within while it waits for other requests to get on."""
+        self._lanes = Lanes(lanes, waiting)
+        journals = Journals(uncached or store, prefix, timer, within(waiting, pause))
         self._operations = Operations(
             store,
             self._view,
@@ -90,6 +95,7 @@ class Namespace:
             self._belongings,
             self._lanes,
             journals,
+            waiting,
         )
         self.works = self._operations.works
         self.recovery = Recovery(journals, self._operations.go_on, now)

@@ -51,6 +51,7 @@ from davbridge.tree.terms import ANY, OutdatedError, Terms, insisting, is_outdat
 from davbridge.tree.turns import Turns
 from davbridge.tree.view import View
 from davbridge.tree.works import Work, Works
+from davbridge.waiting import Waiting
 
 JOURNALED = 1000
 """Objects: what one listing shows, and what is copied or deleted in a second or two."""
@@ -88,13 +89,14 @@ class Operations:
         belongings: Belongings,
         lanes: Lanes,
         journals: Journals,
+        waiting: Waiting,
     ) -> None:
         self.works = Works()
         self._view = view
         self._parents = parents
         self._belongings = belongings
         self._routes = Routes(store, view, verdicts, parents, lanes)
-        self._turns = Turns()
+        self._turns = Turns(waiting)
         self._steps = Steps(store, view.prefix, parents, belongings, lanes, self._turns)
         self._journals = journals
         self._kin = Kin(journals)

@@ -12,12 +12,13 @@ by side; nobody is overtaken, so that everyone's turn comes; while a tree is shu
 written.
 """
 
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager, nullcontext
 from itertools import takewhile
 from threading import Condition
 
 from davbridge.paths import ResourcePath
+from davbridge.waiting import Waiting
 
 
 class _Turn:
@@ -54,7 +55,8 @@ class _Turn:
 class Turns:
     """The turns of one namespace."""
 
-    def __init__(self) -> None:
+    def __init__(self, waiting: Waiting = nullcontext) -> None:
+        self._waiting = waiting
         self._condition = Condition()
         self._turns: list[_Turn] = []
 
@@ -76,7 +78,7 @@ class Turns:
             self._turns.append(turn)
         try:
             with self._condition:
-                self._condition.wait_for(lambda: not self._is_blocked(turn))
+                self._wait_while(lambda: self._is_blocked(turn))
                 turn.is_at_work = True
             yield
         finally:
@@ -91,10 +93,15 @@ class Turns:
             self._turns.insert(0, turn)
         try:
             with self._condition:
-                self._condition.wait_for(lambda: not self._is_written(turn))
+                self._wait_while(lambda: self._is_written(turn))
             yield
         finally:
             self._end(turn)
+
+    def _wait_while(self, holds: Callable[[], bool]) -> None:
+        if holds():
+            with self._waiting():
+                self._condition.wait_for(lambda: not holds())
 
     def _end(self, turn: _Turn) -> None:
         with self._condition:

@@ -35,7 +35,7 @@ def timer() -> Timer:
 
 @pytest.fixture
 def repeats(timer: Timer) -> Repeats:
-    return Repeats(timer)
+    return Repeats(timer=timer)
 
 
 def during(repeats: Repeats, request: Request, then: Callable[[], None]) -> Response:

@@ -110,6 +110,7 @@ def running_bridge(
     access: AccessSettings | None = None,
     locks: LockStore | None = None,
     timer: Callable[[], float] = time.monotonic,
+    threads: int = 8,
 ) -> Iterator[Bridge]:
     """The rooms composed as app.py does, over any store, on a free port."""
     drive = drive or DriveSettings()
@@ -120,11 +121,12 @@ def running_bridge(
         prefix=prefix,
         max_file_size=drive.max_file_size,
         quota=drive.quota,
+        waiting=lambda: server.waiting(),
     )
     app = build(namespace, drive, locks)
     server = HttpServer(
         guarded(app, access or AccessSettings(anonymous=True), drive.public_origins),
-        ServerSettings(port=0, threads=8, shutdown_timeout=2),
+        ServerSettings(port=0, threads=threads, shutdown_timeout=2),
     )
     server.prepare()
     thread = threading.Thread(target=server.serve)
