@@ -17,7 +17,7 @@ Invariants:
 
 import logging
 from collections.abc import Callable, Sequence
-from contextlib import suppress
+from contextlib import nullcontext, suppress
 from hashlib import sha256
 from threading import Lock
 
@@ -54,6 +54,9 @@ from davbridge.tree.sidecar import (
 )
 
 MAX_CACHE_BYTES = 32 * 1024 * 1024
+
+LARGE = 512 * 1024
+"""Bytes of a sidecar that takes several MiB until it is understood: one of those at a time."""
 
 _ATTEMPTS = 10
 _LOCKS = 64
@@ -103,6 +106,7 @@ class Sidecars:
         self._lock = Lock()
         """Of the cache, and of what waits."""
         self._waiting: dict[str, list[_Update]] = {}
+        self._reading_large = Lock()
         # Threads of one bridge take turns; between bridges the conditions decide.
         self._writing = [Lock() for _ in range(_LOCKS)]
 
@@ -191,19 +195,23 @@ class Sidecars:
         row = self._store.lookup(key).row
         if row is None:
             return ABSENT
-        with self._lock:
-            cached = self._cache.get((key, row.etag))
-        return cached or self._fetch(key)
+        return self._kept(row) or self._fetch(key)
 
     def _fetch(self, key: str) -> Sidecar:
         """As the store has it now, whatever listings say."""
         try:
             with self._store.get_object(key) as reader:
-                sidecar = decoded(reader.info.row, _read_all(reader))
+                row = reader.info.row
+                with self._reading_large if row.size > LARGE else nullcontext():
+                    sidecar = self._kept(row) or decoded(row, _read_all(reader))
+                    self._remember(sidecar)
         except NotFoundError:
             return ABSENT
-        self._remember(sidecar)
         return sidecar
+
+    def _kept(self, row: ObjectRow) -> Sidecar | None:
+        with self._lock:
+            return self._cache.get((row.key, row.etag))
 
     def _remember(self, sidecar: Sidecar) -> None:
         if sidecar.row is not None and weight(sidecar) <= MAX_CACHE_BYTES:

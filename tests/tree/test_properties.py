@@ -2,8 +2,10 @@
 
 import json
 import logging
+import time
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
-from threading import Thread
+from threading import Lock, Thread
 
 import pytest
 
@@ -17,11 +19,14 @@ from davbridge.errors import (
     UnavailableError,
 )
 from davbridge.paths import parse
-from davbridge.store.base import Attributes
+from davbridge.store.base import Attributes, ObjectInfo, ObjectReader, ObjectStore
+from davbridge.store.memory import MemoryReader, MemoryStore
 from davbridge.tree import properties as module
 from davbridge.tree import sidecar
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.sidecar import SIDECAR_NAME
+from davbridge.tree.properties import LARGE, Sidecars
+from davbridge.tree.sidecar import SIDECAR_NAME, encoded
+from tests.support.intercepted import InterceptedStore
 from tests.tree.conftest import Drive, member_properties
 
 P, Q = {"{n}p": "<p xmlns='n'>ü</p>"}, {"{n}q": "<q xmlns='n'/>"}
@@ -36,6 +41,40 @@ def give(drive: Drive, *paths: str) -> None:
 def whose(drive: Drive, path: str) -> str | None:
     text = drive.tree.properties(parse(path)).get("{n}of")
     return text and text.removeprefix("<of xmlns='n'>").removesuffix("</of>")
+
+
+class SlowReads(InterceptedStore):
+    """Knows how many bodies were read, and how many at once."""
+
+    def __init__(self, inner: ObjectStore) -> None:
+        super().__init__(inner)
+        self.lock = Lock()
+        self.count = self.now = self.most = 0
+
+    def get_object(
+        self, key: str, *, start: int = 0, end: int | None = None, if_match: str | None = None
+    ) -> ObjectReader:
+        reader = super().get_object(key, start=start, end=end, if_match=if_match)
+        return SlowReader(self, reader.info, reader.read(1_000_000_000))
+
+
+class SlowReader(MemoryReader):
+    def __init__(self, store: SlowReads, info: ObjectInfo, body: bytes) -> None:
+        super().__init__(info, body)
+        self.store = store
+
+    def read(self, size: int) -> bytes:
+        block = super().read(size)
+        with self.store.lock:
+            if block:
+                self.store.count += 1
+                self.store.now += 1
+                self.store.most = max(self.store.most, self.store.now)
+        if not block:
+            time.sleep(0.02)
+            with self.store.lock:
+                self.store.now -= 1
+        return block
 
 
 class TestUpdates:
@@ -230,6 +269,22 @@ class TestDamage:
         drive.outside("a")
         drive.outside(SIDECAR_NAME, body=b" " * (sidecar.MAX_SIDECAR_BYTES + 3_000_000))
         assert drive.tree.properties(parse("/a")) == {}
+
+    def test_large_sidecars_are_read_one_at_a_time(self) -> None:
+        """What is read of one takes several times its size, until it is understood."""
+        store = SlowReads(MemoryStore())
+        properties = {f"{{n}}p{n}": f"<p{n} xmlns='n'>{'x' * 200}</p{n}>" for n in range(40)}
+        body = encoded({f"name-{n}": properties for n in range(60)})
+        assert len(body) > LARGE
+        prefixes = [f"d{number}/" for number in range(4)]
+        for prefix in prefixes:
+            store.put_object(prefix + SIDECAR_NAME, body, Attributes())
+        sidecars = Sidecars(store)
+        with ThreadPoolExecutor(8) as pool:
+            found = list(pool.map(sidecars.read, prefixes * 2))
+        assert {len(members) for members in found} == {60}
+        assert store.most == 1
+        assert store.count == len(prefixes)
 
 
 class TestFollowing:
