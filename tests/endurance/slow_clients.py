@@ -137,7 +137,7 @@ def bridge(bucket: Bucket, folder: Path, certificate: Certificate) -> Iterator[S
 def slow_bodies(port: int, trust: ssl.SSLContext, size: Size) -> Crowd:
     body = bytes(DOWNLOADED)
     with RawClient(port, trust) as client:
-        head = f"PUT /down HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"PUT /down HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
         assert client.ask(head.encode() + body).status in (201, 204)
     up = [
         Upload(connected(port, trust), f"/up{number}", bytes(UPLOADED), SENT, is_endless=True)

@@ -41,7 +41,7 @@ class Upload:
     def __init__(
         self, sock: socket.socket, path: str, body: bytes, piece: int, *, is_endless: bool = False
     ) -> None:
-        head = f"PUT {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+        head = f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n"
         self._socket = sock
         sock.setblocking(False)
         self._head = head.encode()
@@ -84,7 +84,7 @@ class Download:
     ) -> None:
         self._socket = sock
         sock.setblocking(False)
-        self._request = f"GET {path} HTTP/1.1\r\nHost: x\r\n\r\n".encode()
+        self._request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
         self._body = body
         self._piece = piece
         self._is_endless = is_endless

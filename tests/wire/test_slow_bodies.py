@@ -32,7 +32,7 @@ DOWNLOADED = KERNEL_HOLDS + 1024 * 1024
 SLOWEST = 1.0
 """Seconds, on a busy machine: in turn, a request would wait for as long as uploads take."""
 
-PROPFIND = b"PROPFIND %s HTTP/1.1\r\nHost: x\r\nDepth: 0\r\n\r\n"
+PROPFIND = b"PROPFIND %s HTTP/1.1\r\nHost: localhost\r\nDepth: 0\r\n\r\n"
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 

@@ -100,11 +100,16 @@ def _rows(root: Element, space: str, is_encoded: bool) -> tuple[ObjectRow, ...]:
                 _decoded(_text(entry, key), is_encoded),
                 _size(_text(entry, size)),
                 parse_time(_text(entry, modified)),
-                etag_of(_text(entry, etag)),
+                _listed_etag(_text(entry, etag)),
             )
             for entry in root.iterfind(f"{space}Contents")
         ]
     )
+
+
+def _listed_etag(told: str) -> str:
+    """SeaweedFS lists a folder that it is about to remove, and it has none."""
+    return etag_of(told) if told != '""' else ""
 
 
 def _text(element: Element, name: str) -> str:

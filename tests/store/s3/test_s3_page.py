@@ -43,6 +43,11 @@ def test_names_that_were_not_encoded_are_left_alone() -> None:
     assert token == ""
 
 
+def test_a_folder_that_is_about_to_go_has_no_version() -> None:
+    (row,) = read_page(listing(ROW.replace("e-1", "")))[0].rows
+    assert row.etag == ""
+
+
 @pytest.mark.parametrize(
     "text",
     [
