@@ -1,72 +1,38 @@
-"""DELETE, COPY and MOVE of resources: what is carried out, in which order.
+"""DELETE, COPY and MOVE of resources: who waits for whom, and what is looked for first.
 
-Owns the order, and which operations are journaled. Must not know how a plan is made, nor how the
-store is asked.
+Owns what comes around an attempt: the turns, kin that have to end first, earlier journals of the
+same operation, and trying again where files are written meanwhile. Must not know how an operation
+is carried out.
 
-Invariants:
-- Everything that can be refused is refused before the first write.
-- The journal, clashes, marker, copies, verification, the target's properties, extras; only then a
-  MOVE deletes, and the journal and the source's properties go last. Whatever it stops at, each
-  object is at the source or the target, or at both.
-- A MOVE deletes nothing until every copy is verified. If one isn't, what was copied anew is
-  removed again, unless its source is gone by then, and the source stays whole.
-- A file over a collection, or the reverse, deletes the target first, since stores that keep
-  folders can't hold both. In all other overwrites nothing of the target goes before the copies
-  are verified.
-- Operations on the same trees take turns, and look things up when theirs has come.
-- One object's failure is raised; failures of a tree's members are returned.
-
-What is journaled: a MOVE of a collection of which more than one object goes, since it may stop
-between them; a COPY or DELETE of more than JOURNALED objects. A smaller one is over before its
-client could give it up, and asked for again it does what is left.
+Invariant: operations on the same trees take turns, and look things up when theirs has come.
 """
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 
-from davbridge.errors import (
-    InvalidNameError,
-    NotFoundError,
-    PreconditionFailedError,
-    StoreError,
-    UnavailableError,
-)
-from davbridge.paths import ResourcePath, prefix_of
-from davbridge.store.base import NO_ETAGS, ObjectStore
+from davbridge.errors import NotFoundError, UnavailableError
+from davbridge.paths import ResourcePath
+from davbridge.store.base import ObjectStore
+from davbridge.tree.attempts import AlreadyBegunError, Attempts, RequireRoom
 from davbridge.tree.belongings import Belongings
-from davbridge.tree.facts import Properties
-from davbridge.tree.journal import Entry, Request
-from davbridge.tree.journals import Hold, Journals
+from davbridge.tree.journal import Request
+from davbridge.tree.journals import Journals
 from davbridge.tree.kin import Found, Kin
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.parents import Parents
-from davbridge.tree.plan import NO_PLAN, Keys, left_behind
-from davbridge.tree.resource import Failure, Outcome, Resource
+from davbridge.tree.resource import Outcome
 from davbridge.tree.resumption import Resumption
-from davbridge.tree.route import Route, Routes
+from davbridge.tree.route import Routes
 from davbridge.tree.steps import Steps
-from davbridge.tree.terms import ANY, OutdatedError, Terms, insisting, is_outdated
+from davbridge.tree.terms import ANY, Terms, insisting
 from davbridge.tree.turns import Turns
 from davbridge.tree.view import View
-from davbridge.tree.works import Work, Works
+from davbridge.tree.works import Works
 from davbridge.waiting import Waiting
-
-JOURNALED = 1000
-"""Objects: what one listing shows, and what is copied or deleted in a second or two."""
 
 _KIN = 10
 """How many that are unfinished one operation goes on with."""
-
-_log = logging.getLogger(__name__)
-
-RequireRoom = Callable[[int], object]
-"""Raises OutOfSpaceError where so many bytes more don't fit."""
-
-
-class _AlreadyBegunError(Exception):
-    """There is a journal of the same operation."""
 
 
 class _KinUnfinishedError(Exception):
@@ -93,20 +59,16 @@ class Operations:
     ) -> None:
         self.works = Works()
         self._view = view
-        self._parents = parents
-        self._belongings = belongings
-        self._routes = Routes(store, view, verdicts, parents, lanes)
         self._turns = Turns(waiting)
-        self._steps = Steps(store, view.prefix, parents, belongings, lanes, self._turns)
-        self._journals = journals
         self._kin = Kin(journals)
-        self._resumption = Resumption(
-            store, view.prefix, belongings, self._steps, journals, self.works
-        )
+        routes = Routes(store, view, verdicts, parents, lanes)
+        steps = Steps(store, view.prefix, parents, belongings, lanes, self._turns)
+        self._attempts = Attempts(view, parents, belongings, routes, steps, journals, self.works)
+        self._resumption = Resumption(store, view.prefix, belongings, steps, journals, self.works)
 
     def delete(self, request: Request, terms: Terms = ANY) -> Outcome:
         def delete(terms: Terms) -> Outcome:
-            return self._delete(request, terms)
+            return self._attempts.delete(request, terms)
 
         def delete_the_rest() -> Outcome:
             try:
@@ -117,7 +79,7 @@ class Operations:
         with self._turns.of(changed=self._paths(request)):
             try:
                 return insisting(terms, delete)
-            except _AlreadyBegunError:
+            except AlreadyBegunError:
                 self._resumption.go_on(request)
             return self._begun_alone(request, delete_the_rest)
 
@@ -130,7 +92,11 @@ class Operations:
         require_room: RequireRoom,
     ) -> Outcome:
         def copy(terms: Terms) -> Outcome:
-            return self._copy(request, terms, recursive=recursive, require_room=require_room)
+            if self._look_for_kin(request).has_left:
+                terms = terms._replace(spares=True)
+            return self._attempts.copy(
+                request, terms, recursive=recursive, require_room=require_room
+            )
 
         def copy_in_turn(terms: Terms) -> Outcome:
             target, source = self._view.spelled(request.target), self._view.spelled(request.source)
@@ -141,7 +107,8 @@ class Operations:
 
     def move(self, request: Request, terms: Terms = ANY) -> Outcome:
         def move(terms: Terms) -> Outcome:
-            return self._move(request, terms)
+            earlier, has_left = self._look_for_earlier(request)
+            return earlier or self._attempts.move(request, terms, has_left=has_left)
 
         def move_in_turn(terms: Terms) -> Outcome:
             with self._turns.of(changed=self._paths(request)):
@@ -167,7 +134,7 @@ class Operations:
     def _or_go_on(self, request: Request, work: Callable[[], Outcome]) -> Outcome:
         try:
             return work()
-        except _AlreadyBegunError:
+        except AlreadyBegunError:
             earlier = self._resumption.go_on(request)
         return earlier or self._begun_alone(request, work)
 
@@ -175,7 +142,7 @@ class Operations:
         """Raises UnavailableError where there is a journal of it once more."""
         try:
             return work()
-        except _AlreadyBegunError as error:
+        except AlreadyBegunError as error:
             raise _at_work_elsewhere(request) from error
 
     def _after_kin(self, terms: Terms, work: Callable[[Terms], Outcome]) -> Outcome:
@@ -189,77 +156,6 @@ class Operations:
             self.go_on(unfinished)
             terms = terms._replace(spares=True)
         raise _at_work_elsewhere(unfinished)
-
-    def _delete(self, request: Request, terms: Terms) -> Outcome:
-        resource = self._view.lookup(request.source)
-        path = resource.path
-        if not path:
-            raise InvalidNameError("the root can't be deleted")
-        terms.require_version(resource)
-        terms.admit()
-        has_belongings = bool(self._belongings.of(path))
-        with self._parents.leave(path):
-            keys = self._routes.keys(resource)
-            going = (*keys.own, *keys.beside)
-            entry = Entry(request, path, (), is_new=False, plan=NO_PLAN._replace(leaving=going))
-            with self._begun(entry, is_journaled=len(going) > JOURNALED) as work:
-                self._parents.keep(path)
-                failures = self._remove(resource, keys, terms, work)
-        _raise_for_one(resource, failures)
-        if failures:
-            return Outcome(failures)
-        if has_belongings:
-            self._belongings.forget(path)
-        return Outcome([], -sum(row.size for row in going))
-
-    def _remove(self, resource: Resource, keys: Keys, terms: Terms, work: Work) -> list[Failure]:
-        if terms.if_match is None:
-            tree = prefix_of(self._view.prefix, resource.path) if resource.is_collection else None
-            return self._steps.removals.remove(keys, work, tree=tree)
-        failures = self._steps.removals.remove_version((*keys.own, *keys.beside), work)
-        if failures and isinstance(failures[0].error, NotFoundError):
-            # RFC 9110 §13.1.1: If-Match doesn't hold of what isn't there.
-            raise PreconditionFailedError(str(failures[0].error)) from failures[0].error
-        return failures
-
-    def _copy(
-        self, request: Request, terms: Terms, *, recursive: bool, require_room: RequireRoom
-    ) -> Outcome:
-        has_left = self._look_for_kin(request).has_left
-        route = self._route(request, terms, recursive=recursive)
-        if blocked := route.obstacles(self._view.prefix, is_move=False):
-            return Outcome(blocked)
-        route = route.sparing() if has_left or terms.spares else route
-        plan = route.plan
-        require_room(plan.added_bytes)
-        with self._begun(_entry(request, route), is_journaled=len(plan.copies) > JOURNALED) as work:
-            properties = self._belongings.of(route.source.path)
-            failures = self._make_copies(route, properties, work)[1]
-            if failures:
-                _raise_for_one(route.source, failures, was_free=route.is_to_new)
-                return Outcome(failures)
-            failures = self._steps.drop_extras(plan, work)
-        return Outcome(failures, plan.added_bytes, is_new=route.is_to_new)
-
-    def _move(self, request: Request, terms: Terms) -> Outcome:
-        earlier, has_left = self._look_for_earlier(request)
-        if earlier:
-            return earlier
-        route = self._route(request, terms, recursive=True)
-        if blocked := route.obstacles(self._view.prefix, is_move=True):
-            return Outcome(blocked)
-        route = route.sparing() if has_left or terms.spares else route
-        is_journaled = has_left or (route.source_tree and len(route.plan.leaving) > 1)
-        entry = _entry(request, route)
-        with self._begun(entry, is_journaled=bool(is_journaled), has_left=has_left) as work:
-            return self._carry_out_move(route, work)
-
-    def _route(self, request: Request, terms: Terms, *, recursive: bool) -> Route:
-        route = self._routes.between(request.source, request.target, recursive=recursive)
-        terms.require_version(route.source)
-        terms.require_free(route.target_keys.own, is_new=route.is_to_new)
-        terms.admit()
-        return route
 
     def _look_for_earlier(self, request: Request) -> tuple[Outcome | None, bool]:
         """Where a tree is moved over another, which may be what has been moved of it already.
@@ -281,79 +177,6 @@ class Operations:
             raise _KinUnfinishedError(found.unfinished)
         return found
 
-    def _carry_out_move(self, route: Route, work: Work) -> Outcome:
-        plan, origin = route.plan, route.source
-        properties = self._belongings.of(origin.path)
-        made, failures = self._make_copies(route, properties, work)
-        if failures:
-            if work.is_certain():
-                self._steps.removals.undo(plan, made, work, source_tree=route.source_tree)
-            _raise_for_one(origin, failures, was_free=route.is_to_new)
-            return Outcome(failures)
-        failures = self._steps.drop_extras(plan, work)
-        left = self._steps.leave(origin.path, plan, route.source_tree, work)
-        # A file's copy stays: another bridge may have taken the source away for the sake of it.
-        _raise_for_one(origin, left, was_free=route.is_to_new, made=made)
-        if left:
-            return Outcome(failures + left, plan.added_bytes)
-        if properties:
-            self._belongings.forget(origin.path)
-        shadow = left_behind(self._view.prefix, Keys((), shadow=route.source_keys.shadow))
-        removed = sum(row.size for row in plan.leaving)
-        return Outcome(failures + shadow, plan.added_bytes - removed, is_new=route.is_to_new)
-
-    def _make_copies(
-        self, route: Route, properties: Properties, work: Work
-    ) -> tuple[Mapping[str, str], list[Failure]]:
-        """Up to the verified copies with their properties; the ETags of what was made."""
-        if route.is_to_new:
-            self._belongings.clear(route.target)
-        copied = self._steps.copy(route.plan, route.target, route.target_tree, work)
-        failures = copied.failures or self._steps.give(
-            route.plan, copied.renewed, route.target, properties, work, route.source.row
-        )
-        return copied.made, failures
-
-    @contextmanager
-    def _begun(self, entry: Entry, *, is_journaled: bool, has_left: bool = False) -> Iterator[Work]:
-        """Around what is carried out: journaled or not, but counted."""
-        hold = self._journal(entry, has_left=has_left) if is_journaled else None
-        total = len(entry.plan.copies) + len(entry.plan.leaving)
-        with self.works.begun(entry.request, total, hold) as work:
-            yield work
-        if work.has_left and hold is None:
-            try:
-                self._journals.write_left(entry.request)
-            except StoreError as error:
-                # What is left came meanwhile; all else has moved, and that is what is answered.
-                _log.warning("%s: what it left could not be noted: %s", entry.request, error)
-
-    def _journal(self, entry: Entry, *, has_left: bool) -> Hold:
-        try:
-            return self._journals.begin(entry, has_left=has_left)
-        except PreconditionFailedError as error:
-            raise _AlreadyBegunError(str(error)) from error
-
-
-def _entry(request: Request, route: Route) -> Entry:
-    return Entry(request, route.source.path, route.target, route.is_to_new, route.plan)
-
 
 def _at_work_elsewhere(request: Request) -> UnavailableError:
     return UnavailableError(f"{request}: another bridge is at work on it")
-
-
-def _raise_for_one(
-    resource: Resource,
-    failures: list[Failure],
-    *,
-    was_free: bool = False,
-    made: Mapping[str, str] = NO_ETAGS,
-) -> None:
-    """There are no members to tell of: the failure is that of the whole request."""
-    if not failures or resource.is_collection:
-        return
-    error = failures[0].error
-    if is_outdated(error):
-        raise OutdatedError(str(error), was_free=was_free, made=made) from error
-    raise error

@@ -5,7 +5,7 @@ import pytest
 
 from davbridge.errors import AccessDeniedError
 from davbridge.paths import parse
-from davbridge.tree import operations
+from davbridge.tree import attempts
 from davbridge.tree.journal import PLAN
 from davbridge.tree.journals import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
@@ -53,7 +53,7 @@ def begun_over_another(drive: Drive, verb: str = "MOVE") -> None:
 def test_a_target_whose_source_is_gone_keeps_what_it_has(
     drive: Drive, monkeypatch: pytest.MonkeyPatch, verb: str, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(operations, "JOURNALED", 2)
+    monkeypatch.setattr(attempts, "JOURNALED", 2)
     begun_over_another(drive, verb)
     for key in SOURCE:
         drive.bucket.delete_object(key)
@@ -66,7 +66,7 @@ def test_a_target_whose_source_is_gone_keeps_what_it_has(
 def test_so_does_one_of_which_not_all_can_be_copied(
     drive: Drive, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
-    monkeypatch.setattr(operations, "JOURNALED", 2)
+    monkeypatch.setattr(attempts, "JOURNALED", 2)
     begun_over_another(drive, verb)
     drive.outside("s/a", body=b"anew")
     recovered(drive)

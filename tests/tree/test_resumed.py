@@ -10,7 +10,7 @@ import pytest
 
 from davbridge.errors import AccessDeniedError, UnavailableError
 from davbridge.paths import parse
-from davbridge.tree import operations, works
+from davbridge.tree import attempts, works
 from davbridge.tree.journal import JOURNALS, LEASE, Request
 from davbridge.tree.journals import KEPT, LEASE_SECONDS
 from davbridge.tree.recovery import LOOK_SECONDS, WATCH_SECONDS
@@ -164,7 +164,7 @@ def test_properties_that_were_set_after_the_death_stay() -> None:
 
 
 def test_large_copies_and_deletions_are_finished_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(operations, "JOURNALED", 2)
+    monkeypatch.setattr(attempts, "JOURNALED", 2)
     for drive in deaths(lambda drive: drive.tree.copy(parse("/s"), parse("/t"))):
         was_begun = bool(journals(drive))
         recovered(drive)

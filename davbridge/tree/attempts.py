@@ -1,0 +1,221 @@
+"""One attempt at a DELETE, COPY or MOVE: looked up, and refused or carried out.
+
+Owns the order of the steps, and which operations are journaled. Must not know who else is at work
+on the same trees, nor how a plan is made, nor how the store is asked.
+
+Invariants:
+- Everything that can be refused is refused before the first write.
+- The journal, clashes, marker, copies, verification, the target's properties, extras; only then a
+  MOVE deletes, and the journal and the source's properties go last. Whatever it stops at, each
+  object is at the source or the target, or at both.
+- A MOVE deletes nothing until every copy is verified. If one isn't, what was copied anew is
+  removed again, unless its source is gone by then, and the source stays whole.
+- A file over a collection, or the reverse, deletes the target first, since stores that keep
+  folders can't hold both. In all other overwrites nothing of the target goes before the copies
+  are verified.
+- One object's failure is raised; failures of a tree's members are returned.
+
+What is journaled: a MOVE of a collection of which more than one object goes, since it may stop
+between them; a COPY or DELETE of more than JOURNALED objects. A smaller one is over before its
+client could give it up, and asked for again it does what is left.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+
+from davbridge.errors import (
+    InvalidNameError,
+    NotFoundError,
+    PreconditionFailedError,
+    StoreError,
+)
+from davbridge.paths import prefix_of
+from davbridge.store.base import NO_ETAGS
+from davbridge.tree.belongings import Belongings
+from davbridge.tree.facts import Properties
+from davbridge.tree.journal import Entry, Request
+from davbridge.tree.journals import Hold, Journals
+from davbridge.tree.parents import Parents
+from davbridge.tree.plan import NO_PLAN, Keys, left_behind
+from davbridge.tree.resource import Failure, Outcome, Resource
+from davbridge.tree.route import Route, Routes
+from davbridge.tree.steps import Steps
+from davbridge.tree.terms import OutdatedError, Terms, is_outdated
+from davbridge.tree.view import View
+from davbridge.tree.works import Work, Works
+
+JOURNALED = 1000
+"""Objects: what one listing shows, and what is copied or deleted in a second or two."""
+
+_log = logging.getLogger(__name__)
+
+RequireRoom = Callable[[int], object]
+"""Raises OutOfSpaceError where so many bytes more don't fit."""
+
+
+class AlreadyBegunError(Exception):
+    """There is a journal of the same operation."""
+
+
+class Attempts:
+    """At operations on trees below one prefix of a store. Whoever makes one has the turn for it."""
+
+    def __init__(
+        self,
+        view: View,
+        parents: Parents,
+        belongings: Belongings,
+        routes: Routes,
+        steps: Steps,
+        journals: Journals,
+        works: Works,
+    ) -> None:
+        self._view = view
+        self._parents = parents
+        self._belongings = belongings
+        self._routes = routes
+        self._steps = steps
+        self._journals = journals
+        self._works = works
+
+    def delete(self, request: Request, terms: Terms) -> Outcome:
+        resource = self._view.lookup(request.source)
+        path = resource.path
+        if not path:
+            raise InvalidNameError("the root can't be deleted")
+        terms.require_version(resource)
+        terms.admit()
+        has_belongings = bool(self._belongings.of(path))
+        with self._parents.leave(path):
+            keys = self._routes.keys(resource)
+            going = (*keys.own, *keys.beside)
+            entry = Entry(request, path, (), is_new=False, plan=NO_PLAN._replace(leaving=going))
+            with self._begun(entry, is_journaled=len(going) > JOURNALED) as work:
+                self._parents.keep(path)
+                failures = self._remove(resource, keys, terms, work)
+        _raise_for_one(resource, failures)
+        if failures:
+            return Outcome(failures)
+        if has_belongings:
+            self._belongings.forget(path)
+        return Outcome([], -sum(row.size for row in going))
+
+    def copy(
+        self, request: Request, terms: Terms, *, recursive: bool, require_room: RequireRoom
+    ) -> Outcome:
+        route = self._route(request, terms, recursive=recursive)
+        if blocked := route.obstacles(self._view.prefix, is_move=False):
+            return Outcome(blocked)
+        route = route.sparing() if terms.spares else route
+        plan = route.plan
+        require_room(plan.added_bytes)
+        with self._begun(_entry(request, route), is_journaled=len(plan.copies) > JOURNALED) as work:
+            properties = self._belongings.of(route.source.path)
+            failures = self._make_copies(route, properties, work)[1]
+            if failures:
+                _raise_for_one(route.source, failures, was_free=route.is_to_new)
+                return Outcome(failures)
+            failures = self._steps.drop_extras(plan, work)
+        return Outcome(failures, plan.added_bytes, is_new=route.is_to_new)
+
+    def move(self, request: Request, terms: Terms, *, has_left: bool) -> Outcome:
+        """``has_left``: there is a note of an earlier one, which goes with this one's journal."""
+        route = self._route(request, terms, recursive=True)
+        if blocked := route.obstacles(self._view.prefix, is_move=True):
+            return Outcome(blocked)
+        route = route.sparing() if has_left or terms.spares else route
+        is_of_many = route.source_tree is not None and len(route.plan.leaving) > 1
+        entry = _entry(request, route)
+        with self._begun(entry, is_journaled=has_left or is_of_many, has_left=has_left) as work:
+            return self._carry_out_move(route, work)
+
+    def _remove(self, resource: Resource, keys: Keys, terms: Terms, work: Work) -> list[Failure]:
+        if terms.if_match is None:
+            tree = prefix_of(self._view.prefix, resource.path) if resource.is_collection else None
+            return self._steps.removals.remove(keys, work, tree=tree)
+        failures = self._steps.removals.remove_version((*keys.own, *keys.beside), work)
+        if failures and isinstance(failures[0].error, NotFoundError):
+            # RFC 9110 §13.1.1: If-Match doesn't hold of what isn't there.
+            raise PreconditionFailedError(str(failures[0].error)) from failures[0].error
+        return failures
+
+    def _route(self, request: Request, terms: Terms, *, recursive: bool) -> Route:
+        route = self._routes.between(request.source, request.target, recursive=recursive)
+        terms.require_version(route.source)
+        terms.require_free(route.target_keys.own, is_new=route.is_to_new)
+        terms.admit()
+        return route
+
+    def _carry_out_move(self, route: Route, work: Work) -> Outcome:
+        plan, origin = route.plan, route.source
+        properties = self._belongings.of(origin.path)
+        made, failures = self._make_copies(route, properties, work)
+        if failures:
+            if work.is_certain():
+                self._steps.removals.undo(plan, made, work, source_tree=route.source_tree)
+            _raise_for_one(origin, failures, was_free=route.is_to_new)
+            return Outcome(failures)
+        failures = self._steps.drop_extras(plan, work)
+        left = self._steps.leave(origin.path, plan, route.source_tree, work)
+        # A file's copy stays: another bridge may have taken the source away for the sake of it.
+        _raise_for_one(origin, left, was_free=route.is_to_new, made=made)
+        if left:
+            return Outcome(failures + left, plan.added_bytes)
+        if properties:
+            self._belongings.forget(origin.path)
+        shadow = left_behind(self._view.prefix, Keys((), shadow=route.source_keys.shadow))
+        removed = sum(row.size for row in plan.leaving)
+        return Outcome(failures + shadow, plan.added_bytes - removed, is_new=route.is_to_new)
+
+    def _make_copies(
+        self, route: Route, properties: Properties, work: Work
+    ) -> tuple[Mapping[str, str], list[Failure]]:
+        """Up to the verified copies with their properties; the ETags of what was made."""
+        if route.is_to_new:
+            self._belongings.clear(route.target)
+        copied = self._steps.copy(route.plan, route.target, route.target_tree, work)
+        failures = copied.failures or self._steps.give(
+            route.plan, copied.renewed, route.target, properties, work, route.source.row
+        )
+        return copied.made, failures
+
+    @contextmanager
+    def _begun(self, entry: Entry, *, is_journaled: bool, has_left: bool = False) -> Iterator[Work]:
+        """Around what is carried out: journaled or not, but counted."""
+        hold = self._journal(entry, has_left=has_left) if is_journaled else None
+        total = len(entry.plan.copies) + len(entry.plan.leaving)
+        with self._works.begun(entry.request, total, hold) as work:
+            yield work
+        if work.has_left and hold is None:
+            try:
+                self._journals.write_left(entry.request)
+            except StoreError as error:
+                # What is left came meanwhile; all else has moved, and that is what is answered.
+                _log.warning("%s: what it left could not be noted: %s", entry.request, error)
+
+    def _journal(self, entry: Entry, *, has_left: bool) -> Hold:
+        try:
+            return self._journals.begin(entry, has_left=has_left)
+        except PreconditionFailedError as error:
+            raise AlreadyBegunError(str(error)) from error
+
+
+def _entry(request: Request, route: Route) -> Entry:
+    return Entry(request, route.source.path, route.target, route.is_to_new, route.plan)
+
+
+def _raise_for_one(
+    resource: Resource,
+    failures: list[Failure],
+    *,
+    was_free: bool = False,
+    made: Mapping[str, str] = NO_ETAGS,
+) -> None:
+    """There are no members to tell of: the failure is that of the whole request."""
+    if not failures or resource.is_collection:
+        return
+    error = failures[0].error
+    if is_outdated(error):
+        raise OutdatedError(str(error), was_free=was_free, made=made) from error
+    raise error
