@@ -119,15 +119,15 @@ class Attempts:
             failures = self._steps.drop_extras(plan, work)
         return Outcome(failures, plan.added_bytes, is_new=route.is_to_new)
 
-    def move(self, request: Request, terms: Terms, *, has_left: bool) -> Outcome:
-        """``has_left``: there is a note of an earlier one, which goes with this one's journal."""
+    def move(self, request: Request, terms: Terms, *, has_note: bool) -> Outcome:
+        """``has_note``: it is noted that an earlier one, or kin, has left something."""
         route = self._route(request, terms, recursive=True)
         if blocked := route.obstacles(self._view.prefix, is_move=True):
             return Outcome(blocked)
-        route = route.sparing() if has_left or terms.spares else route
+        route = route.sparing() if has_note or terms.spares else route
         is_of_many = route.source_tree is not None and len(route.plan.leaving) > 1
         entry = _entry(request, route)
-        with self._begun(entry, is_journaled=has_left or is_of_many, has_left=has_left) as work:
+        with self._begun(entry, is_journaled=has_note or is_of_many, has_note=has_note) as work:
             return self._carry_out_move(route, work)
 
     def _remove(self, resource: Resource, keys: Keys, terms: Terms, work: Work) -> list[Failure]:
@@ -181,22 +181,22 @@ class Attempts:
         return copied.made, failures
 
     @contextmanager
-    def _begun(self, entry: Entry, *, is_journaled: bool, has_left: bool = False) -> Iterator[Work]:
+    def _begun(self, entry: Entry, *, is_journaled: bool, has_note: bool = False) -> Iterator[Work]:
         """Around what is carried out: journaled or not, but counted."""
-        hold = self._journal(entry, has_left=has_left) if is_journaled else None
+        hold = self._journal(entry, has_note=has_note) if is_journaled else None
         total = len(entry.plan.copies) + len(entry.plan.leaving)
         with self._works.begun(entry.request, total, hold) as work:
             yield work
-        if work.has_left and hold is None:
+        if work.leaves_source and hold is None:
             try:
                 self._journals.write_left(entry.request)
             except StoreError as error:
                 # What is left came meanwhile; all else has moved, and that is what is answered.
                 _log.warning("%s: what it left could not be noted: %s", entry.request, error)
 
-    def _journal(self, entry: Entry, *, has_left: bool) -> Hold:
+    def _journal(self, entry: Entry, *, has_note: bool) -> Hold:
         try:
-            return self._journals.begin(entry, has_left=has_left)
+            return self._journals.begin(entry, has_note=has_note)
         except PreconditionFailedError as error:
             raise AlreadyBegunError(str(error)) from error
 

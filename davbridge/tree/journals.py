@@ -104,15 +104,16 @@ class Hold:
         since: float,
         plan: str,
         lease: ObjectRow | None = None,
-        has_left: bool = False,
+        has_note: bool = False,
     ) -> None:
         """``since``: when its holder began to ask for it; ``plan``: the journal's ETag."""
         self.name = request.name
+        self.has_note = has_note
+        """Whether there was a note, when this began, that an earlier MOVE has left something."""
         self._journals = journals
         self._request = request
         self._plan = plan
         self._lease = lease
-        self._has_left = has_left
         self._beats = 0
         self._renewed_at = since
         self._renewing = Lock()
@@ -154,16 +155,21 @@ class Hold:
         rests_as = None if self.is_lost else _Versions(self._plan, self._lease and self._lease.etag)
         self._journals.released(self.name, rests_as)
 
-    def end(self, *, is_left: bool = False) -> None:
-        """Deletes the journal; ``is_left``: of a MOVE that couldn't take all of its source away."""
+    def end(self, *, leaves_source: bool = False) -> None:
+        """Deletes the journal, and an earlier note; ``leaves_source``: a MOVE couldn't take all of
+        it away, which is noted."""
         if self.is_lost:
             self.abandon()
             return
         try:
-            if is_left:
+            if leaves_source:
                 self._journals.write_left(self._request)
-            ends = {PLAN: True, LEASE: self._lease, LEFT: self._has_left and not is_left}
-            self._journals.delete(self.name, *(end for end, is_there in ends.items() if is_there))
+            ends = [PLAN]
+            if self._lease:
+                ends.append(LEASE)
+            if self.has_note and not leaves_source:
+                ends.append(LEFT)
+            self._journals.delete(self.name, *ends)
         except StoreError as error:
             # Whoever goes on with it finds nothing to do, or what couldn't be done.
             _log.warning("%s has ended, but its journal is left: %s", self._request, error)
@@ -196,15 +202,15 @@ class Journals:
     def key(self, name: str, end: str) -> str:
         return f"{self._prefix}{name}{end}"
 
-    def begin(self, entry: Entry, *, has_left: bool = False) -> Hold:
-        """Writes the journal; ``has_left``: there is a note of an earlier one, which goes with it.
+    def begin(self, entry: Entry, *, has_note: bool = False) -> Hold:
+        """Writes the journal; ``has_note``: it is noted that an earlier one has left something.
 
         Raises PreconditionFailedError where one of that name is there.
         """
         key = self.key(entry.request.name, PLAN)
         body, since = encoded(entry), self.timer()
         plan = self._store.put_object(key, body, _ZIPPED, IF_ABSENT).etag
-        return self._held_by(Hold(self, entry.request, since=since, plan=plan, has_left=has_left))
+        return self._held_by(Hold(self, entry.request, since=since, plan=plan, has_note=has_note))
 
     def traces(self, name: str = "") -> dict[str, Trace]:
         """What there is, by name; with ``name``, of that one alone. One request for 1,000."""
@@ -249,7 +255,7 @@ class Journals:
             since=since,
             plan=trace.plan.etag if trace.plan else "",
             lease=lease,
-            has_left=trace.left is not None,
+            has_note=trace.left is not None,
         )
         return entry, self._held_by(hold)
 

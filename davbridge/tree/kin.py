@@ -30,7 +30,8 @@ class Found(NamedTuple):
     is_known: bool = False
     """Whether there is anything of the very same operation."""
     unfinished: Request | None = None
-    has_left: bool = False
+    has_note: bool = False
+    """Whether it is noted that kin have left something."""
 
 
 class Kin:
@@ -51,7 +52,7 @@ class Kin:
             if trace.plan and (other := self._kin_in(trace.plan, name, request)):
                 return found._replace(unfinished=other)
             if trace.left and self._kin_in(trace.left, name, request):
-                found = found._replace(has_left=True)
+                found = found._replace(has_note=True)
         return found
 
     def _kin_in(self, row: ObjectRow, name: str, request: Request) -> Request | None:

@@ -92,7 +92,7 @@ class Operations:
         require_room: RequireRoom,
     ) -> Outcome:
         def copy(terms: Terms) -> Outcome:
-            if self._look_for_kin(request).has_left:
+            if self._look_for_kin(request).has_note:
                 terms = terms._replace(spares=True)
             return self._attempts.copy(
                 request, terms, recursive=recursive, require_room=require_room
@@ -107,8 +107,8 @@ class Operations:
 
     def move(self, request: Request, terms: Terms = ANY) -> Outcome:
         def move(terms: Terms) -> Outcome:
-            earlier, has_left = self._look_for_earlier(request)
-            return earlier or self._attempts.move(request, terms, has_left=has_left)
+            earlier, has_note = self._look_for_earlier(request)
+            return earlier or self._attempts.move(request, terms, has_note=has_note)
 
         def move_in_turn(terms: Terms) -> Outcome:
             with self._turns.of(changed=self._paths(request)):
@@ -164,8 +164,8 @@ class Operations:
         to have been there.
         """
         kin = self._look_for_kin(request)
-        earlier, has_left = self._resumption.look(request) if kin.is_known else (None, False)
-        return earlier, has_left or kin.has_left
+        earlier, has_note = self._resumption.look(request) if kin.is_known else (None, False)
+        return earlier, has_note or kin.has_note
 
     def _look_for_kin(self, request: Request) -> Found:
         """Where a tree is to replace another. Raises _KinUnfinishedError."""

@@ -128,7 +128,7 @@ class Removals:
         left |= {failure.key for failure in changed}
         etags = _etags(plan.leaving)
         failed = [*changed, *self._delete_tree(plan.leaving, tree, left, work, etags)]
-        work.has_left = bool(failed or left)
+        work.leaves_source = bool(failed or left)
         return self._failures(failed)
 
     def _is_still(self, version: tuple[str, str]) -> bool:

@@ -122,7 +122,7 @@ class Resumption:
         total = len(plan.copies) + len(plan.leaving)
         with self._works.begun(request, total, hold, is_resumed=True) as work:
             outcome = self._finish(entry, work)
-            work.has_left |= bool(outcome.failures)
+            work.leaves_source |= bool(outcome.failures)
         for failure in outcome.failures:
             _log.warning("%s: %s: %s", request, DELIMITER.join(failure.path), failure.error)
         _log.info("%s has ended; failures: %d", request, len(outcome.failures))

@@ -38,8 +38,9 @@ class Work:
         self.total = total
         self.done = 0
         self.hold = hold
-        self.has_left = False
-        """Whether a MOVE's source is still there, for whatever reason, and some of it isn't."""
+        self.leaves_source = hold is not None and hold.has_note
+        """Whether a MOVE's source is still there, for whatever reason, and some of it isn't. After
+        an earlier one has left something, that is so until all of it has gone."""
         self._works = works
         self._request = request
         self._lock = Lock()
@@ -85,7 +86,7 @@ class Work:
         self._is_over.set()
         self._renewing.join()  # Else it might write a lease again that the journal's end deletes.
         if is_answered:
-            self.hold.end(is_left=self.has_left and self._request.verb == "MOVE")
+            self.hold.end(leaves_source=self.leaves_source and self._request.verb == "MOVE")
         else:
             self.hold.abandon()
 

@@ -326,6 +326,19 @@ def test_what_a_move_left_is_known_for_a_day(drive: Drive) -> None:
     assert drive.stored() == ["s/b", *moved(SOURCE)]
 
 
+def test_it_stays_known_where_the_next_try_fails_before_it_deletes(drive: Drive) -> None:
+    fill(drive)
+    failing = [("delete", "s/b")]
+    drive.store.fault = lambda *request: AccessDeniedError("no") if request in failing else None
+    assert move(drive)
+    failing[:] = [("copy", "s/b")]
+    assert move(drive)
+    failing.clear()
+    assert move(drive) == []
+    assert bodies(drive) == moved(SOURCE)
+    assert journals(drive) == []
+
+
 def test_work_is_counted(drive: Drive) -> None:
     fill(drive)
     seen: list[str] = []
