@@ -20,6 +20,7 @@ from davbridge.tree.lanes import Lanes
 from davbridge.tree.markers import MARKER
 from davbridge.tree.plan import Copy, Plan, is_marker, shown_path
 from davbridge.tree.resource import Failure
+from davbridge.tree.rows import rows_below
 from davbridge.tree.works import Work
 
 
@@ -106,11 +107,11 @@ class Copies:
     def _verified(self, made: Mapping[str, str], copies: Sequence[Copy], target: str) -> Copied:
         """Looks whether all is there as it should be, and which ETags differ from the source's."""
         try:
-            rows = listed(self._store, target)
+            rows = rows_below(self._store, target)
             if lost := [each for each in copies if _is_lost_marker(each, rows)]:
                 for copy in lost:
                     self._copy(copy, ALWAYS)
-                rows = listed(self._store, target)
+                rows = rows_below(self._store, target)
         except StoreError as error:
             return Copied(made, [self._failure(target, error)])
         missing = UnavailableError("the copy isn't there as it should be")
@@ -126,17 +127,6 @@ class Copies:
 
     def _failure(self, key: str, error: StoreError) -> Failure:
         return Failure(shown_path(self._mount, key), error)
-
-
-def listed(store: ObjectStore, prefix: str) -> dict[str, ObjectRow]:
-    """Everything below a prefix, by key."""
-    return {row.key: row for page in store.list_objects(prefix) for row in page.rows}
-
-
-def row_at(store: ObjectStore, key: str) -> ObjectRow | None:
-    """The object at a key, past what is kept of earlier listings."""
-    page = next(store.list_objects(key))
-    return next((row for row in page.rows if row.key == key), None)
 
 
 def _is_lost_marker(copy: Copy, rows: Container[str]) -> bool:

@@ -18,7 +18,6 @@ from itertools import chain
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import NO_ETAGS, DeleteFailure, ObjectRow, ObjectStore
-from davbridge.tree.copies import listed, row_at
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.plan import (
     Keys,
@@ -31,6 +30,7 @@ from davbridge.tree.plan import (
 )
 from davbridge.tree.reserved import is_own
 from davbridge.tree.resource import Failure
+from davbridge.tree.rows import row_at, rows_below
 from davbridge.tree.works import Work
 
 BATCH = 250
@@ -115,7 +115,7 @@ class Removals:
         if tree is None:
             return self.remove_version(plan.leaving, work)
         try:
-            now = listed(self._store, tree)
+            now = rows_below(self._store, tree)
         except StoreError as unseen:
             return [Failure(shown_path(self._mount, tree), unseen)]
         error = PreconditionFailedError("was changed while it was moved, and is left")
@@ -142,7 +142,7 @@ class Removals:
     def _sources_now(self, keys: Iterable[str], tree: str | None) -> Container[str]:
         """Those that are there still."""
         if tree is not None:
-            return listed(self._store, tree)
+            return rows_below(self._store, tree)
         return {row.key for row in (row_at(self._store, key) for key in keys) if row}
 
     def _delete_tree(

@@ -27,12 +27,13 @@ from davbridge.errors import (
 from davbridge.paths import DELIMITER, ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectReader, ObjectRow, ObjectStore
 from davbridge.tree.belongings import Belongings
-from davbridge.tree.copies import NotBegunError, listed, row_at
+from davbridge.tree.copies import NotBegunError
 from davbridge.tree.journal import LEASE, PLAN, Entry, LaterFormatError, Request
 from davbridge.tree.journals import NO_TRACE, Journals, Trace
 from davbridge.tree.plan import Copy, shown_path
 from davbridge.tree.remains import Remains, remains
 from davbridge.tree.resource import Failure, Outcome
+from davbridge.tree.rows import row_at, rows_below
 from davbridge.tree.sidecar import is_sidecar
 from davbridge.tree.steps import Steps
 from davbridge.tree.works import Work, Works
@@ -179,10 +180,10 @@ class Resumption:
         tree = prefix_of(self._mount, path)
         beside = [row.key for row in planned if not row.key.startswith(tree)]
         rows = (row_at(self._store, key) for key in beside)
-        return {**listed(self._store, tree), **{row.key: row for row in rows if row}}
+        return {**rows_below(self._store, tree), **{row.key: row for row in rows if row}}
 
     def _is_gone(self, of: Request | Entry) -> bool:
-        return not listed(self._store, prefix_of(self._mount, of.source))
+        return not rows_below(self._store, prefix_of(self._mount, of.source))
 
     def _is_copied(self, copy: Copy, found: ObjectRow) -> bool:
         """Whether the target has what the source has, whose ETag it hasn't: parts change that."""

@@ -14,6 +14,7 @@ from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.parents import Parents
 from davbridge.tree.plan import NO_KEYS, Keys, Plan, keys_inside, obstacles, plan_file, plan_tree
 from davbridge.tree.resource import Failure, Resource
+from davbridge.tree.rows import rows_below
 from davbridge.tree.view import View
 
 
@@ -83,7 +84,7 @@ class Routes:
         if resource.row is not None:
             return Keys((resource.row,), beside=beside)
         mount, prefix = self._view.prefix, prefix_of(self._view.prefix, resource.path)
-        rows = [row for page in self._store.list_objects(prefix) for row in page.rows]
+        rows = tuple(rows_below(self._store, prefix).values())
         keys = keys_inside(mount, rows)
         if directories := self._verdicts.among(keys.hidden):
             keys = keys_inside(mount, rows, directories)
