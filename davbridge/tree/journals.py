@@ -44,6 +44,7 @@ from davbridge.tree.journal import (
     decoded,
     encoded,
 )
+from davbridge.tree.reading import read_all
 
 LEASE_SECONDS = 15.0
 """Longer than a store that is slow, or a machine that stalls, keeps a renewal; shorter than clients
@@ -64,9 +65,11 @@ _CLOCK = "clock"
 
 _JSON = Attributes("application/json")
 _ZIPPED = Attributes("application/zlib")
-_BLOCK = 1024 * 1024
 _MAX_BYTES = 256 * 1024 * 1024
 """Of a plan, packed: more than five million members take."""
+
+_MAX_NOTE_BYTES = 64 * 1024
+"""Of a note of what a MOVE has left: more than two paths take."""
 
 _log = logging.getLogger(__name__)
 
@@ -286,7 +289,7 @@ class Journals:
         """The MOVE that such a note is of. Raises NotFoundError, and ValueError where it doesn't
         tell."""
         with self._store.get_object(self.key(name, LEFT)) as reader:
-            body = b"".join(iter(lambda: reader.read(_BLOCK), b""))
+            body = read_all(reader, _MAX_NOTE_BYTES)
         try:
             told = json.loads(body)
             source, target = (tuple(map(str, told[end])) for end in ("source", "target"))
@@ -319,7 +322,7 @@ class Journals:
         with self._store.get_object(self.key(name, PLAN)) as reader:
             if reader.info.row.size > _MAX_BYTES:
                 raise ValueError("too large for a journal")
-            entry = decoded(b"".join(iter(lambda: reader.read(_BLOCK), b"")))
+            entry = decoded(read_all(reader, _MAX_BYTES))
         try:
             require_within(self._mount, entry)
         except (StoreError, TypeError, AttributeError) as error:

@@ -36,11 +36,11 @@ from davbridge.store.base import (
     IF_ABSENT,
     Attributes,
     Condition,
-    ObjectReader,
     ObjectRow,
     ObjectStore,
 )
 from davbridge.tree.facts import Properties
+from davbridge.tree.reading import read_all
 from davbridge.tree.sidecar import (
     ABSENT,
     MAX_SIDECAR_BYTES,
@@ -60,7 +60,6 @@ LARGE = 512 * 1024
 
 _ATTEMPTS = 10
 _LOCKS = 64
-_BLOCK = 1024 * 1024
 _JSON = Attributes(content_type="application/json")
 
 Change = Callable[[MemberProperties], MemberProperties]
@@ -203,7 +202,7 @@ class Sidecars:
             with self._store.get_object(key) as reader:
                 row = reader.info.row
                 with self._reading_large if row.size > LARGE else nullcontext():
-                    sidecar = self._kept(row) or decoded(row, _read_all(reader))
+                    sidecar = self._kept(row) or decoded(row, read_all(reader, MAX_SIDECAR_BYTES))
                     self._remember(sidecar)
         except NotFoundError:
             return ABSENT
@@ -217,11 +216,3 @@ class Sidecars:
         if sidecar.row is not None and weight(sidecar) <= MAX_CACHE_BYTES:
             with self._lock:
                 self._cache[sidecar.row.key, sidecar.row.etag] = sidecar
-
-
-def _read_all(reader: ObjectReader) -> bytes:
-    """The body, unless it is longer than any sidecar: then its beginning, which doesn't parse."""
-    body = bytearray()
-    while len(body) <= MAX_SIDECAR_BYTES and (block := reader.read(_BLOCK)):
-        body += block
-    return bytes(body)

@@ -25,12 +25,13 @@ from davbridge.errors import (
     UnavailableError,
 )
 from davbridge.paths import DELIMITER, ResourcePath, key_of, prefix_of
-from davbridge.store.base import ObjectReader, ObjectRow, ObjectStore
+from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.copies import NotBegunError
 from davbridge.tree.journal import LEASE, PLAN, Entry, LaterFormatError, Request
 from davbridge.tree.journals import NO_TRACE, Journals, Trace
 from davbridge.tree.plan import Copy, shown_path
+from davbridge.tree.reading import read_exactly
 from davbridge.tree.remains import Remains, remains
 from davbridge.tree.resource import Failure, Outcome
 from davbridge.tree.rows import row_at, rows_below
@@ -204,19 +205,11 @@ class Resumption:
         ):
             left = one.size
             while left:
-                block = _read(first, min(left, _BLOCK))
-                if block != _read(second, len(block)):
+                block = read_exactly(first, min(left, _BLOCK))
+                if block != read_exactly(second, len(block)):
                     return False
                 left -= len(block)
         return True
-
-
-def _read(reader: ObjectReader, size: int) -> bytes:
-    """So many bytes. Raises TruncatedError."""
-    blocks = bytearray()
-    while len(blocks) < size:
-        blocks += reader.read(size - len(blocks))
-    return bytes(blocks)
 
 
 def _answered(failures: list[Failure]) -> list[Failure]:
