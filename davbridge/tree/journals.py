@@ -1,17 +1,13 @@
-"""The journals in the bucket, and who is at work on which.
+"""The journals in the bucket, and the leases on them.
 
-Owns the journals' objects, and the leases on them. Must not know how an operation is carried out.
-
-A bridge that is at work renews its lease: it rewrites an object. A journal of which nothing has
-changed for LEASE seconds, watched by whoever wants to go on with it, is a dead bridge's. So nobody
-has to trust a clock, and a bridge that has just started waits for as long as it takes to be sure.
+Owns the journals' objects, and the renewal of a lease by who holds it. Must not know how long a
+journal has to rest until it is a dead bridge's, nor how an operation is carried out.
 
 Invariants:
-- Nobody goes on with a journal who hasn't seen it rest for LEASE seconds, or held it himself.
 - Of several who take over at once one wins, where the store has conditional writes; elsewhere
   two may do the same, which each step bears: it looks at what is there.
-- Whoever couldn't renew his lease stops some seconds before that, for good: by then what he asked
-  for has ended, and he isn't the only one to hold it any more.
+- Whoever couldn't renew his lease stops for good, some seconds before others may take him for dead:
+  by then what he asked for has ended.
 """
 
 import json
@@ -21,7 +17,6 @@ import uuid
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from threading import Lock
-from typing import NamedTuple
 
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError, UnavailableError
 from davbridge.store.base import (
@@ -44,18 +39,8 @@ from davbridge.tree.journal import (
     decoded,
     encoded,
 )
+from davbridge.tree.leases import HELD_SECONDS, NO_TRACE, Trace, Versions, Watch
 from davbridge.tree.reading import read_all
-
-LEASE_SECONDS = 15.0
-"""Longer than a store that is slow, or a machine that stalls, keeps a renewal; shorter than clients
-wait for an answer (Explorer: 30 s), so that one whose bridge has died gets it on its next try."""
-
-RENEWAL_SECONDS = 4.0
-"""Two renewals may fail. What ends sooner costs none."""
-
-HELD_SECONDS = LEASE_SECONDS - RENEWAL_SECONDS
-"""How long a holder counts on a lease: what he asked the store for last is done before another
-bridge begins."""
 
 KEPT = timedelta(days=1)
 """How long it is known that a MOVE has left something, for its client to ask again."""
@@ -72,28 +57,6 @@ _MAX_NOTE_BYTES = 64 * 1024
 """Of a note of what a MOVE has left: more than two paths take."""
 
 _log = logging.getLogger(__name__)
-
-
-class Trace(NamedTuple):
-    """What there is under a journal's name."""
-
-    plan: ObjectRow | None = None
-    lease: ObjectRow | None = None
-    left: ObjectRow | None = None
-
-
-NO_TRACE = Trace()
-
-
-class _Versions(NamedTuple):
-    """The ETags of a journal and of the lease on it."""
-
-    plan: str | None
-    lease: str | None
-
-
-def _versions(trace: Trace) -> _Versions:
-    return _Versions(trace.plan and trace.plan.etag, trace.lease and trace.lease.etag)
 
 
 class Hold:
@@ -155,8 +118,8 @@ class Hold:
 
     def abandon(self) -> None:
         """Leaves the journal to whoever goes on with it."""
-        rests_as = None if self.is_lost else _Versions(self._plan, self._lease and self._lease.etag)
-        self._journals.released(self.name, rests_as)
+        rests_as = None if self.is_lost else Versions(self._plan, self._lease and self._lease.etag)
+        self._journals.watch.release(self.name, rests_as)
 
     def end(self, *, leaves_source: bool = False) -> None:
         """Deletes the journal, and an earlier note; ``leaves_source``: a MOVE couldn't take all of
@@ -176,7 +139,7 @@ class Hold:
         except StoreError as error:
             # Whoever goes on with it finds nothing to do, or what couldn't be done.
             _log.warning("%s has ended, but its journal is left: %s", self._request, error)
-        self._journals.released(self.name)
+        self._journals.watch.release(self.name)
 
 
 class Journals:
@@ -196,11 +159,7 @@ class Journals:
         self._store = store
         self._mount = mount
         self._prefix = mount + JOURNALS
-        self._lock = Lock()
-        self._held: set[str] = set()
-        self._resting: dict[str, _Versions] = {}
-        """What was held here and given up, as it was then."""
-        self._seen: dict[str, tuple[Trace, float]] = {}
+        self.watch = Watch(timer)
 
     def key(self, name: str, end: str) -> str:
         return f"{self._prefix}{name}{end}"
@@ -213,7 +172,8 @@ class Journals:
         key = self.key(entry.request.name, PLAN)
         body, since = encoded(entry), self.timer()
         plan = self._store.put_object(key, body, _ZIPPED, IF_ABSENT).etag
-        return self._held_by(Hold(self, entry.request, since=since, plan=plan, has_note=has_note))
+        self.watch.hold(entry.request.name)
+        return Hold(self, entry.request, since=since, plan=plan, has_note=has_note)
 
     def traces(self, name: str = "") -> dict[str, Trace]:
         """What there is, by name; with ``name``, of that one alone. One request for 1,000."""
@@ -224,29 +184,13 @@ class Journals:
                 field = {PLAN: "plan", LEASE: "lease", LEFT: "left"}.get(dot + end)
                 if field:
                     found[of] = found.get(of, NO_TRACE)._replace(**{field: row})
-        self._note(found, name)
+        self.watch.note(found, name)
         return found
-
-    def is_dead(self, name: str) -> bool:
-        """Whether the bridge that was at work on it is. By what `traces` has shown so far."""
-        with self._lock:
-            if name in self._held:
-                return False
-            trace, since = self._seen.get(name, (NO_TRACE, self.timer()))
-            if self._resting.get(name) == _versions(trace):
-                return True
-        return self.timer() - since >= LEASE_SECONDS
-
-    def is_held(self, name: str) -> bool:
-        """Whether this bridge is at work on it."""
-        with self._lock:
-            return name in self._held
 
     def take_over(self, name: str, trace: Trace) -> tuple[Entry, Hold]:
         """Raises PreconditionFailedError where somebody else has done so, NotFoundError where it
         has ended, and ValueError where nobody can read it."""
-        with self._lock:
-            self._resting.pop(name, None)
+        self.watch.claim(name)
         entry, since = self.read(name), self.timer()
         lease = self.write_lease(name, {"bridge": self.bridge, "beat": 0}, trace.lease)
         if self.traces(name).get(name, NO_TRACE).plan is None:
@@ -260,7 +204,8 @@ class Journals:
             lease=lease,
             has_note=trace.left is not None,
         )
-        return entry, self._held_by(hold)
+        self.watch.hold(name)
+        return entry, hold
 
     def delete(self, name: str, *ends: str) -> None:
         """Raises StoreError."""
@@ -303,20 +248,6 @@ class Journals:
         self.delete(_CLOCK, LEASE)
         return row.modified
 
-    def released(self, name: str, rests_as: "_Versions | None" = None) -> None:
-        """``rests_as``: as long as it is as it was left, this bridge may go on with it at once."""
-        with self._lock:
-            self._held.discard(name)
-            self._seen.pop(name, None)
-            if rests_as is not None:
-                self._resting[name] = rests_as
-
-    def _held_by(self, hold: Hold) -> Hold:
-        with self._lock:
-            self._held.add(hold.name)
-            self._resting.pop(hold.name, None)
-        return hold
-
     def read(self, name: str) -> Entry:
         """Raises NotFoundError, and ValueError where nobody can read it."""
         with self._store.get_object(self.key(name, PLAN)) as reader:
@@ -330,13 +261,3 @@ class Journals:
         if entry.request.name != name:
             raise ValueError(f"the journal of another operation: {entry.request}")
         return entry
-
-    def _note(self, found: dict[str, Trace], name: str) -> None:
-        with self._lock:
-            for gone in [of for of in self._seen if of.startswith(name) and of not in found]:
-                del self._seen[gone]
-            for gone in [of for of in self._resting if of.startswith(name) and of not in found]:
-                del self._resting[gone]
-            for of, trace in found.items():
-                if self._seen.get(of, (None, 0.0))[0] != trace:
-                    self._seen[of] = trace, self.timer()

@@ -15,7 +15,8 @@ from threading import Event, Thread
 from davbridge.errors import NotFoundError, StoreError
 from davbridge.store.clock import Clock
 from davbridge.tree.journal import LEASE, LEFT, PLAN, LaterFormatError, Request
-from davbridge.tree.journals import KEPT, Journals, Trace
+from davbridge.tree.journals import KEPT, Journals
+from davbridge.tree.leases import Trace
 
 LOOK_SECONDS = 60.0
 """Between two listings. At AWS' prices they come to a quarter of a dollar a month."""
@@ -52,9 +53,9 @@ class Recovery:
                 break
             if trace.plan is None:
                 self._tidy(name, trace)
-            elif self._journals.is_dead(name):
+            elif self._journals.watch.is_dead(name):
                 self._resume(name)
-            elif not self._journals.is_held(name):
+            elif not self._journals.watch.is_held(name):
                 wait = WATCH_SECONDS
         return wait
 
@@ -89,7 +90,7 @@ class Recovery:
             _log.exception("an operation could not be finished: the journal %r", name)
 
     def _tidy(self, name: str, trace: Trace) -> None:
-        if trace.lease and self._journals.is_dead(name):
+        if trace.lease and self._journals.watch.is_dead(name):
             self._journals.delete(name, LEASE)
         age = self._now() - trace.left.modified if trace.left else timedelta()
         if trace.left and age > KEPT and self._journals.time() - trace.left.modified > KEPT:

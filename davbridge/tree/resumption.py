@@ -29,7 +29,8 @@ from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.copies import NotBegunError
 from davbridge.tree.journal import LEASE, PLAN, Entry, LaterFormatError, Request
-from davbridge.tree.journals import NO_TRACE, Journals, Trace
+from davbridge.tree.journals import Journals
+from davbridge.tree.leases import NO_TRACE, Trace
 from davbridge.tree.plan import Copy, shown_path
 from davbridge.tree.reading import read_exactly
 from davbridge.tree.remains import Remains, remains
@@ -93,7 +94,7 @@ class Resumption:
                 is_moved = awaited and request.verb == "MOVE" and self._is_gone(awaited)
                 outcome = Outcome([], is_new=awaited.is_new) if awaited and is_moved else None
                 return outcome, trace.left is not None
-            if not self._journals.is_dead(request.name):
+            if not self._journals.watch.is_dead(request.name):
                 awaited = awaited or self._read(request)
                 self._journals.pause(POLL_SECONDS)
             elif outcome := self._take_over(request.name, trace):

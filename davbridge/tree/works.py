@@ -15,7 +15,8 @@ from typing import NamedTuple
 
 from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.tree.journal import Request
-from davbridge.tree.journals import RENEWAL_SECONDS, Hold
+from davbridge.tree.journals import Hold
+from davbridge.tree.leases import RENEWAL_SECONDS
 
 _log = logging.getLogger(__name__)
 

@@ -15,7 +15,7 @@ from random import Random
 from threading import Timer
 from typing import NamedTuple
 
-from davbridge.tree.journals import LEASE_SECONDS
+from davbridge.tree.leases import LEASE_SECONDS
 from davbridge.tree.recovery import LOOK_SECONDS
 from davbridge.tree.reserved import HOUSE
 from tests.endurance.base import Ground, Result, Scenario

@@ -10,7 +10,7 @@ from davbridge.errors import UnavailableError
 from davbridge.paths import parse
 from davbridge.store.base import Attributes, ObjectRow
 from davbridge.tree.journal import JOURNALS, PLAN, Entry, Request, encoded
-from davbridge.tree.journals import LEASE_SECONDS
+from davbridge.tree.leases import LEASE_SECONDS
 from davbridge.tree.plan import NO_PLAN, Copy, Plan
 from tests.tree.conftest import Drive
 from tests.tree.deaths import SOURCE, another, bodies, die_after_the_copies, fill, journals, moved

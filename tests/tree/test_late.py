@@ -7,7 +7,7 @@ from davbridge.errors import AccessDeniedError
 from davbridge.paths import parse
 from davbridge.tree import attempts
 from davbridge.tree.journal import PLAN
-from davbridge.tree.journals import LEASE_SECONDS
+from davbridge.tree.leases import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.recovery import LOOK_SECONDS
 from tests.tree.conftest import Drive

@@ -7,7 +7,7 @@ import pytest
 
 from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.paths import parse
-from davbridge.tree.journals import HELD_SECONDS, LEASE_SECONDS
+from davbridge.tree.leases import HELD_SECONDS, LEASE_SECONDS
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (
     SOURCE,
