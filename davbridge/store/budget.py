@@ -9,8 +9,8 @@ Invariants:
   of uploads can block one another for ever.
 - A body that fits one part takes its own size, not a part's: so that many clients on slow lines,
   who fill a buffer for minutes, can send photographs at once.
-- Small loans have a lane of their own, which large ones can't fill. Who holds a small loan may wait
-  for a large one, never the other way round.
+- Small loans have a share of their own, which large ones can't fill. Who holds a small loan may
+  wait for a large one, never the other way round.
 - Whoever waits does so within ``waiting``: that there is nothing for an upload needn't hold up what
   isn't one.
 - Nobody waits for longer than ``patience`` while nothing comes back. A store that is slow to take
@@ -36,11 +36,11 @@ UNIT = 8 * MIB
 make fresh pages costs ten times as much as to copy a body into old ones (190 against 20 ms for
 256 MiB)."""
 
-SMALL_LANE = 32 * MIB
+SMALL_SHARE = 32 * MIB
 """One small loan for each request that is worked on, of which there are 32 at a time by default.
 Those whose clients are slow come beside: where they are many, they wait for one another."""
 
-LARGE_LANE = 22 * UNIT
+LARGE_SHARE = 22 * UNIT
 
 PATIENCE = 45.0
 """Seconds. Most clients wait for a minute before they give up."""
@@ -65,10 +65,10 @@ class MemoryBudget:
     """Lends buffers of any size. Safe to use from many threads at once."""
 
     def __init__(
-        self, *, small: int = SMALL_LANE, large: int = LARGE_LANE, patience: float = PATIENCE
+        self, *, small: int = SMALL_SHARE, large: int = LARGE_SHARE, patience: float = PATIENCE
     ) -> None:
-        self._small = _Lane(small)
-        self._large = _Lane(large)
+        self._small = _Share(small)
+        self._large = _Share(large)
         self._patience = patience
         self.waiting: Waiting = nullcontext
         """What a thread is within while it waits for others' loans to come back."""
@@ -89,22 +89,22 @@ class MemoryBudget:
         """A buffer of ``size`` bytes, `largest` at the most. Raises UnavailableError where there is
         none for too long."""
         is_small = size <= SMALL_LOAN
-        lane = self._small if is_small else self._large
+        share = self._small if is_small else self._large
         amount = size if size < UNIT else -(-size // UNIT) * UNIT
-        if not (lane.take_at_once(amount) or self._wait_for(lane, amount)):
+        if not (share.take_at_once(amount) or self._wait_for(share, amount)):
             raise UnavailableError(
                 f"too many uploads at once: none of them has got on for {self._patience:g} s"
             )
         try:
             memory = bytearray(size) if is_small else self._pages(amount)
         except (OSError, MemoryError) as error:
-            lane.give(amount)
+            share.give(amount)
             raise UnavailableError(f"no memory for a part of an upload: {error}") from error
-        return Loan(memoryview(memory)[:size], lambda: self._return(lane, memory, amount))
+        return Loan(memoryview(memory)[:size], lambda: self._return(share, memory, amount))
 
-    def _wait_for(self, lane: "_Lane", amount: int) -> bool:
+    def _wait_for(self, share: "_Share", amount: int) -> bool:
         with self.waiting():
-            return lane.take(amount, self._patience)
+            return share.take(amount, self._patience)
 
     def _pages(self, amount: int) -> mmap.mmap:
         """Not from the heap, which keeps what was freed, in pieces that no longer fit."""
@@ -115,15 +115,15 @@ class MemoryBudget:
                 self._shelf.pop()  # what was on it is lent now, in other pieces
         return mmap.mmap(-1, amount)
 
-    def _return(self, lane: "_Lane", memory: bytearray | mmap.mmap, amount: int) -> None:
+    def _return(self, share: "_Share", memory: bytearray | mmap.mmap, amount: int) -> None:
         if isinstance(memory, mmap.mmap) and amount == UNIT:
             self._shelf.append(memory)
-        lane.give(amount)
+        share.give(amount)
         if not self._large.taken:
             self._shelf.clear()
 
 
-class _Lane:
+class _Share:
     """A number of bytes, taken in turn."""
 
     def __init__(self, size: int) -> None:

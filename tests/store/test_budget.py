@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from davbridge.errors import UnavailableError
-from davbridge.store.budget import LARGE_LANE, SMALL_LANE, SMALL_LOAN, UNIT, MemoryBudget
+from davbridge.store.budget import LARGE_SHARE, SMALL_LOAN, SMALL_SHARE, UNIT, MemoryBudget
 
 LONG = 10.0
 """Seconds after which a test has failed."""
@@ -141,18 +141,18 @@ def test_memory_is_lent_in_the_order_of_asking() -> None:
 
 def test_small_loans_do_not_wait_for_large_ones() -> None:
     budget = MemoryBudget(patience=0.0)
-    for _ in range(LARGE_LANE // UNIT):
+    for _ in range(LARGE_SHARE // UNIT):
         budget.borrow(UNIT)
     with pytest.raises(UnavailableError):
         budget.borrow(UNIT)
-    for _ in range(SMALL_LANE // SMALL_LOAN):
+    for _ in range(SMALL_SHARE // SMALL_LOAN):
         budget.borrow(SMALL_LOAN)
     with pytest.raises(UnavailableError):
         budget.borrow(SMALL_LOAN)
 
 
 def test_the_largest_loan_leaves_room_for_another() -> None:
-    assert MemoryBudget().largest == LARGE_LANE // 2
+    assert MemoryBudget().largest == LARGE_SHARE // 2
     assert MemoryBudget(large=5 * UNIT).largest == 2 * UNIT
     assert MemoryBudget(large=UNIT).largest == UNIT
     budget = MemoryBudget(large=4 * UNIT, patience=0.0)

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from davbridge.http.body import BLOCK
-from davbridge.store.budget import LARGE_LANE, UNIT
+from davbridge.store.budget import LARGE_SHARE, UNIT
 from tests.support.buckets import Bucket
 from tests.support.drive import Home
 from tests.support.proc import cost_of
@@ -81,7 +81,7 @@ def test_slow_bodies_hold_up_nobody_and_come_whole(home: Home) -> None:
 
 
 def test_uploads_that_wait_for_memory_hold_up_nobody(home: Home) -> None:
-    count = LARGE_LANE // UNIT + 2 * THREADS
+    count = LARGE_SHARE // UNIT + 2 * THREADS
     body = bytes(UNIT + 1)
     slow = [
         Upload(connected(home.server.port), f"{home.path}large{number}", body, 64 * 1024)
