@@ -89,7 +89,7 @@ class Attempts:
         has_belongings = bool(self._belongings.of(path))
         with self._parents.leave(path):
             keys = self._routes.keys(resource)
-            going = (*keys.own, *keys.beside)
+            going = (*keys.proper, *keys.beside)
             entry = Entry(request, path, (), is_new=False, plan=NO_PLAN._replace(leaving=going))
             with self._begun(entry, is_journaled=len(going) > JOURNALED) as work:
                 self._parents.keep(path)
@@ -134,7 +134,7 @@ class Attempts:
         if terms.if_match is None:
             tree = prefix_of(self._view.prefix, resource.path) if resource.is_collection else None
             return self._steps.removals.remove(keys, work, tree=tree)
-        failures = self._steps.removals.remove_version((*keys.own, *keys.beside), work)
+        failures = self._steps.removals.remove_version((*keys.proper, *keys.beside), work)
         if failures and isinstance(failures[0].error, NotFoundError):
             # RFC 9110 §13.1.1: If-Match doesn't hold of what isn't there.
             raise PreconditionFailedError(str(failures[0].error)) from failures[0].error
@@ -143,7 +143,7 @@ class Attempts:
     def _route(self, request: Request, terms: Terms, *, recursive: bool) -> Route:
         route = self._routes.between(request.source, request.target, recursive=recursive)
         terms.require_version(route.source)
-        terms.require_free(route.target_keys.own, is_new=route.is_to_new)
+        terms.require_free(route.target_keys.proper, is_new=route.is_to_new)
         terms.admit()
         return route
 

@@ -27,7 +27,7 @@ from davbridge.tree.resource import Failure
 class Keys(NamedTuple):
     """The keys that a resource consists of, by what may be done with them."""
 
-    own: tuple[ObjectRow, ...]
+    proper: tuple[ObjectRow, ...]
     """Objects, markers and sidecars: they make the resource, and go when it goes."""
     hidden: tuple[ObjectRow, ...] = ()
     """Objects inside that a collection of the same name hides. They move, and never go."""
@@ -89,7 +89,7 @@ def keys_inside(mount: str, rows: Iterable[ObjectRow], directories: Container[st
     """
     rows = tuple(rows)
     parents = parent_keys(row.key for row in rows)
-    own: list[ObjectRow] = []
+    proper: list[ObjectRow] = []
     hidden: list[ObjectRow] = []
     blockers: list[ObjectRow] = []
     for row in rows:
@@ -99,15 +99,15 @@ def keys_inside(mount: str, rows: Iterable[ObjectRow], directories: Container[st
         elif row.key in parents and not marks:
             hidden.append(row)
         else:
-            own.append(row)
-    return Keys(tuple(own), tuple(hidden), tuple(blockers))
+            proper.append(row)
+    return Keys(tuple(proper), tuple(hidden), tuple(blockers))
 
 
 def plan_file(source: Keys, target_key: str, target: Keys) -> Plan:
-    """Of the first key in ``source.own``; ``target`` is a file's keys or a collection's."""
-    row = source.own[0]
+    """Of a file, the first of ``source.proper``; ``target`` is a file's keys or a collection's."""
+    row = source.proper[0]
     require_key_length(target_key)
-    there = (*target.own, *target.beside)
+    there = (*target.proper, *target.beside)
     replaced = tuple(old for old in there if old.key == target_key)
     clashes = tuple(old for old in there if old.key != target_key)
     return Plan(
@@ -115,7 +115,7 @@ def plan_file(source: Keys, target_key: str, target: Keys) -> Plan:
         marker=None,
         copies=(Copy(row, target_key),),
         extras=(),
-        leaving=(*source.own, *source.beside),
+        leaving=(*source.proper, *source.beside),
         replaced=replaced,
         target_prefix=target_key + DELIMITER,
         wanted=frozenset([target_key]),
@@ -124,8 +124,8 @@ def plan_file(source: Keys, target_key: str, target: Keys) -> Plan:
 
 def plan_tree(source_prefix: str, source: Keys, target_prefix: str, target: Keys) -> Plan:
     """Of a collection with all its members; ``target`` is a file's keys or a collection's."""
-    old = {row.key: row for row in target.own}
-    members = [row for row in source.own if not is_housekeeping(row.key)]
+    old = {row.key: row for row in target.proper}
+    members = [row for row in source.proper if not is_housekeeping(row.key)]
     shown = _targets(source_prefix, members, target_prefix)
     moved = (*shown, *_targets(source_prefix, source.hidden, target_prefix))
     wanted = {target_prefix, *(copy.target for copy in moved)}
@@ -141,8 +141,8 @@ def plan_tree(source_prefix: str, source: Keys, target_prefix: str, target: Keys
         clashes=clashes,
         marker=target_prefix if not is_marked and (is_empty or source.beside) else None,
         copies=copies,
-        extras=tuple(row for row in target.own if row.key not in kept),
-        leaving=(*source.own, *source.hidden, *source.beside),
+        extras=tuple(row for row in target.proper if row.key not in kept),
+        leaving=(*source.proper, *source.hidden, *source.beside),
         replaced=tuple(old[copy.target] for copy in copies if copy.target in old),
         target_prefix=target_prefix,
         wanted=frozenset(wanted),
@@ -231,7 +231,7 @@ def _clashes(
 ) -> tuple[ObjectRow, ...]:
     return tuple(
         row
-        for row in (*target.own, *target.beside)
+        for row in (*target.proper, *target.beside)
         if row.key in collections or any(parent in files for parent in _parents_of(row.key))
     )
 

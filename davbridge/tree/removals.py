@@ -54,7 +54,7 @@ class Removals:
     def remove(self, keys: Keys, work: Work, *, tree: str | None) -> list[Failure]:
         """Deletes what may be deleted, and tells what is left. ``tree``: a collection's prefix."""
         left = {row.key for row in (*keys.blockers, *keys.hidden)}
-        failed = self._delete_tree((*keys.own, *keys.beside), tree, left, work, NO_ETAGS)
+        failed = self._delete_tree((*keys.proper, *keys.beside), tree, left, work, NO_ETAGS)
         return left_behind(self._mount, keys) + self._failures(failed)
 
     def remove_version(self, rows: Sequence[ObjectRow], work: Work) -> list[Failure]:
