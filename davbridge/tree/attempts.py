@@ -104,7 +104,7 @@ class Attempts:
     def copy(
         self, request: Request, terms: Terms, *, recursive: bool, require_room: RequireRoom
     ) -> Outcome:
-        route = self._route(request, terms, recursive=recursive)
+        route = self._route(request, terms, recursive=recursive).keeping_source()
         if blocked := route.obstacles(self._view.prefix, is_move=False):
             return Outcome(blocked)
         route = route.sparing() if terms.spares else route

@@ -62,7 +62,7 @@ class Plan(NamedTuple):
     extras: tuple[ObjectRow, ...]
     """Of the target: members that the source hasn't. They go once the copies are verified."""
     leaving: tuple[ObjectRow, ...]
-    """Of the source: what a MOVE deletes in the end."""
+    """Of the source: what a MOVE or DELETE deletes in the end; of a COPY nothing."""
     replaced: tuple[ObjectRow, ...]
     """Of the target: what the copies overwrite."""
     target_prefix: str

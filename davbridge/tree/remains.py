@@ -84,14 +84,11 @@ def _parted(
     plan: Plan, source: Rows, strange: set[str]
 ) -> tuple[tuple[ObjectRow, ...], tuple[ObjectRow, ...]]:
     """What may leave the source, and what of it has to stay."""
-    there = [row for row in plan.leaving or _sources(plan) if row.key in source]
+    concerned = plan.leaving or [copy.source for copy in plan.copies]  # Of a COPY nothing leaves.
+    there = [row for row in concerned if row.key in source]
     kept = {row.key for row in there if source[row.key] != row or row.key in strange}
     leaving = tuple(row for row in there if row.key not in kept) if plan.leaving else ()
     return leaving, tuple(source[row.key] for row in there if row.key in kept)
-
-
-def _sources(plan: Plan) -> Iterable[ObjectRow]:
-    return (copy.source for copy in plan.copies)
 
 
 def _unchanged(rows: Iterable[ObjectRow], now: Rows) -> tuple[ObjectRow, ...]:

@@ -40,6 +40,10 @@ class Route(NamedTuple):
         because it was moved."""
         return self._replace(plan=self.plan._replace(extras=()))
 
+    def keeping_source(self) -> "Route":
+        """The same, taking nothing away from the source: a COPY."""
+        return self._replace(plan=self.plan._replace(leaving=()))
+
     def obstacles(self, mount: str, *, is_move: bool) -> list[Failure]:
         return obstacles(mount, self.plan, self.source_keys, self.target_keys, is_move=is_move)
 

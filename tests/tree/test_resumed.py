@@ -355,6 +355,19 @@ def test_work_is_counted(drive: Drive) -> None:
     assert drive.tree.works.under_way() == []
 
 
+def test_the_work_of_a_copy_is_its_copies(drive: Drive) -> None:
+    fill(drive)
+    seen: list[str] = []
+
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == ("list", "t/"):
+            seen.extend(map(str, drive.tree.works.under_way()))
+
+    drive.store.before = before
+    assert drive.tree.copy(parse("/s"), parse("/t")) == []
+    assert seen == ["COPY '/s' to '/t': 5 of 5 steps"]
+
+
 def test_a_lease_is_renewed_and_the_log_told_as_long_as_it_takes(
     drive: Drive, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
