@@ -98,12 +98,11 @@ class Belongings:
             return [Failure(target, error)]
         return []
 
-    def merge(self, source: str, target: str) -> bool:
+    def merge(self, source: str, target: str) -> None:
         """Of two sidecars' keys: the target's members keep what they have, and those that it
-        doesn't name get the source's. True once that is so. Raises StoreError."""
+        doesn't name get the source's. Raises StoreError."""
         members = self._sidecars.read(_prefix(source))
         self._sidecars.update_members(_prefix(target), lambda there: {**members, **there})
-        return True
 
     def rebind_inside(self, plan: Plan, renewed: Mapping[str, str]) -> list[Failure]:
         """In a tree, sidecars are copied along: they name the ETags of the sources, where copies

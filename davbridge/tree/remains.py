@@ -1,11 +1,14 @@
-"""What is left to be done of a journal's plan, by what is there now: pure but for one question.
+"""What is left to be done of a journal's plan, by what is there now.
+
+Pure, but that it has one question asked: whether two objects of other ETags have the same bytes.
 
 Whoever began it died at any point, and others may have written since. So each key is judged by
 itself, by the version that the plan names and the one that is there:
 
 - A copy that is there is done. One that isn't is made, if its source is still that version.
-- An object at the target that is neither the copy nor what was there before is somebody's: it
-  stays, and so does the source.
+- Of a sidecar that somebody has written at the target since, the source's members are merged in.
+- Any other object at the target that is neither the copy nor what was there before is somebody's:
+  it stays, and so does the source.
 - A copy that is neither there nor can be made is reported. Of the target nothing goes then.
 - Deleted is only what is still the version that was listed, to the second of its time: a file that
   was written again since stays, even with the same bytes. Of a MOVE, only what has its copy.
@@ -19,12 +22,13 @@ from typing import NamedTuple
 from davbridge.store.base import ObjectRow
 from davbridge.tree.plan import Copy, Plan, is_marker
 from davbridge.tree.reserved import is_own
+from davbridge.tree.sidecar import is_sidecar
 
 Rows = Mapping[str, ObjectRow]
 """By key."""
 
 IsCopy = Callable[[Copy, ObjectRow], bool]
-"""Whether an object has what a copy of its source would have, though neither ETag says so."""
+"""Whether an object has the bytes that a copy of its source would have, whatever its ETag."""
 
 
 class Remains(NamedTuple):
@@ -33,9 +37,11 @@ class Remains(NamedTuple):
     plan: Plan
     renewed: Mapping[str, str]
     """Of copies that were there already: their ETags, where those aren't their sources'."""
+    merges: tuple[Copy, ...]
+    """Of sidecars, whose targets name members of their own by now."""
     kept: tuple[ObjectRow, ...]
     """Of the source: what is neither copied nor deleted, since it or its copy was written anew."""
-    gone: tuple[ObjectRow, ...] = ()
+    gone: tuple[ObjectRow, ...]
     """Of the source: what isn't there any more, nor its copy; by whomever it was taken away."""
 
 
@@ -43,6 +49,7 @@ def remains(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> Remains:
     """``source`` and ``target``: all that is there now of the keys that the plan is about."""
     replaced = {row.key: row for row in plan.replaced}
     todo: list[Copy] = []
+    merges: list[Copy] = []
     done: dict[str, ObjectRow] = {}
     strange: set[str] = set()
     undone: list[ObjectRow] = []
@@ -56,6 +63,8 @@ def remains(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> Remains:
                 todo.append(copy)
             elif not (is_marker(copy.target) or is_own(copy.target)):
                 undone.append(copy.source)
+        elif is_there and is_sidecar(copy.target):
+            merges.append(copy)
         elif is_there and is_copy(copy, found):
             done[copy.target] = found
         else:
@@ -71,7 +80,8 @@ def remains(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> Remains:
     )
     etags = {copy.target: copy.source.etag for copy in plan.copies}
     renewed = {key: row.etag for key, row in done.items() if row.etag != etags[key]}
-    return Remains(rest, renewed, kept, tuple(row for row in undone if row.key not in source))
+    gone = tuple(row for row in undone if row.key not in source)
+    return Remains(rest, renewed, tuple(merges), kept, gone)
 
 
 def _is_done(copy: Copy, found: ObjectRow) -> bool:

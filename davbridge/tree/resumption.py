@@ -36,7 +36,6 @@ from davbridge.tree.reading import read_exactly
 from davbridge.tree.remains import Remains, remains
 from davbridge.tree.resource import Failure, Outcome
 from davbridge.tree.rows import row_at, rows_below
-from davbridge.tree.sidecar import is_sidecar
 from davbridge.tree.steps import Steps
 from davbridge.tree.works import Work, Works
 
@@ -137,6 +136,8 @@ class Resumption:
     def _finish(self, entry: Entry, work: Work) -> Outcome:
         """Raises UnavailableError where the store doesn't answer: then it is tried again."""
         rest = self._remains(entry)
+        for sidecar in rest.merges:
+            self._belongings.merge(sidecar.source.key, sidecar.target)
         work.advance(work.total - len(rest.plan.copies) - len(rest.plan.leaving))
         error = PreconditionFailedError("was written since this was begun, and is left")
         gone = NotFoundError("is gone since this was begun, and was not copied")
@@ -189,8 +190,6 @@ class Resumption:
 
     def _is_copied(self, copy: Copy, found: ObjectRow) -> bool:
         """Whether the target has what the source has, whose ETag it hasn't: parts change that."""
-        if is_sidecar(copy.target):
-            return self._belongings.merge(copy.source.key, copy.target)
         if found.size != copy.source.size:
             return False
         try:
