@@ -205,6 +205,8 @@ def _etags(rows: Iterable[ObjectRow]) -> dict[str, str]:
 
 
 def _is_changed(planned: ObjectRow, now: ObjectRow | None) -> bool:
+    """By what was copied. The time doesn't count here: one that a write has told may differ from a
+    listing's by a second. (`remains`, which compares hours later, takes it in.)"""
     return now is not None and (now.etag, now.size) != (planned.etag, planned.size)
 
 
