@@ -22,7 +22,7 @@ from davbridge.tree.lanes import Lanes
 from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.parents import Parents
 from davbridge.tree.resource import Outcome
-from davbridge.tree.resumption import Resumption
+from davbridge.tree.resumption import Earlier, Resumption
 from davbridge.tree.route import Routes
 from davbridge.tree.steps import Steps
 from davbridge.tree.terms import ANY, Terms, insisting
@@ -107,8 +107,10 @@ class Operations:
 
     def move(self, request: Request, terms: Terms = ANY) -> Outcome:
         def move(terms: Terms) -> Outcome:
-            earlier, has_note = self._look_for_earlier(request)
-            return earlier or self._attempts.move(request, terms, has_note=has_note)
+            earlier = self._look_for_earlier(request)
+            if earlier.outcome:
+                return earlier.outcome
+            return self._attempts.move(request, terms, has_note=earlier.has_note)
 
         def move_in_turn(terms: Terms) -> Outcome:
             with self._turns.of(changed=self._paths(request)):
@@ -157,15 +159,15 @@ class Operations:
             terms = terms._replace(spares=True)
         raise _at_work_elsewhere(unfinished)
 
-    def _look_for_earlier(self, request: Request) -> tuple[Outcome | None, bool]:
+    def _look_for_earlier(self, request: Request) -> Earlier:
         """Where a tree is moved over another, which may be what has been moved of it already.
 
         Before anything is listed: else what a bridge at work takes away meanwhile would seem never
         to have been there.
         """
         kin = self._look_for_kin(request)
-        earlier, has_note = self._resumption.look(request) if kin.is_known else (None, False)
-        return earlier, has_note or kin.has_note
+        earlier = self._resumption.look(request) if kin.is_known else Earlier()
+        return earlier._replace(has_note=earlier.has_note or kin.has_note)
 
     def _look_for_kin(self, request: Request) -> Found:
         """Where a tree is to replace another. Raises _KinUnfinishedError."""

@@ -14,6 +14,7 @@ of it was tried, and kept for another try where the store didn't answer.
 import logging
 from collections.abc import Iterable
 from threading import Lock
+from typing import NamedTuple
 
 from cachetools import TTLCache
 
@@ -52,6 +53,15 @@ _BLOCK = 256 * 1024
 _log = logging.getLogger(__name__)
 
 
+class Earlier(NamedTuple):
+    """What there was of the same operation."""
+
+    outcome: Outcome | None = None
+    """How it has ended by now; None where there is nothing of it to go on with."""
+    has_note: bool = False
+    """Whether it is noted that one, a MOVE, has left something."""
+
+
 class Resumption:
     """Of the journals of one mount."""
 
@@ -82,22 +92,27 @@ class Resumption:
             done = self._done.get(request)
         if done is not None and self._is_gone(request):
             return done
-        return self.look(request)[0]
+        return self.look(request).outcome
 
-    def look(self, request: Request) -> tuple[Outcome | None, bool]:
-        """The same; and whether an earlier one, a MOVE, has ended and left something."""
+    def look(self, request: Request) -> Earlier:
+        """The same, whatever is known of those that were gone on with here."""
         awaited: Entry | None = None
         while True:
             trace = self._journals.traces(request.name).get(request.name, NO_TRACE)
+            has_note = trace.left is not None
             if trace.plan is None:
-                is_moved = awaited and request.verb == "MOVE" and self._is_gone(awaited)
-                outcome = Outcome([], is_new=awaited.is_new) if awaited and is_moved else None
-                return outcome, trace.left is not None
+                return Earlier(self._end_of(awaited), has_note)
             if not self._journals.watch.is_dead(request.name):
                 awaited = awaited or self._read(request)
                 self._journals.pause(POLL_SECONDS)
             elif outcome := self._take_over(request.name, trace):
-                return outcome, trace.left is not None
+                return Earlier(outcome, has_note)
+
+    def _end_of(self, awaited: Entry | None) -> Outcome | None:
+        """How one has ended elsewhere that was waited for; None where that can't be told."""
+        if awaited and awaited.request.verb == "MOVE" and self._is_gone(awaited):
+            return Outcome([], is_new=awaited.is_new)
+        return None
 
     def _read(self, request: Request) -> Entry | None:
         try:
