@@ -16,7 +16,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
-from davbridge.errors import InvalidNameError, StoreError
+from davbridge.errors import InvalidNameError, StoreError, StoreSetupError
 from davbridge.store.base import (
     ALWAYS,
     NO_ETAGS,
@@ -221,9 +221,12 @@ class S3Store:
 
     def probe(self, prefix: str) -> None:
         """Finds out what the store can do, on canaries below ``prefix``, and says so in one line
-        of the log. Comes before all else. Raises nothing."""
+        of the log. Comes before all else. Raises StoreSetupError for a bucket that can't be used
+        at all."""
         try:
             can, unknown = probe(self._bucket, prefix, PATIENCE)
+        except StoreSetupError:
+            raise
         except StoreError as error:
             self._bucket = self._bucket._replace(can=UNPROBED)
             _log.warning("what the store can do is not known, for nothing can be tried: %s", error)

@@ -408,8 +408,11 @@ def test_a_body_is_signed_where_nothing_else_protects_it_on_its_way(
 
 def test_a_directory_bucket_is_refused_in_one_sentence(opens: Opens) -> None:
     aws = S3Settings("b--use1-az4--x-s3", region="us-east-1", access_key="AK", secret_key="SK")
+    store = opens(aws)
     with pytest.raises(StoreSetupError, match="general purpose"):
-        opens(aws).head_object("a")
+        store.head_object("a")
+    with pytest.raises(StoreSetupError, match="general purpose"):
+        store.probe("")
 
 
 def test_a_refusal_in_many_chunks_is_read_to_its_end(opens: Opens, settings: S3Settings) -> None:
