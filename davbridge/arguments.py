@@ -154,7 +154,8 @@ def _add_sweep(commands: "argparse._SubParsersAction[_Parser]") -> None:
         help="remove what a crash has left in a bucket",
         description="Aborts davbridge's own uploads that a crash has left open in a bucket, or "
         "below a prefix in it, and removes what else it left of its own. It never touches other "
-        "tools' uploads, nor any that is younger than --older-than. Every start does this as well.",
+        "tools' uploads, nor any that is younger than --older-than. A start does this as well, "
+        "unless it is read-only.",
         epilog="Prints a line for each, and nothing where there is nothing.",
         allow_abbrev=False,
         argument_default=argparse.SUPPRESS,

@@ -1,9 +1,9 @@
 """argv → settings → a running davbridge → an exit code; the only module that prints.
 
 Owns what people's scripts rely on: the one line on stdout that says where davbridge answers, a
-sweep's lines, and the exit codes. 0: ended as it was told to. 1: ended by itself. 2: it could not
-do as it was asked; stderr has one line that says why. Must not know what settings mean, nor how
-flags are spelled (arguments).
+sweep's lines, and the exit codes. 0: ended as it was told to. 1: ended by itself, or a sweep was
+interrupted. 2: it could not do as it was asked; stderr has one line that says why. Must not know
+what settings mean, nor how flags are spelled (arguments).
 """
 
 import gc

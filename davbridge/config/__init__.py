@@ -1,8 +1,8 @@
 """What can be set: frozen settings, and where they are read from.
 
 Owns the names, defaults and bounds of every setting (`settings`, `checks`), the TOML file (`file`)
-and how file, flags and environment come together (`load`). It is the only room that reads
-os.environ. Must not know how any other room works.
+and how file, flags and environment come together (`load`). No other room reads os.environ for a
+setting. Must not know how any other room works.
 
 Invariants: a Settings that exists is valid, whatever it was made from; what is wrong raises
 ConfigError with one line that names the flag, or the file and the key; secrets never show in a

@@ -8,7 +8,9 @@ Invariants that every implementation keeps, and the contract tests hold:
   abort. After `put_object`, `commit`, `copy_object` or `delete_object` returned, every later call
   sees the result.
 - A reader gives the bytes of one version, all of them, or raises.
-- Listings are in the order of the keys' UTF-8 bytes.
+- What is in one folder is listed in the order of its UTF-8 bytes, and callers rely on no more than
+  that: AWS and MemoryStore sort whole keys so, SeaweedFS each folder by itself. There, with a
+  delimiter, ``x/`` comes where an object ``x`` would be; elsewhere it comes after ``x`` and ``x-``.
 - Every failure is a StoreError.
 """
 

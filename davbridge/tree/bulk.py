@@ -1,4 +1,6 @@
-"""Bulk metadata: a whole directory's, from one listing, in the words of the seed."""
+"""Bulk metadata: a whole directory's, from one listing, in the words of the seed.
+
+For who uses davbridge as a library, as the seed was: no verb needs it."""
 
 from typing import NamedTuple
 

@@ -5,7 +5,8 @@ anything: that is removals'.
 
 Invariants:
 - A copy is of the very version that was listed, and never falls on an object that the listing
-  didn't show.
+  didn't show: but for markers. Stores that keep folders have one as soon as anything is inside, and
+  would refuse another. What a tool puts into the marker of a new folder in that second is lost.
 - A tree is told to be copied only once all of it was seen in a listing of the target.
 - What can't be copied comes back as a Failure with its path; nothing more is begun after one.
 """

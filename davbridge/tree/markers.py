@@ -9,7 +9,8 @@ Invariants:
   the answer is kept by all that a listing shows of the object. A change of nothing but the content
   type keeps the ETag and, within a second, the time: so an answer is kept only if the object was
   older than that when it was asked for.
-- What can't be asked is taken for a file: that shows it, and hides nothing.
+- An object that is gone when it is asked, or that these credentials may not look at, is taken for a
+  file: that shows it, and hides nothing. Any other trouble fails the listing.
 """
 
 from collections.abc import Callable, Sequence

@@ -1,7 +1,7 @@
 """The members of a collection, a page of its listing at a time: for who has many to deal with.
 
-A resource object for each of 10,000 members takes longer than all the rest of a listing that is
-kept. Here a member is what the listing has of it.
+Where the listing itself is kept, making a Resource of each of 10,000 members would take longer than
+all else. So a member is what the listing has of it.
 """
 
 from collections.abc import Iterator

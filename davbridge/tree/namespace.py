@@ -254,8 +254,8 @@ class Namespace:
         return self._counted(self._operations.move(Request("MOVE", source, target, user), terms))
 
     def go_on(self, request: Request) -> Outcome | None:
-        """How the same, begun by a bridge that died or is at work elsewhere, ends; None where there
-        is nothing of it."""
+        """How a request that another bridge has begun ends: waits while one is at work on it, and
+        finishes it where that has died. None where none has begun it."""
         return self._operations.go_on(request)
 
     def properties(self, path: ResourcePath) -> Properties:

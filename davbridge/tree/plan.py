@@ -104,7 +104,7 @@ def keys_inside(mount: str, rows: Iterable[ObjectRow], directories: Container[st
 
 
 def plan_file(source: Keys, target_key: str, target: Keys) -> Plan:
-    """Of a file, the first of ``source.proper``; ``target`` is a file's keys or a collection's."""
+    """For a file: ``source`` has its keys, ``target`` those of what is there by now."""
     row = source.proper[0]
     require_key_length(target_key)
     there = (*target.proper, *target.beside)
@@ -123,7 +123,7 @@ def plan_file(source: Keys, target_key: str, target: Keys) -> Plan:
 
 
 def plan_tree(source_prefix: str, source: Keys, target_prefix: str, target: Keys) -> Plan:
-    """Of a collection with all its members; ``target`` is a file's keys or a collection's."""
+    """For a collection with all its members; ``target``: the keys of what is there by now."""
     old = {row.key: row for row in target.proper}
     members = [row for row in source.proper if not is_housekeeping(row.key)]
     shown = _targets(source_prefix, members, target_prefix)

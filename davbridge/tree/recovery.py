@@ -1,10 +1,10 @@
-"""A bridge looks for what others have begun and not finished: at its start, and now and then.
+"""Looks for what other bridges have begun and not finished: at the start, and then every minute.
 
 Owns the thread that does so, and what is tidied up after journals. Must not know how an operation
 is finished.
 
-Invariants: it looks, and never hurries: what is at work, here or elsewhere, is left alone; one
-journal that can't be gone on with keeps none of the others from it.
+Invariants: what is at work, here or elsewhere, is left alone; a journal that can't be finished
+keeps none of the others from being finished.
 """
 
 import logging

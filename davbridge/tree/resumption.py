@@ -1,7 +1,7 @@
-"""Going on with what a bridge has begun that died.
+"""Finishes what a bridge that died has begun.
 
-Owns who waits for whom, and the order in which a journal is finished. Must not know how copies and
-deletions are asked for.
+Owns the waiting for whoever is at work on a journal, and the order in which one is finished. Must
+not know how copies and deletions are asked for.
 
 A journal whose bridge is alive is waited for: its end is the answer. A dead one's is taken over,
 and what is left of its plan is done, more carefully than anew: what anybody wrote since, on either

@@ -10,7 +10,8 @@ from davbridge.tree.usage import Usage
 
 
 class AccountInfo(NamedTuple):
-    """The seed's ``account_info``, as facts. Bytes; None where unknown, or unlimited."""
+    """The seed's ``account_info``, as facts: for who uses davbridge as a library. Bytes; None where
+    unknown, or unlimited."""
 
     used: int | None
     quota: int | None

@@ -3,7 +3,8 @@
 Owns what belongs to each step: properties, the parent's marker, who is shut out meanwhile. Must
 not know why a plan is as it is.
 
-Invariants: a step returns its failures, and raises a StoreError only where it has changed nothing.
+Invariant: a step returns what it couldn't do of its plan; where it raises a StoreError, it has
+touched nothing that the plan names.
 """
 
 from collections.abc import Mapping

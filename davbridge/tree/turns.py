@@ -8,8 +8,8 @@ and delete them.
 
 Invariants: of two operations of which one changes what the other reads or changes, at whatever
 depth, the later one begins when the earlier one has ended; those that only read the same run side
-by side; nobody is overtaken, so that everyone's turn comes; while a tree is shut, no file in it is
-written.
+by side; turns come in the order of asking, so that everyone's comes; while a tree is shut (which
+overtakes those that still wait), no file in it is written.
 """
 
 from collections.abc import Callable, Iterable, Iterator

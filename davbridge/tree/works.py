@@ -3,8 +3,8 @@
 Owns the counts, what the log is told of them, and the renewal of leases. Must not know what is
 done. A metrics page may read `Works.tally` at any time.
 
-Invariants: nothing is counted twice; a work whose lease is lost does nothing more; a work that
-ends, however, isn't under way any more.
+Invariants: nothing is counted twice; a work whose lease is lost does nothing more; however a work
+ends, it isn't under way afterwards.
 """
 
 import logging

@@ -3,8 +3,8 @@
 Owns the table of S3's error codes. Must not know what the caller was doing beyond the key and the
 condition that it named.
 
-Invariants: whatever leaves `translated` is a StoreError with its cause chained; a message is one
-line.
+Invariants: of ERRORS none leaves `translated`, but a StoreError with its cause chained; all else
+passes as it is. A message is one line.
 """
 
 from collections.abc import Iterator, Mapping

@@ -5,7 +5,7 @@ reserved, and random, so that two bridges that start at once don't meet. They ar
 side by side take as long as seven.
 
 Invariants: nothing stays behind but after a crash, and the sweep knows canaries by their names;
-what can't be found out is taken for what it was before.
+what can't be found out is as in UNPROBED.
 """
 
 import logging

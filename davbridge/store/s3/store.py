@@ -4,8 +4,7 @@ Owns what the parts of the S3 store share, and puts them together: listing, read
 multipart, commits, copy and deletes; below them wire, which sends most of their requests. Must not
 know how clients are built or buckets made ready (client, setup).
 
-Invariants: those of ObjectStore, but for the order of flat listings, which is the store's own:
-AWS and most others sort keys by their UTF-8 bytes, SeaweedFS sorts each folder by itself.
+Invariants: those of ObjectStore.
 """
 
 import logging
