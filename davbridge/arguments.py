@@ -1,7 +1,7 @@
 """argv → a command and its flags.
 
 Owns the command line's grammar, which people's scripts rely on. Must not know what settings mean:
-flags are handed on under the names that `davbridge.config` gives them.
+flags are spelled, and handed on under the names of settings, as `davbridge.config` has them.
 
 Invariants: what can't be understood raises ConfigError with one line; a flag that isn't given isn't
 there, but where a command has a default of its own.
@@ -12,10 +12,10 @@ import re
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, NoReturn, get_args
 
 from davbridge import __version__
-from davbridge.config import ConfigError
+from davbridge.config import FLAGS, PASSWORD_VARIABLE, ConfigError, LogLevel
 
 _COMMAND = "command"
 
@@ -72,10 +72,15 @@ def _add_serve(commands: "argparse._SubParsersAction[_Parser]") -> None:
     )
     store = serve.add_argument_group("the store")
     _add_store_flags(store, "made if it doesn't exist")
-    store.add_argument("--read-only", dest="drive.read_only", action="store_true")
+    _add(store, "drive.read_only", action="store_true")
     _add_server_flags(serve.add_argument_group("the server"))
     _add_access_flags(serve.add_argument_group("who may"))
     _add_log_flags(serve.add_argument_group("the log, on stderr"))
+
+
+def _add(group: "argparse._ArgumentGroup", setting: str, **details: Any) -> None:
+    """A flag, under the name of its setting."""
+    group.add_argument(FLAGS[setting], dest=setting, **details)
 
 
 def _add_store_flags(group: "argparse._ArgumentGroup", about_bucket: str | None = None) -> None:
@@ -88,16 +93,12 @@ def _add_store_flags(group: "argparse._ArgumentGroup", about_bucket: str | None 
         help=about_bucket,
     )
     group.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML")
-    group.add_argument(
-        "--endpoint-url", dest="s3.endpoint_url", metavar="URL", help="an S3 store other than AWS"
-    )
-    group.add_argument("--region", dest="s3.region", metavar="R")
-    group.add_argument(
-        "--profile", dest="s3.profile", metavar="NAME", help="of the AWS configuration files"
-    )
-    group.add_argument(
-        "--embedded",
-        dest="embedded.directory",
+    _add(group, "s3.endpoint_url", metavar="URL", help="an S3 store other than AWS")
+    _add(group, "s3.region", metavar="R")
+    _add(group, "s3.profile", metavar="NAME", help="of the AWS configuration files")
+    _add(
+        group,
+        "embedded.directory",
         nargs="?",
         type=Path,
         metavar="DIR",
@@ -106,46 +107,36 @@ def _add_store_flags(group: "argparse._ArgumentGroup", about_bucket: str | None 
 
 
 def _add_server_flags(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument(
-        "--host", dest="server.host", metavar="H", help="address to listen on (127.0.0.1)"
-    )
-    group.add_argument(
-        "--port", dest="server.port", type=int, metavar="N", help="(8080); 0 takes a free one"
-    )
-    group.add_argument(
-        "--tls-cert", dest="server.tls_cert", type=Path, metavar="FILE", help="PEM, full chain"
-    )
-    group.add_argument(
-        "--tls-key", dest="server.tls_key", type=Path, metavar="FILE", help="PEM, its private key"
-    )
+    _add(group, "server.host", metavar="H", help="address to listen on (127.0.0.1)")
+    _add(group, "server.port", type=int, metavar="N", help="(8080); 0 takes a free one")
+    _add(group, "server.tls_cert", type=Path, metavar="FILE", help="PEM, full chain")
+    _add(group, "server.tls_key", type=Path, metavar="FILE", help="PEM, its private key")
 
 
 def _add_access_flags(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument(
-        "--user",
-        dest="access.user",
+    _add(
+        group,
+        "access.user",
         metavar="NAME",
-        help="may log in with the password in the environment variable DAVBRIDGE_PASSWORD",
+        help=f"may log in with the password in the environment variable {PASSWORD_VARIABLE}",
     )
-    group.add_argument(
-        "--anonymous",
-        dest="access.anonymous",
+    _add(
+        group,
+        "access.anonymous",
         action="store_true",
         help="no login; on addresses of this machine alone",
     )
-    group.add_argument(
-        "--insecure",
-        dest="access.insecure",
+    _add(
+        group,
+        "access.insecure",
         action="store_true",
         help="accept no login, or passwords in plain HTTP, from other machines",
     )
 
 
 def _add_log_flags(group: "argparse._ArgumentGroup") -> None:
-    group.add_argument(
-        "--log-level", dest="log.level", choices=["debug", "info", "warning", "error"]
-    )
-    group.add_argument("--log-json", dest="log.json", action="store_true", help="one object a line")
+    _add(group, "log.level", choices=get_args(LogLevel))
+    _add(group, "log.json", action="store_true", help="one object a line")
 
 
 def _add_sweep(commands: "argparse._SubParsersAction[_Parser]") -> None:

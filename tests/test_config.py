@@ -7,7 +7,9 @@ from typing import Any
 
 import pytest
 
+from davbridge.arguments import parse
 from davbridge.config import (
+    FLAGS,
     MIB,
     AccessSettings,
     ConfigError,
@@ -459,3 +461,15 @@ def test_passwords_cross_the_network_under_tls_alone_unless_insecure(tmp_path: P
 )
 def test_sizes_are_numbers_with_a_unit(text: str, size: int | None) -> None:
     assert parse_size(text) == size
+
+
+@pytest.mark.parametrize("setting", sorted(FLAGS.keys() - {"s3.bucket", "s3.prefix"}))
+def test_each_flag_is_one_of_the_command_line(setting: str) -> None:
+    values = {"server.port": ["8080"], "log.level": ["debug"], "drive.read_only": []}
+    values |= {"access.anonymous": [], "access.insecure": [], "log.json": []}
+    _, flags = parse(["serve", FLAGS[setting], *values.get(setting, ["value"])])
+    assert flags.keys() == {setting}
+
+
+def test_a_place_is_one_argument() -> None:
+    assert parse(["serve", "bucket/prefix"])[1] == {"s3.bucket": "bucket/prefix"}

@@ -10,8 +10,9 @@ repr.
 """
 
 from davbridge.config.checks import MIB, ConfigError
-from davbridge.config.load import load
+from davbridge.config.load import FLAGS, load
 from davbridge.config.settings import (
+    PASSWORD_VARIABLE,
     AccessSettings,
     Addressing,
     CacheSettings,
@@ -25,7 +26,9 @@ from davbridge.config.settings import (
 )
 
 __all__ = [
+    "FLAGS",
     "MIB",
+    "PASSWORD_VARIABLE",
     "AccessSettings",
     "Addressing",
     "CacheSettings",

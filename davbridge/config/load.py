@@ -14,9 +14,7 @@ from typing import Any
 from davbridge.config import file
 from davbridge.config.checks import ConfigError, SettingError, with_delimiter
 from davbridge.config.file import SECTIONS, Values
-from davbridge.config.settings import S3Settings, Settings, User
-
-PASSWORD_VARIABLE = "DAVBRIDGE_PASSWORD"
+from davbridge.config.settings import PASSWORD_VARIABLE, S3Settings, Settings, User
 
 FLAGS: Mapping[str, str] = {
     "s3.bucket": "BUCKET",
@@ -36,7 +34,8 @@ FLAGS: Mapping[str, str] = {
     "log.level": "--log-level",
     "log.json": "--log-json",
 }
-"""The settings that have a flag. ``s3.bucket`` may carry a prefix; ``access.user`` is a name."""
+"""The settings that have a flag, and how it is spelled. ``s3.bucket`` may carry a prefix, which has
+no flag of its own; ``access.user`` is a name."""
 
 _STORES = ("s3", "embedded")
 

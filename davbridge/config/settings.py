@@ -14,6 +14,9 @@ from davbridge.config.checks import MIB, reject
 Addressing = Literal["auto", "path", "virtual"]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
+PASSWORD_VARIABLE = "DAVBRIDGE_PASSWORD"
+"""Of the environment: the password of ``--user``."""
+
 SIZE = "size"
 Bytes = Annotated[int, SIZE]
 """In a file it may be a text such as "10 GiB"."""
@@ -199,7 +202,7 @@ class Settings:
         if not self.access.anonymous and not self.access.users:
             raise checks.ConfigError(
                 "nobody could log in: choose --anonymous (no login), --user NAME with its"
-                " password in DAVBRIDGE_PASSWORD, or users in a configuration file"
+                f" password in {PASSWORD_VARIABLE}, or users in a configuration file"
             )
 
     def _require_protection(self) -> None:
