@@ -23,10 +23,9 @@ from collections import deque
 from collections.abc import Callable
 from contextlib import nullcontext, suppress
 
+from davbridge.config import MIB
 from davbridge.errors import UnavailableError
 from davbridge.waiting import Waiting
-
-MIB = 1024**2
 
 SMALL_LOAN = MIB
 """Bytes up to which a loan is a small one."""

@@ -9,6 +9,7 @@ request is pinned to its ETag.
 
 from collections.abc import Mapping
 
+from davbridge.config import MIB
 from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.store.base import Attributes, Condition, ObjectRow
 from davbridge.store.s3 import uploads
@@ -34,7 +35,7 @@ from davbridge.store.s3.commits import (
     upheld,
 )
 from davbridge.store.s3.errors import ERRORS, translated
-from davbridge.store.s3.multipart import MIB, MultipartUpload, PartPool, SendPart
+from davbridge.store.s3.multipart import MultipartUpload, PartPool, SendPart
 from davbridge.store.s3.uploads import MOST_PARTS, Part
 from davbridge.store.s3.wire import LONG_WORK_TIMEOUT, Request
 from davbridge.store.s3.xml import parse_time, parsed, required

@@ -23,8 +23,6 @@ from davbridge.store.s3.commits import complete, new_transaction
 from davbridge.store.s3.errors import ERRORS, one_line, translated
 from davbridge.store.s3.uploads import MARK, MARK_NUMBER, MOST_PARTS, Part
 
-MIB = 1024**2
-
 PART_SIZE = UNIT
 """So that the buffer of a part is used again for the next."""
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from davbridge.config import MIB
 from davbridge.errors import (
     OutOfSpaceError,
     PreconditionFailedError,
@@ -17,7 +18,7 @@ from davbridge.store.base import IF_ABSENT, Attributes, Condition
 from davbridge.store.budget import UNIT, MemoryBudget
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.capabilities import UNPROBED
-from davbridge.store.s3.multipart import MIB, PART_SIZE, part_size
+from davbridge.store.s3.multipart import PART_SIZE, part_size
 from davbridge.store.s3.uploads import MOST_PARTS
 from tests.store.test_contract_listing import keys
 from tests.store.test_contract_reading import drain
