@@ -130,7 +130,7 @@ class View:
             forms = dict.fromkeys((segment, *_other_forms(segment)))
             if len(forms) > 1:
                 there = [form for form in forms if self._find_exactly((*spelled, form))]
-                segment = segment if segment in there else there[0] if len(there) == 1 else segment
+                segment = there[0] if len(there) == 1 else segment
             spelled = (*spelled, segment)
         return spelled if spelled != path else None
 
