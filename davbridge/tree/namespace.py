@@ -18,13 +18,12 @@ from contextlib import nullcontext
 from datetime import datetime
 
 from davbridge.errors import (
-    AlreadyExistsError,
     ArchivedError,
     IsACollectionError,
     NotFoundError,
     PreconditionFailedError,
 )
-from davbridge.paths import ResourcePath, key_of, prefix_of, require_key_length
+from davbridge.paths import ResourcePath
 from davbridge.store.base import (
     ALWAYS,
     Attributes,
@@ -38,11 +37,12 @@ from davbridge.store.base import (
 from davbridge.store.clock import Clock, lasting, utc_now
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.bulk import Metadata, metadata_of
+from davbridge.tree.creation import Creation
 from davbridge.tree.facts import Facts, Properties, without_facts
 from davbridge.tree.journal import Request
 from davbridge.tree.journals import Journals
 from davbridge.tree.lanes import LANES, Lanes
-from davbridge.tree.markers import MARKER, DirectoryVerdicts
+from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.members import Members
 from davbridge.tree.operations import Operations
 from davbridge.tree.parents import Parents
@@ -52,7 +52,6 @@ from davbridge.tree.space import AccountInfo, Space
 from davbridge.tree.terms import ANY, Terms
 from davbridge.tree.usage import Usage
 from davbridge.tree.view import View
-from davbridge.tree.writer import BoundedWriter
 from davbridge.waiting import Waiting, within
 
 
@@ -75,10 +74,9 @@ class Namespace:
         waiting: Waiting = nullcontext,
     ) -> None:
         self._store = store
-        self._prefix = prefix
         self._verdicts = DirectoryVerdicts(store, now)
         self._view = View(store, prefix, self._verdicts)
-        self._parents = Parents(store, self._view)
+        parents = Parents(store, self._view)
         self._belongings = Belongings(store, prefix)
         self._usage = Usage(store, prefix, timer)
         largest = store.max_object_size
@@ -91,11 +89,14 @@ class Namespace:
             store,
             self._view,
             self._verdicts,
-            self._parents,
+            parents,
             self._belongings,
             self._lanes,
             journals,
             waiting,
+        )
+        self._creation = Creation(
+            store, self._view, parents, self._belongings, self._space, self._operations.writing
         )
         self.works = self._operations.works
         self.recovery = Recovery(journals, self._operations.go_on, now)
@@ -176,41 +177,14 @@ class Namespace:
         Raises InvalidNameError, IsACollectionError, ParentMissingError, TooLargeError and
         OutOfSpaceError before anything is written.
         """
-        path = self._view.spelled(path)
-        self._parents.require_creatable(path)
-        existing = self._view.find(path)
-        if existing is not None and existing.is_collection:
-            raise IsACollectionError(f"a collection is at {path}")
-        old_size = existing.size if existing else 0
-        self._space.require_file_size(length or 0)
-        available = self._space.require((length or 0) - old_size)
-        if existing is None:
-            self._prepare_new(path)
-        inner = self._store.open_writer(
-            key_of(self._prefix, path), attributes, condition, length=length
-        )
-
-        room = None if available is None else available + old_size
-
-        def committed(row: ObjectRow) -> None:
-            self._space.take(row.size - old_size)
-
-        turn = self._operations.writing(path)
-        return BoundedWriter(inner, self._space.max_file_size, room, committed, turn)
+        return self._creation.open_writer(path, attributes, condition, length)
 
     def make_collection(self, path: ResourcePath) -> None:
         """Writes the directory marker.
 
         Raises InvalidNameError, AlreadyExistsError and ParentMissingError.
         """
-        if self._view.find(path) is not None:
-            raise AlreadyExistsError(f"something is at {path}")
-        path = self._view.spelled(path)
-        self._parents.require_creatable(path)
-        marker = prefix_of(self._prefix, path)
-        require_key_length(marker)
-        self._prepare_new(path)
-        self._store.put_object(marker, b"", MARKER)
+        self._creation.make_collection(path)
 
     def delete(self, path: ResourcePath, terms: Terms = ANY) -> list[Failure]:
         """Deletes a resource with everything inside.
@@ -308,12 +282,6 @@ class Namespace:
     def _counted(self, outcome: Outcome) -> list[Failure]:
         self._space.take(outcome.added_bytes)
         return outcome.failures
-
-    def _prepare_new(self, path: ResourcePath) -> None:
-        """What a resource that isn't there yet needs: a parent, and no one else's properties."""
-        self._parents.require(path)
-        self._parents.settle(path)
-        self._belongings.clear(path)
 
 
 def _row_of(resource: Resource) -> ObjectRow:
