@@ -36,7 +36,6 @@ class Swept(NamedTuple):
     key: str
     last: datetime
     """When the last of it came."""
-    parts: int
     size: int
     """Bytes."""
 
@@ -57,7 +56,7 @@ def sweep(bucket: Bucket, prefix: str, older_than: timedelta, *, dry_run: bool) 
         if canary.modified < newest:
             if not dry_run:
                 delete_one(bucket, canary.key)
-            yield Swept(canary.key, canary.modified, 0, canary.size)
+            yield Swept(canary.key, canary.modified, canary.size)
 
 
 def _before(now: datetime, age: timedelta) -> datetime:
@@ -84,18 +83,17 @@ def abort_stale(bucket: Bucket, prefix: str, older_than: timedelta) -> int:
 def _stale(bucket: Bucket, upload: OpenUpload, newest: datetime, *, is_own: bool) -> Swept | None:
     if upload.begun >= newest:
         return None  # whatever its parts are
-    parts = size = 0
-    last = upload.begun
+    size, last = 0, upload.begun
     try:
         for part in uploads.parts_of(bucket, upload):
-            parts, size = parts + 1, size + part.size
+            size += part.size
             last = max(last, part.modified)
             is_own = is_own or (part.number, part.size) == (MARK_NUMBER, len(MARK))
     except ClientError as error:
         if code_of(error) == NO_SUCH_UPLOAD:
             return None  # it has just been completed, or swept by another bridge
         raise
-    return Swept(upload.key, last, parts, size) if is_own and last < newest else None
+    return Swept(upload.key, last, size) if is_own and last < newest else None
 
 
 def _canaries(bucket: Bucket, prefix: str) -> Iterator[ObjectRow]:

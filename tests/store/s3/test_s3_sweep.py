@@ -63,7 +63,7 @@ def test_only_ones_own_uploads_are_swept(
     }
     store.close()  # so that the parts of those that crashed have arrived
     (told,) = store.sweep("d/", NOW, dry_run=True)
-    assert (told.key, told.parts) == ("d/own +%é.bin", 3)
+    assert told.key == "d/own +%é.bin"
     assert told.size > 10_000_000
     assert store.abort_stale_uploads("d/", NOW) == 1
     assert uploads(client, bucket_name) == sorted([*others, "elsewhere/own.bin"])
