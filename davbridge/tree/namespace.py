@@ -1,7 +1,8 @@
 """The namespace: collections and members, and what can be done with them.
 
-Owns the rules that join looking and writing: what must be there for a write, what goes along with
-it. Must not know WebDAV: locks, preconditions on requests and status codes are `dav`'s.
+Owns what callers may ask for, and puts together what does it: what is there (view), what a write
+needs (creation), what goes along with it (belongings), what is done to trees (operations). Must not
+know WebDAV: locks, preconditions on requests and status codes are `dav`'s.
 
 Invariants:
 - Reserved and unrepresentable names are never found, and never written.
