@@ -1,10 +1,18 @@
 """What a verb answers.
 
 A value: the wire frames it, and closes it.
+
+Invariant: what fails before an answer's first byte has a status; what fails later breaks the
+connection, and is one line in the log.
 """
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
+
+from davbridge.errors import StoreError
+
+logger = logging.getLogger(__name__)
 
 Headers = list[tuple[str, str]]
 
@@ -36,3 +44,13 @@ def empty(status: int, headers: Headers | None = None) -> Response:
     """A response without a body. A 204 has no Content-Length (RFC 9110 §8.6)."""
     own = [] if status in (204, 304) else [("Content-Length", "0")]
     return Response(status, own + (headers or []))
+
+
+def streamed(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The blocks of a body that is under way. Where the store fails, they end as the wire
+    understands it: raises ConnectionError."""
+    try:
+        yield from blocks
+    except StoreError as error:
+        logger.warning("an answer can't be sent to its end: %s", error)
+        raise ConnectionError(str(error)) from error

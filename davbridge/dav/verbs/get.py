@@ -4,7 +4,6 @@ Invariants: a body is one version of the object, the one that the headers tell o
 from the store as the client takes it; a body that can't be completed breaks the connection.
 """
 
-import logging
 import re
 import uuid
 from collections.abc import Iterator
@@ -14,13 +13,11 @@ from davbridge.dav.context import Context
 from davbridge.dav.dates import http_date
 from davbridge.dav.ranges import ByteRange, parse_range
 from davbridge.dav.resources import BucketCollection, guess_type
-from davbridge.dav.response import Headers, Response, complete, empty
-from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError, UnavailableError
+from davbridge.dav.response import Headers, Response, complete, empty, streamed
+from davbridge.errors import NotFoundError, PreconditionFailedError, UnavailableError
 from davbridge.store.base import ObjectInfo, ObjectReader, ObjectRow
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Resource
-
-logger = logging.getLogger(__name__)
 
 BLOCK = 256 * 1024
 """Bytes asked of the store, and given to the socket, at a time: as fast as any larger number, for
@@ -113,33 +110,35 @@ def _several(namespace: Namespace, node: Resource, ranges: list[ByteRange]) -> R
     return Response(206, headers, body)
 
 
-def broken(error: StoreError) -> ConnectionError:
-    """The end of a body that can't be completed, as the wire understands it."""
-    logger.warning("a file can't be sent to its end: %s", error)
-    return ConnectionError(str(error))
-
-
 class ObjectBody:
-    """A reader as the body of a response. `close` is safe before the first block, too, where a
-    generator's ``finally`` would not run."""
+    """A reader as the body of a response. The first block is read at once, so that a failure until
+    then has a status. `close` is safe before it is asked for, where a generator's ``finally`` would
+    not run."""
 
     def __init__(self, reader: ObjectReader) -> None:
         self._reader = reader
+        try:
+            self._first = reader.read(BLOCK)
+        except BaseException:
+            reader.close()
+            raise
 
     def __iter__(self) -> Iterator[bytes]:
-        try:
-            while block := self._reader.read(BLOCK):
-                yield block
-        except StoreError as error:
-            raise broken(error) from error
+        return streamed(self._blocks())
 
     def close(self) -> None:
         self._reader.close()
 
+    def _blocks(self) -> Iterator[bytes]:
+        block, self._first = self._first, b""
+        while block:
+            yield block
+            block = self._reader.read(BLOCK)
+
 
 class RangesBody:
-    """Several ranges as the body of a response. The first is opened at once, so that a version
-    that is gone is found out before the headers are sent."""
+    """Several ranges as the body of a response. The first is opened at once, as an `ObjectBody`
+    reads its first block."""
 
     def __init__(self, namespace: Namespace, node: Resource, ranges: list[ByteRange]) -> None:
         self.boundary = uuid.uuid4().hex
@@ -150,19 +149,25 @@ class RangesBody:
         self._namespace = namespace
         self._node = node
         self._ranges = ranges
-        self._reader = _open(namespace, node, ranges[0])
+        self._part = self._open(ranges[0])
 
     def __iter__(self) -> Iterator[bytes]:
-        for number, part in enumerate(self._ranges):
-            if number > 0:
-                self._reader = _open(self._namespace, self._node, part)
-            yield self._heads[number]
-            yield from ObjectBody(self._reader)
-            self._reader.close()
-        yield self._tail
+        return streamed(self._blocks())
 
     def close(self) -> None:
-        self._reader.close()
+        self._part.close()
+
+    def _blocks(self) -> Iterator[bytes]:
+        for number, part in enumerate(self._ranges):
+            if number > 0:
+                self._part = self._open(part)
+            yield self._heads[number]
+            yield from self._part
+            self._part.close()
+        yield self._tail
+
+    def _open(self, part: ByteRange) -> ObjectBody:
+        return ObjectBody(_open(self._namespace, self._node, part))
 
     def _head(self, node: Resource, part: ByteRange) -> bytes:
         return (

@@ -14,7 +14,7 @@ from davbridge.dav.live import Around
 from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.memberlist import MemberList
 from davbridge.dav.renderer import NO_PROPERTIES, Renderer
-from davbridge.dav.response import Response, complete
+from davbridge.dav.response import Response, complete, streamed
 from davbridge.dav.selection import Selection, parse_selection
 from davbridge.errors import NotACollectionError
 from davbridge.tree.members import MemberPage, Members
@@ -79,11 +79,11 @@ def _answer(opening: bytes, pages: Iterator[MemberPage], members: MemberList) ->
     if first.is_last:
         return _complete(block)
     headers = [("Content-Type", multistatus.CONTENT_TYPE)]
-    return Response(207, headers, _streamed(block, pages, members))
+    return Response(207, headers, streamed(_blocks(block, pages, members)))
 
 
-def _streamed(block: bytes, pages: Iterator[MemberPage], members: MemberList) -> Iterator[bytes]:
-    yield block
+def _blocks(first: bytes, pages: Iterator[MemberPage], members: MemberList) -> Iterator[bytes]:
+    yield first
     for page in pages:
         yield members.responses(page)
     yield multistatus.CLOSING.encode()
