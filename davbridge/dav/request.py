@@ -3,9 +3,11 @@
 Owns the parsing of the headers of RFC 4918 §10. Must not know the namespace or the locks.
 
 Invariants: what can't be understood is refused with 400 and never guessed; reading a body ends
-without an exception only when all of it has been read.
+without an exception only when all of it has been read; nothing but reading it takes an OSError for
+the client's.
 """
 
+import logging
 import math
 import re
 from collections.abc import Iterator
@@ -16,6 +18,8 @@ from davbridge.dav.if_header import IfCondition, IfList, parse_if
 from davbridge.dav.once import once
 from davbridge.dav.target import Site, parse_request_target
 from davbridge.paths import ResourcePath
+
+logger = logging.getLogger(__name__)
 
 BLOCK = 256 * 1024
 """Bytes read from the client at a time."""
@@ -180,19 +184,31 @@ class Request:
         return frozenset(tokens)
 
     def blocks(self) -> Iterator[bytes]:
-        """The body in blocks. Raises OSError where it ends too early."""
-        source, promised, seen = self.environ["wsgi.input"], self.length, 0
+        """The body in blocks. Raises RefusalError 400 where it ends too early: the wire closes such
+        a connection after the answer."""
+        promised, seen = self.length, 0
         while promised is None or seen < promised:
-            block = source.read(BLOCK if promised is None else min(BLOCK, promised - seen))
+            block = self._read(BLOCK if promised is None else min(BLOCK, promised - seen))
             if not block:
                 break
             seen += len(block)
             yield block
         if promised is not None and seen != promised:
-            raise ConnectionError(f"the body ended after {seen} of {promised} bytes")
+            raise self._incomplete(f"the body ended after {seen} of {promised} bytes")
+
+    def _read(self, size: int) -> bytes:
+        try:
+            block: bytes = self.environ["wsgi.input"].read(size)
+        except OSError as error:
+            raise self._incomplete(error) from error
+        return block
+
+    def _incomplete(self, cause: OSError | str) -> RefusalError:
+        logger.info("%s %s: %s", self.method, self.environ["REQUEST_URI"], cause)
+        return RefusalError(400, "the body is not complete")
 
     def xml_body(self) -> bytes:
-        """The whole body. Raises RefusalError 413 over MAX_XML."""
+        """The whole body. Raises as `blocks`, and RefusalError 413 over MAX_XML."""
         body = bytearray()
         for block in self.blocks():
             body += block

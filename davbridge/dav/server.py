@@ -81,10 +81,6 @@ class RequestServer:
             return self._refuse(request, refusal)
         except StoreError as error:
             return self._refuse(request, self._told(request, error))
-        except OSError as error:
-            # The client's body broke off: the wire closes such a connection after the answer.
-            logger.info("%s %s: %s", request.method, request.environ["REQUEST_URI"], error)
-            return self._refuse(request, RefusalError(400, "the body is not complete"))
         except Exception:
             logger.exception("%s %s failed", request.method, request.environ["REQUEST_URI"])
             return self._refuse(request, RefusalError(500, "something went wrong; see the log"))

@@ -111,8 +111,9 @@ class Exchange:
         return is_short and not self._is_awaited and not self._body.is_broken
 
     def _fail(self, error: Exception) -> Ending:
-        if isinstance(error, ConnectionError):
-            # A body that broke off, from the client or to it: whose it is has told what there is.
+        is_ending = isinstance(error, ConnectionError) and self._response.is_sent
+        if is_ending or isinstance(error, IncompleteBodyError):
+            # A body that broke off, to the client or from it: whose it is has told what there is.
             _log.debug("%s", error)
         else:
             _log.error("the application failed", exc_info=error)

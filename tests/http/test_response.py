@@ -183,11 +183,21 @@ def text_app(environ: dict[str, Any], start_response: Any) -> Any:
         silent_app,
         text_app,
         Blocks(RuntimeError("before the first block")),
+        Blocks(ConnectionError("to somebody else")),
         Blocks(b"too long", headers=[length(3)]),
         Blocks(headers=[length(3)]),
         Blocks(headers=[length(3), length(3)]),
     ],
-    ids=["raises", "no start_response", "text", "first block", "long", "short", "two lengths"],
+    ids=[
+        "raises",
+        "no start_response",
+        "text",
+        "first block",
+        "connection",
+        "long",
+        "short",
+        "two lengths",
+    ],
 )
 def test_a_failure_before_the_first_byte_is_a_500(
     app: Any, caplog: pytest.LogCaptureFixture
