@@ -97,6 +97,13 @@ def names_version(request: Request) -> bool:
     )
 
 
+def is_dated(request: Request) -> bool:
+    """Whether the request is meant for the version that the client knows by its time: by
+    If-Unmodified-Since, where that counts. No store can be asked by it."""
+    since = request.header("IF_UNMODIFIED_SINCE")
+    return since is not None and request.header("IF_MATCH") is None and bool(parse_date(since))
+
+
 def range_applies(request: Request, resource: Resource) -> bool:
     """If-Range (RFC 9110 §13.1.5): whether Range is to be honoured, not the whole sent."""
     value = request.header("IF_RANGE")

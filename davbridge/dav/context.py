@@ -3,7 +3,7 @@
 Invariant: a context lives for one request.
 """
 
-from davbridge.dav.conditions import check_http, check_if, names_version
+from davbridge.dav.conditions import check_http, check_if, is_dated, names_version
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.guard import Guard
 from davbridge.dav.locks import LockStore
@@ -19,6 +19,10 @@ from davbridge.tree.terms import Terms
 _REMOVING = ("DELETE", "MOVE")
 """Not all of their conditions go through to S3, and none may be judged by what was so a minute
 ago."""
+
+_REPLACING = ("PUT", "COPY")
+"""Of theirs, all do but the time of the version: that is judged by what is there now, and the very
+version that it holds for goes through."""
 
 
 class Context:
@@ -54,7 +58,9 @@ class Context:
 
         It goes through to the store, which settles races that no look beforehand can.
         """
-        return self.node.etag if self.node and names_version(self.request) else None
+        request = self.request
+        is_bound = names_version(request) or is_dated(request)
+        return self.node.etag if self.node and is_bound else None
 
     @property
     def terms(self) -> Terms:
@@ -74,7 +80,7 @@ class Context:
         """
         if not self.request.is_conditional:
             return False
-        if self.request.method in _REMOVING:
+        if self._needs_news:
             self._look_again()
         try:
             return self._conditions_hold()
@@ -82,6 +88,12 @@ class Context:
             if not self._look_again():
                 raise
             return self._conditions_hold()
+
+    @property
+    def _needs_news(self) -> bool:
+        """Whether no condition may be judged by what a kept listing told."""
+        method = self.request.method
+        return method in _REMOVING or (method in _REPLACING and is_dated(self.request))
 
     def _conditions_hold(self) -> bool:
         check_if(self.request, self.namespace.find, self.guard.is_locked_with)

@@ -36,6 +36,8 @@ LOCK = (
     "</lockinfo>"
 )
 
+DISTANT = "Fri, 01 Jan 2100 00:00:00 GMT"
+
 LIST, HEAD, GET, PUT, COPY, DELETE, DELETES = (
     "ListObjectsV2",
     "HeadObject",
@@ -84,6 +86,8 @@ CASES = (
     Case("HEAD", "/d/f", (HEAD,), (LIST, HEAD), 200),
     Case("PUT", "/d/new", (PUT,), (LIST, LIST, PUT), 201, "x"),
     Case("PUT", "/d/f", (PUT,), (LIST, PUT), 204, "x"),
+    # The time of a version is judged by what is there now, and no store can be asked by it.
+    Case("PUT", "/d/f", (GET, PUT), (LIST, GET, PUT), 204, "x", {"If-Unmodified-Since": DISTANT}),
     Case("PUT", "/new", (PUT,), (LIST, PUT), 201, "x"),
     Case("MKCOL", "/new/", (PUT,), (LIST, PUT), 201),
     Case("MKCOL", "/d/new/", (PUT,), (LIST, LIST, PUT), 201),

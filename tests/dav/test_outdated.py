@@ -1,17 +1,38 @@
 """What another bridge has written since a listing was kept: no condition is judged without it."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from typing import TypeVar
 
 import pytest
 
+from davbridge.dav.dates import http_date
 from davbridge.store.memory import MemoryStore
 from tests.support.bridge import Client, running_bridge
+from tests.support.intercepted import InterceptedStore
 from tests.support.objects import put
+
+T = TypeVar("T")
+
+
+class Outrun(InterceptedStore):
+    """Another writer is there first, each time that a writer commits."""
+
+    def intercept(self, name: str, key: str, call: Callable[[], T]) -> T:
+        if name == "commit":
+            put(self._inner, key, body=b"newer")
+        return call()
 
 
 @pytest.fixture
-def store() -> MemoryStore:
-    store = MemoryStore()
+def clock() -> list[datetime]:
+    """The store's time."""
+    return [datetime(2026, 1, 1, tzinfo=UTC)]
+
+
+@pytest.fixture
+def store(clock: list[datetime]) -> MemoryStore:
+    store = MemoryStore(clock=lambda: clock[0])
     put(store, "a", body=b"old")
     return store
 
@@ -75,6 +96,40 @@ def test_a_version_that_only_the_client_has_seen_can_be_replaced(
 ) -> None:
     put(store, "a", body=b"new")
     assert client("PUT", "/a", b"newer", if_match=etag(store)).status == 204
+
+
+def test_a_write_that_depends_on_a_time_replaces_no_version_that_came_after_it(
+    client: Client, store: MemoryStore, clock: list[datetime]
+) -> None:
+    seen = http_date(clock[0])
+    clock[0] += timedelta(seconds=10)
+    put(store, "a", body=b"newer")
+    assert client("PUT", "/a", b"mine", if_unmodified_since=seen).status == 412
+    assert client("GET", "/a").body == b"newer"
+    now = http_date(clock[0])
+    assert client("PUT", "/a", b"mine", if_unmodified_since=now).status == 204
+
+
+@pytest.mark.parametrize(("method", "status"), [("PUT", 204), ("COPY", 201)])
+def test_a_version_that_only_the_client_has_seen_can_be_depended_on_by_its_time(
+    method: str, status: int, client: Client, store: MemoryStore, clock: list[datetime]
+) -> None:
+    clock[0] += timedelta(seconds=10)
+    put(store, "a", body=b"newer")
+    now = http_date(clock[0])
+    headers = {"If-Unmodified-Since": now, "Destination": "/b"}
+    assert client(method, "/a", b"" if method == "COPY" else b"mine", headers).status == status
+
+
+def test_a_version_that_comes_after_the_look_at_its_time_is_not_replaced(
+    clock: list[datetime],
+) -> None:
+    store = Outrun(MemoryStore(clock=lambda: clock[0]))
+    put(store, "a", body=b"old")
+    with running_bridge(store) as bridge, bridge.client() as client:
+        seen = http_date(clock[0])
+        assert client("PUT", "/a", b"mine", if_unmodified_since=seen).status == 412
+        assert client("GET", "/a").body == b"newer"
 
 
 def test_a_name_that_is_free_again_can_be_taken(client: Client, store: MemoryStore) -> None:
