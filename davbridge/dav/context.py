@@ -10,7 +10,6 @@ from davbridge.dav.locks import LockStore
 from davbridge.dav.once import once
 from davbridge.dav.provider import BucketProvider
 from davbridge.dav.request import Request
-from davbridge.dav.resources import BucketMember
 from davbridge.paths import ResourcePath
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Resource
@@ -43,14 +42,9 @@ class Context:
         return self.request.path
 
     @once
-    def resource(self) -> BucketMember | None:
+    def resource(self) -> Resource | None:
         """What is at the request's path, or None; looked up once."""
-        return self.provider.resource_at(self.path, self.request.environ)
-
-    @property
-    def node(self) -> Resource | None:
-        """The same, as the namespace shows it."""
-        return self.resource.node if self.resource else None
+        return self.namespace.find(self.path)
 
     @property
     def if_match(self) -> str | None:
@@ -60,14 +54,14 @@ class Context:
         """
         request = self.request
         is_bound = names_version(request) or is_dated(request)
-        return self.node.etag if self.node and is_bound else None
+        return self.resource.etag if self.resource and is_bound else None
 
     @property
     def terms(self) -> Terms:
         """Those of a COPY or MOVE."""
         return Terms(self.if_match, self.request.overwrite)
 
-    def require(self) -> BucketMember:
+    def require(self) -> Resource:
         """The resource. Raises RefusalError 404."""
         if self.resource is None:
             raise RefusalError(404, "there is nothing here")
@@ -97,12 +91,12 @@ class Context:
 
     def _conditions_hold(self) -> bool:
         check_if(self.request, self.namespace.find, self.guard.is_locked_with)
-        return check_http(self.request, self.node)
+        return check_http(self.request, self.resource)
 
     def _look_again(self) -> bool:
         """Whether the resource is another one than a kept listing told: another bridge may have
         written since. Costs a request."""
-        if self.node is None or self.namespace.is_current(self.node):
+        if self.resource is None or self.namespace.is_current(self.resource):
             return False
         del self.resource
         return True

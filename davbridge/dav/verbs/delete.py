@@ -15,7 +15,7 @@ def delete(context: Context) -> Response:
     path = context.path
     if not path:
         raise RefusalError(403, "the root can't be deleted")
-    if resource.node.is_collection and context.request.depth not in (None, "infinity"):
+    if resource.is_collection and context.request.depth not in (None, "infinity"):
         raise RefusalError(400, "a collection is deleted with Depth: infinity")
     context.check_conditions()
     _require_unlocked(context)

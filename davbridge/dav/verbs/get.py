@@ -9,10 +9,10 @@ import uuid
 from collections.abc import Iterator
 
 from davbridge.dav.conditions import entity_tag, range_applies
+from davbridge.dav.contenttype import guess_type
 from davbridge.dav.context import Context
 from davbridge.dav.dates import http_date
 from davbridge.dav.ranges import ByteRange, parse_range
-from davbridge.dav.resources import BucketCollection, guess_type
 from davbridge.dav.response import Headers, Response, complete, empty, streamed
 from davbridge.errors import NotFoundError, PreconditionFailedError, UnavailableError
 from davbridge.store.base import ObjectInfo, ObjectReader, ObjectRow
@@ -43,12 +43,12 @@ def get(context: Context) -> Response:
     """The object, a range of it, several, or 304; for a collection a line of text."""
     resource = context.require()
     not_modified = context.check_conditions()
-    if isinstance(resource, BucketCollection):
+    if resource.is_collection:
         return _collection()
     if not_modified:
-        return empty(304, _validators(resource.node))
+        return empty(304, _validators(resource))
     try:
-        return _object(context, resource.node)
+        return _object(context, resource)
     except (PreconditionFailedError, NotFoundError):
         # The listing was older than the object. The failed read has emptied the cache of it.
         return _read_anew(context)
@@ -68,44 +68,44 @@ def _collection() -> Response:
     return complete(200, "text/plain; charset=utf-8", _COLLECTION_TEXT)
 
 
-def _object(context: Context, node: Resource) -> Response:
+def _object(context: Context, resource: Resource) -> Response:
     request = context.request
     if request.method == "HEAD":
-        info = context.namespace.info(node)
-        if not _is_same(info.row, node):
-            context.namespace.is_current(node)  # so that the next look-up asks
+        info = context.namespace.info(resource)
+        if not _is_same(info.row, resource):
+            context.namespace.is_current(resource)  # so that the next look-up asks
             raise PreconditionFailedError("the file is another version than was listed")
-        return Response(200, _entity_headers(node, info, node.size))
+        return Response(200, _entity_headers(resource, info, resource.size))
     ranges: list[ByteRange] = []
-    if range_applies(request, node):
-        ranges = parse_range(request.header("RANGE"), node.size)
+    if range_applies(request, resource):
+        ranges = parse_range(request.header("RANGE"), resource.size)
     if len(ranges) > 1:
-        return _several(context.namespace, node, ranges)
-    part = ranges[0] if ranges else ByteRange(0, node.size)
-    reader = _open(context.namespace, node, part)
-    if not _is_same(reader.info.row, node):
+        return _several(context.namespace, resource, ranges)
+    part = ranges[0] if ranges else ByteRange(0, resource.size)
+    reader = _open(context.namespace, resource, part)
+    if not _is_same(reader.info.row, resource):
         reader.close()
         raise PreconditionFailedError("the file has another length than was listed")
-    headers = _entity_headers(node, reader.info, part.length)
+    headers = _entity_headers(resource, reader.info, part.length)
     if not ranges:
         return Response(200, headers, ObjectBody(reader))
-    headers.append(("Content-Range", part.content_range(node.size)))
+    headers.append(("Content-Range", part.content_range(resource.size)))
     return Response(206, headers, ObjectBody(reader))
 
 
-def _is_same(row: ObjectRow, node: Resource) -> bool:
+def _is_same(row: ObjectRow, resource: Resource) -> bool:
     """Whether the store has what was listed: the headers tell of that."""
-    return (row.etag, row.size) == (node.etag, node.size)
+    return (row.etag, row.size) == (resource.etag, resource.size)
 
 
-def _several(namespace: Namespace, node: Resource, ranges: list[ByteRange]) -> Response:
+def _several(namespace: Namespace, resource: Resource, ranges: list[ByteRange]) -> Response:
     """multipart/byteranges (RFC 9110 §15.3.7.2)."""
-    body = RangesBody(namespace, node, ranges)
+    body = RangesBody(namespace, resource, ranges)
     headers = [
         ("Content-Type", f"multipart/byteranges; boundary={body.boundary}"),
         ("Content-Length", str(body.length)),
         _SANDBOX,
-        *_validators(node),
+        *_validators(resource),
     ]
     return Response(206, headers, body)
 
@@ -140,14 +140,14 @@ class RangesBody:
     """Several ranges as the body of a response. The first is opened at once, as an `ObjectBody`
     reads its first block."""
 
-    def __init__(self, namespace: Namespace, node: Resource, ranges: list[ByteRange]) -> None:
+    def __init__(self, namespace: Namespace, resource: Resource, ranges: list[ByteRange]) -> None:
         self.boundary = uuid.uuid4().hex
-        self._heads = [self._head(node, part) for part in ranges]
+        self._heads = [self._head(resource, part) for part in ranges]
         self._tail = f"\r\n--{self.boundary}--\r\n".encode()
         self.length = sum(map(len, self._heads)) + sum(part.length for part in ranges)
         self.length += len(self._tail)
         self._namespace = namespace
-        self._node = node
+        self._resource = resource
         self._ranges = ranges
         self._part = self._open(ranges[0])
 
@@ -167,41 +167,43 @@ class RangesBody:
         yield self._tail
 
     def _open(self, part: ByteRange) -> ObjectBody:
-        return ObjectBody(_open(self._namespace, self._node, part))
+        return ObjectBody(_open(self._namespace, self._resource, part))
 
-    def _head(self, node: Resource, part: ByteRange) -> bytes:
+    def _head(self, resource: Resource, part: ByteRange) -> bytes:
         return (
-            f"\r\n--{self.boundary}\r\nContent-Type: {guess_type(node.name)}\r\n"
-            f"Content-Range: {part.content_range(node.size)}\r\n\r\n"
+            f"\r\n--{self.boundary}\r\nContent-Type: {guess_type(resource.name)}\r\n"
+            f"Content-Range: {part.content_range(resource.size)}\r\n\r\n"
         ).encode()
 
 
-def _open(namespace: Namespace, node: Resource, part: ByteRange) -> ObjectReader:
-    if part.length == node.size:
-        return namespace.open_reader(node)
-    return namespace.open_reader(node, start=part.start, end=part.end)
+def _open(namespace: Namespace, resource: Resource, part: ByteRange) -> ObjectReader:
+    if part.length == resource.size:
+        return namespace.open_reader(resource)
+    return namespace.open_reader(resource, start=part.start, end=part.end)
 
 
-def _validators(node: Resource) -> Headers:
+def _validators(resource: Resource) -> Headers:
     checksums = (
-        [("OC-Checksum", node.facts.checksums)] if node.facts and node.facts.checksums else []
+        [("OC-Checksum", resource.facts.checksums)]
+        if resource.facts and resource.facts.checksums
+        else []
     )
     return [
         *checksums,
-        ("ETag", entity_tag(node)),
-        ("Last-Modified", http_date(node.modified)),
+        ("ETag", entity_tag(resource)),
+        ("Last-Modified", http_date(resource.modified)),
         ("Accept-Ranges", "bytes"),
     ]
 
 
-def _entity_headers(node: Resource, info: ObjectInfo, length: int) -> Headers:
+def _entity_headers(resource: Resource, info: ObjectInfo, length: int) -> Headers:
     stored = info.attributes.content_type
-    kind = stored if _is_header_text(stored) else guess_type(node.name)
+    kind = stored if _is_header_text(stored) else guess_type(resource.name)
     return [
         ("Content-Type", kind),
         ("Content-Length", str(length)),
         _PLAYER if _IS_PLAYED.fullmatch(kind) else _SANDBOX,
-        *_validators(node),
+        *_validators(resource),
     ]
 
 

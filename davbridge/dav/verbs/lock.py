@@ -6,6 +6,7 @@ where that fails, so that a refused LOCK leaves nothing behind.
 
 import uuid
 
+from davbridge.dav.contenttype import guess_type
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.failures import multi_status
@@ -13,7 +14,6 @@ from davbridge.dav.locks import Lock, LockConflictError, LocksFullError
 from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.multistatus import CONTENT_TYPE
 from davbridge.dav.profiles import profile_of
-from davbridge.dav.resources import guess_type
 from davbridge.dav.response import Headers, Response, complete, empty
 from davbridge.dav.xml import DAV, parse_document, refuse, serialise
 from davbridge.errors import PreconditionFailedError
@@ -39,14 +39,14 @@ def lock(context: Context) -> Response:
     if depth == "1":
         raise RefusalError(400, "a lock has Depth 0 or infinity")
     context.check_conditions()
-    node = context.node
-    if node is None:
+    resource = context.resource
+    if resource is None:
         context.guard.require_membership(context.path)
     timeout = granted_timeout(context.request.timeout)
     wanted = Lock(
         token=f"urn:uuid:{uuid.uuid4()}",
         root=context.path,
-        is_collection=node is not None and node.is_collection,
+        is_collection=resource is not None and resource.is_collection,
         is_exclusive=is_exclusive,
         is_deep=depth != "0",
         owner=owner,
@@ -59,7 +59,7 @@ def lock(context: Context) -> Response:
         return _conflict(context, conflict)
     except LocksFullError as full:
         raise RefusalError(507, "there are too many locks") from full
-    created = node is None and _create_empty(context, wanted)
+    created = resource is None and _create_empty(context, wanted)
     headers = [("Lock-Token", f"<{wanted.token}>")]
     return _granted(context, wanted, 201 if created else 200, headers)
 

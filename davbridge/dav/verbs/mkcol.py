@@ -10,7 +10,7 @@ def mkcol(context: Context) -> Response:
     409 where the parent isn't."""
     if context.request.length != 0:
         raise RefusalError(415, "MKCOL takes no body")
-    if context.node is not None:
+    if context.resource is not None:
         raise RefusalError(405, "something is here already")
     context.check_conditions()
     context.guard.require_write(context.path)

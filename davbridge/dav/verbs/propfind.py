@@ -28,7 +28,7 @@ def propfind(context: Context) -> Response:
     if context.request.depth == "infinity":
         raise RefusalError(403, "Depth: infinity is not offered", condition="propfind-finite-depth")
     members = _listed(context)
-    resource = Resource(members.path, None) if members else context.require().node
+    resource = Resource(members.path, None) if members else context.require()
     context.check_conditions()
     renderer = Renderer(selection, _around(context, selection))
     opening = (multistatus.OPENING + _own_response(context, renderer, resource)).encode()

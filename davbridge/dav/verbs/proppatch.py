@@ -42,7 +42,8 @@ def proppatch(context: Context) -> Response:
         [empty_element(name) for name in changes if name not in PROTECTED],
     )
     refused = PropStat(403, [empty_element(name) for name in protected], _PROTECTED_ERROR)
-    response = multistatus.response(resource.href, [refused, done])
+    href = context.request.site.href(resource.path, is_collection=resource.is_collection)
+    response = multistatus.response(href, [refused, done])
     return complete(207, multistatus.CONTENT_TYPE, b"".join(multistatus.document([response])))
 
 

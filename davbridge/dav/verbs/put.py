@@ -7,11 +7,11 @@ once; a refusal that can be known is given before the body is read.
 import logging
 
 from davbridge.dav.conditions import entity_tag
+from davbridge.dav.contenttype import DEFAULT_TYPE, guess_type
 from davbridge.dav.context import Context
 from davbridge.dav.dates import http_date
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.request import Request
-from davbridge.dav.resources import DEFAULT_TYPE, guess_type
 from davbridge.dav.response import Headers, Response, empty
 from davbridge.dav.told import Checksum, parse_mtime
 from davbridge.errors import StoreError
@@ -32,15 +32,15 @@ some clients the answer that tells of it."""
 
 def put(context: Context) -> Response:
     """201 for a new object, 204 for a new version; with the ETag and time that the store gave."""
-    _refuse_unfit(context.request, context.node)
+    _refuse_unfit(context.request, context.resource)
     context.check_conditions()
-    node = context.node
-    _require_unlocked(context, node)
+    resource = context.resource
+    _require_unlocked(context, resource)
     checksum = Checksum.announced(context.request.header("OC_CHECKSUM"))
-    row = _store_body(context, node, checksum)
+    row = _store_body(context, resource, checksum)
     stored, headers = _tell(context, row, checksum)
     headers += [("ETag", entity_tag(stored)), ("Last-Modified", http_date(stored.modified))]
-    return empty(204 if node else 201, headers)
+    return empty(204 if resource else 201, headers)
 
 
 def _tell(context: Context, row: ObjectRow, checksum: Checksum | None) -> tuple[Resource, Headers]:
@@ -57,8 +57,8 @@ def _tell(context: Context, row: ObjectRow, checksum: Checksum | None) -> tuple[
     return Resource(context.path, row, facts), accepted
 
 
-def _refuse_unfit(request: Request, node: Resource | None) -> None:
-    if request.names_collection or (node and node.is_collection):
+def _refuse_unfit(request: Request, resource: Resource | None) -> None:
+    if request.names_collection or (resource and resource.is_collection):
         raise RefusalError(405, "PUT is for files; MKCOL makes a collection")
     if request.header("CONTENT_RANGE") is not None:
         # RFC 9110 §14.5: taking a part for the whole would lose data.
@@ -67,13 +67,15 @@ def _refuse_unfit(request: Request, node: Resource | None) -> None:
         raise RefusalError(415, "Content-Encoding is not supported")
 
 
-def _require_unlocked(context: Context, node: Resource | None) -> None:
+def _require_unlocked(context: Context, resource: Resource | None) -> None:
     context.guard.require_write(context.path)
-    if node is None:
+    if resource is None:
         context.guard.require_membership(context.path)
 
 
-def _store_body(context: Context, node: Resource | None, checksum: Checksum | None) -> ObjectRow:
+def _store_body(
+    context: Context, resource: Resource | None, checksum: Checksum | None
+) -> ObjectRow:
     request = context.request
     writer = context.namespace.open_writer(
         context.path, _attributes(request), _condition(context), length=request.length
@@ -86,7 +88,7 @@ def _store_body(context: Context, node: Resource | None, checksum: Checksum | No
         if checksum and not checksum.holds():
             raise RefusalError(400, f"the body's checksum is not {checksum}")
         # A body takes its time: another client may have locked the file, or made a folder.
-        _require_unlocked(context, node)
+        _require_unlocked(context, resource)
         _refuse_unfit(context.request, context.namespace.find(context.path))
         return writer.commit()
     except BaseException:

@@ -19,13 +19,13 @@ from davbridge.tree.terms import Terms
 def copy(context: Context) -> Response:
     """201 where the destination is new, 204 where it was replaced, 207 where members failed."""
     _refuse_reserved(context)
-    node = context.require().node
+    resource = context.require()
     depth = context.request.depth
-    if node.is_collection and depth == "1":
+    if resource.is_collection and depth == "1":
         raise RefusalError(400, "a collection is copied with Depth: 0 or infinity")
     context.check_conditions()
-    _refuse_overlap(context.path, context.request.destination, node)
-    if answer := _where_taken(context, "COPY", node):
+    _refuse_overlap(context.path, context.request.destination, resource)
+    if answer := _where_taken(context, "COPY", resource):
         return answer
     target = _admit(context)
     failures = context.namespace.copy(
@@ -43,10 +43,10 @@ def move(context: Context) -> Response:
     path = context.path
     if not path:
         raise RefusalError(403, "the root can't be moved")
-    if context.node is None and (answer := _go_on(context, "MOVE")):
+    if context.resource is None and (answer := _go_on(context, "MOVE")):
         return answer
-    node = context.require().node
-    if node.is_collection and context.request.depth not in (None, "infinity"):
+    resource = context.require()
+    if resource.is_collection and context.request.depth not in (None, "infinity"):
         raise RefusalError(400, "a collection is moved with Depth: infinity")
     context.check_conditions()
     context.guard.require_write(path)
@@ -55,8 +55,8 @@ def move(context: Context) -> Response:
     if blocking:
         return multi_status(refused_members(blocking, context.request.site))
     destination = context.request.destination
-    _refuse_overlap(path, destination, node)
-    if answer := _where_taken(context, "MOVE", node):
+    _refuse_overlap(path, destination, resource)
+    if answer := _where_taken(context, "MOVE", resource):
         return answer
     target = _admit(context)
     terms = _terms(context, "MOVE")
@@ -118,13 +118,13 @@ def _failed(context: Context, failures: list[Failure]) -> Response:
     return multi_status(failed_members(failures, context.request.site))
 
 
-def _where_taken(context: Context, verb: Verb, node: Resource) -> Response | None:
+def _where_taken(context: Context, verb: Verb, resource: Resource) -> Response | None:
     """The answer where something is at the destination that must not be replaced, since this very
     request has put it there. Raises RefusalError 412 where somebody else has."""
     request = context.request
     if request.overwrite or context.namespace.find(request.destination) is None:
         return None
-    if node.is_collection and (answer := _go_on(context, verb)):
+    if resource.is_collection and (answer := _go_on(context, verb)):
         return answer
     raise RefusalError(412, "the destination exists, and Overwrite is F")
 
@@ -142,12 +142,12 @@ def _admit(context: Context) -> Resource | None:
     return target
 
 
-def _refuse_overlap(source: ResourcePath, destination: ResourcePath, node: Resource) -> None:
+def _refuse_overlap(source: ResourcePath, destination: ResourcePath, resource: Resource) -> None:
     """A collection inside itself has no end, and a resource onto itself nothing to do; an
     ancestor as the destination would be emptied of the source (§9.8.5, §9.9.4: 403)."""
     if source == destination:
         raise RefusalError(403, "source and destination are the same")
-    if node.is_collection and destination[: len(source)] == source:
+    if resource.is_collection and destination[: len(source)] == source:
         raise RefusalError(403, "the destination is inside the source")
     if source[: len(destination)] == destination:
         raise RefusalError(403, "the source is inside the destination")
