@@ -20,7 +20,7 @@ from typing import Any, Protocol
 
 from davbridge.http import exchange, tls
 from davbridge.http.arrival import Arrival
-from davbridge.http.errors import ClientGoneError, RefusedError
+from davbridge.http.errors import BadHeadError, ClientGoneError
 from davbridge.http.exchange import Ending, Exchange
 from davbridge.http.gateway import Endpoints, connection_environ
 from davbridge.http.head import Head
@@ -74,7 +74,7 @@ class Connection:
         self._handshake_deadline = time.monotonic() + tls.HANDSHAKE_SECONDS
         self._has_come = False
         """Whether there is something for `communicate` to do."""
-        self._refusal: RefusedError | None = None
+        self._refusal: BadHeadError | None = None
         self._is_answered = False
         """Whether the client has an answer to read before all is closed."""
         self.is_new = True
@@ -105,7 +105,7 @@ class Connection:
         if not self._has_come:
             try:
                 self._has_come = self._has_shaken_hands() and self._arrival.advance(seconds)
-            except RefusedError as refusal:
+            except BadHeadError as refusal:
                 self._refusal = refusal
                 self._has_come = True
             except OSError as error:
@@ -142,7 +142,7 @@ class Connection:
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
     def _has_shaken_hands(self) -> bool:
-        """Goes on with the handshake, if there is one to do. Raises OSError; RefusedError."""
+        """Goes on with the handshake, if there is one to do. Raises OSError; BadHeadError."""
         if self._is_shaking_hands:
             self._server.let_go()  # it computes for a millisecond or two
             self._is_shaking_hands = not self._shake_hands()
@@ -159,12 +159,12 @@ class Connection:
         except tls.PlainHttpError as error:
             self._use(tls.release(self.socket))
             reason = "this port speaks HTTPS: use an https:// URL"
-            raise RefusedError("400 Bad Request", reason) from error
+            raise BadHeadError("400 Bad Request", reason) from error
         if is_done:
             self._use(self.socket)
         return is_done
 
-    def _refuse(self, refusal: RefusedError) -> None:
+    def _refuse(self, refusal: BadHeadError) -> None:
         _log.info("%s: %s", self.remote_addr, refusal)
         response = ResponseWriter(
             self._writer, is_head=False, is_http11=True, may_persist=lambda: False

@@ -9,7 +9,7 @@
     │   └── MalformedBodyError  a body that isn't in the chunked coding it claims
     └── ClientGoneError         an answer could not be written
     Exception
-    ├── RefusedError            a request that is answered with an error, and ends its connection
+    ├── BadHeadError            no head that can be served: it is answered, and ends its connection
     └── BrokenResponseError     an application's answer that can't be sent as it is
 
 Invariant: an application needs no import from here. Every error that wsgi.input raises is an
@@ -29,8 +29,8 @@ class MalformedBodyError(IncompleteBodyError):
     """The chunked coding of the body is broken (RFC 9112 §7.1)."""
 
 
-class RefusedError(Exception):
-    """A request that can't be trusted: it gets ``status``, and its connection ends."""
+class BadHeadError(Exception):
+    """What has come is no head that can be trusted: it gets ``status``, and its connection ends."""
 
     def __init__(self, status: str, reason: str) -> None:
         super().__init__(f"{status}: {reason}")
