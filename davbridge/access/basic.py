@@ -1,7 +1,7 @@
 """HTTP Basic (RFC 7617) around a WSGI application.
 
-Owns the challenge and the Authorization header. Must not know WsgiDAV, though it sets the key that
-WsgiDAV reads the user's name from.
+Owns the challenge and the Authorization header, and tells who it is in REMOTE_USER. Must not know
+what the application is.
 
 Invariants:
 - Every method needs a login, OPTIONS as well: Windows asks without one first, and comes back.
@@ -16,8 +16,6 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from davbridge.access.logins import Logins, TooManyLoginsError
 from davbridge.config import AccessSettings
-
-USER_KEYS = ("REMOTE_USER", "wsgidav.auth.user_name")
 
 ANONYMOUS = ""
 
@@ -49,8 +47,7 @@ class BasicAuth:
         if user is None:
             challenge = ("WWW-Authenticate", self._challenge)
             return _answer(start_response, "401 Unauthorized", challenge, _BODY)
-        for key in USER_KEYS:
-            environ[key] = user
+        environ["REMOTE_USER"] = user
         return self._app(environ, start_response)
 
     def _user(self, authorization: str) -> str | None:

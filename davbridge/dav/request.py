@@ -79,7 +79,7 @@ class Request:
     @property
     def user(self) -> str:
         """Who is logged in; empty for anonymous."""
-        return str(self.environ.get("wsgidav.auth.user_name") or "")
+        return str(self.environ.get("REMOTE_USER") or "")
 
     @property
     def agent(self) -> str:

@@ -19,7 +19,7 @@ MOMENT = 0.2
 
 
 def asked(method: str = "MOVE", url: str = "/a/", user: str = "me", **headers: str) -> Request:
-    environ = {"REQUEST_METHOD": method, "REQUEST_URI": url, "wsgidav.auth.user_name": user}
+    environ = {"REQUEST_METHOD": method, "REQUEST_URI": url, "REMOTE_USER": user}
     environ |= {f"HTTP_{name.upper()}": value for name, value in headers.items()}
     return Request(environ, Site.of("/", ()))
 
