@@ -1,8 +1,9 @@
 """One connection: the handshake, then request after request.
 
-Owns the socket, and how it ends. Knows cheroot only by what its selector asks of a connection:
-``socket``, ``rfile.has_data``, ``last_used``, ``close``; and of what ours asks beside:
-``deadline``.
+Owns the socket, and how it ends. Knows cheroot only by what it wants of a connection: its accept
+loop calls the constructor as it is, and sets ``remote_addr``, ``remote_port`` and ``ssl_env``; its
+selector sets ``last_used``, and asks for ``socket``, ``rfile.has_data`` and ``close``. Our own loop
+asks for ``deadline`` and ``is_new`` beside, and the workers for the rest.
 
 Invariants: after a whole answer the connection is left through the Lingerer, so that the client
 gets it; half an answer is never ended in a way that could look whole.

@@ -1,5 +1,7 @@
 """How many file descriptors this process may have: one for each connection, and for each to S3.
 
+Owns the process's limit. Must not know what they are for. Invariant: the limit is never lowered.
+
 Many systems give 1,024 at first, for the sake of programs that use select(2), and more to those
 that ask. (Python's selectors and urllib3 don't use it on Unix.)
 """

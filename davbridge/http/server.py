@@ -2,7 +2,7 @@
 
 Owns the listening socket, and the order in which everything starts and ends. cheroot supplies the
 accept loop and the selector for idle connections; its threads, its connections and its stop are
-replaced, for the reasons that their modules give.
+replaced, for the reasons that their modules give. `_Loop` leans on the insides of its HTTPServer.
 
 Invariants:
 - `prepare` either binds, or raises ServerSetupError in one line.

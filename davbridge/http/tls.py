@@ -4,9 +4,8 @@ Owns the TLS context. Must not know HTTP requests. The handshake runs where it i
 in a worker, a step whenever something has come: one that waited in the accept loop would hold up
 all others, and one that waited in a worker would hold that.
 
-Invariants: TLS 1.2 at least; no passphrase is ever asked for on a terminal.
-
-A certificate that was renewed can be loaded into the same context with `load_cert_chain`.
+Invariants: TLS 1.2 at least; no passphrase is ever asked for on a terminal; the certificate is the
+one that was there at the start.
 """
 
 import contextlib

@@ -1,7 +1,7 @@
 """The accept loop, and the selector that watches connections until what comes is worth a thread.
 
-Both are cheroot's; this module leans on its insides, which is why its minor version is pinned, and
-is the only one that does.
+Both are cheroot's. This module leans on the insides of its ConnectionManager, as `server` does on
+those of its HTTPServer: they are why its minor version is pinned, and no other module knows any.
 
 Invariants: what one connection does, or a lack of file descriptors, never ends the loop, and never
 keeps it from the connections that can be read. However many connect and say nothing, or never come
