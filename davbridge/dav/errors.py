@@ -7,7 +7,6 @@ no client is told the store's address, nor whose credentials davbridge has.
 """
 
 from collections.abc import Sequence
-from xml.sax.saxutils import escape
 
 from wsgidav.dav_error import DAVError
 
@@ -49,7 +48,7 @@ class RefusalError(DAVError):
     """A request is answered with an error status.
 
     ``condition`` is the local name of the RFC 4918 §16 pre- or postcondition that failed, told
-    in a DAV:error body with the ``hrefs`` that it concerns.
+    in a DAV:error body with the ``hrefs``, a Site's, that it concerns.
     """
 
     def __init__(
@@ -68,18 +67,11 @@ class RefusalError(DAVError):
         self.hrefs = tuple(hrefs)
         self.headers = tuple(headers)
 
-    def body(self) -> tuple[str, bytes]:
-        """Content type and bytes of the answer."""
-        if self.condition is None:
-            return "text/plain; charset=utf-8", f"{self.message}\n".encode()
-        document = f'<?xml version="1.0" encoding="utf-8"?>\n{self.error_element()}'
-        return "application/xml; charset=utf-8", document.encode()
-
     def error_element(self) -> str:
         """The DAV:error element, declaring its namespace; empty without a condition."""
         if self.condition is None:
             return ""
-        hrefs = "".join(f"<D:href>{escape(href)}</D:href>" for href in self.hrefs)
+        hrefs = "".join(f"<D:href>{href}</D:href>" for href in self.hrefs)
         element = f"<D:{self.condition}>{hrefs}</D:{self.condition}>"
         return f'<D:error xmlns:D="DAV:">{element}</D:error>'
 

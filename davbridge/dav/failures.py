@@ -7,7 +7,7 @@ from davbridge.dav import multistatus
 from davbridge.dav.errors import RefusalError, refusal_of
 from davbridge.dav.guard import locked
 from davbridge.dav.locks import Lock
-from davbridge.dav.response import Response, complete
+from davbridge.dav.response import Response
 from davbridge.dav.target import Site
 from davbridge.tree.resource import Failure
 
@@ -19,8 +19,7 @@ MemberRefusal = tuple[str, RefusalError]
 
 def multi_status(refusals: Iterable[MemberRefusal]) -> Response:
     """207 with one response for each."""
-    responses = [multistatus.status_response(*each) for each in refusals]
-    return complete(207, multistatus.CONTENT_TYPE, b"".join(multistatus.document(responses)))
+    return multistatus.answer(multistatus.status_response(*each) for each in refusals)
 
 
 def refused_members(locks: Iterable[Lock], site: Site) -> Iterator[MemberRefusal]:

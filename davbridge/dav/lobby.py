@@ -9,7 +9,7 @@ from davbridge.dav import multistatus
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.multistatus import PropStat
 from davbridge.dav.request import Request
-from davbridge.dav.response import Response, complete, empty
+from davbridge.dav.response import Response, empty
 from davbridge.dav.target import Site
 from davbridge.paths import ResourcePath
 
@@ -32,4 +32,4 @@ def answer(request: Request, path: ResourcePath) -> Response:
         multistatus.response(above.href(each, is_collection=True), [PropStat(200, [COLLECTION])])
         for each in shown
     ]
-    return complete(207, multistatus.CONTENT_TYPE, b"".join(multistatus.document(responses)))
+    return multistatus.answer(responses)

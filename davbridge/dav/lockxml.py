@@ -29,7 +29,7 @@ def lock_discovery(locks: Iterable[Lock], now: float, site: Site) -> str:
 def _active_lock(lock: Lock, now: float, site: Site) -> str:
     scope = "exclusive" if lock.is_exclusive else "shared"
     depth = "infinity" if lock.is_deep else "0"
-    root = escape(site.href(lock.root, is_collection=lock.is_collection))
+    root = site.href(lock.root, is_collection=lock.is_collection)
     return (
         "<D:activelock>"
         "<D:locktype><D:write/></D:locktype>"

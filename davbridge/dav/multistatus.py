@@ -4,16 +4,15 @@ Pure. Invariants: ``D`` is the DAV: prefix, declared once at the root; every val
 XML already, hrefs too: a Site's hold nothing that would have to be escaped.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import cache
 from typing import NamedTuple
 
 from davbridge.dav.errors import RefusalError, status_line
+from davbridge.dav.response import XML, XML_PROLOGUE, Response, complete
 from davbridge.xmltext import escaped, holdable
 
-CONTENT_TYPE = "application/xml; charset=utf-8"
-
-OPENING = '<?xml version="1.0" encoding="utf-8"?>\n<D:multistatus xmlns:D="DAV:">\n'
+OPENING = XML_PROLOGUE + '<D:multistatus xmlns:D="DAV:">\n'
 CLOSING = "</D:multistatus>\n"
 
 
@@ -40,15 +39,9 @@ def status_response(href: str, refusal: RefusalError) -> str:
     )
 
 
-def document(responses: Iterable[str], *, batch: int = 500) -> Iterator[bytes]:
-    """The multistatus in blocks of ``batch`` responses."""
-    parts = [OPENING]
-    for each in responses:
-        parts.append(each)
-        if len(parts) >= batch:
-            yield "".join(parts).encode()
-            parts.clear()
-    yield "".join([*parts, CLOSING]).encode()
+def answer(responses: Iterable[str]) -> Response:
+    """207 with these responses."""
+    return complete(207, XML, "".join([OPENING, *responses, CLOSING]).encode())
 
 
 def _propstat(each: PropStat) -> str:

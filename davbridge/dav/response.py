@@ -32,12 +32,22 @@ class Response:
             close()
 
 
+XML = "application/xml; charset=utf-8"
+
+XML_PROLOGUE = '<?xml version="1.0" encoding="utf-8"?>\n'
+
+
 def complete(
     status: int, content_type: str, body: bytes, headers: Headers | None = None
 ) -> Response:
     """A response whose whole body is known."""
     own = [("Content-Type", content_type), ("Content-Length", str(len(body)))]
     return Response(status, own + (headers or []), [body])
+
+
+def document(status: int, root: str, headers: Headers | None = None) -> Response:
+    """A response that is an XML document, by its root element."""
+    return complete(status, XML, (XML_PROLOGUE + root).encode(), headers)
 
 
 def empty(status: int, headers: Headers | None = None) -> Response:

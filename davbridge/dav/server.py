@@ -18,7 +18,7 @@ from davbridge.dav.locks import LockStore
 from davbridge.dav.provider import BucketProvider
 from davbridge.dav.repeats import REPEATED, Repeats
 from davbridge.dav.request import Environ, Request
-from davbridge.dav.response import Response, complete
+from davbridge.dav.response import Response, complete, document
 from davbridge.dav.verbs.delete import delete
 from davbridge.dav.verbs.get import get
 from davbridge.dav.verbs.lock import lock, unlock
@@ -108,8 +108,10 @@ class RequestServer:
         return verb
 
     def _refuse(self, request: Request, refusal: RefusalError) -> Response:
-        kind, body = refusal.body()
         headers = list(refusal.headers)
         if refusal.status == HTTPStatus.METHOD_NOT_ALLOWED and not headers:
             headers.append(allow_header(read_only=self._provider.is_readonly()))
-        return complete(refusal.status, kind, body, headers)
+        if element := refusal.error_element():
+            return document(refusal.status, element, headers)
+        text = f"{refusal.message}\n".encode()
+        return complete(refusal.status, "text/plain; charset=utf-8", text, headers)

@@ -12,9 +12,8 @@ from davbridge.dav.errors import RefusalError
 from davbridge.dav.failures import multi_status
 from davbridge.dav.locks import Lock, LockConflictError, LocksFullError
 from davbridge.dav.lockxml import lock_discovery
-from davbridge.dav.multistatus import CONTENT_TYPE
 from davbridge.dav.profiles import profile_of
-from davbridge.dav.response import Headers, Response, complete, empty
+from davbridge.dav.response import Headers, Response, document, empty
 from davbridge.dav.xml import DAV, parse_document, refuse, serialise
 from davbridge.errors import PreconditionFailedError
 from davbridge.store.base import IF_ABSENT, Attributes
@@ -131,8 +130,7 @@ def _create_empty(context: Context, wanted: Lock) -> bool:
 
 def _granted(context: Context, granted: Lock, status: int, headers: Headers) -> Response:
     discovery = lock_discovery([granted], context.locks.now(), context.request.site)
-    body = f'<?xml version="1.0" encoding="utf-8"?>\n<D:prop xmlns:D="DAV:">{discovery}</D:prop>\n'
-    return complete(status, CONTENT_TYPE, body.encode(), headers)
+    return document(status, f'<D:prop xmlns:D="DAV:">{discovery}</D:prop>\n', headers)
 
 
 def _conflict(context: Context, conflict: LockConflictError) -> Response:

@@ -14,7 +14,7 @@ from davbridge.dav.live import Around
 from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.memberlist import MemberList
 from davbridge.dav.renderer import NO_PROPERTIES, Renderer
-from davbridge.dav.response import Response, complete, streamed
+from davbridge.dav.response import XML, Response, complete, streamed
 from davbridge.dav.selection import Selection, parse_selection
 from davbridge.errors import NotACollectionError
 from davbridge.tree.members import MemberPage, Members
@@ -78,7 +78,7 @@ def _answer(opening: bytes, pages: Iterator[MemberPage], members: MemberList) ->
     block = opening + members.responses(first)
     if first.is_last:
         return _complete(block)
-    headers = [("Content-Type", multistatus.CONTENT_TYPE)]
+    headers = [("Content-Type", XML)]
     return Response(207, headers, streamed(_blocks(block, pages, members)))
 
 
@@ -91,4 +91,4 @@ def _blocks(first: bytes, pages: Iterator[MemberPage], members: MemberList) -> I
 
 def _complete(block: bytes) -> Response:
     body = block + multistatus.CLOSING.encode()
-    return complete(207, multistatus.CONTENT_TYPE, body)
+    return complete(207, XML, body)

@@ -8,7 +8,7 @@ from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.live import PROTECTED
 from davbridge.dav.multistatus import PropStat
-from davbridge.dav.response import Response, complete
+from davbridge.dav.response import Response
 from davbridge.dav.told import TIME_PROPERTIES, WIN32, parse_time_property
 from davbridge.dav.xml import (
     DAV,
@@ -44,7 +44,7 @@ def proppatch(context: Context) -> Response:
     refused = PropStat(403, [empty_element(name) for name in protected], _PROTECTED_ERROR)
     href = context.request.site.href(resource.path, is_collection=resource.is_collection)
     response = multistatus.response(href, [refused, done])
-    return complete(207, multistatus.CONTENT_TYPE, b"".join(multistatus.document([response])))
+    return multistatus.answer([response])
 
 
 def _require_unlocked(context: Context, changes: Changes) -> None:
