@@ -3,6 +3,9 @@
 Windows and GNOME ask about every parent up to ``/`` before they open a share at ``/dav/``, and
 give up where one of them is an error. So the collections on the way to the mount can be looked
 at, each with the next as its only member.
+
+Owns the answers there. Must not know the namespace. Invariant: nothing above the mount can be
+written, and nothing beside the way to it is there.
 """
 
 from davbridge.dav import multistatus
@@ -11,17 +14,19 @@ from davbridge.dav.multistatus import PropStat
 from davbridge.dav.request import Request
 from davbridge.dav.response import Response, empty
 from davbridge.dav.target import Site
+from davbridge.dav.verbs.options import class_headers
 from davbridge.paths import ResourcePath
 
 ALLOW = ("Allow", "OPTIONS, PROPFIND")
 COLLECTION = "<D:resourcetype><D:collection/></D:resourcetype>"
 
 
-def answer(request: Request, path: ResourcePath) -> Response:
-    """What a request for the URL path above the mount gets. Raises RefusalError."""
+def answer(request: Request, path: ResourcePath, *, read_only: bool) -> Response:
+    """What a request for the URL path above the mount gets; of the drive itself it tells the class.
+    Raises RefusalError."""
     site = request.site
     if request.method == "OPTIONS":
-        return empty(200, [("DAV", "1, 2"), ("MS-Author-Via", "DAV"), ALLOW])
+        return empty(200, [*class_headers(read_only=read_only), ALLOW])
     if path != site.mount[: len(path)]:
         raise RefusalError(404, "the drive is elsewhere")
     if request.method != "PROPFIND":

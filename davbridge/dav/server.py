@@ -75,7 +75,8 @@ class RequestServer:
     def _respond(self, request: Request) -> Response:
         try:
             if request.site.resolve(request.url_path) is None:
-                return lobby.answer(request, request.url_path)
+                read_only = self._provider.is_readonly()
+                return lobby.answer(request, request.url_path, read_only=read_only)
             return self._answer(request)
         except RefusalError as refusal:
             return self._refuse(request, refusal)

@@ -758,6 +758,16 @@ def test_a_read_only_drive_reads_and_refuses_to_write(store: MemoryStore) -> Non
     assert keys(store) == ["f"]
 
 
+@pytest.mark.parametrize(("read_only", "classes"), [(True, "1"), (False, "1, 2")])
+def test_above_the_mount_a_drive_says_what_it_says_of_itself(
+    read_only: bool, classes: str, store: MemoryStore
+) -> None:
+    drive = DriveSettings(mount_path="/dav/files", read_only=read_only)
+    with running_bridge(store, drive=drive) as bridge, bridge.client() as client:
+        for target in ("/", "/dav/", "/dav/files/"):
+            assert client("OPTIONS", target).header("DAV") == classes
+
+
 def text(answer: Answer, href: str, name: str, namespace: str = "DAV:") -> str | None:
     element = answer.property(href, f"{{{namespace}}}{name}")
     assert element is not None, (href, name, answer.body)

@@ -1,7 +1,11 @@
-"""OPTIONS (RFC 9110 §9.3.7, RFC 4918 §10.1)."""
+"""OPTIONS (RFC 9110 §9.3.7, RFC 4918 §10.1).
+
+Owns which methods there are, and which class of WebDAV they make. Invariant: the answer is the same
+for every URL of the drive, and asks the store nothing.
+"""
 
 from davbridge.dav.context import Context
-from davbridge.dav.response import Response, empty
+from davbridge.dav.response import Headers, Response, empty
 
 READING = ("OPTIONS", "GET", "HEAD", "PROPFIND")
 WRITING = ("PUT", "DELETE", "MKCOL", "COPY", "MOVE", "PROPPATCH", "LOCK", "UNLOCK")
@@ -13,16 +17,14 @@ def allow_header(*, read_only: bool) -> tuple[str, str]:
     return "Allow", ", ".join(READING if read_only else READING + WRITING)
 
 
-def options(context: Context) -> Response:
+def class_headers(*, read_only: bool) -> Headers:
     """Class 2 is what makes Finder mount writable; a read-only drive says class 1, and Finder
     then mounts it read-only instead of failing at each write."""
+    return [("DAV", "1" if read_only else "1, 2"), ("MS-Author-Via", "DAV")]
+
+
+def options(context: Context) -> Response:
+    """200, with what can be done here."""
     read_only = context.provider.is_readonly()
-    return empty(
-        200,
-        [
-            ("DAV", "1" if read_only else "1, 2"),
-            ("MS-Author-Via", "DAV"),
-            allow_header(read_only=read_only),
-            ("Accept-Ranges", "bytes"),
-        ],
-    )
+    allowed = [allow_header(read_only=read_only), ("Accept-Ranges", "bytes")]
+    return empty(200, [*class_headers(read_only=read_only), *allowed])
