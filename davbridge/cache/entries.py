@@ -1,6 +1,9 @@
 """What the cache keeps beside listings: answers about keys.
 
-Entries are read and changed under the shelf's lock alone.
+Owns what they hold, and as how much they count. Must not know who asks, nor for how long what is
+believed.
+
+Invariant: an entry never changes; another takes its place, under the shelf's lock.
 """
 
 from dataclasses import dataclass

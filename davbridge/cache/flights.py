@@ -27,27 +27,48 @@ def ask(
 
     ``keep`` gets the answer and when it was asked for, under the lock.
     """
+    with shelf.lock:
+        flight: Lazy[T] = shelf.flights.setdefault(question, _Flight(shelf, question, call, keep))
+    return flight.get()
 
-    def fly() -> T:
-        started = shelf.now()
+
+class _Flight(Lazy[T]):
+    """A question on its way."""
+
+    __slots__ = ("_call", "_keep", "_question", "_shelf")
+
+    def __init__(
+        self,
+        shelf: Shelf,
+        question: Question,
+        call: Callable[[], T],
+        keep: Callable[[T, float], None],
+    ) -> None:
+        super().__init__(self._fly)
+        self._shelf = shelf
+        self._question = question
+        self._call = call
+        self._keep = keep
+
+    def _fly(self) -> T:
+        started = self._shelf.now()
         try:
-            answer = call()
+            answer = self._call()
         except BaseException:
-            with shelf.lock:
-                land()
+            with self._shelf.lock:
+                self._land()
             raise
-        with shelf.lock:
-            if land():
-                keep(answer, started)
+        with self._shelf.lock:
+            if self._land():
+                self._keep(answer, started)
         return answer
 
-    def land() -> bool:
-        """Whether no write came between."""
-        return shelf.flights.get(question) is flight and bool(shelf.flights.pop(question))
-
-    with shelf.lock:
-        flight: Lazy[T] = shelf.flights.setdefault(question, Lazy(fly))
-    return flight.get()
+    def _land(self) -> bool:
+        """Whether it was still registered: no write came between."""
+        if self._shelf.flights.get(self._question) is not self:
+            return False
+        del self._shelf.flights[self._question]
+        return True
 
 
 def join(shelf: Shelf, prefix: str, pages: Callable[[], Iterator[Page]]) -> Lazy[Node] | None:

@@ -1,4 +1,8 @@
-"""A value that is asked for once, by whoever needs it first, while the others wait for it."""
+"""A value that is asked for once, by whoever needs it first, while the others wait for it.
+
+Owns the waiting. Must not know what is asked for. Invariant: once there is an answer it stays, and
+what asked for it is let go.
+"""
 
 import threading
 from collections.abc import Callable

@@ -74,12 +74,13 @@ class CachedStore:
         self._ahead.close()
 
     def invalidate(self, key: str) -> None:
-        """Forgets what a change of ``key`` by another program could have made wrong."""
+        """Forgets what a write of ``key`` past this cache could have made wrong: the store has
+        shown it by refusing ours, or an event of the bucket tells of it."""
         with self._shelf.lock:
             corrections.doubt(self._shelf, key)
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Forgets everything: nobody knows which keys were written, as where events were missed."""
         with self._shelf.lock:
             self._shelf.clear()
 
