@@ -3,11 +3,11 @@
 Owns which of the responses that were rendered before still hold. Must not know what they say.
 
 A response follows from the selection, what is around, the collection's href and the member, with
-what was told of it. A block keeps the responses of a page in one text, with the members that they
-were rendered from; those that are equal now have the same response. So after the change of one
+what is kept beside it. A block keeps the responses of a page in one text, with the members that
+they were rendered from; those that are equal now have the same response. So after the change of one
 member one response is rendered, and nothing has to be invalidated.
 
-Invariant: what changes without being told to the renderer (the seconds that a lock has left) is
+Invariant: what changes without the renderer knowing (the seconds that a lock has left) is
 never in a block.
 """
 
@@ -27,14 +27,14 @@ _BLOCK_BYTES = 500
 """An empty block, with the key that it is kept under."""
 
 
-class Told(NamedTuple):
-    """A member of which a client told something: dead properties, times, checksums."""
+class Annotated(NamedTuple):
+    """A member with what is kept beside it: dead properties, and facts."""
 
     member: Member
     properties: tuple[tuple[str, str], ...]
 
 
-Entry = Member | Told
+Entry = Member | Annotated
 """What a response is rendered from."""
 
 
@@ -49,8 +49,8 @@ class Block(NamedTuple):
     @property
     def nbytes(self) -> int:
         """The memory that it takes; rows and names are the page's."""
-        told = (entry.properties for entry in self.entries if isinstance(entry, Told))
-        texts = chain.from_iterable(chain.from_iterable(told))
+        kept = (entry.properties for entry in self.entries if isinstance(entry, Annotated))
+        texts = chain.from_iterable(chain.from_iterable(kept))
         return _BLOCK_BYTES + len(self.text) + 16 * len(self.entries) + sum(map(getsizeof, texts))
 
     def responses(self) -> Iterator[bytes]:

@@ -102,7 +102,7 @@ def status_of(error: errors.StoreError) -> int:
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
-_TOLD: dict[type[errors.StoreError], str] = {
+_IN_OUR_WORDS: dict[type[errors.StoreError], str] = {
     errors.StoreError: "the store failed; see the log",
     errors.NotFoundError: "there is nothing here",
     errors.PreconditionFailedError: "it has changed meanwhile",
@@ -118,5 +118,5 @@ def refusal_of(error: errors.StoreError) -> RefusalError:
     """What a client is told of ``error``; raise it ``from`` the error."""
     status = status_of(error)
     headers = [RETRY_AFTER] if status == 503 else []
-    told = _TOLD.get(type(error)) or str(error) or REASONS[status]
-    return RefusalError(status, told, headers=headers)
+    message = _IN_OUR_WORDS.get(type(error)) or str(error) or REASONS[status]
+    return RefusalError(status, message, headers=headers)

@@ -2,15 +2,15 @@
 
 Owns what a member's response is rendered from. Must not know requests.
 
-Invariant: whatever was changed before a page is rendered, shows in it: members and what was told of
-them are compared with what was rendered before; locks, whose time runs, are never kept.
+Invariant: whatever was changed before a page is rendered, shows in it: members and what is kept
+beside them are compared with what was rendered before; locks, whose time runs, are never kept.
 """
 
 import unicodedata
 from collections.abc import Mapping
 from functools import partial
 
-from davbridge.dav.blocks import Entry, Told, block_of, kept_block
+from davbridge.dav.blocks import Annotated, Entry, block_of, kept_block
 from davbridge.dav.locks import LockStore
 from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.renderer import NO_PROPERTIES, Renderer
@@ -30,7 +30,7 @@ class MemberList:
         self._locks = locks
         self._href = site.href(members.path, is_collection=True)
         self._fingerprint = renderer.fingerprint(self._href)
-        self._told = _that_matter(members.told, needs_dead=renderer.needs_dead)
+        self._annotations = _shown(members.told, needs_dead=renderer.needs_dead)
 
     def responses(self, page: MemberPage) -> bytes:
         """The members of a page: as rendered before, where nothing has changed."""
@@ -48,12 +48,12 @@ class MemberList:
         return b"".join(responses)
 
     def _entries(self, page: MemberPage) -> tuple[Entry, ...]:
-        if not self._told:
+        if not self._annotations:
             return page.members
-        told = (self._told.get(page.name_of(member)) for member in page.members)
+        kept = (self._annotations.get(page.name_of(member)) for member in page.members)
         return tuple(
-            Told(member, properties) if properties else member
-            for member, properties in zip(page.members, told, strict=True)
+            Annotated(member, properties) if properties else member
+            for member, properties in zip(page.members, kept, strict=True)
         )
 
     def _render(self, page: MemberPage, renderer: Renderer, entry: Entry) -> bytes:
@@ -87,18 +87,18 @@ class MemberList:
 
 
 def _parts(entry: Entry) -> tuple[Member, Properties]:
-    if isinstance(entry, Told):
+    if isinstance(entry, Annotated):
         return entry.member, dict(entry.properties)
     return entry, NO_PROPERTIES
 
 
-def _that_matter(
-    told: Mapping[str, Properties], *, needs_dead: bool
+def _shown(
+    annotations: Mapping[str, Properties], *, needs_dead: bool
 ) -> dict[str, tuple[tuple[str, str], ...]]:
-    """What was told, less what a selection without dead properties doesn't show."""
+    """Less what a selection without dead properties doesn't show."""
     return {
         name: tuple(properties.items())
-        for name, properties in told.items()
+        for name, properties in annotations.items()
         if needs_dead or FACTS in properties
     }
 

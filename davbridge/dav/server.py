@@ -81,7 +81,7 @@ class RequestServer:
         except RefusalError as refusal:
             return self._refuse(request, refusal)
         except StoreError as error:
-            return self._refuse(request, self._told(request, error))
+            return self._refuse(request, self._logged(request, error))
         except Exception:
             logger.exception("%s %s failed", request.method, request.environ["REQUEST_URI"])
             return self._refuse(request, RefusalError(500, "something went wrong; see the log"))
@@ -93,7 +93,7 @@ class RequestServer:
             return self._repeats.answer(request, partial(verb, context))
         return verb(context)
 
-    def _told(self, request: Request, error: StoreError) -> RefusalError:
+    def _logged(self, request: Request, error: StoreError) -> RefusalError:
         """What the client is told; the log gets it all, the store's faults as warnings."""
         refusal = refusal_of(error)
         level = logging.WARNING if refusal.status >= 500 else logging.INFO

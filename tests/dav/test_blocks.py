@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from davbridge.dav.blocks import SELECTIONS, Block, Entry, Told, block_of, kept_block
+from davbridge.dav.blocks import SELECTIONS, Annotated, Block, Entry, block_of, kept_block
 from davbridge.store.base import ObjectRow
 from davbridge.store.notes import Notes
 
@@ -36,7 +36,12 @@ def rendered() -> Rendered:
     return Rendered()
 
 
-ENTRIES: tuple[Entry, ...] = ("folder", row("a"), Told(row("ü"), (("{urn:p}q", "<q/>"),)), row("z"))
+ENTRIES: tuple[Entry, ...] = (
+    "folder",
+    row("a"),
+    Annotated(row("ü"), (("{urn:p}q", "<q/>"),)),
+    row("z"),
+)
 
 
 def text_of(entries: tuple[Entry, ...]) -> bytes:
@@ -57,15 +62,15 @@ def test_the_same_entries_are_not_rendered_again(rendered: Rendered) -> None:
     assert rendered.taken() == []
 
 
-A, FOLDER, TOLD, Z = row("a"), "folder", Told(row("ü"), (("{urn:p}q", "<q/>"),)), row("z")
+A, FOLDER, TOLD, Z = row("a"), "folder", Annotated(row("ü"), (("{urn:p}q", "<q/>"),)), row("z")
 
 CHANGED: list[tuple[tuple[Entry, ...], list[Entry]]] = [
     ((FOLDER, row("A"), A, TOLD, Z), [row("A")]),
     ((FOLDER, A, TOLD, Z, row("zz")), [row("zz")]),
     ((FOLDER, row("a", "2"), TOLD, Z), [row("a", "2")]),
-    ((FOLDER, Told(A, (("p", "1"),)), TOLD, Z), [Told(A, (("p", "1"),))]),
+    ((FOLDER, Annotated(A, (("p", "1"),)), TOLD, Z), [Annotated(A, (("p", "1"),))]),
     ((FOLDER, A, row("ü"), Z), [row("ü")]),
-    ((FOLDER, A, Told(row("ü"), ()), Z), [Told(row("ü"), ())]),
+    ((FOLDER, A, Annotated(row("ü"), ()), Z), [Annotated(row("ü"), ())]),
     ((FOLDER, A, TOLD, "z"), ["z"]),
     ((A, TOLD, Z), []),
     ((), []),

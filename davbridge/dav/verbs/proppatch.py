@@ -6,10 +6,10 @@ from xml.etree.ElementTree import Element, fromstring
 from davbridge.dav import multistatus
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
+from davbridge.dav.facts import TIME_PROPERTIES, WIN32, parse_time_property
 from davbridge.dav.live import PROTECTED
 from davbridge.dav.multistatus import PropStat
 from davbridge.dav.response import Response
-from davbridge.dav.told import TIME_PROPERTIES, WIN32, parse_time_property
 from davbridge.dav.xml import (
     DAV,
     MAX_NAMES,
@@ -36,7 +36,7 @@ def proppatch(context: Context) -> Response:
     _require_unlocked(context, changes)
     protected = [name for name in changes if name in PROTECTED]
     if not protected:
-        context.namespace.update_properties(context.path, changes, modified=_told_time(changes))
+        context.namespace.update_properties(context.path, changes, modified=_time_of(changes))
     done = PropStat(
         424 if protected else 200,
         [empty_element(name) for name in changes if name not in PROTECTED],
@@ -56,7 +56,7 @@ def _require_unlocked(context: Context, changes: Changes) -> None:
         context.guard.require_write(context.path)
 
 
-def _told_time(changes: Changes) -> datetime | None:
+def _time_of(changes: Changes) -> datetime | None:
     """The modification time that the client sets along with a property, if any."""
     for name in TIME_PROPERTIES:
         element = changes.get(name)

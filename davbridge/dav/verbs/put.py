@@ -11,9 +11,9 @@ from davbridge.dav.contenttype import DEFAULT_TYPE, guess_type
 from davbridge.dav.context import Context
 from davbridge.dav.dates import http_date
 from davbridge.dav.errors import RefusalError
+from davbridge.dav.facts import Checksum, parse_mtime
 from davbridge.dav.request import Request
 from davbridge.dav.response import Headers, Response, empty
-from davbridge.dav.told import Checksum, parse_mtime
 from davbridge.errors import StoreError
 from davbridge.store.base import DIRECTORY_TYPE, Attributes, Condition, ObjectRow
 from davbridge.tree.facts import Facts
@@ -38,12 +38,14 @@ def put(context: Context) -> Response:
     _require_unlocked(context, resource)
     checksum = Checksum.announced(context.request.header("OC_CHECKSUM"))
     row = _store_body(context, resource, checksum)
-    stored, headers = _tell(context, row, checksum)
+    stored, headers = _keep_facts(context, row, checksum)
     headers += [("ETag", entity_tag(stored)), ("Last-Modified", http_date(stored.modified))]
     return empty(204 if resource else 201, headers)
 
 
-def _tell(context: Context, row: ObjectRow, checksum: Checksum | None) -> tuple[Resource, Headers]:
+def _keep_facts(
+    context: Context, row: ObjectRow, checksum: Checksum | None
+) -> tuple[Resource, Headers]:
     """Keeps what the client told of the bytes. They are stored by now, so that a failure here
     only leaves out the header by which the client knows that its time was taken."""
     modified = parse_mtime(context.request.header("X_OC_MTIME"))
@@ -51,7 +53,7 @@ def _tell(context: Context, row: ObjectRow, checksum: Checksum | None) -> tuple[
     try:
         context.namespace.tell(context.path, facts)
     except StoreError as error:
-        logger.warning("what was told of %s is not kept: %s", "/".join(context.path), error)
+        logger.warning("the facts of %s are not kept: %s", "/".join(context.path), error)
         return Resource(context.path, row), []
     accepted = [("X-OC-Mtime", "accepted")] if modified else []
     return Resource(context.path, row, facts), accepted
