@@ -95,7 +95,7 @@ def _parts(entry: Entry) -> tuple[Member, Properties]:
 def _shown(
     annotations: Mapping[str, Properties], *, needs_dead: bool
 ) -> dict[str, tuple[tuple[str, str], ...]]:
-    """Less what a selection without dead properties doesn't show."""
+    """Those that can show: where no dead property is asked for, of members with facts alone."""
     return {
         name: tuple(properties.items())
         for name, properties in annotations.items()

@@ -10,8 +10,10 @@ answer that the same MOVE had shortly before.
 But two who want to be the first to move a file, to claim it, send the same as well, and only one
 may be told that it was. They don't wait for long: so it holds only for what takes PATIENCE.
 
-Invariants: an answer is given only to the user who asked for it; bounded in number and time; what
-is remembered lives in this process. (For a bridge that died, the journals do: see tree/journal.)
+Invariants: an answer is given only to the user who asked for it, under the same conditions; bounded
+in number and time; what is remembered lives in this process. (For a bridge that died, the journals
+do: see tree/journal.) One Response goes to several requests, at once and later: what is done here
+answers with a whole body, which can be iterated over and closed any number of times.
 """
 
 import time
@@ -46,6 +48,7 @@ class _Same(NamedTuple):
     destination: str | None
     depth: str | None
     overwrite: str | None
+    conditions: tuple[str | None, ...]
 
 
 class _Flight(NamedTuple):
@@ -119,4 +122,5 @@ def _same(request: Request) -> _Same:
         header("DESTINATION"),
         header("DEPTH"),
         header("OVERWRITE"),
+        request.conditions,
     )

@@ -146,6 +146,11 @@ class Request:
         """Whether any header makes the method depend on the state of a resource."""
         return not _CONDITIONAL.isdisjoint(self.environ)
 
+    @property
+    def conditions(self) -> tuple[str | None, ...]:
+        """The values of all these headers: equal for requests that depend on the same."""
+        return tuple(map(self.environ.get, _CONDITIONAL))
+
     @once
     def if_lists(self) -> tuple[IfList, ...]:
         """The If header (§10.4), empty where there is none. Raises RefusalError 400."""

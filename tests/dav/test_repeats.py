@@ -10,7 +10,7 @@ import pytest
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.repeats import MEMORY_SECONDS, PATIENCE, Repeats
 from davbridge.dav.request import Request
-from davbridge.dav.response import Response, empty
+from davbridge.dav.response import Response, complete, empty
 from davbridge.dav.target import Site
 from tests.support.timer import Timer
 
@@ -103,8 +103,10 @@ def test_of_two_who_ask_at_once_each_has_an_answer_of_its_own(repeats: Repeats) 
         asked(destination="/c/"),
         asked(depth="0"),
         asked(overwrite="F"),
+        asked(if_match='"1"'),
+        asked(**{"if": "(<urn:uuid:1>)"}),
     ],
-    ids=["method", "url", "user", "destination", "depth", "overwrite"],
+    ids=["method", "url", "user", "destination", "depth", "overwrite", "If-Match", "If"],
 )
 def test_what_differs_is_another_request(repeats: Repeats, timer: Timer, other: Request) -> None:
     def ask_other() -> None:
@@ -134,3 +136,15 @@ def test_a_short_one_is_not_nor_is_a_deletion(
     during(repeats, asked(method), lambda: timer.advance(seconds))
     with pytest.raises(RefusalError):
         repeats.answer(asked(method), gone)
+
+
+def test_an_answer_that_is_given_again_is_whole_each_time(repeats: Repeats, timer: Timer) -> None:
+    def work() -> Response:
+        timer.advance(PATIENCE)
+        return complete(201, "text/plain", b"moved")
+
+    repeats.answer(asked(), work)
+    for _ in range(2):
+        again = repeats.answer(asked(), gone)
+        assert b"".join(again.body) == b"moved"
+        again.close()
