@@ -20,7 +20,6 @@ import hashlib
 import os
 import threading
 import time
-import unicodedata
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future
 
@@ -50,7 +49,7 @@ class Logins:
         verify: Callable[[str, str], bool] = passwords.verify,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._users = {_prepared(user.name): user for user in users}
+        self._users = {passwords.prepared(user.name): user for user in users}
         self._decoy = users[0].password_hash if users else None
         """The hash that is verified for names that no user has. Where users' hashes differ in kind
         or cost, the time still tells this user's cost from another's."""
@@ -68,7 +67,7 @@ class Logins:
     def identify(self, name: str, password: str) -> str | None:
         """The user, by the name that the settings give, whose login this is; None where it is
         nobody's. Raises TooManyLoginsError."""
-        name = _prepared(name)
+        name = passwords.prepared(name)
         digest = self._digest(name, password)
         with self._lock:
             granted = self._granted.get(digest)
@@ -119,8 +118,3 @@ class Logins:
         # With the name's length, so that no other pair reads the same.
         text = f"{len(name)}:{name}:{password}".encode()
         return hashlib.blake2b(text, key=self._key, digest_size=32).digest()
-
-
-def _prepared(name: str) -> str:
-    """In form NFC, as RFC 7617 §2.1 has it (by way of RFC 8265)."""
-    return unicodedata.normalize("NFC", name)

@@ -22,16 +22,16 @@ _hasher = PasswordHasher()
 
 def hash_password(password: str) -> str:
     """An argon2id hash, with RFC 9106's second recommended parameters: 64 MiB, three passes."""
-    return _hasher.hash(_prepared(password))
+    return _hasher.hash(prepared(password))
 
 
 def verify(password_hash: str, password: str) -> bool:
     """Whether ``password`` is the one that the hash was made of. Slow on purpose."""
-    prepared = _prepared(password)
+    secret = prepared(password).encode()
     if not password_hash.startswith("$argon2id$"):
-        return _verify_bcrypt(password_hash, prepared)
+        return _verify_bcrypt(password_hash, secret)
     try:
-        return _hasher.verify(password_hash, prepared)
+        return _hasher.verify(password_hash, secret)
     except (VerificationError, InvalidHashError):
         return False
 
@@ -43,5 +43,6 @@ def _verify_bcrypt(password_hash: str, password: bytes) -> bool:
         return False
 
 
-def _prepared(password: str) -> bytes:
-    return unicodedata.normalize("NFC", password).encode()
+def prepared(text: str) -> str:
+    """A name or a password in form NFC, as RFC 7617 §2.1 has them (by way of RFC 8265)."""
+    return unicodedata.normalize("NFC", text)

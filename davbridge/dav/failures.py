@@ -1,14 +1,19 @@
-"""Answers that name the members on which a method failed (RFC 4918 §13)."""
+"""Answers that name the members on which a method failed (RFC 4918 §13).
+
+Owns their multistatus. Must not know what was being done. Invariant: what the store said of a
+member is in the log, and what the client is told of it is errors' choice.
+"""
 
 import logging
 from collections.abc import Iterable, Iterator
 
 from davbridge.dav import multistatus
 from davbridge.dav.errors import RefusalError, refusal_of
-from davbridge.dav.guard import locked
+from davbridge.dav.guard import Guard, locked
 from davbridge.dav.locks import Lock
 from davbridge.dav.response import Response
 from davbridge.dav.target import Site
+from davbridge.paths import ResourcePath
 from davbridge.tree.resource import Failure
 
 logger = logging.getLogger(__name__)
@@ -22,8 +27,15 @@ def multi_status(refusals: Iterable[MemberRefusal]) -> Response:
     return multistatus.answer(multistatus.status_response(*each) for each in refusals)
 
 
-def refused_members(locks: Iterable[Lock], site: Site) -> Iterator[MemberRefusal]:
-    """The roots of locks inside a tree, each with 423."""
+def refused_removal(guard: Guard, path: ResourcePath, site: Site) -> Response | None:
+    """207 with the roots of the locks inside that keep ``path`` from going as a whole; None where
+    it may go. Raises RefusalError 423 where a lock on itself, or on its parent, keeps it."""
+    guard.require_removal(path)
+    locks = guard.blocking_below(path)
+    return multi_status(_refused_members(locks, site)) if locks else None
+
+
+def _refused_members(locks: Iterable[Lock], site: Site) -> Iterator[MemberRefusal]:
     for lock in locks:
         yield site.href(lock.root, is_collection=lock.is_collection), locked([lock], site)
 

@@ -38,6 +38,11 @@ class Guard:
         if path:
             self._require(self._locks.covering(path[:-1]))
 
+    def require_removal(self, path: ResourcePath) -> None:
+        """The resource's own state, and that it goes from its parent. Raises RefusalError 423."""
+        self.require_write(path)
+        self.require_membership(path)
+
     def require_tree(self, path: ResourcePath) -> None:
         """The resource and everything inside it. Raises RefusalError 423."""
         self._require(self._locks.covering(path) + self._locks.rooted_below(path))

@@ -227,8 +227,11 @@ def _require_few(lock: Lock, others: list[Lock]) -> None:
         raise LocksFullError("more locks can't be shared here")
 
 
+def canonical_name(name: str) -> str:
+    """What all spellings of a name have in common."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
 def _canonical(path: ResourcePath) -> ResourcePath:
     """What all spellings of a path have in common."""
-    if all(map(str.isascii, path)):
-        return path
-    return tuple(unicodedata.normalize("NFC", segment) for segment in path)
+    return path if all(map(str.isascii, path)) else tuple(map(canonical_name, path))

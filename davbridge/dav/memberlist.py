@@ -6,12 +6,11 @@ Invariant: whatever was changed before a page is rendered, shows in it: members 
 beside them are compared with what was rendered before; locks, whose time runs, are never kept.
 """
 
-import unicodedata
 from collections.abc import Mapping
 from functools import partial
 
 from davbridge.dav.blocks import Annotated, Entry, block_of, kept_block
-from davbridge.dav.locks import LockStore
+from davbridge.dav.locks import LockStore, canonical_name
 from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.renderer import NO_PROPERTIES, Renderer
 from davbridge.dav.target import Site, encode_segment
@@ -79,11 +78,11 @@ class MemberList:
         if any(lock.is_deep for lock in self._locks.covering(self._path)):
             return list(range(len(page.members)))
         below, depth = self._locks.rooted_below(self._path), len(self._path)
-        names = {_canonical(lock.root[depth]) for lock in below if len(lock.root) == depth + 1}
+        names = {canonical_name(lock.root[depth]) for lock in below if len(lock.root) == depth + 1}
         if not names:
             return []
         shown = enumerate(map(page.name_of, page.members))
-        return [place for place, name in shown if _canonical(name) in names]
+        return [place for place, name in shown if canonical_name(name) in names]
 
 
 def _parts(entry: Entry) -> tuple[Member, Properties]:
@@ -101,8 +100,3 @@ def _shown(
         for name, properties in annotations.items()
         if needs_dead or FACTS in properties
     }
-
-
-def _canonical(name: str) -> str:
-    """A lock holds for every Unicode spelling of its root."""
-    return name if name.isascii() else unicodedata.normalize("NFC", name)

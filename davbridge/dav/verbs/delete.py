@@ -4,7 +4,7 @@ from functools import partial
 
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.failures import failed_members, multi_status, refused_members
+from davbridge.dav.failures import failed_members, multi_status, refused_removal
 from davbridge.dav.response import Response, empty
 from davbridge.tree.terms import Terms
 
@@ -18,11 +18,9 @@ def delete(context: Context) -> Response:
     if resource.is_collection and context.request.depth not in (None, "infinity"):
         raise RefusalError(400, "a collection is deleted with Depth: infinity")
     context.check_conditions()
-    _require_unlocked(context)
-    blocking = context.guard.blocking_below(path)
-    if blocking:
-        return multi_status(refused_members(blocking, context.request.site))
-    terms = Terms(context.if_match, admit=partial(_require_unlocked, context, is_whole=True))
+    if refused := refused_removal(context.guard, path, context.request.site):
+        return refused
+    terms = Terms(context.if_match, admit=partial(_require_unlocked, context))
     failures = context.namespace.delete(path, terms)
     if failures:
         return multi_status(failed_members(failures, context.request.site))
@@ -30,9 +28,7 @@ def delete(context: Context) -> Response:
     return empty(204)
 
 
-def _require_unlocked(context: Context, *, is_whole: bool = False) -> None:
-    """``is_whole``: with all that is inside. Raises RefusalError 423."""
-    context.guard.require_write(context.path)
-    context.guard.require_membership(context.path)
-    if is_whole:
-        context.guard.require_tree(context.path)
+def _require_unlocked(context: Context) -> None:
+    """Locks that have come since count as well. Raises RefusalError 423."""
+    context.guard.require_removal(context.path)
+    context.guard.require_tree(context.path)

@@ -8,7 +8,7 @@ from functools import partial
 
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.failures import failed_members, multi_status, refused_members
+from davbridge.dav.failures import failed_members, multi_status, refused_removal
 from davbridge.dav.response import Response, empty
 from davbridge.paths import ResourcePath, is_reserved
 from davbridge.tree.journal import Request, Verb
@@ -49,11 +49,8 @@ def move(context: Context) -> Response:
     if resource.is_collection and context.request.depth not in (None, "infinity"):
         raise RefusalError(400, "a collection is moved with Depth: infinity")
     context.check_conditions()
-    context.guard.require_write(path)
-    context.guard.require_membership(path)
-    blocking = context.guard.blocking_below(path)
-    if blocking:
-        return multi_status(refused_members(blocking, context.request.site))
+    if refused := refused_removal(context.guard, path, context.request.site):
+        return refused
     destination = context.request.destination
     _refuse_overlap(path, destination, resource)
     if answer := _where_taken(context, "MOVE", resource):
