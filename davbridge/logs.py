@@ -3,7 +3,8 @@
 Owns the two formats and which loggers may be how loud. Loggers are named after their modules. Must
 not know who logs what.
 
-Invariant: one record is one line of text, or one line that is a JSON object.
+Invariant: a record is one line that is a JSON object, or begins a line of text; what follows of it
+there is indented, whatever is in it.
 """
 
 import json

@@ -71,7 +71,7 @@ class Listing:
         )
 
     def lookup_passed(self, key: str) -> Lookup | None:
-        """The same for a listing on its way; None where it hasn't come past ``key`` yet. Some
+        """As `lookup`, of a listing on its way; None where it hasn't come past ``key`` yet. Some
         stores have ``key/`` where ``key`` would be."""
         reached = self._pages.reached
         has_passed = reached > key + "/" and reached.removesuffix("/") > key

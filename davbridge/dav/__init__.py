@@ -1,1 +1,47 @@
-"""RFC 4918 on WsgiDAV: a provider over the namespace, and a request server of our own."""
+"""RFC 4918 on WsgiDAV: from a WSGI request to what the namespace does, and back to its answer::
+
+    application.py  the WSGI application: WsgiDAV's, with our provider and our request server
+    provider.py     one mount, as WsgiDAV wants it
+    server.py       from a request to its verb; whatever was raised, to an answer
+    verbs/          one module a verb, or two that are alike
+    lobby.py        what is above the mount
+
+    request.py      a request, read strictly
+    target.py       URLs ↔ resource paths
+    if_header.py    the If header: its grammar
+    ranges.py       the Range header
+    xml.py          XML as clients send it
+    selection.py    what a PROPFIND asks for
+    facts.py        what clients tell of a file beside its bytes
+
+    context.py      what a verb works with: the request, the mount, the locks
+    conditions.py   whether conditional headers hold
+    locks.py        write locks, and where they are kept
+    guard.py        whether they allow a write
+    repeats.py      clients that ask again for what takes long
+    once.py         an attribute that is computed when it is first asked for
+
+    response.py     what a verb answers
+    errors.py       refusals, and the one place where a StoreError becomes one
+    failures.py     answers that name the members on which a method failed
+    multistatus.py  207 as text
+    live.py         live properties
+    lockxml.py      locks as XML
+    renderer.py     one response of a PROPFIND
+    blocks.py       those of a page of members, rendered once
+    memberlist.py   those of a collection's members, a page at a time
+    contenttype.py  content types of names
+    dates.py        moments as text
+    profiles.py     where a client needs an exception
+
+Must not know S3, caches or sockets.
+
+Invariants:
+- A request, its context and what they remember live for one request, in one thread.
+- A verb raises RefusalError or StoreError, and nothing else on purpose. What a client is told of a
+  StoreError is chosen in `errors` alone.
+- What can be refused is refused before anything is written, and before the first byte of an answer;
+  an answer that fails later breaks its connection.
+- What is told of a resource is what the namespace shows; no state of it is kept here but locks, and
+  what was rendered of it.
+"""

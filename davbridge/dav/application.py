@@ -1,6 +1,8 @@
 """The WSGI application of a mount: WsgiDAV's app with our provider and our request server.
 
-WsgiDAV holds the provider and the stack of middleware; the request server at its end answers.
+Owns how they are put together. Must not know requests. WsgiDAV holds the provider and the stack of
+middleware; the request server at its end answers.
+
 WsgiDAV would also decode and normalise the path of each request, find its provider, and go over
 its answer: the path is parsed by `target`, stricter; there is one provider; and the answer is
 framed by the wire, which knows of the body what WsgiDAV can only guess.

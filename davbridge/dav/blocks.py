@@ -72,8 +72,8 @@ def block_of(
 def kept_block(
     notes: Notes, key: bytes, entries: tuple[Entry, ...], render: Callable[[Entry], bytes]
 ) -> Block:
-    """The same, with what was kept beside the page for ``key``; it is kept from now on. Where the
-    key is the same, equal entries have equal responses."""
+    """As `block_of`, with what was kept beside the page for ``key``; it is kept from now on. Where
+    the key is the same, equal entries have equal responses."""
     kept = notes.get(_KEPT) or ()
     before = next((each.block for each in kept if each.key == key), None)
     block = block_of(entries, render, before)

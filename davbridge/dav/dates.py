@@ -1,6 +1,7 @@
-"""Moments as text: RFC 9110 §5.6.7 for HTTP, RFC 3339 for DAV:creationdate. Pure.
+"""Moments as text: RFC 9110 §5.6.7 for HTTP, RFC 3339 for DAV:creationdate.
 
-A listing tells both of every member; the library's ways take five times as long.
+Pure. Invariant: a moment is in UTC, and told to the second. A listing tells both of every member;
+the library's ways take five times as long.
 """
 
 from datetime import date, datetime

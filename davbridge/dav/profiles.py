@@ -1,6 +1,7 @@
 """Where a client needs an exception from RFC 4918: one line each, with the reason and its source.
 
-Everything else answers every client alike.
+Owns which clients those are. Must not know verbs. Invariant: everything else answers every client
+alike.
 """
 
 import re

@@ -102,7 +102,7 @@ class Connection:
         return self.await_request(0.0)
 
     def await_request(self, seconds: float) -> bool:
-        """The same of what comes within that time."""
+        """As `has_request`, of what comes within that time."""
         if not self._has_come:
             try:
                 self._has_come = self._has_shaken_hands() and self._arrival.advance(seconds)

@@ -1,4 +1,8 @@
-"""DELETE (RFC 4918 §9.6)."""
+"""DELETE (RFC 4918 §9.6).
+
+Invariants: a lock inside, whose token isn't shown, stops it before anything goes; locks go with
+what they were on, once it is gone.
+"""
 
 from functools import partial
 

@@ -1,4 +1,7 @@
-"""MKCOL (RFC 4918 §9.3)."""
+"""MKCOL (RFC 4918 §9.3).
+
+Invariant: what is there already is neither replaced nor changed.
+"""
 
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError

@@ -1,4 +1,8 @@
-"""PROPPATCH (RFC 4918 §9.2): all or nothing."""
+"""PROPPATCH (RFC 4918 §9.2).
+
+Owns the reading of a propertyupdate. Must not know where properties are kept. Invariant: all of it
+is done or nothing: one protected property stops it.
+"""
 
 from datetime import datetime
 from xml.etree.ElementTree import Element, fromstring

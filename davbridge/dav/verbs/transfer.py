@@ -1,5 +1,8 @@
 """COPY and MOVE (RFC 4918 §9.8, §9.9).
 
+Invariants: all that can be refused is refused before anything is written; locks don't move along,
+and go from what is gone or was replaced.
+
 A request that would be refused for what it has done itself, as far as a bridge got that died then
 (the source is gone, the target is there), goes on with that.
 """
