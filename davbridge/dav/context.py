@@ -67,6 +67,10 @@ class Context:
             raise RefusalError(404, "there is nothing here")
         return self.resource
 
+    def forget_resource(self) -> None:
+        """It is looked up again when it is next asked for."""
+        del self.resource
+
     def check_conditions(self) -> bool:
         """Every conditional header. True where the answer is 304; raises RefusalError 412.
 
@@ -98,5 +102,5 @@ class Context:
         written since. Costs a request."""
         if self.resource is None or self.namespace.is_current(self.resource):
             return False
-        del self.resource
+        self.forget_resource()
         return True

@@ -152,3 +152,27 @@ def test_head_tells_of_the_version_that_get_gives(
     assert (head.status, head.header("Content-Length")) == (200, str(len(body)))
     assert head.header("ETag") == etag(store)
     assert client("GET", "/a").body == body
+
+
+@pytest.mark.parametrize("range_", [{}, {"Range": "bytes=1-"}], ids=["whole", "rest"])
+def test_a_download_that_depends_on_a_version_gets_no_other(
+    range_: dict[str, str], client: Client, store: MemoryStore
+) -> None:
+    seen = etag(store)
+    put(store, "a", body=b"new")
+    assert client("GET", "/a", headers=range_ | {"If-Match": seen}).status == 412
+    assert client("GET", "/a", headers=range_ | {"If-Match": etag(store)}).status in (200, 206)
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_a_client_has_in_its_newest_version_is_not_sent_again(
+    method: str, client: Client, store: MemoryStore
+) -> None:
+    put(store, "a", body=b"newer")
+    assert client(method, "/a", if_none_match=etag(store)).status == 304
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD"])
+def test_what_is_gone_is_not_there(method: str, client: Client, store: MemoryStore) -> None:
+    store.delete_object("a")
+    assert client(method, "/a").status == 404

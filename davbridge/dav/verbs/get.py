@@ -41,27 +41,29 @@ _COLLECTION_TEXT = b"This is a WebDAV collection: open it with a WebDAV client.\
 
 def get(context: Context) -> Response:
     """The object, a range of it, several, or 304; for a collection a line of text."""
-    resource = context.require()
-    not_modified = context.check_conditions()
-    if resource.is_collection:
-        return _collection()
-    if not_modified:
-        return empty(304, _validators(resource))
     try:
-        return _object(context, resource)
+        return _shown(context)
     except (PreconditionFailedError, NotFoundError):
         # The listing was older than the object. The failed read has emptied the cache of it.
-        return _read_anew(context)
+        return _shown_anew(context)
 
 
-def _read_anew(context: Context) -> Response:
-    fresh = context.namespace.lookup(context.path)
-    if fresh.is_collection:
-        return _collection()
+def _shown_anew(context: Context) -> Response:
+    """What is there now, if the conditions hold for that as well."""
+    context.forget_resource()
     try:
-        return _object(context, fresh)
+        return _shown(context)
     except PreconditionFailedError as error:
         raise UnavailableError("the file is being changed too fast to be read") from error
+
+
+def _shown(context: Context) -> Response:
+    context.require()
+    not_modified = context.check_conditions()
+    resource = context.require()
+    if resource.is_collection:
+        return _collection()
+    return empty(304, _validators(resource)) if not_modified else _object(context, resource)
 
 
 def _collection() -> Response:
