@@ -285,6 +285,30 @@ def test_nothing_uploaded_runs_in_the_drive_s_origin(
 
 
 @pytest.mark.parametrize(
+    ("content_type", "is_shown"),
+    [
+        ("text/javascript", False),
+        ("text/css", False),
+        ("image/png, text/javascript", False),
+        ("text/javascript; x=image/png", False),
+        ("image/png", True),
+        ("image/svg+xml", True),
+        ("video/mp4; codecs=avc1", True),
+    ],
+)
+def test_other_sites_pages_can_read_nothing(
+    content_type: str, is_shown: bool, client: Client
+) -> None:
+    """A script or a style sheet that a page loads is an open book to it; a picture isn't."""
+    client("PUT", "/x", b"secret = 'x'", content_type=content_type)
+    for method in ("GET", "HEAD"):
+        answer = client(method, "/x")
+        assert answer.header("Content-Type") == content_type
+        policy = answer.headers["Cross-Origin-Resource-Policy"]
+        assert policy == (None if is_shown else "same-site")
+
+
+@pytest.mark.parametrize(
     "content_type",
     ["audio/x-wav", "VIDEO/MP4; codecs=avc1", "application/pdf", "application/pdf;charset=x"],
 )

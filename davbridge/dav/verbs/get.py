@@ -36,6 +36,14 @@ be used from there."""
 _IS_PLAYED = re.compile(r"((audio|video)/[\w.-]+|application/pdf)\s*(;[^,]*)?", re.ASCII | re.I)
 """One type, and none of XML (``audio/a+xml``)."""
 
+_AT_HOME = ("Cross-Origin-Resource-Policy", "same-site")
+"""Else any web page could have a browser load a file with the login that it remembers, or without
+one, as a script or a style sheet, and so read it."""
+
+_IS_SEEN = re.compile(r"(image|audio|video)/[\w.+-]+\s*(;[^,]*)?", re.ASCII | re.I)
+"""What pages can show and not read. A page on the drive itself may show it only without the policy,
+as it is of no site in its sandbox."""
+
 _COLLECTION_TEXT = b"This is a WebDAV collection: open it with a WebDAV client.\n"
 
 
@@ -107,6 +115,7 @@ def _several(namespace: Namespace, resource: Resource, ranges: list[ByteRange]) 
         ("Content-Type", f"multipart/byteranges; boundary={body.boundary}"),
         ("Content-Length", str(body.length)),
         _SANDBOX,
+        _AT_HOME,
         *_validators(resource),
     ]
     return Response(206, headers, body)
@@ -205,6 +214,7 @@ def _entity_headers(resource: Resource, info: ObjectInfo, length: int) -> Header
         ("Content-Type", kind),
         ("Content-Length", str(length)),
         _PLAYER if _IS_PLAYED.fullmatch(kind) else _SANDBOX,
+        *([] if _IS_SEEN.fullmatch(kind) else [_AT_HOME]),
         *_validators(resource),
     ]
 
