@@ -7,7 +7,7 @@ The house; data comes in at the front door and walks one way, imports go downwar
     app.py           composition root: the only module that names concrete layers
     http/            the wire: cheroot server, TLS, request hygiene, graceful stop
     access/          who may: users and their logins
-    dav/             RFC 4918 on WsgiDAV: provider, resources, verbs, locks; StoreError → status
+    dav/             RFC 4918 on WsgiDAV: provider, verbs, locks; StoreError → status
     tree/            a namespace of collections and members over flat keys
     cache/           CachedStore: an ObjectStore that wraps an ObjectStore
     store/           the ObjectStore protocol; S3, memory (the reference), embedded SeaweedFS
@@ -15,6 +15,7 @@ The house; data comes in at the front door and walks one way, imports go downwar
     config/          frozen settings from TOML, environment and flags
     paths.py         resource path ↔ key; pure functions
     xmltext.py       which characters XML can hold
+    waiting.py       how a thread says that it only waits
     errors.py        the StoreError tree; knows neither HTTP nor botocore
 """
 

@@ -1,1 +1,48 @@
-"""A namespace of collections and members over the flat keys of an ObjectStore."""
+"""A namespace of collections and members over the flat keys of an ObjectStore::
+
+    namespace.py    what can be done: the room's only door
+    resource.py     what is shown at a path
+    view.py         what there is
+    settling.py     which rows of a listing are members
+    members.py      the members of a collection, for who has many to deal with
+    bulk.py         the seed's bulk metadata
+
+    creation.py     what a new file or collection needs
+    parents.py      what a write owes the collection that it happens in
+    markers.py      what makes a collection of keys
+    reserved.py     the names of davbridge's own objects
+    space.py        the quota, and the sizes that are refused
+    usage.py        how many bytes there are
+    writer.py       a file on its way in, within its limits
+
+    belongings.py   what belongs to a resource and isn't its bytes
+    properties.py   dead properties: one sidecar a collection
+    sidecar.py      its content
+    facts.py        what a client told of a version
+
+    operations.py   COPY, MOVE, DELETE: who waits for whom
+    turns.py        operations on the same trees take turns
+    terms.py        what a client made its operation depend on
+    attempts.py     one attempt
+    route.py        from two paths to a plan
+    plan.py         which keys go where
+    steps.py        what a new operation and a resumed one do alike
+    copies.py       the copies, verified
+    removals.py     what goes, in an order that loses nothing
+    lanes.py        requests side by side
+    works.py        how far each operation is
+    rows.py         what is in the store right now
+    reading.py      whole bodies
+
+    journal.py      what is written down of an operation before it begins
+    journals.py     where, and the leases on it
+    leases.py       who is at work on which
+    kin.py          operations that have to end before another begins
+    bounds.py       what a journal may be about
+    recovery.py     looks for what has been left
+    resumption.py   finishes it
+    remains.py      what is left to be done of a plan
+
+Must not know WebDAV: locks, conditions as headers and status codes are dav's; nor how a store is
+asked, or what is kept of its answers.
+"""

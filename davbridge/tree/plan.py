@@ -133,7 +133,9 @@ def plan_tree(source_prefix: str, source: Keys, target_prefix: str, target: Keys
         require_key_length(key)
     copies = tuple(copy for copy in moved if copy.target not in old or not is_marker(copy.target))
     is_marked = target_prefix in old or any(copy.target == target_prefix for copy in copies)
-    is_empty = all(is_own(copy.target) for copy in moved)
+    # A sidecar of its own shows no member; one further inside shows the collection that it is in.
+    inside = (copy.target[len(target_prefix) :] for copy in moved)
+    is_empty = all(is_own(key) and DELIMITER not in key for key in inside)
     collections = parent_keys(wanted)
     clashes = _clashes({copy.target for copy in shown}, collections, target)
     kept = wanted.union((row.key for row in clashes), (name + DELIMITER for name in collections))

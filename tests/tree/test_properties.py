@@ -329,6 +329,15 @@ class TestFollowing:
         left = {"a", "b", "b2"} if operation == "copy" else {"b2"}
         assert member_properties(drive.tree, parse("/d")).keys() == left
 
+    def test_a_folder_that_only_they_show_needs_no_marker_around_it(self, drive: Drive) -> None:
+        """Another program has deleted the file that they are of."""
+        drive.outside("s/d/a")
+        give(drive, "/s/d/a")
+        drive.bucket.delete_object("s/d/a")
+        drive.tree.copy(parse("/s"), parse("/t"))
+        assert drive.names("/t") == ["d/"]
+        assert drive.stored() == [f"s/d/{SIDECAR_NAME}", f"t/d/{SIDECAR_NAME}"]
+
     def test_a_member_of_the_target_that_cannot_go_keeps_them(self, drive: Drive) -> None:
         drive.outside("s/a", "t/d/x", "t/e/y")
         give(drive, "/t/d/x", "/t/e/y")
