@@ -11,7 +11,6 @@ from davbridge.config import CacheSettings
 from davbridge.store.base import ObjectStore
 from davbridge.store.memory import MemoryStore
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.client import build_client
 from tests.support.endpoints import Endpoint
 from tests.support.s3proxy import S3Proxy, s3_proxy
 from tests.support.stores import (
@@ -20,7 +19,7 @@ from tests.support.stores import (
     Feature,
     fresh_bucket,
     s3_store,
-    settings_for,
+    store_client,
 )
 
 if TYPE_CHECKING:
@@ -62,18 +61,14 @@ def needs(store_name: str) -> Needs:
 
 @pytest.fixture(scope="session")
 def moto_client(moto_server: Endpoint) -> Iterator["S3Client"]:
-    yield from client_of(moto_server)
+    with store_client(moto_server) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
 def seaweedfs_client(seaweedfs: Endpoint) -> Iterator["S3Client"]:
-    yield from client_of(seaweedfs)
-
-
-def client_of(endpoint: Endpoint) -> Iterator["S3Client"]:
-    client = build_client(settings_for(endpoint, "any"), pool_size=16)
-    yield client
-    client.close()
+    with store_client(seaweedfs) as client:
+        yield client
 
 
 @pytest.fixture(scope="session")
@@ -84,7 +79,8 @@ def running_proxy(moto_server: Endpoint) -> Iterator[S3Proxy]:
 
 @pytest.fixture(scope="session")
 def proxied_client(running_proxy: S3Proxy, moto_server: Endpoint) -> Iterator["S3Client"]:
-    yield from client_of(replace(moto_server, url=running_proxy.url))
+    with store_client(replace(moto_server, url=running_proxy.url)) as client:
+        yield client
 
 
 @pytest.fixture

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from davbridge.config import S3Settings
 from davbridge.store.s3 import S3Store
+from davbridge.store.s3.client import build_client
 from tests.support.endpoints import Endpoint
 
 if TYPE_CHECKING:
@@ -70,6 +71,16 @@ def settings_for(endpoint: Endpoint, bucket: str, prefix: str = "") -> S3Setting
         connect_timeout=2.0,
         read_timeout=READ_TIMEOUT,
     )
+
+
+@contextmanager
+def store_client(endpoint: Endpoint) -> Iterator["S3Client"]:
+    """davbridge's own client of it."""
+    client = build_client(settings_for(endpoint, "any"), pool_size=16)
+    try:
+        yield client
+    finally:
+        client.close()
 
 
 def s3_store(client: "S3Client", bucket: str) -> S3Store:

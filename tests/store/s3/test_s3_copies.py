@@ -10,13 +10,12 @@ from davbridge.errors import PreconditionFailedError, UnavailableError
 from davbridge.store.base import IF_ABSENT, Attributes, Condition, ObjectRow
 from davbridge.store.clock import utc_now
 from davbridge.store.s3 import S3Store
-from tests.store.conftest import client_of
 from tests.store.test_contract_listing import keys
 from tests.store.test_contract_reading import drain
 from tests.store.test_contract_writing import LONG, write
 from tests.support.endpoints import Endpoint
 from tests.support.s3proxy import Answer, Lose, S3Proxy, error, once, s3_proxy
-from tests.support.stores import fresh_bucket, s3_store
+from tests.support.stores import fresh_bucket, s3_store, store_client
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -32,7 +31,8 @@ def weak_line(seaweedfs: Endpoint) -> Iterator[S3Proxy]:
 
 @pytest.fixture(scope="module")
 def client(weak_line: S3Proxy, seaweedfs: Endpoint) -> Iterator["S3Client"]:
-    yield from client_of(replace(seaweedfs, url=weak_line.url))
+    with store_client(replace(seaweedfs, url=weak_line.url)) as client:
+        yield client
 
 
 @pytest.fixture
