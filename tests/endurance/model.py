@@ -1,6 +1,6 @@
 """Random operations on a drive, and on a model of it that fits on a page: they never diverge.
 
-The model and the steps are the tree's own (tests/tree/test_model.py), over the reference store and
+The model and the steps are the tree's own (tests/tree/drives.py), over the reference store and
 a cache, with hostile writes from outside. There Hypothesis makes up the steps; here chance does,
 which is several times as fast, and a sequence that diverges is shortened by leaving out steps.
 """
@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from davbridge.paths import ResourcePath
 from tests.endurance.base import Ground, Result, Scenario
-from tests.tree.test_model import CachedDrives
+from tests.tree.drives import CachedDrives
 
 ALIKE = ["a", "-", "aa", "a-", "-a", "--", "aaa", "aa-", "a-a", "a--", "-aa", "-a-", "--a", "---"]
 """All of ``[a-]{1,3}``: neighbours in every order, and collisions."""

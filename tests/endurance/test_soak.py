@@ -19,7 +19,7 @@ from tests.endurance.works import PAINTED, Worker
 from tests.support import s3proxy
 from tests.support.bridge import Answer, Client
 from tests.support.endpoints import Endpoint
-from tests.tree.test_model import Model
+from tests.tree.model import Model
 
 NOWHERE = Endpoint("", "", "", "")
 

@@ -5,8 +5,7 @@ import pytest
 from davbridge.errors import NotFoundError, PreconditionFailedError
 from davbridge.store.base import IF_ABSENT, Attributes, Condition, ObjectStore
 from tests.store.conftest import Needs
-from tests.store.test_contract_reading import drain
-from tests.store.test_contract_writing import LONG, write
+from tests.support.contract import LONG, drain, write
 from tests.support.stores import Feature
 
 KEPT = Attributes("text/plain", {"mtime": "1"})

@@ -1,13 +1,13 @@
 """ObjectStore's promises about listings and look-ups, held against every store."""
 
-from concurrent.futures import ThreadPoolExecutor
 from datetime import UTC, datetime, timedelta
 
 import pytest
 
 from davbridge.errors import InvalidNameError
-from davbridge.store.base import Attributes, Lookup, ObjectRow, ObjectStore, Page
+from davbridge.store.base import Attributes, Lookup, ObjectStore, Page
 from tests.store.conftest import Needs
+from tests.support.contract import fill, keys, prefixes, rows
 from tests.support.stores import Feature
 
 ODD_NAMES = [
@@ -34,28 +34,6 @@ ODD_NAMES = [
     "not a character \ufffe",
     "[1]{2}|^`",
 ]
-
-
-def fill(store: ObjectStore, *keys: str) -> None:
-    def put(key: str) -> None:
-        store.put_object(key, b"" if key.endswith("/") else b"x", Attributes())
-
-    with ThreadPoolExecutor(8 if len(keys) > 50 else 1) as pool:
-        list(pool.map(put, keys))
-
-
-def rows(store: ObjectStore, prefix: str = "", delimiter: str = "") -> list[ObjectRow]:
-    pages = store.list_objects(prefix, delimiter=delimiter)
-    return [row for page in pages for row in page.rows]
-
-
-def keys(store: ObjectStore, prefix: str = "", delimiter: str = "") -> list[str]:
-    return [row.key for row in rows(store, prefix, delimiter)]
-
-
-def prefixes(store: ObjectStore, prefix: str = "") -> list[str]:
-    pages = store.list_objects(prefix, delimiter="/")
-    return [common for page in pages for common in page.prefixes]
 
 
 def test_an_empty_bucket_lists_as_one_last_page(store: ObjectStore) -> None:

@@ -5,15 +5,11 @@ import os
 import pytest
 
 from davbridge.errors import InvalidNameError, NotFoundError, PreconditionFailedError
-from davbridge.store.base import Attributes, ObjectReader, ObjectStore
+from davbridge.store.base import Attributes, ObjectStore
+from tests.support.contract import drain
 from tests.support.stores import MIB
 
 BODY = b"0123456789"
-
-
-def drain(reader: ObjectReader, block: int = 256 * 1024) -> bytes:
-    with reader:
-        return b"".join(iter(lambda: reader.read(block), b""))
 
 
 def test_head_of_nothing(store: ObjectStore) -> None:

@@ -1,6 +1,5 @@
 """ObjectStore's promises about writes and deletions, held against every store."""
 
-import os
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
@@ -15,7 +14,6 @@ from davbridge.errors import (
     TruncatedError,
 )
 from davbridge.store.base import (
-    ALWAYS,
     DIRECTORY_TYPE,
     IF_ABSENT,
     Attributes,
@@ -24,32 +22,8 @@ from davbridge.store.base import (
     ObjectStore,
 )
 from tests.store.conftest import Needs
-from tests.store.test_contract_listing import fill, keys
-from tests.store.test_contract_reading import drain
+from tests.support.contract import LONG, drain, fill, keys, write
 from tests.support.stores import LIMIT, SMALL_PART, Feature
-
-LONG = os.urandom(2 * SMALL_PART + 4321)
-"""Three parts."""
-
-
-def write(
-    store: ObjectStore,
-    key: str,
-    body: bytes,
-    attributes: Attributes | None = None,
-    condition: Condition = ALWAYS,
-    *,
-    length: int | None = None,
-    block: int = 256 * 1024,
-) -> ObjectRow:
-    writer = store.open_writer(key, attributes or Attributes(), condition, length=length)
-    try:
-        for start in range(0, len(body), block):
-            writer.write(body[start : start + block])
-        return writer.commit()
-    except BaseException:
-        writer.abort()
-        raise
 
 
 def test_put_replaces(store: ObjectStore) -> None:

@@ -10,7 +10,7 @@ from davbridge.dav.errors import status_of
 from davbridge.errors import StoreError, UnavailableError
 from davbridge.store.base import Attributes
 from davbridge.store.s3 import S3Store
-from tests.store.s3.test_s3_trouble import ENTRY, LISTING, OPERATIONS, ROW
+from tests.support.canned import ENTRY, LISTING, OPERATIONS, ROW
 from tests.support.s3proxy import Answer, Fault, Request, S3Proxy, once
 
 HEADERS = {"ETag": '"e"', "Last-Modified": "Sun, 22 Nov 2026 16:42:57 GMT"}

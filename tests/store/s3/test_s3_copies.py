@@ -10,9 +10,7 @@ from davbridge.errors import PreconditionFailedError, UnavailableError
 from davbridge.store.base import IF_ABSENT, Attributes, Condition, ObjectRow
 from davbridge.store.clock import utc_now
 from davbridge.store.s3 import S3Store
-from tests.store.test_contract_listing import keys
-from tests.store.test_contract_reading import drain
-from tests.store.test_contract_writing import LONG, write
+from tests.support.contract import LONG, drain, keys, write
 from tests.support.endpoints import Endpoint
 from tests.support.s3proxy import Answer, Lose, S3Proxy, error, once, s3_proxy
 from tests.support.stores import fresh_bucket, s3_store, store_client

@@ -16,9 +16,7 @@ from davbridge.store.base import IF_ABSENT, Attributes, Condition
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.capabilities import ALL, UNPROBED, Capabilities
 from davbridge.store.s3.probe import CANARY
-from tests.store.test_contract_listing import keys
-from tests.store.test_contract_reading import drain
-from tests.store.test_contract_writing import LONG, write
+from tests.support.contract import LONG, drain, keys, write
 from tests.support.endpoints import Endpoint
 from tests.support.operations import operation_of
 from tests.support.s3proxy import Answer, Delay, Fault, Request, S3Proxy, error, once, s3_proxy

@@ -11,7 +11,7 @@ from davbridge.errors import NotFoundError, TruncatedError, UnavailableError
 from davbridge.store.base import Attributes, ObjectReader
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.reader import RESUMPTIONS
-from tests.store.test_contract_reading import drain
+from tests.support.contract import drain
 from tests.support.s3proxy import Answer, Cut, Fault, Request, S3Proxy, error, once
 from tests.support.stores import MIB, fresh_bucket, s3_store
 

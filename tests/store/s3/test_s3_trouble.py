@@ -1,41 +1,19 @@
 """What a store may refuse, and how: each answer is the right StoreError, and the right status."""
 
-from collections.abc import Callable
-
 import pytest
 
 from davbridge.dav.errors import status_of
 from davbridge.errors import StoreError
-from davbridge.store.base import IF_ABSENT, Attributes, Condition, ObjectRow
-from davbridge.store.clock import utc_now
 from davbridge.store.s3 import S3Store
 from tests.support.bridge import running_bridge
+from tests.support.canned import ENTRY, LISTING, OPERATIONS
 from tests.support.s3proxy import Answer, Fault, Request, S3Proxy, error
-
-ROW = ObjectRow("a", 1, utc_now(), "e")
-
-LARGE = ROW._replace(size=6 * 1024**3)
 
 ARCHIVED = Answer(
     403,
     b"<Error><Code>InvalidObjectState</Code><Message>no</Message>"
     b"<StorageClass>GLACIER</StorageClass></Error>",
 )
-
-OPERATIONS: dict[str, Callable[[S3Store], object]] = {
-    "LIST": lambda store: list(store.list_objects("")),
-    "LOOKUP": lambda store: store.lookup("a"),
-    "HEAD": lambda store: store.head_object("a"),
-    "GET": lambda store: store.get_object("a"),
-    "RANGE": lambda store: store.get_object("a", start=1, end=3),
-    "PUT": lambda store: store.put_object("a", b"x", Attributes()),
-    "CREATE": lambda store: store.put_object("a", b"x", Attributes(), IF_ABSENT),
-    "OVERWRITE": lambda store: store.put_object("a", b"x", Attributes(), Condition(if_match="e")),
-    "UPLOAD": lambda store: store.open_writer("a", Attributes(), length=0).commit(),
-    "COPY": lambda store: store.copy_object(ROW, "b"),
-    "COPY IN PARTS": lambda store: store.copy_object(LARGE, "b", attributes=Attributes()),
-    "DELETE": lambda store: store.delete_object("a"),
-}
 
 
 def statuses(store: S3Store) -> dict[str, int]:
@@ -120,13 +98,6 @@ def test_each_key_of_a_batch_has_its_own_status(canned_store: S3Store, canned: S
     failures = canned_store.delete_objects([*told, "e"])
     found = {failure.key: status_of(failure.error) for failure in failures}
     assert found == {"a": 403, "b": 503, "c": 503, "d": 412}
-
-
-LISTING = "<ListBucketResult><IsTruncated>false</IsTruncated>{rows}</ListBucketResult>".format
-ENTRY = (
-    "<Contents><Key>{}</Key><LastModified>2026-11-22T16:42:57Z</LastModified>"
-    '<ETag>"e"</ETag><Size>{}</Size></Contents>'.format
-)
 
 
 class ColdBucket:

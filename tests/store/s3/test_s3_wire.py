@@ -26,9 +26,9 @@ from davbridge.store.s3 import S3Store, wire
 from davbridge.store.s3.address import address_of
 from davbridge.store.s3.client import build_client
 from davbridge.store.s3.wire import payload_told
-from tests.store.s3.test_s3_connections import Server, serving
-from tests.store.test_contract_reading import drain
+from tests.support.contract import drain
 from tests.support.endpoints import Endpoint, s3_client
+from tests.support.parrot import Server, serving
 from tests.support.s3proxy import Answer, Cut, Fault, Lose, Request, S3Proxy, error, once, s3_proxy
 
 if TYPE_CHECKING:

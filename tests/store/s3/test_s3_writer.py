@@ -15,8 +15,7 @@ from davbridge.store.base import Attributes, ObjectWriter
 from davbridge.store.budget import SMALL_LOAN, UNIT, MemoryBudget
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.writer import FIRST_BUFFER
-from tests.store.test_contract_reading import drain
-from tests.store.test_contract_writing import LONG, write
+from tests.support.contract import LONG, drain, write
 from tests.support.s3proxy import S3Proxy, error, once
 from tests.support.stores import MIB, SMALL_PART, fresh_bucket
 

@@ -20,9 +20,7 @@ from davbridge.store.s3 import S3Store
 from davbridge.store.s3.capabilities import UNPROBED
 from davbridge.store.s3.multipart import PART_SIZE, part_size
 from davbridge.store.s3.uploads import MOST_PARTS
-from tests.store.test_contract_listing import keys
-from tests.store.test_contract_reading import drain
-from tests.store.test_contract_writing import LONG, write
+from tests.support.contract import LONG, drain, keys, write
 from tests.support.s3proxy import (
     Answer,
     Cut,
