@@ -11,6 +11,7 @@ import pytest
 from davbridge.access import logins as module
 from davbridge.access.logins import Logins, TooManyLoginsError
 from davbridge.config import User
+from tests.support.timer import Timer
 
 
 def made(password: str) -> str:
@@ -20,16 +21,6 @@ def made(password: str) -> str:
 ANNA = User("anna", made("secret"))
 BOB = User("bob", made("hidden"))
 USERS = (ANNA, BOB)
-
-
-class Clock:
-    """A timer that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 class Verifier:
@@ -82,13 +73,13 @@ def test_the_slow_hash_is_paid_once() -> None:
 
 def test_a_remembered_login_is_forgotten_when_it_is_no_longer_used() -> None:
     """Not sooner: it would have to wait with all who guess, and most of them are turned away."""
-    verify, clock = Verifier(), Clock()
-    logins = Logins(USERS, verify=verify, timer=clock)
+    verify, timer = Verifier(), Timer()
+    logins = Logins(USERS, verify=verify, timer=timer)
     for _ in range(10):
         assert logins.identify("anna", "secret")
-        clock.now += module.REMEMBERED_SECONDS - 1
+        timer.advance(module.REMEMBERED_SECONDS - 1)
     assert len(verify.calls) == 1
-    clock.now += 2
+    timer.advance(2)
     assert logins.identify("anna", "secret")
     assert len(verify.calls) == 2
 

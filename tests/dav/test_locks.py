@@ -18,14 +18,7 @@ from davbridge.dav.locks import (
     MemoryLockStore,
 )
 from davbridge.paths import ResourcePath
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.timer import Timer
 
 
 def make(token: str, *root: str, exclusive: bool = True, deep: bool = True) -> Lock:
@@ -46,13 +39,13 @@ def tokens(locks: list[Lock]) -> list[str]:
 
 
 @pytest.fixture
-def clock() -> Clock:
-    return Clock()
+def timer() -> Timer:
+    return Timer()
 
 
 @pytest.fixture
-def store(clock: Clock) -> MemoryLockStore:
-    return MemoryLockStore(clock)
+def store(timer: Timer) -> MemoryLockStore:
+    return MemoryLockStore(timer)
 
 
 def test_a_deep_lock_covers_all_inside_and_not_its_neighbours(store: MemoryLockStore) -> None:
@@ -96,22 +89,22 @@ def test_locks_conflict_by_scope_and_depth(
         store.acquire(second)
 
 
-def test_an_expired_lock_is_no_lock(store: MemoryLockStore, clock: Clock) -> None:
+def test_an_expired_lock_is_no_lock(store: MemoryLockStore, timer: Timer) -> None:
     store.acquire(make("old", "a", "b"))
-    clock.now = 1060.0
+    timer.now = 1060.0
     assert store.covering(("a", "b")) == []
     assert store.refresh("old", 60) is None
     store.acquire(replace(make("new", "a"), expires=1120.0))
     assert tokens(store.rooted_below(())) == ["new"]
 
 
-def test_a_refresh_starts_the_time_anew(store: MemoryLockStore, clock: Clock) -> None:
+def test_a_refresh_starts_the_time_anew(store: MemoryLockStore, timer: Timer) -> None:
     store.acquire(make("t", "a"))
-    clock.now = 1050.0
+    timer.now = 1050.0
     refreshed = store.refresh("t", 30)
     assert refreshed is not None
     assert refreshed.expires == 1080.0
-    clock.now = 1070.0
+    timer.now = 1070.0
     assert tokens(store.covering(("a",))) == ["t"]
 
 
@@ -172,26 +165,26 @@ def test_a_lock_holds_for_every_unicode_spelling_of_its_root(store: MemoryLockSt
 
 
 def test_locks_that_nobody_looks_at_again_take_no_memory(
-    store: MemoryLockStore, clock: Clock
+    store: MemoryLockStore, timer: Timer
 ) -> None:
     for number in range(SWEEP_AT):
         store.acquire(make(f"t{number}", f"{number}"))
-    clock.now = 1060
+    timer.now = 1060
     alive = replace(make("alive", "x"), expires=2000.0)
     store.acquire(alive)
     assert store._by_token == {"alive": alive}
     assert store._at.keys() == {("x",)}
 
 
-def test_live_locks_are_bounded_and_expired_ones_make_room(clock: Clock) -> None:
-    store = MemoryLockStore(clock, limit=2)
+def test_live_locks_are_bounded_and_expired_ones_make_room(timer: Timer) -> None:
+    store = MemoryLockStore(timer, limit=2)
     store.acquire(make("a", "a"))
     store.acquire(make("b", "b"))
     with pytest.raises(LocksFullError):
         store.acquire(make("c", "c"))
     store.release("a")
     store.acquire(make("c", "c"))
-    clock.now = 1060
+    timer.now = 1060
     store.acquire(replace(make("d", "d"), expires=2000.0))
     assert store._by_token.keys() == {"d"}
 

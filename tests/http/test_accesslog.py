@@ -7,17 +7,8 @@ from typing import Any
 import pytest
 
 from davbridge.http.accesslog import AccessLog
+from tests.support.timer import Timer
 from tests.support.wire import RawClient, serving
-
-
-class Clock:
-    """A timer that a test moves."""
-
-    def __init__(self) -> None:
-        self.now = 0.0
-
-    def __call__(self) -> float:
-        return self.now
 
 
 @pytest.fixture
@@ -57,15 +48,15 @@ def run(app: Any, environ: dict[str, Any]) -> None:
 
 
 def test_a_request_is_one_line_with_user_status_bytes_and_seconds(lines: list[str]) -> None:
-    clock = Clock()
+    timer = Timer()
 
     def app(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         environ["REMOTE_USER"] = "anna"
         start_response("207 Multi-Status", [])(b"123")
-        clock.now += 0.25
+        timer.advance(0.25)
         return [b"4567", b"89"]
 
-    run(AccessLog(app, timer=clock), environ())
+    run(AccessLog(app, timer=timer), environ())
     assert lines == ['192.0.2.7 anna "GET /a%20b?c" 207 9 0.250']
 
 
@@ -75,7 +66,7 @@ def test_nothing_that_a_client_sends_can_forge_a_line(lines: list[str]) -> None:
         start_response("200 OK", [])
         return []
 
-    run(AccessLog(app, timer=Clock()), environ(REQUEST_URI='/"\x85'))
+    run(AccessLog(app, timer=Timer()), environ(REQUEST_URI='/"\x85'))
     assert lines == [
         r'192.0.2.7 x\x0d\x0a10.0.0.1\x20\x22root\x22\x20\x5c\u202e\x1b "GET /\x22\x85" 200 0 0.000'
     ]
@@ -87,7 +78,7 @@ def test_a_user_s_name_in_any_script_can_be_read(lines: list[str]) -> None:
         start_response("200 OK", [])
         return []
 
-    run(AccessLog(app, timer=Clock()), environ())
+    run(AccessLog(app, timer=Timer()), environ())
     assert lines[0].startswith("192.0.2.7 Jürgen ")
 
 
@@ -102,7 +93,7 @@ def test_a_failure_before_or_in_the_answer_is_a_line_without_a_status(lines: lis
 
     for app in (before, within):
         with pytest.raises(RuntimeError):
-            run(AccessLog(app, timer=Clock()), environ())
+            run(AccessLog(app, timer=Timer()), environ())
     assert lines == [f'192.0.2.7 - "GET /a%20b?c" - {sent} 0.000' for sent in (0, 3)]
 
 
@@ -117,7 +108,7 @@ def test_the_blocks_of_the_application_are_closed(lines: list[str]) -> None:
         finally:
             closed.append(True)
 
-    blocks: Any = AccessLog(app, timer=Clock())(environ(), start_response)
+    blocks: Any = AccessLog(app, timer=Timer())(environ(), start_response)
     next(iter(blocks))
     blocks.close()
     assert closed == [True]
