@@ -54,9 +54,18 @@ def test_anything_but_the_grammar_and_what_is_too_much_is_refused(value: str) ->
     assert refusal.value.status == 400
 
 
-@pytest.mark.parametrize("value", ["<" * 40_000, "(" * 40_000, "(<urn:x>)" * 5_000, " " * 60_000])
-def test_parsing_takes_time_in_proportion_to_the_length(value: str) -> None:
-    started = time.thread_time()
-    with contextlib.suppress(RefusalError):
-        parse_if(value)
-    assert time.thread_time() - started < 1
+def seconds_for(value: str) -> float:
+    """The best of several runs: what else the machine does only ever adds."""
+    taken: list[float] = []
+    for _ in range(5):
+        started = time.thread_time()
+        with contextlib.suppress(RefusalError):
+            parse_if(value)
+        taken.append(time.thread_time() - started)
+    return min(taken)
+
+
+@pytest.mark.parametrize("part", ["<", "(", "(<urn:x>)", " "])
+def test_parsing_takes_time_in_proportion_to_the_length(part: str) -> None:
+    """Eight times as long takes eight times the time; a square of it would be 64 times."""
+    assert seconds_for(part * 32_000) < 24 * seconds_for(part * 4_000) + 0.001
