@@ -3,8 +3,6 @@
 What was there before stays: its bytes, its entity tag, its dead property.
 """
 
-import socket
-import struct
 from collections.abc import Iterator
 from contextlib import suppress
 from random import Random
@@ -23,8 +21,6 @@ COLOUR = "blue"
 SMALL_BODY = 100_000
 LARGE_BODY = 12 * 1024 * 1024
 """More than a part, so that a multipart upload is under way."""
-
-_NO_LINGER = struct.pack("ii", 1, 0)
 
 
 class Size(NamedTuple):
@@ -116,7 +112,7 @@ def play(cut: Cut, port: int) -> int | None:
         )
         client.send(cut.body[: cut.after])
         if cut.is_reset:
-            client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+            client.reset()
             return None
         client.finish_sending()
         with suppress(ConnectionError):

@@ -5,9 +5,7 @@ behind it, it is a server of canned answers.
 """
 
 import http.client
-import socket
 import ssl
-import struct
 import threading
 import time
 from collections.abc import Callable, Iterator, Mapping
@@ -22,7 +20,7 @@ from urllib.parse import urlsplit
 
 import trustme
 
-_NO_LINGER = struct.pack("ii", 1, 0)
+from tests.support.sockets import reset_at_close
 
 LONGEST_WRITE = 300.0
 """Seconds that a store may take for one."""
@@ -230,7 +228,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _drop(self, fault: Drop) -> None:
         time.sleep(fault.seconds)
-        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        reset_at_close(self.connection)
         self.rfile.close()  # which keeps the socket open
         self.connection.close()
 

@@ -7,13 +7,13 @@ short, or to refuse requests. All of its state is changed in its own event loop.
 import asyncio
 import contextlib
 import socket
-import struct
 import threading
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
-_NO_LINGER = struct.pack("ii", 1, 0)
+from tests.support.sockets import reset_at_close
+
 _BLOCK = 64 * 1024
 
 _SLOW_DOWN_BODY = (
@@ -213,8 +213,7 @@ async def _first_of(*ways: Coroutine[None, None, None]) -> None:
 def _reset(writer: asyncio.StreamWriter) -> None:
     """Closes with RST instead of FIN."""
     if not writer.is_closing():
-        sock = writer.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGER)
+        reset_at_close(writer.get_extra_info("socket"))
         writer.transport.abort()
 
 

@@ -11,6 +11,7 @@ from wsgiref.types import WSGIApplication
 
 from davbridge.config import ServerSettings
 from davbridge.http.server import HttpServer
+from tests.support.sockets import reset_at_close
 
 PATIENCE = 10.0
 """Seconds after which a test gives up waiting for the other side."""
@@ -101,6 +102,11 @@ class RawClient:
 
     def finish_sending(self) -> None:
         self.socket.shutdown(socket.SHUT_WR)
+
+    def reset(self) -> None:
+        """Closes with RST instead of FIN."""
+        reset_at_close(self.socket)
+        self.close()
 
     def close(self) -> None:
         self._file.close()

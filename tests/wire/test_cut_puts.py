@@ -1,7 +1,5 @@
 """A PUT whose body ends early changes nothing, however it ends."""
 
-import socket
-import struct
 from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
@@ -21,8 +19,6 @@ OLD = b"the old version"
 SMALL = b"x" * 100_000
 LARGE = b"x" * (24 * 1024 * 1024)
 """More than a part, so that a multipart upload is under way when it is cut."""
-
-NO_LINGER = struct.pack("ii", 1, 0)
 
 
 @pytest.fixture(scope="module")
@@ -75,11 +71,6 @@ CUTS = {
 }
 
 
-def reset(client: RawClient) -> None:
-    client.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, NO_LINGER)
-    client.close()
-
-
 def wait_until_under_way(home: Home, cut: CutPut, name: str) -> None:
     if cut.is_large:
         home.bucket.wait_for_uploads([name])
@@ -123,7 +114,7 @@ def test_a_put_cut_by_a_reset_changes_nothing(cut: CutPut, name: str, home: Home
     client = RawClient(home.server.port)
     cut.begin(client, home.path + name)
     wait_until_under_way(home, cut, name)
-    reset(client)
+    client.reset()
     require_unchanged(home, tags)
 
 
