@@ -3,7 +3,6 @@
 import random
 import threading
 import time
-import tracemalloc
 from dataclasses import replace
 
 import pytest
@@ -18,6 +17,7 @@ from davbridge.dav.locks import (
     MemoryLockStore,
 )
 from davbridge.paths import ResourcePath
+from tests.support.memory import bytes_taken_by
 from tests.support.timer import Timer
 
 
@@ -214,13 +214,12 @@ def test_the_owners_of_shared_locks_are_bounded_together(store: MemoryLockStore)
 def test_a_lock_at_the_end_of_a_deep_path_takes_no_more_room_than_its_names() -> None:
     store = MemoryLockStore()
     paths = [(f"top{number}", *["a"] * 500) for number in range(20)]
-    tracemalloc.start()
-    try:
+
+    def acquire_them() -> None:
         for number, path in enumerate(paths):
             store.acquire(replace(make(str(number), *path), expires=store.now() + 600))
-        assert tracemalloc.get_traced_memory()[0] < 20 * 8192
-    finally:
-        tracemalloc.stop()
+
+    assert bytes_taken_by(acquire_them) < 20 * 8192
     assert tokens(store.rooted_below(("top7", "a", "a"))) == ["7"]
 
 

@@ -14,6 +14,7 @@ import pytest
 from davbridge.http.body import ChunkedBody, KnownLengthBody
 from davbridge.http.errors import IncompleteBodyError, MalformedBodyError
 from davbridge.http.streams import SocketReader
+from tests.support.proc import resident
 from tests.support.wire import Answer, RawClient, serving
 
 HOST = b"Host: a\r\n"
@@ -308,20 +309,15 @@ def test_a_partly_read_body_is_finished_by_the_server() -> None:
         assert client.ask(put(5) + b"world").body == b"wor"
 
 
-def resident_bytes() -> int:
-    with open("/proc/self/statm", encoding="ascii") as file:  # noqa: PTH123
-        return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
-
-
 @pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 def test_a_rejected_upload_of_400_mb_gets_its_answer_and_takes_no_memory() -> None:
     size, block = 400 * 1000 * 1000, b"x" * 1000 * 1000
     with serving(reject, threads=1) as server, RawClient(server.port) as client:
-        before, most = resident_bytes(), 0
+        before, most = resident(os.getpid()), 0
         client.send(put(size))
         for _ in range(size // len(block)):
             client.send(block)  # all of it before the answer is read, as Finder and Windows do
-            most = max(most, resident_bytes())
+            most = max(most, resident(os.getpid()))
         answer = client.answer()
         assert (answer.status, answer.closes) == (401, True)
         assert most - before < 8 * 1000 * 1000

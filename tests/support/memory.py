@@ -5,7 +5,7 @@ import tracemalloc
 from collections.abc import Callable
 
 
-def bytes_taken_by(act: Callable[[], None]) -> int:
+def bytes_taken_by(act: Callable[[], object]) -> int:
     """Bytes that ``act`` leaves behind."""
     gc.collect()
     tracemalloc.start()
@@ -17,7 +17,7 @@ def bytes_taken_by(act: Callable[[], None]) -> int:
         tracemalloc.stop()
 
 
-def peak_of(act: Callable[[], None]) -> int:
+def peak_of(act: Callable[[], object]) -> int:
     """Bytes that ``act`` takes at its peak."""
     gc.collect()
     tracemalloc.start()

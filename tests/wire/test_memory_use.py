@@ -7,15 +7,13 @@ import sys
 import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import pytest
 
 from tests.support.buckets import Bucket
 from tests.support.drive import Home
+from tests.support.proc import MIB, most_resident, resident
 from tests.support.served import Served
-
-MIB = 1024 * 1024
 
 LIMIT = 160 * MIB
 """For one file at a time, up or down; 80 MiB of it are there before."""
@@ -29,14 +27,6 @@ REST = 120 * MIB
 """When it is all over."""
 
 pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
-
-
-def memory(pid: int, field: str) -> int:
-    """Bytes that a process has resident (VmRSS), or has had at the most so far (VmHWM)."""
-    for line in Path(f"/proc/{pid}/status").read_text().splitlines():
-        if line.startswith(f"{field}:"):
-            return int(line.split()[1]) * 1024
-    raise AssertionError(f"no {field}")
 
 
 def blocks(size: int) -> Iterator[bytes]:
@@ -70,14 +60,14 @@ def test_large_files_stream_through_a_small_process(
         with connection.getresponse() as response:
             assert response.status in (201, 204)
             response.read()
-        assert memory(server.pid, "VmHWM") < LIMIT
+        assert most_resident(server.pid) < LIMIT
         connection.request("GET", "/big.bin")
         with connection.getresponse() as response:
             assert response.headers["Content-Length"] == str(size)
             assert digest_of(blocks_of(response)) == digest_of(blocks(size))
     finally:
         connection.close()
-    assert memory(server.pid, "VmHWM") < LIMIT
+    assert most_resident(server.pid) < LIMIT
 
 
 def part_of_a_crowd(number: int) -> Iterator[bytes]:
@@ -101,7 +91,7 @@ def test_uploads_side_by_side_share_one_budget(home: Home) -> None:
 
     with ThreadPoolExecutor(CROWD) as pool:
         assert set(pool.map(upload, range(CROWD))) == {201}
-    assert memory(home.server.pid, "VmHWM") < CROWD_LIMIT
+    assert most_resident(home.server.pid) < CROWD_LIMIT
     wait_until_at_rest(home.server.pid)
     for number in range(CROWD):
         assert stored(home.bucket, str(number)) == digest_of(part_of_a_crowd(number))
@@ -110,7 +100,7 @@ def test_uploads_side_by_side_share_one_budget(home: Home) -> None:
 def wait_until_at_rest(pid: int) -> None:
     """The last buffer may come back a moment after the last answer."""
     deadline = time.monotonic() + 10
-    while memory(pid, "VmRSS") >= REST:
+    while resident(pid) >= REST:
         assert time.monotonic() < deadline
         time.sleep(0.05)
 

@@ -1,7 +1,5 @@
 """Answers that no S3 store gives: errors, and neither crashes, wrong listings nor much memory."""
 
-import tracemalloc
-from collections.abc import Callable
 from itertools import islice
 
 import pytest
@@ -11,6 +9,7 @@ from davbridge.errors import StoreError, UnavailableError
 from davbridge.store.base import Attributes
 from davbridge.store.s3 import S3Store
 from tests.support.canned import ENTRY, LISTING, OPERATIONS, ROW
+from tests.support.memory import peak_of
 from tests.support.s3proxy import Answer, Fault, Request, S3Proxy, once
 
 HEADERS = {"ETag": '"e"', "Last-Modified": "Sun, 22 Nov 2026 16:42:57 GMT"}
@@ -178,24 +177,19 @@ def test_deletions_that_nobody_asked_for_put_the_batch_in_doubt(
     assert [failure.key for failure in canned_store.delete_objects(["a", "b"])] == ["a", "b"]
 
 
-def peak(call: Callable[[], object]) -> int:
-    tracemalloc.start()
-    try:
-        with pytest.raises(StoreError):
-            call()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
 @pytest.mark.parametrize("name", ["LIST", "LOOKUP", "COPY", "COPY IN PARTS", "DELETE", "PUT"])
 @pytest.mark.parametrize("body", [b" " * 40 * MIB, b"<a/>" * MIB], ids=["blanks", "elements"])
 def test_an_answer_without_end_takes_little_memory(
     canned_store: S3Store, canned: S3Proxy, name: str, body: bytes
 ) -> None:
     canned.rule = lambda _: Answer(200, body)
+
+    def ask() -> None:
+        with pytest.raises(StoreError):
+            OPERATIONS[name](canned_store)
+
     # The server of the test is in this process, and has the body once for all.
-    assert peak(lambda: OPERATIONS[name](canned_store)) < 20 * MIB
+    assert peak_of(ask) < 20 * MIB
 
 
 def test_an_upload_whose_parts_get_no_etag_fails(canned_store: S3Store, canned: S3Proxy) -> None:

@@ -1,8 +1,7 @@
 """Writers on little memory: what they borrow, that it comes back, and that all get on."""
 
 import time
-import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import timedelta
@@ -16,6 +15,7 @@ from davbridge.store.budget import SMALL_LOAN, UNIT, MemoryBudget
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.writer import FIRST_BUFFER
 from tests.support.contract import LONG, drain, write
+from tests.support.memory import peak_of
 from tests.support.s3proxy import S3Proxy, error, once
 from tests.support.stores import MIB, SMALL_PART, fresh_bucket
 
@@ -185,16 +185,6 @@ def test_an_upload_that_finds_no_memory_fails_and_leaves_nothing(
         assert store.abort_stale_uploads("", timedelta(minutes=-1)) == 0
 
 
-def heap_peak(work: Callable[[], object]) -> int:
-    """The most memory that Python's own objects took meanwhile, in bytes."""
-    tracemalloc.start()
-    try:
-        work()
-        return tracemalloc.get_traced_memory()[1]
-    finally:
-        tracemalloc.stop()
-
-
 def fill(writer: ObjectWriter, block: bytes, times: int) -> None:
     for _ in range(times):
         writer.write(block)
@@ -210,7 +200,7 @@ def test_a_body_is_never_copied_beside_its_buffer(
     with store_on(seaweedfs_client, bucket_name, budget) as store:
         store.put_object("before", b"", Attributes())
         writer = store.open_writer("a", Attributes(), length=size)
-        assert heap_peak(lambda: fill(writer, block, size // MIB)) < MIB
+        assert peak_of(lambda: fill(writer, block, size // MIB)) < MIB
 
 
 def test_a_body_is_read_block_by_block(seaweedfs_client: "S3Client", bucket_name: str) -> None:
@@ -223,7 +213,7 @@ def test_a_body_is_read_block_by_block(seaweedfs_client: "S3Client", bucket_name
 
     with store_on(seaweedfs_client, bucket_name, MemoryBudget()) as store:
         write(store, "a", LONG, length=len(LONG))
-        assert heap_peak(read) < 3 * block
+        assert peak_of(read) < 3 * block
 
 
 def test_no_upload_is_begun_for_what_is_refused(frugal: S3Store, proxy: S3Proxy) -> None:
