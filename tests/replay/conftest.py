@@ -4,6 +4,9 @@ What a case says of stock WsgiDAV is part of it: ``stock_fails(why)`` on a case 
 must fail, nothing on one that it must pass; ``stock_fails(why, "a-*", "b")`` means only parameters
 with such ids. A case that is marked and yet passes there has no teeth, and is red. The table of
 what it fails is printed when the tests are through.
+
+The numbers in the cases' names are only names: each stands for one conversation of a client
+(``finder_04``), or for one thing that several clients rely on (``rule_08``).
 """
 
 from collections.abc import Generator, Iterator

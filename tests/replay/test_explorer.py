@@ -93,7 +93,7 @@ def test_explorer_15_lists_with_an_empty_body(drive: Drive) -> None:
 
 
 def test_explorer_16_creates_a_file(drive: Drive) -> None:
-    """Rule 11: the file then has the time that it had on the disk it came from."""
+    """The file then has the time that it had on the disk it came from."""
     client = drive.client(EXPLORER)
     statuses = copy_a_file(client, "/IMG_1.jpg", b"jpeg", CAMERA_TIME)
     assert statuses == [404, 201, 200, 207, 200, 204, 207, 204]
@@ -103,7 +103,7 @@ def test_explorer_16_creates_a_file(drive: Drive) -> None:
 
 
 def test_explorer_16_every_property_is_set(drive: Drive) -> None:
-    """Rule 11: a 403 for one of them, and Explorer reports an error for the file."""
+    """A 403 for one of them, and Explorer reports an error for the file."""
     drive.fill({"f.txt": b"x"})
     client = drive.client(EXPLORER)
     answer = patch(client, "/f.txt", win32_times(CAMERA_TIME))
@@ -308,7 +308,7 @@ def test_explorer_refreshes_its_lock(drive: Drive) -> None:
 
 
 def test_explorer_never_sees_a_folder_redirected(drive: Drive) -> None:
-    """Rule 18: it leaves the slash out everywhere."""
+    """It leaves the slash out everywhere."""
     drive.fill({"d/f.txt": b"f"})
     client = drive.client(EXPLORER)
     for method, expected in (("OPTIONS", 200), ("PROPFIND", 207), ("PROPPATCH", 207)):

@@ -60,7 +60,7 @@ def test_gvfs_33_uploads_with_the_time_of_the_file(drive: Drive) -> None:
 
 
 def test_gvfs_edits_under_the_etag_that_it_read(drive: Drive) -> None:
-    """Rule 13: getetag goes into If-Match as it is; another's version is not overwritten."""
+    """What getetag tells goes into If-Match as it is; another's version is not overwritten."""
     drive.fill({"f.txt": b"one"})
     client = drive.client(GVFS)
     (entry,) = entries(find(client, "/f.txt", depth="0")).values()
@@ -84,7 +84,7 @@ def test_gvfs_rule_13_getetag_is_the_etag_header(drive: Drive) -> None:
 
 
 def test_gvfs_35_moves_a_folder_without_slashes(drive: Drive) -> None:
-    """Rule 18: no 3xx; RFC 4918 §9.9.4: 201, and 412 where the destination is there."""
+    """No 3xx; RFC 4918 §9.9.4: 201, and 412 where the destination is there."""
     drive.fill({"dir/f.txt": b"f", "other/g.txt": b"g"})
     client = drive.client(GVFS)
     base = f"http://127.0.0.1:{drive.port}"

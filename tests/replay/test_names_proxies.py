@@ -223,7 +223,7 @@ def test_names_keep_their_line_ends(drive: Drive) -> None:
 
 
 def test_names_hrefs_are_ascii(drive: Drive) -> None:
-    """Rule 4: percent-encoded, whatever the name."""
+    """Percent-encoded, whatever the name."""
     drive.fill({"d/Ü ä+&<>\"'#?%;.txt": b"x", "d/日本語/": b"", "d/🎉": b"x"})
     answer = drive.client(FINDER)("PROPFIND", "/d/", depth="1")
     hrefs = [entry.href for entry in entries(answer).values()]

@@ -134,7 +134,7 @@ def test_rclone_uploads_with_a_time(drive: Drive) -> None:
 @stock_fails("OC-Checksum is not looked at")
 @pytest.mark.parametrize("kind", ["SHA1", "MD5"])
 def test_rclone_uploads_with_a_checksum_that_is_wrong(drive: Drive, kind: str) -> None:
-    """Rule 6: what came in isn't what was sent, so the object is left as it was."""
+    """What came in isn't what was sent, so the object is left as it was."""
     drive.fill({"f.txt": b"old"})
     client = drive.client(RCLONE)
     wrong = hashlib.new(kind.lower(), b"something else").hexdigest()
