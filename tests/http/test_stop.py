@@ -203,6 +203,7 @@ def test_requests_that_wait_for_a_thread_are_served_before_the_end() -> None:
         assert [client.answer().body for client in clients] == [b"done"] * 8
 
 
+@pytest.mark.skipif(not hasattr(signal, "SIGUSR1"), reason="sends itself a signal of POSIX")
 def test_stop_works_from_a_signal_handler_and_twice() -> None:
     server = HttpServer(hello, ServerSettings(port=0, threads=2))
     server.prepare()
