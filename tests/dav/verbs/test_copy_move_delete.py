@@ -1,0 +1,72 @@
+"""MKCOL, DELETE, COPY and MOVE of files and of whole trees."""
+
+import pytest
+
+from davbridge.store.memory import MemoryStore
+from tests.dav.verbs.words import content, fill, keys
+from tests.support.bridge import Client
+
+
+def test_mkcol_writes_a_directory_marker(client: Client, store: MemoryStore) -> None:
+    assert client("MKCOL", "/a/b/").status == 409
+    assert client("MKCOL", "/a/").status == 201
+    assert client("MKCOL", "/a/b").status == 201
+    assert client("MKCOL", "/a/b/").status == 405
+    assert client("MKCOL", "/").status == 405
+    assert client("MKCOL", "/c", b"<x/>").status == 415
+    assert keys(store) == ["a/", "a/b/"]
+    assert store.head_object("a/").attributes.content_type == "application/x-directory"
+
+
+def test_delete_of_files_and_whole_trees(client: Client, store: MemoryStore) -> None:
+    fill(store, "a/b/c", "a/b/d/e", "ab", "a-", "f")
+    assert client("DELETE", "/f").status == 204
+    assert client("DELETE", "/f").status == 404
+    assert client("DELETE", "/a/", depth="0").status == 400
+    assert client("DELETE", "/a").status == 204
+    assert client("DELETE", "/").status == 403
+    assert keys(store) == ["a-", "ab"]
+
+
+@pytest.mark.parametrize("verb", ["COPY", "MOVE"])
+def test_copy_and_move_of_files(client: Client, store: MemoryStore, verb: str) -> None:
+    fill(store, "a", "b", "d/x")
+    assert client(verb, "/a", destination="/new").status == 201
+    assert ("a" in keys(store)) is (verb == "COPY")
+    client("PUT", "/a", b"a")
+    assert client(verb, "/a", destination="/b", overwrite="F").status == 412
+    assert content(store, "b") == b"b"
+    assert client(verb, "/a", destination="/b").status == 204
+    assert content(store, "b") == b"a"
+    client("PUT", "/a", b"a")
+    assert client(verb, "/a", destination="/missing/b").status == 409
+    assert client(verb, "/a", destination="/a").status == 403
+    assert client(verb, "/a", destination="http://elsewhere.example/b").status == 502
+    assert client(verb, "/a").status == 400
+    assert client(verb, "/missing", destination="/x").status == 404
+
+
+@pytest.mark.parametrize("verb", ["COPY", "MOVE"])
+def test_copy_and_move_of_trees(client: Client, store: MemoryStore, verb: str) -> None:
+    fill(store, "a/1", "a/b/2", "ab/3", "t/old")
+    assert client(verb, "/a", destination="/a/inside").status == 403
+    assert client(verb, "/a/b", destination="/a").status == 403
+    assert client(verb, "/a/", destination="/new").status == 201
+    assert content(store, "new/b/2") == b"a/b/2"
+    assert any(key.startswith("a/") for key in keys(store)) is (verb == "COPY")
+    assert client(verb, "/new", destination="/t").status == 204
+    assert [key for key in keys(store) if key.startswith("t/")] == ["t/1", "t/b/2"]
+    assert "ab/3" in keys(store)
+
+
+def test_copy_with_depth_0_copies_the_collection_alone(client: Client, store: MemoryStore) -> None:
+    fill(store, "a/1")
+    assert client("COPY", "/a/", destination="/b/", depth="0").status == 201
+    assert keys(store) == ["a/1", "b/"]
+
+
+def test_a_destination_is_split_before_it_is_decoded(client: Client, store: MemoryStore) -> None:
+    fill(store, "a", "q")
+    target = "/q%3Fx%3By%23%25.txt"
+    assert client("MOVE", "/a", destination=target).status == 201
+    assert keys(store) == ["q", "q?x;y#%.txt"]

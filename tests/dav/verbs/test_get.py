@@ -1,0 +1,169 @@
+"""GET and HEAD: ranges, versions, and that nothing uploaded runs in the drive's origin."""
+
+import pytest
+
+from davbridge.store.base import Attributes
+from davbridge.store.memory import MemoryStore
+from tests.dav.verbs.words import fill
+from tests.support.bridge import Client
+
+
+def test_get_with_ranges(client: Client, store: MemoryStore) -> None:
+    fill(store, "0123456789")
+    whole = client("GET", "/0123456789")
+    assert (whole.status, whole.body) == (200, b"0123456789")
+    assert whole.header("Accept-Ranges") == "bytes"
+    part = client("GET", "/0123456789", range="bytes=2-4")
+    assert (part.status, part.body) == (206, b"234")
+    assert part.header("Content-Range") == "bytes 2-4/10"
+    past = client("GET", "/0123456789", range="bytes=10-")
+    assert (past.status, past.header("Content-Range")) == (416, "bytes */10")
+    stale = client("GET", "/0123456789", range="bytes=2-4", if_range='"old"')
+    assert (stale.status, stale.body) == (200, b"0123456789")
+
+
+def test_get_of_several_ranges_is_multipart(client: Client, store: MemoryStore) -> None:
+    fill(store, "0123456789")
+    answer = client("GET", "/0123456789", range="bytes=0-1,-2")
+    kind, _, boundary = answer.header("Content-Type").partition("; boundary=")
+    assert (answer.status, kind) == (206, "multipart/byteranges")
+    assert int(answer.header("Content-Length")) == len(answer.body)
+    parts = answer.body.split(f"--{boundary}".encode())
+    assert len(parts) == 4
+    assert b"Content-Range: bytes 0-1/10\r\n\r\n01" in parts[1]
+    assert b"Content-Range: bytes 8-9/10\r\n\r\n89" in parts[2]
+    assert parts[3] == b"--\r\n"
+
+
+def test_several_ranges_of_a_file_replaced_behind_the_cache_are_of_the_new_one(
+    client: Client, store: MemoryStore
+) -> None:
+    store.put_object("f", b"old", Attributes())
+    assert client("GET", "/f").body == b"old"
+    store.put_object("f", b"newer", Attributes())
+    answer = client("GET", "/f", range="bytes=0-0,-1")
+    assert answer.status == 206
+    assert b"Content-Range: bytes 4-4/5\r\n\r\nr" in answer.body
+
+
+def test_get_answers_304_with_its_validators(client: Client) -> None:
+    put = client("PUT", "/f", b"1")
+    etag, modified = put.header("ETag"), put.header("Last-Modified")
+    for headers in ({"If-None-Match": etag}, {"If-Modified-Since": modified}):
+        answer = client("GET", "/f", headers=headers)
+        assert (answer.status, answer.body) == (304, b"")
+        assert answer.header("ETag") == etag
+
+
+def test_get_shows_a_version_that_came_from_elsewhere(client: Client, store: MemoryStore) -> None:
+    client("PUT", "/f", b"1")
+    store.put_object("f", b"from elsewhere", Attributes())
+    answer = client("GET", "/f")
+    assert (answer.status, answer.body) == (200, b"from elsewhere")
+    assert answer.header("ETag") == f'"{store.head_object("f").row.etag}"'
+    store.delete_object("f")
+    assert client("GET", "/f").status == 404
+
+
+def test_head_and_get_of_a_collection_answer_200(client: Client) -> None:
+    client("MKCOL", "/d/")
+    for target in ("/", "/d", "/d/"):
+        head, got = client("HEAD", target), client("GET", target)
+        assert (head.status, got.status) == (200, 200)
+        assert head.header("Content-Length") == got.header("Content-Length") == str(len(got.body))
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/html",
+        "TEXT/HTML; charset=utf-7",
+        "text/plain, text/html",
+        "application/xhtml+xml",
+        "image/svg+xml",
+        "text/xml",
+        "application/rss+xml",
+        "audio/a+xml",
+        "video/mp4, text/html",
+        "video/mp4; x=y, text/html",
+        "application/pdf, text/html",
+        "application/pdf+xml",
+        "application/javascript",
+        "multipart/x-mixed-replace; boundary=x",
+        "text/plain",
+        "x",
+    ],
+)
+@pytest.mark.parametrize("way", ["GET", "HEAD", "bytes=0-1", "bytes=0-1,3-4"])
+def test_nothing_uploaded_runs_in_the_drive_s_origin(
+    way: str, content_type: str, client: Client
+) -> None:
+    client("PUT", "/x.html", b"<script>1</script>", content_type=content_type)
+    asked = {"range": way} if way.startswith("bytes") else {}
+    answer = client("HEAD" if way == "HEAD" else "GET", "/x.html", None, asked)
+    assert answer.status == (206 if asked else 200)
+    if "," not in way:
+        assert answer.header("Content-Type") == content_type
+    assert answer.header("Content-Security-Policy") == "sandbox"
+    assert answer.header("X-Content-Type-Options") == "nosniff"
+
+
+@pytest.mark.parametrize(
+    ("content_type", "is_shown"),
+    [
+        ("text/javascript", False),
+        ("text/css", False),
+        ("image/png, text/javascript", False),
+        ("text/javascript; x=image/png", False),
+        ("image/png", True),
+        ("image/svg+xml", True),
+        ("video/mp4; codecs=avc1", True),
+    ],
+)
+def test_other_sites_pages_can_read_nothing(
+    content_type: str, is_shown: bool, client: Client
+) -> None:
+    """A script or a style sheet that a page loads is an open book to it; a picture isn't."""
+    client("PUT", "/x", b"secret = 'x'", content_type=content_type)
+    for method in ("GET", "HEAD"):
+        answer = client(method, "/x")
+        assert answer.header("Content-Type") == content_type
+        policy = answer.headers["Cross-Origin-Resource-Policy"]
+        assert policy == (None if is_shown else "same-site")
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    ["audio/x-wav", "VIDEO/MP4; codecs=avc1", "application/pdf", "application/pdf;charset=x"],
+)
+def test_what_a_browser_plays_is_of_the_drive_s_origin_and_runs_nothing(
+    content_type: str, client: Client
+) -> None:
+    """Its player asks for the file again, which a sandbox of no origin may not."""
+    client("PUT", "/x", b"<script>1</script>", content_type=content_type)
+    for method in ("GET", "HEAD"):
+        answer = client(method, "/x")
+        assert answer.header("Content-Type") == content_type
+        assert answer.header("Content-Security-Policy") == "sandbox allow-same-origin"
+        assert answer.header("X-Content-Type-Options") == "nosniff"
+
+
+def test_a_content_type_that_others_stored_begins_no_header(
+    client: Client, store: MemoryStore
+) -> None:
+    kinds = ("a/b\r\nSet-Cookie: c", "a/b\nX: y", "a/b\0", "ä/€", "")
+    for number, kind in enumerate(kinds):
+        store.put_object(f"{number}.txt", b"x", Attributes(kind))
+    for number in range(len(kinds)):
+        for method in ("GET", "HEAD"):
+            answer = client(method, f"/{number}.txt")
+            assert (answer.status, answer.header("Content-Type")) == (200, "text/plain")
+            assert "Set-Cookie" not in answer.headers
+
+
+def test_ranges_that_overlap_to_more_than_the_whole_are_answered_by_it(
+    client: Client, store: MemoryStore
+) -> None:
+    fill(store, "0123456789")
+    answer = client("GET", "/0123456789", range="bytes=0-8,1-9")
+    assert (answer.status, answer.body) == (200, b"0123456789")

@@ -1,0 +1,122 @@
+"""PROPFIND: what is listed, and what is no request."""
+
+import json
+
+import pytest
+
+from davbridge.store.base import Attributes
+from davbridge.store.memory import MemoryStore
+from tests.dav.verbs.words import (
+    EXCLUSIVE,
+    RESERVED,
+    fill,
+    patch,
+    text,
+)
+from tests.support.bridge import DAV, Client, running_bridge
+
+
+def test_propfind_lists_a_collection_with_its_members(client: Client, store: MemoryStore) -> None:
+    fill(store, "d/a b", "d/sub/x", "d/ü")
+    answer = client("PROPFIND", "/d", depth="1")
+    assert list(answer.multistatus()) == ["/d/", "/d/sub/", "/d/a%20b", "/d/%C3%BC"]
+    row = store.head_object("d/a b").row
+    assert text(answer, "/d/a%20b", "getcontentlength") == "5"
+    assert text(answer, "/d/a%20b", "getetag") == f'"{row.etag}"'
+    assert text(answer, "/d/a%20b", "displayname") == "a b"
+    assert text(answer, "/d/%C3%BC", "displayname") == "ü"
+    assert text(answer, "/d/a%20b", "creationdate") == f"{row.modified:%Y-%m-%dT%H:%M:%SZ}"
+    kind = answer.property("/d/sub/", f"{DAV}resourcetype")
+    assert kind is not None
+    assert kind.find(f"{DAV}collection") is not None
+    assert answer.property("/d/sub/", f"{DAV}getetag") is None
+
+
+@pytest.mark.parametrize(("letters", "files"), [(20, 2000), (80, 1600)])
+def test_propfind_of_a_large_folder_fits_windows_megabyte(
+    client: Client, store: MemoryStore, letters: int, files: int
+) -> None:
+    for number in range(100):
+        store.put_object(f"{number:0{letters - 4}}.txt", b"x" * 1000, Attributes("text/plain"))
+    answer = client("PROPFIND", "/", depth="1")
+    assert len(answer.body) / 101 * files < 1_000_000
+
+
+def test_propfind_depth_0_missing_and_infinity(client: Client, store: MemoryStore) -> None:
+    fill(store, "d/f")
+    assert list(client("PROPFIND", "/d/", depth="0").multistatus()) == ["/d/"]
+    assert list(client("PROPFIND", "/d/").multistatus()) == ["/d/", "/d/f"]
+    assert list(client("PROPFIND", "/d/f", depth="1").multistatus()) == ["/d/f"]
+    refused = client("PROPFIND", "/d/", depth="infinity")
+    assert refused.status == 403
+    assert b"propfind-finite-depth" in refused.body
+    assert client("PROPFIND", "/d/", depth="2").status == 400
+    assert client("PROPFIND", "/missing", depth="0").status == 404
+
+
+def test_propfind_of_named_properties_tells_the_missing_ones(client: Client) -> None:
+    client("PUT", "/f", b"x")
+    body = (
+        '<D:propfind xmlns:D="DAV:"><!-- c --><D:prop><D:getcontentlength/><!-- c -->'
+        '<p:q xmlns:p="urn:p"/></D:prop></D:propfind>'
+    )
+    answer = client("PROPFIND", "/f", iter([body.encode()]), depth="0")
+    assert text(answer, "/f", "getcontentlength") == "1"
+    missing = answer.multistatus()["/f"].findall(f"{DAV}propstat")[1]
+    assert missing.findtext(f"{DAV}status") == "HTTP/1.1 404 Not Found"
+    assert missing.find(f"{DAV}prop/{{urn:p}}q") is not None
+
+
+def test_propfind_propname_and_include(client: Client) -> None:
+    client("PUT", "/f", b"x")
+    names = client("PROPFIND", "/f", '<propfind xmlns="DAV:"><propname/></propfind>')
+    length = names.property("/f", f"{DAV}getcontentlength")
+    assert length is not None
+    assert length.text is None
+    body = '<D:propfind xmlns:D="DAV:"><D:allprop/><D:include><D:quota-used-bytes/></D:include>'
+    included = client("PROPFIND", "/", body + "</D:propfind>", depth="0")
+    assert b"quota-used-bytes" in included.body
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        "<propfind",
+        '<propfind xmlns="DAV:"/>',
+        '<x xmlns="DAV:"><allprop/></x>',
+        '<propfind xmlns="DAV:"><allprop/><propname/></propfind>',
+        '<!DOCTYPE x [<!ENTITY e "e">]><propfind xmlns="DAV:"><allprop/></propfind>',
+        '<propfind xmlns="DAV:"><prop><x:y xmlns:x=""/></prop></propfind>',
+        '<propfind xmlns="DAV:"><prop>'
+        + "".join(f"<p{i}/>" for i in range(201))
+        + "</prop></propfind>",
+        f'<propfind xmlns="DAV:"><prop xmlns:n="{"n" * 200}">'
+        + "".join(f"<n:p{i}/>" for i in range(50))
+        + "</prop></propfind>",
+        '<?xml version="1.0" encoding="nonsense"?><propfind xmlns="DAV:"><allprop/></propfind>',
+    ],
+)
+def test_propfind_refuses_what_is_not_rfc_4918(client: Client, body: str) -> None:
+    assert client("PROPFIND", "/", body, depth="0").status == 400
+
+
+@pytest.mark.parametrize("depth", [500, 50_000])
+def test_xml_that_nests_too_deeply_is_refused(depth: int, client: Client) -> None:
+    nested = "<p>" * depth + "</p>" * depth
+    client("PUT", "/f", b"x")
+    assert client("PROPPATCH", "/f", patch("set", nested)).status == 400
+    lock = EXCLUSIVE.replace("<D:href>me</D:href>", nested)
+    assert client("LOCK", "/f", lock).status == 400
+
+
+def test_a_sidecar_that_others_wrote_can_not_break_an_answer(
+    client: Client, store: MemoryStore
+) -> None:
+    fill(store, "f")
+    for value in ("<broken", "</D:prop>", '<other xmlns="urn:p"/>', '<q xmlns="urn:x"/>'):
+        body = json.dumps({"format": 1, "members": {"f": {"{urn:p}q": value}}})
+        store.put_object(RESERVED[1:], body.encode(), Attributes("application/json"))
+        with running_bridge(store) as other, other.client() as reader:
+            answer = reader("PROPFIND", "/", depth="1")
+            assert list(answer.multistatus()) == ["/", "/f"]
+            assert b"urn:p" not in answer.body

@@ -1,0 +1,109 @@
+"""PUT: what is stored, under which conditions, and what is refused."""
+
+import pytest
+
+from davbridge.config import DriveSettings
+from davbridge.store.base import Attributes
+from davbridge.store.memory import MemoryStore
+from tests.dav.verbs.words import content, fill, keys, wait_for_usage
+from tests.support.bridge import Client, running_bridge
+
+
+def test_put_creates_then_replaces_and_tells_the_store_s_etag(
+    client: Client, store: MemoryStore
+) -> None:
+    created = client("PUT", "/a%20b.txt", b"one")
+    replaced = client("PUT", "/a%20b.txt", b"two")
+    head = client("HEAD", "/a%20b.txt")
+    assert (created.status, replaced.status, head.status) == (201, 204, 200)
+    assert content(store, "a b.txt") == b"two"
+    assert store.head_object("a b.txt").attributes.content_type == "text/plain"
+    assert replaced.header("ETag") == head.header("ETag") != created.header("ETag")
+    assert replaced.header("Last-Modified") == head.header("Last-Modified")
+    assert head.header("Content-Length") == "3"
+    assert head.body == b""
+
+
+def test_put_chunked_of_unknown_length(client: Client, store: MemoryStore) -> None:
+    assert client("PUT", "/big", (b"x" * 100_000 for _ in range(7))).status == 201
+    assert len(content(store, "big")) == 700_000
+    assert client("PUT", "/none", iter(())).status == 201
+    assert content(store, "none") == b""
+
+
+@pytest.mark.parametrize(
+    ("sent", "stored"),
+    [
+        ("image/png", "image/png"),
+        ("application/octet-stream", "application/pdf"),
+        ("application/x-directory", "application/pdf"),
+        ("", "application/pdf"),
+        ("image/" + "a" * 249, "image/" + "a" * 249),
+        ("image/" + "a" * 250, "application/pdf"),
+    ],
+)
+def test_put_keeps_a_content_type_that_says_something(
+    client: Client, store: MemoryStore, sent: str, stored: str
+) -> None:
+    client("PUT", "/x.pdf", b"", content_type=sent)
+    assert store.head_object("x.pdf").attributes.content_type == stored
+
+
+def test_put_needs_its_parent_and_no_collection_in_its_place(
+    client: Client, store: MemoryStore
+) -> None:
+    fill(store, "d/f", "file")
+    assert client("PUT", "/missing/f", b"x").status == 409
+    assert client("PUT", "/file/f", b"x").status == 409
+    assert client("PUT", "/d", b"x").status == 405
+    assert client("PUT", "/new/", b"x").status == 405
+    assert client("PUT", "/f", b"x", content_range="bytes 0-0/2").status == 400
+    assert keys(store) == ["d/f", "file"]
+
+
+def test_put_over_the_limit_is_413_before_the_body(store: MemoryStore) -> None:
+    with running_bridge(store, drive=DriveSettings(max_file_size=10)) as bridge:
+        with bridge.client() as client:
+            assert client("PUT", "/f", b"x" * 11).status == 413
+        with bridge.client() as client:
+            assert client("PUT", "/f", iter([b"x" * 6, b"x" * 6])).status == 413
+        with bridge.client() as client:
+            assert client("PUT", "/f", b"x" * 10).status == 201
+    assert keys(store) == ["f"]
+
+
+def test_put_over_the_quota_is_507(store: MemoryStore) -> None:
+    fill(store, "f")
+    with running_bridge(store, drive=DriveSettings(quota=100)) as bridge:
+        wait_for_usage(bridge)
+        with bridge.client() as client:
+            assert client("PUT", "/g", b"x" * 100).status == 507
+    assert keys(store) == ["f"]
+
+
+def test_put_under_conditions(client: Client, store: MemoryStore) -> None:
+    etag = client("PUT", "/f", b"1").header("ETag")
+    assert client("PUT", "/f", b"2", if_none_match="*").status == 412
+    assert client("PUT", "/f", b"2", if_match='"other"').status == 412
+    assert client("PUT", "/g", b"2", if_match=etag).status == 412
+    assert client("PUT", "/f", b"2", if_match=etag).status == 204
+    assert client("PUT", "/g", b"2", if_none_match="*").status == 201
+    assert content(store, "f") == b"2"
+
+
+def test_if_match_is_settled_by_the_store_where_the_cache_is_late(
+    client: Client, store: MemoryStore
+) -> None:
+    etag = client("PUT", "/f", b"1").header("ETag")
+    store.put_object("f", b"from elsewhere", Attributes())
+    assert client("PUT", "/f", b"2", if_match=etag).status == 412
+    assert content(store, "f") == b"from elsewhere"
+
+
+def test_if_match_any_holds_of_a_version_that_the_cache_does_not_know(
+    client: Client, store: MemoryStore
+) -> None:
+    client("PUT", "/f", b"1")
+    store.put_object("f", b"from elsewhere", Attributes())
+    assert client("PUT", "/f", b"2", if_match="*").status == 204
+    assert content(store, "f") == b"2"

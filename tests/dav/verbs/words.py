@@ -1,0 +1,65 @@
+"""What the tests of the verbs say and ask in one word: bodies, locks, what is in the bucket."""
+
+import time
+
+from davbridge.store.base import Attributes
+from davbridge.store.memory import MemoryStore
+from tests.support.bridge import Answer, Bridge, Client
+
+LOCK_INFO = (
+    '<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:{scope}/></D:lockscope>'
+    "<D:locktype><D:write/></D:locktype><D:owner><D:href>me</D:href></D:owner></D:lockinfo>"
+)
+
+EXCLUSIVE = LOCK_INFO.format(scope="exclusive")
+
+SHARED = LOCK_INFO.format(scope="shared")
+
+
+def keys(store: MemoryStore) -> list[str]:
+    return [row.key for page in store.list_objects("") for row in page.rows]
+
+
+def content(store: MemoryStore, key: str) -> bytes:
+    with store.get_object(key) as reader:
+        return reader.read(1_000_000)
+
+
+def fill(store: MemoryStore, *names: str) -> None:
+    for name in names:
+        store.put_object(name, name.encode(), Attributes("text/plain"))
+
+
+def prop(*names: str) -> str:
+    inside = "".join(f'<p:{name} xmlns:p="urn:p"/>' for name in names)
+    return f'<D:propfind xmlns:D="DAV:"><D:prop>{inside}</D:prop></D:propfind>'
+
+
+def patch(instruction: str, inside: str) -> str:
+    return (
+        f'<D:propertyupdate xmlns:D="DAV:" xmlns:p="urn:p"><D:{instruction}><D:prop>{inside}'
+        f"</D:prop></D:{instruction}></D:propertyupdate>"
+    )
+
+
+def lock(client: Client, target: str, body: str = EXCLUSIVE, **headers: str) -> str:
+    answer = client("LOCK", target, body, headers={k.title(): v for k, v in headers.items()})
+    assert answer.status in (200, 201), answer
+    return answer.header("Lock-Token").strip("<>")
+
+
+def text(answer: Answer, href: str, name: str, namespace: str = "DAV:") -> str | None:
+    element = answer.property(href, f"{{{namespace}}}{name}")
+    assert element is not None, (href, name, answer.body)
+    return element.text
+
+
+def wait_for_usage(bridge: Bridge) -> None:
+    for _ in range(500):
+        if bridge.namespace.used_bytes() is not None:
+            return
+        time.sleep(0.01)
+    raise AssertionError("the use of space was never counted")
+
+
+RESERVED = "/.davbridge.properties.json"
