@@ -12,6 +12,7 @@ from xml.etree.ElementTree import fromstring
 
 import pytest
 
+from tests.support.bodies import lock_info
 from tests.support.drive import Home
 from tests.support.programs import LIMIT, require_program, run
 
@@ -31,10 +32,7 @@ CONTENT = f"""\
 <o:body><o:text><t:p>{{}}</t:p></o:text></o:body></o:document-content>
 """
 
-LOCK = (
-    '<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/></D:lockscope>'
-    "<D:locktype><D:write/></D:locktype></D:lockinfo>"
-)
+LOCK = lock_info()
 
 
 def document(text: str) -> bytes:

@@ -8,6 +8,7 @@ from urllib.parse import quote
 import pytest
 from webdav4.client import Client, ResourceAlreadyExists, ResourceLocked, ResourceNotFound
 
+from tests.support.bodies import lock_info
 from tests.support.drive import Home
 from tests.support.names import NAMES
 
@@ -94,11 +95,7 @@ def test_webdav4_reads_in_pieces_what_it_wrote_as_a_stream(
 def test_webdav4_is_told_of_locks(client: Client, home: Home) -> None:
     client.upload_fileobj(BytesIO(b"locked"), "a.txt")
     with home.server.client() as other:
-        lock = (
-            '<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/></D:lockscope>'
-            "<D:locktype><D:write/></D:locktype></D:lockinfo>"
-        )
-        assert other("LOCK", f"{home.path}a.txt", lock).status == 200
+        assert other("LOCK", f"{home.path}a.txt", lock_info()).status == 200
     with pytest.raises(ResourceLocked):
         client.remove("a.txt")
     with pytest.raises(ResourceLocked):

@@ -7,6 +7,7 @@ from concurrent.futures import wait as wait_for
 import pytest
 
 from davbridge.store.memory import MemoryStore
+from tests.support.bodies import lock_info
 from tests.support.bridge import Bridge, running_bridge
 from tests.support.objects import put
 from tests.tree.wrappers import WatchedStore
@@ -16,10 +17,7 @@ MOMENT = 0.3
 
 PATIENCE = 10.0
 
-LOCK = (
-    '<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype>'
-    "</lockinfo>"
-)
+LOCK = lock_info()
 
 
 @pytest.fixture

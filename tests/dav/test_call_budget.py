@@ -16,6 +16,7 @@ from davbridge.store.base import Attributes
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.client import build_client
 from davbridge.tree.markers import MARKER
+from tests.support.bodies import lock_info
 from tests.support.bridge import Client, running_bridge
 from tests.support.endpoints import Endpoint, s3_client
 from tests.support.operations import operation_of
@@ -31,10 +32,7 @@ WINDOWS_TIME = (
     "<Z:Win32LastModifiedTime>Thu, 01 Oct 2026 10:00:00 GMT</Z:Win32LastModifiedTime>"
     "</D:prop></D:set></D:propertyupdate>"
 )
-LOCK = (
-    '<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype>'
-    "</lockinfo>"
-)
+LOCK = lock_info()
 
 DISTANT = "Fri, 01 Jan 2100 00:00:00 GMT"
 

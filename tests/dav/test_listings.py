@@ -12,6 +12,7 @@ from davbridge.config import CacheSettings, DriveSettings
 from davbridge.dav.locks import MemoryLockStore
 from davbridge.store.base import DIRECTORY_TYPE, PAGE_SIZE, Attributes
 from davbridge.store.memory import MemoryStore
+from tests.support.bodies import lock_info
 from tests.support.bridge import Client, running_bridge
 from tests.support.timer import Timer
 
@@ -31,10 +32,7 @@ REMOVE = (
     '<D:propertyupdate xmlns:D="DAV:"><D:remove><D:prop><q xmlns="urn:p"/></D:prop></D:remove>'
     "</D:propertyupdate>"
 )
-LOCK = (
-    '<lockinfo xmlns="DAV:"><lockscope><shared/></lockscope><locktype><write/></locktype>'
-    "</lockinfo>"
-)
+LOCK = lock_info("shared")
 TIME = "Thu, 01 Oct 2026 10:00:00 GMT"
 WINDOWS_TIME = (
     '<D:propertyupdate xmlns:D="DAV:" xmlns:Z="urn:schemas-microsoft-com:"><D:set><D:prop>'

@@ -9,6 +9,7 @@ from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
 from davbridge.tree import leases
 from davbridge.tree.namespace import Namespace
+from tests.support.bodies import lock_info
 from tests.support.bridge import Client, running_bridge
 from tests.tree.wrappers import WatchedStore
 
@@ -93,9 +94,5 @@ def test_anybody_elses_target_is_in_the_way(bucket: MemoryStore, client: Client)
 
 def test_nothing_goes_on_against_a_lock(bucket: MemoryStore, client: Client) -> None:
     begin(bucket, "copy", 3)
-    lock = (
-        '<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/></locktype>'
-        "</lockinfo>"
-    )
-    assert client("LOCK", "/t/", lock).status == 200
+    assert client("LOCK", "/t/", lock_info()).status == 200
     assert move(client, "F") == 412

@@ -11,6 +11,7 @@ from itertools import count
 from random import Random
 
 from tests.endurance.possible import TRIES, Body, Bookkeeper
+from tests.support.bodies import lock_info
 from tests.support.buckets import Bucket
 
 MIB = 1024 * 1024
@@ -20,10 +21,7 @@ FILES = [f"file-{number}.txt" for number in range(6)]
 PAINTED = "painted.txt"
 """It is there from the beginning, is written anew and painted, and never deleted."""
 
-LOCK = (
-    '<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:exclusive/></D:lockscope>'
-    "<D:locktype><D:write/></D:locktype></D:lockinfo>"
-)
+LOCK = lock_info()
 
 BRANCHES = ("a.txt", "b.txt", "deep/c.txt")
 

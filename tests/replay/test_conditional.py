@@ -15,6 +15,7 @@ from tests.replay.agents import (
 )
 from tests.replay.drives import NOW, Drive
 from tests.replay.reading import entries, look
+from tests.support.bodies import lock_info
 from tests.support.bridge import DAV, Client
 
 stock_fails = pytest.mark.stock_fails
@@ -55,8 +56,7 @@ def test_if_match_counts_for_every_write(drive: Drive, method: str) -> None:
     headers = {"If-Match": '"stale"', "Destination": "/g.txt"}
     bodies = {
         "PROPPATCH": patch(set_q="1"),
-        "LOCK": '<lockinfo xmlns="DAV:"><lockscope><exclusive/></lockscope><locktype><write/>'
-        "</locktype></lockinfo>",
+        "LOCK": lock_info(),
     }
     assert client(method, "/f.txt", bodies.get(method), headers).status == 412
     assert drive.stored() == {"f.txt": b"x"}

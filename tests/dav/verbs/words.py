@@ -4,16 +4,14 @@ import time
 
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
+from tests.support.bodies import lock_info
 from tests.support.bridge import Answer, Bridge, Client
 
-LOCK_INFO = (
-    '<D:lockinfo xmlns:D="DAV:"><D:lockscope><D:{scope}/></D:lockscope>'
-    "<D:locktype><D:write/></D:locktype><D:owner><D:href>me</D:href></D:owner></D:lockinfo>"
-)
+OWNER = "<D:owner><D:href>me</D:href></D:owner>"
 
-EXCLUSIVE = LOCK_INFO.format(scope="exclusive")
+EXCLUSIVE = lock_info("exclusive", OWNER)
 
-SHARED = LOCK_INFO.format(scope="shared")
+SHARED = lock_info("shared", OWNER)
 
 
 def keys(store: MemoryStore) -> list[str]:
