@@ -89,6 +89,8 @@ def run(ground: Ground, size: Size) -> Result:
         began_at = time.monotonic()
         besieged.end()
         stopped_in = time.monotonic() - began_at
+    if not all(times):  # no time for a round
+        return Result({"requests": "0 each"}, tuple(crowd.failures))
     base, p99 = (percentile(each, 99) for each in times)
     figures = {
         "p99 in peace": f"{1000 * base:.1f} ms",
