@@ -1,6 +1,7 @@
 """A store that notes each request it passes on, and fails those that it is told to."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import TypeVar
 
 from davbridge.errors import StoreError
 from davbridge.store.base import (
@@ -10,24 +11,33 @@ from davbridge.store.base import (
     Attributes,
     Condition,
     DeleteFailure,
-    Lookup,
-    ObjectInfo,
-    ObjectReader,
     ObjectRow,
     ObjectStore,
     ObjectWriter,
-    Page,
 )
+from tests.support.intercepted import InterceptedStore
 
 Request = tuple[str, str]
 """The operation, and the key or prefix."""
 
+OPERATIONS = {
+    "list_objects": "list",
+    "lookup": "lookup",
+    "head_object": "head",
+    "get_object": "get",
+    "put_object": "put",
+    "delete_object": "delete",
+}
 
-class WatchedStore:
-    """An ObjectStore around another one."""
+T = TypeVar("T")
+
+
+class WatchedStore(InterceptedStore):
+    """An ObjectStore around another one. A writer is a request when it is opened; a copy is one to
+    its source."""
 
     def __init__(self, inner: ObjectStore) -> None:
-        self._inner = inner
+        super().__init__(inner)
         self.requests: list[Request] = []
         self.fault: Callable[[str, str], StoreError | None] = lambda operation, key: None
         """What a request to this key fails with."""
@@ -40,45 +50,10 @@ class WatchedStore:
         self.requests.clear()
         return taken
 
-    @property
-    def max_object_size(self) -> int:
-        return self._inner.max_object_size
-
-    def list_objects(
-        self, prefix: str, *, delimiter: str = "", page_size: int = PAGE_SIZE
-    ) -> Iterator[Page]:
-        pages = self._inner.list_objects(prefix, delimiter=delimiter, page_size=page_size)
-        while True:
-            self._pass("list", prefix)
-            page = next(pages)
-            yield page
-            if page.is_last:
-                return
-
-    def lookup(self, key: str) -> Lookup:
-        self._pass("lookup", key)
-        return self._inner.lookup(key)
-
-    def head_object(self, key: str) -> ObjectInfo:
-        self._pass("head", key)
-        return self._inner.head_object(key)
-
-    def get_object(
-        self,
-        key: str,
-        *,
-        start: int = 0,
-        end: int | None = None,
-        if_match: str | None = None,
-    ) -> ObjectReader:
-        self._pass("get", key)
-        return self._inner.get_object(key, start=start, end=end, if_match=if_match)
-
-    def put_object(
-        self, key: str, body: bytes, attributes: Attributes, condition: Condition = ALWAYS
-    ) -> ObjectRow:
-        self._pass("put", key)
-        return self._inner.put_object(key, body, attributes, condition)
+    def intercept(self, name: str, key: str, call: Callable[[], T]) -> T:
+        if name in OPERATIONS:
+            self._pass(OPERATIONS[name], key)
+        return call()
 
     def open_writer(
         self,
@@ -89,7 +64,7 @@ class WatchedStore:
         length: int | None = None,
     ) -> ObjectWriter:
         self._pass("put", key)
-        return self._inner.open_writer(key, attributes, condition, length=length)
+        return super().open_writer(key, attributes, condition, length=length)
 
     def copy_object(
         self,
@@ -100,11 +75,7 @@ class WatchedStore:
         condition: Condition = ALWAYS,
     ) -> ObjectRow:
         self._pass("copy", source.key)
-        return self._inner.copy_object(source, target, attributes=attributes, condition=condition)
-
-    def delete_object(self, key: str, *, if_match: str | None = None) -> None:
-        self._pass("delete", key)
-        self._inner.delete_object(key, if_match=if_match)
+        return super().copy_object(source, target, attributes=attributes, condition=condition)
 
     def delete_objects(
         self, keys: Sequence[str], *, if_match: Mapping[str, str] = NO_ETAGS
@@ -114,7 +85,7 @@ class WatchedStore:
             self.requests.append(("delete", keys[start]))
         failed = {key: error for key in keys if (error := self.fault("delete", key))}
         going = [key for key in keys if key not in failed]
-        rest = self._inner.delete_objects(going, if_match=if_match)
+        rest = super().delete_objects(going, if_match=if_match)
         return [DeleteFailure(key, error) for key, error in failed.items()] + rest
 
     def _pass(self, operation: str, key: str) -> None:
