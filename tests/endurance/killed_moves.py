@@ -10,7 +10,6 @@ import time
 from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
-from hashlib import md5
 from random import Random
 from threading import Timer
 from typing import NamedTuple
@@ -19,6 +18,7 @@ from davbridge.tree.leases import LEASE_SECONDS
 from davbridge.tree.recovery import LOOK_SECONDS
 from davbridge.tree.reserved import HOUSE
 from tests.endurance.base import Ground, Result, Scenario
+from tests.endurance.works import etag_of
 from tests.support.buckets import Bucket, fresh_bucket
 from tests.support.served import Served, served
 
@@ -165,9 +165,9 @@ def settle(bucket: Bucket, moves: list[Move]) -> list[str]:
 
 def differences(bucket: Bucket, move: Move) -> list[str]:
     """Of what is there to what has to be."""
-    source, target = (etags(bucket, folder) for folder in (move.source, move.target))
-    written = {name: etag(body) for name, body in move.writes.items()}
-    moved = {name: etag(body) for name, body in move.members.items()}
+    source, target = (files_in(bucket, folder) for folder in (move.source, move.target))
+    written = {name: etag_of(body) for name, body in move.writes.items()}
+    moved = {name: etag_of(body) for name, body in move.members.items()}
     stays = {name: tag for name, tag in written.items() if source.get(name) == tag}
     # What was written before it was copied is where it was written, and need not be there.
     wrong = [n for n in moved.keys() - stays.keys() if target.get(n) != moved[n]]
@@ -179,19 +179,10 @@ def differences(bucket: Bucket, move: Move) -> list[str]:
     return broken
 
 
-def etags(bucket: Bucket, folder: str) -> dict[str, str]:
-    lister = bucket.client.get_paginator("list_objects_v2")
-    pages = lister.paginate(Bucket=bucket.name, Prefix=folder)
-    rows = (row for page in pages for row in page.get("Contents", ()))
-    return {
-        row["Key"].removeprefix(folder): row["ETag"].strip('"')
-        for row in rows
-        if not row["Key"].endswith("/")
-    }
-
-
-def etag(body: bytes) -> str:
-    return md5(body, usedforsecurity=False).hexdigest()
+def files_in(bucket: Bucket, folder: str) -> dict[str, str]:
+    """Their entity tags, by their names."""
+    found = bucket.below(folder).etags()
+    return {name: tag for name, tag in found.items() if not name.endswith("/")}
 
 
 def clean_up(server: Served, moves: list[Move]) -> None:
