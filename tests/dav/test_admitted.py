@@ -9,6 +9,7 @@ import pytest
 from davbridge.store.memory import MemoryStore
 from tests.support.bodies import lock_info
 from tests.support.bridge import Bridge, running_bridge
+from tests.support.contract import drain, keys
 from tests.support.objects import put
 from tests.tree.wrappers import WatchedStore
 
@@ -66,15 +67,6 @@ def asking(
     return ask
 
 
-def keys(bucket: MemoryStore) -> list[str]:
-    return [row.key for page in bucket.list_objects("") for row in page.rows]
-
-
-def body(bucket: MemoryStore, key: str) -> bytes:
-    with bucket.get_object(key) as reader:
-        return reader.read(100)
-
-
 def etag(bucket: MemoryStore, key: str) -> str:
     return f'"{bucket.head_object(key).row.etag}"'
 
@@ -85,8 +77,8 @@ def test_of_two_who_move_to_a_free_name_one_wins(
     """As those do who claim something by it."""
     claims = [asking(bridge, "MOVE", f"/{name}", "/claim", Overwrite="F") for name in "ab"]
     assert both(store, *claims) == [201, 412]
-    assert body(bucket, "claim") == b"a"
-    assert body(bucket, "b") == b"b"
+    assert drain(bucket.get_object("claim")) == b"a"
+    assert drain(bucket.get_object("b")) == b"b"
 
 
 def test_so_it_is_with_folders(bucket: MemoryStore, store: WatchedStore, bridge: Bridge) -> None:
@@ -102,7 +94,7 @@ def test_what_has_replaced_the_version_that_was_meant_stays(
     removing = asking(bridge, method, "/b", "/c", **{"If-Match": etag(bucket, "b")})
     moving = asking(bridge, "MOVE", "/a", "/b")
     assert both(store, moving, removing) == [204, 412]
-    assert body(bucket, "b") == b"a"
+    assert drain(bucket.get_object("b")) == b"a"
 
 
 def test_a_lock_that_came_meanwhile_is_kept(

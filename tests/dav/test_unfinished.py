@@ -11,6 +11,7 @@ from davbridge.tree import leases
 from davbridge.tree.namespace import Namespace
 from tests.support.bodies import lock_info
 from tests.support.bridge import Client, running_bridge
+from tests.support.contract import keys
 from tests.tree.wrappers import WatchedStore
 
 
@@ -48,10 +49,6 @@ def client(bucket: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Cli
     monkeypatch.setattr(leases, "LEASE_SECONDS", 0.5)
     with running_bridge(bucket) as bridge, bridge.client() as client:
         yield client
-
-
-def keys(bucket: MemoryStore) -> list[str]:
-    return [row.key for page in bucket.list_objects("") for row in page.rows]
 
 
 MOVED = ["t/a", "t/b", "t/c"]

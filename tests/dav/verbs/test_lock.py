@@ -6,8 +6,9 @@ import pytest
 
 from davbridge.dav.locks import MemoryLockStore
 from davbridge.store.memory import MemoryStore
-from tests.dav.verbs.words import EXCLUSIVE, SHARED, content, fill, keys, lock, patch
+from tests.dav.verbs.words import EXCLUSIVE, SHARED, fill, lock, patch
 from tests.support.bridge import DAV, Bridge, Client, running_bridge
+from tests.support.contract import drain, keys
 
 
 def test_a_lock_keeps_others_out_and_lets_its_owner_in(client: Client, store: MemoryStore) -> None:
@@ -30,7 +31,7 @@ def test_a_lock_keeps_others_out_and_lets_its_owner_in(client: Client, store: Me
     assert client("UNLOCK", "/f", lock_token=f"<{token}>").status == 204
     assert client("UNLOCK", "/f", lock_token=f"<{token}>").status == 409
     assert client("PUT", "/f", b"4").status == 204
-    assert content(store, "f") == b"4"
+    assert drain(store.get_object("f")) == b"4"
 
 
 def test_a_lock_on_an_unmapped_url_makes_an_empty_resource(
@@ -39,7 +40,7 @@ def test_a_lock_on_an_unmapped_url_makes_an_empty_resource(
     answer = client("LOCK", "/new.txt", EXCLUSIVE)
     assert answer.status == 201
     assert answer.header("Lock-Token").startswith("<urn:uuid:")
-    assert content(store, "new.txt") == b""
+    assert drain(store.get_object("new.txt")) == b""
     assert client("LOCK", "/missing/new.txt", EXCLUSIVE).status == 409
     assert client("PUT", "/missing/new.txt", b"").status == 409
     client("MKCOL", "/d/")
@@ -153,7 +154,7 @@ def test_a_lock_is_not_passed_by_another_unicode_spelling(
     assert client(verb, "/e%CC%81", body, headers).status == 423
     client("PUT", "/other", b"theirs")
     assert client("COPY", "/other", destination="/e%CC%81").status == 423
-    assert content(store, "\u00e9") == b"mine"
+    assert drain(store.get_object("\u00e9")) == b"mine"
 
 
 def test_a_lock_that_came_during_a_put_keeps_its_body_out(
@@ -168,4 +169,4 @@ def test_a_lock_that_came_during_a_put_keeps_its_body_out(
         yield b"locked"
 
     assert client("PUT", "/f", body()).status == 423
-    assert content(store, "f") == b"f"
+    assert drain(store.get_object("f")) == b"f"

@@ -4,8 +4,9 @@ import pytest
 
 from davbridge.config import DriveSettings
 from davbridge.store.memory import MemoryStore
-from tests.dav.verbs.words import fill, keys
+from tests.dav.verbs.words import fill
 from tests.support.bridge import Client, running_bridge
+from tests.support.contract import keys
 
 
 def test_options_offers_classes_1_and_2_for_any_url(client: Client) -> None:

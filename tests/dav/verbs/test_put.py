@@ -5,8 +5,9 @@ import pytest
 from davbridge.config import DriveSettings
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
-from tests.dav.verbs.words import content, fill, keys, wait_for_usage
+from tests.dav.verbs.words import fill, wait_for_usage
 from tests.support.bridge import Client, running_bridge
+from tests.support.contract import drain, keys
 
 
 def test_put_creates_then_replaces_and_tells_the_store_s_etag(
@@ -16,7 +17,7 @@ def test_put_creates_then_replaces_and_tells_the_store_s_etag(
     replaced = client("PUT", "/a%20b.txt", b"two")
     head = client("HEAD", "/a%20b.txt")
     assert (created.status, replaced.status, head.status) == (201, 204, 200)
-    assert content(store, "a b.txt") == b"two"
+    assert drain(store.get_object("a b.txt")) == b"two"
     assert store.head_object("a b.txt").attributes.content_type == "text/plain"
     assert replaced.header("ETag") == head.header("ETag") != created.header("ETag")
     assert replaced.header("Last-Modified") == head.header("Last-Modified")
@@ -26,9 +27,9 @@ def test_put_creates_then_replaces_and_tells_the_store_s_etag(
 
 def test_put_chunked_of_unknown_length(client: Client, store: MemoryStore) -> None:
     assert client("PUT", "/big", (b"x" * 100_000 for _ in range(7))).status == 201
-    assert len(content(store, "big")) == 700_000
+    assert len(drain(store.get_object("big"))) == 700_000
     assert client("PUT", "/none", iter(())).status == 201
-    assert content(store, "none") == b""
+    assert drain(store.get_object("none")) == b""
 
 
 @pytest.mark.parametrize(
@@ -88,7 +89,7 @@ def test_put_under_conditions(client: Client, store: MemoryStore) -> None:
     assert client("PUT", "/g", b"2", if_match=etag).status == 412
     assert client("PUT", "/f", b"2", if_match=etag).status == 204
     assert client("PUT", "/g", b"2", if_none_match="*").status == 201
-    assert content(store, "f") == b"2"
+    assert drain(store.get_object("f")) == b"2"
 
 
 def test_if_match_is_settled_by_the_store_where_the_cache_is_late(
@@ -97,7 +98,7 @@ def test_if_match_is_settled_by_the_store_where_the_cache_is_late(
     etag = client("PUT", "/f", b"1").header("ETag")
     store.put_object("f", b"from elsewhere", Attributes())
     assert client("PUT", "/f", b"2", if_match=etag).status == 412
-    assert content(store, "f") == b"from elsewhere"
+    assert drain(store.get_object("f")) == b"from elsewhere"
 
 
 def test_if_match_any_holds_of_a_version_that_the_cache_does_not_know(
@@ -106,4 +107,4 @@ def test_if_match_any_holds_of_a_version_that_the_cache_does_not_know(
     client("PUT", "/f", b"1")
     store.put_object("f", b"from elsewhere", Attributes())
     assert client("PUT", "/f", b"2", if_match="*").status == 204
-    assert content(store, "f") == b"2"
+    assert drain(store.get_object("f")) == b"2"

@@ -14,15 +14,6 @@ EXCLUSIVE = lock_info("exclusive", OWNER)
 SHARED = lock_info("shared", OWNER)
 
 
-def keys(store: MemoryStore) -> list[str]:
-    return [row.key for page in store.list_objects("") for row in page.rows]
-
-
-def content(store: MemoryStore, key: str) -> bytes:
-    with store.get_object(key) as reader:
-        return reader.read(1_000_000)
-
-
 def fill(store: MemoryStore, *names: str) -> None:
     for name in names:
         store.put_object(name, name.encode(), Attributes("text/plain"))
