@@ -112,7 +112,7 @@ class Attempts:
         require_room(plan.added_bytes)
         with self._begun(_entry(request, route), is_journaled=len(plan.copies) > JOURNALED) as work:
             properties = self._belongings.of(route.source.path)
-            failures = self._make_copies(route, properties, work)[1]
+            failures = self._make_copies(route, terms, properties, work)[1]
             if failures:
                 _raise_for_one(route.source, failures, was_free=route.is_to_new)
                 return Outcome(failures)
@@ -128,7 +128,7 @@ class Attempts:
         is_of_many = route.source_tree is not None and len(route.plan.leaving) > 1
         entry = _entry(request, route)
         with self._begun(entry, is_journaled=has_note or is_of_many, has_note=has_note) as work:
-            return self._carry_out_move(route, work)
+            return self._carry_out_move(route, terms, work)
 
     def _remove(self, resource: Resource, keys: Keys, terms: Terms, work: Work) -> list[Failure]:
         if terms.if_match is None:
@@ -147,10 +147,10 @@ class Attempts:
         terms.admit()
         return route
 
-    def _carry_out_move(self, route: Route, work: Work) -> Outcome:
+    def _carry_out_move(self, route: Route, terms: Terms, work: Work) -> Outcome:
         plan, origin = route.plan, route.source
         properties = self._belongings.of(origin.path)
-        made, failures = self._make_copies(route, properties, work)
+        made, failures = self._make_copies(route, terms, properties, work)
         if failures:
             if work.is_certain():
                 self._steps.removals.undo(plan, made, work, source_tree=route.source_tree)
@@ -169,12 +169,14 @@ class Attempts:
         return Outcome(failures + shadow, plan.added_bytes - removed, is_new=route.is_to_new)
 
     def _make_copies(
-        self, route: Route, properties: Properties, work: Work
+        self, route: Route, terms: Terms, properties: Properties, work: Work
     ) -> tuple[Mapping[str, str], list[Failure]]:
         """Up to the verified copies with their properties; the ETags of what was made."""
         if route.is_to_new:
             self._belongings.clear(route.target)
-        copied = self._steps.copy(route.plan, route.target, route.target_tree, work)
+        copied = self._steps.copy(
+            route.plan, route.target, route.target_tree, work, is_careful=bool(terms.made)
+        )
         failures = copied.failures or self._steps.give(
             route.plan, copied.renewed, route.target, properties, work, route.source.row
         )

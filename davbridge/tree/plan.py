@@ -38,6 +38,11 @@ class Keys(NamedTuple):
     shadow: ObjectRow | None = None
     """An object of the collection's own name, hidden by it. It stays where it is."""
 
+    @property
+    def has_inside(self) -> bool:
+        """Whether there is any key inside of a collection, its marker included."""
+        return bool(self.proper or self.hidden or self.blockers)
+
 
 NO_KEYS = Keys(())
 

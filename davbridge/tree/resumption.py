@@ -19,7 +19,9 @@ from typing import NamedTuple
 from cachetools import TTLCache
 
 from davbridge.errors import (
+    AccessDeniedError,
     AlreadyExistsError,
+    ArchivedError,
     NotFoundError,
     PreconditionFailedError,
     StoreError,
@@ -209,7 +211,7 @@ class Resumption:
             return False
         try:
             return self._are_equal(copy.source, found)
-        except (NotFoundError, PreconditionFailedError):
+        except (NotFoundError, PreconditionFailedError, ArchivedError, AccessDeniedError):
             return False
 
     def _are_equal(self, one: ObjectRow, other: ObjectRow) -> bool:

@@ -6,15 +6,15 @@ Owns the looking up. Must not write: everything that can be refused is refused h
 from functools import partial
 from typing import NamedTuple
 
-from davbridge.errors import AlreadyExistsError, InvalidNameError
+from davbridge.errors import AlreadyExistsError, InvalidNameError, NotFoundError
 from davbridge.paths import ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectStore
 from davbridge.tree.lanes import Lanes
-from davbridge.tree.markers import DirectoryVerdicts
+from davbridge.tree.markers import FOLDER_SUFFIX, DirectoryVerdicts
 from davbridge.tree.parents import Parents
 from davbridge.tree.plan import NO_KEYS, Keys, Plan, keys_inside, obstacles, plan_file, plan_tree
 from davbridge.tree.resource import Failure, Resource
-from davbridge.tree.rows import rows_below
+from davbridge.tree.rows import row_at, rows_below
 from davbridge.tree.view import View
 
 
@@ -78,6 +78,8 @@ class Routes:
         look = self._lanes.begin(partial(self.keys, existing)) if existing else None
         source_keys = self.keys(origin) if is_whole else NO_KEYS
         target_keys = look.result() if look else NO_KEYS
+        if origin.is_collection and not source_keys.has_inside:
+            self._require_there(origin)
         return self._planned(origin, target, source_keys, target_keys)
 
     def keys(self, resource: Resource) -> Keys:
@@ -96,6 +98,15 @@ class Routes:
         if row is None or self._verdicts.is_directory(row):
             return keys._replace(beside=(row, *beside) if row else beside)
         return keys._replace(beside=beside, shadow=row)
+
+    def _require_there(self, collection: Resource) -> None:
+        """Asks past all caches: what a kept listing shows, another bridge may have moved away; then
+        all of the target would go as members that the source hasn't. Raises NotFoundError."""
+        key, prefix = (at(self._view.prefix, collection.path) for at in (key_of, prefix_of))
+        if next(self._store.list_objects(prefix)).rows:
+            return
+        if not (row_at(self._store, key) or row_at(self._store, key + FOLDER_SUFFIX)):
+            raise NotFoundError(f"nothing is at {key!r} any more")
 
     def _planned(
         self, origin: Resource, target: ResourcePath, source_keys: Keys, target_keys: Keys

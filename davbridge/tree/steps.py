@@ -56,7 +56,10 @@ class Steps:
         ``is_careful``: as for `Copies.make`."""
         self._parents.settle(target)
         if plan.clashes and tree is None:
-            self._require_readable(plan.copies[0].source)
+            try:
+                self._require_readable(plan.copies[0].source)
+            except StoreError as error:
+                return Copied({}, [Failure(target, error)])
         if blocked := self.removals.clear(plan, plan.clashes, work):
             return Copied({}, blocked)
         return self._copies.make(plan, work, tree=tree, is_careful=is_careful)

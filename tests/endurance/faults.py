@@ -165,6 +165,6 @@ FAULTS = Scenario(
     name="faults",
     promise="with one request in ten to the store failing nothing is lost, torn, or made up",
     short=Size(steps=120, clients=4, large_one_in=100),
-    long=Size(steps=8000, clients=8, large_one_in=50),
+    long=Size(steps=8400, clients=8, large_one_in=50),
     run=run,
 )

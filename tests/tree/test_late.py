@@ -3,13 +3,15 @@ and nothing is tried for ever."""
 
 import pytest
 
-from davbridge.errors import AccessDeniedError
+from davbridge.errors import AccessDeniedError, ArchivedError, StoreError
 from davbridge.paths import parse
 from davbridge.tree import attempts
 from davbridge.tree.journal import PLAN
+from davbridge.tree.journals import KEPT
 from davbridge.tree.leases import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.recovery import LOOK_SECONDS
+from davbridge.tree.reserved import HOUSE
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (
     SOURCE,
@@ -139,4 +141,34 @@ def test_a_parent_that_is_gone_with_all_that_was_moved_is_not_made_again(drive: 
     drive.outside("p", body=b"a file")
     recovered(drive)
     assert bodies(drive) == moved(SOURCE) | {"p": b"a file"}
+    assert journals(drive) == []
+
+
+@pytest.mark.parametrize("error", [ArchivedError, AccessDeniedError])
+def test_what_cannot_be_compared_keeps_the_rest_from_nothing(
+    drive: Drive, error: type[StoreError]
+) -> None:
+    """Somebody has put another object of the same size where the copy would be."""
+    half_done(drive)
+    drive.outside("t/b", body=b"ZZ")
+    store = WatchedStore(drive.bucket)
+    store.fault = lambda operation, key: error(key) if (operation, key) == ("get", "s/b") else None
+    with another(drive, store=store) as tree:
+        tree.recovery.look()
+        drive.clock.advance(LEASE_SECONDS)
+        tree.recovery.look()
+    found = bodies(drive)
+    assert (found["s/b"], found["t/b"]) == (b"22", b"ZZ")
+    assert "s/a" not in found
+    assert not has_plan(drive)
+
+
+def test_what_a_bridge_that_died_has_asked_the_time_with_is_in_nobody_s_way(drive: Drive) -> None:
+    half_done(drive)
+    (plan,) = (key for key in journals(drive) if key.endswith(PLAN))
+    drive.outside(f"{HOUSE}journals/clock.lease", f"{HOUSE}journals/{'0' * 32}.left")
+    drive.clock.advance(2 * KEPT.total_seconds())
+    recovered(drive)
+    assert plan not in journals(drive)
+    recovered(drive)
     assert journals(drive) == []

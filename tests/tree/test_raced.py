@@ -127,6 +127,42 @@ def test_what_another_bridge_has_moved_to_one_name_stays_whatever_became_of_the_
     other.close()
 
 
+@pytest.mark.parametrize("overwrite", [True, False])
+def test_a_second_attempt_replaces_nothing_but_what_the_first_has_made(overwrite: bool) -> None:
+    """Also where the target's listing is kept, and shows the copy of the first."""
+    drive = Drive()
+    drive.outside("x/a", "x/b", "y/c", body=b"old")
+    tree = Namespace(CachedStore(drive.store, CacheSettings()), uncached=drive.store)
+    for collection in ((), ("x",), ("y",)):
+        assert list(tree.members(collection))
+
+    def meanwhile() -> None:
+        drive.outside("x/a", body=b"new")
+        drive.outside("y/a", body=b"theirs")
+
+    at_the_first(drive, ("delete", "x/a"), meanwhile)
+    with pytest.raises(PreconditionFailedError):
+        tree.move(parse("/x/a"), parse("/y/a"), Terms(overwrite=overwrite))
+    assert drive.content("x/a") == b"new"
+    assert drive.content("y/a") == b"theirs"
+    tree.close()
+
+
+@pytest.mark.parametrize("operation", ["copy", "move"])
+def test_a_file_that_was_written_since_it_was_listed_replaces_a_folder_as_it_is(
+    operation: str,
+) -> None:
+    bucket = MemoryStore()
+    put(bucket, "a", "b/x", body=b"old")
+    tree = Namespace(CachedStore(bucket, CacheSettings()), uncached=bucket)
+    assert len(list(tree.members(()))) == 2
+    put(bucket, "a", body=b"newer")
+    assert getattr(tree, operation)(parse("/a"), parse("/b")) == []
+    with bucket.get_object("b") as reader:
+        assert reader.read(10) == b"newer"
+    tree.close()
+
+
 def test_of_two_bridges_that_delete_a_version_one_has_deleted_it(drive: Drive) -> None:
     drive.outside("a")
     terms = Terms(if_match=drive.tree.lookup(parse("/a")).etag)

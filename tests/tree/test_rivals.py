@@ -5,9 +5,14 @@ from collections.abc import Callable
 
 import pytest
 
+from davbridge.cache import CachedStore
+from davbridge.config import CacheSettings
 from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.paths import parse
+from davbridge.store.base import Attributes
+from davbridge.store.memory import MemoryStore
 from davbridge.tree.leases import HELD_SECONDS, LEASE_SECONDS
+from davbridge.tree.namespace import Namespace
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (
     SOURCE,
@@ -169,3 +174,26 @@ def test_a_move_that_fails_is_undone_only_by_who_surely_holds_it(drive: Drive) -
     drive.store.before = once(overtaken, ("copy", "s/a"))
     assert move(drive)
     assert not [key for operation, key in drive.store.requests if operation == "delete"]
+
+
+@pytest.mark.parametrize("verb", ["move", "copy"])
+@pytest.mark.parametrize("names", [("1",), ("1", "2"), ("",)], ids=str)
+def test_a_folder_that_another_bridge_has_moved_away_empties_no_target(
+    verb: str, names: tuple[str, ...]
+) -> None:
+    """As where a client asks again, and gets to a bridge that has a listing from before."""
+    bucket = MemoryStore()
+    for key in ("b/old", *(f"a/{name}" for name in names)):
+        bucket.put_object(key, b"" if key.endswith("/") else key.encode(), Attributes())
+    stores = [CachedStore(bucket, CacheSettings()) for _ in range(2)]
+    one, other = (Namespace(store, uncached=bucket) for store in stores)
+    assert {member.name for member in other.members(())} == {"a", "b"}
+    assert one.move(parse("/a"), parse("/b")) == []
+    moved_there = {row.key for row in next(bucket.list_objects("")).rows}
+    with pytest.raises(NotFoundError):
+        getattr(other, verb)(parse("/a"), parse("/b"))
+    with pytest.raises(NotFoundError):
+        other.copy(parse("/a"), parse("/b"), recursive=False)
+    assert {row.key for row in next(bucket.list_objects("")).rows} == moved_there
+    one.close()
+    other.close()
