@@ -54,7 +54,8 @@ class Context:
         """
         request = self.request
         is_bound = names_version(request) or is_dated(request)
-        return self.resource.etag if self.resource and is_bound else None
+        # A collection has no version: its empty tag is none.
+        return (self.resource.etag or None) if self.resource and is_bound else None
 
     @property
     def terms(self) -> Terms:

@@ -121,9 +121,9 @@ class Lingerer:
 
 
 def _is_sending(sock: socket.socket, scratch: memoryview) -> bool:
-    with contextlib.suppress(BlockingIOError):
-        try:
-            return sock.recv_into(scratch) > 0
-        except ConnectionError:
-            return False
-    return True
+    try:
+        return sock.recv_into(scratch) > 0
+    except BlockingIOError:
+        return True
+    except OSError:  # not only ConnectionError: ETIMEDOUT is none
+        return False

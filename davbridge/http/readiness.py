@@ -57,9 +57,16 @@ class Readiness:
             if self._is_looking:
                 return age < SILENT_SECONDS and not self._trouble
             if age >= LOOK_SECONDS:
-                self._is_looking, self._began_at = True, self._timer()
-                threading.Thread(target=self._look, name="davbridge-ready", daemon=True).start()
+                self._begin()
             return not self._trouble
+
+    def _begin(self) -> None:
+        self._began_at = self._timer()
+        try:
+            threading.Thread(target=self._look, name="davbridge-ready", daemon=True).start()
+        except (RuntimeError, MemoryError):
+            return  # no thread is to be had: the next look is due as ever
+        self._is_looking = True
 
     def _look(self) -> None:
         trouble = "the look failed"

@@ -68,6 +68,7 @@ class Watch(ConnectionManager):
             self._is_short = False
             threshold = max(threshold, time.time() - SHORT_IDLE_SECONDS)
         super()._expire(threshold)  # type: ignore[misc]  # the stub leaves it out
+        self.server.requests.nudge()
         now = time.monotonic()
         watched = self._watched()
         for fd, late in watched:

@@ -117,6 +117,11 @@ class WorkerPool:
             self._ready.append(connection)
             self._call()
 
+    def nudge(self) -> None:
+        """Called now and then: a thread that couldn't be had before is tried for again."""
+        with self._changed:
+            self._call()
+
     def let_go(self) -> None:
         """Called by a thread that serves a connection, and may have to wait for something."""
         if self._leader == threading.get_ident():

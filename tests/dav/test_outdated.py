@@ -176,3 +176,13 @@ def test_what_a_client_has_in_its_newest_version_is_not_sent_again(
 def test_what_is_gone_is_not_there(method: str, client: Client, store: MemoryStore) -> None:
     store.delete_object("a")
     assert client(method, "/a").status == 404
+
+
+def test_a_dated_delete_of_a_folder_tells_what_it_leaves(
+    client: Client, store: MemoryStore
+) -> None:
+    assert client("MKCOL", "/d/").status == 201
+    put(store, "d/a", "d/x//h")
+    headers = {"If-Unmodified-Since": "Sun, 06 Nov 2033 08:49:37 GMT"}
+    assert client("DELETE", "/d/", headers=headers).status == 207
+    assert [row.key for row in next(store.list_objects("d/")).rows] == ["d/", "d/x//h"]

@@ -1,6 +1,7 @@
 """Connections: what costs a thread, what is kept, and what is let go."""
 
 import contextlib
+import errno
 import select
 import socket
 import threading
@@ -192,6 +193,33 @@ def test_a_left_connection_is_closed_in_the_end_whatever_the_client_does(tcp_pai
             theirs.sendall(b"x")
             time.sleep(0.02)
     assert 0.1 < time.monotonic() - begin < 3
+    lingerer.stop(0)
+
+
+class Unreachable(socket.socket):
+    """Its client's network has gone: the system gives up after a while."""
+
+    def recv_into(self, *_: Any) -> int:
+        raise TimeoutError(errno.ETIMEDOUT, "Connection timed out")
+
+
+def test_a_left_connection_that_times_out_is_closed_and_others_are_left_as_well(
+    tcp_pair: Any,
+) -> None:
+    ours, theirs = tcp_pair
+    lingerer = Lingerer()
+    lingerer.start()
+    taken = Unreachable(fileno=ours.detach())
+    lingerer.take(taken)
+    theirs.sendall(b"x")
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        another = socket.create_connection(listener.getsockname())
+        lingerer.take(another)
+        listener.accept()[0].close()
+    end = time.monotonic() + 5
+    while (taken.fileno() >= 0 or another.fileno() >= 0) and time.monotonic() < end:
+        time.sleep(0.01)
+    assert (taken.fileno(), another.fileno()) == (-1, -1)
     lingerer.stop(0)
 
 

@@ -82,3 +82,15 @@ def test_a_look_that_fails_is_no_good_news(looks: Looks, monkeypatch: pytest.Mon
     looks.ended(is_ready=False)
     looks.fails = False
     looks.ended(is_ready=True)
+
+
+def test_a_look_that_cannot_begin_is_no_news(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(_: threading.Thread) -> None:
+        raise RuntimeError("can't start new thread")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(threading.Thread, "start", fail)
+        assert looks.readiness.is_ready()
+    looks.timer.advance(SILENT_SECONDS)
+    assert looks.readiness.is_ready()
+    wait_until(lambda: looks.count == 1)

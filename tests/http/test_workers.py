@@ -369,6 +369,27 @@ def test_a_system_that_gives_no_more_threads_breaks_nothing(
     assert all(one.done.is_set() for one in visitors)
 
 
+def test_a_thread_that_could_not_be_had_is_tried_for_again_when_nobody_comes(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "GROWTH_PAUSE", 0.1)
+    gate = threading.Event()
+    last = hall.visitor("last")
+    with hall.open(*(hall.waiting_for(gate) for _ in range(3))), monkeypatch.context() as patch:
+        until(lambda: len(hall.log) == 3)
+
+        def fail(_: threading.Thread) -> None:
+            raise RuntimeError("can't start new thread")
+
+        patch.setattr(threading.Thread, "start", fail)
+        hall.pool.put(last)
+        patch.undo()
+        assert not last.done.wait(0.3)
+        hall.pool.nudge()
+        assert last.done.wait(PATIENCE / 2)
+        gate.set()
+
+
 def test_a_thread_that_serves_nobody_may_wait_as_well(hall: Hall) -> None:
     with hall.open(), hall.pool.waiting():
         visitor = hall.visitor("a")
