@@ -98,6 +98,6 @@ LOAD = Scenario(
     name="load",
     promise="64 clients with work of all kinds see no failure, and leave nothing behind",
     short=Size(clients=64, rounds=2, steps=3, large_one_in=400),
-    long=Size(clients=64, rounds=300, steps=10, large_one_in=200),
+    long=Size(clients=64, rounds=350, steps=10, large_one_in=200),
     run=run,
 )
