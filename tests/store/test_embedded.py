@@ -9,9 +9,11 @@ import subprocess
 import sys
 import threading
 import time
+from contextlib import closing
 from pathlib import Path
 
 import pytest
+from botocore.exceptions import ClientError
 
 from davbridge.errors import StoreSetupError
 from davbridge.store.embedded import EmbeddedStore
@@ -41,10 +43,19 @@ def write_something(endpoint: Endpoint) -> None:
 
 
 def read_it(endpoint: Endpoint) -> bytes:
-    client = s3_client(endpoint)
-    body = client.get_object(Bucket="bucket", Key="a/b")["Body"].read()
-    client.close()
-    return body
+    """On a busy machine SeaweedFS answers a little before it has found its volumes again."""
+    deadline = time.monotonic() + 20
+    with closing(s3_client(endpoint)) as client:
+        while True:
+            try:
+                return client.get_object(Bucket="bucket", Key="a/b")["Body"].read()
+            except ClientError as error:
+                if (
+                    error.response["Error"]["Code"] != "InternalError"
+                    or time.monotonic() > deadline
+                ):
+                    raise
+                time.sleep(0.2)
 
 
 def weed_of(folder: Path) -> int:
