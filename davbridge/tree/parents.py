@@ -111,7 +111,7 @@ class Parents:
 
     def _drop(self, row: ObjectRow) -> None:
         with suppress(NotFoundError):  # another bridge may do the same
-            self._store.delete_object(row.key, if_match=row.etag)
+            self._store.delete_object(row.key, version=row)
 
     def _require_still_directory(self, row: ObjectRow) -> None:
         """Asks past all caches: another program may have put a file there."""

@@ -17,7 +17,7 @@ from itertools import chain
 
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError
 from davbridge.paths import DELIMITER
-from davbridge.store.base import NO_ETAGS, DeleteFailure, ObjectRow, ObjectStore
+from davbridge.store.base import NO_VERSIONS, DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.plan import (
     Keys,
@@ -54,7 +54,7 @@ class Removals:
     def remove(self, keys: Keys, work: Work, *, tree: str | None) -> list[Failure]:
         """Deletes what may be deleted, and tells what is left. ``tree``: a collection's prefix."""
         left = {row.key for row in (*keys.blockers, *keys.hidden)}
-        failed = self._delete_tree((*keys.proper, *keys.beside), tree, left, work, NO_ETAGS)
+        failed = self._delete_tree((*keys.proper, *keys.beside), tree, left, work, NO_VERSIONS)
         return left_behind(self._mount, keys) + self._failures(failed)
 
     def remove_version(self, rows: Sequence[ObjectRow], work: Work) -> list[Failure]:
@@ -63,25 +63,25 @@ class Removals:
         file, *beside = rows
         try:
             work.require()
-            self._store.delete_object(file.key, if_match=file.etag)
+            self._store.delete_object(file.key, version=file)
         except StoreError as error:
             return self._failures([DeleteFailure(file.key, error)])
         work.advance()
-        return self._failures(self._delete([row.key for row in beside], work, _etags(beside)))
+        return self._failures(self._delete([row.key for row in beside], work, _versions(beside)))
 
     def clear(self, plan: Plan, rows: Sequence[ObjectRow], work: Work) -> list[Failure]:
         """Deletes a part of the target: what clashes with a plan, or has no source. The sidecar of
         a member that can't be deleted stays."""
         order = deletion_order((row.key for row in rows), plan.target_prefix, plan.wanted)
-        etags = _etags(rows)
+        versions = _versions(rows)
         members = [key for key in order if not (is_marker(key) or is_own(key))]
         if len(members) == len(order):
-            return self._failures(self._delete(order, work, etags))
-        failed = self._delete(members, work, etags)
+            return self._failures(self._delete(order, work, versions))
+        failed = self._delete(members, work, versions)
         held = {_home(one.key) for one in failed}
         late = [key for key in order if is_own(key) and _home(key) not in held]
         late += [key for key in order if is_marker(key)]
-        return self._failures(failed + self._delete(late, work, etags))
+        return self._failures(failed + self._delete(late, work, versions))
 
     def undo(
         self,
@@ -95,19 +95,19 @@ class Removals:
         gone: another bridge may have taken that away, for the sake of this very copy."""
         replaced = {row.key for row in plan.replaced}
         created = {key: etag for key, etag in made.items() if key not in replaced}
-        is_ours = self._lanes.each(self._is_still, list(created.items()))
-        ours = [key for key, still in zip(created, is_ours, strict=True) if still]
+        seen = self._lanes.each(self._still, list(created.items()))
+        versions = {row.key: row for row in seen if row}
         sources = {copy.target: copy.source.key for copy in plan.copies}
         try:
             there = self._sources_now(sources.values(), source_tree)
         except StoreError as error:
             _log.error("a move that failed is left half done: %s", error)
             return
-        ours = [key for key in ours if sources.get(key) in there or key not in sources]
+        ours = [key for key in versions if sources.get(key) in there or key not in sources]
         staying = {*replaced, *(created.keys() - set(ours))}
         order = deletion_order(ours, plan.target_prefix, staying)
-        etags = {key: created[key] for key in ours if not is_marker(key)}
-        for failure in self._delete(order, work, etags):
+        versions = _versions([versions[key] for key in ours])
+        for failure in self._delete(order, work, versions):
             _log.error("left of a move that failed: %r (%s)", failure.key, failure.error)
 
     def drop_source(self, plan: Plan, work: Work, *, tree: str | None) -> list[Failure]:
@@ -126,18 +126,20 @@ class Removals:
         ]
         left = now.keys() - {row.key for row in plan.leaving}
         left |= {failure.key for failure in changed}
-        etags = _etags(plan.leaving)
-        failed = [*changed, *self._delete_tree(plan.leaving, tree, left, work, etags)]
+        versions = _versions(plan.leaving)
+        failed = [*changed, *self._delete_tree(plan.leaving, tree, left, work, versions)]
         work.leaves_source = bool(failed or left)
         return self._failures(failed)
 
-    def _is_still(self, version: tuple[str, str]) -> bool:
-        key, etag = version
+    def _still(self, made: tuple[str, str]) -> ObjectRow | None:
+        """What is at the key, if it has this ETag."""
+        key, etag = made
         try:
-            return self._store.head_object(key).row.etag == etag
+            row = self._store.head_object(key).row
         except StoreError as error:
             _log.error("left of a move that failed: %r (%s)", key, error)
-            return False
+            return None
+        return row if row.etag == etag else None
 
     def _sources_now(self, keys: Iterable[str], tree: str | None) -> Container[str]:
         """Those that are there still."""
@@ -151,7 +153,7 @@ class Removals:
         tree: str | None,
         left: Collection[str],
         work: Work,
-        etags: Mapping[str, str],
+        versions: Mapping[str, ObjectRow],
     ) -> list[DeleteFailure]:
         """Markers and sidecars go last, and only from collections in which nothing is left."""
         going = {row.key for row in rows}.difference(left)
@@ -160,36 +162,36 @@ class Removals:
         first = [key for key in order if not (is_marker(key) or is_own(key))]
         if not any(map(is_own, late)):
             # A collection that keeps a member needs no marker: nothing depends on what fails.
-            return self._delete([*first, *_outside(late, left)], work, etags)
-        failed = self._delete(first, work, etags)
+            return self._delete([*first, *_outside(late, left)], work, versions)
+        failed = self._delete(first, work, versions)
         rest = _outside(late, [*left, *(one.key for one in failed)])
-        return failed + self._delete(rest, work, etags)
+        return failed + self._delete(rest, work, versions)
 
     def _delete(
-        self, keys: Sequence[str], work: Work, etags: Mapping[str, str]
+        self, keys: Sequence[str], work: Work, versions: Mapping[str, ObjectRow]
     ) -> list[DeleteFailure]:
         """In their order; but many go side by side, and the markers after all others."""
         if len(keys) <= BATCH:
-            return self._delete_batch(work, etags, keys)
+            return self._delete_batch(work, versions, keys)
         members = [key for key in keys if not is_marker(key)]
         batches = [members[at : at + BATCH] for at in range(0, len(members), BATCH)]
         failed = self._lanes.each(
-            partial(self._delete_batch, work, etags), batches, at_once=BATCHES_AT_ONCE
+            partial(self._delete_batch, work, versions), batches, at_once=BATCHES_AT_ONCE
         )
         markers = [key for key in keys if is_marker(key)]
-        return [*chain.from_iterable(failed), *self._delete_batch(work, etags, markers)]
+        return [*chain.from_iterable(failed), *self._delete_batch(work, versions, markers)]
 
     def _delete_batch(
-        self, work: Work, etags: Mapping[str, str], keys: Sequence[str]
+        self, work: Work, versions: Mapping[str, ObjectRow], keys: Sequence[str]
     ) -> list[DeleteFailure]:
         try:
             work.require()
             if len(keys) == 1:
                 with suppress(NotFoundError):
-                    self._store.delete_object(keys[0], if_match=etags.get(keys[0]))
+                    self._store.delete_object(keys[0], version=versions.get(keys[0]))
                 failed = []
             else:
-                failed = self._store.delete_objects(keys, if_match=etags) if keys else []
+                failed = self._store.delete_objects(keys, versions=versions) if keys else []
         except StoreError as error:
             return [DeleteFailure(key, error) for key in keys]
         work.advance(len(keys) - len(failed))
@@ -199,9 +201,9 @@ class Removals:
         return [Failure(shown_path(self._mount, one.key), one.error) for one in failed]
 
 
-def _etags(rows: Iterable[ObjectRow]) -> dict[str, str]:
+def _versions(rows: Iterable[ObjectRow]) -> dict[str, ObjectRow]:
     """By key. Stores that keep folders may tell another ETag of a marker at each look."""
-    return {row.key: row.etag for row in rows if not is_marker(row.key)}
+    return {row.key: row for row in rows if not is_marker(row.key)}
 
 
 def _is_changed(planned: ObjectRow, now: ObjectRow | None) -> bool:

@@ -6,7 +6,7 @@ from typing import TypeVar
 from davbridge.errors import StoreError
 from davbridge.store.base import (
     ALWAYS,
-    NO_ETAGS,
+    NO_VERSIONS,
     PAGE_SIZE,
     Attributes,
     Condition,
@@ -78,14 +78,14 @@ class WatchedStore(InterceptedStore):
         return super().copy_object(source, target, attributes=attributes, condition=condition)
 
     def delete_objects(
-        self, keys: Sequence[str], *, if_match: Mapping[str, str] = NO_ETAGS
+        self, keys: Sequence[str], *, versions: Mapping[str, ObjectRow] = NO_VERSIONS
     ) -> list[DeleteFailure]:
         for start in range(0, len(keys), PAGE_SIZE):
             self.before("delete", keys[start])
             self.requests.append(("delete", keys[start]))
         failed = {key: error for key in keys if (error := self.fault("delete", key))}
         going = [key for key in keys if key not in failed]
-        rest = super().delete_objects(going, if_match=if_match)
+        rest = super().delete_objects(going, versions=versions)
         return [DeleteFailure(key, error) for key, error in failed.items()] + rest
 
     def _pass(self, operation: str, key: str) -> None:
