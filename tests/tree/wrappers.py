@@ -1,6 +1,7 @@
 """A store that notes each request it passes on, and fails those that it is told to."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context
 from typing import TypeVar
 
 from davbridge.errors import StoreError
@@ -81,7 +82,7 @@ class WatchedStore(InterceptedStore):
         self, keys: Sequence[str], *, versions: Mapping[str, ObjectRow] = NO_VERSIONS
     ) -> list[DeleteFailure]:
         for start in range(0, len(keys), PAGE_SIZE):
-            self.before("delete", keys[start])
+            self._meanwhile("delete", keys[start])
             self.requests.append(("delete", keys[start]))
         failed = {key: error for key in keys if (error := self.fault("delete", key))}
         going = [key for key in keys if key not in failed]
@@ -89,7 +90,11 @@ class WatchedStore(InterceptedStore):
         return [DeleteFailure(key, error) for key, error in failed.items()] + rest
 
     def _pass(self, operation: str, key: str) -> None:
-        self.before(operation, key)
+        self._meanwhile(operation, key)
         self.requests.append((operation, key))
         if error := self.fault(operation, key):
             raise error
+
+    def _meanwhile(self, operation: str, key: str) -> None:
+        """What others do has nothing to do with the deadline of who asks."""
+        Context().run(self.before, operation, key)
