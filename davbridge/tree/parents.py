@@ -102,7 +102,7 @@ class Parents:
             for other in (*(row.key for row in page.rows), *page.prefixes):
                 if other not in leaving and not is_own(other):
                     return
-        # Where an object of the parent's own name is hidden, that shows when the last member is gone.
+        # Where an object of the parent's own name is hidden, that one shows from now on.
         write_marker(self._store, prefix)
 
     def _replace_by_marker(self, row: ObjectRow) -> None:
