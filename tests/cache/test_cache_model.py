@@ -152,6 +152,16 @@ class CacheMachine(RuleBasedStateMachine):
             self.inner.put_object(key, body, Attributes())
         self.cached.invalidate(key)
 
+    @rule(key=st.sampled_from(EVERY_OBJECT), deletion=st.booleans())
+    def another_program_writes_and_the_store_is_asked_past_the_cache(
+        self, key: str, deletion: bool
+    ) -> None:
+        if deletion:
+            self.inner.delete_object(key)
+        else:
+            self.inner.put_object(key, b"333", Attributes())
+        assert self.cached.lookup(key, past_caches=True) == self.inner.lookup(key)
+
     @rule(seconds=st.sampled_from([5, 50]))
     def time_passes(self, seconds: int) -> None:
         self.timer.advance(seconds)
