@@ -29,7 +29,7 @@ def test_it_asks_the_store_and_teaches_the_cache(inner: GatedStore, cached: Cach
     with inner.expect(lookup=1):
         assert cached.lookup("d/a", past_caches=True).row == new
         assert cached.lookup("d/a").row == new
-        assert list(cached.list_objects("d/", delimiter="/"))[0].rows[0] == new
+        assert next(cached.list_objects("d/", delimiter="/")).rows[0] == new
 
 
 def test_it_is_one_request_where_nothing_is_known(inner: GatedStore, cached: CachedStore) -> None:
