@@ -11,10 +11,13 @@ from typing import NamedTuple
 import pytest
 
 from davbridge.dav.dates import http_date
+from davbridge.store.base import ObjectStore
 from davbridge.store.memory import MemoryStore
 from tests.support.bodies import lock_info
 from tests.support.bridge import Answer, Client, running_bridge
+from tests.support.endpoints import Endpoint
 from tests.support.objects import put
+from tests.support.stores import fresh_bucket, s3_store, store_client
 
 PATCH = (
     '<D:propertyupdate xmlns:D="DAV:"><D:set><D:prop><q xmlns="urn:q">1</q></D:prop></D:set>'
@@ -78,7 +81,7 @@ def seen(store: MemoryStore, clock: list[datetime], client: Client, elsewhere: C
     return Seen(*versions, *times)
 
 
-def etag(store: MemoryStore, key: str) -> str:
+def etag(store: ObjectStore, key: str) -> str:
     return f'"{store.head_object(key).row.etag}"'
 
 
@@ -93,7 +96,7 @@ def write(client: Client, method: str, token: str, headers: dict[str, str]) -> A
     return client("LOCK" if method == "REFRESH" else method, "/a", body, sent)
 
 
-def contents(store: MemoryStore) -> dict[str, bytes]:
+def contents(store: ObjectStore) -> dict[str, bytes]:
     """Every object, by key."""
     rows = [row for page in store.list_objects("") for row in page.rows]
     return {row.key: store.get_object(row.key).read(row.size) for row in rows}
@@ -197,6 +200,19 @@ def test_nothing_is_made_under_a_condition_on_what_another_bridge_has_replaced(
     assert contents(store) == before
 
 
+@pytest.mark.parametrize("method", ["PUT", "DELETE", "COPY", "MOVE", "PROPPATCH", "LOCK"])
+def test_a_time_that_a_client_has_told_another_bridge_counts(
+    method: str, client: Client, elsewhere: Client, clock: list[datetime], token: str
+) -> None:
+    """Of the same bytes: whoever has seen the file with its new time knows it by that."""
+    told = clock[0] + timedelta(hours=1)
+    time = {"X-OC-Mtime": str(told.timestamp())}
+    assert elsewhere("PUT", "/a", b"old", time).header("X-OC-Mtime") == "accepted"
+    for seen, status in ((told - timedelta(seconds=1), 412), (told, 200)):
+        headers = {"If-Unmodified-Since": http_date(seen)}
+        assert write(client, method, token, headers).status // 100 == status // 100
+
+
 OLD = '"149603e6c03516362a8da23f624db945"'
 """The entity tag of b"old"."""
 
@@ -234,3 +250,29 @@ def test_a_version_is_found_under_its_other_spelling(
     assert client(method, "/t/target", body, headers).status == 412
     headers = {"If-Match": etag(store, "\u00e9")}
     assert client(method, decomposed, body, headers).status < 300
+
+
+def test_two_bridges_over_seaweedfs(seaweedfs: Endpoint, bucket_name: str) -> None:
+    with store_client(seaweedfs) as s3, fresh_bucket(s3, bucket_name):
+        store = s3_store(s3, bucket_name)
+        put(store, "a", "o/other", "t/target", body=b"old")
+        with (
+            store,
+            running_bridge(store) as bridge,
+            running_bridge(store) as other,
+            bridge.client() as client,
+            other.client() as elsewhere,
+        ):
+            for folder in ("/", "/o/", "/t/"):
+                assert client("PROPFIND", folder, depth="1").status == 207
+            token = client("LOCK", "/a", lock_info("shared")).header("Lock-Token")
+            for target in ("/a", "/o/other", "/t/target"):
+                assert elsewhere("PUT", target, b"newer").status == 204
+            before = contents(store)
+            for method in WRITES:
+                for condition in (f"</o/other> ([{OLD}])", f"</t/target> ([{OLD}])"):
+                    headers = {"If": condition, "Destination": "/t/target"}
+                    assert write(client, method, token, headers).status == 412
+            assert contents(store) == before
+            headers = {"If": f"</t/target> ([{etag(store, 't/target')}])"}
+            assert client("COPY", "/a", None, headers, destination="/t/target").status == 204
