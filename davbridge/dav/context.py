@@ -109,8 +109,7 @@ class Context:
             if not lookups.ask_store():
                 raise
             not_modified = self._conditions_hold(lookups.find)
-        if self._checked_at is None:
-            self._found = self._left_to_the_store(lookups.find)
+        self._leave_to_the_store(lookups.find)
         if not is_recent:
             self._checked_at = began
         return not_modified
@@ -131,20 +130,30 @@ class Context:
         target = find(self.path) if depends_on_target(self.request) else None
         return check_http(self.request, target)
 
-    def _left_to_the_store(self, find: Find) -> dict[ResourcePath, Resource | None]:
-        """What the write itself is conditional on, once the conditions hold: it isn't asked for
-        again, since the first attempt at a MOVE may have changed it already."""
-        request, left = self.request, dict[ResourcePath, Resource | None]()
+    def _leave_to_the_store(self, find: Find) -> None:
+        """What the write itself is conditional on isn't judged again, once the conditions hold: a
+        destination after the check in the operation's turn, whose first attempt may change it."""
+        request = self.request
+        destination = self._held_destination
+        target = find(destination) if destination is not None else None
+        if self._checked_at is not None:
+            if destination is not None:
+                self._found[destination] = target
+            return
+        self._target_if_match = (target.etag or None) if target else None
         is_absent = request.method == "PUT" and wants_absence(request)
         if request.method in _OF_A_VERSION and (is_absent or self.if_match is not None):
-            left[self.path] = self.resource
-        held = self._held
-        if request.method in ("COPY", "MOVE") and held is not None and held.names_version:
-            path = held.resource(self.path, request.site)
-            if path is not None and _spelled_alike(path, request.destination):
-                left[path] = target = find(path)
-                self._target_if_match = target.etag if target else None
-        return left
+            self._found[self.path] = self.resource
+
+    @property
+    def _held_destination(self) -> ResourcePath | None:
+        """The destination, if the list that holds names a version of it."""
+        request, held = self.request, self._held
+        if request.method not in ("COPY", "MOVE") or held is None or not held.names_version:
+            return None
+        path = held.resource(self.path, request.site)
+        is_named = path is not None and _spelled_alike(path, request.destination)
+        return path if is_named else None
 
     @property
     def _writes(self) -> bool:

@@ -20,6 +20,7 @@ from tests.support.objects import put
 from tests.support.timer import Timer
 
 OTHER = "o/other"
+TARGET = "t/target"
 
 
 class Place(NamedTuple):
@@ -35,7 +36,8 @@ class Place(NamedTuple):
 @pytest.fixture
 def place() -> Iterator[Place]:
     store, timer = GatedStore(MemoryStore()), Timer()
-    put(store, "a", OTHER, "t/target", "x", body=b"old")
+    put(store, "a", OTHER, "x", body=b"old")
+    put(store, "t/target", body=b"another")
     with (
         running_bridge(store, locks=MemoryLockStore(timer)) as bridge,
         bridge.client() as client,
@@ -118,7 +120,26 @@ def test_a_delete_is_refused_once_more_in_its_turn(place: Place, pool: ThreadPoo
     open_all(look, copying)
     assert first.result().status == 201
     assert second.result().status == 412
-    assert body_of(place.store, "t/target") == b"old"
+    assert body_of(place.store, "t/target") == b"another"
+
+
+@pytest.mark.parametrize("method", ["COPY", "MOVE"])
+def test_a_destination_that_changes_before_the_turn_has_come_is_not_replaced(
+    method: str, place: Place, pool: ThreadPoolExecutor
+) -> None:
+    copying, look = place.store.gate("copy_object", "u/target"), place.store.gate("lookup", TARGET)
+    first = pool.submit(ask, place, "COPY", "/t/", {"Destination": "/u/"})
+    copying.wait_until_answered()
+    condition = f"</{TARGET}> ([{etag(place.store, TARGET)}])"
+    headers = {"Destination": f"/{TARGET}", "If": condition}
+    second = pool.submit(ask, place, method, "/a", headers)
+    look.wait_until_answered()
+    put(place.store, TARGET, body=b"newer")
+    place.timer.advance(LOOK_SECONDS)
+    open_all(look, copying)
+    assert first.result().status == 201
+    assert second.result().status == 412
+    assert body_of(place.store, TARGET) == b"newer"
 
 
 def ask(place: Place, method: str, target: str, headers: dict[str, str]) -> Answer:
