@@ -125,7 +125,7 @@ class S3Store:
     ) -> Iterator[Page]:
         return pages(self._bucket, prefix, delimiter, page_size)
 
-    def lookup(self, key: str) -> Lookup:
+    def lookup(self, key: str, *, past_caches: bool = False) -> Lookup:
         require_key(key)
         return look_up(self._bucket, key)
 
