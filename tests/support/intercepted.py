@@ -126,8 +126,8 @@ class _InterceptedWriter:
     def write(self, data: bytes) -> None:
         self._inner.write(data)
 
-    def commit(self) -> ObjectRow:
-        return self._store.intercept("commit", self._key, self._inner.commit)
+    def commit(self, condition: Condition | None = None) -> ObjectRow:
+        return self._store.intercept("commit", self._key, lambda: self._inner.commit(condition))
 
     def abort(self) -> None:
         self._inner.abort()
