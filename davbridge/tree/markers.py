@@ -20,9 +20,10 @@ from threading import Lock
 
 from cachetools import LRUCache
 
-from davbridge.errors import AccessDeniedError, NotFoundError
-from davbridge.paths import is_visible
-from davbridge.store.base import DIRECTORY_TYPE, Attributes, ObjectRow, ObjectStore
+from davbridge.errors import AccessDeniedError, NotFoundError, PreconditionFailedError
+from davbridge.paths import DELIMITER, is_visible
+from davbridge.store.base import DIRECTORY_TYPE, IF_ABSENT, Attributes, ObjectRow, ObjectStore
+from davbridge.tree.rows import row_at
 
 MARKER = Attributes(content_type=DIRECTORY_TYPE)
 
@@ -43,6 +44,22 @@ def folder_stem(name: str) -> str | None:
 def is_directory_type(content_type: str) -> bool:
     """Whether the content type, less its parameters, is that of a directory."""
     return content_type.partition(";")[0].strip().lower() == DIRECTORY_TYPE
+
+
+def write_marker(store: ObjectStore, prefix: str) -> ObjectRow | None:
+    """Marks a collection; gives the marker's row. None where something is there, which stays: a
+    marker, that may hold a tool's data, or on a store that keeps folders a file of that name.
+
+    Such a store (SeaweedFS) takes a folder that it has made for a member for a marker, and refuses
+    another, but removes that folder some time after its last member. So where neither marker nor
+    file is seen, the marker is written all the same.
+    """
+    try:
+        return store.put_object(prefix, b"", MARKER, IF_ABSENT)
+    except PreconditionFailedError:
+        if row_at(store, prefix) or row_at(store, prefix.removesuffix(DELIMITER)):
+            return None
+    return store.put_object(prefix, b"", MARKER)
 
 
 class DirectoryVerdicts:

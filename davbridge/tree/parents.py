@@ -4,7 +4,8 @@ Owns the names that may be made, and the parent's marker: there before a member 
 the last one goes. Must not know what the write is.
 
 Invariants: a slashless x-directory becomes a proper marker before anything is written inside it;
-a marker that exists is never written again, since other tools keep data in theirs.
+a marker that exists is never written again, since other tools keep data in theirs; nor is one
+written where a store that keeps folders would replace a file of that name by it.
 """
 
 from collections import Counter
@@ -21,7 +22,7 @@ from davbridge.errors import (
 )
 from davbridge.paths import DELIMITER, ROOT, ResourcePath, is_visible, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
-from davbridge.tree.markers import FOLDER_SUFFIX, MARKER, folder_stem, is_directory_type
+from davbridge.tree.markers import FOLDER_SUFFIX, folder_stem, is_directory_type, write_marker
 from davbridge.tree.reserved import is_own
 from davbridge.tree.view import View
 
@@ -96,18 +97,20 @@ class Parents:
             for other in (*(row.key for row in page.rows), *page.prefixes):
                 if other not in leaving and not is_own(other):
                     return
-        self._store.put_object(prefix, b"", MARKER)
+        # Where a file of the parent's name hides there, no marker can be written: it shows then.
+        write_marker(self._store, prefix)
 
     def _replace_by_marker(self, row: ObjectRow) -> None:
         self._require_still_directory(row)
+        prefix = row.key + DELIMITER
         try:
-            self._store.put_object(row.key + DELIMITER, b"", MARKER)
+            is_marked = write_marker(self._store, prefix) is not None
         except AlreadyExistsError:
+            is_marked = False
+        self._drop(row)
+        if not is_marked:
             # A store that keeps folders can't hold both. Nothing but an empty folder is at stake.
-            self._drop(row)
-            self._store.put_object(row.key + DELIMITER, b"", MARKER)
-        else:
-            self._drop(row)
+            write_marker(self._store, prefix)
 
     def _drop(self, row: ObjectRow) -> None:
         with suppress(NotFoundError):  # another bridge may do the same

@@ -16,7 +16,12 @@ def mkcol(context: Context) -> Response:
     if context.resource is not None:
         raise RefusalError(405, "something is here already")
     context.check_conditions()
+    _require_unlocked(context)
+    context.namespace.make_collection(context.path, lambda _: _require_unlocked(context))
+    return empty(201)
+
+
+def _require_unlocked(context: Context) -> None:
+    """Raises RefusalError 423."""
     context.guard.require_write(context.path)
     context.guard.require_membership(context.path)
-    context.namespace.make_collection(context.path)
-    return empty(201)

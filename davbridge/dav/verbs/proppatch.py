@@ -40,7 +40,12 @@ def proppatch(context: Context) -> Response:
     _require_unlocked(context, changes)
     protected = [name for name in changes if name in PROTECTED]
     if not protected:
-        context.namespace.update_properties(context.path, changes, modified=_time_of(changes))
+        context.namespace.update_properties(
+            context.path,
+            changes,
+            modified=_time_of(changes),
+            admit=lambda _: _require_unlocked(context, changes),
+        )
     done = PropStat(
         424 if protected else 200,
         [empty_element(name) for name in changes if name not in PROTECTED],

@@ -5,10 +5,10 @@ commit; a longer one is a multipart upload, whose parts leave while the next one
 know what requests look like (commits, multipart), nor how much memory there is (budget).
 
 Invariants: exactly one of commit and abort succeeds; a commit whose condition is refused leaves
-the parts where they are, so that it can be sent again under another one; nothing is visible before commit; the buffer of a part
-is borrowed when its first byte has come, and given back as soon as the store has the part, or the
-upload is given up. A small body that comes in one piece needs none: it is in memory already, and
-waits for no other upload.
+the parts where they are, so that it can be sent again under another one; nothing is visible before
+commit; the buffer of a part is borrowed when its first byte has come, and given back as soon as the
+store has the part, or the upload is given up. A small body that comes in one piece needs none: it
+is in memory already, and waits for no other upload.
 """
 
 from davbridge.errors import (
