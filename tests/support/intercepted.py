@@ -190,9 +190,9 @@ class GatedStore(CountingStore):
         super().__init__(inner)
         self._gates: list[Gate] = []
 
-    def gate(self, name: str, key: str) -> Gate:
-        """Holds the answer to the next such call back."""
-        return self._add(Gate(name, key, None, 0))
+    def gate(self, name: str, key: str, *, skip: int = 0) -> Gate:
+        """Holds the answer to the next such call back, after ``skip`` others."""
+        return self._add(Gate(name, key, None, skip))
 
     def lose_answer(self, name: str, key: str, error: StoreError, *, skip: int = 0) -> None:
         """The next such call, after ``skip`` others, reaches the store, and then fails."""
