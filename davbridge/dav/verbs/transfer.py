@@ -94,11 +94,16 @@ def _terms(context: Context, verb: Verb, going: GoingLocks) -> Terms:
     """Locks that have come since it was admitted are as good as those from before. A lock on the
     destination itself stays; those on what is replaced inside it go (§7.6), and the source's."""
 
+    source, destination = context.path, context.request.destination
+
     def admit() -> None:
         _require_unlocked(context, verb)
+        if context.namespace.find(destination) is None:
+            context.guard.require_membership(destination)
         if verb == "MOVE":
-            going.note(context.path)
-        going.note(context.request.destination, inside_only=True)
+            context.guard.require_membership(source)
+            going.note(source)
+        going.note(destination, inside_only=True)
 
     return context.terms._replace(admit=admit)
 
