@@ -220,6 +220,30 @@ class MemoryLockStore:
         return [token for each in self._roots[start:end] for token in self._at[each]]
 
 
+class GoingLocks:
+    """The locks that go with what they are on (§7.6, §9.6), of one operation.
+
+    They are noted while nobody can lock anything there, and released when it has gone: what is
+    made anew at the name right after may be locked by then.
+    """
+
+    def __init__(self, locks: LockStore) -> None:
+        self._locks = locks
+        self._tokens: set[str] = set()
+
+    def note(self, path: ResourcePath, *, inside_only: bool = False) -> None:
+        """Those rooted at or below ``path``; ``inside_only``: below."""
+        noted = self._locks.rooted_below(path)
+        if not inside_only:
+            root = _canonical(path)
+            noted += [lock for lock in self._locks.covering(path) if _canonical(lock.root) == root]
+        self._tokens.update(lock.token for lock in noted)
+
+    def release(self) -> None:
+        for token in self._tokens:
+            self._locks.release(token)
+
+
 def _require_few(lock: Lock, others: list[Lock]) -> None:
     """That what is locked by ``others`` can be shown with one more. Raises LocksFullError."""
     owners = sum(len(each.owner) for each in others)

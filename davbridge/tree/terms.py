@@ -45,9 +45,12 @@ class Terms(NamedTuple):
         if self.if_match not in (None, source.etag):
             raise PreconditionFailedError(f"{source.name!r} is another version")
 
-    def require_free(self, there: Sequence[ObjectRow], *, is_new: bool) -> None:
+    def require_replaceable(self, there: Sequence[ObjectRow], *, is_new: bool) -> None:
         """``there``: what is at the target, unless that is new. Raises PreconditionFailedError
-        where it must not be replaced."""
+        where it must not be replaced, or isn't the version that may be."""
+        if self.target_if_match is not None and not self._is_made(there):
+            if [row.etag for row in there] != [self.target_if_match]:
+                raise PreconditionFailedError("another version is at the target")
         if not (self.overwrite or is_new or self._is_made(there)):
             raise PreconditionFailedError("something is at the target")
 

@@ -4,19 +4,26 @@ Owns the cutting of a body into parts. A body that fits one part is a single Put
 commit; a longer one is a multipart upload, whose parts leave while the next one fills. Must not
 know what requests look like (commits, multipart), nor how much memory there is (budget).
 
-Invariants: exactly one of commit and abort; nothing is visible before commit; the buffer of a part
-is borrowed when its first byte has come, and given back as soon as the store has the part, or the
-upload is given up. A small body that comes in one piece needs none: it is in memory already, and
-waits for no other upload.
+Invariants: exactly one of commit and abort succeeds; a commit whose condition is refused leaves
+the parts where they are, so that it can be sent again under another one; nothing is visible before
+commit; the buffer of a part is borrowed when its first byte has come, and given back as soon as the
+store has the part, or the upload is given up. A small body that comes in one piece needs none: it
+is in memory already, and waits for no other upload.
 """
 
-from davbridge.errors import TooLargeError, TruncatedError
+from davbridge.errors import (
+    PreconditionFailedError,
+    TooLargeError,
+    TruncatedError,
+    UnavailableError,
+)
 from davbridge.store.base import Attributes, Condition, ObjectRow
 from davbridge.store.budget import SMALL_LOAN, Loan
 from davbridge.store.limits import require_size
 from davbridge.store.s3.answers import Bucket, attribute_headers
 from davbridge.store.s3.checksums import ALGORITHM
 from davbridge.store.s3.commits import put
+from davbridge.store.s3.errors import is_conflict
 from davbridge.store.s3.multipart import PARTS_IN_FLIGHT, MultipartUpload, PartPool, part_size
 from davbridge.store.s3.uploads import MOST_PARTS, Part, send_part
 
@@ -107,10 +114,12 @@ class S3Writer:
         while rest:
             rest = self._part_with_room().take(rest)
 
-    def commit(self) -> ObjectRow:
+    def commit(self, condition: Condition | None = None) -> ObjectRow:
         self._require_open()
         try:
-            row = self._commit()
+            row = self._commit(self._condition if condition is None else condition)
+        except PreconditionFailedError:
+            raise
         except BaseException:
             self.abort()
             raise
@@ -126,17 +135,22 @@ class S3Writer:
         if self._upload:
             self._upload.abort()
 
-    def _commit(self) -> ObjectRow:
+    def _commit(self, condition: Condition) -> ObjectRow:
         if self._length is not None and self._written != self._length:
             raise TruncatedError(
                 f"{self._key!r}: {self._written} bytes came where {self._length} were announced"
             )
         if self._upload is None:
             content = self._part.content if self._part else self._whole or b""
-            return put(self._bucket, self._key, content, self._attributes, self._condition)
+            return put(self._bucket, self._key, content, self._attributes, condition)
         if self._part:
             self._send_part(self._part)
-        return self._upload.complete(self._written, self._condition)
+        try:
+            return self._upload.complete(self._written, condition)
+        except PreconditionFailedError as error:
+            if is_conflict(error.__cause__):  # AWS has dropped the upload: it can't be retried.
+                raise UnavailableError(f"{self._key!r} is being written by others") from error
+            raise
 
     def _part_with_room(self) -> _Part:
         size = self._part_size()
