@@ -16,6 +16,7 @@ PACKAGE = ROOT / "davbridge"
 
 FLOORS = {
     "errors": 0,
+    "addresses": 1,
     "paths": 1,
     "waiting": 1,
     "xmltext": 1,
