@@ -11,9 +11,11 @@ from davbridge.access.basic import BasicAuth
 from davbridge.access.door import guarded
 from davbridge.access.logins import Logins
 from davbridge.config import AccessSettings, User
-from tests.support.guessing import PATIENCE, RIGHT, Client, Gate, Guessers, Watched
+from tests.support.guessing import HAS_ADDRESSES, PATIENCE, RIGHT, Client, Gate, Guessers, Watched
 from tests.support.timer import Timer
 from tests.support.wire import serving
+
+pytestmark = pytest.mark.skipif(not HAS_ADDRESSES, reason="loopback has one address")
 
 HASH = "$2b$04$" + "a" * 53
 USERS = (User("anna", HASH), User("bob", HASH))

@@ -3,10 +3,14 @@
 import base64
 import http.client
 import itertools
+import sys
 import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
+
+HAS_ADDRESSES = sys.platform != "darwin"
+"""Whether loopback has more than one address."""
 
 PATIENCE = 30.0
 """Seconds after which a test gives up."""

@@ -51,13 +51,14 @@ def lock(context: Context) -> Response:
         owner=owner,
         user=context.request.user,
         expires=context.locks.now() + timeout,
+        address=context.request.network,
     )
     try:
         context.locks.acquire(wanted)
     except LockConflictError as conflict:
         return _conflict(context, conflict)
     except LocksFullError as full:
-        raise RefusalError(507, "there are too many locks") from full
+        raise RefusalError(507, str(full)) from full
     created = resource is None and _create_empty(context, wanted)
     headers = [("Lock-Token", f"<{wanted.token}>")]
     return _granted(context, wanted, 201 if created else 200, headers)
