@@ -17,6 +17,7 @@ PACKAGE = ROOT / "davbridge"
 FLOORS = {
     "clock": 0,
     "errors": 0,
+    "addresses": 1,
     "deadline": 1,
     "paths": 1,
     "waiting": 1,

@@ -48,10 +48,11 @@ class Terms(NamedTuple):
     def require_replaceable(self, there: Sequence[ObjectRow], *, is_new: bool) -> None:
         """``there``: what is at the target, unless that is new. Raises PreconditionFailedError
         where it must not be replaced, or isn't the version that may be."""
-        if self.target_if_match is not None and not self._is_made(there):
-            if [row.etag for row in there] != [self.target_if_match]:
-                raise PreconditionFailedError("another version is at the target")
-        if not (self.overwrite or is_new or self._is_made(there)):
+        if self._is_made(there):
+            return
+        if self.target_if_match not in (None, *(row.etag for row in there)):
+            raise PreconditionFailedError("another version is at the target")
+        if not (self.overwrite or is_new):
             raise PreconditionFailedError("something is at the target")
 
     def _is_made(self, there: Sequence[ObjectRow]) -> bool:

@@ -48,6 +48,7 @@ def lock(context: Context) -> Response:
         owner=owner,
         user=context.request.user,
         expires=0.0,
+        address=context.request.network,
     )
     # A write that was admitted before the lock is granted has ended by then, or asks once more.
     with context.namespace.without_writes(context.path, is_deep=wanted.is_deep) as place:
@@ -122,7 +123,7 @@ def _acquire(context: Context, wanted: Lock, place: Place) -> Response:
     except LockConflictError as conflict:
         return _conflict(context, conflict)
     except LocksFullError as full:
-        raise RefusalError(507, "there are too many locks") from full
+        raise RefusalError(507, str(full)) from full
     created = resource is None and _create_empty(context, wanted, place)
     headers = [("Lock-Token", f"<{wanted.token}>")]
     return _granted(context, wanted, 201 if created else 200, headers)

@@ -91,8 +91,11 @@ def _go_on(context: Context, verb: Verb) -> Response | None:
 
 
 def _terms(context: Context, verb: Verb, going: GoingLocks) -> Terms:
-    """What has been written and locked since it was admitted counts as what was before. A lock on
-    the destination itself stays; those on what is replaced inside it go (§7.6), and the source's."""
+    """What has been written and locked since it was admitted counts as what was before.
+
+    A lock on the destination itself stays; those on what is replaced inside it go (§7.6), and the
+    source's.
+    """
 
     source, destination = context.path, context.request.destination
 
