@@ -6,7 +6,6 @@ import signal
 import stat
 import subprocess
 import sys
-import time
 import tomllib
 from collections.abc import Iterator
 from contextlib import closing, contextmanager
@@ -18,13 +17,13 @@ from botocore.exceptions import ClientError
 from cryptography import x509
 
 from davbridge.errors import StoreSetupError
-from davbridge.store import embedded, weed_listeners, weed_security
-from davbridge.store.embedded import EmbeddedStore, find_weed
+from davbridge.store import embedded, weed_security
+from davbridge.store.embedded import EmbeddedStore
 from davbridge.store.weed_folder import Credentials, WeedFolder
 from davbridge.store.weed_security import CERTIFICATE, write_security
 from tests.support.endpoints import Endpoint, s3_client
 from tests.support.listening import descendants
-from tests.support.weed import weed_of
+from tests.support.weed import as_older_versions_ran_it, weed_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -55,50 +54,8 @@ def write_something(client: "S3Client") -> None:
     client.put_object(Bucket="bucket", Key="a/large", Body=LARGE)
 
 
-@contextmanager
-def as_older_versions_ran_it(folder: Path) -> Iterator[Endpoint]:
-    """SeaweedFS without any security configuration, and with the keys in its environment."""
-    with WeedFolder(folder) as prepared:
-        ports, (access_key, secret_key) = prepared.choose_ports(), prepared.credentials()
-        command = [
-            *(str(find_weed()), f"-logdir={prepared.log}", "mini", f"-dir={prepared.data}"),
-            *("-ip=127.0.0.1", "-ip.bind=127.0.0.1"),
-            *(f"-{name}.port={port}" for name, port in ports.items()),
-            *("-s3.port.iceberg=0", "-s3.port.lance=0", "-admin.ui=false", "-webdav=false"),
-            *("-master.telemetry=false", "-volume.preStopSeconds=0"),
-        ]
-        keys = {"AWS_ACCESS_KEY_ID": access_key, "AWS_SECRET_ACCESS_KEY": secret_key}
-        with (
-            (prepared.log / "console.log").open("wb") as console,
-            subprocess.Popen(
-                command, cwd=prepared.data, env=os.environ | keys, stdout=console, stderr=console
-            ) as process,
-        ):
-            try:
-                endpoint = Endpoint(
-                    f"http://127.0.0.1:{ports['s3']}", *prepared.credentials(), "us-east-1"
-                )
-                wait_for_s3(ports, prepared.path)
-                yield endpoint
-            finally:
-                process.terminate()
-
-
-def wait_for_s3(ports: dict[str, int], folder: Path) -> None:
-    with_certificate(folder / "unused")
-    s3 = weed_listeners.checks(ports, folder / "unused" / CERTIFICATE)[0]
-    deadline = time.monotonic() + 30
-    while not s3.passes():
-        assert time.monotonic() < deadline, "SeaweedFS doesn't come up"
-        time.sleep(0.1)
-
-
-def with_certificate(folder: Path) -> None:
-    write_security(folder, Credentials("key", "secret"))
-
-
 def test_a_folder_of_an_older_version_keeps_all_its_data(folder: Path) -> None:
-    with as_older_versions_ran_it(folder) as endpoint, closing(s3_client(endpoint)) as client:
+    with as_older_versions_ran_it(folder) as (endpoint, _), closing(s3_client(endpoint)) as client:
         write_something(client)
     assert not (folder / "security").exists()
     with EmbeddedStore.start(folder) as store, client_of(store) as client:
@@ -134,7 +91,7 @@ def test_every_start_has_a_certificate_and_keys_of_its_own(folder: Path) -> None
 
 
 def test_the_certificate_never_expires(tmp_path: Path) -> None:
-    with_certificate(tmp_path / "security")
+    write_security(tmp_path / "security", Credentials("key", "secret"))
     made = x509.load_pem_x509_certificate((tmp_path / "security" / CERTIFICATE).read_bytes())
     assert made.not_valid_before_utc.year == 2000
     assert made.not_valid_after_utc.year == 9999
