@@ -147,7 +147,7 @@ def _command(weed: Path, folder: WeedFolder, ports: dict[str, int]) -> list[str]
         str(weed),
         f"-logdir={folder.log}",
         "-log_max_size_mb=16",
-        # Its files, and those named below, are weed_security's: that is the working directory.
+        # weed_security's folder is the working directory.
         "-config_dir=.",
         "mini",
         f"-dir={folder.data}",
@@ -159,8 +159,6 @@ def _command(weed: Path, folder: WeedFolder, ports: dict[str, int]) -> list[str]
         "-admin.ui=false",
         "-webdav=false",
         f"-s3.config={IDENTITIES}",
-        "-s3.localSocket=s3.sock",
-        "-filer.localSocket=filer.sock",
         "-s3.iam=false",
         # All that S3 asks of master and filer goes over gRPC.
         "-disableHttp",

@@ -19,6 +19,7 @@ import threading
 
 def main(limit: float, command: list[str]) -> int:
     """Runs ``command`` until it ends or has to."""
+    # SeaweedFS has sockets in /tmp.
     os.umask(0o077)
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, close_fds=False)
     # A handler, unlike SIG_IGN, is not inherited, and hands the signal on.

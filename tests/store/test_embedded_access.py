@@ -41,6 +41,10 @@ class Running(NamedTuple):
     files: list[str]
     """The addresses of the content's parts on the volume server."""
 
+    def socket(self, name: str) -> str:
+        """Of a server's HTTP."""
+        return f"/tmp/seaweedfs-{name}-{self.ports[name]}.sock"
+
     @property
     def certificate(self) -> Path:
         return self.folder / "security" / CERTIFICATE
@@ -63,10 +67,11 @@ def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
 
 @pytest.fixture
 def unharmed(running: Running) -> Iterator[None]:
-    """After whatever was tried, content and volumes are what they were."""
-    volumes = sorted((running.folder / "data").glob("*.dat"))
+    """After whatever was tried, content and the bucket's volumes are what they were."""
+    data = running.folder / "data"
+    volumes = sorted(data.glob("bucket_*.dat"))
     yield
-    assert sorted((running.folder / "data").glob("*.dat")) == volumes
+    assert sorted(data.glob("bucket_*.dat")) == volumes
     client = s3_client(endpoint_of(running.store))
     assert [bucket["Name"] for bucket in client.list_buckets()["Buckets"]] == ["bucket"]
     listed = client.list_objects_v2(Bucket="bucket")["Contents"]
@@ -94,8 +99,7 @@ def test_nothing_listens_but_what_is_tried_here(running: Running) -> None:
     assert running.listening.tcp == ports | grpc
     assert running.listening.udp == set()
     assert running.listening.unix == {
-        str(running.folder / "security" / "s3.sock"),
-        str(running.folder / "security" / "filer.sock"),
+        *(running.socket(name) for name in ("s3", "filer")),
         *(
             f"/tmp/seaweedfs-{name}-grpc-{running.ports[name] + GRPC_OFFSET}.sock"
             for name in PORT_NAMES
@@ -143,12 +147,12 @@ def test_grpc_without_a_certificate_gets_nothing(
         assert answers(connect, *running.files) == []
 
 
-@pytest.mark.parametrize("door", ["port", "socket"])
+@pytest.mark.parametrize("way", ["port", "socket"])
 @pytest.mark.usefixtures("unharmed")
-def test_s3_without_keys_gives_nothing(running: Running, door: str) -> None:
+def test_s3_without_keys_gives_nothing(running: Running, way: str) -> None:
     connect = tcp(running.ports["s3"])
-    if door == "socket":
-        connect = unix(str(running.folder / "security" / "s3.sock"))
+    if way == "socket":
+        connect = unix(running.socket("s3"))
     given = [answer for answer in answers(connect, *running.files) if answer.status < 400]
     assert {answer.body for answer in given} <= {b""}
     assert {answer.path for answer in given if answer.method != "OPTIONS"} <= STATUS_PAGES
@@ -157,7 +161,7 @@ def test_s3_without_keys_gives_nothing(running: Running, door: str) -> None:
 
 @pytest.mark.usefixtures("unharmed")
 def test_the_filers_socket_has_nothing_behind_it(running: Running) -> None:
-    connect = unix(str(running.folder / "security" / "filer.sock"))
+    connect = unix(running.socket("filer"))
     assert {answer.status for answer in answers(connect, *running.files)} == {404}
 
 
