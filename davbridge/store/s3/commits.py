@@ -24,6 +24,7 @@ from davbridge.errors import (
     UnavailableError,
 )
 from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
+from davbridge.store.content import Content
 from davbridge.store.s3 import uploads
 from davbridge.store.s3.answers import (
     TRANSACTION,
@@ -63,7 +64,7 @@ def new_transaction() -> str:
 def put(
     bucket: Bucket,
     key: str,
-    content: bytes | memoryview,
+    content: Content,
     attributes: Attributes,
     condition: Condition,
 ) -> ObjectRow:
@@ -84,7 +85,7 @@ def put(
 def _put_request(
     bucket: Bucket,
     key: str,
-    content: bytes | memoryview,
+    content: Content,
     attributes: Attributes,
     condition: Condition,
     transaction: str,

@@ -24,6 +24,7 @@ from botocore.exceptions import (
 )
 from urllib3.connection import HTTPConnection
 
+from davbridge.store.content import Content, buffers_of
 from davbridge.store.s3.connect import Network, Opener
 from davbridge.store.s3.http import Body, read_head
 
@@ -53,7 +54,7 @@ class Connections:
         method: str,
         target: str,
         headers: Mapping[str, str],
-        body: bytes | memoryview,
+        body: Content,
         read_timeout: float | None = None,
     ) -> "Answer":
         """Sends the request, and reads the head of its answer. Raises BotoCoreError."""
@@ -133,17 +134,18 @@ class _Connection:
         except OSError:
             return True  # it breaks at this moment
 
-    def send(self, head: bytes, body: bytes | memoryview, read_timeout: float) -> None:
+    def send(self, head: bytes, body: Content, read_timeout: float) -> None:
         self._sock.settimeout(read_timeout)
         if len(body) <= JOINED:
-            self._sock.sendall(head + body)
+            self._sock.sendall(b"".join([head, *buffers_of(body)]))
             return
         self._sock.sendall(head)
-        rest = memoryview(body)
         try:
-            while rest:
-                self._sock.sendall(rest[:BLOCK])
-                rest = rest[BLOCK:]
+            for buffer in buffers_of(body):
+                rest = memoryview(buffer)
+                while rest:
+                    self._sock.sendall(rest[:BLOCK])
+                    rest = rest[BLOCK:]
         except (BrokenPipeError, ConnectionResetError):
             # A store that refuses need not read on; its answer says why.
             self.has_sent_all = False

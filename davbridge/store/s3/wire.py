@@ -21,6 +21,7 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from davbridge import __version__
+from davbridge.store.content import Content
 from davbridge.store.s3.address import Address, address_of
 from davbridge.store.s3.checksums import CRC32
 from davbridge.store.s3.connect import Network
@@ -58,7 +59,7 @@ class Request(NamedTuple):
     key: str | None
     headers: Mapping[str, str] = _NOTHING
     query: Mapping[str, str] = _NOTHING
-    body: bytes | memoryview = b""
+    body: Content = b""
     read_timeout: float | None = None
     """Seconds, where the client's own don't do."""
     is_told_in_xml: bool = False
