@@ -98,7 +98,8 @@ class S3Writer:
             )
         if self._upload is None:
             content: Content = self._part.complete() if self._part else self._whole or b""
-            return put(self._bucket, self._key, content, self._attributes, self._condition)
+            with self._pool.space.watched():
+                return put(self._bucket, self._key, content, self._attributes, self._condition)
         if self._part:
             self._send_part(self._part)
         return self._upload.complete(self._written, self._condition)
