@@ -27,6 +27,7 @@ from davbridge.errors import (
     UnavailableError,
 )
 from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
+from davbridge.store.content import Content
 from davbridge.store.s3 import uploads
 from davbridge.store.s3.answers import (
     TRANSACTION,
@@ -66,7 +67,7 @@ def new_transaction() -> str:
 def put(
     bucket: Bucket,
     key: str,
-    content: bytes | memoryview,
+    content: Content,
     attributes: Attributes,
     condition: Condition,
 ) -> ObjectRow:
@@ -88,7 +89,7 @@ def put(
 def _put_request(
     bucket: Bucket,
     key: str,
-    content: bytes | memoryview,
+    content: Content,
     attributes: Attributes,
     condition: Condition,
     transaction: str,
