@@ -16,6 +16,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 from davbridge.access.logins import Logins, TooManyLoginsError
 from davbridge.config import AccessSettings
+from davbridge.waiting import bounded_wait
 
 ANONYMOUS = ""
 
@@ -55,7 +56,8 @@ class BasicAuth:
         if self._is_anonymous:
             return ANONYMOUS
         login = parse_authorization(authorization)
-        return self._logins.identify(*login) if login else None
+        with bounded_wait():
+            return self._logins.identify(*login) if login else None
 
 
 def _answer(

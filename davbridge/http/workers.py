@@ -16,6 +16,11 @@ says so (`WorkerPool.waiting`), and doesn't count: where a connection could be s
 threads are taken, another thread begins. So ``size`` is how many requests are worked on at a time,
 whatever the number of those that only wait. Threads that are too many afterwards end.
 
+Waits for the store are many, and short as a rule. A thread that is within `store_wait` counts as
+one that works until the wait has lasted for longer than GRACE, and costs no more than a note of
+the time. Where all count, and a connection could be served, a free thread watches for that. How
+many may wait at all is up to http.admission.
+
 cheroot's pool also waits at its end for whatever its threads do. This one gives them a time, cuts
 their connections, and then goes without them.
 
@@ -23,8 +28,8 @@ Owns the threads. Must not know HTTP.
 
 Invariants: connections are served in the order in which they could be read; none waits longer than
 PATIENCE for a leader while a thread is free; none is taken up while ``size`` others are worked on;
-no more than ``size`` threads are idle; when `stop` has returned, no thread waits for a client any
-more.
+however many wait, ``size`` threads are left for those that needn't; no more than ``size`` threads
+are idle; when `stop` has returned, no thread waits for a client any more.
 """
 
 import logging
@@ -32,10 +37,13 @@ import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from itertools import count
 from math import inf
 from typing import Protocol
+
+from davbridge import waiting
+from davbridge.http.admission import BOUNDED_WAITS, GRACE, Admission, Limits
 
 _log = logging.getLogger("davbridge.http")
 
@@ -46,12 +54,17 @@ STAY = 0.01
 """Seconds that a thread waits for a client's next request: a round trip of a network that is near.
 Half of the threads may, so that there are always some for others."""
 
+WATCH_PAUSE = GRACE / 4
+"""Seconds between two looks for threads that have waited for too long."""
+
 UNWIND_SECONDS = 2.0
 """For a request to end after its connection was cut."""
 
-
 GROWTH_PAUSE = 5.0
 """Seconds until another thread is tried for, once none more could be had."""
+
+_COUNTED = nullcontext()
+"""A wait within another one, or in a thread that serves nobody."""
 
 
 class Connection(Protocol):
@@ -77,12 +90,13 @@ class Connection(Protocol):
 
 
 class WorkerPool:
-    """``size`` threads, and up to ``most`` where some wait for their clients. ``park`` takes the
+    """``size`` threads, and others where some wait, as many as ``limits`` allow. ``park`` takes the
     connections that stay open and have nothing to read."""
 
-    def __init__(self, size: int, park: Callable[[Connection], None], most: int = 0) -> None:
+    def __init__(self, size: int, park: Callable[[Connection], None], limits: Limits) -> None:
         self._size = size
-        self._most = max(size, most)
+        self._most = size + limits.requests + BOUNDED_WAITS + 1  # which watches
+        self._admission = Admission(limits)
         self._park = park
         self._changed = threading.Condition(threading.Lock())
         # All of these are guarded by it:
@@ -90,12 +104,14 @@ class WorkerPool:
         self._busy: dict[int, Connection] = {}
         """By thread: those that are worked on."""
         self._waiting: dict[int, Connection] = {}
-        """By thread: those whose thread waits for a client."""
+        """By thread: those whose thread waits."""
         self._leader: int | None = None
         self._turns = 0
         """How many connections leaders have taken up."""
         self._has_deputy = False
         """Whether a thread waits for the leader to take too long."""
+        self._is_watched = False
+        """Whether a thread looks for others that have waited for too long."""
         self._staying = 0
         """How many threads wait for a client's next request."""
         self._most_staying = size // 2
@@ -131,22 +147,69 @@ class WorkerPool:
 
     @contextmanager
     def waiting(self) -> Iterator[None]:
-        """While a thread that serves a connection waits for a client: another may work instead.
-        Nothing where another thread calls it."""
+        """While a thread that serves a connection waits for a client, or for others: another may
+        work instead. Nothing where another thread calls it. Raises UnavailableError where too many
+        wait."""
         me = threading.get_ident()
+        if me not in self._busy:
+            yield
+            return
+        self._admission.admit(me)
+        with self._apart(me):
+            yield
+
+    def store_wait(self) -> AbstractContextManager[object]:
+        """See davbridge.waiting."""
+        me = threading.get_ident()
+        if me not in self._busy or self._admission.is_asking(me):
+            return _COUNTED
+        return self._store_wait(me)
+
+    @contextmanager
+    def bounded_wait(self) -> Iterator[None]:
+        """See davbridge.waiting."""
+        me = threading.get_ident()
+        self._admission.begin_bounded(me)
+        try:
+            yield
+        finally:
+            if self._admission.end_bounded(me):
+                self._come_back(me)
+
+    @contextmanager
+    def _store_wait(self, me: int) -> Iterator[None]:
+        place = self._admission.begin_asking(me)
+        if place is not None:
+            with self._apart(me):
+                self._admission.keep(place)
+        try:
+            yield
+        finally:
+            if self._admission.end_asking(me):
+                self._come_back(me)
+
+    @contextmanager
+    def _apart(self, me: int) -> Iterator[None]:
         with self._changed:
-            connection = self._busy.pop(me, None)
-            if connection is not None:
-                self._waiting[me] = connection
-                if self._leader == me:
-                    self._leader = None
+            if me in self._busy:
+                self._set_apart(me)
                 self._call()
         try:
             yield
         finally:
+            self._come_back(me)
+
+    def _set_apart(self, thread: int) -> None:
+        """Counts it among those that wait."""
+        self._waiting[thread] = self._busy.pop(thread)
+        if self._leader == thread:
+            self._leader = None
+
+    def _come_back(self, me: int) -> None:
+        with self._changed:
+            connection = self._waiting.pop(me, None)
             if connection is not None:
-                with self._changed:
-                    self._busy[me] = self._waiting.pop(me)
+                self._busy[me] = connection
 
     def stop(self, seconds: float) -> None:
         """Lets what was put before end within ``seconds``, then cuts it."""
@@ -162,6 +225,7 @@ class WorkerPool:
 
     def _cut(self) -> None:
         with self._changed:
+            self._admission.close()
             while self._ready:
                 self._ready.popleft().close()
             for connection in (*self._busy.values(), *self._waiting.values()):
@@ -181,6 +245,7 @@ class WorkerPool:
 
     def _work(self) -> None:
         me = threading.get_ident()
+        waiting.report_to(self)
         while (connection := self._take(me)) is not None:
             try:
                 self._serve(connection)
@@ -191,9 +256,12 @@ class WorkerPool:
 
     def _take(self, me: int) -> Connection | None:
         """The next connection, for the leader; None at the end."""
+        self._admission.forget(me)
         with self._changed:
             self._busy.pop(me, None)
             while True:
+                if self._is_held_up:
+                    self._pass_over()
                 is_wanted = self._ready and len(self._busy) < self._size
                 if is_wanted and self._leader in (None, me):
                     return self._lead(me)
@@ -204,6 +272,8 @@ class WorkerPool:
                     return None
                 if is_wanted and not self._has_deputy:
                     self._stand_by()
+                elif self._is_held_up and not self._is_watched:
+                    self._watch()
                 elif self._free > self._size and not self._is_stopping:
                     self._threads.discard(threading.current_thread())
                     return None
@@ -225,14 +295,33 @@ class WorkerPool:
         if not is_called and self._turns == turns:
             self._leader = None
 
+    @property
+    def _is_held_up(self) -> bool:
+        """Whether there is something to serve, and as many are worked on as may be."""
+        return bool(self._ready) and len(self._busy) >= self._size
+
+    def _pass_over(self) -> None:
+        """Counts those among the waiting that have waited for too long without a word."""
+        for thread in self._admission.overdue():
+            if thread in self._busy:
+                self._set_apart(thread)
+
+    def _watch(self) -> None:
+        """Waits until some may have waited for too long."""
+        self._is_watched = True
+        self._changed.wait(WATCH_PAUSE)
+        self._is_watched = False
+
     def _call(self) -> None:
-        """Wakes a thread, or makes one, where one is needed: to lead, or to watch over the
-        leader."""
+        """Wakes a thread, or makes one, where one is needed: to lead, to watch over the leader, or
+        over those that wait."""
         if not self._ready or (self._has_deputy and self._leader is not None):
+            return
+        if self._is_held_up and self._is_watched:
             return
         if self._free > 0:
             self._changed.notify()
-        elif len(self._busy) < self._size:
+        else:
             self._grow()
 
     @property

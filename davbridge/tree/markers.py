@@ -23,6 +23,7 @@ from cachetools import LRUCache
 from davbridge.errors import AccessDeniedError, NotFoundError
 from davbridge.paths import is_visible
 from davbridge.store.base import DIRECTORY_TYPE, Attributes, ObjectRow, ObjectStore
+from davbridge.waiting import store_wait
 
 MARKER = Attributes(content_type=DIRECTORY_TYPE)
 
@@ -82,7 +83,8 @@ class DirectoryVerdicts:
     def _ask_all(self, rows: Sequence[ObjectRow]) -> list[bool]:
         if len(rows) < 2:
             return [self._ask(row) for row in rows]
-        return list(self._pool.map(self._ask, rows))
+        with store_wait():
+            return list(self._pool.map(self._ask, rows))
 
     def _ask(self, row: ObjectRow) -> bool:
         is_settled = self._now() - row.modified > SETTLED

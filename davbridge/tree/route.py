@@ -16,6 +16,7 @@ from davbridge.tree.plan import NO_KEYS, Keys, Plan, keys_inside, obstacles, pla
 from davbridge.tree.resource import Failure, Resource
 from davbridge.tree.rows import row_at, rows_below
 from davbridge.tree.view import View
+from davbridge.waiting import store_wait
 
 
 class Route(NamedTuple):
@@ -77,7 +78,8 @@ class Routes:
         is_whole = recursive or not origin.is_collection
         look = self._lanes.begin(partial(self.keys, existing)) if existing else None
         source_keys = self.keys(origin) if is_whole else NO_KEYS
-        target_keys = look.result() if look else NO_KEYS
+        with store_wait():
+            target_keys = look.result() if look else NO_KEYS
         if origin.is_collection and not source_keys.has_inside:
             self._require_there(origin)
         return self._planned(origin, target, source_keys, target_keys)

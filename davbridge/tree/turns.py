@@ -9,7 +9,8 @@ and delete them.
 Invariants: of two operations of which one changes what the other reads or changes, at whatever
 depth, the later one begins when the earlier one has ended; those that only read the same run side
 by side; turns come in the order of asking, so that everyone's comes; while a tree is shut (which
-overtakes those that still wait), no file in it is written.
+overtakes those that still wait), no file in it is written; no more than MOST_WAITING wait for the
+same.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -17,8 +18,13 @@ from contextlib import contextmanager, nullcontext
 from itertools import takewhile
 from threading import Condition
 
+from davbridge.errors import UnavailableError
 from davbridge.paths import ResourcePath
 from davbridge.waiting import Waiting
+
+MOST_WAITING = 64
+"""Operations that wait for one that is at work, or in the way of one that comes. Each of them may
+have a thread of the server."""
 
 
 class _Turn:
@@ -69,6 +75,7 @@ class Turns:
         written: Iterable[ResourcePath] = (),
     ) -> Iterator[None]:
         """Around an operation on the trees at these paths; waits for those that are in its way.
+        Raises UnavailableError where MOST_WAITING others wait for the same.
 
         ``written``: single files. They wait for operations on that very file, not for those on a
         tree that holds it, which may take minutes, until that `shut`s it.
@@ -78,6 +85,7 @@ class Turns:
             self._turns.append(turn)
         try:
             with self._condition:
+                self._require_room_for(turn)
                 self._wait_while(lambda: self._is_blocked(turn))
                 turn.is_at_work = True
             yield
@@ -107,6 +115,13 @@ class Turns:
         with self._condition:
             self._turns.remove(turn)
             self._condition.notify_all()
+
+    def _require_room_for(self, turn: _Turn) -> None:
+        others = [each for each in self._turns if each is not turn]
+        waiting = [each for each in others if not each.is_at_work]
+        ahead = [each for each in others if each.is_at_work and each.conflicts(turn)]
+        if any(sum(map(each.conflicts, waiting)) >= MOST_WAITING for each in (turn, *ahead)):
+            raise UnavailableError("too many requests wait for the same tree")
 
     def _is_written(self, turn: _Turn) -> bool:
         return any(each.is_at_work and turn.conflicts(each) for each in self._turns)

@@ -17,6 +17,7 @@ from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.tree.journal import Request
 from davbridge.tree.journals import Hold
 from davbridge.tree.leases import RENEWAL_SECONDS
+from davbridge.waiting import store_wait
 
 _log = logging.getLogger(__name__)
 
@@ -85,7 +86,8 @@ class Work:
         if self.hold is None:
             return
         self._is_over.set()
-        self._renewing.join()  # Else it might write a lease again that the journal's end deletes.
+        with store_wait():  # Else it might write a lease again that the journal's end deletes.
+            self._renewing.join()
         if is_answered:
             self.hold.end(leaves_source=self.leaves_source and self._request.verb == "MOVE")
         else:

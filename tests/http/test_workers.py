@@ -8,11 +8,15 @@ from functools import partial
 
 import pytest
 
+from davbridge.errors import UnavailableError
 from davbridge.http import workers
+from davbridge.http.admission import Limits
 from davbridge.http.workers import WorkerPool
 
 PATIENCE = 10.0
 """Seconds after which a test gives up."""
+
+LIMITS = Limits(requests=16, store=6, queue=4)
 
 
 class Visitor:
@@ -52,13 +56,13 @@ class Visitor:
 
 
 class Hall:
-    """A pool of three threads, those that it has served, and those that it has parked. Up to four
-    more begin where some wait for their clients."""
+    """A pool of three threads, those that it has served, and those that it has parked. Up to
+    sixteen requests may wait."""
 
     def __init__(self) -> None:
         self.log: list[tuple[str, int]] = []
         self.parked: list[workers.Connection] = []
-        self.pool = WorkerPool(3, self.parked.append, most=7)
+        self.pool = WorkerPool(3, self.parked.append, LIMITS)
 
     def visitor(self, name: str, requests: int = 1) -> Visitor:
         return Visitor(name, self.log, requests)
@@ -199,7 +203,7 @@ def test_a_connection_that_cannot_be_parked_is_closed(caplog: pytest.LogCaptureF
         raise ValueError("the selector is closed")
 
     visitor = Visitor("a", [])
-    pool = WorkerPool(1, refuse)
+    pool = WorkerPool(1, refuse, LIMITS)
     pool.put(visitor)
     pool.start()
     pool.stop(PATIENCE)
@@ -231,16 +235,26 @@ def test_a_leader_that_waits_for_its_client_is_not_waited_for(
         gate.set()
 
 
-def test_no_more_threads_begin_than_may(hall: Hall, caplog: pytest.LogCaptureFixture) -> None:
-    gate = threading.Event()
-    waiting = [hall.waiting_for(gate) for _ in range(12)]
-    with hall.open(*waiting):
-        until(lambda: len(hall.log) == 7)
-        time.sleep(0.05)
-        assert (len(hall.log), hall.threads) == (7, 7)
+def test_no_more_requests_wait_than_may_and_whoever_need_not_is_served(hall: Hall) -> None:
+    gate, refused = threading.Event(), list[Visitor]()
+    crowd = [hall.waiting_for(gate) for _ in range(30)]
+
+    def note_refusal(visitor: Visitor, wait: Callable[[], object]) -> None:
+        try:
+            wait()
+        except UnavailableError:
+            refused.append(visitor)
+
+    for each in crowd:
+        each.on_request = partial(note_refusal, each, each.on_request)
+    last = hall.visitor("last")
+    with hall.open(*crowd, last):
+        assert last.done.wait(PATIENCE)
+        assert len(refused) == 30 - LIMITS.requests
+        assert hall.threads <= 3 + LIMITS.requests + 1
+        assert not any(each.done.is_set() for each in crowd if each not in refused)
         gate.set()
-        assert all(one.done.wait(PATIENCE) for one in waiting)
-    assert caplog.text.count("no thread serves: 7 wait for clients") == 1
+        assert all(one.done.wait(PATIENCE) for one in crowd)
 
 
 def test_no_more_are_worked_on_at_once_than_there_are_threads_at_first(hall: Hall) -> None:

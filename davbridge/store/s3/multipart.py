@@ -22,6 +22,7 @@ from davbridge.store.s3.answers import META, TRANSACTION, Bucket
 from davbridge.store.s3.commits import complete, new_transaction
 from davbridge.store.s3.errors import ERRORS, one_line, translated
 from davbridge.store.s3.uploads import MARK, MARK_NUMBER, MOST_PARTS, Part
+from davbridge.waiting import store_wait
 
 PART_SIZE = UNIT
 """So that the buffer of a part is used again for the next."""
@@ -112,7 +113,8 @@ class MultipartUpload:
             return send(self._upload_id, number)
 
     def _settle_oldest(self) -> None:
-        self._parts.append(self._in_flight[0].result())
+        with store_wait():
+            self._parts.append(self._in_flight[0].result())
         self._in_flight.popleft()
 
     def complete(self, size: int, condition: Condition) -> ObjectRow:
@@ -134,7 +136,8 @@ class MultipartUpload:
         sent = [*self._in_flight, *([self._mark] if self._mark else [])]
         for part in sent:
             part.cancel()
-        wait(sent)
+        with store_wait():
+            wait(sent)
         self._in_flight.clear()
         for delay in (*ABORT_DELAYS, None):
             try:
@@ -144,4 +147,5 @@ class MultipartUpload:
                 if delay is None:
                     _log.warning("upload of %r not aborted: %s", self._key, one_line(error))
                 else:
-                    time.sleep(delay)
+                    with store_wait():
+                        time.sleep(delay)

@@ -31,6 +31,7 @@ from davbridge.store.s3.kept import kept_by
 from davbridge.store.s3.retries import Retries
 from davbridge.store.s3.signing import UNSIGNED, payload_hash, signed
 from davbridge.store.s3.xml import client_error, is_error
+from davbridge.waiting import store_wait
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -90,11 +91,13 @@ class Wire:
 
     def send(self, request: Request) -> Received:
         """Raises one of ERRORS."""
-        return self._until_done(request, _received)
+        with store_wait():
+            return self._until_done(request, _received)
 
     def open(self, request: Request) -> Answer:
         """The same, with the body still to be read: whoever calls this closes the answer."""
-        return self._until_done(request, lambda _request, _attempt, answer: answer)
+        with store_wait():
+            return self._until_done(request, lambda _request, _attempt, answer: answer)
 
     def close(self) -> None:
         """Closes the connections: those in use when they fall idle."""
