@@ -16,10 +16,9 @@ says so (`WorkerPool.waiting`), and doesn't count: where a connection could be s
 threads are taken, another thread begins. So ``size`` is how many requests are worked on at a time,
 whatever the number of those that only wait. Threads that are too many afterwards end.
 
-Waits for the store are many, and short as a rule. A thread that is within `store_wait` counts as
-one that works until the wait has lasted for longer than GRACE, and costs no more than a note of
-the time. Where all count, and a connection could be served, a free thread watches for that. How
-many may wait at all is up to http.admission.
+A thread that waits for the store says so as well, but counts for a while (http.occupancy). Where
+all threads are taken, and a connection could be served, a free one watches until some have waited
+for too long.
 
 cheroot's pool also waits at its end for whatever its threads do. This one gives them a time, cuts
 their connections, and then goes without them.
@@ -36,14 +35,15 @@ import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager, nullcontext
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from itertools import count
 from math import inf
 from typing import Protocol
 
-from davbridge import waiting
-from davbridge.http.admission import BOUNDED_WAITS, GRACE, Admission, Limits
+from davbridge.http.admission import BOUNDED_WAITS, GRACE, Limits
+from davbridge.http.occupancy import Occupancy
+from davbridge.waiting import report_to
 
 _log = logging.getLogger("davbridge.http")
 
@@ -62,9 +62,6 @@ UNWIND_SECONDS = 2.0
 
 GROWTH_PAUSE = 5.0
 """Seconds until another thread is tried for, once none more could be had."""
-
-_COUNTED = nullcontext()
-"""A wait within another one, or in a thread that serves nobody."""
 
 
 class Connection(Protocol):
@@ -96,15 +93,13 @@ class WorkerPool:
     def __init__(self, size: int, park: Callable[[Connection], None], limits: Limits) -> None:
         self._size = size
         self._most = size + limits.requests + BOUNDED_WAITS + 1  # which watches
-        self._admission = Admission(limits)
         self._park = park
         self._changed = threading.Condition(threading.Lock())
         # All of these are guarded by it:
         self._ready: deque[Connection] = deque()
-        self._busy: dict[int, Connection] = {}
-        """By thread: those that are worked on."""
-        self._waiting: dict[int, Connection] = {}
-        """By thread: those whose thread waits."""
+        self._occupancy: Occupancy[Connection] = Occupancy(
+            self._changed, limits, self._has_begun_to_wait
+        )
         self._leader: int | None = None
         self._turns = 0
         """How many connections leaders have taken up."""
@@ -145,71 +140,15 @@ class WorkerPool:
                 self._leader = None
                 self._call()
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
+    def waiting(self) -> AbstractContextManager[None]:
         """While a thread that serves a connection waits for a client, or for others: another may
-        work instead. Nothing where another thread calls it. Raises UnavailableError where too many
-        wait."""
-        me = threading.get_ident()
-        if me not in self._busy:
-            yield
-            return
-        self._admission.admit(me)
-        with self._apart(me):
-            yield
+        work instead. Raises UnavailableError where too many wait."""
+        return self._occupancy.told_wait()
 
-    def store_wait(self) -> AbstractContextManager[object]:
-        """See davbridge.waiting."""
-        me = threading.get_ident()
-        if me not in self._busy or self._admission.is_asking(me):
-            return _COUNTED
-        return self._store_wait(me)
-
-    @contextmanager
-    def bounded_wait(self) -> Iterator[None]:
-        """See davbridge.waiting."""
-        me = threading.get_ident()
-        self._admission.begin_bounded(me)
-        try:
-            yield
-        finally:
-            if self._admission.end_bounded(me):
-                self._come_back(me)
-
-    @contextmanager
-    def _store_wait(self, me: int) -> Iterator[None]:
-        place = self._admission.begin_asking(me)
-        if place is not None:
-            with self._apart(me):
-                self._admission.keep(place)
-        try:
-            yield
-        finally:
-            if self._admission.end_asking(me):
-                self._come_back(me)
-
-    @contextmanager
-    def _apart(self, me: int) -> Iterator[None]:
-        with self._changed:
-            if me in self._busy:
-                self._set_apart(me)
-                self._call()
-        try:
-            yield
-        finally:
-            self._come_back(me)
-
-    def _set_apart(self, thread: int) -> None:
-        """Counts it among those that wait."""
-        self._waiting[thread] = self._busy.pop(thread)
+    def _has_begun_to_wait(self, thread: int) -> None:
         if self._leader == thread:
             self._leader = None
-
-    def _come_back(self, me: int) -> None:
-        with self._changed:
-            connection = self._waiting.pop(me, None)
-            if connection is not None:
-                self._busy[me] = connection
+        self._call()
 
     def stop(self, seconds: float) -> None:
         """Lets what was put before end within ``seconds``, then cuts it."""
@@ -225,10 +164,10 @@ class WorkerPool:
 
     def _cut(self) -> None:
         with self._changed:
-            self._admission.close()
+            self._occupancy.close()
             while self._ready:
                 self._ready.popleft().close()
-            for connection in (*self._busy.values(), *self._waiting.values()):
+            for connection in self._occupancy.all:
                 connection.cut()
             self._changed.notify_all()
 
@@ -245,7 +184,7 @@ class WorkerPool:
 
     def _work(self) -> None:
         me = threading.get_ident()
-        waiting.report_to(self)
+        report_to(self._occupancy)
         while (connection := self._take(me)) is not None:
             try:
                 self._serve(connection)
@@ -256,13 +195,12 @@ class WorkerPool:
 
     def _take(self, me: int) -> Connection | None:
         """The next connection, for the leader; None at the end."""
-        self._admission.forget(me)
         with self._changed:
-            self._busy.pop(me, None)
+            self._occupancy.end(me)
             while True:
                 if self._is_held_up:
-                    self._pass_over()
-                is_wanted = self._ready and len(self._busy) < self._size
+                    self._occupancy.pass_over()
+                is_wanted = self._ready and not self._is_held_up
                 if is_wanted and self._leader in (None, me):
                     return self._lead(me)
                 if self._leader == me:
@@ -283,7 +221,8 @@ class WorkerPool:
     def _lead(self, me: int) -> Connection:
         self._leader = me
         self._turns += 1
-        connection = self._busy[me] = self._ready.popleft()
+        connection = self._ready.popleft()
+        self._occupancy.begin(me, connection)
         self._call()
         return connection
 
@@ -298,13 +237,7 @@ class WorkerPool:
     @property
     def _is_held_up(self) -> bool:
         """Whether there is something to serve, and as many are worked on as may be."""
-        return bool(self._ready) and len(self._busy) >= self._size
-
-    def _pass_over(self) -> None:
-        """Counts those among the waiting that have waited for too long without a word."""
-        for thread in self._admission.overdue():
-            if thread in self._busy:
-                self._set_apart(thread)
+        return bool(self._ready) and self._occupancy.busy >= self._size
 
     def _watch(self) -> None:
         """Waits until some may have waited for too long."""
@@ -327,7 +260,7 @@ class WorkerPool:
     @property
     def _free(self) -> int:
         """How many threads serve nobody."""
-        return len(self._threads) - len(self._busy) - len(self._waiting)
+        return len(self._threads) - self._occupancy.busy - self._occupancy.waiting
 
     def _grow(self) -> None:
         if time.monotonic() < self._grows_at:
