@@ -30,8 +30,8 @@ STORE_SHARE = 4
 """Requests that may wait for the store, for each thread. All of them have come to wait within
 as many GRACEs, and then whoever needs no store is answered as ever."""
 
-BOUNDED_WAITS = 16
-"""Room for those that wait in a `bounded_wait`: more than logins may (access.logins)."""
+BOUNDED_WAITS = 40
+"""Threads for those in a `bounded_wait`: more than logins may have (access.logins)."""
 
 
 class Limits(NamedTuple):

@@ -9,9 +9,10 @@ from functools import partial
 import pytest
 
 from davbridge.errors import UnavailableError
-from davbridge.http import workers
+from davbridge.http import admission, workers
 from davbridge.http.admission import Limits
 from davbridge.http.workers import WorkerPool
+from davbridge.waiting import bounded_wait, store_wait
 
 PATIENCE = 10.0
 """Seconds after which a test gives up."""
@@ -76,6 +77,17 @@ class Hall:
                 gate.wait(PATIENCE)
 
         visitor.on_request = wait
+        return visitor
+
+    def asking(self, gate: threading.Event) -> Visitor:
+        """One whose thread waits for the store until ``gate`` is set."""
+        visitor = self.visitor("asking")
+
+        def ask() -> None:
+            with store_wait():
+                gate.wait(PATIENCE)
+
+        visitor.on_request = ask
         return visitor
 
     @property
@@ -402,6 +414,69 @@ def test_a_thread_that_could_not_be_had_is_tried_for_again_when_nobody_comes(
         hall.pool.nudge()
         assert last.done.wait(PATIENCE / 2)
         gate.set()
+
+
+def test_threads_that_wait_for_the_store_for_long_leave_the_others_theirs(hall: Hall) -> None:
+    gate = threading.Event()
+    barrier = threading.Barrier(3)
+    asking = [hall.asking(gate) for _ in range(LIMITS.store)]
+    others = [hall.visitor("other") for _ in range(3)]
+    for each in others:
+        each.on_request = lambda: barrier.wait(PATIENCE)  # all three at once
+    with hall.open(*asking, *others):
+        assert all(one.done.wait(PATIENCE) for one in others)
+        assert not barrier.broken
+        assert not any(one.done.is_set() for one in asking)
+        gate.set()
+        assert all(one.done.wait(PATIENCE) for one in asking)
+
+
+def test_threads_that_wait_for_the_store_for_a_moment_count_as_working(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "GRACE", 1e6)
+    gate = threading.Event()
+    asking = [hall.asking(gate) for _ in range(3)]
+    last = hall.visitor("last")
+    with hall.open(*asking, last):
+        until(lambda: len(hall.log) == 3)
+        assert not last.done.wait(0.3)
+        assert hall.pool._occupancy.waiting == 0
+        gate.set()
+        assert last.done.wait(PATIENCE)
+
+
+def test_whoever_logs_in_leaves_the_others_their_threads(hall: Hall) -> None:
+    gate = threading.Event()
+    crowd = [hall.visitor("login") for _ in range(12)]
+
+    def log_in() -> None:
+        with bounded_wait():
+            gate.wait(PATIENCE)
+
+    for each in crowd:
+        each.on_request = log_in
+    last = hall.visitor("last")
+    with hall.open(*crowd, last):
+        assert last.done.wait(PATIENCE)
+        assert not any(each.done.is_set() for each in crowd)
+        gate.set()
+        assert all(each.done.wait(PATIENCE) for each in crowd)
+
+
+def test_waits_within_a_wait_for_the_store_count_once_and_end_together(hall: Hall) -> None:
+    asked, counts = hall.visitor("asked"), list[tuple[int, int]]()
+
+    def ask() -> None:
+        with store_wait(), store_wait(), hall.pool.waiting():
+            counts.append((hall.pool._occupancy.busy, hall.pool._occupancy.waiting))
+        counts.append((hall.pool._occupancy.busy, hall.pool._occupancy.waiting))
+
+    asked.on_request = ask
+    with hall.open(asked):
+        assert asked.done.wait(PATIENCE)
+        until(lambda: hall.pool._occupancy.busy == 0)
+    assert counts == [(0, 1), (1, 0)]
 
 
 def test_a_thread_that_serves_nobody_may_wait_as_well(hall: Hall) -> None:
