@@ -19,7 +19,7 @@ from typing import Any, NamedTuple, TypeVar
 
 from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings
-from davbridge.errors import StoreError, UnavailableError
+from davbridge.errors import UnavailableError
 from davbridge.paths import ROOT, ResourcePath
 from davbridge.store.base import Attributes, ObjectStore
 from davbridge.store.memory import MemoryStore
@@ -339,13 +339,3 @@ def requests_of(case: Case) -> list[tuple[str, str]]:
         return world.stores[case.step.bridge].requests
     finally:
         world.close()
-
-
-def errors_of(world: World) -> list[BaseException]:
-    """What no operation may raise."""
-    raised = [done.outcome for done in world.done]
-    return [each for each in raised if isinstance(each, BaseException) and not _is_told(each)]
-
-
-def _is_told(error: BaseException) -> bool:
-    return isinstance(error, StoreError)

@@ -4,13 +4,13 @@ from collections.abc import Iterator
 from random import Random
 from typing import Any, NamedTuple
 
-from davbridge.errors import StoreError
+from davbridge.errors import StoreError, UnavailableError
 from davbridge.paths import ROOT, ResourcePath
 from davbridge.tree.namespace import Namespace
 from tests.tree.drives import shown_by
 from tests.tree.model import Model
-from tests.tree.overlapping import Case, Hold, How, Step, errors_of, requests_of, world_of
-from tests.tree.possible_states import judge
+from tests.tree.overlapping import Case, Done, Hold, How, Step, requests_of, world_of
+from tests.tree.possible_states import Told, fault, taken
 
 PATHS: tuple[ResourcePath, ...] = (
     ("a",),
@@ -47,8 +47,9 @@ class Failure(NamedTuple):
         return f"{kind}: {list(case.before)}, then {case.step} -> {self.outcomes}: {self.fault}"
 
 
-def fault_of(case: Case) -> Failure | None:
-    """Runs a case; what is wrong with what came of it."""
+def failure_of(case: Case) -> Failure | None:
+    """Runs a case; what is wrong with what came of it. Raises ValueError where what is to be there
+    at first can't be made."""
     try:
         with world_of(case) as world:
             tree = Namespace(world.bucket)
@@ -56,13 +57,30 @@ def fault_of(case: Case) -> Failure | None:
                 shown = shown_by(tree, ROOT)
             finally:
                 tree.close()
-            outcomes = tuple((done.step.verb, done.outcome) for done in world.done)
-            if errors := errors_of(world):
-                return Failure(case, f"raised {errors}", outcomes)
-            fault = judge(case, world.done, shown)
-    except AssertionError as error:
-        return Failure(case, f"{error}", ())
-    return Failure(case, fault, outcomes) if fault else None
+    except AssertionError as hanging:
+        return Failure(case, str(hanging), ())
+    outcomes = tuple((done.step.verb, done.outcome) for done in world.done)
+    done = [each for each in world.done if each.step.verb != "recover"]
+    if strange := [each for each in done if not isinstance(each.outcome, bool | StoreError)]:
+        return Failure(case, f"raised what nothing may raise: {strange}", outcomes)
+    found = fault(_model_of(case.before), list(map(_told, done)), shown, bridges=case.bridges)
+    return Failure(case, found, outcomes) if found else None
+
+
+def _model_of(steps: tuple[Step, ...]) -> Model:
+    model: Model | None = Model()
+    for step in steps:
+        assert model is not None
+        model = taken(model, step.verb, step.arguments)
+    assert model is not None, "the model can't do what the drive has done"
+    return model
+
+
+def _told(done: Done) -> Told:
+    is_refused = isinstance(done.outcome, StoreError) and not isinstance(
+        done.outcome, UnavailableError
+    )
+    return Told(done.step, done.outcome is True, is_refused, done.began, done.ended)
 
 
 class Maker:
@@ -150,7 +168,7 @@ def shortened(failure: Failure) -> Failure:
 
 def _failing(case: Case) -> Failure | None:
     try:
-        return fault_of(case)
+        return failure_of(case)
     except ValueError:  # what is there at first can't be made without what was left out
         return None
 

@@ -2,114 +2,120 @@
 
 Owns the judgement. Must not know how they were carried out.
 
-On one bridge what is shown has to be what one order gives of all operations that told of success,
-an operation that was refused having done nothing. Over two bridges members may come and go beside
-one another; there, and where an operation failed in the middle, no content may be lost: what is
-there in every order has to be there.
+An operation that was refused has done nothing, one that told of success all of it, and one that
+failed otherwise all, nothing, or a part. Of two operations, one that had ended before the other
+began comes first.
+
+- On one bridge what is shown has to be what one order gives.
+- Over several bridges members may come and go beside one another: there, and where an operation
+  failed in the middle, all the content has to be there that is in the end of one order.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from copy import deepcopy
-from itertools import permutations
+from typing import Any, NamedTuple, Protocol
 
-from davbridge.errors import StoreError, UnavailableError
+from davbridge.errors import StoreError
 from davbridge.paths import ROOT, ResourcePath
-from tests.tree.model import Folder, Model, Shown, expected
-from tests.tree.overlapping import Case, Done, Step
+from tests.tree.model import Folder, Model, Shown, expected, keys_of
 
 NEEDLESS = ("delete", "make_collection", "set_property")
-"""What leaves no content of its own: where it overlaps with others over another bridge, it may be
-undone by them without a loss."""
+"""What has no content of its own: over several bridges others may undo it without a loss."""
 
 
-def judge(case: Case, done: Sequence[Done], shown: Shown) -> str:
-    """What is wrong; empty if nothing is."""
-    before = Model()
-    for step in case.before:
-        assert _take(before, step), step
+class Operation(Protocol):
+    """What is asked for, in the words of `Model`."""
+
+    @property
+    def verb(self) -> str: ...
+
+    @property
+    def arguments(self) -> tuple[Any, ...]: ...
+
+
+class Told(NamedTuple):
+    """An operation, and what its client was told."""
+
+    operation: Operation
+    is_done: bool
+    """Whether it was told that it was done."""
+    is_refused: bool
+    """Whether it was told that it wasn't."""
+    began: float
+    ended: float
+    """Numbers that grow."""
+
+
+def fault(before: Model, told: Sequence[Told], shown: Shown, *, bridges: int) -> str:
+    """What is wrong with what is there; empty if nothing is."""
+    # Where another bridge takes a file away that has been copied already, the copy stays.
     done = [
         each
-        for each in done
-        if each.step.verb != "recover" and not _is_refused(each, case.bridges)
+        for each in told
+        if not each.is_refused or (bridges > 1 and each.operation.verb == "move")
     ]
-    if case.bridges == 1 and not any(map(_is_uncertain, done)):
-        states = list(_possible(before, done, is_lenient=False))
-        return "" if shown in states else _told("no order gives this", shown, states)
-    states = list(_possible(before, done, is_lenient=True))
+    is_certain = all(each.is_done for each in done)
+    states = list(possible_states(before, done, is_lenient=bridges > 1))
+    if bridges == 1 and is_certain:
+        return "" if shown in states else _said("no order gives this", shown, states)
     if not states:
-        return _told("no order gives these answers", shown, states)
-    needed = set.intersection(*map(_contents, states))
-    lost = needed - _contents(shown)
-    return _told(f"{sorted(lost)} is lost", shown, states) if lost else ""
+        return _said("no order gives these answers", shown, states)
+    if any(not _lacking(state, shown, is_counted=is_certain) for state in states):
+        return ""
+    lost = min((_lacking(state, shown, is_counted=is_certain) for state in states), key=len)
+    return _said(f"{sorted(lost)} is lost", shown, states)
 
 
-def _told(what: str, shown: Shown, states: Sequence[Shown]) -> str:
-    return f"{what}: {_short(shown)}; possible: {[_short(state) for state in states]}"
+def possible_states(
+    before: Model, done: Sequence[Told], *, is_lenient: bool = False
+) -> Iterator[Shown]:
+    """What is shown after each order. ``is_lenient``: the NEEDLESS may have been undone."""
+    seen: set[object] = set()
+    ends: set[object] = set()
+
+    def after(model: Model, rest: frozenset[Told]) -> Iterator[Shown]:
+        shown = expected(model.root, ROOT)
+        state = frozenset(shown.items()), frozenset(keys_of(model.root, ""))
+        if (state, rest) in seen:
+            return
+        seen.add((state, rest))
+        if not rest:
+            if state[0] not in ends:
+                ends.add(state[0])
+                yield shown
+            return
+        for each in rest:
+            if all(other.ended > each.began for other in rest):
+                for changed in _after(model, each, is_lenient=is_lenient):
+                    yield from after(changed, rest - {each})
+
+    return after(before, frozenset(done))
 
 
-def _short(shown: Shown) -> str:
-    rows = sorted(shown.items())
-    return " ".join(
-        f"/{'/'.join(path)}={'folder' if body is None else body.decode()}"
-        + (f"[{value}]" if value else "")
-        for path, (body, value) in rows
-    )
-
-
-def _contents(shown: Shown) -> set[bytes]:
-    return {body for body, _ in shown.values() if body is not None}
-
-
-def _is_refused(done: Done, bridges: int) -> bool:
-    """Whether it is told that nothing was done. Where another bridge takes a file away that has
-    been copied already, the copy stays, whatever is told."""
-    if isinstance(done.outcome, UnavailableError) or (bridges > 1 and done.step.verb == "move"):
-        return False
-    return isinstance(done.outcome, StoreError)
-
-
-def _is_uncertain(done: Done) -> bool:
-    """Whether it may have been done, or not, or in part."""
-    return done.outcome is not True
-
-
-def _possible(before: Model, done: Sequence[Done], *, is_lenient: bool) -> Iterator[Shown]:
-    for order in permutations(done):
-        if not any(
-            later.ended < earlier.began
-            for at, earlier in enumerate(order)
-            for later in order[at + 1 :]
-        ):
-            for model in _applied(before, order, is_lenient=is_lenient):
-                yield expected(model.root, ROOT)
-
-
-def _applied(model: Model, rest: Sequence[Done], *, is_lenient: bool) -> Iterator[Model]:
-    if not rest:
-        yield model
+def _after(model: Model, told: Told, *, is_lenient: bool) -> Iterator[Model]:
+    verb, arguments = told.operation.verb, told.operation.arguments
+    if (changed := taken(model, verb, arguments)) is not None:
+        yield changed
+    if told.is_done and not (is_lenient and verb in NEEDLESS):
         return
-    first, *others = rest
+    yield model
+    if verb == "move" and (copied := taken(model, "copy", arguments)) is not None:
+        yield copied
+
+
+def taken(model: Model, verb: str, arguments: tuple[Any, ...]) -> Model | None:
+    """The model as it is then; None where that can't be done. What is written into a folder that
+    goes meanwhile makes it anew."""
     changed = deepcopy(model)
-    if _take(changed, first.step):
-        yield from _applied(changed, others, is_lenient=is_lenient)
-    if _is_uncertain(first) or (is_lenient and first.step.verb in NEEDLESS):
-        yield from _applied(model, others, is_lenient=is_lenient)
-    if _is_uncertain(first) and first.step.verb == "move":
-        copied = deepcopy(model)  # The copy stays where another has taken the source away.
-        if _take(copied, first.step._replace(verb="copy")):
-            yield from _applied(copied, others, is_lenient=is_lenient)
-
-
-def _take(model: Model, step: Step) -> bool:
-    """Whether it can be done. What is written into a folder that goes meanwhile makes it anew."""
-    if step.verb in ("put", "make_collection", "copy", "move"):
-        path: ResourcePath = step.arguments[1 if step.verb in ("copy", "move") else 0]
-        if not _make_parents(model, path[:-1]):
-            return False
+    if verb in ("put", "make_collection", "copy", "move"):
+        path: ResourcePath = arguments[1 if verb in ("copy", "move") else 0]
+        if not _make_parents(changed, path[:-1]):
+            return None
     try:
-        return getattr(model, step.verb)(*step.arguments) is not False
+        return None if getattr(changed, verb)(*arguments) is False else changed
     except StoreError:
-        return False
+        return None
 
 
 def _make_parents(model: Model, path: ResourcePath) -> bool:
@@ -120,3 +126,27 @@ def _make_parents(model: Model, path: ResourcePath) -> bool:
             return False
         folder = node
     return True
+
+
+def _lacking(state: Shown, shown: Shown, *, is_counted: bool) -> list[bytes]:
+    """The content that is in ``state`` and isn't shown."""
+    there, needed = _contents(shown), _contents(state)
+    if is_counted:
+        return list((needed - there).elements())
+    return list(needed.keys() - there.keys())
+
+
+def _contents(shown: Shown) -> Counter[bytes]:
+    return Counter(body for body, _ in shown.values() if body is not None)
+
+
+def _said(what: str, shown: Shown, states: Sequence[Shown]) -> str:
+    return f"{what}: {_short(shown)}; possible: {[_short(state) for state in states]}"
+
+
+def _short(shown: Shown) -> str:
+    return " ".join(
+        f"/{'/'.join(path)}={'folder' if body is None else body.decode('latin-1')[:20]}"
+        + (f"[{value}]" if value else "")
+        for path, (body, value) in sorted(shown.items())
+    )
