@@ -10,11 +10,13 @@ from tests.endurance.kills import KILLS
 from tests.endurance.large import LARGE
 from tests.endurance.load import LOAD
 from tests.endurance.model import MODEL
+from tests.endurance.overlaps import OVERLAPS
 from tests.endurance.races import RACES
 from tests.endurance.slow_clients import SLOW_CLIENTS
 
 SCENARIOS: tuple[Scenario[Any], ...] = (
     MODEL,
+    OVERLAPS,
     FAULTS,
     KILLS,
     KILLED_MOVES,

@@ -9,58 +9,24 @@ for a lock) goes on when that one is released.
 Owns the threads, the gates and the clock. What may come of a case is `possible_states`' matter.
 """
 
-import sys
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from enum import Enum
-from threading import Condition, Thread, enumerate as all_threads
-from types import FrameType
-from typing import Any, NamedTuple, TypeVar
+from threading import Condition, Thread
+from typing import Any, NamedTuple
 
 from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings
-from davbridge.errors import UnavailableError
 from davbridge.paths import ROOT, ResourcePath
 from davbridge.store.base import Attributes, ObjectStore
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.leases import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
-from tests.support.intercepted import InterceptedStore
 from tests.tree.conftest import Clock
 from tests.tree.drives import shown_by
-
-T = TypeVar("T")
-
-REQUEST_SECONDS = 0.01
-"""What each request takes, on the clock of the case."""
+from tests.tree.gates import OPERATION, PATIENCE, Gate, GatedRequests, Hold, wait
 
 AGE = 100.0
 """Seconds by which what is there at first is older than what happens then."""
-
-MOMENT = 0.004
-"""Seconds between two looks at threads that may stand still."""
-
-LOOKS = 4
-"""In which a thread that stands still is where it was."""
-
-PATIENCE = 20.0
-"""Seconds in which operations end that nothing holds any more."""
-
-
-class How(Enum):
-    """How a request is held."""
-
-    BEFORE = "before it reaches the store"
-    AFTER = "when the store has done it"
-    LOST = "when the store has done it, and its answer is lost"
-
-
-class Hold(NamedTuple):
-    """The request at which an operation is held."""
-
-    at: int
-    """Its number, from 0, among those of the operation."""
-    how: How = How.BEFORE
 
 
 class Step(NamedTuple):
@@ -95,6 +61,8 @@ class Case(NamedTuple):
     step: Step
     is_cached: bool = True
     """Whether each bridge has a cache, filled before the step begins."""
+    refused: str = ""
+    """A key to which the store copies nothing over the first bridge; empty: none."""
 
 
 class Done(NamedTuple):
@@ -108,79 +76,22 @@ class Done(NamedTuple):
     """When, in the order of such events."""
 
 
-class _Gate:
-    """Where one request of one operation is held."""
-
-    def __init__(self, hold: Hold, changed: Condition) -> None:
-        self.hold = hold
-        self.is_reached = False
-        self._is_open = False
-        self._changed = changed
-
-    def open(self) -> None:
-        with self._changed:
-            self._is_open = True
-            self._changed.notify_all()
-
-    def stand(self) -> None:
-        """The side of the request."""
-        with self._changed:
-            self.is_reached = True
-            self._changed.notify_all()
-            assert self._changed.wait_for(lambda: self._is_open, PATIENCE), "held for ever"
-
-
-class GatedRequests(InterceptedStore):
-    """Counts the requests of a bridge, and holds one of them."""
-
-    def __init__(self, inner: ObjectStore, clock: Clock) -> None:
-        super().__init__(inner)
-        self._clock = clock
-        self._gate: _Gate | None = None
-        self.requests: list[tuple[str, str]] = []
-        """Since the last step began."""
-
-    def arm(self, gate: _Gate | None) -> None:
-        """Counts anew."""
-        self._gate = gate
-        self.requests = []
-
-    def disarm(self) -> None:
-        """The operation that the gate was for has ended, or waits."""
-        self._gate = None
-
-    def intercept(self, name: str, key: str, call: Callable[[], T]) -> T:
-        number = len(self.requests)
-        self.requests.append((name, key))
-        self._clock.advance(REQUEST_SECONDS)
-        gate = self._gate
-        if gate is None or gate.hold.at != number:
-            return call()
-        self._gate = None
-        if gate.hold.how is How.BEFORE:
-            gate.stand()
-            return call()
-        try:
-            return call()
-        finally:
-            gate.stand()
-            if gate.hold.how is How.LOST:
-                raise UnavailableError("the answer is lost")
-
-
 class World:
     """Bridges over one bucket in memory."""
 
-    def __init__(self, bridges: int, *, is_cached: bool) -> None:
+    def __init__(self, case: Case) -> None:
+        """Raises ValueError where what is to be there at first can't be made."""
         self.clock = Clock()
         self.bucket = MemoryStore(clock=self.clock)
-        self.stores = [GatedRequests(self.bucket, self.clock) for _ in range(bridges)]
-        self._is_cached = is_cached
+        self.stores = [GatedRequests(self.bucket, self.clock) for _ in range(case.bridges)]
+        self._is_cached = case.is_cached
         self.trees = [self._bridge(store) for store in self.stores]
         self.done: list[Done] = []
         self._changed = Condition()
         self._events = 0
         self._open: list[Thread] = []
+        self._prepare(case.before)
+        self.stores[0].refused = case.refused
 
     def _bridge(self, store: ObjectStore) -> Namespace:
         over = CachedStore(store, CacheSettings(), timer=self.clock.seconds)
@@ -197,12 +108,12 @@ class World:
         for tree in self.trees:
             tree.close()
 
-    def prepare(self, steps: Sequence[Step]) -> None:
-        """Takes steps one after the other, and lets them be past. Raises ValueError where one
-        can't be taken."""
+    def _prepare(self, steps: Sequence[Step]) -> None:
+        """Takes steps one after the other, and lets them be past."""
         for step in steps:
             self.take(step)
         if any(done.outcome is not True for done in self.done):
+            self.close()
             raise ValueError(f"can't be made: {self.done}")
         self.done.clear()
         self.clock.advance(AGE)
@@ -212,13 +123,13 @@ class World:
     def take(self, step: Step) -> None:
         """Returns when it has ended, or waits for one that is held around it."""
         store = self.stores[step.bridge]
-        gate = _Gate(step.hold, self._changed) if step.hold else None
+        gate = Gate(step.hold, self._changed) if step.hold else None
         store.arm(gate)
         began = self._event()
-        thread = Thread(target=self._carry_out, args=[step, began], name="operation")
+        thread = Thread(target=self._carry_out, args=[step, began], name=OPERATION)
         self._open.append(thread)
         thread.start()
-        self._wait(lambda: self._has_ended(began) or bool(gate and gate.is_reached))
+        wait(self._changed, lambda: self._has_ended(began) or bool(gate and gate.is_reached))
         is_held = gate is not None and gate.is_reached
         if not is_held:
             store.disarm()
@@ -226,7 +137,7 @@ class World:
             self.take(each)
         if gate and is_held:
             gate.open()
-            self._wait(lambda: self._has_ended(began))
+            wait(self._changed, lambda: self._has_ended(began))
 
     def end(self) -> None:
         """Waits until all have ended. Raises AssertionError where one doesn't."""
@@ -246,23 +157,12 @@ class World:
     def _carry_out(self, step: Step, began: int) -> None:
         outcome: bool | BaseException
         try:
-            outcome = _VERBS[step.verb](self, self.trees[step.bridge], *step.arguments)
+            outcome = VERBS[step.verb](self, self.trees[step.bridge], *step.arguments)
         except BaseException as error:
             outcome = error
         self.done.append(Done(step, outcome, began, self._event()))
         with self._changed:
             self._changed.notify_all()
-
-    def _wait(self, is_so: Callable[[], bool]) -> None:
-        """Until it is so, or nothing moves any more."""
-        looks, last = 0, None
-        while looks < LOOKS:
-            with self._changed:
-                if self._changed.wait_for(is_so, MOMENT):
-                    return
-            now = _standing()
-            looks = looks + 1 if now == last else 0
-            last = now
 
     def recover(self, tree: Namespace) -> bool:
         """A bridge sees what there is, and sees it rest until it is a dead bridge's."""
@@ -270,23 +170,6 @@ class World:
         self.clock.advance(LEASE_SECONDS)
         tree.recovery.look()
         return True
-
-
-def _standing() -> dict[int, list[tuple[object, int]]]:
-    """Where each thread is that may be at work on an operation."""
-    frames = sys._current_frames()
-    at_work = {
-        thread.ident: frames[thread.ident]
-        for thread in all_threads()
-        if thread.ident in frames and thread.name.startswith(("operation", "davbridge-transfer"))
-    }
-    return {ident: list(_places(frame)) for ident, frame in at_work.items() if ident is not None}
-
-
-def _places(frame: FrameType | None) -> Iterator[tuple[object, int]]:
-    while frame is not None:
-        yield frame.f_code, frame.f_lasti
-        frame = frame.f_back
 
 
 def _put(_: World, tree: Namespace, path: ResourcePath, body: bytes) -> bool:
@@ -306,7 +189,7 @@ def _set_property(_: World, tree: Namespace, path: ResourcePath, value: str) -> 
     return True
 
 
-_VERBS: dict[str, Callable[..., bool]] = {
+VERBS: dict[str, Callable[..., bool]] = {
     "put": _put,
     "make_collection": _make_collection,
     "set_property": _set_property,
@@ -320,9 +203,8 @@ _VERBS: dict[str, Callable[..., bool]] = {
 @contextmanager
 def world_of(case: Case) -> Iterator[World]:
     """Where the case has run, to its end."""
-    world = World(case.bridges, is_cached=case.is_cached)
+    world = World(case)
     try:
-        world.prepare(case.before)
         world.take(case.step)
         world.end()
         yield world
@@ -332,9 +214,8 @@ def world_of(case: Case) -> Iterator[World]:
 
 def requests_of(case: Case) -> list[tuple[str, str]]:
     """Those of the step where nothing else happens."""
-    world = World(case.bridges, is_cached=case.is_cached)
+    world = World(case)
     try:
-        world.prepare(case.before)
         world.take(Step(case.step.verb, case.step.arguments, case.step.bridge, Hold(-1)))
         return world.stores[case.step.bridge].requests
     finally:

@@ -8,8 +8,9 @@ from davbridge.errors import StoreError, UnavailableError
 from davbridge.paths import ROOT, ResourcePath
 from davbridge.tree.namespace import Namespace
 from tests.tree.drives import shown_by
+from tests.tree.gates import Hold, How
 from tests.tree.model import Model
-from tests.tree.overlapping import Case, Done, Hold, How, Step, requests_of, world_of
+from tests.tree.overlapping import Case, Done, Step, requests_of, world_of
 from tests.tree.possible_states import Told, fault, taken
 
 PATHS: tuple[ResourcePath, ...] = (
@@ -34,6 +35,9 @@ VERBS = {"move": 5, "put": 4, "make_collection": 3, "delete": 2, "copy": 2, "set
 """With their weights."""
 
 
+WRITES = ("put_object", "commit", "copy_object", "delete_object", "delete_objects")
+
+
 class Failure(NamedTuple):
     """A case with which something is wrong."""
 
@@ -44,6 +48,7 @@ class Failure(NamedTuple):
     def __str__(self) -> str:
         case = self.case
         kind = f"{case.bridges} bridges, {'cached' if case.is_cached else 'uncached'}"
+        kind += f", no copy to {case.refused}" if case.refused else ""
         return f"{kind}: {list(case.before)}, then {case.step} -> {self.outcomes}: {self.fault}"
 
 
@@ -91,17 +96,48 @@ class Maker:
         self._bodies = 0
 
     def case(self) -> Case:
+        """One in four is of a folder and two bridges, of which one sees the other rest."""
+        return self._paused() if self._random.random() < 0.25 else self._mixed()
+
+    def _paused(self) -> Case:
+        random = self._random
+        names = [("a", "x"), ("a", "y"), ("a", "z")][: random.randint(1, 3)]
+        before = (Step("make_collection", (("a",),)), *(self._written(name) for name in names))
+        verb = random.choice(("move", "move", "move", "copy", "delete"))
+        step = Step(verb, (("a",),) if verb == "delete" else (("a",), ("b",)))
+        refused = random.choice(("", "", f"b/{names[-1][-1]}"))
+        case = Case(2, before, step, random.random() < 0.5, refused)
+        hold = self._hold(case)
+        new = self._written(random.choice(names))._replace(bridge=1)
+        back = Step("move", (("b",), ("a",)), bridge=1) if verb == "move" else new
+        again = step._replace(bridge=1)
+        meanwhile = [each for each in (again, back, new) if random.random() < 0.5]
+        meanwhile.insert(0, Step("recover", bridge=1))
+        return case._replace(step=step._replace(hold=hold, meanwhile=tuple(meanwhile)))
+
+    def _written(self, path: ResourcePath) -> Step:
+        return Step("put", (path, self._body()))
+
+    def _mixed(self) -> Case:
         random = self._random
         bridges = random.choice((1, 2))
         before, there = self._before()
         step = self._step(there, bridges)
         case = Case(bridges, before, step, is_cached=random.random() < 0.5)
-        hold = Hold(random.randrange(len(requests_of(case)) or 1), random.choice(list(How)))
+        hold = self._hold(case)
         there += _paths_of(step) * SHARE
         meanwhile = tuple(
             self._meanwhile(step, there, bridges) for _ in range(random.choice((1, 1, 2)))
         )
         return case._replace(step=step._replace(hold=hold, meanwhile=meanwhile))
+
+    def _hold(self, case: Case) -> Hold:
+        """At one of the step's requests; before a write, most of the time."""
+        requests = requests_of(case)
+        writes = [at for at, (name, _) in enumerate(requests) if name in WRITES]
+        if writes and self._random.random() < 0.7:
+            return Hold(self._random.choice(writes))
+        return Hold(self._random.randrange(len(requests) or 1), self._random.choice(list(How)))
 
     def _before(self) -> tuple[tuple[Step, ...], list[ResourcePath]]:
         """What is there at first."""
@@ -120,7 +156,7 @@ class Maker:
         if bridges > 1 and self._random.random() < 0.15:
             return Step("recover", bridge=1 - around.bridge)
         step = self._step(there, bridges)
-        if around.verb in ("move", "copy") and self._random.random() < 0.3:
+        if around.verb == "move" and self._random.random() < 0.3:
             # Back, or the same once more.
             step = step._replace(verb="move", arguments=self._random.choice(_both_ways(around)))
         if self._random.random() < 0.25:
@@ -179,6 +215,8 @@ def _shorter(case: Case) -> Iterator[Case]:
         yield case._replace(before=before)
     if case.is_cached:
         yield case._replace(is_cached=False)
+    if case.refused:
+        yield case._replace(refused="")
     for step in _simpler(case.step):
         yield case._replace(step=step)
 
@@ -192,7 +230,9 @@ def _simpler(step: Step) -> Iterator[Step]:
             yield step._replace(hold=step.hold._replace(how=How.AFTER))
     for at, each in enumerate(step.meanwhile):
         for simpler in _simpler(each):
-            yield step._replace(meanwhile=(*step.meanwhile[:at], simpler, *step.meanwhile[at + 1 :]))
+            yield step._replace(
+                meanwhile=(*step.meanwhile[:at], simpler, *step.meanwhile[at + 1 :])
+            )
 
 
 def _without_one(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:

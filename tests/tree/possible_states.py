@@ -46,15 +46,19 @@ class Told(NamedTuple):
     ended: float
     """Numbers that grow."""
 
+    @property
+    def verb(self) -> str:
+        return self.operation.verb
+
+    @property
+    def what(self) -> tuple[str, tuple[Any, ...]]:
+        return self.operation.verb, self.operation.arguments
+
 
 def fault(before: Model, told: Sequence[Told], shown: Shown, *, bridges: int) -> str:
     """What is wrong with what is there; empty if nothing is."""
     # Where another bridge takes a file away that has been copied already, the copy stays.
-    done = [
-        each
-        for each in told
-        if not each.is_refused or (bridges > 1 and each.operation.verb == "move")
-    ]
+    done = [each for each in told if not each.is_refused or (bridges > 1 and each.verb == "move")]
     is_certain = all(each.is_done for each in done)
     states = list(possible_states(before, done, is_lenient=bridges > 1))
     if bridges == 1 and is_certain:
@@ -70,9 +74,12 @@ def fault(before: Model, told: Sequence[Told], shown: Shown, *, bridges: int) ->
 def possible_states(
     before: Model, done: Sequence[Told], *, is_lenient: bool = False
 ) -> Iterator[Shown]:
-    """What is shown after each order. ``is_lenient``: the NEEDLESS may have been undone."""
+    """What is shown after each order. ``is_lenient``: the NEEDLESS may have been undone, and what
+    was asked for twice been done once."""
     seen: set[object] = set()
     ends: set[object] = set()
+    counts = Counter(each.what for each in done)
+    repeated = {what for what, count in counts.items() if count > 1}
 
     def after(model: Model, rest: frozenset[Told]) -> Iterator[Shown]:
         shown = expected(model.root, ROOT)
@@ -87,17 +94,18 @@ def possible_states(
             return
         for each in rest:
             if all(other.ended > each.began for other in rest):
-                for changed in _after(model, each, is_lenient=is_lenient):
+                may_be_undone = is_lenient and (each.verb in NEEDLESS or each.what in repeated)
+                for changed in _after(model, each, may_be_undone=may_be_undone):
                     yield from after(changed, rest - {each})
 
     return after(before, frozenset(done))
 
 
-def _after(model: Model, told: Told, *, is_lenient: bool) -> Iterator[Model]:
-    verb, arguments = told.operation.verb, told.operation.arguments
+def _after(model: Model, told: Told, *, may_be_undone: bool) -> Iterator[Model]:
+    verb, arguments = told.what
     if (changed := taken(model, verb, arguments)) is not None:
         yield changed
-    if told.is_done and not (is_lenient and verb in NEEDLESS):
+    if told.is_done and not may_be_undone:
         return
     yield model
     if verb == "move" and (copied := taken(model, "copy", arguments)) is not None:
