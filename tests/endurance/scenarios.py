@@ -3,6 +3,7 @@
 from typing import Any
 
 from tests.endurance.base import Scenario
+from tests.endurance.crossings import CROSSINGS
 from tests.endurance.disconnects import DISCONNECTS
 from tests.endurance.faults import FAULTS
 from tests.endurance.killed_moves import KILLED_MOVES
@@ -21,6 +22,7 @@ SCENARIOS: tuple[Scenario[Any], ...] = (
     KILLS,
     KILLED_MOVES,
     RACES,
+    CROSSINGS,
     DISCONNECTS,
     LARGE,
     LOAD,
