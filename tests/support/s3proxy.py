@@ -25,6 +25,9 @@ from tests.support.sockets import reset_at_close
 LONGEST_WRITE = 300.0
 """Seconds that a store may take for one."""
 
+LONGEST_HOLD = 120.0
+"""Seconds that a request is held, and waited for, before a test has failed."""
+
 
 class Request(NamedTuple):
     method: str
@@ -63,7 +66,47 @@ class Drop(NamedTuple):
     seconds: float = 0.0
 
 
-Fault = Answer | Cut | Lose | Delay | Drop
+class Hold:
+    """The store gets the request late: when the test says so. One of these is for one request."""
+
+    def __init__(self, *, is_cut: bool = False) -> None:
+        self.is_cut = is_cut
+        """Whether the client's connection is reset meanwhile. Else it may give up by itself."""
+        self._came = threading.Event()
+        self._released = threading.Event()
+        self._answered = threading.Event()
+        self._answer: Answer | None = None
+
+    def wait_until_held(self) -> None:
+        """Returns when the request has come, to its end."""
+        assert self._came.wait(LONGEST_HOLD), "no request came to be held"
+
+    def deliver(self) -> Answer:
+        """Lets the request go to the store, whose answer this is."""
+        self.wait_until_held()
+        self._released.set()
+        assert self._answered.wait(LONGEST_WRITE), "the store gave no answer"
+        assert self._answer is not None, "the store broke off"
+        return self._answer
+
+    def forget(self) -> None:
+        """The request is lost: the store never gets it."""
+        self._answered.set()
+        self._released.set()
+
+    def keep(self) -> bool:
+        """The side of the proxy: whether the store is to be asked now."""
+        self._came.set()
+        assert self._released.wait(LONGEST_HOLD), "a request was held for ever"
+        return not self._answered.is_set()
+
+    def told(self, answer: Answer | None) -> None:
+        """The side of the proxy: what the store said."""
+        self._answer = answer
+        self._answered.set()
+
+
+Fault = Answer | Cut | Lose | Delay | Drop | Hold
 Rule = Callable[[Request], Fault | None]
 
 
@@ -185,6 +228,8 @@ class _Handler(BaseHTTPRequestHandler):
         if isinstance(fault, Drop):
             self._drop(fault)
             return
+        if isinstance(fault, Hold) and fault.is_cut:
+            return  # the connection is gone
         if isinstance(fault, Answer):
             self._answer(fault, fault.body)
             return
@@ -200,7 +245,20 @@ class _Handler(BaseHTTPRequestHandler):
             fault = self.proxy.rule(request)
             if isinstance(fault, Drop | Answer):
                 return fault, None
+            if isinstance(fault, Hold):
+                return fault, self._hold(fault, request)
             return fault, self._ask_the_store(request)
+
+    def _hold(self, hold: Hold, request: Request) -> Answer | None:
+        if hold.is_cut:
+            self._reset()
+        answer = None
+        if hold.keep():
+            try:
+                answer = self._ask_the_store(request)
+            finally:
+                hold.told(answer)
+        return answer
 
     do_GET = do_PUT = do_POST = do_HEAD = do_DELETE = handle_request  # noqa: N815
 
@@ -228,6 +286,9 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _drop(self, fault: Drop) -> None:
         time.sleep(fault.seconds)
+        self._reset()
+
+    def _reset(self) -> None:
         reset_at_close(self.connection)
         self.rfile.close()  # which keeps the socket open
         self.connection.close()
