@@ -12,6 +12,7 @@ from tests.endurance.large import LARGE
 from tests.endurance.load import LOAD
 from tests.endurance.model import MODEL
 from tests.endurance.overlaps import OVERLAPS
+from tests.endurance.pauses import PAUSES
 from tests.endurance.races import RACES
 from tests.endurance.slow_clients import SLOW_CLIENTS
 
@@ -21,6 +22,7 @@ SCENARIOS: tuple[Scenario[Any], ...] = (
     FAULTS,
     KILLS,
     KILLED_MOVES,
+    PAUSES,
     RACES,
     CROSSINGS,
     DISCONNECTS,
