@@ -11,6 +11,7 @@
     ├── TooLargeError               over the store's or the configured size limit
     ├── OutOfSpaceError             the store or the quota has no room
     ├── UnavailableError            the store didn't answer, or asked to slow down, after retries
+    │   └── DeadlinePassedError     there was no time left to ask it, so that it was not asked
     ├── TruncatedError              a stream ended before its promised length, or changed version
     ├── NotACollectionError         a collection was needed, the path names something else
     ├── IsACollectionError          a non-collection was needed, the path names a collection
@@ -58,6 +59,10 @@ class OutOfSpaceError(StoreError):
 
 class UnavailableError(StoreError):
     """The store did not answer usefully in time, retries included; trying later may help."""
+
+
+class DeadlinePassedError(UnavailableError):
+    """The time that the work had is over: the store was not asked, and has not done it."""
 
 
 class TruncatedError(StoreError):

@@ -15,7 +15,9 @@ ROOT = Path(__file__).parent.parent
 PACKAGE = ROOT / "davbridge"
 
 FLOORS = {
+    "clock": 0,
     "errors": 0,
+    "deadline": 1,
     "paths": 1,
     "waiting": 1,
     "xmltext": 1,

@@ -24,7 +24,7 @@ from davbridge.errors import NotFoundError, PreconditionFailedError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import (
     ALWAYS,
-    NO_ETAGS,
+    NO_VERSIONS,
     PAGE_SIZE,
     Attributes,
     Condition,
@@ -256,18 +256,18 @@ class CachedStore:
             write.put(row, attributes)
         return row
 
-    def delete_object(self, key: str, *, if_match: str | None = None) -> None:
+    def delete_object(self, key: str, *, version: ObjectRow | None = None) -> None:
         """Passed through."""
         with self._writes.of(key) as write:
-            self._inner.delete_object(key, if_match=if_match)
+            self._inner.delete_object(key, version=version)
             write.deleted([key])
 
     def delete_objects(
-        self, keys: Sequence[str], *, if_match: Mapping[str, str] = NO_ETAGS
+        self, keys: Sequence[str], *, versions: Mapping[str, ObjectRow] = NO_VERSIONS
     ) -> list[DeleteFailure]:
         """Passed through; what could not be deleted is in doubt."""
         with self._writes.of(*keys) as write:
-            failures = self._inner.delete_objects(keys, if_match=if_match)
+            failures = self._inner.delete_objects(keys, versions=versions)
             write.deleted(set(keys).difference(failure.key for failure in failures))
         return failures
 

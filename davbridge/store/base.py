@@ -11,12 +11,13 @@ Invariants that every implementation keeps, and the contract tests hold:
 - What is in one folder is listed in the order of its UTF-8 bytes, and callers rely on no more than
   that: AWS and MemoryStore sort whole keys so, SeaweedFS each folder by itself. There, with a
   delimiter, ``x/`` comes where an object ``x`` would be; elsewhere it comes after ``x`` and ``x-``.
-- Every failure is a StoreError.
+- Every failure is a StoreError. Where a deadline is set (davbridge.deadline), nothing begins after
+  it, and no write has an effect after it, as far as the store refuses requests that are late.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Protocol, Self
 
@@ -37,6 +38,21 @@ class ObjectRow(NamedTuple):
     size: int
     modified: datetime
     etag: str
+
+
+TIME_TOLERANCE = timedelta(seconds=1)
+"""By how much the time that a write told may differ from the one that a listing tells."""
+
+
+def is_same_version(one: ObjectRow, other: ObjectRow) -> bool:
+    """Whether two rows of one key are of the same object, and not only of equal bytes.
+
+    An ETag names bytes: who writes them again writes another object with the same ETag. Its time
+    is another one, but a row doesn't say whether a write or a listing told its time, so that
+    TIME_TOLERANCE always counts. Of objects that are written again within that, nobody can tell.
+    """
+    is_alike = (one.etag, one.size) == (other.etag, other.size)
+    return is_alike and abs(one.modified - other.modified) <= TIME_TOLERANCE
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,6 +105,8 @@ ALWAYS = Condition()
 IF_ABSENT = Condition(if_absent=True)
 
 NO_ETAGS: Mapping[str, str] = MappingProxyType({})
+
+NO_VERSIONS: Mapping[str, ObjectRow] = MappingProxyType({})
 
 
 @dataclass(frozen=True, slots=True)
@@ -227,20 +245,25 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def delete_object(self, key: str, *, if_match: str | None = None) -> None:
+    def delete_object(self, key: str, *, version: ObjectRow | None = None) -> None:
         """Deletes the object; an absent one is deleted already.
 
-        Raises PreconditionFailedError where its ETag is not ``if_match``, and with ``if_match``
-        also NotFoundError: of several who delete one version, one has done it.
+        ``version``: the row that was seen. Raises PreconditionFailedError where the object is
+        another one, and NotFoundError where it is gone: of several who delete one version, one has
+        done it. The store itself compares ETags, which name bytes and not an object; whatever
+        looks compares as `is_same_version` does. So the caller has seen the row just now.
+
+        Raises UnavailableError where it can't be told whether the object was deleted; it will not
+        be any more.
         """
         ...
 
     def delete_objects(
-        self, keys: Sequence[str], *, if_match: Mapping[str, str] = NO_ETAGS
+        self, keys: Sequence[str], *, versions: Mapping[str, ObjectRow] = NO_VERSIONS
     ) -> list[DeleteFailure]:
         """Deletes any number of objects, a thousand a request, and tells which it could not.
 
-        ``if_match``: ETags by key. An object that has another one fails with
+        ``versions``: rows by key, as in `delete_object`. An object that is another one fails with
         PreconditionFailedError (stores that can check it in a batch do).
         """
         ...

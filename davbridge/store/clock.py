@@ -1,9 +1,11 @@
 """The time, as it is passed in."""
 
-import sys
-import time
 from collections.abc import Callable
 from datetime import UTC, datetime
+
+from davbridge.clock import lasting
+
+__all__ = ["Clock", "lasting", "utc_now"]
 
 Clock = Callable[[], datetime]
 """Gives aware times."""
@@ -11,12 +13,3 @@ Clock = Callable[[], datetime]
 
 def utc_now() -> datetime:
     return datetime.now(UTC)
-
-
-_LASTING = getattr(time, "CLOCK_BOOTTIME" if sys.platform == "linux" else "CLOCK_MONOTONIC", None)
-
-
-def lasting() -> float:
-    """Seconds since some moment, those included in which this machine was asleep. `time.monotonic`
-    leaves them out on Linux and macOS; on Windows, which has no such clock, it doesn't."""
-    return time.monotonic() if _LASTING is None else time.clock_gettime(_LASTING)

@@ -1,9 +1,11 @@
 """MemoryStore: the reference implementation of ObjectStore, for tests and for trying things out.
 
 Owns a bucket in memory that behaves as AWS does. It keeps the same promises as the S3 store and
-passes the same contract tests; where stores differ, it does what AWS documents.
+passes the same contract tests; where stores differ, it does what AWS documents. So it compares
+ETags alone, which equal bytes share.
 
-Invariants: the map and the sorted keys change together, under one lock; the bytes of an object
+Invariants: the map and the sorted keys change together, under one lock, and not after a deadline,
+however long a call was held before; the bytes of an object
 never change, so that a reader holds one version whatever happens to its key.
 """
 
@@ -16,6 +18,7 @@ from dataclasses import dataclass
 from types import TracebackType
 from typing import NamedTuple, Self
 
+from davbridge import deadline
 from davbridge.errors import (
     NotFoundError,
     PreconditionFailedError,
@@ -24,7 +27,7 @@ from davbridge.errors import (
 )
 from davbridge.store.base import (
     ALWAYS,
-    NO_ETAGS,
+    NO_VERSIONS,
     PAGE_SIZE,
     Attributes,
     Condition,
@@ -73,6 +76,7 @@ class MemoryStore:
         start = prefix.encode()
         while True:
             with self._lock:
+                deadline.require()
                 step = self._page(start, prefix.encode(), delimiter.encode(), page_size)
             yield step.page
             if step.page.is_last:
@@ -82,6 +86,7 @@ class MemoryStore:
     def lookup(self, key: str) -> Lookup:
         require_key(key)
         with self._lock:
+            deadline.require()
             found = self._objects.get(key.encode())
             is_prefix = self._key_at(f"{key}/".encode(), f"{key}/".encode()) is not None
         return Lookup(found.info.row if found else None, is_prefix)
@@ -110,6 +115,7 @@ class MemoryStore:
         etag = hashlib.md5(body, usedforsecurity=False).hexdigest()
         row = ObjectRow(key, len(body), self._clock().replace(microsecond=0), etag)
         with self._lock:
+            deadline.require()
             self._require(key, condition)
             self._keep(_Object(ObjectInfo(row, attributes), bytes(body)))
         return row
@@ -140,22 +146,23 @@ class MemoryStore:
             raise PreconditionFailedError(f"{source.key!r} has changed")
         return self.put_object(target, found.body, attributes or found.info.attributes, condition)
 
-    def delete_object(self, key: str, *, if_match: str | None = None) -> None:
+    def delete_object(self, key: str, *, version: ObjectRow | None = None) -> None:
         require_key(key)
         with self._lock:
-            if if_match is not None and key.encode() not in self._objects:
+            deadline.require()
+            if version and key.encode() not in self._objects:
                 raise NotFoundError(f"no object {key!r}")
-            self._require(key, Condition(if_match=if_match))
+            self._require(key, Condition(if_match=version.etag if version else None))
             self._drop(key.encode())
 
     def delete_objects(
-        self, keys: Sequence[str], *, if_match: Mapping[str, str] = NO_ETAGS
+        self, keys: Sequence[str], *, versions: Mapping[str, ObjectRow] = NO_VERSIONS
     ) -> list[DeleteFailure]:
         failures = []
         for key in keys:
             try:
                 with suppress(NotFoundError):
-                    self.delete_object(key, if_match=if_match.get(key))
+                    self.delete_object(key, version=versions.get(key))
             except StoreError as error:
                 failures.append(DeleteFailure(key, error))
         return failures
@@ -163,6 +170,7 @@ class MemoryStore:
     def _get(self, key: str) -> _Object:
         require_key(key)
         with self._lock:
+            deadline.require()
             found = self._objects.get(key.encode())
         if found is None:
             raise NotFoundError(f"no object {key!r}")

@@ -8,12 +8,15 @@ Invariants:
 - The journal, clashes, marker, copies, verification, the target's properties, extras; only then a
   MOVE deletes, and the journal and the source's properties go last. Whatever it stops at, each
   object is at the source or the target, or at both.
-- A MOVE deletes nothing until every copy is verified. If one isn't, what was copied anew is
-  removed again, unless its source is gone by then, and the source stays whole.
+- A MOVE deletes nothing until every copy is verified. If one isn't, the journal says that it is
+  undone; then what was copied anew is removed again, unless its source is gone by then, and the
+  source stays whole.
 - A file over a collection, or the reverse, deletes the target first, since stores that keep
   folders can't hold both. In all other overwrites nothing of the target goes before the copies
   are verified.
 - One object's failure is raised; failures of a tree's members are returned.
+- Of two bridges whose journaled operations overlap, each writes its journal, and looks at the
+  others after that: at least one sees the other's, and begins nothing.
 
 What is journaled: a MOVE of a collection of which more than one object goes, since it may stop
 between them; a COPY or DELETE of more than JOURNALED objects. A smaller one is over before its
@@ -29,13 +32,16 @@ from davbridge.errors import (
     NotFoundError,
     PreconditionFailedError,
     StoreError,
+    UnavailableError,
 )
 from davbridge.paths import prefix_of
-from davbridge.store.base import NO_ETAGS
+from davbridge.store.base import NO_VERSIONS, ObjectRow
 from davbridge.tree.belongings import Belongings
+from davbridge.tree.copies import Copied
 from davbridge.tree.facts import Properties
 from davbridge.tree.journal import Entry, Request
 from davbridge.tree.journals import Hold, Journals
+from davbridge.tree.kin import Overlaps
 from davbridge.tree.parents import Parents
 from davbridge.tree.plan import NO_PLAN, Keys, left_behind
 from davbridge.tree.resource import Failure, Outcome, Resource
@@ -58,6 +64,14 @@ class AlreadyBegunError(Exception):
     """There is a journal of the same operation."""
 
 
+class OverlapError(Exception):
+    """Another bridge is at work on the same trees. Nothing was begun."""
+
+    def __init__(self, other: Request) -> None:
+        super().__init__(str(other))
+        self.other = other
+
+
 class Attempts:
     """At operations on trees below one prefix of a store. Whoever makes one has the turn for it."""
 
@@ -69,6 +83,7 @@ class Attempts:
         routes: Routes,
         steps: Steps,
         journals: Journals,
+        overlaps: Overlaps,
         works: Works,
     ) -> None:
         self._view = view
@@ -77,6 +92,7 @@ class Attempts:
         self._routes = routes
         self._steps = steps
         self._journals = journals
+        self._overlaps = overlaps
         self._works = works
 
     def delete(self, request: Request, terms: Terms) -> Outcome:
@@ -92,7 +108,8 @@ class Attempts:
             going = (*keys.proper, *keys.beside)
             entry = Entry(request, path, (), is_new=False, plan=NO_PLAN._replace(leaving=going))
             with self._begun(entry, is_journaled=len(going) > JOURNALED) as work:
-                self._parents.keep(path)
+                with work.step():
+                    self._parents.keep(path)
                 failures = self._remove(resource, keys, terms, work)
         _raise_for_one(resource, failures)
         if failures:
@@ -112,9 +129,9 @@ class Attempts:
         require_room(plan.added_bytes)
         with self._begun(_entry(request, route), is_journaled=len(plan.copies) > JOURNALED) as work:
             properties = self._belongings.of(route.source.path)
-            failures = self._make_copies(route, terms, properties, work)[1]
+            failures = self._make_copies(route, properties, work).failures
             if failures:
-                _raise_for_one(route.source, failures, was_free=route.is_to_new)
+                _raise_for_one(route.source, failures)
                 return Outcome(failures)
             failures = self._steps.drop_extras(plan, work)
         return Outcome(failures, plan.added_bytes, is_new=route.is_to_new)
@@ -128,7 +145,7 @@ class Attempts:
         is_of_many = route.source_tree is not None and len(route.plan.leaving) > 1
         entry = _entry(request, route)
         with self._begun(entry, is_journaled=has_note or is_of_many, has_note=has_note) as work:
-            return self._carry_out_move(route, terms, work)
+            return self._carry_out_move(entry, route, work)
 
     def _remove(self, resource: Resource, keys: Keys, terms: Terms, work: Work) -> list[Failure]:
         if terms.if_match is None:
@@ -141,25 +158,26 @@ class Attempts:
         return failures
 
     def _route(self, request: Request, terms: Terms, *, recursive: bool) -> Route:
-        route = self._routes.between(request.source, request.target, recursive=recursive)
+        route = self._routes.between(
+            request.source, request.target, recursive=recursive, is_again=terms.is_again
+        )
         terms.require_version(route.source)
         terms.require_free(route.target_keys.proper, is_new=route.is_to_new)
         terms.admit()
         return route
 
-    def _carry_out_move(self, route: Route, terms: Terms, work: Work) -> Outcome:
+    def _carry_out_move(self, entry: Entry, route: Route, work: Work) -> Outcome:
         plan, origin = route.plan, route.source
         properties = self._belongings.of(origin.path)
-        made, failures = self._make_copies(route, terms, properties, work)
-        if failures:
-            if work.is_certain():
-                self._steps.removals.undo(plan, made, work, source_tree=route.source_tree)
-            _raise_for_one(origin, failures, was_free=route.is_to_new)
-            return Outcome(failures)
+        copied = self._make_copies(route, properties, work, is_move=True)
+        if copied.failures:
+            self._undo(entry, copied, work)
+            _raise_for_one(origin, copied.failures)
+            return Outcome(copied.failures)
         failures = self._steps.drop_extras(plan, work)
-        left = self._steps.leave(origin.path, plan, route.source_tree, work)
+        left = self._steps.leave(origin.path, plan, route.source_tree, work, copied.looked_at)
         # A file's copy stays: another bridge may have taken the source away for the sake of it.
-        _raise_for_one(origin, left, was_free=route.is_to_new, made=made)
+        _raise_for_one(origin, left, made=copied.made)
         if left:
             return Outcome(failures + left, plan.added_bytes)
         if properties:
@@ -168,19 +186,30 @@ class Attempts:
         removed = sum(row.size for row in plan.leaving)
         return Outcome(failures + shadow, plan.added_bytes - removed, is_new=route.is_to_new)
 
+    def _undo(self, entry: Entry, copied: Copied, work: Work) -> None:
+        """Raises UnavailableError where that mustn't be begun: then another bridge finishes it."""
+        if not self._steps.undo(entry, copied.made, work):
+            raise UnavailableError(f"{entry.request}: how it ends can't be told; ask again")
+
     def _make_copies(
-        self, route: Route, terms: Terms, properties: Properties, work: Work
-    ) -> tuple[Mapping[str, str], list[Failure]]:
-        """Up to the verified copies with their properties; the ETags of what was made."""
+        self, route: Route, properties: Properties, work: Work, *, is_move: bool = False
+    ) -> Copied:
+        """Up to the verified copies with their properties."""
         if route.is_to_new:
-            self._belongings.clear(route.target)
+            with work.step():
+                self._belongings.clear(route.target)
         copied = self._steps.copy(
-            route.plan, route.target, route.target_tree, work, is_careful=bool(terms.made)
+            route.plan,
+            route.target,
+            route.target_tree,
+            work,
+            is_move=is_move,
+            is_onto_equals=is_move and route.plan.is_onto_equals,
         )
         failures = copied.failures or self._steps.give(
             route.plan, copied.renewed, route.target, properties, work, route.source.row
         )
-        return copied.made, failures
+        return copied._replace(failures=failures)
 
     @contextmanager
     def _begun(self, entry: Entry, *, is_journaled: bool, has_note: bool = False) -> Iterator[Work]:
@@ -198,9 +227,18 @@ class Attempts:
 
     def _journal(self, entry: Entry, *, has_note: bool) -> Hold:
         try:
-            return self._journals.begin(entry, has_note=has_note)
+            hold = self._journals.begin(entry, has_note=has_note)
         except PreconditionFailedError as error:
             raise AlreadyBegunError(str(error)) from error
+        try:
+            other = self._overlaps.of(entry.request)
+        except BaseException:
+            hold.end()
+            raise
+        if other:
+            hold.end()
+            raise OverlapError(other)
+        return hold
 
 
 def _entry(request: Request, route: Route) -> Entry:
@@ -208,16 +246,12 @@ def _entry(request: Request, route: Route) -> Entry:
 
 
 def _raise_for_one(
-    resource: Resource,
-    failures: list[Failure],
-    *,
-    was_free: bool = False,
-    made: Mapping[str, str] = NO_ETAGS,
+    resource: Resource, failures: list[Failure], *, made: Mapping[str, ObjectRow] = NO_VERSIONS
 ) -> None:
     """There are no members to tell of: the failure is that of the whole request."""
     if not failures or resource.is_collection:
         return
     error = failures[0].error
     if is_outdated(error):
-        raise OutdatedError(str(error), was_free=was_free, made=made) from error
+        raise OutdatedError(str(error), made=made) from error
     raise error

@@ -28,13 +28,14 @@ def require_within(mount: str, entry: Entry) -> None:
     _require_path(entry.source, request.source)
     if entry.target or request.target or not is_removal:
         _require_path(entry.target, request.target)
-    _require_rows(_rows_of(plan))
+    _require_rows((*_rows_of(plan), *(entry.undo or ())))
     sources = (*(copy.source for copy in plan.copies), *plan.leaving)
     _require_keys((row.key for row in sources), mount, entry.source)
     targets = [*plan.wanted, *([] if plan.marker is None else [plan.marker])]
-    targets += [row.key for row in (*plan.clashes, *plan.extras, *plan.replaced)]
+    made = entry.undo or ()
+    targets += [row.key for row in (*plan.clashes, *plan.extras, *plan.replaced, *made)]
     if is_removal:
-        if targets or plan.copies or entry.target:
+        if targets or plan.copies or entry.target or entry.undo is not None:
             raise ValueError("a DELETE that has a target")
         return
     _require_keys(targets, mount, entry.target)

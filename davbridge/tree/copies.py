@@ -4,24 +4,33 @@ Owns how copies are asked for. Must not decide which keys are concerned: plans d
 anything: that is removals'.
 
 Invariants:
-- A copy is of the very version that was listed, and never falls on an object that the listing
-  didn't show: but for markers. Stores that keep folders have one as soon as anything is inside, and
-  would refuse another. What a tool puts into the marker of a new folder in that second is lost.
+- A copy is of the very version that was listed, and replaces nothing but what the listing showed,
+  but for markers. Stores that keep folders have one as soon as anything is inside, and would refuse
+  another. What a tool puts into the marker of a new folder in that second is lost; an object of the
+  collection's own name never is.
 - A tree is told to be copied only once all of it was seen in a listing of the target.
 - What can't be copied comes back as a Failure with its path; nothing more is begun after one.
 """
 
-from collections.abc import Container, Mapping, Sequence
+import math
+from collections.abc import Callable, Container, Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from davbridge.errors import NotFoundError, StoreError, UnavailableError
+from davbridge.errors import (
+    AlreadyExistsError,
+    NotFoundError,
+    PreconditionFailedError,
+    StoreError,
+    UnavailableError,
+)
+from davbridge.paths import DELIMITER
 from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, ObjectRow, ObjectStore
 from davbridge.tree.lanes import Lanes
-from davbridge.tree.markers import MARKER
+from davbridge.tree.markers import MARKER, write_marker
 from davbridge.tree.plan import Copy, Plan, is_marker, shown_path
 from davbridge.tree.resource import Failure
-from davbridge.tree.rows import rows_below
+from davbridge.tree.rows import row_at, rows_below
 from davbridge.tree.works import Work
 
 
@@ -32,53 +41,82 @@ class NotBegunError(UnavailableError):
 class Copied(NamedTuple):
     """What was done of a plan's copies."""
 
-    made: Mapping[str, str]
-    """ETags by key: of the copies, and of the marker, over what was there and elsewhere."""
+    made: Mapping[str, ObjectRow]
+    """By key: the copies, and the marker, over what was there and elsewhere."""
     failures: list[Failure]
     renewed: Mapping[str, str] = MappingProxyType({})
     """In a tree: the ETags, by key, of copies that have another than their source."""
+    looked_at: float = -math.inf
+    """When the sources were last known to be the versions that were meant, by ``timer``."""
 
 
 class Copies:
     """Makes copies below one prefix of a store."""
 
-    def __init__(self, store: ObjectStore, mount: str, lanes: Lanes) -> None:
+    def __init__(
+        self, store: ObjectStore, mount: str, lanes: Lanes, timer: Callable[[], float]
+    ) -> None:
         self._store = store
         self._mount = mount
         self._lanes = lanes
+        self._timer = timer
 
-    def make(self, plan: Plan, work: Work, *, tree: str | None, is_careful: bool = False) -> Copied:
-        """The marker, the copies, and in a tree their verification; ``tree`` is the target's
-        prefix if it is a collection. ``is_careful``: what is replaced is still what was listed."""
-        made: dict[str, str] = {}
+    def make(self, plan: Plan, work: Work) -> Copied:
+        """The marker and the copies, which aren't verified yet."""
+        made: dict[str, ObjectRow] = {}
         if plan.marker is not None:
             try:
-                made[plan.marker] = self._store.put_object(plan.marker, b"", MARKER).etag
+                with work.step():
+                    if row := write_marker(self._store, plan.marker):
+                        made[plan.marker] = row
             except StoreError as error:
                 return Copied({}, [self._failure(plan.marker, error)])
-        replaced = {
-            row.key: Condition(if_match=row.etag) if is_careful else ALWAYS for row in plan.replaced
-        }
-        ended = self._copy_all(plan.copies, replaced, work)
-        made |= {row.key: row.etag for row in ended if isinstance(row, ObjectRow)}
+        looked_at = self._timer()  # S3 looks whether each is still the version that is meant.
+        ended = self._copy_all(plan, work)
+        made |= {row.key: row for row in ended if isinstance(row, ObjectRow)}
         failures = [
             self._failure(copy.source.key, error)
             for copy, error in zip(plan.copies, ended, strict=False)
             if isinstance(error, StoreError)
         ]
-        if failures or tree is None or not plan.copies:
-            return Copied(made, failures)
-        return self._verified(made, plan.copies, tree)
+        return Copied(made, failures, looked_at=looked_at)
 
-    def _copy_all(
-        self, copies: Sequence[Copy], replaced: Mapping[str, Condition], work: Work
-    ) -> list[ObjectRow | StoreError]:
+    def verified(self, copied: Copied, plan: Plan, tree: str, work: Work) -> Copied:
+        """Looks whether all of a tree is there as it should be, and which ETags differ from the
+        source's; ``tree`` is the target's prefix."""
+        copies = plan.copies
+        if copied.failures or not copies:
+            return copied
+        try:
+            rows = rows_below(self._store, tree)
+            needless: set[str] = set()
+            if lost := [each for each in copies if _is_lost_marker(each, rows)]:
+                for copy in lost:
+                    with work.step():
+                        if self._copy_marker(copy) is None:
+                            needless.add(copy.target)
+                rows = rows_below(self._store, tree)
+        except StoreError as error:
+            return copied._replace(failures=[self._failure(tree, error)])
+        missing = UnavailableError("the copy isn't there as it should be")
+        failures = [
+            self._failure(copy.target, missing)
+            for copy in copies
+            if not _is_there(copy, rows) and copy.target not in needless
+        ]
+        pairs = ((copy.source.etag, rows.get(copy.target)) for copy in copies)
+        renewed = {row.key: row.etag for etag, row in pairs if row and row.etag != etag}
+        return copied._replace(failures=failures, renewed=renewed)
+
+    def _copy_all(self, plan: Plan, work: Work) -> list[ObjectRow | StoreError | None]:
         """How each ended. Where not all were begun, the first of the rest stands for them."""
+        copies = plan.copies
+        replaced = {row.key: Condition(if_match=row.etag) for row in plan.replaced}
 
-        def copy_one(copy: Copy) -> ObjectRow | StoreError:
+        def copy_one(copy: Copy) -> ObjectRow | StoreError | None:
             try:
-                work.require()
-                made = self._copy(copy, replaced.get(copy.target, IF_ABSENT))
+                with work.step():
+                    made = self._copy(copy, replaced.get(copy.target, IF_ABSENT))
             except StoreError as error:
                 return error
             work.advance()
@@ -91,43 +129,41 @@ class Copies:
             ended.append(NotBegunError(f"{len(copies) - len(ended)} copies were not begun"))
         return ended
 
-    def _copy(self, copy: Copy, condition: Condition) -> ObjectRow:
+    def _copy(self, copy: Copy, condition: Condition) -> ObjectRow | None:
         if is_marker(copy.target):
-            # To stores that keep folders, a marker is there as soon as anything inside it is.
-            condition = ALWAYS
+            return self._copy_marker(copy)
+        return self._store.copy_object(
+            copy.source, copy.target, attributes=copy.attributes, condition=condition
+        )
+
+    def _copy_marker(self, copy: Copy) -> ObjectRow | None:
+        """None where an object of the collection's own name is in the way: a store that keeps
+        folders takes both names for one, and would replace it."""
+        try:
+            return self._copy_marker_if(copy, IF_ABSENT)
+        except (PreconditionFailedError, AlreadyExistsError):
+            if row_at(self._store, copy.target.removesuffix(DELIMITER)):
+                return None
+            # On such a store a folder is there as soon as anything inside it is.
+            return self._copy_marker_if(copy, ALWAYS)
+
+    def _copy_marker_if(self, copy: Copy, condition: Condition) -> ObjectRow:
         try:
             return self._store.copy_object(
                 copy.source, copy.target, attributes=copy.attributes, condition=condition
             )
         except NotFoundError:
-            if copy.source.size or not is_marker(copy.target):
+            if copy.source.size:
                 raise
             # Such stores may not copy folders either (SeaweedFS).
-            return self._store.put_object(copy.target, b"", MARKER)
-
-    def _verified(self, made: Mapping[str, str], copies: Sequence[Copy], target: str) -> Copied:
-        """Looks whether all is there as it should be, and which ETags differ from the source's."""
-        try:
-            rows = rows_below(self._store, target)
-            if lost := [each for each in copies if _is_lost_marker(each, rows)]:
-                for copy in lost:
-                    self._copy(copy, ALWAYS)
-                rows = rows_below(self._store, target)
-        except StoreError as error:
-            return Copied(made, [self._failure(target, error)])
-        missing = UnavailableError("the copy isn't there as it should be")
-        failures = [
-            self._failure(copy.target, missing)
-            for copy in copies
-            if copy.target not in rows or rows[copy.target].size != copy.source.size
-        ]
-        if failures:
-            return Copied(made, failures)
-        pairs = ((copy.source.etag, rows[copy.target]) for copy in copies)
-        return Copied(made, [], {row.key: row.etag for etag, row in pairs if row.etag != etag})
+            return self._store.put_object(copy.target, b"", MARKER, condition)
 
     def _failure(self, key: str, error: StoreError) -> Failure:
         return Failure(shown_path(self._mount, key), error)
+
+
+def _is_there(copy: Copy, rows: Mapping[str, ObjectRow]) -> bool:
+    return copy.target in rows and rows[copy.target].size == copy.source.size
 
 
 def _is_lost_marker(copy: Copy, rows: Container[str]) -> bool:

@@ -9,7 +9,9 @@ mount, under a name that follows from verb, source and target: the same request,
 it, and one listing finds all of them.
 
 Three objects may have a journal's name, told apart by their ends:
-- ``.plan``: the journal. It is there before the first write, and never changes.
+- ``.plan``: the journal. It is there before the first write. It changes at most once: when a MOVE
+  has failed, it says so, with what has to be removed, before the first of that is removed. From
+  then on whoever resumes it undoes it, and nobody finishes it.
 - ``.lease``: of an operation that lasts. Its bridge rewrites it every few seconds (see `leases`).
 - ``.left``: of a MOVE whose client was told that not everything could go. As long as it is there,
   the same MOVE, asked for again, takes nothing away from the target that it has moved there before.
@@ -19,7 +21,7 @@ Invariant: what isn't understood is damaged, or a later davbridge's, and never g
 
 import json
 import zlib
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Literal, NamedTuple
@@ -38,6 +40,9 @@ PLAN, LEASE, LEFT = ".plan", ".lease", ".left"
 Verb = Literal["COPY", "MOVE", "DELETE"]
 
 _FORMAT = 1
+
+_UNDO_FORMAT = 2
+"""Of a journal that says that its MOVE is undone: a davbridge that doesn't know how leaves it."""
 
 _DAMAGE = (
     zlib.error,
@@ -87,18 +92,23 @@ class Entry(NamedTuple):
     is_new: bool
     """Whether nothing was at the target."""
     plan: Plan
+    undo: tuple[ObjectRow, ...] | None = None
+    """What a MOVE that has failed made at its target, and has to be removed again; None as long as
+    it is to be finished."""
 
 
-def encoded(entry: Entry) -> bytes:
-    """What `decoded` reads. It takes about 50 bytes a member."""
+def encoded(entry: Entry, nonce: str = "") -> bytes:
+    """What `decoded` reads. It takes about 50 bytes a member. ``nonce``: makes it another object
+    than any journal of the same plan."""
     plan, request = entry.plan, entry.request
-    rows = {row: number for number, row in enumerate(dict.fromkeys(_rows_of(plan)))}
+    rows = {row: number for number, row in enumerate(dict.fromkeys(_rows_of(entry)))}
 
     def numbers(some: Iterable[ObjectRow]) -> list[int]:
         return [rows[row] for row in some]
 
     content = {
-        "format": _FORMAT,
+        "format": _FORMAT if entry.undo is None else _UNDO_FORMAT,
+        "nonce": nonce,
         "request": request,
         "source": entry.source,
         "target": entry.target,
@@ -114,6 +124,7 @@ def encoded(entry: Entry) -> bytes:
         "replaced": numbers(plan.replaced),
         "target_prefix": plan.target_prefix,
         "kept": sorted(plan.wanted.difference(copy.target for copy in plan.copies)),
+        "undo": None if entry.undo is None else numbers(entry.undo),
     }
     return zlib.compress(json.dumps(content).encode(), 1)
 
@@ -125,14 +136,20 @@ def decoded(body: bytes) -> Entry:
         content = json.loads(unpacker.decompress(body, _MAX_BYTES))
         if not unpacker.eof or content["format"] < _FORMAT:
             raise ValueError("a journal of another format")
-        if content["format"] > _FORMAT:
+        if content["format"] > _UNDO_FORMAT:
             raise LaterFormatError("a journal of a later davbridge's")
+        rows = [
+            ObjectRow(key, size, datetime.fromtimestamp(modified, UTC), etag)
+            for key, size, modified, etag in content["rows"]
+        ]
+        is_undone = content["format"] == _UNDO_FORMAT
         return Entry(
             _request(*content["request"]),
             tuple(content["source"]),
             tuple(content["target"]),
             bool(content["is_new"]),
-            _plan(content),
+            _plan(content, rows),
+            tuple(rows[number] for number in content["undo"]) if is_undone else None,
         )
     except LaterFormatError:
         raise
@@ -140,20 +157,18 @@ def decoded(body: bytes) -> Entry:
         raise ValueError(f"a damaged journal: {error!r}") from error
 
 
-def _rows_of(plan: Plan) -> Iterable[ObjectRow]:
+def _rows_of(entry: Entry) -> Iterable[ObjectRow]:
+    plan = entry.plan
     sources = (copy.source for copy in plan.copies)
-    return (*plan.clashes, *sources, *plan.extras, *plan.leaving, *plan.replaced)
+    made = entry.undo or ()
+    return (*plan.clashes, *sources, *plan.extras, *plan.leaving, *plan.replaced, *made)
 
 
 def _request(verb: Verb, source: list[str], target: list[str], user: str) -> Request:
     return Request(verb, tuple(source), tuple(target), user)
 
 
-def _plan(content: Mapping[str, Any]) -> Plan:
-    rows = [
-        ObjectRow(key, size, datetime.fromtimestamp(modified, UTC), etag)
-        for key, size, modified, etag in content["rows"]
-    ]
+def _plan(content: Mapping[str, Any], rows: Sequence[ObjectRow]) -> Plan:
     copies = tuple(
         Copy(rows[number], target, _attributes(is_marker))
         for number, target, is_marker in content["copies"]

@@ -8,16 +8,20 @@ Invariants:
   two may do the same, which each step bears: it looks at what is there.
 - Whoever couldn't renew his lease stops for good, some seconds before others may take him for dead:
   by then what he asked for has ended.
+- A holder changes and deletes the very journal and lease that he has, and no other's; no request
+  of his to do so is good for longer than his lease.
 """
 
 import json
 import logging
 import time
 import uuid
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
+from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
 from threading import Lock
 
+from davbridge.deadline import before
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError, UnavailableError
 from davbridge.store.base import (
     ALWAYS,
@@ -68,11 +72,11 @@ class Hold:
         request: Request,
         *,
         since: float,
-        plan: str,
+        plan: ObjectRow,
         lease: ObjectRow | None = None,
         has_note: bool = False,
     ) -> None:
-        """``since``: when its holder began to ask for it; ``plan``: the journal's ETag."""
+        """``since``: when its holder began to ask for it; ``plan``: the journal's row."""
         self.name = request.name
         self.has_note = has_note
         """Whether there was a note, when this began, that an earlier MOVE has left something."""
@@ -88,7 +92,14 @@ class Hold:
     @property
     def is_lost(self) -> bool:
         """Whether somebody else may be at work on it by now."""
-        return self._is_lost or self._journals.timer() - self._renewed_at > HELD_SECONDS
+        return self._is_lost or self._journals.timer() > self._held_until()
+
+    def bounded(self) -> AbstractContextManager[None]:
+        """Around requests: none of them has an effect once somebody else may be at work on it."""
+        return before(self._held_until, self._journals.timer)
+
+    def _held_until(self) -> float:
+        return self._renewed_at + HELD_SECONDS
 
     def require(self) -> None:
         """Raises UnavailableError where it is lost."""
@@ -110,15 +121,26 @@ class Hold:
         body = {"bridge": self._journals.bridge, "beat": self._beats, "request": str(self._request)}
         body |= {"done": done, "total": total}
         try:
-            self._lease = self._journals.write_lease(self.name, body, self._lease)
+            with self.bounded():
+                self._lease = self._journals.write_lease(self.name, body, self._lease)
         except PreconditionFailedError:
             self._is_lost = True
             raise
         self._renewed_at = began_at
 
+    def begin_undo(self, entry: Entry, made: Iterable[ObjectRow]) -> None:
+        """Says in the journal that its MOVE is undone: whoever resumes it removes what it ``made``,
+        too, and nobody finishes it. Raises StoreError: then it mustn't be undone."""
+        with self._renewing, self.bounded():
+            self.require()
+            undo = entry._replace(undo=tuple(made))
+            self._plan = self._journals.write_plan(undo, Condition(if_match=self._plan.etag))
+
     def abandon(self) -> None:
         """Leaves the journal to whoever goes on with it."""
-        rests_as = None if self.is_lost else Versions(self._plan, self._lease and self._lease.etag)
+        rests_as = None
+        if not self.is_lost:
+            rests_as = Versions(self._plan.etag, self._lease and self._lease.etag)
         self._journals.watch.release(self.name, rests_as)
 
     def end(self, *, leaves_source: bool = False) -> None:
@@ -128,18 +150,22 @@ class Hold:
             self.abandon()
             return
         try:
-            if leaves_source:
-                self._journals.write_left(self._request)
-            ends = [PLAN]
-            if self._lease:
-                ends.append(LEASE)
-            if self.has_note and not leaves_source:
-                ends.append(LEFT)
-            self._journals.delete(self.name, *ends)
+            with self.bounded():
+                self._end(leaves_source=leaves_source)
         except StoreError as error:
             # Whoever goes on with it finds nothing to do, or what couldn't be done.
             _log.warning("%s has ended, but its journal is left: %s", self._request, error)
         self._journals.watch.release(self.name)
+
+    def _end(self, *, leaves_source: bool) -> None:
+        if leaves_source:
+            self._journals.write_left(self._request)
+        ends = [PLAN]
+        if self._lease:
+            ends.append(LEASE)
+        if self.has_note and not leaves_source:
+            ends.append(LEFT)
+        self._journals.delete(self.name, *ends, own=(self._plan, self._lease))
 
 
 class Journals:
@@ -169,11 +195,15 @@ class Journals:
 
         Raises PreconditionFailedError where one of that name is there.
         """
-        key = self.key(entry.request.name, PLAN)
-        body, since = encoded(entry), self.timer()
-        plan = self._store.put_object(key, body, _ZIPPED, IF_ABSENT).etag
+        since = self.timer()
+        plan = self.write_plan(entry, IF_ABSENT)
         self.watch.hold(entry.request.name)
         return Hold(self, entry.request, since=since, plan=plan, has_note=has_note)
+
+    def write_plan(self, entry: Entry, condition: Condition) -> ObjectRow:
+        """Raises PreconditionFailedError."""
+        key = self.key(entry.request.name, PLAN)
+        return self._store.put_object(key, encoded(entry, uuid.uuid4().hex), _ZIPPED, condition)
 
     def traces(self, name: str = "") -> dict[str, Trace]:
         """What there is, by name; with ``name``, of that one alone. One request for 1,000."""
@@ -192,35 +222,40 @@ class Journals:
         has ended, and ValueError where nobody can read it."""
         self.watch.claim(name)
         entry, since = self.read(name), self.timer()
-        lease = self.write_lease(name, {"bridge": self.bridge, "beat": 0}, trace.lease)
-        if self.traces(name).get(name, NO_TRACE).plan is None:
-            self.delete(name, LEASE)
-            raise NotFoundError(f"{entry.request} has ended")
+        beat = {"bridge": self.bridge, "beat": 0, "nonce": uuid.uuid4().hex}
+        lease = self.write_lease(name, beat, trace.lease)
+        plan = self.traces(name).get(name, NO_TRACE).plan
+        if plan is None or plan != trace.plan:
+            # Its bridge has ended it, or has changed it after all: whoever looks again knows.
+            self.delete(name, LEASE, own=(lease,))
+            raise NotFoundError(f"{entry.request} has ended, or isn't what it was")
         hold = Hold(
             self,
             entry.request,
             since=since,
-            plan=trace.plan.etag if trace.plan else "",
+            plan=plan,
             lease=lease,
             has_note=trace.left is not None,
         )
         self.watch.hold(name)
         return entry, hold
 
-    def delete(self, name: str, *ends: str) -> None:
-        """Raises StoreError."""
+    def delete(self, name: str, *ends: str, own: Iterable[ObjectRow | None] = ()) -> None:
+        """``own``: only these versions of those that they are of. Raises StoreError."""
         keys = [self.key(name, end) for end in ends]
+        versions = {row.key: row for row in own if row}
         if len(keys) == 1:
-            self._store.delete_object(keys[0])
+            with suppress(NotFoundError):
+                self._store.delete_object(keys[0], version=versions.get(keys[0]))
             return
-        for failure in self._store.delete_objects(keys):
+        for failure in self._store.delete_objects(keys, versions=versions):
             raise failure.error
 
     def write_lease(
-        self, name: str, body: dict[str, object], before: ObjectRow | None
+        self, name: str, body: Mapping[str, object], old: ObjectRow | None
     ) -> ObjectRow:
-        """In place of the lease ``before``. Raises PreconditionFailedError."""
-        condition = Condition(if_match=before.etag) if before else IF_ABSENT
+        """In place of the ``old`` lease. Raises PreconditionFailedError."""
+        condition = Condition(if_match=old.etag) if old else IF_ABSENT
         key = self.key(name, LEASE)
         return self._store.put_object(key, json.dumps(body).encode(), _JSON, condition)
 

@@ -1,6 +1,6 @@
-"""MOVEs of the same trees that aren't finished, or have left something at their source.
+"""Operations on the same trees that aren't finished, or have left something at their source.
 
-Owns which operations are kin. Must not know how one is gone on with.
+Owns which operations are kin, and which overlap. Must not know how one is gone on with.
 
 While a MOVE stands in the middle of its deletions, its source has only a part of what its target
 has. Whoever then copies or moves the one over the other, under whatever name (another verb, another
@@ -20,6 +20,7 @@ from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
 from davbridge.tree.journal import LEFT, Request
 from davbridge.tree.journals import Journals
+from davbridge.tree.leases import Trace
 
 _MAX_KNOWN = 10_000
 
@@ -37,15 +38,13 @@ class Found(NamedTuple):
 class Kin:
     """Of the operations of one mount."""
 
-    def __init__(self, journals: Journals) -> None:
-        self._journals = journals
-        self._lock = Lock()
-        self._known: LRUCache[tuple[str, str], Request | None] = LRUCache(_MAX_KNOWN)
+    def __init__(self, others: "Others") -> None:
+        self._others = others
 
     def of(self, request: Request) -> Found:
         """One listing, and a look at what is new in it. Raises StoreError."""
         found = Found()
-        for name, trace in self._journals.traces().items():
+        for name, trace in self._others.traces().items():
             if name == request.name:
                 found = found._replace(is_known=True)
                 continue
@@ -56,7 +55,46 @@ class Kin:
         return found
 
     def _kin_in(self, row: ObjectRow, name: str, request: Request) -> Request | None:
-        """The operation that an object under a journal's name is of, if it is kin."""
+        other = self._others.operation(row, name)
+        return other if other and _are_kin(request, other) else None
+
+
+class Overlaps:
+    """Which journaled operations get in each other's way.
+
+    Two bridges that move trees onto one another, or one into what the other deletes, each carry out
+    a plan that the other makes untrue. In one bridge such operations take turns.
+    """
+
+    def __init__(self, others: "Others") -> None:
+        self._others = others
+
+    def of(self, request: Request) -> Request | None:
+        """One that has a journal beside that of ``request``, if there is any. One listing, and a
+        look at what is new in it. Raises StoreError."""
+        for name, trace in self._others.traces().items():
+            if name == request.name or trace.plan is None:
+                continue
+            other = self._others.operation(trace.plan, name)
+            if other and _overlap(request, other):
+                return other
+        return None
+
+
+class Others:
+    """What the objects under journals' names are of, as far as it can be read."""
+
+    def __init__(self, journals: Journals) -> None:
+        self._journals = journals
+        self._lock = Lock()
+        self._known: LRUCache[tuple[str, str], Request | None] = LRUCache(_MAX_KNOWN)
+
+    def traces(self) -> dict[str, Trace]:
+        """All there are. One request for 1,000. Raises StoreError."""
+        return self._journals.traces()
+
+    def operation(self, row: ObjectRow, name: str) -> Request | None:
+        """The operation that an object under a journal's name is of."""
         question = row.key, row.etag
         with self._lock:
             is_known, other = question in self._known, self._known.get(question)
@@ -64,7 +102,7 @@ class Kin:
             other = self._read(row, name)
             with self._lock:
                 self._known[question] = other
-        return other if other and _are_kin(request, other) else None
+        return other
 
     def _read(self, row: ObjectRow, name: str) -> Request | None:
         try:
@@ -73,6 +111,25 @@ class Kin:
             return self._journals.read(name).request
         except (NotFoundError, ValueError):
             return None
+
+
+def _overlap(one: Request, other: Request) -> bool:
+    """Whether one of them changes what the other reads or changes. A COPY only reads its source."""
+    return any(
+        _is_inside(_normal(changed), _normal(path)) or _is_inside(_normal(path), _normal(changed))
+        for first, second in ((one, other), (other, one))
+        for changed in _changed(first)
+        for path in (second.source, *([second.target] if second.target else []))
+    )
+
+
+def _changed(request: Request) -> list[ResourcePath]:
+    paths = [request.target] if request.target else []
+    return paths if request.verb == "COPY" else [request.source, *paths]
+
+
+def _is_inside(path: ResourcePath, tree: ResourcePath) -> bool:
+    return path[: len(tree)] == tree
 
 
 def _are_kin(one: Request, other: Request) -> bool:

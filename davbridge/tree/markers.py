@@ -20,9 +20,15 @@ from threading import Lock
 
 from cachetools import LRUCache
 
-from davbridge.errors import AccessDeniedError, NotFoundError
-from davbridge.paths import is_visible
-from davbridge.store.base import DIRECTORY_TYPE, Attributes, ObjectRow, ObjectStore
+from davbridge.errors import (
+    AccessDeniedError,
+    AlreadyExistsError,
+    NotFoundError,
+    PreconditionFailedError,
+)
+from davbridge.paths import DELIMITER, is_visible
+from davbridge.store.base import DIRECTORY_TYPE, IF_ABSENT, Attributes, ObjectRow, ObjectStore
+from davbridge.tree.rows import row_at
 
 MARKER = Attributes(content_type=DIRECTORY_TYPE)
 
@@ -38,6 +44,22 @@ def folder_stem(name: str) -> str | None:
     """``x`` for a name ``x_$folder$``, else None. ``name`` may be a key as well."""
     stem = name.removesuffix(FOLDER_SUFFIX)
     return stem if stem != name and is_visible(stem.rpartition("/")[2]) else None
+
+
+def write_marker(store: ObjectStore, prefix: str) -> ObjectRow | None:
+    """Marks the collection at a prefix. None where that can't be, or needn't: a marker that is
+    there stays, since another tool may keep data in it; and a store that keeps folders (SeaweedFS)
+    takes ``a`` and ``a/`` for one name, and would replace an object ``a`` by the marker.
+
+    One request; three more on such a store, where a folder is there that has no marker. Raises
+    StoreError.
+    """
+    try:
+        return store.put_object(prefix, b"", MARKER, IF_ABSENT)
+    except (PreconditionFailedError, AlreadyExistsError):
+        if row_at(store, prefix) or row_at(store, prefix.removesuffix(DELIMITER)):
+            return None
+        return store.put_object(prefix, b"", MARKER)
 
 
 def is_directory_type(content_type: str) -> bool:

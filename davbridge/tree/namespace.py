@@ -95,6 +95,7 @@ class Namespace:
             self._lanes,
             journals,
             waiting,
+            uncached or store,
         )
         self._creation = Creation(
             store, self._view, parents, self._belongings, self._space, self._operations.writing

@@ -1,23 +1,24 @@
 """DELETE, COPY and MOVE of resources: who waits for whom, and what is looked for first.
 
-Owns what comes around an attempt: the turns, kin that have to end first, earlier journals of the
-same operation, and trying again where files are written meanwhile. Must not know how an operation
-is carried out.
+Owns what comes around an attempt: the turns, other bridges' operations that have to end first,
+earlier journals of the same operation, and trying again where files are written meanwhile. Must not
+know how an operation is carried out.
 
 Invariant: operations on the same trees take turns, and look things up when theirs has come.
 """
 
+import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager
 
 from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectStore
-from davbridge.tree.attempts import AlreadyBegunError, Attempts, RequireRoom
+from davbridge.tree.attempts import AlreadyBegunError, Attempts, OverlapError, RequireRoom
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.journal import Request
 from davbridge.tree.journals import Journals
-from davbridge.tree.kin import Found, Kin
+from davbridge.tree.kin import Found, Kin, Others, Overlaps
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.parents import Parents
@@ -33,6 +34,12 @@ from davbridge.waiting import Waiting
 
 _KIN = 10
 """How many that are unfinished one operation goes on with."""
+
+_OVERLAPS = 20
+"""How often one begins anew where another bridge is at work on the same trees."""
+
+_BACKOFF_SECONDS = 2.0
+"""The longest random pause before that: two that met must not go on meeting."""
 
 
 class _KinUnfinishedError(Exception):
@@ -56,14 +63,28 @@ class Operations:
         lanes: Lanes,
         journals: Journals,
         waiting: Waiting,
+        uncached: ObjectStore,
     ) -> None:
         self.works = Works()
         self._view = view
         self._turns = Turns(waiting)
-        self._kin = Kin(journals)
-        routes = Routes(store, view, verdicts, parents, lanes)
-        steps = Steps(store, view.prefix, parents, belongings, lanes, self._turns)
-        self._attempts = Attempts(view, parents, belongings, routes, steps, journals, self.works)
+        self._pause = journals.pause
+        others = Others(journals)
+        self._kin = Kin(others)
+        routes = Routes(store, view, verdicts, parents, lanes, uncached)
+        steps = Steps(
+            store,
+            view.prefix,
+            parents,
+            belongings,
+            lanes,
+            self._turns,
+            journals.timer,
+            journals.pause,
+        )
+        self._attempts = Attempts(
+            view, parents, belongings, routes, steps, journals, Overlaps(others), self.works
+        )
         self._resumption = Resumption(store, view.prefix, belongings, steps, journals, self.works)
 
     def delete(self, request: Request, terms: Terms = ANY) -> Outcome:
@@ -76,12 +97,15 @@ class Operations:
             except NotFoundError:
                 return Outcome([])
 
-        with self._turns.of(changed=self._paths(request)):
-            try:
-                return insisting(terms, delete)
-            except AlreadyBegunError:
-                self._resumption.go_on(request)
-            return self._begun_alone(request, delete_the_rest)
+        def delete_in_turn() -> Outcome:
+            with self._turns.of(changed=self._paths(request)):
+                try:
+                    return insisting(terms, delete)
+                except AlreadyBegunError:
+                    self._resumption.go_on(request)
+                return self._begun_alone(request, delete_the_rest)
+
+        return self._after_overlaps(delete_in_turn)
 
     def copy(
         self,
@@ -103,7 +127,7 @@ class Operations:
             with self._turns.of(changed=[target], read=[source]):
                 return self._or_go_on(request, lambda: insisting(terms, copy))
 
-        return self._after_kin(terms, copy_in_turn)
+        return self._after_overlaps(lambda: self._after_kin(terms, copy_in_turn))
 
     def move(self, request: Request, terms: Terms = ANY) -> Outcome:
         def move(terms: Terms) -> Outcome:
@@ -116,7 +140,7 @@ class Operations:
             with self._turns.of(changed=self._paths(request)):
                 return self._or_go_on(request, lambda: insisting(terms, move))
 
-        return self._after_kin(terms, move_in_turn)
+        return self._after_overlaps(lambda: self._after_kin(terms, move_in_turn))
 
     def go_on(self, request: Request) -> Outcome | None:
         """Finishes what a dead bridge has begun of the same, or waits for one that is at work on
@@ -158,6 +182,18 @@ class Operations:
             self.go_on(unfinished)
             terms = terms._replace(spares=True)
         raise _at_work_elsewhere(unfinished)
+
+    def _after_overlaps(self, work: Callable[[], Outcome]) -> Outcome:
+        """Waits for other bridges that are at work on the same trees, or finishes what one of them
+        has left. The turns are given back meanwhile: the other operation may be for more trees."""
+        for _ in range(_OVERLAPS):
+            try:
+                return work()
+            except OverlapError as overlap:
+                other = overlap.other
+            self.go_on(other)
+            self._pause(random.uniform(0, _BACKOFF_SECONDS))
+        raise _at_work_elsewhere(other)
 
     def _look_for_earlier(self, request: Request) -> Earlier:
         """Where a tree is moved over another, which may be what has been moved of it already.

@@ -21,7 +21,13 @@ from davbridge.errors import (
 )
 from davbridge.paths import DELIMITER, ROOT, ResourcePath, is_visible, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
-from davbridge.tree.markers import FOLDER_SUFFIX, MARKER, folder_stem, is_directory_type
+from davbridge.tree.markers import (
+    FOLDER_SUFFIX,
+    MARKER,
+    folder_stem,
+    is_directory_type,
+    write_marker,
+)
 from davbridge.tree.reserved import is_own
 from davbridge.tree.view import View
 
@@ -96,7 +102,8 @@ class Parents:
             for other in (*(row.key for row in page.rows), *page.prefixes):
                 if other not in leaving and not is_own(other):
                     return
-        self._store.put_object(prefix, b"", MARKER)
+        # Where an object of the parent's own name is hidden, that one shows from now on.
+        write_marker(self._store, prefix)
 
     def _replace_by_marker(self, row: ObjectRow) -> None:
         self._require_still_directory(row)
@@ -111,7 +118,7 @@ class Parents:
 
     def _drop(self, row: ObjectRow) -> None:
         with suppress(NotFoundError):  # another bridge may do the same
-            self._store.delete_object(row.key, if_match=row.etag)
+            self._store.delete_object(row.key, version=row)
 
     def _require_still_directory(self, row: ObjectRow) -> None:
         """Asks past all caches: another program may have put a file there."""

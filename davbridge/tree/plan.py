@@ -82,6 +82,12 @@ class Plan(NamedTuple):
             (*self.clashes, *self.extras, *self.replaced)
         )
 
+    @property
+    def is_onto_equals(self) -> bool:
+        """Whether anything is replaced that has the same ETag as what comes in its place."""
+        etags = {copy.target: copy.source.etag for copy in self.copies}
+        return any(row.etag == etags.get(row.key) for row in self.replaced)
+
 
 NO_PLAN = Plan((), None, (), (), (), (), "", frozenset())
 

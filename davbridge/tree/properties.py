@@ -172,7 +172,7 @@ class Sidecars:
         if not members:
             if old.row is not None:
                 with suppress(NotFoundError):
-                    self._store.delete_object(key, if_match=old.row.etag)
+                    self._store.delete_object(key, version=old.row)
             return
         require_key_length(key)
         condition = Condition(if_match=old.row.etag) if old.row else IF_ABSENT

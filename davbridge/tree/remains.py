@@ -56,9 +56,11 @@ def remains(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> Remains:
     for copy in plan.copies:
         found = target.get(copy.target)
         is_there = source.get(copy.source.key) == copy.source
-        if found and _is_done(copy, found):
+        # What was there before counts as that, be it equal: somebody may be taking it away.
+        is_old = found is not None and found == replaced.get(copy.target)
+        if found and not is_old and _is_done(copy, found):
             done[copy.target] = found
-        elif not found or found == replaced.get(copy.target):
+        elif not found or is_old:
             if is_there:
                 todo.append(copy)
             elif not (is_marker(copy.target) or is_own(copy.target)):

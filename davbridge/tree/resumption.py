@@ -32,7 +32,7 @@ from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.copies import NotBegunError
 from davbridge.tree.journal import LEASE, PLAN, Entry, LaterFormatError, Request
-from davbridge.tree.journals import Journals
+from davbridge.tree.journals import Hold, Journals
 from davbridge.tree.leases import NO_TRACE, Trace
 from davbridge.tree.plan import Copy, shown_path
 from davbridge.tree.reading import read_exactly
@@ -139,6 +139,9 @@ class Resumption:
         request, plan = entry.request, entry.plan
         _log.info("%s was begun by a bridge that died: going on with it", request)
         total = len(plan.copies) + len(plan.leaving)
+        if entry.undo is not None:
+            self._go_on_undoing(entry, entry.undo, hold)
+            return None
         with self._works.begun(request, total, hold, is_resumed=True) as work:
             outcome = self._finish(entry, work)
             work.leaves_source |= bool(outcome.failures)
@@ -150,11 +153,21 @@ class Resumption:
                 self._done[request] = outcome
         return outcome
 
+    def _go_on_undoing(self, entry: Entry, made: tuple[ObjectRow, ...], hold: Hold) -> None:
+        """Raises UnavailableError where the store doesn't answer: then it is tried again."""
+        with self._works.begun(entry.request, len(made), hold, is_resumed=True) as work:
+            self._steps.go_on_undoing(entry, made, work)
+        if work.is_left:
+            raise UnavailableError(f"{entry.request}: its undoing is not finished; try again")
+        _log.info("%s has been undone, since it had failed", entry.request)
+
     def _finish(self, entry: Entry, work: Work) -> Outcome:
         """Raises UnavailableError where the store doesn't answer: then it is tried again."""
+        looked_at = self._journals.timer()
         rest = self._remains(entry)
         for sidecar in rest.merges:
-            self._belongings.merge(sidecar.source.key, sidecar.target)
+            with work.step():
+                self._belongings.merge(sidecar.source.key, sidecar.target)
         work.advance(work.total - len(rest.plan.copies) - len(rest.plan.leaving))
         error = PreconditionFailedError("was written since this was begun, and is left")
         gone = NotFoundError("is gone since this was begun, and was not copied")
@@ -164,10 +177,14 @@ class Resumption:
             blocked = _answered(self._finish_copies(entry, rest, work))
             if blocked:
                 return Outcome(failures + blocked)
-            failures += _answered(self._steps.drop_extras(rest.plan, work))
+            extras = () if rest.kept or rest.gone else entry.plan.extras
+            failures += _answered(self._steps.drop_extras(rest.plan, work, extras))
         if entry.request.verb != "COPY":
             tree = prefix_of(self._mount, entry.source)
-            failures += _answered(self._steps.leave(entry.source, rest.plan, tree, work))
+            went = entry.plan.leaving
+            failures += _answered(
+                self._steps.leave(entry.source, rest.plan, tree, work, looked_at, went)
+            )
         if entry.request.verb != "COPY" and not failures and self._belongings.of(entry.source):
             self._belongings.forget(entry.source)
         return Outcome(failures, is_new=entry.is_new)
@@ -178,7 +195,16 @@ class Resumption:
             return [Failure(entry.target, AlreadyExistsError("a file was written in its place"))]
         tree = prefix_of(self._mount, entry.target)
         try:
-            copied = self._steps.copy(rest.plan, entry.target, tree, work, is_careful=True)
+            is_move = entry.request.verb == "MOVE"
+            copied = self._steps.copy(
+                rest.plan,
+                entry.target,
+                tree,
+                work,
+                is_move=is_move,
+                is_onto_equals=is_move and entry.plan.is_onto_equals,
+                cleared=entry.plan.clashes,
+            )
         except StoreError as error:  # The target's parent isn't what it was.
             return [Failure(entry.target, error)]
         if copied.failures:
@@ -186,7 +212,8 @@ class Resumption:
         renewed = {**rest.renewed, **copied.renewed}
         properties = self._belongings.of(entry.source)
         if not properties:  # Where they were given already, they are gone from here.
-            return self._belongings.rebind_inside(entry.plan, renewed)
+            with work.step():
+                return self._belongings.rebind_inside(entry.plan, renewed)
         return self._steps.give(entry.plan, renewed, entry.target, properties, work)
 
     def _remains(self, entry: Entry) -> Remains:

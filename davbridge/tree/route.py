@@ -58,26 +58,33 @@ class Routes:
         verdicts: DirectoryVerdicts,
         parents: Parents,
         lanes: Lanes,
+        uncached: ObjectStore,
     ) -> None:
         self._store = store
+        self._uncached = uncached
         self._view = view
         self._verdicts = verdicts
         self._parents = parents
         self._lanes = lanes
 
-    def between(self, source: ResourcePath, target: ResourcePath, *, recursive: bool) -> Route:
-        """The way from ``source`` to ``target``; not ``recursive``: without members."""
+    def between(
+        self, source: ResourcePath, target: ResourcePath, *, recursive: bool, is_again: bool
+    ) -> Route:
+        """The way from ``source`` to ``target``; not ``recursive``: without members. ``is_again``:
+        what is kept of the target has turned out to be old."""
         origin = self._view.lookup(source)
         target = self._view.spelled(target)
         _require_apart(origin.path, target)
         self._parents.require_creatable(target)
         existing = self._view.find(target)
-        if existing is None:
-            self._parents.require(target)
+        look = None
+        if existing or origin.is_collection or is_again:
+            look = self._lanes.begin(partial(self._target_keys, existing, target))
         is_whole = recursive or not origin.is_collection
-        look = self._lanes.begin(partial(self.keys, existing)) if existing else None
         source_keys = self.keys(origin) if is_whole else NO_KEYS
         target_keys = look.result() if look else NO_KEYS
+        if existing is None and target_keys == NO_KEYS:
+            self._parents.require(target)
         if origin.is_collection and not source_keys.has_inside:
             self._require_there(origin)
         return self._planned(origin, target, source_keys, target_keys)
@@ -98,6 +105,16 @@ class Routes:
         if row is None or self._verdicts.is_directory(row):
             return keys._replace(beside=(row, *beside) if row else beside)
         return keys._replace(beside=beside, shadow=row)
+
+    def _target_keys(self, existing: Resource | None, path: ResourcePath) -> Keys:
+        """Asks past all caches where nothing is known to be there: a folder that is copied to where
+        another bridge has put something would hide a file, or fail at each member."""
+        if existing is None:
+            row, is_prefix = self._uncached.lookup(key_of(self._view.prefix, path))
+            if row is None and not is_prefix:
+                return NO_KEYS
+            existing = Resource(path, None if is_prefix else row)
+        return self.keys(existing)
 
     def _require_there(self, collection: Resource) -> None:
         """Asks past all caches: what a kept listing shows, another bridge may have moved away; then

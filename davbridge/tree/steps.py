@@ -1,27 +1,44 @@
 """The steps of COPY and MOVE that both a new one and a resumed one take.
 
-Owns what belongs to each step: properties, the parent's marker, who is shut out meanwhile. Must
-not know why a plan is as it is.
+Owns what belongs to each step: properties, the parent's marker, who is shut out meanwhile, and what
+is looked at before a MOVE's source goes. Must not know why a plan is as it is.
+
+A file that is moved onto an equal one is a case of its own. Another bridge may be moving that one
+away, and its delete can't tell the copy from what it means: both have the same ETag. So a MOVE
+waits until no such delete can arrive any more, and then looks whether its copy is there, before the
+source goes. Of equal files that are moved onto one another, in circles of any length, one stays.
 
 Invariant: a step returns what it couldn't do of its plan; where it raises a StoreError, it has
 touched nothing that the plan names.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from davbridge.errors import StoreError
+from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.paths import ResourcePath
-from davbridge.store.base import ObjectRow, ObjectStore
+from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
+from davbridge.tree.batches import Batches, versions_of
 from davbridge.tree.belongings import Belongings
+from davbridge.tree.checked_deletes import LOOK_SECONDS, CheckedDeletes
 from davbridge.tree.copies import Copied, Copies
 from davbridge.tree.facts import Properties
+from davbridge.tree.journal import Entry
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.parents import Parents
 from davbridge.tree.plan import Plan
 from davbridge.tree.removals import Removals
 from davbridge.tree.resource import Failure
+from davbridge.tree.rows import row_at
 from davbridge.tree.turns import Turns
+from davbridge.tree.undo import Undo
 from davbridge.tree.works import Work
+
+SECOND = 1.1
+"""After which whatever is written has a later time than what was there before."""
+
+SETTLE_SECONDS = LOOK_SECONDS + 2
+"""After which no delete can arrive any more that was asked for before, by whatever clocks and whole
+seconds may be off."""
 
 
 class Steps:
@@ -35,13 +52,20 @@ class Steps:
         belongings: Belongings,
         lanes: Lanes,
         turns: Turns,
+        timer: Callable[[], float],
+        pause: Callable[[float], None],
     ) -> None:
         self._store = store
-        self.removals = Removals(store, mount, lanes)
+        self._batches = Batches(store, lanes)
+        self.removals = Removals(store, mount, self._batches)
+        self._deletes = CheckedDeletes(store, self._batches, timer)
+        self._undo = Undo(store, mount, self._deletes)
         self._parents = parents
         self._belongings = belongings
-        self._copies = Copies(store, mount, lanes)
+        self._copies = Copies(store, mount, lanes, timer)
         self._turns = turns
+        self._timer = timer
+        self._pause = pause
 
     def copy(
         self,
@@ -50,25 +74,63 @@ class Steps:
         tree: str | None,
         work: Work,
         *,
-        is_careful: bool = False,
+        is_move: bool = False,
+        is_onto_equals: bool = False,
+        cleared: Sequence[ObjectRow] = (),
     ) -> Copied:
         """Up to the verified copies; ``tree``: the target's prefix, if it is a collection.
-        ``is_careful``: as for `Copies.make`."""
-        self._parents.settle(target)
+
+        ``is_onto_equals``: of a MOVE, whether some of the target had the ETags of what comes in
+        its place. ``cleared``: of the target, what clashed with the plan, be it gone by now.
+        """
+        with work.step():
+            self._parents.settle(target)
         if plan.clashes and tree is None:
             try:
                 self._require_readable(plan.copies[0].source)
             except StoreError as error:
                 return Copied({}, [Failure(target, error)])
-        if blocked := self.removals.clear(plan, plan.clashes, work):
+        if blocked := self.removals.clear(plan, plan.clashes, work, planned=cleared):
             return Copied({}, blocked)
-        return self._copies.make(plan, work, tree=tree, is_careful=is_careful)
+        if is_onto_equals:
+            self._pause(SECOND)
+        copied = self._copies.make(plan, work)
+        if copied.failures:
+            return copied
+        if is_onto_equals:
+            self._pause(SETTLE_SECONDS)
+        if tree is not None:
+            return self._copies.verified(copied, plan, tree, work)
+        if not is_move:
+            return copied
+        try:
+            return self._verified_file(copied, plan, is_onto_equals=is_onto_equals)
+        except StoreError as error:
+            return copied._replace(failures=[Failure(target, error)])
 
     def _require_readable(self, row: ObjectRow) -> None:
         """Asks past all caches: what a file replaces goes before it is copied, and mustn't go for
         one that is gone by now, or another one, or in an archive."""
         with self._store.get_object(row.key, end=1 if row.size else None, if_match=row.etag) as it:
             it.read(1)
+
+    def _verified_file(self, copied: Copied, plan: Plan, *, is_onto_equals: bool) -> Copied:
+        """Whether the source may go for the sake of this copy. Raises PreconditionFailedError."""
+        (copy,) = plan.copies
+        if is_onto_equals:
+            looked_at = self._timer()
+            source, made = row_at(self._store, copy.source.key), row_at(self._store, copy.target)
+            if not made or _second(made) != _second(copied.made[copy.target]):
+                raise PreconditionFailedError(f"{copy.target!r} was taken away or written anew")
+            if not source or source.etag != copy.source.etag or _second(source) >= _second(made):
+                raise PreconditionFailedError(f"{copy.source.key!r} was written anew")
+            return copied._replace(looked_at=looked_at)
+        if not plan.replaced:
+            inside = next(self._store.list_objects(plan.target_prefix, page_size=1))
+            if inside.rows:
+                # It would hide the copy.
+                raise PreconditionFailedError(f"a collection has come to be at {copy.target!r}")
+        return copied
 
     def give(
         self,
@@ -80,24 +142,70 @@ class Steps:
         source: ObjectRow | None = None,
     ) -> list[Failure]:
         """The properties: those in the tree, and the target's own. ``source``: a file's row."""
-        work.require()
-        return self._belongings.rebind_inside(plan, renewed) or self._belongings.give(
-            target, properties, source
-        )
+        with work.step():
+            return self._belongings.rebind_inside(plan, renewed) or self._belongings.give(
+                target, properties, source
+            )
 
-    def drop_extras(self, plan: Plan, work: Work) -> list[Failure]:
-        """Deletes the members of the target that the source hasn't."""
-        return self.removals.clear(plan, plan.extras, work)
+    def drop_extras(
+        self, plan: Plan, work: Work, planned: Sequence[ObjectRow] = ()
+    ) -> list[Failure]:
+        """Deletes the members of the target that the source hasn't. ``planned``: all of those, be
+        they gone by now."""
+        return self.removals.clear(plan, plan.extras, work, planned=planned)
+
+    def undo(self, entry: Entry, made: Mapping[str, ObjectRow], work: Work) -> bool:
+        """Takes back what a MOVE that has failed has made, once its journal says so; whether that
+        could be said. What can't be removed now is left to whoever resumes it."""
+        if not work.begin_undo(entry, made.values()):
+            return False
+        self.go_on_undoing(entry, made.values(), work)
+        return True
+
+    def go_on_undoing(self, entry: Entry, made: Iterable[ObjectRow], work: Work) -> None:
+        """The same of one whose journal says so."""
+        work.is_left = not self._undo.take_back(entry, made, work)
 
     def leave(
-        self, source: ResourcePath, plan: Plan, tree: str | None, work: Work
+        self,
+        source: ResourcePath,
+        plan: Plan,
+        tree: str | None,
+        work: Work,
+        looked_at: float,
+        gone: Sequence[ObjectRow] = (),
     ) -> list[Failure]:
         """Deletes the source, unless its parent can't be marked where it needs that. (Where nothing
-        goes the parent may be gone as well, and isn't made again.)"""
+        goes the parent may be gone as well, and isn't made again.)
+
+        ``looked_at``: when a file was last seen to be the version that goes. ``gone``: what has
+        gone of a tree before.
+        """
         with self._parents.leave(source), self._turns.shut(source):
             try:
                 if plan.leaving:
-                    self._parents.keep(source)
+                    with work.step():
+                        self._parents.keep(source)
+                if tree is None:
+                    return self._delete_file(plan.leaving, work, looked_at)
+                deleted = self._deletes.tree(tree, plan.leaving, work, gone=gone)
             except StoreError as error:
                 return [Failure(source, error)]
-            return self.removals.drop_source(plan, work, tree=tree)
+        work.leaves_source = bool(deleted.failed or deleted.left)
+        return self.removals.failures(deleted.failed)
+
+    def _delete_file(
+        self, rows: Sequence[ObjectRow], work: Work, looked_at: float
+    ) -> list[Failure]:
+        """The file, and what lies beside it."""
+        file, *beside = rows
+        try:
+            self._deletes.file(file, work, looked_at)
+        except StoreError as error:
+            return self.removals.failures([DeleteFailure(file.key, error)])
+        keys = [row.key for row in beside]
+        return self.removals.failures(self._batches.delete(keys, work, versions_of(beside)))
+
+
+def _second(row: ObjectRow) -> int:
+    return int(row.modified.timestamp())

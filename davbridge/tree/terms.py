@@ -5,16 +5,15 @@ the client means, and whether something may be at the target. Must not know the 
 come from (RFC 9110 §13.1.1, RFC 4918 §10.6).
 
 A file that others have written since it was listed, or write at this moment, is dealt with in its
-new version, unless the client means the old one. What has come to be at the target since it was
-looked up is nobody's to replace, but for the copy of an earlier attempt: the client can't have
-meant it.
+new version, unless the client means the old one. So is what is at the target: where the client lets
+it be replaced, that is what is there now, whatever an older listing showed.
 """
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import NamedTuple, TypeVar
 
 from davbridge.errors import PreconditionFailedError, StoreError, UnavailableError
-from davbridge.store.base import NO_ETAGS, ObjectRow
+from davbridge.store.base import NO_VERSIONS, ObjectRow, is_same_version
 from davbridge.tree.resource import Resource
 
 ATTEMPTS = 4
@@ -30,10 +29,12 @@ class Terms(NamedTuple):
     """The ETag that the source must have; None: any version will do."""
     overwrite: bool = True
     """Whether what is at the target may be replaced."""
-    made: Mapping[str, str] = NO_ETAGS
-    """ETags by key, of what an earlier attempt has made: that may be replaced."""
+    made: Mapping[str, ObjectRow] = NO_VERSIONS
+    """By key, what an earlier attempt has made: that may be replaced."""
     spares: bool = False
     """Whether the target's members stay that the source hasn't."""
+    is_again: bool = False
+    """Whether an earlier attempt has found that a kept listing was out of date."""
     admit: Callable[[], object] = lambda: None
     """Asked when its turn has come; raises where locks that came meanwhile forbid it."""
 
@@ -45,9 +46,13 @@ class Terms(NamedTuple):
     def require_free(self, there: Sequence[ObjectRow], *, is_new: bool) -> None:
         """``there``: what is at the target, unless that is new. Raises PreconditionFailedError
         where it must not be replaced."""
-        is_made = bool(self.made) and all(self.made.get(row.key) == row.etag for row in there)
-        if not (self.overwrite or is_new or is_made):
+        if not (self.overwrite or is_new or self._is_made(there)):
             raise PreconditionFailedError("something is at the target")
+
+    def _is_made(self, there: Sequence[ObjectRow]) -> bool:
+        return bool(self.made) and all(
+            row.key in self.made and is_same_version(row, self.made[row.key]) for row in there
+        )
 
 
 ANY = Terms()
@@ -56,12 +61,10 @@ ANY = Terms()
 class OutdatedError(Exception):
     """A file, or what is at its target, is no longer what was looked up; that is forgotten now."""
 
-    def __init__(self, message: str, *, was_free: bool, made: Mapping[str, str]) -> None:
+    def __init__(self, message: str, *, made: Mapping[str, ObjectRow]) -> None:
         super().__init__(message)
-        self.was_free = was_free
-        """Whether nothing was at the target."""
         self.made = made
-        """ETags by key, of what was made there, and stays."""
+        """By key, what was made there, and stays."""
 
 
 def is_outdated(error: StoreError) -> bool:
@@ -78,8 +81,5 @@ def insisting(terms: Terms, attempt: Callable[[Terms], T]) -> T:
             outdated = error
             if terms.if_match is not None:
                 raise PreconditionFailedError(str(error)) from error
-            terms = terms._replace(
-                overwrite=terms.overwrite and not error.was_free,
-                made={**terms.made, **error.made},
-            )
+            terms = terms._replace(made={**terms.made, **error.made}, is_again=True)
     raise UnavailableError("it is being written by others; try again") from outdated

@@ -8,13 +8,14 @@ ends, it isn't under way afterwards.
 """
 
 import logging
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from threading import Event, Lock, Thread
 from typing import NamedTuple
 
 from davbridge.errors import PreconditionFailedError, StoreError
-from davbridge.tree.journal import Request
+from davbridge.store.base import ObjectRow
+from davbridge.tree.journal import Entry, Request
 from davbridge.tree.journals import Hold
 from davbridge.tree.leases import RENEWAL_SECONDS
 
@@ -42,6 +43,8 @@ class Work:
         self.leaves_source = hold is not None and hold.has_note
         """Whether a MOVE's source is still there, for whatever reason, and some of it isn't. After
         an earlier one has left something, that is so until all of it has gone."""
+        self.is_left = False
+        """Whether the journal stays for another to go on with, though its client has an answer."""
         self._works = works
         self._request = request
         self._lock = Lock()
@@ -59,10 +62,16 @@ class Work:
             self.done += steps
         self._works.count(steps=steps)
 
-    def require(self) -> None:
-        """Before a step. Raises UnavailableError where somebody else may be doing it by now."""
-        if self.hold is not None:
-            self.hold.require()
+    @contextmanager
+    def step(self) -> Iterator[None]:
+        """Around what is asked of the store: nothing of it is done once somebody else may be doing
+        it, however late a request arrives. Raises UnavailableError where that is so already."""
+        if self.hold is None:
+            yield
+            return
+        self.hold.require()
+        with self.hold.bounded():
+            yield
 
     def renew(self) -> None:
         """The lease, if there is one; it is renewed in time by itself."""
@@ -75,10 +84,19 @@ class Work:
         except StoreError as error:
             _log.warning("%s: the lease could not be renewed: %s", self, error)
 
-    def is_certain(self) -> bool:
-        """Whether nobody else is at work on it, and won't be for some seconds."""
+    def begin_undo(self, entry: Entry, made: Iterable[ObjectRow]) -> bool:
+        """Before anything that was ``made`` is removed again: whether that may be done. Where it
+        can't be said in the journal, whoever resumes that finishes it, and needs what was made."""
+        if self.hold is None:
+            return True
         self.renew()
-        return self.hold is None or not self.hold.is_lost
+        try:
+            self.hold.begin_undo(entry, made)
+        except StoreError as error:
+            _log.warning("%s has failed, and is not undone here: %s", self._request, error)
+            self.is_left = True
+            return False
+        return True
 
     def end(self, *, is_answered: bool) -> None:
         """``is_answered``: its client is told how it ended; else somebody has to go on with it."""
@@ -86,7 +104,7 @@ class Work:
             return
         self._is_over.set()
         self._renewing.join()  # Else it might write a lease again that the journal's end deletes.
-        if is_answered:
+        if is_answered and not self.is_left:
             self.hold.end(leaves_source=self.leaves_source and self._request.verb == "MOVE")
         else:
             self.hold.abandon()

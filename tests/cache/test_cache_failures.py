@@ -24,7 +24,7 @@ from davbridge.errors import NotFoundError, StoreError, UnavailableError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import (
     ALWAYS,
-    NO_ETAGS,
+    NO_VERSIONS,
     PAGE_SIZE,
     Attributes,
     Condition,
@@ -164,21 +164,21 @@ class FailingStore(ShortPages):
 
         return self.intercept("copy_object", target, call)
 
-    def delete_object(self, key: str, *, if_match: str | None = None) -> None:
+    def delete_object(self, key: str, *, version: ObjectRow | None = None) -> None:
         def call() -> None:
             with self._record.doing(key, None):
-                self._inner.delete_object(key, if_match=if_match)
+                self._inner.delete_object(key, version=version)
 
         self.intercept("delete_object", key, call)
 
     def delete_objects(
-        self, keys: Sequence[str], *, if_match: Mapping[str, str] = NO_ETAGS
+        self, keys: Sequence[str], *, versions: Mapping[str, ObjectRow] = NO_VERSIONS
     ) -> list[DeleteFailure]:
         failures = []
         for key in keys:
             try:
                 with suppress(NotFoundError):
-                    self.delete_object(key, if_match=if_match.get(key))
+                    self.delete_object(key, version=versions.get(key))
             except StoreError as error:
                 failures.append(DeleteFailure(key, error))
         self.stumble()

@@ -256,11 +256,11 @@ def test_delete(store: ObjectStore) -> None:
 def test_another_version_than_was_meant_is_not_deleted(store: ObjectStore) -> None:
     old, new = (store.put_object("a", body, Attributes()) for body in (b"old", b"new"))
     with pytest.raises(PreconditionFailedError):
-        store.delete_object("a", if_match=old.etag)
+        store.delete_object("a", version=old)
     assert drain(store.get_object("a")) == b"new"
-    store.delete_object("a", if_match=new.etag)
+    store.delete_object("a", version=new)
     with pytest.raises(NotFoundError):
-        store.delete_object("a", if_match=new.etag)
+        store.delete_object("a", version=new)
     assert keys(store) == []
 
 
@@ -269,10 +269,10 @@ def test_a_batch_deletes_only_the_versions_that_were_meant(
 ) -> None:
     needs(Feature.CONDITIONAL_DELETE_BATCH)
     fill(store, "a", "b", "c", "any")
-    etags = {row.key: row.etag for row in next(store.list_objects("")).rows if row.key != "any"}
+    versions = {row.key: row for row in next(store.list_objects("")).rows if row.key != "any"}
     store.put_object("b", b"new", Attributes())
     store.delete_object("c")
-    (failure,) = store.delete_objects(["a", "b", "c", "any"], if_match=etags)
+    (failure,) = store.delete_objects(["a", "b", "c", "any"], versions=versions)
     assert failure.key == "b"
     assert isinstance(failure.error, PreconditionFailedError)
     assert keys(store) == ["b"]

@@ -9,7 +9,7 @@ from typing import TypeVar
 from davbridge.errors import StoreError
 from davbridge.store.base import (
     ALWAYS,
-    NO_ETAGS,
+    NO_VERSIONS,
     PAGE_SIZE,
     Attributes,
     Condition,
@@ -102,17 +102,17 @@ class InterceptedStore:
 
         return self.intercept("copy_object", target, call)
 
-    def delete_object(self, key: str, *, if_match: str | None = None) -> None:
+    def delete_object(self, key: str, *, version: ObjectRow | None = None) -> None:
         def call() -> None:
-            self._inner.delete_object(key, if_match=if_match)
+            self._inner.delete_object(key, version=version)
 
         self.intercept("delete_object", key, call)
 
     def delete_objects(
-        self, keys: Sequence[str], *, if_match: Mapping[str, str] = NO_ETAGS
+        self, keys: Sequence[str], *, versions: Mapping[str, ObjectRow] = NO_VERSIONS
     ) -> list[DeleteFailure]:
         def call() -> list[DeleteFailure]:
-            return self._inner.delete_objects(keys, if_match=if_match)
+            return self._inner.delete_objects(keys, versions=versions)
 
         return self.intercept("delete_objects", keys[0] if keys else "", call)
 

@@ -44,7 +44,12 @@ class Drive:
         self.bucket = MemoryStore(clock=self.clock)
         self.store = WatchedStore(self.bucket)
         self.tree = Namespace(
-            self.store, prefix=prefix, quota=quota, timer=self.clock.seconds, now=self.clock
+            self.store,
+            prefix=prefix,
+            quota=quota,
+            timer=self.clock.seconds,
+            now=self.clock,
+            pause=self.clock.advance,
         )
 
     def outside(self, *keys: str, body: bytes = b"outside", content_type: str = "") -> None:

@@ -17,7 +17,7 @@ from davbridge.store.base import DIRECTORY_TYPE, Attributes, ObjectStore
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.markers import FOLDER_SUFFIX
 from davbridge.tree.namespace import Namespace
-from tests.tree.conftest import member_properties
+from tests.tree.conftest import Clock, member_properties
 from tests.tree.model import Folder, Model, Shown, expected, keys_of
 
 NAMES = st.text("a-", min_size=1, max_size=3)
@@ -34,8 +34,16 @@ class Drives(RuleBasedStateMachine):
     def __init__(self) -> None:
         super().__init__()
         self.model = Model()
-        self.bucket = MemoryStore()
-        self.tree = Namespace(self.store_over(self.bucket), prefix="mount/", lanes=2)
+        self.clock = Clock()
+        self.bucket = MemoryStore(clock=self.clock)
+        self.tree = Namespace(
+            self.store_over(self.bucket),
+            prefix="mount/",
+            lanes=2,
+            timer=self.clock.seconds,
+            now=self.clock,
+            pause=self.clock.advance,
+        )
 
     def store_over(self, bucket: MemoryStore) -> ObjectStore:
         return bucket

@@ -162,7 +162,7 @@ def test_a_damaged_journal_is_in_no_clients_way(drive: Drive, body: bytes) -> No
 def test_what_a_later_davbridge_has_begun_is_left_to_it(drive: Drive) -> None:
     fill(drive)
     key = f"{JOURNALS}{MOVE.name}{PLAN}"
-    drive.bucket.put_object(key, forged(format=2), Attributes())
+    drive.bucket.put_object(key, forged(format=3), Attributes())
     gone_on_with(drive)
     with another(drive) as tree, pytest.raises(UnavailableError):
         tree.move(parse("/s"), parse("/t"))

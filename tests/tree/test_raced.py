@@ -16,6 +16,7 @@ from davbridge.tree.sidecar import SIDECAR_NAME
 from davbridge.tree.terms import Terms
 from tests.support.objects import put
 from tests.tree.conftest import Drive
+from tests.tree.deaths import another
 
 PROPERTY = {"{n}p": "<p xmlns='n'>x</p>"}
 
@@ -99,13 +100,12 @@ def test_of_two_bridges_that_move_a_file_one_has_moved_it(drive: Drive, is_there
     drive.outside("a", body=b"mine")
     if is_there:
         drive.outside("b", body=b"old")
-    other = Namespace(drive.bucket)
-    at_the_first(drive, ("delete", "a"), lambda: other.move(parse("/a"), parse("/c")))
-    with pytest.raises(NotFoundError):
-        drive.tree.move(parse("/a"), parse("/b"))
+    with another(drive) as other:
+        at_the_first(drive, ("delete", "a"), lambda: other.move(parse("/a"), parse("/c")))
+        with pytest.raises(NotFoundError):
+            drive.tree.move(parse("/a"), parse("/b"))
     assert drive.stored() == ["b", "c"]
     assert drive.content("c") == b"mine"
-    other.close()
 
 
 def test_what_another_bridge_has_moved_to_one_name_stays_whatever_became_of_the_source(
@@ -113,10 +113,10 @@ def test_what_another_bridge_has_moved_to_one_name_stays_whatever_became_of_the_
 ) -> None:
     drive.outside("a", body=b"mine")
     terms = Terms(if_match=drive.tree.lookup(parse("/a")).etag)
-    other = Namespace(drive.bucket)
 
     def meanwhile() -> None:
-        other.move(parse("/a"), parse("/b"))
+        with another(drive) as other:
+            other.move(parse("/a"), parse("/b"))
         drive.outside("a", body=b"new")
 
     at_the_first(drive, ("delete", "a"), meanwhile)
@@ -124,11 +124,9 @@ def test_what_another_bridge_has_moved_to_one_name_stays_whatever_became_of_the_
         drive.tree.move(parse("/a"), parse("/b"), terms)
     assert drive.content("a") == b"new"
     assert drive.content("b") == b"mine"
-    other.close()
 
 
-@pytest.mark.parametrize("overwrite", [True, False])
-def test_a_second_attempt_replaces_nothing_but_what_the_first_has_made(overwrite: bool) -> None:
+def test_a_second_attempt_replaces_nothing_but_what_the_first_has_made() -> None:
     """Also where the target's listing is kept, and shows the copy of the first."""
     drive = Drive()
     drive.outside("x/a", "x/b", "y/c", body=b"old")
@@ -142,7 +140,7 @@ def test_a_second_attempt_replaces_nothing_but_what_the_first_has_made(overwrite
 
     at_the_first(drive, ("delete", "x/a"), meanwhile)
     with pytest.raises(PreconditionFailedError):
-        tree.move(parse("/x/a"), parse("/y/a"), Terms(overwrite=overwrite))
+        tree.move(parse("/x/a"), parse("/y/a"), Terms(overwrite=False))
     assert drive.content("x/a") == b"new"
     assert drive.content("y/a") == b"theirs"
     tree.close()
@@ -172,17 +170,37 @@ def test_of_two_bridges_that_delete_a_version_one_has_deleted_it(drive: Drive) -
 
 
 @pytest.mark.parametrize("operation", ["copy", "move"])
-@pytest.mark.parametrize("overwrite", [True, False])
-def test_what_appears_at_the_target_is_not_replaced(
-    drive: Drive, operation: str, overwrite: bool
+def test_what_appears_at_the_target_is_not_replaced_without_leave(
+    drive: Drive, operation: str
 ) -> None:
     drive.outside("a", body=b"mine")
     at_each(drive, ("copy", "a"), lambda: drive.outside("b", body=b"theirs"))
-    for terms in (Terms(overwrite=overwrite), Terms(overwrite=False)):
+    for _ in range(2):
         with pytest.raises(PreconditionFailedError):
-            getattr(drive.tree, operation)(parse("/a"), parse("/b"), terms)
+            getattr(drive.tree, operation)(parse("/a"), parse("/b"), Terms(overwrite=False))
         assert drive.content("a") == b"mine"
         assert drive.content("b") == b"theirs"
+
+
+@pytest.mark.parametrize("operation", ["copy", "move"])
+@pytest.mark.parametrize("is_kept", [False, True], ids=["meanwhile", "since it was listed"])
+def test_what_has_come_to_a_free_target_is_replaced_with_leave(
+    operation: str, is_kept: bool
+) -> None:
+    """RFC 4918 §10.6: Overwrite: T. A kept listing that shows nothing there is no refusal."""
+    drive = Drive()
+    drive.outside("x/a", "x/b", body=b"mine")
+    tree = Namespace(CachedStore(drive.store, CacheSettings()), uncached=drive.store)
+    for collection in ((), ("x",)):
+        assert list(tree.members(collection))
+    if is_kept:
+        drive.outside("b", body=b"theirs")
+    else:
+        at_the_first(drive, ("copy", "x/a"), lambda: drive.outside("b", body=b"theirs"))
+    assert getattr(tree, operation)(parse("/x/a"), parse("/b")) == []
+    assert drive.content("b") == b"mine"
+    assert ("x/a" in drive.stored()) == (operation == "copy")
+    tree.close()
 
 
 @pytest.mark.parametrize("operation", ["copy", "move"])

@@ -125,7 +125,8 @@ def test_a_lease_counts_from_when_it_was_asked_for(drive: Drive) -> None:
             drive.clock.advance(HELD_SECONDS / 2 + 1)
 
     drive.store.before = before
-    assert move(drive)
+    with pytest.raises(UnavailableError):
+        move(drive)
     assert not [key for operation, key in drive.store.requests if operation == "delete"]
     drive.store.before = lambda _operation, _key: None
     recovered(drive)
@@ -172,7 +173,8 @@ def test_a_move_that_fails_is_undone_only_by_who_surely_holds_it(drive: Drive) -
         )
 
     drive.store.before = once(overtaken, ("copy", "s/a"))
-    assert move(drive)
+    with pytest.raises(UnavailableError):
+        move(drive)
     assert not [key for operation, key in drive.store.requests if operation == "delete"]
 
 

@@ -4,16 +4,23 @@ SeaweedFS can't hold ``a`` and ``a/`` at once, doesn't copy markers, and shows a
 its last member on, until its marker is deleted.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import suppress
+from itertools import count
 from typing import TYPE_CHECKING
 
 import pytest
 
+from davbridge.errors import StoreError
 from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
 from davbridge.store.s3 import S3Store
+from davbridge.tree.leases import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from tests.support.endpoints import s3_client
+from tests.tree.conftest import Clock
+from tests.tree.deaths import KilledError
+from tests.tree.wrappers import WatchedStore
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -25,6 +32,7 @@ class Bucket:
     def __init__(self, client: "S3Client", name: str, store: S3Store) -> None:
         self.client = client
         self.name = name
+        self.store = store
         self.tree = Namespace(store)
 
     def outside(self, *keys: str) -> None:
@@ -135,3 +143,74 @@ def test_an_empty_folder_suffix_is_a_collection(bucket: Bucket) -> None:
     bucket.put("/x/y")
     assert bucket.tree.move(parse("/x"), parse("/z")) == []
     assert bucket.shown() == ["z/", "z/y"]
+
+
+@pytest.fixture
+def hidden(bucket: Bucket) -> Bucket:
+    """An object that a folder of its name hides: other tools make such pairs."""
+    bucket.outside("a", "a/x", "b/y")
+    bucket.mkcol("/empty")
+    return bucket
+
+
+@pytest.mark.parametrize(
+    "work",
+    [
+        lambda tree: tree.delete(parse("/a/x")),
+        lambda tree: tree.move(parse("/a/x"), parse("/x")),
+        lambda tree: tree.delete(parse("/a")),
+        lambda tree: tree.move(parse("/a"), parse("/c")),
+        lambda tree: tree.copy(parse("/empty"), parse("/a")),
+        lambda tree: tree.move(parse("/empty"), parse("/a")),
+        lambda tree: tree.copy(parse("/b"), parse("/a")),
+        lambda tree: tree.copy(parse("/a"), parse("/a/x")),
+        lambda tree: tree.make_collection(parse("/a")),
+    ],
+    ids=[
+        "its last member deleted",
+        "its last member moved away",
+        "the folder deleted",
+        "the folder moved",
+        "an empty folder copied over it",
+        "an empty folder moved over it",
+        "a folder copied over it",
+        "copied into itself",
+        "made once more",
+    ],
+)
+def test_a_hidden_object_is_never_destroyed(
+    hidden: Bucket, work: Callable[[Namespace], object]
+) -> None:
+    with suppress(StoreError):
+        work(hidden.tree)
+    body = hidden.client.get_object(Bucket=hidden.name, Key="a")["Body"].read()
+    assert body == b"a"
+
+
+@pytest.mark.parametrize("number", range(3))
+def test_a_move_that_is_resumed_leaves_no_folder_behind(bucket: Bucket, number: int) -> None:
+    """At whichever delete its bridge died: of what is left, some may be folders alone."""
+    clock = Clock()
+    bucket.outside(*(f"s/{folder}/deep/x" for folder in "pqr"))
+    watched = WatchedStore(bucket.store)
+    dying = Namespace(watched, timer=clock.seconds, pause=clock.advance)
+    deletes = count()
+
+    def before(operation: str, key: str) -> None:
+        """The members go one by one, so that some have gone when it dies."""
+        if operation == "delete" and next(deletes) == 0 and key.startswith("s/"):
+            for folder in "pqr"[:number]:
+                bucket.store.delete_object(f"s/{folder}/deep/x")
+            raise KilledError
+
+    watched.before = before
+    with pytest.raises(KilledError):
+        dying.move(parse("/s"), parse("/t"))
+    dying.close()
+    heir = Namespace(bucket.store, timer=clock.seconds, pause=clock.advance)
+    heir.recovery.look()
+    clock.advance(LEASE_SECONDS)
+    heir.recovery.look()
+    heir.close()
+    assert [name for name in bucket.shown() if name.startswith("s")] == []
+    assert "t/r/deep/x" in bucket.shown()

@@ -1,12 +1,13 @@
 """A store that notes each request it passes on, and fails those that it is told to."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextvars import Context
 from typing import TypeVar
 
 from davbridge.errors import StoreError
 from davbridge.store.base import (
     ALWAYS,
-    NO_ETAGS,
+    NO_VERSIONS,
     PAGE_SIZE,
     Attributes,
     Condition,
@@ -78,18 +79,22 @@ class WatchedStore(InterceptedStore):
         return super().copy_object(source, target, attributes=attributes, condition=condition)
 
     def delete_objects(
-        self, keys: Sequence[str], *, if_match: Mapping[str, str] = NO_ETAGS
+        self, keys: Sequence[str], *, versions: Mapping[str, ObjectRow] = NO_VERSIONS
     ) -> list[DeleteFailure]:
         for start in range(0, len(keys), PAGE_SIZE):
-            self.before("delete", keys[start])
+            self._meanwhile("delete", keys[start])
             self.requests.append(("delete", keys[start]))
         failed = {key: error for key in keys if (error := self.fault("delete", key))}
         going = [key for key in keys if key not in failed]
-        rest = super().delete_objects(going, if_match=if_match)
+        rest = super().delete_objects(going, versions=versions)
         return [DeleteFailure(key, error) for key, error in failed.items()] + rest
 
     def _pass(self, operation: str, key: str) -> None:
-        self.before(operation, key)
+        self._meanwhile(operation, key)
         self.requests.append((operation, key))
         if error := self.fault(operation, key):
             raise error
+
+    def _meanwhile(self, operation: str, key: str) -> None:
+        """What others do has nothing to do with the deadline of who asks."""
+        Context().run(self.before, operation, key)

@@ -17,7 +17,7 @@ from botocore.parsers import ResponseParserError
 
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError, UnavailableError
 from davbridge.paths import MAX_KEY_BYTES
-from davbridge.store.base import NO_ETAGS, Condition, DeleteFailure
+from davbridge.store.base import NO_VERSIONS, Condition, DeleteFailure, ObjectRow
 from davbridge.store.limits import require_key
 from davbridge.store.s3.answers import Bucket, headers_of, quoted
 from davbridge.store.s3.checksums import checksum_headers
@@ -31,9 +31,9 @@ from davbridge.xmltext import can_hold, escaped
 BATCH_SIZE = 1000
 
 
-def delete_one(bucket: Bucket, key: str, if_match: str | None = None) -> None:
+def delete_one(bucket: Bucket, key: str, version: ObjectRow | None = None) -> None:
     require_key(key)
-    condition = Condition(if_match=if_match)
+    condition = Condition(if_match=version.etag if version else None)
     try:
         condition = upheld(bucket, key, condition, by_store=bucket.can.conditional_delete)
         with translated(key):
@@ -43,7 +43,7 @@ def delete_one(bucket: Bucket, key: str, if_match: str | None = None) -> None:
     except (NotFoundError, PreconditionFailedError) as refused:
         is_gone = isinstance(refused, NotFoundError) or settling_head(bucket, key) is None
         may_be_done = may_be_ours(refused.__cause__)
-        if is_gone and (may_be_done or if_match is None):
+        if is_gone and (may_be_done or version is None):
             return  # S3 says 204 of what isn't there, some stores say 404
         if may_be_done:
             # What is there may have come after it was deleted.
@@ -55,15 +55,15 @@ def delete_one(bucket: Bucket, key: str, if_match: str | None = None) -> None:
 
 
 def delete_many(
-    bucket: Bucket, keys: Sequence[str], if_match: Mapping[str, str] = NO_ETAGS
+    bucket: Bucket, keys: Sequence[str], versions: Mapping[str, ObjectRow] = NO_VERSIONS
 ) -> list[DeleteFailure]:
     failures: list[DeleteFailure] = []
-    etags = if_match if bucket.can.conditional_delete_batch else NO_ETAGS
+    sent = versions if bucket.can.conditional_delete_batch else NO_VERSIONS
     for batch in _batches(key for key in keys if _fits_a_batch(key)):
-        failures += _settled(bucket, _delete_batch(bucket, batch, etags))
+        failures += _settled(bucket, _delete_batch(bucket, batch, sent))
     for key in keys:
         if not _fits_a_batch(key):
-            failures += _delete_alone(bucket, key, if_match.get(key))
+            failures += _delete_alone(bucket, key, versions.get(key))
     return failures
 
 
@@ -90,11 +90,11 @@ def _settled(bucket: Bucket, failures: Iterable[DeleteFailure]) -> Iterator[Dele
 
 
 def _delete_batch(
-    bucket: Bucket, batch: list[str], etags: Mapping[str, str]
+    bucket: Bucket, batch: list[str], versions: Mapping[str, ObjectRow]
 ) -> list[DeleteFailure]:
     try:
         with translated(batch[0]):
-            result = parsed(bucket.wire.send(batch_request(bucket, batch, etags)).content)
+            result = parsed(bucket.wire.send(batch_request(bucket, batch, versions)).content)
             if name_of(result) != "DeleteResult":
                 raise ResponseParserError(f"the answer tells of no deletion: {name_of(result)}")
     except StoreError as error:
@@ -108,9 +108,9 @@ def _delete_batch(
 
 
 def batch_request(
-    bucket: Bucket, batch: Iterable[str], etags: Mapping[str, str] = NO_ETAGS
+    bucket: Bucket, batch: Iterable[str], versions: Mapping[str, ObjectRow] = NO_VERSIONS
 ) -> Request:
-    objects = "".join([_object(key, etags.get(key)) for key in batch])
+    objects = "".join([_object(key, versions.get(key)) for key in batch])
     body = f'<Delete xmlns="{NAMESPACE}"><Quiet>true</Quiet>{objects}</Delete>'.encode()
     digest = hashlib.md5(body, usedforsecurity=False).digest()
     headers = {"content-md5": base64.b64encode(digest).decode(), "content-type": "application/xml"}
@@ -120,9 +120,9 @@ def batch_request(
     return Request("DeleteObjects", "POST", None, headers, query, body, is_told_in_xml=True)
 
 
-def _object(key: str, etag: str | None) -> str:
-    version = "" if etag is None else f"<ETag>{escaped(quoted(etag))}</ETag>"
-    return f"<Object><Key>{escaped(key)}</Key>{version}</Object>"
+def _object(key: str, version: ObjectRow | None) -> str:
+    etag = f"<ETag>{escaped(quoted(version.etag))}</ETag>" if version else ""
+    return f"<Object><Key>{escaped(key)}</Key>{etag}</Object>"
 
 
 def _failure(told: Mapping[str, str]) -> DeleteFailure | None:
@@ -134,9 +134,9 @@ def _failure(told: Mapping[str, str]) -> DeleteFailure | None:
     return DeleteFailure(key, kind(f"{key!r}: {message}"))
 
 
-def _delete_alone(bucket: Bucket, key: str, if_match: str | None) -> list[DeleteFailure]:
+def _delete_alone(bucket: Bucket, key: str, version: ObjectRow | None) -> list[DeleteFailure]:
     try:
-        delete_one(bucket, key, if_match)
+        delete_one(bucket, key, version)
     except StoreError as error:
         return [DeleteFailure(key, error)]
     return []

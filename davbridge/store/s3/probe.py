@@ -203,9 +203,10 @@ def _conditional_delete(bucket: Bucket, canaries: _Canaries, _: ObjectRow) -> bo
     return _refuses(partial(bucket.wire.send, request))
 
 
-def _conditional_delete_batch(bucket: Bucket, canaries: _Canaries, _: ObjectRow) -> bool:
+def _conditional_delete_batch(bucket: Bucket, canaries: _Canaries, present: ObjectRow) -> bool:
     key = canaries.deleted_in_batch
-    result = parsed(bucket.wire.send(batch_request(bucket, [key], {key: WRONG_ETAG})).content)
+    wrong = present._replace(key=key, etag=WRONG_ETAG)
+    result = parsed(bucket.wire.send(batch_request(bucket, [key], {key: wrong})).content)
     codes = [texts_of(child).get("Code") for child in result if name_of(child) == "Error"]
     return codes == ["PreconditionFailed"]
 

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Self
 from davbridge.errors import InvalidNameError, StoreError, StoreSetupError
 from davbridge.store.base import (
     ALWAYS,
-    NO_ETAGS,
+    NO_VERSIONS,
     PAGE_SIZE,
     Attributes,
     Condition,
@@ -210,13 +210,13 @@ class S3Store:
                 writer.abort()
                 raise
 
-    def delete_object(self, key: str, *, if_match: str | None = None) -> None:
-        delete_one(self._bucket, key, if_match)
+    def delete_object(self, key: str, *, version: ObjectRow | None = None) -> None:
+        delete_one(self._bucket, key, version)
 
     def delete_objects(
-        self, keys: Sequence[str], *, if_match: Mapping[str, str] = NO_ETAGS
+        self, keys: Sequence[str], *, versions: Mapping[str, ObjectRow] = NO_VERSIONS
     ) -> list[DeleteFailure]:
-        return delete_many(self._bucket, keys, if_match)
+        return delete_many(self._bucket, keys, versions)
 
     def probe(self, prefix: str) -> None:
         """Finds out what the store can do, on canaries below ``prefix``, and says so in one line

@@ -136,7 +136,7 @@ def test_etags_are_not_sent_to_a_store_that_refuses_a_batch_for_them(
     proxied.probe("")
     assert not proxied.capabilities.conditional_delete_batch
     row = proxied.put_object("a", b"body", Attributes())
-    assert proxied.delete_objects(["a", "b"], if_match={"a": row.etag, "b": row.etag}) == []
+    assert proxied.delete_objects(["a", "b"], versions={"a": row, "b": row}) == []
     assert keys(proxied) == []
 
 
@@ -259,10 +259,10 @@ def test_conditions_are_looked_after_where_the_store_does_not(
 def test_deletions_are_looked_after_where_the_store_does_not(incapable: S3Store) -> None:
     made = write(incapable, "a", b"body")
     with pytest.raises(PreconditionFailedError):
-        incapable.delete_object("a", if_match="0" * 32)
+        incapable.delete_object("a", version=made._replace(etag="0" * 32))
     with pytest.raises(NotFoundError):
-        incapable.delete_object("absent", if_match=made.etag)
-    incapable.delete_object("a", if_match=made.etag)
+        incapable.delete_object("absent", version=made)
+    incapable.delete_object("a", version=made)
     assert keys(incapable) == []
 
 

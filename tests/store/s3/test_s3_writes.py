@@ -218,7 +218,7 @@ def test_a_conditional_delete_whose_answer_is_lost_is_not_refused(
 ) -> None:
     row = proxied.put_object("a", b"body", Attributes())
     proxy.rule = once("DELETE", "/a", Lose(), error("PreconditionFailed", 412))
-    proxied.delete_object("a", if_match=row.etag)
+    proxied.delete_object("a", version=row)
     assert keys(proxied) == []
 
 
@@ -228,22 +228,22 @@ def test_whether_it_was_deleted_is_not_told_where_nobody_can_know(
     row = proxied.put_object("a", b"body", Attributes())
     proxy.rule = once("DELETE", "/a", error("InternalError", 500), error("PreconditionFailed", 412))
     with pytest.raises(UnavailableError):
-        proxied.delete_object("a", if_match=row.etag)
+        proxied.delete_object("a", version=row)
 
 
 def test_a_batch_whose_answer_is_lost_has_no_failures(proxied: S3Store, proxy: S3Proxy) -> None:
-    etags = {key: proxied.put_object(key, b"body", Attributes()).etag for key in ("a", "b")}
+    rows = {key: proxied.put_object(key, b"body", Attributes()) for key in ("a", "b")}
     refused = b"<Error><Key>a</Key><Code>PreconditionFailed</Code></Error>"
     told = b"<DeleteResult>%b</DeleteResult>" % refused
     proxy.rule = once("POST", "delete", Lose(), Answer(200, told))
-    assert proxied.delete_objects(["a", "b"], if_match=etags) == []
+    assert proxied.delete_objects(["a", "b"], versions=rows) == []
     assert keys(proxied) == []
 
 
 def test_a_delete_that_meets_another_write_is_sent_again(proxied: S3Store, proxy: S3Proxy) -> None:
     row = proxied.put_object("a", b"body", Attributes())
     proxy.rule = once("DELETE", "/a", error("ConditionalRequestConflict", 409))
-    proxied.delete_object("a", if_match=row.etag)
+    proxied.delete_object("a", version=row)
     assert keys(proxied) == []
 
 

@@ -1,0 +1,98 @@
+"""Deletes of many keys: in batches, some of them side by side, markers last.
+
+Owns how deletes are asked for. Must not decide which keys are concerned, nor which versions.
+
+Invariant: what can't be deleted comes back as a DeleteFailure; an absent key is deleted already.
+"""
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext, suppress
+from functools import partial
+from itertools import chain
+
+from davbridge.errors import NotFoundError, StoreError
+from davbridge.paths import DELIMITER
+from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
+from davbridge.tree.lanes import Lanes
+from davbridge.tree.plan import is_marker, parent_keys
+from davbridge.tree.reserved import is_own
+from davbridge.tree.works import Work
+
+BATCH = 250
+"""Keys. SeaweedFS goes through a batch key by key; four of them side by side take less than half
+the time of one that is as large (0.9 and 0.4 s for 1,000 keys), and more don't take less."""
+
+BATCHES_AT_ONCE = 4
+"""Together a thousand keys, which AWS takes at a time anyway: it limits deletes by the second."""
+
+Bounds = Callable[[], AbstractContextManager[None]]
+"""Makes what a batch is asked for within: until when it may have an effect."""
+
+
+class Batches:
+    """Of the keys of one store."""
+
+    def __init__(self, store: ObjectStore, lanes: Lanes) -> None:
+        self._store = store
+        self._lanes = lanes
+
+    def delete(
+        self,
+        keys: Sequence[str],
+        work: Work,
+        versions: Mapping[str, ObjectRow],
+        bounds: Bounds = nullcontext,
+    ) -> list[DeleteFailure]:
+        """In their order; but many go side by side, and the markers after all others."""
+        delete_batch = partial(self._delete_batch, work, versions, bounds)
+        if len(keys) <= BATCH:
+            return delete_batch(keys)
+        members = [key for key in keys if not is_marker(key)]
+        batches = [members[at : at + BATCH] for at in range(0, len(members), BATCH)]
+        failed = self._lanes.each(delete_batch, batches, at_once=BATCHES_AT_ONCE)
+        markers = [key for key in keys if is_marker(key)]
+        return [*chain.from_iterable(failed), *delete_batch(markers)]
+
+    def _delete_batch(
+        self,
+        work: Work,
+        versions: Mapping[str, ObjectRow],
+        bounds: Bounds,
+        keys: Sequence[str],
+    ) -> list[DeleteFailure]:
+        if not keys:
+            return []
+        failed: list[DeleteFailure] = []
+        try:
+            with work.step(), bounds():
+                if len(keys) == 1:
+                    with suppress(NotFoundError):
+                        self._store.delete_object(keys[0], version=versions.get(keys[0]))
+                else:
+                    failed = self._store.delete_objects(keys, versions=versions)
+        except StoreError as error:
+            return [DeleteFailure(key, error) for key in keys]
+        work.advance(len(keys) - len(failed))
+        return failed
+
+
+def versions_of(rows: Iterable[ObjectRow]) -> dict[str, ObjectRow]:
+    """By key. Markers have none: they are alike, and stores that keep folders may tell another ETag
+    of one at each look."""
+    return {row.key: row for row in rows if not is_marker(row.key)}
+
+
+def is_late(key: str) -> bool:
+    """Whether a key goes after the members of its collection: a marker, or a sidecar."""
+    return is_marker(key) or is_own(key)
+
+
+def outside(keys: Iterable[str], left: Iterable[str]) -> list[str]:
+    """Those markers and sidecars whose collections hold nothing that is left."""
+    held = parent_keys(left)
+    return [key for key in keys if home(key) not in held]
+
+
+def home(key: str) -> str:
+    """The slashless key of the collection that ``key`` marks, or is directly in."""
+    return key.rpartition(DELIMITER)[0]

@@ -1,0 +1,136 @@
+"""Two or three bridges that move the same files and folders in opposite directions.
+
+One bridge is held at each of its requests in turn, while another does all of its work; then it goes
+on, with whatever it knew before. Nothing may vanish, equal contents included: S3's conditions tell
+bytes, and not objects.
+"""
+
+from collections.abc import Callable
+from itertools import count
+
+import pytest
+
+from davbridge.errors import StoreError
+from davbridge.paths import parse
+from davbridge.tree.leases import LEASE_SECONDS
+from davbridge.tree.namespace import Namespace
+from tests.tree.conftest import Drive
+from tests.tree.deaths import another, bodies
+from tests.tree.wrappers import WatchedStore
+
+REQUESTS = 24
+"""More than any of these operations makes: the last ones are held at nothing."""
+
+
+def at(store: WatchedStore, number: int, work: Callable[[], object]) -> None:
+    """Just before the request of this number."""
+    numbers = count()
+
+    def before(_operation: str, _key: str) -> None:
+        if next(numbers) == number:
+            work()
+
+    store.before = before
+
+
+def tried(work: Callable[[], object]) -> bool:
+    """Whether it went well."""
+    try:
+        return not work()
+    except StoreError:
+        return False
+
+
+def mover(tree: Namespace, source: str, target: str) -> Callable[[], object]:
+    return lambda: tried(lambda: tree.move(parse(source), parse(target)))
+
+
+@pytest.mark.parametrize("number", range(REQUESTS))
+@pytest.mark.parametrize("is_old", [True, False], ids=["old", "just written"])
+def test_two_equal_files_moved_onto_one_another_leave_one(
+    drive: Drive, number: int, is_old: bool
+) -> None:
+    drive.outside("f", "g", body=b"equal")
+    drive.clock.advance(100 if is_old else 0)
+    with another(drive) as other:
+        at(drive.store, number, mover(other, "/g", "/f"))
+        tried(lambda: drive.tree.move(parse("/f"), parse("/g")))
+    assert set(bodies(drive).values()) == {b"equal"}
+
+
+@pytest.mark.parametrize("number", range(REQUESTS))
+def test_a_file_moved_back_while_it_moves_is_there_once(drive: Drive, number: int) -> None:
+    drive.outside("f", body=b"only")
+    drive.clock.advance(100)
+    with another(drive) as other:
+        at(drive.store, number, mover(other, "/g", "/f"))
+        assert tried(lambda: drive.tree.move(parse("/f"), parse("/g")))
+    assert list(bodies(drive).values()) == [b"only"]
+
+
+@pytest.mark.parametrize("number", range(REQUESTS))
+def test_a_file_that_is_replaced_by_an_equal_one_while_it_moves_is_not_lost(
+    drive: Drive, number: int
+) -> None:
+    drive.outside("f", "x", body=b"equal")
+    drive.clock.advance(100)
+    with another(drive) as other:
+        at(drive.store, number, mover(other, "/x", "/f"))
+        tried(lambda: drive.tree.move(parse("/f"), parse("/g")))
+        tried(lambda: other.delete(parse("/g")))
+    if not bodies(drive):
+        # All of it was asked for: x to f, f to g, and g away.
+        assert drive.tree.find(parse("/x")) is None
+
+
+@pytest.mark.parametrize("first", range(0, REQUESTS, 2))
+@pytest.mark.parametrize("second", range(0, REQUESTS, 2))
+def test_three_equal_files_moved_in_a_circle_leave_one(
+    drive: Drive, first: int, second: int
+) -> None:
+    drive.outside("f", "g", "h", body=b"equal")
+    drive.clock.advance(100)
+    store = WatchedStore(drive.bucket)
+    with another(drive, store=store) as one, another(drive) as two:
+        at(store, second, mover(two, "/h", "/f"))
+        at(drive.store, first, mover(one, "/g", "/h"))
+        tried(lambda: drive.tree.move(parse("/f"), parse("/g")))
+    assert set(bodies(drive).values()) == {b"equal"}
+
+
+@pytest.mark.parametrize("number", range(2 * REQUESTS))
+def test_two_equal_folders_moved_onto_one_another_leave_their_members(
+    drive: Drive, number: int
+) -> None:
+    for name in ("1", "2", "d/3"):
+        drive.outside(f"s/{name}", f"t/{name}", body=name.encode())
+    drive.clock.advance(100)
+    with another(drive) as other:
+        at(drive.store, number, mover(other, "/t", "/s"))
+        tried(lambda: drive.tree.move(parse("/s"), parse("/t")))
+    assert {b"1", b"2", b"d/3"} <= set(bodies(drive).values())
+
+
+@pytest.mark.parametrize("number", range(2 * REQUESTS))
+def test_a_folder_moved_back_while_it_moves_is_there_once(drive: Drive, number: int) -> None:
+    drive.outside("s/", "s/1", "s/2", "s/d/3")
+    before = sorted(bodies(drive).values())
+    drive.clock.advance(100)
+    with another(drive) as other:
+        at(drive.store, number, mover(other, "/t", "/s"))
+        tried(lambda: drive.tree.move(parse("/s"), parse("/t")))
+        other.recovery.look()
+        drive.clock.advance(LEASE_SECONDS)
+        other.recovery.look()
+    assert sorted(bodies(drive).values()) == before
+
+
+@pytest.mark.parametrize("number", range(2 * REQUESTS))
+def test_a_file_moved_out_of_a_folder_that_moves_is_not_lost(drive: Drive, number: int) -> None:
+    drive.outside("s/1", "s/2", body=b"x")
+    drive.outside("s/3", body=b"only")
+    drive.clock.advance(100)
+    with another(drive) as other:
+        at(drive.store, number, mover(other, "/s/3", "/3"))
+        tried(lambda: drive.tree.move(parse("/s"), parse("/t")))
+    assert b"only" in bodies(drive).values()
