@@ -197,7 +197,7 @@ class Job:
             for folder in (self.source, self.target)
             for name, body in files_in(bucket, folder).items()
         }
-        lost, other, twice = [], [], []
+        lost, other, twice = list[str](), list[str](), list[str]()
         for key, body in self.files.items():
             ends = {key, self.elsewhere(key)}
             found = [there[each] for each in ends if each in there]
