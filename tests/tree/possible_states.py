@@ -24,6 +24,9 @@ NEEDLESS = ("delete", "make_collection", "set_property")
 """What has no content of its own: over several bridges others may undo it without a loss."""
 
 
+TRANSFERS = ("copy", "move")
+
+
 class Operation(Protocol):
     """What is asked for, in the words of `Model`."""
 
@@ -78,8 +81,7 @@ def possible_states(
     was asked for twice been done once."""
     seen: set[object] = set()
     ends: set[object] = set()
-    counts = Counter(each.what for each in done)
-    repeated = {what for what, count in counts.items() if count > 1}
+    needless = {each.what for each in done if _is_needless(each, before, done)}
 
     def after(model: Model, rest: frozenset[Told]) -> Iterator[Shown]:
         shown = expected(model.root, ROOT)
@@ -94,11 +96,30 @@ def possible_states(
             return
         for each in rest:
             if all(other.ended > each.began for other in rest):
-                may_be_undone = is_lenient and (each.verb in NEEDLESS or each.what in repeated)
+                may_be_undone = is_lenient and each.what in needless
                 for changed in _after(model, each, may_be_undone=may_be_undone):
                     yield from after(changed, rest - {each})
 
     return after(before, frozenset(done))
+
+
+def _is_needless(told: Told, before: Model, done: Sequence[Told]) -> bool:
+    """Whether no content is lost where it is undone, or was done by another of the same."""
+    verb, (source, *_) = told.what
+    if verb not in TRANSFERS:
+        return verb in NEEDLESS
+    if [each.what for each in done].count(told.what) > 1:
+        return True
+    filled = [path for path, (body, _) in expected(before.root, ROOT).items() if body is not None]
+    filled += [_target(each) for each in done if each.verb in ("put", *TRANSFERS)]
+    return not any(path[: len(source)] == source for path in filled)
+
+
+def _target(told: Told) -> ResourcePath:
+    """Where it writes."""
+    verb, arguments = told.what
+    path: ResourcePath = arguments[1 if verb in TRANSFERS else 0]
+    return path
 
 
 def _after(model: Model, told: Told, *, may_be_undone: bool) -> Iterator[Model]:
@@ -116,8 +137,8 @@ def taken(model: Model, verb: str, arguments: tuple[Any, ...]) -> Model | None:
     """The model as it is then; None where that can't be done. What is written into a folder that
     goes meanwhile makes it anew."""
     changed = deepcopy(model)
-    if verb in ("put", "make_collection", "copy", "move"):
-        path: ResourcePath = arguments[1 if verb in ("copy", "move") else 0]
+    if verb in ("put", "make_collection", *TRANSFERS):
+        path: ResourcePath = arguments[1 if verb in TRANSFERS else 0]
         if not _make_parents(changed, path[:-1]):
             return None
     try:
