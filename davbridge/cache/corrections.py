@@ -25,16 +25,7 @@ def home_of(key: str) -> str:
 def present(shelf: Shelf, row: ObjectRow) -> None:
     """An object is at the key now, and this is its row."""
     _forget_answers(shelf, row.key)
-    fact: ObjectRow | None = row
-    # Up to the root, even where the common prefix is known: a listing above may be older.
-    for name, prefix in _places(row.key, home_of(row.key)):
-        if listing := shelf.listing(prefix):
-            shelf.disown(prefix)
-            listing.set(name, fact)
-            shelf.keep_collection(prefix, listing)
-        else:
-            shelf.drop_collection(prefix)
-        fact = None
+    _add(shelf, row.key, home_of(row.key), row)
 
 
 def absent(shelf: Shelf, key: str) -> None:
@@ -80,6 +71,33 @@ def found(shelf: Shelf, key: str, answer: Lookup, started: float) -> None:
     shelf.keep_collection(prefix, listing)
 
 
+def renewed(shelf: Shelf, key: str, answer: Lookup, started: float) -> None:
+    """The store was asked at ``started`` what is at a slashless key, whatever was kept of it:
+    what is older and says otherwise is corrected, or goes."""
+    home, inside = home_of(key), key + DELIMITER
+    listing = shelf.listing(home)
+    if listing is None:
+        shelf.drop_collection(home)
+    elif started < listing.started:
+        return
+    else:
+        shelf.disown(home)
+        if listing.lookup(key) == answer:
+            return
+    _forget_answers(shelf, key)
+    if answer.row:
+        _add(shelf, key, home, answer.row)
+    else:
+        _remove(shelf, key, key)
+    if answer.is_prefix:
+        _add(shelf, inside, home, None)
+        if (members := shelf.listing(inside)) and not members.has_other_than(""):
+            shelf.drop_collection(inside)
+    else:
+        shelf.drop_collection(inside)
+        _remove(shelf, key, inside)
+
+
 def compare(shelf: Shelf, key: str, row: ObjectRow | None, started: float) -> None:
     """The store was asked at ``started`` for the HEAD of a key; a listing that differs goes.
 
@@ -91,6 +109,34 @@ def compare(shelf: Shelf, key: str, row: ObjectRow | None, started: float) -> No
         return
     if listing.row(key) or not key.endswith(DELIMITER):
         shelf.drop_collection(prefix)
+
+
+def _add(shelf: Shelf, name: str, prefix: str, row: ObjectRow | None) -> None:
+    """A name is there, and its row if it is an object's: in the listing of ``prefix``, and that
+    prefix in those above. Up to the root, even where one shows it: one above that may be older."""
+    fact = row
+    for each, place in _places(name, prefix):
+        if listing := shelf.listing(place):
+            shelf.disown(place)
+            listing.set(each, fact)
+            shelf.keep_collection(place, listing)
+        else:
+            shelf.drop_collection(place)
+        fact = None
+
+
+def _remove(shelf: Shelf, key: str, name: str) -> None:
+    """The name, which is ``key`` or that with a delimiter, is in the listing around it no more.
+    Where it was the last one there, others may have come since that was asked for."""
+    home = home_of(key)
+    listing = shelf.listing(home)
+    if listing is None:
+        return
+    if listing.has_other_than(name):
+        listing.discard(name)
+        shelf.keep_collection(home, listing)
+    else:
+        doubt(shelf, key)
 
 
 def _doubt_that_anything_is_left(shelf: Shelf, name: str, prefix: str) -> None:

@@ -21,14 +21,24 @@ T = TypeVar("T")
 
 
 def ask(
-    shelf: Shelf, question: Question, call: Callable[[], T], keep: Callable[[T, float], None]
+    shelf: Shelf,
+    question: Question,
+    call: Callable[[], T],
+    keep: Callable[[T, float], None],
+    *,
+    joins: bool = True,
 ) -> T:
     """What ``call`` returns, to this reader or to one that asks the same at this moment.
 
-    ``keep`` gets the answer and when it was asked for, under the lock.
+    ``keep`` gets the answer and when it was asked for, under the lock. Not ``joins``: an answer
+    that is on its way may be older than the reader accepts; it is not kept then.
     """
+    flight: Lazy[T] = _Flight(shelf, question, call, keep)
     with shelf.lock:
-        flight: Lazy[T] = shelf.flights.setdefault(question, _Flight(shelf, question, call, keep))
+        if joins:
+            flight = shelf.flights.setdefault(question, flight)
+        else:
+            shelf.flights[question] = flight
     return flight.get()
 
 

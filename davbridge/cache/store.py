@@ -129,9 +129,11 @@ class CachedStore:
         # A generator: the inner store is called when the first page is asked for, not before.
         yield from self._inner.list_objects(prefix, delimiter=DELIMITER)
 
-    def lookup(self, key: str) -> Lookup:
+    def lookup(self, key: str, *, past_caches: bool = False) -> Lookup:
         """From the listing around ``key``; where that is too large to fetch for it, by itself."""
         require_key(key)
+        if past_caches:
+            return self._ask_lookup(key, past_caches=True)
         shelf, prefix = self._shelf, home_of(key)
         with shelf.lock:
             entry = self._known(prefix)
@@ -157,15 +159,17 @@ class CachedStore:
         is_small = entry is None or (isinstance(entry, Listing) and not entry.is_large)
         return is_small and self._shelf.ttl > 0
 
-    def _ask_lookup(self, key: str) -> Lookup:
-        shelf = self._shelf
+    def _ask_lookup(self, key: str, *, past_caches: bool = False) -> Lookup:
+        shelf, question = self._shelf, Question("lookup", key)
+        call = partial(self._inner.lookup, key, past_caches=past_caches)
+        correct = corrections.renewed if past_caches else corrections.found
 
         def keep(found: Lookup, started: float) -> None:
+            correct(shelf, key, found, started)
             ttl = shelf.negative_ttl if found == NOTHING else shelf.ttl
-            shelf.keep(Question("lookup", key), lookup_answer(key, found, started + ttl))
-            corrections.found(shelf, key, found, started)
+            shelf.keep(question, lookup_answer(key, found, started + ttl))
 
-        return flights.ask(shelf, Question("lookup", key), partial(self._inner.lookup, key), keep)
+        return flights.ask(shelf, question, call, keep, joins=not past_caches)
 
     def head_object(self, key: str) -> ObjectInfo:
         """Kept as long as the listing around it, if there is one, shows the same version."""

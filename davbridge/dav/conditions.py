@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.if_header import IfCondition, IfList, holds
+from davbridge.dav.if_header import IfCondition, IfList
 from davbridge.dav.request import Request
 from davbridge.paths import ResourcePath
 from davbridge.tree.resource import Resource
@@ -57,14 +57,23 @@ def check_http(request: Request, resource: Resource | None) -> bool:
     )
 
 
+def depends_on_target(request: Request) -> bool:
+    """Whether `check_http` looks at the resource."""
+    names = ("IF_MATCH", "IF_NONE_MATCH", "IF_UNMODIFIED_SINCE", "IF_MODIFIED_SINCE")
+    return any(request.header(name) is not None for name in names)
+
+
 def check_if(
     request: Request,
     find: Callable[[ResourcePath], Resource | None],
     is_locked_with: Callable[[ResourcePath, str], bool],
-) -> None:
-    """Evaluates the If header. Raises RefusalError 412 where no list of it holds.
+    first: IfList | None = None,
+) -> IfList | None:
+    """Evaluates the If header: the list that holds, None where there is no header. Raises
+    RefusalError 412 where no list of it holds.
 
-    ``is_locked_with`` tells whether a live lock with that token covers the path.
+    ``is_locked_with`` tells whether a live lock with that token covers the path; ``first``: the
+    list that is looked at before the others.
     """
 
     def condition_holds(condition: IfCondition, path: ResourcePath) -> bool:
@@ -79,10 +88,17 @@ def check_if(
         path = each.resource(request.path, request.site)
         if path is None:
             return all(condition.negated for condition in each.conditions)
-        return all(condition_holds(condition, path) for condition in each.conditions)
+        # Locks are at hand, a resource may have to be asked for.
+        conditions = sorted(each.conditions, key=lambda condition: condition.token is None)
+        return all(condition_holds(condition, path) for condition in conditions)
 
-    if not holds(request.if_lists, list_holds):
+    if not request.if_lists:
+        return None
+    lists = request.if_lists if first is None else (first, *request.if_lists)
+    held = next(filter(list_holds, lists), None)
+    if held is None:
         raise RefusalError(412, "the If header does not hold")
+    return held
 
 
 def names_version(request: Request) -> bool:
@@ -91,10 +107,14 @@ def names_version(request: Request) -> bool:
     if request.header("IF_MATCH") not in (None, "*"):
         return True
     return bool(request.if_lists) and all(
-        any(condition.etag and not condition.negated for condition in each.conditions)
-        and each.resource(request.path, request.site) == request.path
+        each.names_version and each.resource(request.path, request.site) == request.path
         for each in request.if_lists
     )
+
+
+def wants_absence(request: Request) -> bool:
+    """Whether the request is meant for a name that is free: ``If-None-Match: *``."""
+    return (request.header("IF_NONE_MATCH") or "").strip() == "*"
 
 
 def is_dated(request: Request) -> bool:

@@ -3,10 +3,19 @@
 Invariant: a context lives for one request.
 """
 
-from davbridge.dav.conditions import check_http, check_if, is_dated, names_version
+from davbridge.dav.conditions import (
+    check_http,
+    check_if,
+    depends_on_target,
+    is_dated,
+    names_version,
+    wants_absence,
+)
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.guard import Guard
-from davbridge.dav.locks import LockStore
+from davbridge.dav.if_header import IfList
+from davbridge.dav.locks import LockStore, canonical_name
+from davbridge.dav.lookups import Find, Lookups
 from davbridge.dav.once import once
 from davbridge.dav.provider import BucketProvider
 from davbridge.dav.request import Request
@@ -15,13 +24,18 @@ from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Resource
 from davbridge.tree.terms import Terms
 
-_REMOVING = ("DELETE", "MOVE")
-"""Not all of their conditions go through to S3, and none may be judged by what was so a minute
-ago."""
+LOOK_SECONDS = 1.0
+"""What was found longer ago is looked up in the store once more before the write that depends on
+it: another bridge may have written since."""
 
-_REPLACING = ("PUT", "COPY")
-"""Of theirs, all do but the time of the version: that is judged by what is there now, and the very
-version that it holds for goes through."""
+_READING = ("GET", "HEAD", "PROPFIND")
+"""Their conditions may be judged by a cache."""
+
+_OF_A_VERSION = ("PUT", "DELETE", "COPY", "MOVE")
+"""They tell the store which version of the resource they are meant for."""
+
+_WITHOUT_A_LOOK = ("PUT", "COPY")
+"""Of these, all that they do hangs on that version."""
 
 
 class Context:
@@ -32,6 +46,11 @@ class Context:
         self.provider = provider
         self.locks = locks
         self.guard = Guard(locks, request)
+        self._checked_at: float | None = None
+        """When the conditions were last judged by the store's state, on the locks' clock."""
+        self._held: IfList | None = None
+        self._found: dict[ResourcePath, Resource | None] = {}
+        self._target_if_match: str | None = None
 
     @property
     def namespace(self) -> Namespace:
@@ -55,12 +74,12 @@ class Context:
         request = self.request
         is_bound = names_version(request) or is_dated(request)
         # A collection has no version: its empty tag is none.
-        return (self.resource.etag or None) if self.resource and is_bound else None
+        return (self.resource.etag or None) if is_bound and self.resource else None
 
     @property
     def terms(self) -> Terms:
-        """Those of a COPY or MOVE."""
-        return Terms(self.if_match, self.request.overwrite)
+        """Those of a COPY or MOVE whose conditions have been checked."""
+        return Terms(self.if_match, self.request.overwrite, target_if_match=self._target_if_match)
 
     def require(self) -> Resource:
         """The resource. Raises RefusalError 404."""
@@ -70,38 +89,93 @@ class Context:
 
     def forget_resource(self) -> None:
         """It is looked up again when it is next asked for."""
-        del self.resource
+        self.__dict__.pop("resource", None)
 
     def check_conditions(self) -> bool:
         """Every conditional header. True where the answer is 304; raises RefusalError 412.
 
-        Without one nothing is looked up.
+        A write's are judged by what the store has now, but for those on a version that the store
+        itself looks for as it writes. To be called again right before the write: that costs no
+        request within LOOK_SECONDS, unless this bridge has changed what they are about.
         """
         if not self.request.is_conditional:
             return False
-        if self._needs_news:
-            self._look_again()
+        began = self.locks.now()
+        is_recent = self._checked_at is not None and began - self._checked_at < LOOK_SECONDS
+        lookups = self._lookups(is_recent=is_recent)
         try:
-            return self._conditions_hold()
+            not_modified = self._conditions_hold(lookups.find)
         except RefusalError:
-            if not self._look_again():
+            if not lookups.ask_store():
                 raise
-            return self._conditions_hold()
+            not_modified = self._conditions_hold(lookups.find)
+        self._leave_to_the_store(lookups.find)
+        if not is_recent:
+            self._checked_at = began
+        return not_modified
+
+    def _lookups(self, *, is_recent: bool) -> Lookups:
+        request = self.request
+        names_state = wants_absence(request) and request.method == "PUT"
+        names_state = names_state or (names_version(request) and not is_dated(request))
+        needs_no_look = names_state and request.method in _WITHOUT_A_LOOK
+
+        def may_be_cached(path: ResourcePath) -> bool:
+            return is_recent or not self._writes or (needs_no_look and path == self.path)
+
+        return Lookups(self._find_cached, self._find_current, may_be_cached, self._found)
+
+    def _conditions_hold(self, find: Find) -> bool:
+        self._held = check_if(self.request, find, self.guard.is_locked_with, self._held)
+        target = find(self.path) if depends_on_target(self.request) else None
+        return check_http(self.request, target)
+
+    def _leave_to_the_store(self, find: Find) -> None:
+        """What the write itself is conditional on isn't judged again, once the conditions hold: a
+        destination after the check in the operation's turn, whose first attempt may change it."""
+        request = self.request
+        destination = self._held_destination
+        target = find(destination) if destination is not None else None
+        if self._checked_at is not None:
+            if destination is not None:
+                self._found[destination] = target
+            return
+        self._target_if_match = (target.etag or None) if target else None
+        is_absent = request.method == "PUT" and wants_absence(request)
+        if request.method in _OF_A_VERSION and (is_absent or self.if_match is not None):
+            self._found[self.path] = self.resource
 
     @property
-    def _needs_news(self) -> bool:
-        """Whether no condition may be judged by what a kept listing told."""
-        method = self.request.method
-        return method in _REMOVING or (method in _REPLACING and is_dated(self.request))
+    def _held_destination(self) -> ResourcePath | None:
+        """The destination, if the list that holds names a version of it."""
+        request, held = self.request, self._held
+        if request.method not in ("COPY", "MOVE") or held is None or not held.names_version:
+            return None
+        path = held.resource(self.path, request.site)
+        is_named = path is not None and _spelled_alike(path, request.destination)
+        return path if is_named else None
 
-    def _conditions_hold(self) -> bool:
-        check_if(self.request, self.namespace.find, self.guard.is_locked_with)
-        return check_http(self.request, self.resource)
+    @property
+    def _writes(self) -> bool:
+        return self.request.method not in _READING
 
-    def _look_again(self) -> bool:
-        """Whether the resource is another one than a kept listing told: another bridge may have
-        written since. Costs a request."""
-        if self.resource is None or self.namespace.is_current(self.resource):
-            return False
-        self.forget_resource()
-        return True
+    def _find_cached(self, path: ResourcePath) -> Resource | None:
+        if path != self.path:
+            return self.namespace.find(path)
+        if self._checked_at is not None:
+            self.forget_resource()
+        return self.resource
+
+    def _find_current(self, path: ResourcePath) -> Resource | None:
+        if path != self.path:
+            return self.namespace.find_current(path)
+        # Clients tell of times, and an answer has what they told.
+        with_facts = is_dated(self.request) or not self._writes
+        found = self.namespace.find_current(path, with_facts=with_facts)
+        self.__dict__["resource"] = found
+        return found
+
+
+def _spelled_alike(one: ResourcePath, other: ResourcePath) -> bool:
+    """Whether two paths are the same in one Unicode form or another."""
+    return tuple(map(canonical_name, one)) == tuple(map(canonical_name, other))

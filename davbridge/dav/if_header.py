@@ -5,7 +5,7 @@ grammar is refused whole.
 """
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import NamedTuple
 
 from davbridge.dav.errors import RefusalError
@@ -43,6 +43,11 @@ class IfList(NamedTuple):
     def tokens(self) -> Iterator[str]:
         return (condition.token for condition in self.conditions if condition.token)
 
+    @property
+    def names_version(self) -> bool:
+        """Whether it holds of one version of a resource alone, by its entity tag."""
+        return any(each.etag and not each.negated for each in self.conditions)
+
     def resource(self, request_path: ResourcePath, site: Site) -> ResourcePath | None:
         """What the list is about; None for a tag that names nothing on this site."""
         return request_path if self.tag is None else site.parse_tag(self.tag)
@@ -68,11 +73,6 @@ def parse_if(value: str) -> tuple[IfList, ...]:
     if sum(len(each.conditions) for each in lists) > MAX_CONDITIONS:
         raise RefusalError(400, f"an If header may have {MAX_CONDITIONS} conditions")
     return tuple(lists)
-
-
-def holds(lists: tuple[IfList, ...], check: Callable[[IfList], bool]) -> bool:
-    """Whether the header as a whole holds: any of its lists does (§10.4.3), or there is none."""
-    return not lists or any(map(check, lists))
 
 
 def _lexemes(value: str) -> Iterator[tuple[str, str]]:

@@ -181,8 +181,12 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def lookup(self, key: str) -> Lookup:
-        """What is at ``key``, which doesn't end in ``/``. Never raises NotFoundError."""
+    def lookup(self, key: str, *, past_caches: bool = False) -> Lookup:
+        """What is at ``key``, which doesn't end in ``/``. Never raises NotFoundError.
+
+        ``past_caches``: as the bucket has it after this call began. A cache asks for it anew, and
+        answers no later question by what it knew before.
+        """
         ...
 
     def head_object(self, key: str) -> ObjectInfo:

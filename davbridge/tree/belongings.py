@@ -54,6 +54,10 @@ class Belongings:
         """The resource with what clients told of its version."""
         return with_told(resource, self.of(resource.path)) if resource.row else resource
 
+    def renew(self, path: ResourcePath) -> None:
+        """What is told next of the resource is no older than this call. Costs a request."""
+        self._sidecars.renew(self._home(path))
+
     def update(
         self, resource: Resource, changes: Mapping[str, str | None], modified: datetime | None
     ) -> None:

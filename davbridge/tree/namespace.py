@@ -18,12 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import nullcontext
 from datetime import datetime
 
-from davbridge.errors import (
-    ArchivedError,
-    IsACollectionError,
-    NotFoundError,
-    PreconditionFailedError,
-)
+from davbridge.errors import IsACollectionError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import (
     ALWAYS,
@@ -115,6 +110,17 @@ class Namespace:
         found = self._view.find(path)
         return self._belongings.told(found) if found else None
 
+    def find_current(self, path: ResourcePath, *, with_facts: bool = False) -> Resource | None:
+        """What is at ``path`` in the store now, past all caches, which learn it: a request.
+
+        ``with_facts``: and what clients told of it, for a request more; else without.
+        """
+        found = self._view.find_current(path)
+        if found is None or found.is_collection or not with_facts:
+            return found
+        self._belongings.renew(found.path)
+        return self._belongings.told(found)
+
     def lookup(self, path: ResourcePath) -> Resource:
         """What is at ``path``. Raises NotFoundError."""
         return self._belongings.told(self._view.lookup(path))
@@ -151,20 +157,6 @@ class Namespace:
         """The bytes of this very version. Raises PreconditionFailedError if it is another now."""
         row = _row_of(resource)
         return self._store.get_object(row.key, start=start, end=end, if_match=row.etag)
-
-    def is_current(self, resource: Resource) -> bool:
-        """Asks past all caches whether an object is still this very version; if it isn't, the next
-        look-up asks as well. Collections have no versions."""
-        if resource.row is None:
-            return True
-        try:
-            with self.open_reader(resource, end=1 if resource.size else None) as reader:
-                reader.read(1)  # to its end, so that the connection stays
-        except (NotFoundError, PreconditionFailedError):
-            return False
-        except ArchivedError:
-            pass  # its bytes can't be had; that it is there can't be asked past caches otherwise
-        return True
 
     def open_writer(
         self,

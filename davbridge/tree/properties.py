@@ -113,6 +113,13 @@ class Sidecars:
         """The properties of all members of the collection."""
         return self._current(prefix + SIDECAR_NAME).members
 
+    def renew(self, prefix: str) -> None:
+        """Looks past all caches which sidecar there is: what is read next is no older."""
+        key = prefix + SIDECAR_NAME
+        with suppress(InvalidNameError):  # Longer than keys can be: there is none.
+            require_key_length(key)
+            self._store.lookup(key, past_caches=True)
+
     def put(self, prefix: str, name: str, properties: Properties) -> None:
         """Gives one member exactly these properties; none removes its entry."""
         self.update(prefix, name, lambda _: properties)

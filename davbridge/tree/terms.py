@@ -37,6 +37,8 @@ class Terms(NamedTuple):
     """Whether an earlier attempt has found that a kept listing was out of date."""
     admit: Callable[[], object] = lambda: None
     """Asked when its turn has come; raises where locks that came meanwhile forbid it."""
+    target_if_match: str | None = None
+    """The ETag that what is replaced at the target must have; None: any version will do."""
 
     def require_version(self, source: Resource) -> None:
         """Raises PreconditionFailedError where it is another."""

@@ -47,6 +47,20 @@ class View:
             return self._find_exactly(spelled)
         return found
 
+    def find_current(self, path: ResourcePath) -> Resource | None:
+        """As `find`, asked of the store past all caches: one request, and one more for
+        each other way in which it could be there. How the folders around it are spelled may be as
+        old as a cache."""
+        spelled = self.spelled(path)
+        found = self._find_exactly(spelled, past_caches=True)
+        if found is not None or not path:
+            return found
+        forms = dict.fromkeys((path[-1], *_other_forms(path[-1])))
+        others = [(*spelled[:-1], form) for form in forms if form != spelled[-1]]
+        asked = (self._find_exactly(other, past_caches=True) for other in others)
+        there = [other for other in asked if other is not None]
+        return there[0] if len(there) == 1 else None
+
     def lookup(self, path: ResourcePath) -> Resource:
         """What is at ``path``. Raises NotFoundError."""
         found = self.find(path)
@@ -84,10 +98,10 @@ class View:
             return self._pages_of_unlisted(path)
         return path, self._member_pages(path, prefix, chain((first,), pages))
 
-    def folder_row(self, key: str) -> ObjectRow | None:
+    def folder_row(self, key: str, *, past_caches: bool = False) -> ObjectRow | None:
         """The empty ``key_$folder$``, where there is one."""
         try:
-            row = self._store.lookup(key + FOLDER_SUFFIX).row
+            row = self._store.lookup(key + FOLDER_SUFFIX, past_caches=past_caches).row
         except InvalidNameError:  # Longer than keys can be.
             return None
         return row if row is not None and not row.size else None
@@ -99,7 +113,7 @@ class View:
             raise NotACollectionError(f"/{'/'.join(path)} is not a collection")
         return (path, iter(())) if actual.path == path else self.pages(actual.path)
 
-    def _find_exactly(self, path: ResourcePath) -> Resource | None:
+    def _find_exactly(self, path: ResourcePath, *, past_caches: bool = False) -> Resource | None:
         if not path:
             return Resource(path, None)
         if not all(map(is_visible, path)):
@@ -108,13 +122,14 @@ class View:
             key = key_of(self.prefix, path)
         except InvalidNameError:
             return None
-        row, is_prefix = self._store.lookup(key)
+        row, is_prefix = self._store.lookup(key, past_caches=past_caches)
         if is_prefix:
             if row is not None:
                 self._log_hidden(row)
             return Resource(path, None)
         if row is None:
-            return Resource(path, None) if self.folder_row(key) else None
+            is_marked = self.folder_row(key, past_caches=past_caches) is not None
+            return Resource(path, None) if is_marked else None
         if not row.size and folder_stem(key) is not None:
             return None
         return Resource(path, None if self._verdicts.is_directory(row) else row)

@@ -80,6 +80,7 @@ class CacheMachine(RuleBasedStateMachine):
         self.cached = CachedStore(self.inner, bounds, timer=self.timer)
         self.random = Random(seed)
         self.curiosity = curiosity
+        self.written = 0
 
     @invariant()
     def shows_what_the_inner_store_shows(self) -> None:
@@ -151,6 +152,22 @@ class CacheMachine(RuleBasedStateMachine):
         else:
             self.inner.put_object(key, body, Attributes())
         self.cached.invalidate(key)
+
+    @rule(key=st.sampled_from(EVERY_OBJECT), deletion=st.booleans())
+    def another_program_writes_and_the_store_is_asked_past_the_cache(
+        self, key: str, deletion: bool
+    ) -> None:
+        if deletion:
+            self.inner.delete_object(key)
+        else:
+            # Equal bytes within a second would be the same version, whatever their type.
+            self.written += 1
+            self.inner.put_object(key, f"other {self.written}".encode(), Attributes())
+        assert self.cached.lookup(key, past_caches=True) == self.inner.lookup(key)
+        assert self.cached.lookup(key) == self.inner.lookup(key)
+        if deletion:
+            # Whether the folders around it are gone as well was not asked.
+            self.cached.invalidate(key)
 
     @rule(seconds=st.sampled_from([5, 50]))
     def time_passes(self, seconds: int) -> None:

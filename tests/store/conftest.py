@@ -13,6 +13,7 @@ from davbridge.store.memory import MemoryStore
 from davbridge.store.s3 import S3Store
 from tests.support.endpoints import Endpoint
 from tests.support.s3proxy import S3Proxy, s3_proxy
+from tests.support.skipping import Skipping
 from tests.support.stores import (
     DIFFERENCES,
     LIMIT,
@@ -92,9 +93,22 @@ def proxy(running_proxy: S3Proxy) -> Iterator[S3Proxy]:
 
 
 @pytest.fixture
+def skipping() -> Skipping:
+    """The time of the test's store."""
+    return Skipping()
+
+
+@pytest.fixture
 def proxied(
-    proxy: S3Proxy, proxied_client: "S3Client", moto_client: "S3Client", bucket_name: str
+    proxy: S3Proxy,
+    proxied_client: "S3Client",
+    moto_client: "S3Client",
+    bucket_name: str,
+    skipping: Skipping,
 ) -> Iterator[S3Store]:
-    """An S3Store that speaks through the proxy, with a bucket."""
-    with fresh_bucket(moto_client, bucket_name), s3_store(proxied_client, bucket_name) as store:
+    """An S3Store that speaks through the proxy, with a bucket. It skips its pauses."""
+    with (
+        fresh_bucket(moto_client, bucket_name),
+        s3_store(proxied_client, bucket_name, skipping.timing) as store,
+    ):
         yield store

@@ -54,8 +54,11 @@ class InterceptedStore:
             is_last = page.is_last
             yield page
 
-    def lookup(self, key: str) -> Lookup:
-        return self.intercept("lookup", key, lambda: self._inner.lookup(key))
+    def lookup(self, key: str, *, past_caches: bool = False) -> Lookup:
+        def call() -> Lookup:
+            return self._inner.lookup(key, past_caches=past_caches)
+
+        return self.intercept("lookup", key, call)
 
     def head_object(self, key: str) -> ObjectInfo:
         return self.intercept("head_object", key, lambda: self._inner.head_object(key))

@@ -1,6 +1,6 @@
 """Which of S3's operations a request on the wire is."""
 
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 from tests.support.s3proxy import Request
 
@@ -35,6 +35,19 @@ def operation_of(request: Request) -> str:
         return "HeadBucket"
     assert url.path.count("/") > 1, f"a request on the bucket: {request}"
     return _ON_AN_OBJECT[request.method]
+
+
+def credential_of(request: Request) -> str:
+    """Who has signed it, and for what: the access key, the day, the region and the rest, each
+    followed by a slash. Signatures are in a header or in the query."""
+    in_header = request.headers["Authorization"] or ""
+    _, _, credential = (in_header or unquote(request.target)).partition("Credential=")
+    return credential.replace(",", "&").partition("&")[0]
+
+
+def is_expiring(request: Request) -> bool:
+    """Whether its signature is good for as long only as it says."""
+    return "X-Amz-Expires=" in request.target
 
 
 def _put(request: Request, parameters: dict[str, list[str]]) -> str:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from davbridge.config import S3Settings
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.client import build_client
+from davbridge.store.s3.wire import TIMING, Timing
 from tests.support.endpoints import Endpoint
 
 if TYPE_CHECKING:
@@ -83,7 +84,7 @@ def store_client(endpoint: Endpoint) -> Iterator["S3Client"]:
         client.close()
 
 
-def s3_store(client: "S3Client", bucket: str) -> S3Store:
+def s3_store(client: "S3Client", bucket: str, timing: Timing = TIMING) -> S3Store:
     """A store with parts so small that tests can afford several."""
     return S3Store(
         client,
@@ -92,6 +93,7 @@ def s3_store(client: "S3Client", bucket: str) -> S3Store:
         part_size=SMALL_PART,
         copy_limit=SMALL_PART,
         copy_part_size=SMALL_PART,
+        timing=timing,
     )
 
 

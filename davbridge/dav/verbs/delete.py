@@ -24,7 +24,7 @@ def delete(context: Context) -> Response:
     context.check_conditions()
     if refused := refused_removal(context.guard, path, context.request.site):
         return refused
-    terms = Terms(context.if_match, admit=partial(_require_unlocked, context))
+    terms = Terms(context.if_match, admit=partial(_admit, context))
     failures = context.namespace.delete(path, terms)
     if failures:
         return multi_status(failed_members(failures, context.request.site))
@@ -32,7 +32,8 @@ def delete(context: Context) -> Response:
     return empty(204)
 
 
-def _require_unlocked(context: Context) -> None:
-    """Locks that have come since count as well. Raises RefusalError 423."""
+def _admit(context: Context) -> None:
+    """What has been written and locked since counts as well. Raises RefusalError 412, 423."""
+    context.check_conditions()
     context.guard.require_removal(context.path)
     context.guard.require_tree(context.path)

@@ -83,7 +83,7 @@ def _object(context: Context, resource: Resource) -> Response:
     if request.method == "HEAD":
         info = context.namespace.info(resource)
         if not _is_same(info.row, resource):
-            context.namespace.is_current(resource)  # so that the next look-up asks
+            context.namespace.find_current(resource.path)  # so that the cache knows
             raise PreconditionFailedError("the file is another version than was listed")
         return Response(200, _entity_headers(resource, info, resource.size))
     ranges: list[ByteRange] = []

@@ -90,6 +90,8 @@ def _store_body(
         if checksum and not checksum.holds():
             raise RefusalError(400, f"the body's checksum is not {checksum}")
         # A body takes its time: another client may have locked the file, or made a folder.
+        # Or another bridge may have changed what a condition is about.
+        context.check_conditions()
         _require_unlocked(context, resource)
         _refuse_unfit(context.request, context.namespace.find(context.path))
         return writer.commit()

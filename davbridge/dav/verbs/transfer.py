@@ -7,8 +7,6 @@ A request that would be refused for what it has done itself, as far as a bridge 
 (the source is gone, the target is there), goes on with that.
 """
 
-from functools import partial
-
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.failures import failed_members, multi_status, refused_removal
@@ -92,8 +90,13 @@ def _go_on(context: Context, verb: Verb) -> Response | None:
 
 
 def _terms(context: Context, verb: Verb) -> Terms:
-    """Locks that have come since it was admitted are as good as those from before."""
-    return context.terms._replace(admit=partial(_require_unlocked, context, verb))
+    """What has been written and locked since it was admitted counts as what was before."""
+
+    def admit() -> None:
+        context.check_conditions()
+        _require_unlocked(context, verb)
+
+    return context.terms._replace(admit=admit)
 
 
 def _require_unlocked(context: Context, verb: Verb) -> None:

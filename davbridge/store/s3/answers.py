@@ -10,8 +10,6 @@ shows among an object's metadata.
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from typing import NamedTuple
 from urllib.parse import quote
 
@@ -21,6 +19,7 @@ from davbridge.errors import InvalidNameError, UnavailableError
 from davbridge.store.base import Attributes, Condition, ObjectInfo, ObjectRow
 from davbridge.store.clock import Clock
 from davbridge.store.s3.capabilities import ALL, Capabilities
+from davbridge.store.s3.clock import parse_date
 from davbridge.store.s3.wire import Received, Request, Wire
 
 TRANSACTION = "dav-txn"
@@ -96,17 +95,6 @@ def metadata_of(headers: Headers) -> dict[str, str]:
 def date_of(headers: Headers, clock: Clock) -> datetime:
     """When the store answered, by its own clock; by ours where it doesn't say."""
     return parse_date(headers.get("date")) or to_the_second(clock())
-
-
-@lru_cache(maxsize=1024)
-def parse_date(header: str | None) -> datetime | None:
-    """The time that an HTTP Date header tells."""
-    try:
-        date = parsedate_to_datetime(header) if header else None
-        # A date without a zone is GMT (RFC 9110 §5.6.7), not this machine's time.
-        return date and date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def to_the_second(time: datetime) -> datetime:

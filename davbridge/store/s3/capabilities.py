@@ -27,6 +27,9 @@ class Capabilities(NamedTuple):
     """What is sent with a CRC32 is kept with it. Else none is sent."""
     part_copy: bool = True
     """UploadPartCopy. Else large files are copied by way of davbridge."""
+    expiring: bool = True
+    """A request that is signed in its query is refused once its time is over, so that nothing that
+    arrives late is done. Else it is signed in headers, for a quarter of an hour."""
     marks: bool = True
     """A part that CompleteMultipartUpload doesn't name goes without a trace, so that an upload
     can be marked by one. Else nothing is swept."""
@@ -47,6 +50,8 @@ _LOST = {
     "conditional_delete_batch": "conditional DELETE of many (the same, at the end of a MOVE)",
     "checksums": "checksums (bytes are checked on the way in alone)",
     "part_copy": "copies in parts (files over 5 GiB are copied by way of davbridge)",
+    "expiring": "requests that expire (a DELETE, COPY or PUT that is held up on its way for longer "
+    "than seconds is still done)",
     "marks": "uploads that can be marked (those that a crash leaves are not swept)",
 }
 

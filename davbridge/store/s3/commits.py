@@ -11,9 +11,11 @@ any more, it is unavailable; a conflict that decided nothing is tried again, and
 it may be with an earlier try of the same request, which the store is still at.
 """
 
+import math
 import time
 import uuid
 from collections.abc import Sequence
+from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
 
@@ -166,6 +168,12 @@ def own_row(bucket: Bucket, key: str, transaction: str) -> ObjectRow | None:
     if headers is None or metadata_of(headers).get(TRANSACTION) != transaction:
         return None
     return info_of(key, size_of(key, headers), headers).row
+
+
+def second_now(bucket: Bucket) -> datetime:
+    """The store's time, and not past it, as times of objects are told: what is written from now on
+    isn't older."""
+    return datetime.fromtimestamp(math.floor(bucket.wire.clock.read().store), UTC)
 
 
 def settling_head(bucket: Bucket, key: str) -> Headers | None:

@@ -10,8 +10,13 @@ sent as it is given, dots and all.
 """
 
 import re
+import socket
 import ssl
-from collections.abc import Mapping
+import struct
+import sys
+import time
+from collections.abc import Callable, Mapping
+from contextlib import suppress
 from http.client import HTTPException
 from io import BufferedReader
 from urllib.parse import SplitResult
@@ -23,7 +28,9 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 from urllib3.connection import HTTPConnection
+from urllib3.util.wait import wait_for_read
 
+from davbridge import deadline
 from davbridge.store.s3.connect import Network, Opener
 from davbridge.store.s3.http import Body, read_head
 
@@ -32,6 +39,11 @@ BLOCK = 256 * 1024
 
 JOINED = 64 * 1024
 """Up to which size a body leaves together with the head."""
+
+OVERTIME = 1.0
+"""Seconds past its deadline that work waits for an answer which may be on its way."""
+
+_NO_LINGERING = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 _CONTROLS = re.compile(r"[\x00\r\n]")
 
@@ -51,20 +63,30 @@ class Connections:
     def exchange(
         self,
         method: str,
-        target: str,
-        headers: Mapping[str, str],
+        prepare: Callable[[], tuple[str, Mapping[str, str]]],
         body: bytes | memoryview,
         read_timeout: float | None = None,
     ) -> "Answer":
-        """Sends the request, and reads the head of its answer. Raises BotoCoreError."""
-        fields = {**headers, **self._opener.headers}
-        head = request_head(method, self._opener.target_prefix + target, fields)
+        """Sends the request, and reads the head of its answer. Raises BotoCoreError.
+
+        ``prepare`` gives the target and the headers. It is called once there is a connection, for
+        to open one may take longer than a signature is good for.
+        """
         connection = self._idle_one() or _Connection(self._opener.open())
+        timeout = read_timeout or self._network.read_timeout
         try:
-            connection.send(head, body, read_timeout or self._network.read_timeout)
+            target, headers = prepare()
+            fields = {**headers, **self._opener.headers}
+            head = request_head(method, self._opener.target_prefix + target, fields)
+        except BaseException:
+            connection.close()
+            raise
+        try:
+            connection.send(head, body, timeout)
+            connection.wait_for_answer(timeout)
             return Answer(self, connection, method)
         except BaseException as error:
-            connection.close()
+            connection.abandon()
             if isinstance(error, _FAILURES):
                 raise self.failure(error) from error
             raise
@@ -134,7 +156,7 @@ class _Connection:
             return True  # it breaks at this moment
 
     def send(self, head: bytes, body: bytes | memoryview, read_timeout: float) -> None:
-        self._sock.settimeout(read_timeout)
+        self._sock.settimeout(min(read_timeout, max(deadline.remaining(), 0.0) + OVERTIME))
         if len(body) <= JOINED:
             self._sock.sendall(head + body)
             return
@@ -147,6 +169,28 @@ class _Connection:
         except (BrokenPipeError, ConnectionResetError):
             # A store that refuses need not read on; its answer says why.
             self.has_sent_all = False
+
+    def wait_for_answer(self, read_timeout: float) -> None:
+        """Waits no longer than the work has time, which may grow meanwhile. Raises TimeoutError."""
+        began_at = time.monotonic()
+        if deadline.remaining() >= read_timeout:
+            return  # the socket's own time limit comes first
+        while not self._has_answer(deadline.remaining() + OVERTIME):
+            waited = time.monotonic() - began_at
+            if waited >= read_timeout or deadline.remaining() + OVERTIME <= 0:
+                raise TimeoutError("the time for this is over")
+        self._sock.settimeout(read_timeout)
+
+    def _has_answer(self, seconds: float) -> bool:
+        if isinstance(self._sock, ssl.SSLSocket) and self._sock.pending():
+            return True
+        return wait_for_read(self._sock, max(seconds, 0.0))
+
+    def abandon(self) -> None:
+        """Closes it, so that what it holds and hasn't sent yet is never sent."""
+        with suppress(OSError, AttributeError):  # TLS within TLS isn't a socket
+            self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
+        self.close()
 
     def close(self) -> None:
         self.file.close()

@@ -8,6 +8,7 @@ request is pinned to its ETag.
 """
 
 from collections.abc import Mapping
+from datetime import datetime
 
 from davbridge.config import MIB
 from davbridge.errors import NotFoundError, UnavailableError
@@ -31,6 +32,7 @@ from davbridge.store.s3.commits import (
     own_row,
     put,
     refusal,
+    second_now,
     settling_head,
     upheld,
 )
@@ -74,23 +76,29 @@ def copy_whole(
         read_timeout=LONG_WORK_TIMEOUT,
         is_told_in_xml=True,
     )
+    since = second_now(bucket)
     try:
         result = parsed(bucket.wire.send(request).content)
         modified = parse_time(required(result, "LastModified"))
         return ObjectRow(target, source.size, modified, etag_of(required(result, "ETag")))
     except ERRORS as error:
-        made = _made(bucket, source, target, transaction) if may_be_ours(error) else None
+        made = _made(bucket, source, target, transaction, since) if may_be_ours(error) else None
         if made:
             return made
         raise refusal(error, source.key) from error
 
 
-def _made(bucket: Bucket, source: ObjectRow, target: str, transaction: str) -> ObjectRow | None:
+def _made(
+    bucket: Bucket, source: ObjectRow, target: str, transaction: str, since: datetime
+) -> ObjectRow | None:
     """The copy, if it was made though its answer was lost.
 
-    What is copied with its metadata can't be marked. It is known by size and ETag: if it should be
-    another's after all, it is another's copy of the same bytes. The copy of an object that was
-    uploaded in parts may have another ETag; then nobody knows. Raises UnavailableError.
+    What is copied with its metadata can't be marked. It is known by size and ETag, and by its time,
+    which isn't before ``since``, a second that began before it was asked for: equal bytes that were
+    there already, or that somebody has put there and then moved away again, are no copy of one's
+    own. If it should be another's after all, it is another's copy of the same bytes, made
+    meanwhile. The copy of an object that was uploaded in parts may have another ETag; then nobody
+    knows. Raises UnavailableError.
     """
     if transaction:
         return own_row(bucket, target, transaction)
@@ -98,6 +106,8 @@ def _made(bucket: Bucket, source: ObjectRow, target: str, transaction: str) -> O
     if headers is None:
         return None
     row = info_of(target, size_of(target, headers), headers).row
+    if row.modified < since:
+        return None
     if (row.size, row.etag) == (source.size, source.etag):
         return row
     if row.size == source.size and "-" in source.etag:

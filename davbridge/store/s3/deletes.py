@@ -4,25 +4,35 @@ Owns DeleteObject and DeleteObjects. Must not know what is deleted or why.
 
 Invariants: an absent key counts as deleted, but where one version was meant; every key that isn't
 deleted is told, also where the batch's answer is a 200; a refused condition is believed only once a
-HEAD has shown that something is there. For stores differ in what If-Match means where nothing is
-(AWS: 404, SeaweedFS: 412), and a DELETE whose answer is lost is sent again.
+HEAD has shown that something is there, for stores differ in what If-Match means where nothing is
+(AWS: 404, SeaweedFS: 412). A DELETE whose outcome isn't known is sent again only once it can't take
+effect any more, and a HEAD has shown that what was meant is still there and was so before the first
+try: an ETag names bytes, so that If-Match would let it take what somebody has written since.
 """
 
-import base64
-import hashlib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from datetime import datetime
 from itertools import islice
 
 from botocore.parsers import ResponseParserError
 
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError, UnavailableError
 from davbridge.paths import MAX_KEY_BYTES
-from davbridge.store.base import NO_VERSIONS, Condition, DeleteFailure, ObjectRow
+from davbridge.store.base import (
+    ALWAYS,
+    NO_VERSIONS,
+    Condition,
+    DeleteFailure,
+    ObjectRow,
+    is_same_version,
+)
 from davbridge.store.limits import require_key
-from davbridge.store.s3.answers import Bucket, headers_of, quoted
+from davbridge.store.s3.answers import Bucket, headers_of, info_of, quoted, size_of
 from davbridge.store.s3.checksums import checksum_headers
-from davbridge.store.s3.commits import may_be_ours, send_past_conflicts, settling_head, upheld
+from davbridge.store.s3.commits import second_now, send_past_conflicts, settling_head
 from davbridge.store.s3.errors import kind_of, translated
+from davbridge.store.s3.outcomes import may_have_acted
+from davbridge.store.s3.outgoing import content_md5
 from davbridge.store.s3.uploads import NAMESPACE
 from davbridge.store.s3.wire import Request
 from davbridge.store.s3.xml import name_of, parsed, texts_of
@@ -33,34 +43,87 @@ BATCH_SIZE = 1000
 
 def delete_one(bucket: Bucket, key: str, version: ObjectRow | None = None) -> None:
     require_key(key)
+    since, meant, is_undecided = second_now(bucket), version, False
+    for _ in range(bucket.wire.attempts):
+        try:
+            _delete(bucket, key, meant)
+            return
+        except StoreError as error:
+            if not may_have_acted(error.__cause__):
+                if _is_done(bucket, key, error, is_meant=is_undecided or version is None):
+                    return
+                raise
+        meant, is_undecided = _still_there(bucket, key, meant, since), True
+        if meant is None:
+            return
+    raise UnavailableError(f"{key!r}: the store doesn't say that it was deleted")
+
+
+def _is_done(bucket: Bucket, key: str, refused: StoreError, *, is_meant: bool) -> bool:
+    """Whether a refusal means that nothing is there. S3 says 204 of that, some stores say 404.
+    Raises NotFoundError where that isn't what was meant."""
+    if not isinstance(refused, NotFoundError | PreconditionFailedError):
+        return False
+    is_gone = isinstance(refused, NotFoundError) or settling_head(bucket, key) is None
+    if is_gone and not is_meant:
+        raise NotFoundError(f"{key!r} is gone already") from refused
+    return is_gone
+
+
+def _delete(bucket: Bucket, key: str, version: ObjectRow | None) -> None:
+    """Raises StoreError, for one of ERRORS if the store was asked."""
     condition = Condition(if_match=version.etag if version else None)
-    try:
-        condition = upheld(bucket, key, condition, by_store=bucket.can.conditional_delete)
-        with translated(key):
-            request = Request("DeleteObject", "DELETE", key, headers_of(condition))
-            if send_past_conflicts(bucket, request).content.strip():
-                raise ResponseParserError("what was said isn't said of a deletion")
-    except (NotFoundError, PreconditionFailedError) as refused:
-        is_gone = isinstance(refused, NotFoundError) or settling_head(bucket, key) is None
-        may_be_done = may_be_ours(refused.__cause__)
-        if is_gone and (may_be_done or version is None):
-            return  # S3 says 204 of what isn't there, some stores say 404
-        if may_be_done:
-            # What is there may have come after it was deleted.
-            unknown = f"{key!r}: whether it was deleted can't be told"
-            raise UnavailableError(unknown) from refused
-        if is_gone:
-            raise NotFoundError(f"{key!r} is gone already") from refused
-        raise
+    if version and not bucket.can.conditional_delete:
+        _require_still(bucket, key, version)
+        condition = ALWAYS
+    request = Request("DeleteObject", "DELETE", key, headers_of(condition), is_repeatable=False)
+    with translated(key):
+        if send_past_conflicts(bucket, request).content.strip():
+            raise ResponseParserError("what was said isn't said of a deletion")
+
+
+def _require_still(bucket: Bucket, key: str, version: ObjectRow) -> None:
+    """A HEAD in the place of a condition that the store doesn't hold. Raises NotFoundError, and
+    PreconditionFailedError."""
+    found = _row_at(bucket, key)
+    if found is None:
+        raise NotFoundError(f"{key!r} is gone already")
+    if not is_same_version(found, version):
+        raise PreconditionFailedError(f"{key!r} is another version")
+
+
+def _still_there(
+    bucket: Bucket, key: str, version: ObjectRow | None, since: datetime
+) -> ObjectRow | None:
+    """What is to be deleted still, after a try whose outcome isn't known, and which can't take
+    effect any more; None where nothing is there.
+
+    ``since``: a second that began before the first try. What was written from then on may have come
+    after the object was deleted, of the very same bytes; so nobody can tell whether it was.
+    Raises PreconditionFailedError where it is another version, and UnavailableError.
+    """
+    found = _row_at(bucket, key)
+    if found is None:
+        return None
+    if version and not is_same_version(found, version):
+        raise PreconditionFailedError(f"{key!r} is another version by now")
+    if found.modified >= since:
+        raise UnavailableError(f"{key!r}: whether it was deleted can't be told")
+    return version or found
+
+
+def _row_at(bucket: Bucket, key: str) -> ObjectRow | None:
+    """Raises UnavailableError."""
+    headers = settling_head(bucket, key)
+    return None if headers is None else info_of(key, size_of(key, headers), headers).row
 
 
 def delete_many(
     bucket: Bucket, keys: Sequence[str], versions: Mapping[str, ObjectRow] = NO_VERSIONS
 ) -> list[DeleteFailure]:
     failures: list[DeleteFailure] = []
-    sent = versions if bucket.can.conditional_delete_batch else NO_VERSIONS
     for batch in _batches(key for key in keys if _fits_a_batch(key)):
-        failures += _settled(bucket, _delete_batch(bucket, batch, sent))
+        failures += _settled(bucket, _delete_batch(bucket, batch, versions))
     for key in keys:
         if not _fits_a_batch(key):
             failures += _delete_alone(bucket, key, versions.get(key))
@@ -92,13 +155,50 @@ def _settled(bucket: Bucket, failures: Iterable[DeleteFailure]) -> Iterator[Dele
 def _delete_batch(
     bucket: Bucket, batch: list[str], versions: Mapping[str, ObjectRow]
 ) -> list[DeleteFailure]:
-    try:
-        with translated(batch[0]):
-            result = parsed(bucket.wire.send(batch_request(bucket, batch, versions)).content)
-            if name_of(result) != "DeleteResult":
-                raise ResponseParserError(f"the answer tells of no deletion: {name_of(result)}")
-    except StoreError as error:
-        return [DeleteFailure(key, error) for key in batch]
+    """Of a batch whose outcome isn't known, what is there still is sent again."""
+    since, failures = second_now(bucket), list[DeleteFailure]()
+    sent = versions if bucket.can.conditional_delete_batch else NO_VERSIONS
+    for _ in range(bucket.wire.attempts):
+        try:
+            return failures + _delete_once(bucket, batch, sent)
+        except StoreError as error:
+            failed = error
+        if not may_have_acted(failed.__cause__):
+            break
+        batch, judged = _looked_through(bucket, batch, versions, since)
+        failures += judged
+        if not batch:
+            break
+    return failures + [DeleteFailure(key, failed) for key in batch]
+
+
+def _looked_through(
+    bucket: Bucket, batch: Sequence[str], versions: Mapping[str, ObjectRow], since: datetime
+) -> tuple[list[str], list[DeleteFailure]]:
+    """Those keys that are still to be deleted, and those that can't be, each looked at by itself.
+    Where the store can't be asked any more, that goes for all that come after."""
+    left: list[str] = []
+    failures: list[DeleteFailure] = []
+    for at, key in enumerate(batch):
+        try:
+            if _still_there(bucket, key, versions.get(key), since):
+                left.append(key)
+        except StoreError as error:
+            failures.append(DeleteFailure(key, error))
+            if isinstance(error.__cause__, StoreError):
+                failures += [DeleteFailure(other, error) for other in (*left, *batch[at + 1 :])]
+                return [], failures
+    return left, failures
+
+
+def _delete_once(
+    bucket: Bucket, batch: list[str], versions: Mapping[str, ObjectRow]
+) -> list[DeleteFailure]:
+    """Raises StoreError, for one of ERRORS if the store was asked."""
+    with translated(batch[0]):
+        result = parsed(bucket.wire.send(batch_request(bucket, batch, versions)).content)
+        if name_of(result) != "DeleteResult":
+            raise ResponseParserError(f"the answer tells of no deletion: {name_of(result)}")
     errors = [texts_of(child) for child in result if name_of(child) == "Error"]
     failures = [failure for told in errors if (failure := _failure(told))]
     if {failure.key for failure in failures}.difference(batch):
@@ -112,12 +212,19 @@ def batch_request(
 ) -> Request:
     objects = "".join([_object(key, versions.get(key)) for key in batch])
     body = f'<Delete xmlns="{NAMESPACE}"><Quiet>true</Quiet>{objects}</Delete>'.encode()
-    digest = hashlib.md5(body, usedforsecurity=False).digest()
-    headers = {"content-md5": base64.b64encode(digest).decode(), "content-type": "application/xml"}
+    headers = {"content-md5": content_md5(body), "content-type": "application/xml"}
     if bucket.sends_checksums:
         headers |= checksum_headers(body)
-    query = {"delete": ""}
-    return Request("DeleteObjects", "POST", None, headers, query, body, is_told_in_xml=True)
+    return Request(
+        "DeleteObjects",
+        "POST",
+        None,
+        headers,
+        {"delete": ""},
+        body,
+        is_told_in_xml=True,
+        is_repeatable=False,
+    )
 
 
 def _object(key: str, version: ObjectRow | None) -> str:

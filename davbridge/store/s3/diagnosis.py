@@ -26,7 +26,7 @@ from botocore.exceptions import (
 
 from davbridge.config import S3Settings
 from davbridge.store.clock import Clock
-from davbridge.store.s3.answers import parse_date
+from davbridge.store.s3.clock import parse_date
 from davbridge.store.s3.errors import REDIRECTS, code_of, header_of, one_line, status_of
 
 if TYPE_CHECKING:

@@ -74,6 +74,7 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "InvalidAccessKeyId": UnavailableError,
     "SignatureDoesNotMatch": UnavailableError,
     "RequestTimeTooSkewed": UnavailableError,
+    "RequestExpired": UnavailableError,
     "KeyTooLongError": InvalidNameError,
     "KeyTooLong": InvalidNameError,
     "InvalidURI": InvalidNameError,

@@ -14,7 +14,9 @@ import time
 from collections import deque
 from collections.abc import Callable, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor, wait
+from contextvars import copy_context
 
+from davbridge import deadline
 from davbridge.store.base import Condition, ObjectRow
 from davbridge.store.budget import UNIT, MemoryBudget
 from davbridge.store.s3 import uploads
@@ -60,7 +62,8 @@ class PartPool:
 
     def submit(self, send: Callable[[], Part]) -> "Future[Part]":
         """Runs ``send``, once a thread is free."""
-        return self._executor.submit(send)
+        # A part belongs to the work that it is a part of, and has its deadline.
+        return self._executor.submit(copy_context().run, send)
 
     def close(self) -> None:
         self._executor.shutdown()
@@ -131,6 +134,10 @@ class MultipartUpload:
 
     def abort(self) -> None:
         """Leaves nothing behind, as far as the store can be reached. Raises no StoreError."""
+        with deadline.unlimited():  # it is of use however late it is done, and does no harm
+            self._abort()
+
+    def _abort(self) -> None:
         sent = [*self._in_flight, *([self._mark] if self._mark else [])]
         for part in sent:
             part.cancel()

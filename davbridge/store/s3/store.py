@@ -51,7 +51,7 @@ from davbridge.store.s3.probe import PATIENCE, probe
 from davbridge.store.s3.reader import S3Reader
 from davbridge.store.s3.sweep import Swept, abort_stale, sweep
 from davbridge.store.s3.uploads import MOST_PARTS
-from davbridge.store.s3.wire import Request, Wire
+from davbridge.store.s3.wire import TIMING, Request, Timing, Wire
 from davbridge.store.s3.writer import S3Writer
 
 if TYPE_CHECKING:
@@ -83,8 +83,10 @@ class S3Store:
         budget: MemoryBudget | None = None,
         capabilities: Capabilities = ALL,
         clock: Clock = utc_now,
+        timing: Timing = TIMING,
     ) -> None:
-        self._wire = Wire(client, bucket)
+        self._wire = Wire(client, bucket, timing)
+        self._wire.expires = capabilities.expiring
         self._bucket = Bucket(self._wire, bucket, clock, capabilities)
         self._pool = PartPool(part_threads, budget or MemoryBudget())
         # A part waits in memory until the store has it, for it may have to be sent again.
@@ -123,7 +125,7 @@ class S3Store:
     ) -> Iterator[Page]:
         return pages(self._bucket, prefix, delimiter, page_size)
 
-    def lookup(self, key: str) -> Lookup:
+    def lookup(self, key: str, *, past_caches: bool = False) -> Lookup:
         require_key(key)
         return look_up(self._bucket, key)
 
@@ -227,10 +229,10 @@ class S3Store:
         except StoreSetupError:
             raise
         except StoreError as error:
-            self._bucket = self._bucket._replace(can=UNPROBED)
+            self._use(UNPROBED)
             _log.warning("what the store can do is not known, for nothing can be tried: %s", error)
             return
-        self._bucket = self._bucket._replace(can=can)
+        self._use(can)
         if unknown:
             names = ", ".join(sorted(unknown)).replace("_", " ")
             _log.warning("the store gave no answer when it was asked for: %s", names)
@@ -238,6 +240,10 @@ class S3Store:
             _log.warning("the store was probed, and lacks %s", missing)
         elif not unknown:
             _log.info("the store was probed, and can all that davbridge makes use of")
+
+    def _use(self, can: Capabilities) -> None:
+        self._wire.expires = can.expiring
+        self._bucket = self._bucket._replace(can=can)
 
     @property
     def trouble(self) -> str:

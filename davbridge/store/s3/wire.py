@@ -1,39 +1,51 @@
 """The requests that davbridge makes, straight to the store.
 
-Owns one request: signed, sent, and sent again where that helps. botocore's general machinery takes
+Owns one request: sent, and sent again where that helps. botocore's general machinery takes
 4 to 5 ms of a core for a small one; this takes a twentieth of it. The questions that come up once
 stay botocore's: where the bucket is, who may ask there, in which region it really is.
 
-Invariants: what is raised is what botocore raises, so that errors translates it; a request is
-sent as often as botocore's ``standard`` mode would send it; an answer that is given out is a 2xx,
-and what isn't an object is at most MOST_CONTENT of it.
+Invariants: what is raised is what botocore raises, so that errors translates it, or
+DeadlinePassedError; a request is sent as often as botocore's ``standard`` mode would send it, but
+for what isn't repeatable; an answer that is given out is a 2xx, and what isn't an object is at most
+MOST_CONTENT of it. No try outlives the answer: of what must not take effect late, nothing that was
+sent before can take effect any more once `send` returns or raises, as far as the store refuses what
+has expired. A copy that it has begun, it may end later.
 """
 
+import math
 import threading
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from types import MappingProxyType
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
-from urllib.parse import quote
 
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from davbridge import __version__
+from davbridge.clock import lasting
+from davbridge.errors import DeadlinePassedError
 from davbridge.store.s3.address import Address, address_of
-from davbridge.store.s3.checksums import CRC32
+from davbridge.store.s3.clock import StoreClock
 from davbridge.store.s3.connect import Network
 from davbridge.store.s3.connections import Answer, Connections
 from davbridge.store.s3.errors import ERRORS, REDIRECTS, code_of, header_of
 from davbridge.store.s3.health import Health
 from davbridge.store.s3.kept import kept_by
+from davbridge.store.s3.outcomes import (
+    is_out_of_time,
+    mark_out_of_time,
+    may_have_acted,
+    may_still_act,
+)
+from davbridge.store.s3.outgoing import Outgoing, outgoing
+from davbridge.store.s3.request import Received, Request
 from davbridge.store.s3.retries import Retries
-from davbridge.store.s3.signing import UNSIGNED, payload_hash, signed
 from davbridge.store.s3.xml import client_error, is_error
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+__all__ = ["TIMING", "Received", "Request", "Timing", "Wire", "is_elsewhere"]
 
 LONG_WORK_TIMEOUT = 300.0
 """Seconds for what a store works on in proportion to the size of an object. AWS sends blanks
@@ -44,38 +56,46 @@ DEFAULT_ATTEMPTS = 3
 MOST_CONTENT = 8 * 1024**2
 """Bytes of an answer that is no object: a listing of 1,000 names as long as can be has half."""
 
-_NOTHING: Mapping[str, str] = MappingProxyType({})
+MOST_LATE = 2
+"""How often a request is signed anew that was refused for its time."""
 
 T = TypeVar("T")
 
 
-class Request(NamedTuple):
-    """One of S3's operations. Names of headers are in lower case."""
+class Timing(NamedTuple):
+    """What tells the time, and what lets it pass."""
 
-    operation: str
-    """As AWS calls it."""
-    method: str
-    key: str | None
-    headers: Mapping[str, str] = _NOTHING
-    query: Mapping[str, str] = _NOTHING
-    body: bytes | memoryview = b""
-    read_timeout: float | None = None
-    """Seconds, where the client's own don't do."""
-    is_told_in_xml: bool = False
-    """So that a 200 is a failure too, if it is empty or has an error."""
+    timer: Callable[[], float] = lasting
+    wall: Callable[[], float] = time.time
+    """Seconds since 1970, by this machine."""
+    pause: Callable[[float], None] = lambda seconds: time.sleep(seconds)
 
 
-class Received(NamedTuple):
-    """A 2xx, with all of its body."""
+@dataclass
+class _Tries:
+    """Those of one request, so far."""
 
-    headers: Mapping[str, str]
-    content: bytes
+    number: int = 1
+    """Of the next one that counts."""
+    undecided: int = 0
+    """How many failed in such a way that the store may have acted."""
+    late: int = 0
+    """How many were refused for the time of their signature."""
+    error: Exception | None = None
+    """Of the last undecided one."""
+    pending_until: float = -math.inf
+    """By the timer: until when one of them may still take effect."""
+    last: Outgoing | None = None
+    """The last that was signed."""
+
+
+TIMING = Timing()
 
 
 class Wire:
     """The way to one bucket. Safe for many threads."""
 
-    def __init__(self, client: "S3Client", bucket: str) -> None:
+    def __init__(self, client: "S3Client", bucket: str, timing: Timing = TIMING) -> None:
         config: Any = client.meta.config
         self._client = client
         self._bucket = bucket
@@ -84,9 +104,18 @@ class Wire:
         self._retries = Retries((config.retries or {}).get("total_max_attempts", DEFAULT_ATTEMPTS))
         self._lock = threading.Lock()
         self._way: tuple[Address, Connections] | None = None
+        self._pause = timing.pause
+        self.clock = StoreClock(timing.timer, timing.wall)
+        self.expires = True
+        """Whether the store takes signatures that expire, and refuses what is late."""
         self.health = Health()
         self.sends_checksums = config.request_checksum_calculation == "when_supported"
         self.checks_checksums = config.response_checksum_validation == "when_supported"
+
+    @property
+    def attempts(self) -> int:
+        """How often a request is sent at the most."""
+        return self._retries.attempts
 
     def send(self, request: Request) -> Received:
         """Raises one of ERRORS."""
@@ -94,7 +123,7 @@ class Wire:
 
     def open(self, request: Request) -> Answer:
         """The same, with the body still to be read: whoever calls this closes the answer."""
-        return self._until_done(request, lambda _request, _attempt, answer: answer)
+        return self._until_done(request, lambda _request, _undecided, answer: answer)
 
     def close(self) -> None:
         """Closes the connections: those in use when they fall idle."""
@@ -102,38 +131,84 @@ class Wire:
             self._way[1].close()
 
     def _until_done(self, request: Request, receive: "Callable[[Request, int, Answer], T]") -> T:
-        attempt, cost, has_learnt = 1, 0, False
+        tries, cost, has_learnt = _Tries(), 0, False
         while True:
             try:
-                received = receive(request, attempt, self._once(request, attempt))
+                received = receive(request, tries.undecided, self._once(request, tries))
+            except DeadlinePassedError as passed:
+                self._outlast(tries)
+                if tries.error:
+                    raise tries.error from passed
+                raise
             except ERRORS as error:
+                self._note(request, tries, error)
+                if self._may_be_signed_anew(request, tries, error):
+                    continue
                 if not has_learnt and self._learns_from(error):
                     has_learnt = True
                 else:
-                    retry = self._retries.delay(error, attempt)
+                    retry = self._retry(request, tries, error)
                     if retry is None:
-                        self.health.failed(error)
+                        if request.is_repeatable or not may_have_acted(error):
+                            self.health.failed(error)  # else somebody looks at the store next
+                        self._outlast(tries)
                         raise
                     delay, cost = retry
-                    time.sleep(delay)
-                attempt += 1
+                    self._pause(delay)
+                tries.number += 1
             else:
                 self.health.answered()
                 self._retries.succeeded(cost)
+                self._outlast(tries)
                 return received
 
-    def _once(self, request: Request, attempt: int) -> Answer:
+    def _note(self, request: Request, tries: _Tries, error: Exception) -> None:
+        """What is known of the try that ended so."""
+        if may_have_acted(error):
+            tries.undecided += 1
+            tries.error = error
+        if tries.last and request.must_expire and may_still_act(error):
+            tries.pending_until = max(tries.pending_until, tries.last.ends_at)
+
+    def _may_be_signed_anew(self, request: Request, tries: _Tries, error: Exception) -> bool:
+        """Whether the store refused it for its time alone: then it has done nothing, and the answer
+        has told the store's own time."""
+        sent = tries.last
+        if request.age or sent is None or not is_out_of_time(error, sent):
+            return False
+        if self.clock.timer() < sent.ends_at:
+            self.clock.refused(sent.signed)
+        tries.late += 1
+        if tries.late <= MOST_LATE:
+            return True
+        mark_out_of_time(error)
+        return False
+
+    def _retry(self, request: Request, tries: _Tries, error: Exception) -> tuple[float, int] | None:
+        """As Retries has it; but what isn't to be repeated is left to whoever asked."""
+        if may_have_acted(error) and not request.is_repeatable:
+            return None
+        return self._retries.delay(error, tries.number)
+
+    def _outlast(self, tries: _Tries) -> None:
+        """Waits until no try can take effect any more: what is answered here is final."""
+        left = tries.pending_until - self.clock.timer()
+        if left > 0:
+            self._pause(left)
+
+    def _once(self, request: Request, tries: _Tries) -> Answer:
         address, connections = self._way or self._find_the_way()
-        path, query = address.path_of(request.key), _encoded(request.query)
-        answer = connections.exchange(
-            request.method,
-            f"{path}?{query}" if query else path,
-            _headers(address, request, path, query),
-            request.body,
-            request.read_timeout,
-        )
+
+        def prepare() -> tuple[str, Mapping[str, str]]:
+            tries.last = outgoing(address, request, self.clock, expires=self.expires)
+            return tries.last.target, tries.last.headers
+
+        tries.last = None
+        asked_at = self.clock.timer()
+        answer = connections.exchange(request.method, prepare, request.body, request.read_timeout)
+        self.clock.learn(answer.headers, asked_at)
         if answer.status >= 300:
-            raise _refusal(request, attempt, answer)
+            raise _refusal(request, tries.undecided, answer)
         return answer
 
     def _find_the_way(self) -> tuple[Address, Connections]:
@@ -166,37 +241,6 @@ class Wire:
             return self._way is not before
 
 
-def _encoded(query: Mapping[str, str]) -> str:
-    return "&".join([f"{name}={quote(value, safe='')}" for name, value in sorted(query.items())])
-
-
-def _headers(address: Address, request: Request, path: str, query: str) -> dict[str, str]:
-    """All that is sent, signed but for what a proxy may well change."""
-    headers = signed(
-        request.method,
-        path,
-        query,
-        {"host": address.host, **request.headers},
-        payload_told(address, request),
-        address.scope,
-        address.credentials(),
-        datetime.now(UTC),
-    )
-    headers["user-agent"] = f"davbridge/{__version__}"
-    headers["accept-encoding"] = "identity"
-    if request.method in ("PUT", "POST"):
-        headers["content-length"] = str(len(request.body))
-    return headers
-
-
-def payload_told(address: Address, request: Request) -> str:
-    """What is signed of the body: its hash, which takes half of all the processor time of an
-    upload, unless TLS protects it on its way, and a checksum in the store, or nobody is on its way
-    within this machine."""
-    is_covered = CRC32 in request.headers if address.is_secure else address.is_loopback
-    return UNSIGNED if is_covered else payload_hash(request.body)
-
-
 def is_elsewhere(error: ClientError) -> bool:
     """Whether a store says in which other region the bucket is. HEAD has no body, so that a wrong
     region looks like any other bad request there, but for the header."""
@@ -204,17 +248,17 @@ def is_elsewhere(error: ClientError) -> bool:
     return code_of(error) in (*REDIRECTS, "400") and bool(told)
 
 
-def _received(request: Request, attempt: int, answer: Answer) -> Received:
+def _received(request: Request, undecided: int, answer: Answer) -> Received:
     content = answer.read_all(MOST_CONTENT)
     if len(content) > MOST_CONTENT:
         answer.close()
         raise ResponseParserError(f"the answer to {request.operation} has no end")
     if request.is_told_in_xml and is_error(content):
-        raise client_error(request.operation, 500, answer.headers, content, attempt - 1)
+        raise client_error(request.operation, 500, answer.headers, content, undecided)
     return Received(answer.headers, content)
 
 
-def _refusal(request: Request, attempt: int, answer: Answer) -> ClientError:
+def _refusal(request: Request, undecided: int, answer: Answer) -> ClientError:
     content = answer.read_all(MOST_CONTENT)
     answer.close()
-    return client_error(request.operation, answer.status, answer.headers, content, attempt - 1)
+    return client_error(request.operation, answer.status, answer.headers, content, undecided)

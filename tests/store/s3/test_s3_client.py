@@ -12,6 +12,7 @@ from davbridge.errors import StoreSetupError, UnavailableError
 from davbridge.store.base import Attributes
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.client import build_client, is_aws
+from tests.support.operations import credential_of
 from tests.support.s3proxy import Answer, Fault, Request, S3Proxy, error, s3_proxy
 
 if TYPE_CHECKING:
@@ -140,7 +141,7 @@ class Keys:
         )
 
     def rule(self, request: Request) -> Fault | None:
-        if f"Credential={self.valid}/" in request.headers["Authorization"]:
+        if credential_of(request).startswith(f"{self.valid}/"):
             return Answer(200, b"", {"ETag": '"e"'})
         return error("ExpiredToken", 400)
 

@@ -36,9 +36,14 @@ def connected(url: str, network: Network = NETWORK) -> Iterator[Connections]:
     connections.close()
 
 
+def plain() -> tuple[str, dict[str, str]]:
+    """The simplest request."""
+    return "/", {"host": "h"}
+
+
 def ask(connections: Connections, target: str = "/a", body: bytes = b"") -> bytes:
     headers = {"host": "h", "content-length": str(len(body))}
-    return connections.exchange("PUT", target, headers, body).read_all(1000)
+    return connections.exchange("PUT", lambda: (target, headers), body).read_all(1000)
 
 
 def test_a_connection_is_used_again() -> None:
@@ -80,7 +85,7 @@ def test_one_that_the_server_announces_to_close_is_not_used_again() -> None:
 
 def test_one_whose_answer_was_not_read_is_not_used_again() -> None:
     with serving(Server()) as server, connected(server.url) as connections:
-        answer = connections.exchange("GET", "/", {"host": "h"}, b"")
+        answer = connections.exchange("GET", plain, b"")
         assert answer.read(1) == b"o"
         answer.close()
         with pytest.raises(BotoCoreError):
@@ -94,22 +99,22 @@ def test_a_success_before_the_body_is_through_is_none() -> None:
     with serving(server), connected(server.url) as connections:
         headers = {"host": "h", "content-length": "9000000"}
         with pytest.raises(ConnectionClosedError):
-            connections.exchange("PUT", "/", headers, bytes(9_000_000))
+            connections.exchange("PUT", lambda: ("/", headers), bytes(9_000_000))
 
 
 def test_no_more_are_kept_than_were_asked_for() -> None:
     with serving(Server()) as server, connected(server.url) as connections:
-        answers = [connections.exchange("GET", "/", {"host": "h"}, b"") for _ in range(4)]
+        answers = [connections.exchange("GET", plain, b"") for _ in range(4)]
         for answer in answers:
             answer.read_all(1000)
-        for answer in [connections.exchange("GET", "/", {"host": "h"}, b"") for _ in range(4)]:
+        for answer in [connections.exchange("GET", plain, b"") for _ in range(4)]:
             answer.read_all(1000)
         assert server.connections == 4 + 4 - NETWORK.most_idle
 
 
 def test_one_that_falls_idle_after_the_end_is_closed() -> None:
     with serving(Server()) as server, connected(server.url) as connections:
-        answer = connections.exchange("GET", "/", {"host": "h"}, b"")
+        answer = connections.exchange("GET", plain, b"")
         connections.close()
         assert answer.read_all(1000) == b"ok"
         assert ask(connections) == b"ok"
@@ -121,7 +126,7 @@ def test_a_refusal_before_the_body_is_through_is_heard() -> None:
     server = Server(REFUSED, reads_bodies=False)
     with serving(server), connected(server.url) as connections:
         headers = {"host": "h", "content-length": "9000000"}
-        answer = connections.exchange("PUT", "/", headers, bytes(9_000_000))
+        answer = connections.exchange("PUT", lambda: ("/", headers), bytes(9_000_000))
         assert answer.status == 403
         assert answer.read_all(1000) == b"no"
         assert ask(connections) == b"no"
@@ -165,7 +170,7 @@ def test_a_header_that_cannot_be_said_is_not_sent(value: str) -> None:
         connected(server.url) as connections,
         pytest.raises(ParamValidationError),
     ):
-        connections.exchange("GET", "/", {"host": "h", "x": value}, b"")
+        connections.exchange("GET", lambda: ("/", {"host": "h", "x": value}), b"")
     assert server.heads == []
 
 

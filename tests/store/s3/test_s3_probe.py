@@ -18,7 +18,7 @@ from davbridge.store.s3.capabilities import ALL, UNPROBED, Capabilities
 from davbridge.store.s3.probe import CANARY
 from tests.support.contract import LONG, drain, keys, write
 from tests.support.endpoints import Endpoint
-from tests.support.operations import operation_of
+from tests.support.operations import is_expiring, operation_of
 from tests.support.s3proxy import Answer, Delay, Fault, Request, S3Proxy, error, once, s3_proxy
 from tests.support.stores import fresh_bucket, s3_store, store_client
 
@@ -32,6 +32,7 @@ MOTO = ALL._replace(
     conditional_copy=False,
     pinned_copy=False,
     conditional_delete_batch=False,
+    expiring=False,
 )
 
 
@@ -63,8 +64,8 @@ def test_bridges_that_start_at_once_do_not_meet(opened: S3Store) -> None:
     assert opened.capabilities == ALL
 
 
-@pytest.mark.parametrize(("name", "count"), [("seaweedfs", 27), ("moto_server", 26)])
-def test_probing_takes_27_requests_on_names_of_davbridges_own(
+@pytest.mark.parametrize(("name", "count"), [("seaweedfs", 28), ("moto_server", 27)])
+def test_probing_takes_28_requests_on_names_of_davbridges_own(
     name: str, count: int, bucket_name: str, request: pytest.FixtureRequest
 ) -> None:
     """A store that ignores the first condition of a COPY isn't asked for the second."""
@@ -97,7 +98,7 @@ def test_who_may_not_write_starts_all_the_same(
     assert proxied.capabilities == UNPROBED
     assert "nothing can be tried: " in caplog.text
     assert drain(proxied.get_object("a")) == b"body"
-    assert len(proxy.requests) <= 7
+    assert len(proxy.requests) <= 8  # one of them tries whether it is the signature
 
 
 def refusing(part: Callable[[Request], bool], fault: Fault) -> Callable[[Request], Fault | None]:
@@ -124,6 +125,33 @@ def test_what_a_store_does_not_know_is_done_without(
     proxied.probe("")
     assert not getattr(proxied.capabilities, lost)
     assert proxied.capabilities.marks
+
+
+def test_a_store_that_takes_no_signature_in_the_query_gets_none(
+    proxied: S3Store, proxy: S3Proxy, caplog: pytest.LogCaptureFixture
+) -> None:
+    proxy.rule = refusing(is_expiring, error("SignatureDoesNotMatch", 403))
+    proxied.probe("")
+    assert proxied.capabilities == MOTO
+    assert "requests that expire (" in caplog.text
+    proxy.requests.clear()
+    row = proxied.put_object("a", b"body", Attributes())
+    proxied.delete_object("a", version=proxied.copy_object(row, "b")._replace(key="a"))
+    assert not any(map(is_expiring, proxy.requests))
+
+
+@pytest.mark.parametrize("operation", ["CopyObject", "DeleteObject", "CompleteMultipartUpload"])
+@pytest.mark.parametrize(
+    "refusal", [error("AccessDenied", 403), error("NotImplemented", 501)], ids=["403", "501"]
+)
+def test_one_that_takes_none_for_some_requests_gets_none_at_all(
+    proxied: S3Store, proxy: S3Proxy, operation: str, refusal: Answer
+) -> None:
+    proxy.rule = refusing(
+        lambda request: is_expiring(request) and operation_of(request) == operation, refusal
+    )
+    proxied.probe("")
+    assert proxied.capabilities == MOTO
 
 
 def test_etags_are_not_sent_to_a_store_that_refuses_a_batch_for_them(

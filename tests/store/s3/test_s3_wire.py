@@ -25,9 +25,10 @@ from davbridge.store.clock import utc_now
 from davbridge.store.s3 import S3Store, wire
 from davbridge.store.s3.address import address_of
 from davbridge.store.s3.client import build_client
-from davbridge.store.s3.wire import payload_told
+from davbridge.store.s3.outgoing import payload_told
 from tests.support.contract import drain
 from tests.support.endpoints import Endpoint, s3_client
+from tests.support.operations import credential_of
 from tests.support.parrot import Server, serving
 from tests.support.s3proxy import Answer, Cut, Fault, Lose, Request, S3Proxy, error, once, s3_proxy
 
@@ -273,7 +274,7 @@ class Elsewhere:
         self._refusal = refusal
 
     def __call__(self, request: Request) -> Fault:
-        if "/eu-west-3/s3/" in request.headers["Authorization"]:
+        if "/eu-west-3/s3/" in credential_of(request):
             return Answer(200, BODY, {**HEAD, "x-amz-bucket-region": "eu-west-3"})
         return self._refusal
 
@@ -436,7 +437,7 @@ def test_keys_that_expire_while_the_store_is_in_trouble_are_renewed(
     store = opens(replace(settings, access_key=None, secret_key=None))
 
     def rule(request: Request) -> Fault:
-        if "Credential=NEW/" in request.headers["Authorization"]:
+        if credential_of(request).startswith("NEW/"):
             return Answer(200, b"", HEAD)
         monkeypatch.setenv("AWS_ACCESS_KEY_ID", "NEW")
         return error("ExpiredToken", 400) if len(canned.requests) > 1 else Answer(503)

@@ -1,0 +1,78 @@
+"""The store's time, which decides whether a request has expired.
+
+Owns the estimate, made of the Date headers that answers carry. Each gives two bounds: the store's
+clock was not before that second when the answer had come, and not past it when the request was yet
+to be sent. Must not know what is signed.
+
+Invariants: as long as Date is the store's own time, the estimate is never ahead of it, so that
+nothing that is signed by it is good for longer than was meant, and behind by a second and a round
+trip at the most; it stands on the clock that only goes forward, so that setting this machine's
+clock changes nothing. Until an answer has come, this machine's clock counts; and where the store
+refuses what the estimate says (a proxy on the way may tell its own time), the other of the two.
+"""
+
+import time
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
+from typing import NamedTuple
+
+from davbridge.clock import lasting
+
+
+class Reading(NamedTuple):
+    """One moment by two clocks."""
+
+    local: float
+    """Seconds of `lasting`."""
+    store: float
+    """Seconds since 1970."""
+
+
+class StoreClock:
+    """Safe for many threads: what a race can do is what the next answer corrects."""
+
+    def __init__(
+        self, timer: Callable[[], float] = lasting, wall: Callable[[], float] = time.time
+    ) -> None:
+        self.timer = timer
+        self._wall = wall
+        self._offset: float | None = None
+        """What the store's clock is ahead of the timer by, at the least."""
+        self._is_doubted = False
+
+    def read(self) -> Reading:
+        local = self.timer()
+        if self._offset is None or self._is_doubted:
+            return Reading(local, self._wall())
+        return Reading(local, local + self._offset)
+
+    def learn(self, headers: Mapping[str, str], asked_at: float) -> None:
+        """Of an answer that has just come, to a request that was sent after ``asked_at``."""
+        date = parse_date(headers.get("date"))
+        if date is None or "age" in headers:  # a cache's answer is old
+            return
+        told = date.timestamp()
+        least, most = told - self.timer(), told + 1 - asked_at
+        if self._offset is None or not least <= self._offset <= most:
+            # A better bound; or one of the clocks was set, or this is another of the store's.
+            self._offset = least
+
+    def refused(self, used: Reading) -> None:
+        """The store has refused what was signed with this reading as too old, or too new, and the
+        answer that said so taught nothing else."""
+        now = self.read()
+        if abs((now.store - now.local) - (used.store - used.local)) < 1:
+            self._is_doubted = not self._is_doubted
+
+
+@lru_cache(maxsize=1024)
+def parse_date(header: str | None) -> datetime | None:
+    """The time that an HTTP Date header tells."""
+    try:
+        date = parsedate_to_datetime(header) if header else None
+        # A date without a zone is GMT (RFC 9110 §5.6.7), not this machine's time.
+        return date and date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

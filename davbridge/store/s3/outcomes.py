@@ -1,0 +1,66 @@
+"""What the failure of a request says of what the store has done, or may yet do.
+
+Owns three questions. Must not know what the request was.
+"""
+
+from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
+
+from davbridge.store.s3.clock import parse_date
+from davbridge.store.s3.errors import code_of, header_of, status_of
+from davbridge.store.s3.outgoing import LIFETIME, Outgoing
+
+_GATEWAY = frozenset({502, 504})
+"""What a proxy says that had no answer from the store. With a 503 it may say the same, but a store
+says with it that it has done nothing, and adds a code of S3's."""
+
+_SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
+
+_DENIED = frozenset({"AccessDenied", "403"})
+
+_PHRASES = ("request has expired", "not valid yet", "not yet valid")
+
+MOST_SKEW = 14 * 60.0
+"""Seconds. Stores allow clocks to differ by 15 minutes."""
+
+OUT_OF_TIME = "RequestExpired"
+"""The code that davbridge gives to such a refusal, which AWS and others call AccessDenied."""
+
+
+def may_still_act(error: BaseException | None) -> bool:
+    """Whether the request may still be on its way, or being carried out: it left, at least in part,
+    and nobody knows what became of it."""
+    if isinstance(error, ClientError):
+        return status_of(error) in _GATEWAY or code_of(error) == "503"
+    return isinstance(error, ConnectionClosedError | ReadTimeoutError)
+
+
+def may_have_acted(error: BaseException | None) -> bool:
+    """Whether the store may have done what it was asked for."""
+    if isinstance(error, ClientError) and status_of(error) == 500:
+        return True
+    return may_still_act(error)
+
+
+def is_out_of_time(error: Exception, sent: Outgoing) -> bool:
+    """Whether the store refused the request for the time of its signature. Some say so, others
+    only deny access: then the time of their answer tells."""
+    if not isinstance(error, ClientError):
+        return False
+    if code_of(error) in _SKEWED:
+        return True
+    if code_of(error) not in _DENIED or status_of(error) != 403:
+        return False
+    message = error.response.get("Error", {}).get("Message", "").lower()
+    if any(phrase in message for phrase in _PHRASES):
+        return True
+    date = parse_date(header_of(error, "date"))
+    if date is None:
+        return False
+    age = date.timestamp() - sent.signed.store
+    return abs(age) > MOST_SKEW or (age > LIFETIME and "authorization" not in sent.headers)
+
+
+def mark_out_of_time(error: Exception) -> None:
+    """So that it isn't taken for a refusal of who asks."""
+    if isinstance(error, ClientError):
+        error.response["Error"]["Code"] = OUT_OF_TIME

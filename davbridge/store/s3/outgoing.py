@@ -1,0 +1,121 @@
+"""A request as it leaves: its target and its headers, signed.
+
+Owns which signature a request gets, and until when it is good. Must not know how it is sent.
+
+Invariants: what must not take effect late is signed in the query, with the time by which the store
+refuses it: LIFETIME after it leaves, and before the deadline of the work that it is for; nothing is
+signed after that deadline.
+"""
+
+import base64
+import hashlib
+import math
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from typing import NamedTuple
+from urllib.parse import quote
+
+from davbridge import __version__, deadline
+from davbridge.errors import DeadlinePassedError
+from davbridge.store.s3.address import Address
+from davbridge.store.s3.checksums import CRC32
+from davbridge.store.s3.clock import Reading, StoreClock
+from davbridge.store.s3.request import Request
+from davbridge.store.s3.signing import UNSIGNED, payload_hash, presigned, signed
+
+LIFETIME = 4
+"""Seconds for which the store takes a request that must not take effect late: whole ones, as S3
+counts. By an estimate that is behind by up to one, and rounded down, two or three of them are left
+for the way."""
+
+MARGIN = 1.0
+"""Seconds that may pass between a store's taking a request and its having acted on a small one, or
+by which the estimate of its time may be wrong."""
+
+
+class Outgoing(NamedTuple):
+    """What to send."""
+
+    target: str
+    headers: Mapping[str, str]
+    signed: Reading
+    """When it was signed."""
+    ends_at: float
+    """By the timer of the clock: from when on the store surely refuses it, where it refuses at
+    all what is late."""
+
+
+def outgoing(address: Address, request: Request, clock: StoreClock, *, expires: bool) -> Outgoing:
+    """``expires``: whether the store refuses what is late, so that it is worth asking for.
+
+    Raises DeadlinePassedError where nothing may begin any more.
+    """
+    # The clock comes first: a pause after it makes the request expire sooner, not later.
+    reading = clock.read()
+    left = min(float(LIFETIME), deadline.remaining())
+    reading = reading._replace(store=reading.store - request.age)
+    if expires and request.must_expire:
+        target, headers = _expiring(address, request, reading, left)
+    else:
+        deadline.require()
+        target, headers = _lasting(address, request, reading)
+    headers["user-agent"] = f"davbridge/{__version__}"
+    headers["accept-encoding"] = "identity"
+    if request.method in ("PUT", "POST"):
+        headers["content-length"] = str(len(request.body))
+    return Outgoing(target, headers, reading, reading.local + left + MARGIN)
+
+
+def _expiring(
+    address: Address, request: Request, reading: Reading, left: float
+) -> tuple[str, dict[str, str]]:
+    if left < 1:  # S3 knows no fractions
+        raise DeadlinePassedError("too little time is left for a request, and it was not sent")
+    begin = math.floor(reading.store)
+    headers = {"host": address.host, **request.headers}
+    if request.body and not (address.is_secure or address.is_loopback):
+        headers.setdefault("content-md5", content_md5(request.body))
+    path = address.path_of(request.key)
+    query = presigned(
+        request.method,
+        path,
+        _encoded(request.query),
+        headers,
+        address.scope,
+        address.credentials(),
+        datetime.fromtimestamp(begin, UTC),
+        math.floor(reading.store + left) - begin,
+    )
+    return f"{path}?{query}", headers
+
+
+def _lasting(address: Address, request: Request, reading: Reading) -> tuple[str, dict[str, str]]:
+    path, query = address.path_of(request.key), _encoded(request.query)
+    headers = signed(
+        request.method,
+        path,
+        query,
+        {"host": address.host, **request.headers},
+        payload_told(address, request),
+        address.scope,
+        address.credentials(),
+        datetime.fromtimestamp(reading.store, UTC),
+    )
+    return f"{path}?{query}" if query else path, headers
+
+
+def payload_told(address: Address, request: Request) -> str:
+    """What is signed of the body: its hash, which takes half of all the processor time of an
+    upload, unless TLS protects it on its way, and a checksum in the store, or nobody is on its way
+    within this machine."""
+    is_covered = CRC32 in request.headers if address.is_secure else address.is_loopback
+    return UNSIGNED if is_covered else payload_hash(request.body)
+
+
+def content_md5(body: bytes | memoryview) -> str:
+    """The value of a Content-MD5 header."""
+    return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+
+
+def _encoded(query: Mapping[str, str]) -> str:
+    return "&".join([f"{name}={quote(value, safe='')}" for name, value in sorted(query.items())])

@@ -1,0 +1,207 @@
+"""What is asked of a store at the start, each question by requests on canaries.
+
+Owns the questions. Must not know when they are asked, nor what comes of the answers (probe).
+
+Invariants: nobody's file is touched: a canary is davbridge's own.
+"""
+
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple
+
+from botocore.exceptions import ClientError
+
+from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, ObjectRow
+from davbridge.store.s3 import uploads
+from davbridge.store.s3.answers import (
+    Bucket,
+    copied_from,
+    date_of,
+    head_request,
+    headers_of,
+    size_of,
+    told_etag,
+)
+from davbridge.store.s3.checksums import ALGORITHM, ASK, CRC32, checksum_headers
+from davbridge.store.s3.deletes import batch_request
+from davbridge.store.s3.errors import ERRORS, status_of
+from davbridge.store.s3.uploads import MARK, MARK_NUMBER, Part
+from davbridge.store.s3.wire import Request
+from davbridge.store.s3.xml import name_of, parsed, texts_of
+
+BODY = b"davbridge looks what this store can do, and will remove this"
+
+LONG_AGO = 3600.0
+"""Seconds. What was signed then is late by any clock."""
+
+WRONG_ETAG = "0" * 32
+
+WRONG = Condition(if_match=WRONG_ETAG)
+
+WRITTEN = 5
+
+
+class Canaries(NamedTuple):
+    """Keys, each with what is tried on it. The first WRITTEN of them are there beforehand."""
+
+    present: str
+    copied: str
+    completed: str
+    deleted: str
+    deleted_in_batch: str
+    copied_in_parts: str
+    marked: str
+    late: str
+
+
+def _holds(write: Callable[[Condition], object]) -> bool:
+    """Whether the store refuses a write to a canary that is there under each wrong condition."""
+    return all(_refuses(partial(write, condition)) for condition in (IF_ABSENT, WRONG))
+
+
+def _refuses(write: Callable[[], object]) -> bool:
+    try:
+        write()
+    except ClientError as error:
+        if status_of(error) == 412:
+            return True
+        raise
+    return False
+
+
+def _conditional_put(bucket: Bucket, _: Canaries, present: ObjectRow) -> bool:
+    return _holds(partial(put_canary, bucket, present.key))
+
+
+def _conditional_copy(bucket: Bucket, canaries: Canaries, present: ObjectRow) -> bool:
+    def copy(condition: Condition) -> None:
+        _copy(bucket, present, canaries.copied, headers_of(condition))
+
+    return _holds(copy)
+
+
+def _pinned_copy(bucket: Bucket, canaries: Canaries, present: ObjectRow) -> bool:
+    pin = {"x-amz-copy-source-if-match": headers_of(WRONG)["if-match"]}
+    return _refuses(partial(_copy, bucket, present, canaries.copied_in_parts, pin))
+
+
+def _conditional_delete(bucket: Bucket, canaries: Canaries, _: ObjectRow) -> bool:
+    request = Request("DeleteObject", "DELETE", canaries.deleted, headers_of(WRONG))
+    return _refuses(partial(bucket.wire.send, request))
+
+
+def _conditional_delete_batch(bucket: Bucket, canaries: Canaries, present: ObjectRow) -> bool:
+    key = canaries.deleted_in_batch
+    wrong = present._replace(key=key, etag=WRONG_ETAG)
+    result = parsed(bucket.wire.send(batch_request(bucket, [key], {key: wrong})).content)
+    codes = [texts_of(child).get("Code") for child in result if name_of(child) == "Error"]
+    return codes == ["PreconditionFailed"]
+
+
+def _conditional_complete(bucket: Bucket, canaries: Canaries, _: ObjectRow) -> bool:
+    def write(key: str, upload_id: str) -> bool:
+        parts = [uploads.send_part(bucket, key, upload_id, 1, BODY)]
+        held = _holds(lambda condition: uploads.complete(bucket, key, upload_id, parts, condition))
+        uploads.abort(bucket, key, upload_id)
+        return held
+
+    return _in_an_upload(bucket, canaries.completed, write)
+
+
+def _checksums(bucket: Bucket, _: Canaries, present: ObjectRow) -> bool:
+    if not bucket.sends_checksums:
+        return bucket.can.checksums
+    headers = bucket.wire.send(head_request(present.key)._replace(headers=ASK)).headers
+    return headers.get(CRC32) == checksum_headers(BODY)[CRC32]
+
+
+def _part_copy(bucket: Bucket, canaries: Canaries, present: ObjectRow) -> bool:
+    def write(key: str, upload_id: str) -> bool:
+        part = uploads.copy_part(bucket, present, key, upload_id, 1)
+        return _is_whole(bucket, key, upload_id, part)
+
+    return _in_an_upload(bucket, canaries.copied_in_parts, write, is_copied=True)
+
+
+def _marks(bucket: Bucket, canaries: Canaries, _: ObjectRow) -> bool:
+    def write(key: str, upload_id: str) -> bool:
+        uploads.send_part(bucket, key, upload_id, MARK_NUMBER, MARK)
+        part = uploads.send_part(bucket, key, upload_id, 1, BODY)
+        return _is_whole(bucket, key, upload_id, part)
+
+    return _in_an_upload(bucket, canaries.marked, write)
+
+
+def _expiring(bucket: Bucket, canaries: Canaries, _: ObjectRow) -> bool:
+    """What is signed in the query is taken, as the canaries show, but not when its time is over."""
+    if not bucket.wire.expires:
+        return False
+    try:
+        bucket.wire.send(Request("PutObject", "PUT", canaries.late, body=BODY, age=LONG_AGO))
+    except ClientError as error:
+        if status_of(error) in (400, 401, 403):
+            return True
+        raise
+    return False
+
+
+Question = Callable[[Bucket, Canaries, ObjectRow], bool]
+
+QUESTIONS: dict[str, Question] = {
+    "conditional_put": _conditional_put,
+    "conditional_complete": _conditional_complete,
+    "conditional_copy": _conditional_copy,
+    "pinned_copy": _pinned_copy,
+    "conditional_delete": _conditional_delete,
+    "conditional_delete_batch": _conditional_delete_batch,
+    "checksums": _checksums,
+    "part_copy": _part_copy,
+    "marks": _marks,
+    "expiring": _expiring,
+}
+
+OF_EXPIRING = (
+    "conditional_put",
+    "conditional_complete",
+    "conditional_copy",
+    "pinned_copy",
+    "conditional_delete",
+    "conditional_delete_batch",
+    "part_copy",
+    "marks",
+)
+"""Those that are about requests which are signed so that they expire."""
+
+
+def put_canary(bucket: Bucket, key: str, condition: Condition = ALWAYS) -> ObjectRow:
+    headers = checksum_headers(BODY) if bucket.sends_checksums else {}
+    request = Request("PutObject", "PUT", key, {**headers, **headers_of(condition)}, body=BODY)
+    answer = bucket.wire.send(request)
+    return ObjectRow(
+        key, len(BODY), date_of(answer.headers, bucket.clock), told_etag(answer.headers)
+    )
+
+
+def _copy(bucket: Bucket, source: ObjectRow, target: str, headers: dict[str, str]) -> None:
+    headers = copied_from(bucket, source) | headers
+    request = Request("CopyObject", "PUT", target, headers, is_told_in_xml=True)
+    bucket.wire.send(request)
+
+
+def _in_an_upload(
+    bucket: Bucket, key: str, write: Callable[[str, str], bool], *, is_copied: bool = False
+) -> bool:
+    """``write`` ends the upload, unless it raises."""
+    with_sums = bucket.sends_checksums and not is_copied
+    upload_id = uploads.create(bucket, key, ALGORITHM if with_sums else {})
+    try:
+        return write(key, upload_id)
+    except ERRORS:
+        uploads.abort(bucket, key, upload_id)
+        raise
+
+
+def _is_whole(bucket: Bucket, key: str, upload_id: str, part: Part) -> bool:
+    """Whether what comes of the upload is this one part."""
+    uploads.complete(bucket, key, upload_id, [part], ALWAYS)
+    return size_of(key, bucket.wire.send(head_request(key)).headers) == len(BODY)

@@ -1,0 +1,57 @@
+"""A request to the store, as those describe it who ask.
+
+Owns its fields, and which requests must not take effect late. Must not know how one is signed.
+"""
+
+import math
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+from davbridge import deadline
+from davbridge.store.s3.connections import JOINED
+
+_NOTHING: Mapping[str, str] = MappingProxyType({})
+
+_EXPIRING = frozenset({"DeleteObject", "DeleteObjects", "CopyObject", "CompleteMultipartUpload"})
+
+
+class Request(NamedTuple):
+    """One of S3's operations. Names of headers are in lower case."""
+
+    operation: str
+    """As AWS calls it."""
+    method: str
+    key: str | None
+    headers: Mapping[str, str] = _NOTHING
+    query: Mapping[str, str] = _NOTHING
+    body: bytes | memoryview = b""
+    read_timeout: float | None = None
+    """Seconds, where the client's own don't do."""
+    is_told_in_xml: bool = False
+    """So that a 200 is a failure too, if it is empty or has an error."""
+    is_repeatable: bool = True
+    """Whether it may be sent again though the store may have acted on it, with no look before."""
+    age: float = 0.0
+    """Seconds that its signature pretends to be old: to see what the store says of one that is."""
+
+    @property
+    def is_write(self) -> bool:
+        return self.method not in ("GET", "HEAD")
+
+    @property
+    def must_expire(self) -> bool:
+        """Whether it could do harm when it arrives late. The parts of an upload can't, for they are
+        nothing until they are completed; nor is a longer body complete unless all of it is there,
+        which its sender sees to. But work that has a deadline does nothing at all after it."""
+        if self.operation in _EXPIRING:
+            return True
+        is_small = self.operation == "PutObject" and len(self.body) <= JOINED
+        return is_small or (self.is_write and deadline.remaining() < math.inf)
+
+
+class Received(NamedTuple):
+    """A 2xx, with all of its body."""
+
+    headers: Mapping[str, str]
+    content: bytes
