@@ -15,6 +15,7 @@ from tests.endurance.overlaps import OVERLAPS
 from tests.endurance.pauses import PAUSES
 from tests.endurance.races import RACES
 from tests.endurance.slow_clients import SLOW_CLIENTS
+from tests.endurance.starvation import STARVATION
 
 SCENARIOS: tuple[Scenario[Any], ...] = (
     MODEL,
@@ -29,4 +30,5 @@ SCENARIOS: tuple[Scenario[Any], ...] = (
     LARGE,
     LOAD,
     SLOW_CLIENTS,
+    STARVATION,
 )
