@@ -5,7 +5,9 @@ what the application is.
 
 Invariants:
 - Every method needs a login, OPTIONS as well: Windows asks without one first, and comes back.
-- A header that isn't well-formed is a 401, never a 500; one that can't be looked into now, a 503.
+- A header that isn't well-formed is a 401, never a 500. A login that isn't verified now is a 429
+  where its address has to wait because logins failed, and a 503 where all have to; both say for how
+  long (RFC 6585 §4).
 - The application runs only with REMOTE_USER set; it is empty for an anonymous user.
 """
 
@@ -14,7 +16,9 @@ import binascii
 from collections.abc import Iterable
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
-from davbridge.access.logins import Logins, TooManyLoginsError
+from davbridge.access.logins import Logins
+from davbridge.access.throttle import ThrottledError
+from davbridge.access.verification import TooManyLoginsError
 from davbridge.config import AccessSettings
 
 ANONYMOUS = ""
@@ -26,6 +30,7 @@ Unicode's form NFC can take time in the square of its length, before anyone is k
 _BODY = b"Log in with a user name and a password.\n"
 _BUSY = b"Too many logins at once: try again.\n"
 _RETRY = ("Retry-After", "1")
+_THROTTLED = b"Too many logins failed: try again later, with the same name and password.\n"
 
 
 class BasicAuth:
@@ -41,21 +46,25 @@ class BasicAuth:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         try:
-            user = self._user(environ.get("HTTP_AUTHORIZATION", ""))
+            user = self._user(environ)
         except TooManyLoginsError:
             return _answer(start_response, "503 Service Unavailable", _RETRY, _BUSY)
+        except ThrottledError as error:
+            retry = ("Retry-After", str(error.seconds))
+            return _answer(start_response, "429 Too Many Requests", retry, _THROTTLED)
         if user is None:
             challenge = ("WWW-Authenticate", self._challenge)
             return _answer(start_response, "401 Unauthorized", challenge, _BODY)
         environ["REMOTE_USER"] = user
         return self._app(environ, start_response)
 
-    def _user(self, authorization: str) -> str | None:
+    def _user(self, environ: WSGIEnvironment) -> str | None:
         """Who is asking; None where that can't be known."""
         if self._is_anonymous:
             return ANONYMOUS
-        login = parse_authorization(authorization)
-        return self._logins.identify(*login) if login else None
+        login = parse_authorization(environ.get("HTTP_AUTHORIZATION", ""))
+        address = environ.get("REMOTE_ADDR", "")
+        return self._logins.identify(*login, address) if login else None
 
 
 def _answer(

@@ -1,18 +1,25 @@
 """All that stands before the drive, as the settings want it. Must not know what is behind."""
 
 from collections.abc import Iterable
+from contextlib import nullcontext
 from wsgiref.types import WSGIApplication
 
 from davbridge.access.basic import BasicAuth
 from davbridge.access.hosts import OwnNames
+from davbridge.access.logins import Logins
 from davbridge.config import AccessSettings
+from davbridge.waiting import Waiting
 
 
 def guarded(
-    app: WSGIApplication, settings: AccessSettings, origins: Iterable[str] = ()
+    app: WSGIApplication,
+    settings: AccessSettings,
+    origins: Iterable[str] = (),
+    waiting: Waiting = nullcontext,
 ) -> WSGIApplication:
-    """``app`` behind its door. ``origins`` are those that the drive is known under. Who needs a
-    login isn't helped by another name; who passed --insecure knows of who comes."""
-    door = BasicAuth(app, settings)
+    """``app`` behind its door. ``origins`` are those that the drive is known under; a thread is
+    within ``waiting`` while its login waits for others. Who needs a login isn't helped by another
+    name; who passed --insecure knows of who comes."""
+    door = BasicAuth(app, settings, Logins(settings.users, waiting=waiting))
     is_open = settings.anonymous and not settings.insecure
     return OwnNames(door, origins) if is_open else door

@@ -2,41 +2,73 @@
 
 A client logs in with every request, and a hash that is good takes a tenth of a second and 64 MiB.
 So an answer is remembered, as long as it is asked for, under a digest with a key that this process
-made up.
+made up. A new login is verified when the throttle admits it and the queue calls it.
 
 Owns the users and what is remembered of them. Must not know HTTP.
 
 Invariants:
-- No password is kept: only keyed digests of successful logins, bounded in number, and in the time
-  since they were last used.
-- A name that no user has costs the time of a wrong password.
+- No password is kept: only keyed digests of logins, bounded in number, and in the time since they
+  were last used.
+- A name that no user has costs the time of a wrong password, and is throttled and queued as one.
 - However many requests bring the same new login at once, it is verified once; and no more than
   PARALLEL logins are verified at a time, so that memory stays bounded.
-- No more than MAX_ASKING requests wait for an answer, each of them with a thread: who is known is
-  let in while others guess passwords, for however long they do.
+- A remembered login is granted without a delay, whoever guesses from wherever. One that was right
+  within KNOWN_SECONDS is verified before all others, and never throttled.
+- A wrong login is remembered for the network that sent it, and its repetition is no new failure: a
+  device that still has an old password throttles nobody. What one network sent tells another
+  nothing.
+- At another network than the guessers', a first login isn't throttled, and waits for its turn in
+  the queue. It is refused only where MAX_WAITING other requests wait, all from networks that have
+  had fewer failures and requests. At the guessers' network, it is throttled with theirs.
 """
 
 import hashlib
 import os
 import threading
 import time
-from collections.abc import Callable, Sequence
-from concurrent.futures import Future
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, nullcontext
+from functools import partial
+from typing import NamedTuple
 
 from cachetools import TTLCache
 
 from davbridge.access import passwords
+from davbridge.access.failures import FailureLog
+from davbridge.access.throttle import Admission, Throttle, ThrottledError
+from davbridge.access.verification import Claim, TooManyLoginsError, VerificationQueue
+from davbridge.addresses import network_of
 from davbridge.config import User
+from davbridge.waiting import Waiting
 
 REMEMBERED_SECONDS = 300.0
+KNOWN_SECONDS = 24 * 3600.0
 REMEMBERED_LOGINS = 1024
+
+WRONG_SECONDS = 60.0
+WRONG_LOGINS = 4096
+
 PARALLEL = 2
-MAX_ASKING = 12
-"""More than a client opens connections with a new login at once."""
+MAX_WAITING = 32
+"""Requests, each with a thread: two seconds' worth of verifications, and more than the connections
+that a client opens at once with a new login."""
 
 
-class TooManyLoginsError(Exception):
-    """So many logins are being verified that this one can't wait with them."""
+class _Granted(NamedTuple):
+    """A login that was right."""
+
+    user: str
+    until: float
+    """When it has to be verified again."""
+
+
+class _Attempt:
+    """A login that requests from one network bring at the same time."""
+
+    def __init__(self, admission: Admission) -> None:
+        self.admission = admission
+        self.requests = 0
+        self.is_answered = False
 
 
 class Logins:
@@ -48,63 +80,110 @@ class Logins:
         *,
         verify: Callable[[str, str], bool] = passwords.verify,
         timer: Callable[[], float] = time.monotonic,
+        waiting: Waiting = nullcontext,
     ) -> None:
         self._users = {passwords.prepared(user.name): user for user in users}
         self._decoy = users[0].password_hash if users else None
         """The hash that is verified for names that no user has. Where users' hashes differ in kind
         or cost, the time still tells this user's cost from another's."""
         self._verify = verify
+        self._timer = timer
         self._key = os.urandom(32)
-        self._granted: TTLCache[bytes, str] = TTLCache(
-            REMEMBERED_LOGINS, REMEMBERED_SECONDS, timer=timer
-        )
-        self._pending: dict[bytes, Future[str | None]] = {}
-        self._asking = 0
-        """Requests that wait for an answer."""
         self._lock = threading.Lock()
-        self._slots = threading.BoundedSemaphore(PARALLEL)
+        self._granted: TTLCache[bytes, _Granted] = TTLCache(
+            REMEMBERED_LOGINS, KNOWN_SECONDS, timer=timer
+        )
+        self._wrong: TTLCache[tuple[str, bytes], None] = TTLCache(
+            WRONG_LOGINS, WRONG_SECONDS, timer=timer
+        )
+        """By the network that sent them."""
+        self._attempts: dict[tuple[str, bytes], _Attempt] = {}
+        self._throttle = Throttle(timer)
+        self._queue = VerificationQueue(PARALLEL, MAX_WAITING, waiting)
+        self._failures = FailureLog(timer)
 
-    def identify(self, name: str, password: str) -> str | None:
+    def identify(self, name: str, password: str, address: str = "") -> str | None:
         """The user, by the name that the settings give, whose login this is; None where it is
-        nobody's. Raises TooManyLoginsError."""
+        nobody's. Raises ThrottledError, TooManyLoginsError."""
         name = passwords.prepared(name)
-        digest = self._digest(name, password)
+        login = self._digest(name, password)
+        now = self._timer()
         with self._lock:
-            granted = self._granted.get(digest)
-            if granted is not None:
-                self._granted[digest] = granted  # from now on
-                return granted
-            if self._asking >= MAX_ASKING:
-                raise TooManyLoginsError
-            self._asking += 1
+            granted = self._granted.get(login)
+            if granted is not None and now < granted.until:
+                self._grant(login, granted.user, now)
+                return granted.user
+        check = partial(self._whose, name, password)
+        if granted is not None:
+            claim = Claim(login, network_of(address), name, is_known=True)
+            return self._remember(login, self._queue.verify(claim, check))
         try:
-            return self._answer(digest, name, password)
+            return self._identify_new(name, login, address, check)
+        except (ThrottledError, TooManyLoginsError):
+            self._failures.refused(address, name)
+            raise
+
+    def _identify_new(
+        self, name: str, login: bytes, address: str, check: Callable[[], str | None]
+    ) -> str | None:
+        network = network_of(address)
+        with self._lock:
+            is_wrong = (network, login) in self._wrong
+        if is_wrong:
+            self._failures.refused(address, name)
+            return None
+        with self._attempt(network, name, login) as attempt:
+            admission = attempt.admission
+            claim = Claim(login, network, name, admission.failures, admission.is_repeated)
+            user = self._remember(login, self._queue.verify(claim, check))
+            if self._answer(attempt, user) and user is None:
+                self._failures.failed(address, name)
+            return user
+
+    @contextmanager
+    def _attempt(self, network: str, name: str, login: bytes) -> Iterator[_Attempt]:
+        """Raises ThrottledError. Its requests count once."""
+        key = network, login
+        with self._lock:
+            attempt = self._attempts.get(key)
+            if attempt is None:
+                attempt = _Attempt(self._throttle.admit(network, name, login))
+                self._attempts[key] = attempt
+            attempt.requests += 1
+        try:
+            yield attempt
         finally:
             with self._lock:
-                self._asking -= 1
+                attempt.requests -= 1
+                if not attempt.requests and not attempt.is_answered:
+                    self._throttle.withdraw(attempt.admission)
+                if not attempt.requests:
+                    del self._attempts[key]
 
-    def _answer(self, digest: bytes, name: str, password: str) -> str | None:
+    def _answer(self, attempt: _Attempt, user: str | None) -> bool:
+        """Tells the throttle. False where another request has done so."""
         with self._lock:
-            pending = self._pending.get(digest)
-            if pending is None:
-                mine = self._pending[digest] = Future()
-        if pending is not None:
-            return pending.result()
-        self._settle(mine, digest, name, password)
-        return mine.result()
+            if attempt.is_answered:
+                return False
+            attempt.is_answered = True
+            if user is None:
+                self._wrong[attempt.admission.key] = None
+                self._throttle.fail(attempt.admission)
+            else:
+                self._throttle.succeed(attempt.admission)
+            return True
 
-    def _settle(self, future: Future[str | None], digest: bytes, name: str, password: str) -> None:
-        user = None
-        try:
-            with self._slots:
-                user = self._whose(name, password)
-            future.set_result(user)
-        except BaseException as error:
-            future.set_exception(error)  # those who wait for it have to hear of it
+    def _remember(self, login: bytes, user: str | None) -> str | None:
         with self._lock:
             if user is not None:
-                self._granted[digest] = user
-            del self._pending[digest]
+                self._grant(login, user, self._timer())
+            else:
+                self._granted.pop(login, None)
+        return user
+
+    def _grant(self, login: bytes, user: str, now: float) -> None:
+        """For a while from now on."""
+        self._granted[login] = _Granted(user, now + REMEMBERED_SECONDS)
 
     def _whose(self, name: str, password: str) -> str | None:
         user = self._users.get(name)

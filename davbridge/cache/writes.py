@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from davbridge.cache import corrections
 from davbridge.cache.entries import info_answer
 from davbridge.cache.shelf import Question, Shelf
-from davbridge.store.base import Attributes, ObjectInfo, ObjectRow, ObjectWriter
+from davbridge.store.base import Attributes, Condition, ObjectInfo, ObjectRow, ObjectWriter
 
 
 class Write:
@@ -95,9 +95,9 @@ class CachedWriter:
         self.write = inner.write
         self.abort = inner.abort
 
-    def commit(self) -> ObjectRow:
+    def commit(self, condition: Condition | None = None) -> ObjectRow:
         """As ObjectWriter's."""
         with self._writes.of(self._key) as write:
-            row = self._inner.commit()
+            row = self._inner.commit(condition)
             write.put(row, self._attributes)
         return row

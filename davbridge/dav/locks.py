@@ -7,9 +7,12 @@ this process's own.
 A lock holds for every Unicode spelling of its root: the namespace takes one for the other where
 only one exists, so that a write under the other spelling reaches the locked resource.
 
-Invariants: an expired lock is no lock, whether or not it has been swept; a check costs time in
-the depth of the path and the locks found, not in the number of locks; there are no more live locks
-than the store's limit; safe under threads.
+Locks are shared out (`shares`) among holders: one user, wherever they are, or one address where
+nobody is logged in. Users who share an address, as behind one proxy, have a share each.
+
+Invariants: an expired lock is no lock, whether or not it has been swept; a check, and a refusal,
+cost time in the depth of the path and the locks found, not in the number of locks; there are no
+more live locks than the store's limit; safe under threads.
 """
 
 import threading
@@ -18,9 +21,12 @@ import unicodedata
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
-from typing import Protocol
+from typing import Protocol, TypeVar
 
+from davbridge.dav.shares import Shares
 from davbridge.paths import ResourcePath
+
+_Item = TypeVar("_Item", ResourcePath, tuple[float, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,6 +47,13 @@ class Lock:
     """Who created it."""
     expires: float
     """On the store's clock."""
+    address: str = ""
+    """The network of whoever created it."""
+
+    @property
+    def holder(self) -> tuple[str, str]:
+        """Whose share it takes from: the user's, or the network's where nobody is logged in."""
+        return (self.user, "") if self.user else ("", self.address)
 
     def covers(self, path: ResourcePath) -> bool:
         """Whether the resource at ``path`` is in the lock's scope (§6.1)."""
@@ -59,7 +72,8 @@ class LockConflictError(Exception):
 
 
 class LocksFullError(Exception):
-    """There are as many live locks as the store keeps, in all or in one place."""
+    """There are as many live locks as the store keeps, of one holder or in one place. The message
+    is fit for the client."""
 
 
 class LockStore(Protocol):
@@ -95,7 +109,7 @@ class LockStore(Protocol):
 
 
 MAX_LOCKS = 20_000
-"""Live ones, so that no client makes the memory grow: about 1 KiB each, and as much as its owner
+"""Live ones, so that clients don't make the memory grow: about 1 KiB each, and as much as its owner
 and the names in its path take."""
 
 MAX_BESIDE = 10
@@ -104,9 +118,6 @@ covers."""
 
 MAX_OWNERS = 4 * 1024
 """Characters of all their owners, likewise: a thousand members come to 10 MB."""
-
-SWEEP_AT = 1000
-"""Locks from which on it is worth a look whether they are alive."""
 
 
 class MemoryLockStore:
@@ -123,7 +134,9 @@ class MemoryLockStore:
         self._at: dict[ResourcePath, dict[str, None]] = {}
         self._roots: list[ResourcePath] = []
         """Those of ``_at``, sorted."""
-        self._sweep_at = SWEEP_AT
+        self._expiring: list[tuple[float, str]] = []
+        """When each expires, and its token; sorted."""
+        self._shares = Shares(limit)
 
     def now(self) -> float:
         return self._clock()
@@ -137,15 +150,18 @@ class MemoryLockStore:
             if conflicts:
                 raise LockConflictError(conflicts)
             _require_few(lock, others)
-            self._make_room()
+            self._drop_expired()
+            self._require_share(lock)
             self._file(lock)
 
     def refresh(self, token: str, timeout: int) -> Lock | None:
         with self._mutex:
             if not self._live([token]):
                 return None
-            lock = replace(self._by_token[token], expires=self._clock() + timeout)
-            self._by_token[token] = lock
+            old = self._by_token[token]
+            lock = self._by_token[token] = replace(old, expires=self._clock() + timeout)
+            _discard(self._expiring, (old.expires, token))
+            insort(self._expiring, (lock.expires, token))
             return lock
 
     def release(self, token: str) -> None:
@@ -185,16 +201,24 @@ class MemoryLockStore:
                 self._drop(token)
         return live
 
-    def _make_room(self) -> None:
-        """Drops what has expired where nobody looks, each time that the locks have doubled."""
-        if len(self._by_token) >= min(self._sweep_at, self._limit):
-            self._live(self._by_token)
-            self._sweep_at = max(SWEEP_AT, 2 * len(self._by_token))
-        if len(self._by_token) >= self._limit:
+    def _drop_expired(self) -> None:
+        """Looks at no lock that is alive, but for the next to expire."""
+        now = self._clock()
+        while self._expiring and self._expiring[0][0] <= now:
+            self._drop(self._expiring[0][1])
+
+    def _require_share(self, lock: Lock) -> None:
+        """That the holder has less than its share. Raises LocksFullError."""
+        if not self._shares.free:
             raise LocksFullError(f"there are {self._limit} locks")
+        if not self._shares.may_take(lock.holder):
+            held = self._shares.held[lock.holder]
+            raise LocksFullError(f"you have {held} locks: there is no room for more of yours")
 
     def _file(self, lock: Lock) -> None:
         self._by_token[lock.token] = lock
+        self._shares.take(lock.holder)
+        insort(self._expiring, (lock.expires, lock.token))
         root = _canonical(lock.root)
         if root not in self._at:
             self._at[root] = {}
@@ -205,11 +229,13 @@ class MemoryLockStore:
         lock = self._by_token.pop(token, None)
         if lock is None:
             return
+        self._shares.give_back(lock.holder)
+        _discard(self._expiring, (lock.expires, token))
         root = _canonical(lock.root)
         del self._at[root][token]
         if not self._at[root]:
             del self._at[root]
-            del self._roots[bisect_left(self._roots, root)]
+            _discard(self._roots, root)
 
     def _below(self, root: ResourcePath) -> list[str]:
         """The tokens of the locks rooted strictly below ``root``."""
@@ -220,11 +246,40 @@ class MemoryLockStore:
         return [token for each in self._roots[start:end] for token in self._at[each]]
 
 
+class GoingLocks:
+    """The locks that go with what they are on (§7.6, §9.6), of one operation.
+
+    They are noted while nobody can lock anything there, and released when it has gone: what is
+    made anew at the name right after may be locked by then.
+    """
+
+    def __init__(self, locks: LockStore) -> None:
+        self._locks = locks
+        self._tokens: set[str] = set()
+
+    def note(self, path: ResourcePath, *, inside_only: bool = False) -> None:
+        """Those rooted at or below ``path``; ``inside_only``: below."""
+        noted = self._locks.rooted_below(path)
+        if not inside_only:
+            root = _canonical(path)
+            noted += [lock for lock in self._locks.covering(path) if _canonical(lock.root) == root]
+        self._tokens.update(lock.token for lock in noted)
+
+    def release(self) -> None:
+        for token in self._tokens:
+            self._locks.release(token)
+
+
 def _require_few(lock: Lock, others: list[Lock]) -> None:
     """That what is locked by ``others`` can be shown with one more. Raises LocksFullError."""
     owners = sum(len(each.owner) for each in others)
     if len(others) > MAX_BESIDE or (others and owners + len(lock.owner) > MAX_OWNERS):
         raise LocksFullError("more locks can't be shared here")
+
+
+def _discard(items: list[_Item], item: _Item) -> None:
+    """Takes ``item`` out of a sorted list that has it."""
+    del items[bisect_left(items, item)]
 
 
 def canonical_name(name: str) -> str:

@@ -13,6 +13,7 @@ import re
 from collections.abc import Iterator
 from typing import Any, Literal
 
+from davbridge.addresses import network_of
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.if_header import IfCondition, IfList, parse_if
 from davbridge.dav.once import once
@@ -80,6 +81,11 @@ class Request:
     def user(self) -> str:
         """Who is logged in; empty for anonymous."""
         return str(self.environ.get("REMOTE_USER") or "")
+
+    @property
+    def network(self) -> str:
+        """That of the client's address, which counts as one client."""
+        return network_of(self.environ.get("REMOTE_ADDR") or "")
 
     @property
     def agent(self) -> str:

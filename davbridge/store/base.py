@@ -99,6 +99,10 @@ class Condition:
 
     if_match: str | None = None
     if_absent: bool = False
+    is_optimistic: bool = False
+    """Optimistic concurrency: no client asked for this, and the caller looks again and retries
+    where it is refused. So a refusal may be about the caller's own write, whose answer was lost,
+    and needs no proof; and a store that holds no conditions needn't be asked before the write."""
 
 
 ALWAYS = Condition()
@@ -153,9 +157,13 @@ class ObjectWriter(Protocol):
         """Takes the next bytes, of any number. Raises TooLargeError past the store's limit."""
         ...
 
-    def commit(self) -> ObjectRow:
-        """Makes the object visible, all of it. Raises PreconditionFailedError where the condition
-        given to `open_writer` doesn't hold; whatever it raises, the writer has been aborted."""
+    def commit(self, condition: Condition | None = None) -> ObjectRow:
+        """Makes the object visible, all of it, if ``condition`` holds; None: the one given to
+        `open_writer`.
+
+        After a PreconditionFailedError the writer is as it was before, and may be committed again
+        or aborted. Whatever else this raises, the writer has been aborted.
+        """
         ...
 
     def abort(self) -> None:

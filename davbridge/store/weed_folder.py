@@ -6,13 +6,14 @@ Owns the layout of that folder::
     weed.lock         held by that davbridge and by its SeaweedFS: by whoever lives longest
     credentials.json  made once, mode 0600
     ports.json        where it listened last; taken again while they are free
+    security/         weed_security's, made anew at every start, mode 0700
     data/             SeaweedFS's own
     log/              what SeaweedFS told
 
 Must not know how SeaweedFS is run.
 
-Invariants: at most one davbridge, and one SeaweedFS, uses the folder; the credentials are never
-readable by others, not even while they are written.
+Invariants: at most one davbridge, and one SeaweedFS, uses the folder; secrets are never readable by
+others, not even while they are written.
 """
 
 import json
@@ -60,6 +61,7 @@ class WeedFolder:
         self.path = directory.absolute()
         self.data = self.path / "data"
         self.log = self.path / "log"
+        self.security = self.path / "security"
         for folder in (self.path, self.data, self.log):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         with ExitStack() as locks:
@@ -177,10 +179,14 @@ def _read_json(path: Path) -> Any:
 
 
 def _write_json(path: Path, content: dict[str, str] | dict[str, int]) -> None:
+    write_private(path, json.dumps(content))
+
+
+def write_private(path: Path, content: str) -> None:
     """Appears whole or not at all, with mode 0600 from the start (mkstemp's)."""
     descriptor, temporary = tempfile.mkstemp(dir=path.parent, prefix=path.name)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        json.dump(content, file)
+        file.write(content)
         file.flush()
         os.fsync(file.fileno())
     Path(temporary).replace(path)

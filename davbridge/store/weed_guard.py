@@ -5,8 +5,9 @@ input is at its end: the operating system closes that pipe when davbridge stops,
 killed, on every system alike. After LIMIT seconds of asking it kills. Its exit status is the
 command's (1 where a signal ended it).
 
-Knows nothing of the package, imports the standard library alone. Every inheritable descriptor is
-left open in the command: the lock of the data folder is held as long as the command lives.
+Knows nothing of the package, imports the standard library alone. What the command makes, files and
+sockets, nobody else may open. Every inheritable descriptor is left open in the command: the lock of
+the data folder is held as long as the command lives.
 """
 
 import os
@@ -18,6 +19,8 @@ import threading
 
 def main(limit: float, command: list[str]) -> int:
     """Runs ``command`` until it ends or has to."""
+    # SeaweedFS has sockets in /tmp.
+    os.umask(0o077)
     child = subprocess.Popen(command, stdin=subprocess.DEVNULL, close_fds=False)
     # A handler, unlike SIG_IGN, is not inherited, and hands the signal on.
     signal.signal(signal.SIGTERM, lambda *_: child.terminate())

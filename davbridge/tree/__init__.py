@@ -11,9 +11,10 @@
     parents.py      what a write owes the collection that it happens in
     markers.py      what makes a collection of keys
     reserved.py     the names of davbridge's own objects
-    space.py        the quota, and the sizes that are refused
+    space.py        the quota, what is claimed of it, and the sizes that are refused
     usage.py        how many bytes there are
     writer.py       a file on its way in, within its limits
+    commits.py      the moment in which it becomes visible
 
     belongings.py   what belongs to a resource and isn't its bytes
     properties.py   dead properties: one sidecar a collection
@@ -21,7 +22,7 @@
     facts.py        what a client told of a version
 
     operations.py   COPY, MOVE, DELETE: who waits for whom
-    turns.py        operations on the same trees take turns
+    turns.py        operations on the same trees take turns, and writes and locks in them
     terms.py        what a client made its operation depend on
     attempts.py     one attempt
     route.py        from two paths to a plan

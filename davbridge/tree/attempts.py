@@ -162,7 +162,7 @@ class Attempts:
             request.source, request.target, recursive=recursive, is_again=terms.is_again
         )
         terms.require_version(route.source)
-        terms.require_free(route.target_keys.proper, is_new=route.is_to_new)
+        terms.require_replaceable(route.target_keys.proper, is_new=route.is_to_new)
         terms.admit()
         return route
 

@@ -1,24 +1,44 @@
 """What a new version of a file, or a new collection, needs: looked at before, and made ready.
 
-Owns what is refused, in which order, before anything is written. Must not know how bytes come, nor
-what becomes of a write.
+Owns what is refused, in which order, before anything is written, and how collections and empty
+files are made. Must not know how bytes come.
 
-Invariant: a resource that is new has a parent that is a proper collection, and nobody else's
-properties.
+Invariants: a resource that is new has a parent that is a proper collection, and nobody else's
+properties; a marker is written only where nothing is, and goes again where a file turns out to be
+there: another bridge's, written since the listing.
 """
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from functools import partial
+from typing import NamedTuple
 
-from davbridge.errors import AlreadyExistsError, IsACollectionError
+from davbridge.errors import (
+    AlreadyExistsError,
+    IsACollectionError,
+    NotFoundError,
+    PreconditionFailedError,
+)
 from davbridge.paths import ResourcePath, key_of, prefix_of, require_key_length
-from davbridge.store.base import Attributes, Condition, ObjectRow, ObjectStore, ObjectWriter
-from davbridge.tree.belongings import Belongings
+from davbridge.store.base import IF_ABSENT, Attributes, ObjectRow, ObjectStore
+from davbridge.tree.commits import Admit, Commits, Target
 from davbridge.tree.markers import MARKER
 from davbridge.tree.parents import Parents
+from davbridge.tree.resource import Resource
 from davbridge.tree.space import Space
+from davbridge.tree.turns import LockScope, Turns
 from davbridge.tree.view import View
 from davbridge.tree.writer import BoundedWriter
+
+
+class Place(NamedTuple):
+    """A path at which nobody writes."""
+
+    resource: Resource | None
+    """What is there."""
+    make_empty_file: Callable[[Attributes], bool]
+    """Makes one, and tells whether nothing was there. Raises InvalidNameError and
+    ParentMissingError."""
 
 
 class Creation:
@@ -28,55 +48,96 @@ class Creation:
         self,
         store: ObjectStore,
         view: View,
+        current: View,
         parents: Parents,
-        belongings: Belongings,
+        commits: Commits,
         space: Space,
-        writing: Callable[[ResourcePath], AbstractContextManager[None]],
+        turns: Turns,
     ) -> None:
-        """``writing``: around the commit of what is written at a path."""
+        """``current``: the same view, past all caches."""
         self._store = store
         self._view = view
+        self._current = current
         self._parents = parents
-        self._belongings = belongings
+        self._commits = commits
         self._space = space
-        self._writing = writing
+        self._turns = turns
 
     def open_writer(
-        self, path: ResourcePath, attributes: Attributes, condition: Condition, length: int | None
-    ) -> ObjectWriter:
-        path = self._view.spelled(path)
+        self, target: Target, attributes: Attributes, length: int | None
+    ) -> BoundedWriter:
+        path = self._view.spelled(target.path)
         self._parents.require_creatable(path)
         existing = self._view.find(path)
         if existing is not None and existing.is_collection:
             raise IsACollectionError(f"a collection is at {path}")
-        old_size = existing.size if existing else 0
         self._space.require_file_size(length or 0)
-        available = self._space.require((length or 0) - old_size)
         if existing is None:
-            self._prepare_new(path)
-        inner = self._store.open_writer(
-            key_of(self._view.prefix, path), attributes, condition, length=length
+            self._parents.require(path)
+        target, key = target._replace(path=path), key_of(self._view.prefix, path)
+        claim = self._space.claim(key, existing.size if existing else 0)
+        try:
+            claim.require(length or 0)
+            inner = self._store.open_writer(key, attributes, target.condition, length=length)
+        except BaseException:
+            claim.release()
+            raise
+        return BoundedWriter(
+            inner,
+            self._space,
+            claim,
+            length,
+            lambda writer, claim, facts: self._commits.commit(target, writer, claim, facts),
         )
-        room = None if available is None else available + old_size
 
-        def committed(row: ObjectRow) -> None:
-            self._space.take(row.size - old_size)
-
-        turn = self._writing(path)
-        return BoundedWriter(inner, self._space.max_file_size, room, committed, turn)
-
-    def make_collection(self, path: ResourcePath) -> None:
-        if self._view.find(path) is not None:
-            raise AlreadyExistsError(f"something is at {path}")
+    def make_collection(self, path: ResourcePath, admit: Admit) -> None:
+        self._require_free(path)
         path = self._view.spelled(path)
         self._parents.require_creatable(path)
         marker = prefix_of(self._view.prefix, path)
         require_key_length(marker)
-        self._prepare_new(path)
-        self._store.put_object(marker, b"", MARKER)
+        with self._turns.of(written=[path]):
+            self._require_free(path)
+            admit(None)
+            self._parents.require(path)
+            self._commits.prepare_new(path)
+            try:
+                row = self._store.put_object(marker, b"", MARKER, IF_ABSENT)
+            except PreconditionFailedError as error:
+                raise AlreadyExistsError(f"something is at {path}") from error
+            self._require_no_file(path, row)
 
-    def _prepare_new(self, path: ResourcePath) -> None:
-        """What a resource that isn't there yet needs: a parent, and no one else's properties."""
+    @contextmanager
+    def without_writes(self, path: ResourcePath, *, is_deep: bool) -> Iterator[Place]:
+        path = self._view.spelled(path)
+        scope = LockScope(path, is_deep)
+        if self._view.find(path) is None:  # It is about to be written, and so waits as writes do.
+            turn = self._turns.of(written=[path], locked=[scope])
+        else:
+            turn = self._turns.without_writes(scope)
+        with turn:
+            yield Place(self._view.find(path), partial(self._make_empty_file, path))
+
+    def _make_empty_file(self, path: ResourcePath, attributes: Attributes) -> bool:
+        self._parents.require_creatable(path)
         self._parents.require(path)
-        self._parents.settle(path)
-        self._belongings.clear(path)
+        self._commits.prepare_new(path)
+        try:
+            self._store.put_object(key_of(self._view.prefix, path), b"", attributes, IF_ABSENT)
+        except PreconditionFailedError:
+            return False
+        return True
+
+    def _require_free(self, path: ResourcePath) -> None:
+        if self._view.find(path) is not None:
+            raise AlreadyExistsError(f"something is at {path}")
+
+    def _require_no_file(self, path: ResourcePath, marker: ObjectRow) -> None:
+        """Looks whether the marker hides a file that came meanwhile, and takes it back then."""
+        if self._current.file_beside(path) is None:
+            return
+        inside = next(self._store.list_objects(marker.key)).rows
+        if [(row.key, row.size, row.etag) for row in inside] == [(marker.key, 0, marker.etag)]:
+            with suppress(NotFoundError, PreconditionFailedError):
+                self._store.delete_object(marker.key, version=marker)
+        raise AlreadyExistsError(f"a file has been written at {path}")

@@ -46,25 +46,25 @@ def folder_stem(name: str) -> str | None:
     return stem if stem != name and is_visible(stem.rpartition("/")[2]) else None
 
 
-def write_marker(store: ObjectStore, prefix: str) -> ObjectRow | None:
-    """Marks the collection at a prefix. None where that can't be, or needn't: a marker that is
-    there stays, since another tool may keep data in it; and a store that keeps folders (SeaweedFS)
-    takes ``a`` and ``a/`` for one name, and would replace an object ``a`` by the marker.
+def is_directory_type(content_type: str) -> bool:
+    """Whether the content type, less its parameters, is that of a directory."""
+    return content_type.partition(";")[0].strip().lower() == DIRECTORY_TYPE
 
-    One request; three more on such a store, where a folder is there that has no marker. Raises
-    StoreError.
+
+def write_marker(store: ObjectStore, prefix: str) -> ObjectRow | None:
+    """Marks a collection; gives the marker's row. None where something is there, which stays: a
+    marker, that may hold a tool's data, or on a store that keeps folders a file of that name.
+
+    Such a store (SeaweedFS) takes a folder that it has made for a member for a marker, and refuses
+    another, but removes that folder some time after its last member. So where neither marker nor
+    file is seen, the marker is written all the same.
     """
     try:
         return store.put_object(prefix, b"", MARKER, IF_ABSENT)
     except (PreconditionFailedError, AlreadyExistsError):
         if row_at(store, prefix) or row_at(store, prefix.removesuffix(DELIMITER)):
             return None
-        return store.put_object(prefix, b"", MARKER)
-
-
-def is_directory_type(content_type: str) -> bool:
-    """Whether the content type, less its parameters, is that of a directory."""
-    return content_type.partition(";")[0].strip().lower() == DIRECTORY_TYPE
+    return store.put_object(prefix, b"", MARKER)
 
 
 class DirectoryVerdicts:

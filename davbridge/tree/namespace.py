@@ -15,7 +15,7 @@ Invariants:
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 
 from davbridge.errors import IsACollectionError
@@ -28,13 +28,13 @@ from davbridge.store.base import (
     ObjectReader,
     ObjectRow,
     ObjectStore,
-    ObjectWriter,
 )
 from davbridge.store.clock import Clock, lasting, utc_now
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.bulk import Metadata, metadata_of
-from davbridge.tree.creation import Creation
-from davbridge.tree.facts import Facts, Properties, without_facts
+from davbridge.tree.commits import Admit, Commits, Target, admitted
+from davbridge.tree.creation import Creation, Place
+from davbridge.tree.facts import Properties, without_facts
 from davbridge.tree.journal import Request
 from davbridge.tree.journals import Journals
 from davbridge.tree.lanes import LANES, Lanes
@@ -48,6 +48,7 @@ from davbridge.tree.space import AccountInfo, Space
 from davbridge.tree.terms import ANY, Terms
 from davbridge.tree.usage import Usage
 from davbridge.tree.view import View
+from davbridge.tree.writer import BoundedWriter
 from davbridge.waiting import Waiting, within
 
 
@@ -72,6 +73,7 @@ class Namespace:
         self._store = store
         self._verdicts = DirectoryVerdicts(store, now)
         self._view = View(store, prefix, self._verdicts)
+        current = View(uncached or store, prefix, self._verdicts)
         parents = Parents(store, self._view)
         self._belongings = Belongings(store, prefix)
         self._usage = Usage(store, prefix, timer)
@@ -92,9 +94,9 @@ class Namespace:
             waiting,
             uncached or store,
         )
-        self._creation = Creation(
-            store, self._view, parents, self._belongings, self._space, self._operations.writing
-        )
+        self._turns = turns = self._operations.turns
+        commits = Commits(self._view, current, parents, self._belongings, turns)
+        self._creation = Creation(store, self._view, current, parents, commits, self._space, turns)
         self.works = self._operations.works
         self.recovery = Recovery(journals, self._operations.go_on, now)
 
@@ -165,20 +167,28 @@ class Namespace:
         condition: Condition = ALWAYS,
         *,
         length: int | None = None,
-    ) -> ObjectWriter:
+        admit: Admit = admitted,
+    ) -> BoundedWriter:
         """A writer for the object at ``path``, new or not, whose properties it keeps.
+
+        ``admit`` is asked right before the commit, while nobody else writes there.
 
         Raises InvalidNameError, IsACollectionError, ParentMissingError, TooLargeError and
         OutOfSpaceError before anything is written.
         """
-        return self._creation.open_writer(path, attributes, condition, length)
+        return self._creation.open_writer(Target(path, condition, admit), attributes, length)
 
-    def make_collection(self, path: ResourcePath) -> None:
+    def make_collection(self, path: ResourcePath, admit: Admit = admitted) -> None:
         """Writes the directory marker.
 
         Raises InvalidNameError, AlreadyExistsError and ParentMissingError.
         """
-        self._creation.make_collection(path)
+        self._creation.make_collection(path, admit)
+
+    def without_writes(self, path: ResourcePath, *, is_deep: bool) -> AbstractContextManager[Place]:
+        """Within it nothing that a lock on ``path`` covers is written by this process; waits for
+        what is being written. Gives what is there."""
+        return self._creation.without_writes(path, is_deep=is_deep)
 
     def delete(self, path: ResourcePath, terms: Terms = ANY) -> list[Failure]:
         """Deletes a resource with everything inside.
@@ -202,13 +212,15 @@ class Namespace:
         InvalidNameError (into itself, or over what holds it), OutOfSpaceError, and
         PreconditionFailedError where the terms don't hold.
         """
-        outcome = self._operations.copy(
-            Request("COPY", source, target),
-            terms,
-            recursive=recursive,
-            require_room=self._space.require,
-        )
-        return self._counted(outcome)
+        with self._space.operation() as claim:
+            outcome = self._operations.copy(
+                Request("COPY", source, target),
+                terms,
+                recursive=recursive,
+                require_room=claim.require,
+            )
+            claim.settle(outcome.added_bytes)
+        return outcome.failures
 
     def move(
         self,
@@ -236,20 +248,19 @@ class Namespace:
         changes: Mapping[str, str | None],
         *,
         modified: datetime | None = None,
+        admit: Admit = admitted,
     ) -> None:
         """Sets, or where the value is None removes, dead properties; and the time of an object's
-        present version. All or none.
+        present version. All or none. ``admit`` is asked right before, while nobody else writes
+        there.
 
         Raises NotFoundError and OutOfSpaceError.
         """
-        self._belongings.update(self._view.lookup(path), changes, modified)
-
-    def tell(self, path: ResourcePath, facts: Facts) -> None:
-        """Keeps what a client told of the version that it has just written at ``path``.
-
-        Raises OutOfSpaceError.
-        """
-        self._belongings.tell(self._view.spelled(path), facts)
+        path = self._view.spelled(path)
+        with self._turns.of(described=[path]):
+            resource = self._view.lookup(path)
+            admit(resource)
+            self._belongings.update(resource, changes, modified)
 
     @property
     def quota(self) -> int | None:

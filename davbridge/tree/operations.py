@@ -9,7 +9,6 @@ Invariant: operations on the same trees take turns, and look things up when thei
 
 import random
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
 from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.paths import ResourcePath
@@ -148,10 +147,10 @@ class Operations:
         with self._turns.of(changed=self._paths(request)):
             return self._resumption.go_on(request)
 
-    def writing(self, path: ResourcePath) -> AbstractContextManager[None]:
-        """Around the commit of a new version at ``path``: not between a MOVE's last look at the
-        old one and its delete."""
-        return self._turns.of(written=[path])
+    @property
+    def turns(self) -> Turns:
+        """For whatever else writes to the same resources."""
+        return self._turns
 
     def _paths(self, request: Request) -> list[ResourcePath]:
         paths = (request.source, request.target) if request.target else (request.source,)

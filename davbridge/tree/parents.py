@@ -4,7 +4,8 @@ Owns the names that may be made, and the parent's marker: there before a member 
 the last one goes. Must not know what the write is.
 
 Invariants: a slashless x-directory becomes a proper marker before anything is written inside it;
-a marker that exists is never written again, since other tools keep data in theirs.
+a marker that exists is never written again, since other tools keep data in theirs; nor is one
+written where a store that keeps folders would replace a file of that name by it.
 """
 
 from collections import Counter
@@ -13,7 +14,6 @@ from contextlib import contextmanager, suppress
 from threading import Lock
 
 from davbridge.errors import (
-    AlreadyExistsError,
     InvalidNameError,
     NotFoundError,
     ParentMissingError,
@@ -21,13 +21,7 @@ from davbridge.errors import (
 )
 from davbridge.paths import DELIMITER, ROOT, ResourcePath, is_visible, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
-from davbridge.tree.markers import (
-    FOLDER_SUFFIX,
-    MARKER,
-    folder_stem,
-    is_directory_type,
-    write_marker,
-)
+from davbridge.tree.markers import FOLDER_SUFFIX, folder_stem, is_directory_type, write_marker
 from davbridge.tree.reserved import is_own
 from davbridge.tree.view import View
 
@@ -102,19 +96,17 @@ class Parents:
             for other in (*(row.key for row in page.rows), *page.prefixes):
                 if other not in leaving and not is_own(other):
                     return
-        # Where an object of the parent's own name is hidden, that one shows from now on.
+        # Where a file of the parent's name hides there, no marker can be written: it shows then.
         write_marker(self._store, prefix)
 
     def _replace_by_marker(self, row: ObjectRow) -> None:
         self._require_still_directory(row)
-        try:
-            self._store.put_object(row.key + DELIMITER, b"", MARKER)
-        except AlreadyExistsError:
+        prefix = row.key + DELIMITER
+        is_marked = write_marker(self._store, prefix) is not None
+        self._drop(row)
+        if not is_marked:
             # A store that keeps folders can't hold both. Nothing but an empty folder is at stake.
-            self._drop(row)
-            self._store.put_object(row.key + DELIMITER, b"", MARKER)
-        else:
-            self._drop(row)
+            write_marker(self._store, prefix)
 
     def _drop(self, row: ObjectRow) -> None:
         with suppress(NotFoundError):  # another bridge may do the same

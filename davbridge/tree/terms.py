@@ -45,10 +45,14 @@ class Terms(NamedTuple):
         if self.if_match not in (None, source.etag):
             raise PreconditionFailedError(f"{source.name!r} is another version")
 
-    def require_free(self, there: Sequence[ObjectRow], *, is_new: bool) -> None:
+    def require_replaceable(self, there: Sequence[ObjectRow], *, is_new: bool) -> None:
         """``there``: what is at the target, unless that is new. Raises PreconditionFailedError
-        where it must not be replaced."""
-        if not (self.overwrite or is_new or self._is_made(there)):
+        where it must not be replaced, or isn't the version that may be."""
+        if self._is_made(there):
+            return
+        if self.target_if_match not in (None, *(row.etag for row in there)):
+            raise PreconditionFailedError("another version is at the target")
+        if not (self.overwrite or is_new):
             raise PreconditionFailedError("something is at the target")
 
     def _is_made(self, there: Sequence[ObjectRow]) -> bool:

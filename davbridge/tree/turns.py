@@ -9,16 +9,37 @@ and delete them.
 Invariants: of two operations of which one changes what the other reads or changes, at whatever
 depth, the later one begins when the earlier one has ended; those that only read the same run side
 by side; turns come in the order of asking, so that everyone's comes; while a tree is shut (which
-overtakes those that still wait), no file in it is written.
+overtakes those that still wait), no file in it is written; one resource is written by one at a
+time; dead properties are written before an operation that changes a tree around them begins, or
+after it has ended, since they are kept beside the members and go where those go; nothing is written
+in the scope of a lock while that is granted.
 """
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from itertools import takewhile
 from threading import Condition
+from typing import NamedTuple
 
 from davbridge.paths import ResourcePath
 from davbridge.waiting import Waiting
+
+
+class LockScope(NamedTuple):
+    """What a write lock covers: the resource at a path, who its members are (RFC 4918 §7.4), and
+    if it is deep everything inside."""
+
+    path: ResourcePath
+    is_deep: bool
+
+    def holds(self, path: ResourcePath) -> bool:
+        """Whether a write at ``path`` needs the lock's token."""
+        is_inside = path[: len(self.path)] == self.path
+        return is_inside and (self.is_deep or len(path) <= len(self.path) + 1)
+
+    def overlaps(self, tree: ResourcePath) -> bool:
+        """Whether an operation that changes the tree at ``tree`` needs it."""
+        return self.holds(tree) or self.path[: len(tree)] == tree
 
 
 class _Turn:
@@ -26,16 +47,27 @@ class _Turn:
 
     def __init__(
         self,
-        changed: Iterable[ResourcePath],
-        read: Iterable[ResourcePath],
-        written: Iterable[ResourcePath],
+        *,
+        changed: Iterable[ResourcePath] = (),
+        read: Iterable[ResourcePath] = (),
+        written: Iterable[ResourcePath] = (),
+        described: Iterable[ResourcePath] = (),
         shut: Iterable[ResourcePath] = (),
+        locked: Iterable[LockScope] = (),
     ) -> None:
         self.is_at_work = False
         self._changed = tuple(changed)
         self._concerned = (*self._changed, *read)
-        self._written = tuple(written)
+        self._files = tuple(written)
+        self._described = tuple(described)
+        self._written = (*self._files, *self._described)
         self._shut = tuple(shut)
+        self._locked = tuple(locked)
+
+    @property
+    def is_operation(self) -> bool:
+        """Whether it is at work on trees, which may take minutes."""
+        return bool(self._changed)
 
     def conflicts(self, other: "_Turn") -> bool:
         return (
@@ -45,11 +77,17 @@ class _Turn:
             or other._keeps_out(self)
         )
 
-    def _keeps_out(self, writer: "_Turn") -> bool:
-        return any(
-            path in self._changed or any(path[: len(tree)] == tree for tree in self._shut)
-            for path in writer._written
+    def _keeps_out(self, other: "_Turn") -> bool:
+        return (
+            any(path in self._changed or _is_inside(path, self._shut) for path in other._files)
+            or any(path in self._written for path in other._files)
+            or any(_is_inside(path, self._changed) for path in other._described)
+            or any(self._locks(path) for path in other._written)
+            or any(scope.overlaps(tree) for scope in self._locked for tree in other._changed)
         )
+
+    def _locks(self, path: ResourcePath) -> bool:
+        return any(scope.holds(path) for scope in self._locked)
 
 
 class Turns:
@@ -67,13 +105,20 @@ class Turns:
         changed: Iterable[ResourcePath] = (),
         read: Iterable[ResourcePath] = (),
         written: Iterable[ResourcePath] = (),
+        described: Iterable[ResourcePath] = (),
+        locked: Iterable[LockScope] = (),
     ) -> Iterator[None]:
         """Around an operation on the trees at these paths; waits for those that are in its way.
 
-        ``written``: single files. They wait for operations on that very file, not for those on a
-        tree that holds it, which may take minutes, until that `shut`s it.
+        ``written``: single files and markers. They wait for operations on that very resource, not
+        for those on a tree that holds it, which may take minutes, until that `shut`s it.
+        ``described``: resources whose dead properties are written. They wait for operations that
+        change any tree around them: a MOVE takes the properties along, and deletes its source.
+        ``locked``: of a lock that is granted along with a write.
         """
-        turn = _Turn(changed, read, written)
+        turn = _Turn(
+            changed=changed, read=read, written=written, described=described, locked=locked
+        )
         with self._condition:
             self._turns.append(turn)
         try:
@@ -88,12 +133,31 @@ class Turns:
     def shut(self, tree: ResourcePath) -> Iterator[None]:
         """Within a turn that changes ``tree``: no file in it is written. Waits for writes that are
         at work, and not for those that wait themselves, maybe for whoever waits for this turn."""
-        turn = _Turn((), (), (), [tree])
+        turn = _Turn(shut=[tree])
         with self._condition:
             self._turns.insert(0, turn)
         try:
             with self._condition:
-                self._wait_while(lambda: self._is_written(turn))
+                self._wait_while(lambda: self._conflicts_at_work(turn))
+            yield
+        finally:
+            self._end(turn)
+
+    @contextmanager
+    def without_writes(self, scope: LockScope) -> Iterator[None]:
+        """Within it nothing in ``scope`` is written. Waits for whoever is at work there, and not
+        for those that wait themselves: a lock is granted before their turns come.
+
+        While it waits for an operation on a tree, others go on; for a single write, which is over
+        soon, they wait behind this. So neither keeps the other waiting for ever.
+        """
+        turn = _Turn(locked=[scope])
+        with self._condition:
+            self._wait_while(lambda: self._conflicts_at_work(turn, with_operations_only=True))
+            self._turns.insert(0, turn)
+        try:
+            with self._condition:
+                self._wait_while(lambda: self._conflicts_at_work(turn))
             yield
         finally:
             self._end(turn)
@@ -108,12 +172,22 @@ class Turns:
             self._turns.remove(turn)
             self._condition.notify_all()
 
-    def _is_written(self, turn: _Turn) -> bool:
-        return any(each.is_at_work and turn.conflicts(each) for each in self._turns)
+    def _conflicts_at_work(self, turn: _Turn, *, with_operations_only: bool = False) -> bool:
+        return any(
+            each.is_at_work
+            and (each.is_operation or not with_operations_only)
+            and turn.conflicts(each)
+            for each in self._turns
+        )
 
     def _is_blocked(self, turn: _Turn) -> bool:
         earlier = takewhile(lambda each: each is not turn, self._turns)
         return any(map(turn.conflicts, earlier))
+
+
+def _is_inside(path: ResourcePath, trees: Iterable[ResourcePath]) -> bool:
+    """Whether a path is at the root of one of these trees, or further inside."""
+    return any(path[: len(tree)] == tree for tree in trees)
 
 
 def _overlap(some: Iterable[ResourcePath], others: tuple[ResourcePath, ...]) -> bool:

@@ -42,6 +42,7 @@ class Usage:
         self._thread: Thread | None = None
         self._used: int | None = None
         self._added_meanwhile = 0
+        self._written = 0
         self._due = timer()
 
     def used_bytes(self) -> int | None:
@@ -57,9 +58,15 @@ class Usage:
     def add(self, difference: int) -> None:
         """Follows a write of this bridge."""
         with self._lock:
+            self._written += difference
             self._added_meanwhile += difference
             if self._used is not None:
                 self._used = max(0, self._used + difference)
+
+    def written(self) -> int:
+        """What this bridge has added itself: no less is used, whatever was there before."""
+        with self._lock:
+            return max(0, self._written)
 
     def close(self) -> None:
         """Stops a count under way, and waits for it to stop."""

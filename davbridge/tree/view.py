@@ -106,6 +106,12 @@ class View:
             return None
         return row if row is not None and not row.size else None
 
+    def file_beside(self, path: ResourcePath) -> ObjectRow | None:
+        """The object that a collection at ``path`` hides, where there is one and it is none of the
+        directories' markers."""
+        row = self._store.lookup(key_of(self.prefix, path)).row
+        return row if row is not None and not self._verdicts.is_directory(row) else None
+
     def _pages_of_unlisted(self, path: ResourcePath) -> tuple[ResourcePath, Iterator[MemberPage]]:
         """For a prefix without keys: marked from outside, or in another spelling."""
         actual = self.lookup(path)

@@ -1,55 +1,70 @@
 """A writer that holds to the drive's limits while the body streams.
 
-Invariant: no object over the limits is ever committed, whatever length was announced.
+Invariant: no object over the limits is ever committed, whatever length was announced; what was
+claimed of the quota is given back, whatever becomes of the body.
 """
 
 from collections.abc import Callable
-from contextlib import AbstractContextManager
 
-from davbridge.errors import OutOfSpaceError, StoreError, TooLargeError
-from davbridge.store.base import ObjectRow, ObjectWriter
+from davbridge.errors import StoreError
+from davbridge.store.base import ObjectWriter
+from davbridge.tree.facts import Facts
+from davbridge.tree.resource import Resource
+from davbridge.tree.space import Claim, Space
+
+Commit = Callable[[ObjectWriter, Claim, Facts | None], Resource]
+"""Makes a body visible. Whatever it raises, nothing is."""
 
 
 class BoundedWriter:
-    """An ObjectWriter around another one; counts what goes through."""
+    """A new version of a file on its way in, around the store's writer; counts what goes through.
+
+    ``length``: bytes that were announced, and are claimed already.
+    """
 
     def __init__(
-        self,
-        inner: ObjectWriter,
-        limit: int,
-        room: int | None,
-        committed: Callable[[ObjectRow], None],
-        turn: AbstractContextManager[None],
+        self, inner: ObjectWriter, space: Space, claim: Claim, length: int | None, commit: Commit
     ) -> None:
         self._inner = inner
-        self._limit = limit
-        self._room = room
-        self._committed = committed
-        self._turn = turn
+        self._space = space
+        self._claim = claim
+        self._claimed = length or 0
+        self._commit = commit
         self._written = 0
         self._refusal: StoreError | None = None
 
     def write(self, data: bytes) -> None:
         """Raises TooLargeError past the size limit, OutOfSpaceError past the quota's room."""
-        self._written += len(data)
-        if self._written > self._limit:
-            self._refusal = TooLargeError(f"over {self._limit} bytes")
-        elif self._room is not None and self._written > self._room:
-            self._refusal = OutOfSpaceError("the quota has no room for it")
         if self._refusal is not None:
             raise self._refusal
+        self._written += len(data)
+        try:
+            self._space.require_file_size(self._written)
+            if self._written > self._claimed:
+                self._claim.require(self._written)
+                self._claimed = self._written
+        except StoreError as refusal:
+            self._refusal = refusal
+            raise
         self._inner.write(data)
 
-    def commit(self) -> ObjectRow:
-        """Makes the object visible, unless a limit was passed: then it aborts, and raises again."""
-        if self._refusal is not None:
+    def commit(self, facts: Facts | None = None) -> Resource:
+        """Makes the object visible, and keeps what the client told of it: those of the resource
+        that this returns; their ETag doesn't count. Unless a limit was passed: raises that again.
+
+        Whatever it raises, the writer has been aborted.
+        """
+        try:
+            if self._refusal is not None:
+                raise self._refusal
+            return self._commit(self._inner, self._claim, facts)
+        except BaseException:
             self._inner.abort()
-            raise self._refusal
-        with self._turn:
-            row = self._inner.commit()
-        self._committed(row)
-        return row
+            raise
+        finally:
+            self._claim.release()
 
     def abort(self) -> None:
-        """Leaves the store as it was."""
+        """Leaves the store as it was. Does nothing after `commit`."""
         self._inner.abort()
+        self._claim.release()

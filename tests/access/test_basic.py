@@ -10,6 +10,9 @@ import bcrypt
 import pytest
 
 from davbridge.access.basic import BasicAuth
+from davbridge.access.logins import Logins
+from davbridge.access.throttle import PAIR, ThrottledError
+from davbridge.access.verification import TooManyLoginsError
 from davbridge.config import AccessSettings, User
 from tests.support.wire import RawClient, serving
 
@@ -120,13 +123,44 @@ def test_every_method_needs_a_login(method: str) -> None:
     assert Asked(LOGIN, method=method).status == "401 Unauthorized"
 
 
-def test_a_login_among_too_many_is_asked_to_come_again(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("davbridge.access.logins.MAX_ASKING", 0)
+@pytest.mark.parametrize(
+    ("error", "status", "seconds"),
+    [
+        (TooManyLoginsError(), "503 Service Unavailable", "1"),
+        (ThrottledError(16.2), "429 Too Many Requests", "17"),
+    ],
+)
+def test_a_login_that_is_not_verified_now_is_asked_to_come_again(
+    error: Exception, status: str, seconds: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refuse(*_: object) -> None:
+        raise error
+
+    monkeypatch.setattr(Logins, "identify", refuse)
     asked = Asked(LOGIN, basic("anna:se:cret"))
     assert asked.environ is None
-    assert asked.status == "503 Service Unavailable"
-    assert asked.headers["Retry-After"] == "1"
+    assert asked.status == status
+    assert asked.headers["Retry-After"] == seconds
     assert Asked(LOGIN).status == "401 Unauthorized"
+
+
+def test_the_address_decides_who_is_throttled_and_one_that_is_missing_is_one_address() -> None:
+    auth = BasicAuth(lambda _environ, _start: [], LOGIN)
+
+    def status(password: str, **environ: str) -> str:
+        statuses: list[str] = []
+        login = {"HTTP_AUTHORIZATION": basic(f"anna:{password}"), "REQUEST_METHOD": "GET"}
+
+        def start(line: str, _headers: object, _info: object = None) -> Any:
+            statuses.append(line[:3])
+
+        list(auth({**login, **environ}, start))
+        return "".join(statuses)
+
+    assert {status(f"wrong {number}") for number in range(PAIR.free)} == {"401"}
+    assert status("se:cret") == "429"
+    assert status("wrong", REMOTE_ADDR="192.0.2.1", HTTP_X_FORWARDED_FOR="") == "401"
+    assert status("se:cret", HTTP_X_FORWARDED_FOR="192.0.2.1") == "429"
 
 
 def test_the_realm_is_quoted() -> None:

@@ -3,13 +3,16 @@
 import gc
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 
 import bcrypt
 import pytest
 
 from davbridge.access import logins as module
-from davbridge.access.logins import Logins, TooManyLoginsError
+from davbridge.access.logins import Logins
+from davbridge.access.throttle import ThrottledError
+from davbridge.access.verification import TooManyLoginsError
 from davbridge.config import User
 from tests.support.timer import Timer
 
@@ -42,6 +45,24 @@ class Verifier:
         with self._lock:
             self.running -= 1
         return bcrypt.checkpw(password.encode(), password_hash.encode())
+
+
+class Waits:
+    """Counts the threads that wait at the same time."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.now = 0
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        with self._lock:
+            self.now += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self.now -= 1
 
 
 def at_once(*calls: Callable[[], str | None]) -> list[str | None]:
@@ -84,13 +105,50 @@ def test_a_remembered_login_is_forgotten_when_it_is_no_longer_used() -> None:
     assert len(verify.calls) == 2
 
 
-def test_a_wrong_password_is_never_remembered_as_right_nor_as_wrong() -> None:
+def test_one_wrong_password_sent_again_and_again_is_verified_once_and_throttles_nobody() -> None:
+    """A device that still has the old password, beside its owner's other devices."""
+    verify, timer = Verifier(), Timer()
+    logins = Logins(USERS, verify=verify, timer=timer)
+    for _ in range(1000):
+        assert logins.identify("anna", "wrong", "192.0.2.1") is None
+        timer.advance(0.01)
+    assert len(verify.calls) == 1
+    assert logins.identify("anna", "secret", "192.0.2.1") == "anna"
+    timer.advance(module.WRONG_SECONDS)
+    assert logins.identify("anna", "wrong", "192.0.2.1") is None
+    assert len(verify.calls) == 3
+
+
+def test_what_another_network_sent_wrong_costs_a_verification_nonetheless() -> None:
+    """Or the time of the answer would tell what a user has mistyped."""
     verify = Verifier()
     logins = Logins(USERS, verify=verify)
-    logins.identify("anna", "secret")
-    assert not any(logins.identify("anna", "wrong") for _ in range(3))
+    for address in ("192.0.2.1", "192.0.2.2", "2001:db8::1", "2001:db8:0:1::1"):
+        assert logins.identify("anna", "wrong", address) is None
     assert len(verify.calls) == 4
-    assert logins.identify("anna", "secret")
+
+
+def test_who_was_right_within_a_day_is_verified_anew_without_a_delay_where_others_guess() -> None:
+    verify, timer = Verifier(), Timer()
+    logins = Logins(USERS, verify=verify, timer=timer)
+
+    def guess() -> None:
+        for number in range(100):
+            with suppress(ThrottledError):
+                logins.identify("anna", f"{number}", "192.0.2.1")
+        with pytest.raises(ThrottledError):
+            logins.identify("anna", "another", "192.0.2.1")
+
+    assert logins.identify("anna", "secret", "192.0.2.1") == "anna"
+    timer.advance(module.KNOWN_SECONDS - 1)
+    guess()
+    verified = len(verify.calls)
+    assert logins.identify("anna", "secret", "192.0.2.1") == "anna"
+    assert len(verify.calls) == verified + 1
+    timer.advance(module.KNOWN_SECONDS + 1)
+    guess()
+    with pytest.raises(ThrottledError):
+        logins.identify("anna", "secret", "192.0.2.1")
 
 
 def test_another_split_of_name_and_password_is_another_login() -> None:
@@ -128,36 +186,41 @@ def test_requests_that_come_at_once_with_one_new_login_verify_it_once() -> None:
 def test_a_bounded_number_of_logins_is_verified_at_a_time() -> None:
     verify = Verifier(seconds=0.05)
     logins = Logins(USERS, verify=verify)
-    guesses = [lambda number=number: logins.identify("anna", str(number)) for number in range(12)]
+    guesses = [
+        lambda number=number: logins.identify("anna", str(number), f"192.0.2.{number}")
+        for number in range(12)
+    ]
     assert at_once(*guesses) == [None] * 12
     assert len(verify.calls) == 12
     assert verify.most == module.PARALLEL
 
 
-def test_a_bounded_number_of_requests_waits_while_others_guess() -> None:
-    verify = Verifier()
-    logins = Logins(USERS, verify=verify)
-    assert logins.identify("anna", "secret") == "anna"
-    verify.seconds = 0.2
-    refused: list[str] = []
+@pytest.mark.parametrize(
+    ("password", "running"), [(str, module.PARALLEL), (lambda _: "the same", 1)]
+)
+def test_a_bounded_number_of_requests_waits_while_others_guess(
+    password: Callable[[int], str], running: int
+) -> None:
+    count = module.MAX_WAITING + 10
+    gate, waits, refused = threading.Event(), Waits(), threading.Semaphore(0)
+    logins = Logins(USERS, verify=lambda *_: gate.wait(30), waiting=waits)
 
-    def guess(password: str) -> None:
+    def guess(number: int) -> None:
         try:
-            logins.identify("anna", password)
+            logins.identify("anna", password(number), f"192.0.2.{number}")
         except TooManyLoginsError:
-            refused.append(password)
+            refused.release()
 
-    for password in (str, lambda _: "the same"):
-        guesses = [threading.Thread(target=guess, args=(password(n),)) for n in range(40)]
-        for each in guesses:
-            each.start()
-        assert logins.identify("anna", "secret") == "anna"
-        for each in guesses:
-            each.join()
-        assert len(refused) >= 40 - module.MAX_ASKING
-        refused.clear()
-    verify.seconds = 0
-    assert logins.identify("bob", "hidden") == "bob"
+    guesses = [threading.Thread(target=guess, args=(number,)) for number in range(count)]
+    for each in guesses:
+        each.start()
+    too_many = count - module.MAX_WAITING - running
+    assert all(refused.acquire(timeout=30) for _ in range(too_many))
+    assert waits.now <= module.MAX_WAITING
+    gate.set()
+    for each in guesses:
+        each.join()
+    assert not refused.acquire(timeout=0)
 
 
 def test_the_memory_of_logins_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:

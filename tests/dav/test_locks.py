@@ -1,5 +1,6 @@
 """RFC 4918 §6 and §7, on the lock store of one process."""
 
+import itertools
 import random
 import threading
 import time
@@ -9,13 +10,14 @@ import pytest
 
 from davbridge.dav.locks import (
     MAX_BESIDE,
+    MAX_LOCKS,
     MAX_OWNERS,
-    SWEEP_AT,
     Lock,
     LockConflictError,
     LocksFullError,
     MemoryLockStore,
 )
+from davbridge.dav.shares import SHARES
 from davbridge.paths import ResourcePath
 from tests.support.memory import bytes_taken_by
 from tests.support.timer import Timer
@@ -141,7 +143,8 @@ def test_a_check_among_10_000_locks_takes_under_50_microseconds() -> None:
     store = MemoryLockStore()
     for index in range(10_000):
         root: ResourcePath = ("folder", str(index % 100), str(index))
-        store.acquire(replace(make(str(index), *root), expires=store.now() + 600))
+        lock = replace(make(str(index), *root), user=str(index % 100))
+        store.acquire(replace(lock, expires=store.now() + 600))
     best = min(_time_of_checks(store) for _ in range(5))
     assert best < 50e-6
 
@@ -167,7 +170,7 @@ def test_a_lock_holds_for_every_unicode_spelling_of_its_root(store: MemoryLockSt
 def test_locks_that_nobody_looks_at_again_take_no_memory(
     store: MemoryLockStore, timer: Timer
 ) -> None:
-    for number in range(SWEEP_AT):
+    for number in range(1000):
         store.acquire(make(f"t{number}", f"{number}"))
     timer.now = 1060
     alive = replace(make("alive", "x"), expires=2000.0)
@@ -178,8 +181,8 @@ def test_locks_that_nobody_looks_at_again_take_no_memory(
 
 def test_live_locks_are_bounded_and_expired_ones_make_room(timer: Timer) -> None:
     store = MemoryLockStore(timer, limit=2)
-    store.acquire(make("a", "a"))
-    store.acquire(make("b", "b"))
+    store.acquire(replace(make("a", "a"), user="anna"))
+    store.acquire(replace(make("b", "b"), user="bob"))
     with pytest.raises(LocksFullError):
         store.acquire(make("c", "c"))
     store.release("a")
@@ -187,6 +190,136 @@ def test_live_locks_are_bounded_and_expired_ones_make_room(timer: Timer) -> None
     timer.now = 1060
     store.acquire(replace(make("d", "d"), expires=2000.0))
     assert store._by_token.keys() == {"d"}
+
+
+def lock_all_it_can(store: MemoryLockStore, user: str, address: str = "") -> int:
+    """Locks one new name after another until it is refused; returns how many."""
+    before = len(store._by_token)
+    for number in itertools.count():
+        name = f"{user} {address} {before + number} {store.now()}"
+        try:
+            store.acquire(replace(make(name, name), user=user, address=address))
+        except LocksFullError:
+            return number
+    raise AssertionError
+
+
+def test_one_user_takes_a_tenth_of_all_locks_at_the_most() -> None:
+    store = MemoryLockStore(Timer())
+    assert MAX_LOCKS // 15 < lock_all_it_can(store, "greedy") < MAX_LOCKS // SHARES
+    assert lock_all_it_can(store, "next") > MAX_LOCKS // 20
+
+
+@pytest.mark.parametrize("is_anonymous", [True, False])
+@pytest.mark.parametrize(("greedy", "left"), [(1, 1000), (14, 300), (100, 15)])
+def test_however_many_take_all_they_can_the_next_one_can_lock(
+    greedy: int, left: int, is_anonymous: bool, timer: Timer
+) -> None:
+    store = MemoryLockStore(timer)
+    for number in range(greedy):
+        user, address = ("", f"{number}") if is_anonymous else (f"{number}", "192.0.2.1")
+        lock_all_it_can(store, user, address)
+    next_user, next_address = ("", "next") if is_anonymous else ("next", "192.0.2.1")
+    assert lock_all_it_can(store, next_user, next_address) >= left
+
+
+def test_a_holder_of_none_can_lock_until_all_are_taken(timer: Timer) -> None:
+    store = MemoryLockStore(timer, limit=100)
+    while (free := store._shares.free) > 20:
+        lock_all_it_can(store, f"greedy {free}")
+    for number in range(free):
+        assert lock_all_it_can(store, f"{number}") == 1
+    assert lock_all_it_can(store, "next") == 0
+
+
+def test_users_who_share_an_address_have_a_share_each(store: MemoryLockStore) -> None:
+    """As all do whose requests come through one proxy."""
+    lock_all_it_can(store, "greedy", "192.0.2.1")
+    store.acquire(replace(make("t", "a"), user="other", address="192.0.2.1"))
+
+
+def test_a_user_has_one_share_wherever_it_is(timer: Timer) -> None:
+    store = MemoryLockStore(timer, limit=100)
+    assert lock_all_it_can(store, "u", "192.0.2.1") == 8
+    assert lock_all_it_can(store, "u", "192.0.2.2") == 0
+
+
+def test_released_and_expired_locks_free_the_share(timer: Timer) -> None:
+    store = MemoryLockStore(timer, limit=100)
+    assert lock_all_it_can(store, "u") == 8
+    first, second, *_ = store.rooted_below(())
+    store.release(first.token)
+    store.release_tree(second.root)
+    store.acquire(make("again", "again"))
+    store.acquire(make("and again", "and again"))
+    with pytest.raises(LocksFullError):
+        store.acquire(make("once more", "once more"))
+    timer.now = 1060
+    for number in range(8):
+        store.acquire(replace(make(f"{number}", f"{number}"), expires=2000.0))
+    assert store._shares.held == {("u", ""): 8}
+    store.release_tree(())
+    assert store._shares.held == {}
+
+
+def test_a_refresh_is_no_lock_more(timer: Timer) -> None:
+    store = MemoryLockStore(timer, limit=100)
+    assert lock_all_it_can(store, "u") == 8
+    token = store.rooted_below(())[0].token
+    for _ in range(200):
+        for seconds in (600, 30):
+            assert store.refresh(token, seconds) is not None
+    assert lock_all_it_can(store, "v") == 7
+    assert len(store._expiring) == 8 + 7
+
+
+class CountedToken(str):
+    """A lock's token that counts how often any was looked up."""
+
+    looked_up = 0
+
+    def __hash__(self) -> int:
+        CountedToken.looked_up += 1
+        return super().__hash__()
+
+
+def test_who_is_at_the_limit_has_not_all_locks_looked_through() -> None:
+    store = MemoryLockStore(Timer(), limit=2000)
+    names = itertools.count()
+
+    def ask(user: str = "u") -> None:
+        name = f"{next(names)}"
+        store.acquire(replace(make("", name), token=CountedToken(name), user=user))
+
+    for number in range(1000):
+        ask(f"{number}")
+    ask()
+    while store._shares.may_take(("u", "")):
+        ask()
+    CountedToken.looked_up = 0
+    for _ in range(100):
+        with pytest.raises(LocksFullError):
+            ask()
+    assert CountedToken.looked_up <= 100
+
+
+def test_locks_expire_in_any_order_and_each_is_dropped_once(timer: Timer) -> None:
+    store, choice = MemoryLockStore(timer, limit=10_000), random.Random(1)
+    expires: dict[str, float] = {}
+    for number in range(2000):
+        token = f"{number}"
+        expires[token] = timer.now + choice.randrange(1, 100)
+        store.acquire(replace(make(token, token), expires=expires[token]))
+        if choice.random() < 0.5:
+            other, seconds = choice.choice(list(expires)), choice.randrange(1, 100)
+            if store.refresh(other, seconds):
+                expires[other] = timer.now + seconds
+        timer.advance(choice.choice((0, 0, 1)))
+        store.acquire(replace(make("now", "now"), expires=timer.now + 1))
+        store.release("now")
+        expires = {token: at for token, at in expires.items() if at > timer.now}
+        assert store._by_token.keys() == expires.keys()
+        assert store._expiring == sorted((at, token) for token, at in expires.items())
 
 
 def test_no_resource_is_covered_by_any_number_of_shared_locks(store: MemoryLockStore) -> None:

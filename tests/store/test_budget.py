@@ -1,189 +1,215 @@
-"""The memory budget: bounded, in turn, and never a dead end."""
+"""The memory budget: buffers that take memory as they are filled, and never more than there is."""
 
+import mmap
 import random
 import time
 from collections.abc import Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
 
 import pytest
 
 from davbridge.errors import UnavailableError
-from davbridge.store.budget import LARGE_SHARE, SMALL_LOAN, SMALL_SHARE, UNIT, MemoryBudget
+from davbridge.store import budget as module
+from davbridge.store.budget import (
+    LARGE_SHARE,
+    PIECE,
+    SMALL_BODY,
+    SMALL_SHARE,
+    UNIT,
+    MemoryBudget,
+    PartBuffer,
+)
+from tests.support.timer import Timer
 
 LONG = 10.0
 """Seconds after which a test has failed."""
 
 
-@contextmanager
-def threads() -> Iterator[ThreadPoolExecutor]:
-    with ThreadPoolExecutor(64) as pool:
-        yield pool
+def fill(buffer: PartBuffer, data: bytes) -> bytes:
+    """What there was no room for."""
+    return bytes(buffer.fill(memoryview(data)))
 
 
-def is_waiting(future: Future[Any]) -> bool:
-    time.sleep(0.05)
-    return not future.done()
+def content(buffer: PartBuffer) -> bytes:
+    return b"".join(buffer.complete())
 
 
-@pytest.mark.parametrize("size", [1, SMALL_LOAN, SMALL_LOAN + 1, UNIT - 1, UNIT, UNIT + 1])
-def test_a_loan_is_a_buffer_of_the_size_that_was_asked_for(size: int) -> None:
+@pytest.mark.parametrize("size", [1, PIECE - 1, PIECE, PIECE + 1, SMALL_BODY + 1, UNIT, UNIT + 1])
+@pytest.mark.parametrize("block", [PIECE // 3, PIECE, UNIT])
+def test_a_buffer_holds_what_was_filled_in_and_gives_the_rest_back(size: int, block: int) -> None:
     budget = MemoryBudget()
-    loan = budget.borrow(size)
-    loan.view[:] = b"x" * size
-    assert bytes(loan.view) == b"x" * size
-    loan.give_back()
-    loan.give_back()
-    assert budget.lent == 0
+    buffer = budget.buffer(size)
+    data = random.Random(size).randbytes(size + 5)
+    left = b""
+    for start in range(0, len(data), block):
+        left += fill(buffer, data[start : start + block])
+    assert buffer.is_full
+    assert left == data[size:]
+    assert budget.allocated == -(-size // PIECE) * PIECE
+    assert len(buffer.complete()) == size
+    assert content(buffer) == content(buffer) == data[:size]
+    buffer.release()
+    buffer.release()
+    assert budget.allocated == 0
 
 
-def test_a_buffer_that_was_given_back_is_out_of_reach() -> None:
-    loan = MemoryBudget().borrow(UNIT)
-    loan.give_back()
-    with pytest.raises(ValueError, match="released"):
-        loan.view[0] = 1
-
-
-def test_a_buffer_is_used_again_while_others_are_lent_and_freed_with_the_last() -> None:
+def test_a_buffer_takes_memory_for_what_has_come_alone() -> None:
     budget = MemoryBudget()
-    first, second = budget.borrow(UNIT), budget.borrow(UNIT)
-    first.view[:5] = b"first"
-    first.give_back()
-    third = budget.borrow(UNIT)
-    assert bytes(third.view[:5]) == b"first"
-    second.give_back()
-    third.give_back()
-    assert bytes(budget.borrow(UNIT).view[:5]) == bytes(5)
+    buffer = budget.buffer(budget.largest)
+    assert budget.allocated == 0
+    fill(buffer, b"x")
+    assert budget.allocated == PIECE
+    fill(buffer, bytes(PIECE))
+    assert budget.allocated == 2 * PIECE
+    assert content(buffer) == b"x" + bytes(PIECE)
 
 
-def test_a_body_of_one_part_takes_as_much_as_it_has_bytes() -> None:
-    """Forty clients on slow lines, each with a photograph, fill their buffers side by side."""
-    budget = MemoryBudget(patience=0.0)
-    loans = [budget.borrow(4 * 1024**2) for _ in range(40)]
-    assert budget.lent == 40 * 4 * 1024**2
-    for loan in loans:
-        loan.give_back()
-    assert budget.lent == 0
+def test_content_that_was_released_is_out_of_reach() -> None:
+    buffer = MemoryBudget().buffer(UNIT)
+    fill(buffer, bytes(2 * PIECE))
+    first, second = buffer.complete()
+    buffer.release()
+    for view in (first, second):
+        with pytest.raises(ValueError, match="released"):
+            view[0]
 
 
-def test_buffers_that_are_kept_make_room_for_others() -> None:
-    budget = MemoryBudget(large=2 * UNIT)
-    first, second = budget.borrow(UNIT), budget.borrow(UNIT)
-    first.view[:5] = b"first"
-    first.give_back()
-    budget.borrow(UNIT // 2).give_back()
-    assert bytes(budget.borrow(UNIT).view[:5]) == bytes(5)
-    second.give_back()
+def test_memory_is_used_again_while_uploads_are_under_way_and_freed_with_the_last(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    made = count_pieces(monkeypatch)
+    budget = MemoryBudget()
+    other = budget.buffer(UNIT)
+    fill(other, b"other")
+    for _ in range(10):
+        buffer = budget.buffer(UNIT)
+        fill(buffer, bytes(UNIT))
+        buffer.release()
+    assert len(made) == 1 + UNIT // PIECE
+    other.release()
+    fill(budget.buffer(UNIT), b"x")
+    assert len(made) == 2 + UNIT // PIECE
 
 
-def test_memory_that_the_system_has_not_got_is_not_lent() -> None:
-    budget = MemoryBudget(large=2**60)
+def count_pieces(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """The sizes of what the system is asked for from now on."""
+    made: list[int] = []
+
+    def make(number: int, size: int) -> mmap.mmap:
+        made.append(size)
+        return mmap.mmap(number, size)
+
+    class Counting:
+        mmap = staticmethod(make)
+
+    monkeypatch.setattr(module, "mmap", Counting)
+    return made
+
+
+def test_no_piece_is_anothers_and_there_are_never_more_than_the_budget(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Forty uploads, quick and slow ones, on memory for eight; each finds its own bytes, or is
+    refused. All the time one is under way, so that nothing is freed meanwhile."""
+    made = count_pieces(monkeypatch)
+    timer = Timer()
+    budget = MemoryBudget(small=SMALL_BODY, large=8 * UNIT, patience=1e9, timer=timer)
+    lasting = budget.buffer(PIECE)
+    fill(lasting, b"lasting")
+
+    def upload(number: int, store: ThreadPoolExecutor) -> bool:
+        chance = random.Random(number)
+        for _ in range(6):
+            size = chance.choice([UNIT // 3, UNIT, UNIT, 3 * UNIT])
+            buffer, data = budget.buffer(size), number.to_bytes(1, "big") * size
+            try:
+                for start in range(0, size, PIECE):
+                    fill(buffer, data[start : start + PIECE])
+                    timer.advance(chance.choice([0.0, 0.01, 0.1]))
+                whole = buffer.complete()
+            except UnavailableError:
+                buffer.release()
+                return False
+            assert all(bytes(piece) == data[: len(piece)] for piece in whole)
+            store.submit(buffer.release)
+        return True
+
+    with ThreadPoolExecutor(40) as pool, ThreadPoolExecutor(2) as store:
+        done = list(pool.map(lambda number: upload(number, store), range(40)))
+    assert any(done)
+    lasting.release()
+    assert budget.allocated == 0
+    assert sum(made) <= SMALL_BODY + 8 * UNIT
+
+
+def test_what_a_slow_client_has_sent_is_given_to_another_where_memory_is_short() -> None:
+    timer = Timer()
+    budget = MemoryBudget(large=2 * UNIT, patience=0.0, timer=timer)
+    slow = budget.buffer(UNIT)
+    fill(slow, bytes(UNIT - PIECE))
+    timer.advance(60)
+    quick = [budget.buffer(UNIT) for _ in range(2)]
+    for buffer in quick:
+        fill(buffer, b"q" * UNIT)
+    with pytest.raises(UnavailableError, match="too slow"):
+        fill(slow, b"s")
+    with pytest.raises(UnavailableError, match="too slow"):
+        slow.complete()
+    slow.release()
+    assert budget.allocated == 2 * UNIT
+    assert [content(buffer) for buffer in quick] == [b"q" * UNIT] * 2
+
+
+def test_slow_small_bodies_keep_no_small_one_out() -> None:
+    timer = Timer()
+    budget = MemoryBudget(patience=0.0, timer=timer)
+    for _ in range(500):
+        slow = budget.buffer(SMALL_BODY)
+        fill(slow, b"s")
+        timer.advance(5)
+    quick = budget.buffer(SMALL_BODY)
+    fill(quick, bytes(SMALL_BODY))
+    assert budget.allocated <= SMALL_SHARE
+
+
+def test_memory_that_the_system_has_not_got_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+    budget = MemoryBudget()
+
+    class Poor:
+        @staticmethod
+        def mmap(*_: object) -> mmap.mmap:
+            raise OSError("cannot allocate memory")
+
+    monkeypatch.setattr(module, "mmap", Poor)
+    buffer = budget.buffer(UNIT)
     with pytest.raises(UnavailableError, match="no memory"):
-        budget.borrow(2**59)
-    assert budget.lent == 0
+        fill(buffer, b"x")
+    buffer.release()
+    assert budget.allocated == 0
 
 
-def test_whoever_asks_for_more_than_there_is_waits() -> None:
-    budget = MemoryBudget(large=2 * UNIT)
-    loans = [budget.borrow(UNIT) for _ in range(2)]
-    with threads() as pool:
-        third = pool.submit(budget.borrow, UNIT)
-        assert is_waiting(third)
-        loans[0].give_back()
-        third.result(LONG).give_back()
-
-
-def test_nobody_waits_for_ever() -> None:
-    budget = MemoryBudget(large=2 * UNIT, patience=0.05)
-    loans = [budget.borrow(UNIT) for _ in range(2)]
-    with pytest.raises(UnavailableError, match=r"0\.05 s"):
-        budget.borrow(UNIT)
-    loans[0].give_back()
-    budget.borrow(UNIT)  # who gave up is no longer in the way
-
-
-def test_whoever_sees_others_get_on_waits_for_longer() -> None:
-    """Five hold the only buffer in turn, for longer in all than anybody's patience."""
-    budget = MemoryBudget(large=2 * UNIT, patience=0.5)
-    budget.borrow(UNIT)
-
-    def hold() -> None:
-        loan = budget.borrow(UNIT)
-        time.sleep(0.2)
-        loan.give_back()
-
-    with threads() as pool:
-        for held in [pool.submit(hold) for _ in range(5)]:
-            held.result(LONG)
-
-
-def test_memory_is_lent_in_the_order_of_asking() -> None:
-    """A loan of two units is not starved by loans of one, though each of those would fit."""
-    budget = MemoryBudget(large=4 * UNIT)
-    loans = [budget.borrow(UNIT) for _ in range(3)]
-    order: list[str] = []
-
-    def ask(name: str, size: int) -> None:
-        loan = budget.borrow(size)
-        order.append(name)
-        loan.give_back()
-
-    with threads() as pool:
-        for name, size in [("two", 2 * UNIT), ("one", UNIT), ("other", UNIT)]:
-            asking = pool.submit(ask, name, size)
-            assert is_waiting(asking)
-        for loan in loans:
-            loan.give_back()
-    assert order[0] == "two"
-    assert sorted(order) == ["one", "other", "two"]
-
-
-def test_small_loans_do_not_wait_for_large_ones() -> None:
+def test_small_bodies_do_not_wait_for_large_ones() -> None:
     budget = MemoryBudget(patience=0.0)
     for _ in range(LARGE_SHARE // UNIT):
-        budget.borrow(UNIT)
+        fill(budget.buffer(UNIT), bytes(UNIT))
     with pytest.raises(UnavailableError):
-        budget.borrow(UNIT)
-    for _ in range(SMALL_SHARE // SMALL_LOAN):
-        budget.borrow(SMALL_LOAN)
+        fill(budget.buffer(UNIT), b"x")
+    for _ in range(SMALL_SHARE // SMALL_BODY):
+        fill(budget.buffer(SMALL_BODY), bytes(SMALL_BODY))
     with pytest.raises(UnavailableError):
-        budget.borrow(SMALL_LOAN)
+        fill(budget.buffer(SMALL_BODY), b"x")
+    assert budget.allocated == LARGE_SHARE + SMALL_SHARE
 
 
-def test_the_largest_loan_leaves_room_for_another() -> None:
+def test_the_largest_buffer_leaves_room_for_another() -> None:
     assert MemoryBudget().largest == LARGE_SHARE // 2
     assert MemoryBudget(large=5 * UNIT).largest == 2 * UNIT
     assert MemoryBudget(large=UNIT).largest == UNIT
     budget = MemoryBudget(large=4 * UNIT, patience=0.0)
     for _ in range(2):
-        budget.borrow(budget.largest)
-    assert budget.lent == 4 * UNIT
-
-
-def test_many_uploads_on_little_memory_all_come_through() -> None:
-    """Each holds a part that fills while others are in flight, as S3Writer does; there are ten
-    times as many as there are buffers, and never is more lent than the budget."""
-    budget = MemoryBudget(small=2 * SMALL_LOAN, large=4 * UNIT, patience=LONG)
-    seen: list[int] = []
-
-    def upload(number: int, store: ThreadPoolExecutor) -> None:
-        chance = random.Random(number)
-        first = budget.borrow(SMALL_LOAN)  # of unknown length: it waits for more holding this
-        for part in range(5):
-            filling = budget.borrow(chance.choice([UNIT // 3, UNIT, UNIT, 2 * UNIT]))
-            if part == 0:
-                first.give_back()
-            seen.append(budget.lent)
-            time.sleep(chance.random() / 1000)
-            store.submit(filling.give_back)
-
-    with threads() as pool, ThreadPoolExecutor(2) as store:
-        uploads = [pool.submit(upload, number, store) for number in range(40)]
-        for each in uploads:
-            each.result(LONG)
-    assert budget.lent == 0
-    assert max(seen) <= 2 * SMALL_LOAN + 4 * UNIT
+        fill(budget.buffer(budget.largest), bytes(budget.largest))
+    assert budget.allocated == 4 * UNIT
 
 
 def test_whoever_waits_says_so_and_nobody_else() -> None:
@@ -197,14 +223,17 @@ def test_whoever_waits_says_so_and_nobody_else() -> None:
 
     budget = MemoryBudget(large=2 * UNIT, patience=LONG)
     budget.waiting = waiting
-    first, second = budget.borrow(UNIT), budget.borrow(UNIT)
-    with threads() as pool:
-        third = pool.submit(budget.borrow, UNIT)
-        assert is_waiting(third)
-        assert said == ["begins"]
-        first.give_back()
-        third.result(LONG).give_back()
+    first, second = budget.buffer(UNIT), budget.buffer(UNIT)
+    for buffer in (first, second):
+        fill(buffer, bytes(UNIT))
+        buffer.complete()
+    with ThreadPoolExecutor(1) as pool:
+        third = pool.submit(fill, budget.buffer(UNIT), b"x")
+        while not said:
+            time.sleep(0.001)
+        first.release()
+        third.result(LONG)
         assert said == ["begins", "ends"]
-    second.give_back()
-    budget.borrow(UNIT).give_back()
+    second.release()
+    fill(budget.buffer(UNIT), b"x")
     assert said == ["begins", "ends"]

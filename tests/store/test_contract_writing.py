@@ -14,6 +14,7 @@ from davbridge.errors import (
     TruncatedError,
 )
 from davbridge.store.base import (
+    ALWAYS,
     DIRECTORY_TYPE,
     IF_ABSENT,
     Attributes,
@@ -207,6 +208,35 @@ def test_a_writer_of_parts_keeps_if_match(store: ObjectStore, needs: Needs) -> N
     with pytest.raises(PreconditionFailedError):
         write(store, "a", LONG[1:], None, Condition(if_match=row.etag))
     assert store.head_object("a").row.size == len(LONG)
+
+
+@pytest.mark.parametrize("size", [5, len(LONG)], ids=["whole", "in parts"])
+def test_a_commit_that_was_refused_can_be_sent_again(store: ObjectStore, size: int) -> None:
+    there = store.put_object("a", b"there", Attributes())
+    writer = store.open_writer("a", Attributes(), IF_ABSENT)
+    writer.write(LONG[:size])
+    for condition in (None, IF_ABSENT):
+        with pytest.raises(PreconditionFailedError):
+            writer.commit(condition)
+        assert drain(store.get_object("a")) == b"there"
+    row = writer.commit(Condition(if_match=there.etag, is_optimistic=True))
+    assert store.head_object("a").row.etag == row.etag
+    assert drain(store.get_object("a")) == LONG[:size]
+    with pytest.raises(ValueError, match="committed or aborted"):
+        writer.commit()
+
+
+@pytest.mark.parametrize("size", [5, len(LONG)], ids=["whole", "in parts"])
+def test_a_commit_that_was_refused_can_be_aborted(store: ObjectStore, size: int) -> None:
+    store.put_object("a", b"there", Attributes())
+    writer = store.open_writer("a", Attributes(), IF_ABSENT)
+    writer.write(LONG[:size])
+    with pytest.raises(PreconditionFailedError):
+        writer.commit()
+    writer.abort()
+    with pytest.raises(ValueError, match="committed or aborted"):
+        writer.commit(ALWAYS)
+    assert drain(store.get_object("a")) == b"there"
 
 
 def test_what_is_over_the_limit_is_refused(store: ObjectStore) -> None:

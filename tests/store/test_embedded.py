@@ -19,11 +19,11 @@ from davbridge.errors import StoreSetupError
 from davbridge.store.embedded import EmbeddedStore
 from davbridge.store.weed_folder import Credentials, WeedFolder
 from tests.support.endpoints import Endpoint, s3_client
+from tests.support.weed import weed_of
 
 ROOT = Path(__file__).parents[2]
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="looks at processes as POSIX does")
-linux_only = pytest.mark.skipif(sys.platform != "linux", reason="looks into /proc")
 
 
 @pytest.fixture
@@ -56,18 +56,6 @@ def read_it(endpoint: Endpoint) -> bytes:
                 ):
                     raise
                 time.sleep(0.2)
-
-
-def weed_of(folder: Path) -> int:
-    """The process id of the SeaweedFS that works in ``folder``; 0 if there is none."""
-    processes = subprocess.run(
-        ["ps", "-axww", "-o", "pid=,command="], capture_output=True, text=True, check=True
-    )
-    for line in processes.stdout.splitlines():
-        pid, command = line.split(maxsplit=1)
-        if f" -dir={folder}/data" in command and "weed_guard" not in command:
-            return int(pid)
-    return 0
 
 
 def wait_until_gone(folder: Path) -> None:
@@ -189,21 +177,6 @@ def test_a_davbridge_that_was_killed_leaves_nothing_running_and_all_data(folder:
 def test_ctrl_c_in_the_terminal_does_not_reach_it(folder: Path) -> None:
     with EmbeddedStore.start(folder):
         assert os.getsid(weed_of(folder)) != os.getsid(0)
-
-
-@linux_only
-def test_everything_listens_on_loopback_alone(folder: Path) -> None:
-    with EmbeddedStore.start(folder):
-        fds = Path(f"/proc/{weed_of(folder)}/fd")
-        sockets = {str(fd.readlink()) for fd in fds.iterdir()}
-        listening = [
-            fields[1]
-            for table in ("/proc/net/tcp", "/proc/net/tcp6")
-            for line in Path(table).read_text().splitlines()[1:]
-            if (fields := line.split())[3] == "0A" and f"socket:[{fields[9]}]" in sockets
-        ]
-    assert listening
-    assert {address.split(":")[0] for address in listening} == {"0100007F"}
 
 
 def test_a_port_that_is_taken_meanwhile_is_left_to_its_owner(folder: Path) -> None:

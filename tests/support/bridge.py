@@ -52,12 +52,20 @@ class Answer:
 
 
 class Client:
-    """One keep-alive connection."""
+    """One keep-alive connection; from ``address``, if one is given."""
 
-    def __init__(self, port: int, headers: Mapping[str, str], timeout: float = 30) -> None:
+    def __init__(
+        self,
+        port: int,
+        headers: Mapping[str, str],
+        timeout: float = 30,
+        address: str | None = None,
+    ) -> None:
         self.port = port
         self._headers = headers
-        self._connection = http.client.HTTPConnection("127.0.0.1", port, timeout=timeout)
+        self._connection = http.client.HTTPConnection(
+            "127.0.0.1", port, timeout, source_address=(address, 0) if address else None
+        )
 
     def __call__(
         self,
@@ -125,7 +133,12 @@ def running_bridge(
     )
     app = build(namespace, drive, locks)
     server = HttpServer(
-        guarded(app, access or AccessSettings(anonymous=True), drive.public_origins),
+        guarded(
+            app,
+            access or AccessSettings(anonymous=True),
+            drive.public_origins,
+            lambda: server.waiting(),
+        ),
         ServerSettings(port=0, threads=threads, shutdown_timeout=2),
     )
     server.prepare()

@@ -129,8 +129,8 @@ class _InterceptedWriter:
     def write(self, data: bytes) -> None:
         self._inner.write(data)
 
-    def commit(self) -> ObjectRow:
-        return self._store.intercept("commit", self._key, self._inner.commit)
+    def commit(self, condition: Condition | None = None) -> ObjectRow:
+        return self._store.intercept("commit", self._key, lambda: self._inner.commit(condition))
 
     def abort(self) -> None:
         self._inner.abort()
@@ -193,9 +193,9 @@ class GatedStore(CountingStore):
         super().__init__(inner)
         self._gates: list[Gate] = []
 
-    def gate(self, name: str, key: str) -> Gate:
-        """Holds the answer to the next such call back."""
-        return self._add(Gate(name, key, None, 0))
+    def gate(self, name: str, key: str, *, skip: int = 0) -> Gate:
+        """Holds the answer to the next such call back, after ``skip`` others."""
+        return self._add(Gate(name, key, None, skip))
 
     def lose_answer(self, name: str, key: str, error: StoreError, *, skip: int = 0) -> None:
         """The next such call, after ``skip`` others, reaches the store, and then fails."""

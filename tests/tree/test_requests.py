@@ -65,11 +65,15 @@ WARM: list[tuple[str, Step, list[str]]] = [
     ("a read", lambda drive: drive.read("/d/a"), [GET]),
     ("a new file", lambda drive: drive.put("/d/new"), [PUT]),
     ("an overwritten file", lambda drive: drive.put("/d/a"), [PUT]),
-    ("a new collection", lambda drive: drive.mkcol("/d/new"), [PUT]),
+    (
+        "a new collection: whether it hides a file that another bridge has written meanwhile",
+        lambda drive: drive.mkcol("/d/new"),
+        [PUT, LOOKUP],
+    ),
     (
         "a file inside a new collection: what others put there is asked for",
         _new_inside_new,
-        [PUT, LIST, PUT],
+        [PUT, LOOKUP, LIST, PUT],
     ),
     ("a deleted file", lambda drive: drive.tree.delete(parse("/d/a")), [DELETE]),
     (
@@ -158,7 +162,7 @@ COLD: list[tuple[str, Step, list[str]]] = [
     ("a read", lambda drive: drive.read("/d/a"), [LIST, GET]),
     ("an overwritten file", lambda drive: drive.put("/d/a"), [LIST, PUT]),
     ("a new file: the parent as well", lambda drive: drive.put("/d/new"), [LIST, LIST, PUT]),
-    ("a new collection", lambda drive: drive.mkcol("/new"), [LIST, PUT]),
+    ("a new collection", lambda drive: drive.mkcol("/new"), [LIST, PUT, LOOKUP]),
     ("a deleted file", lambda drive: drive.tree.delete(parse("/d/a")), [LIST, DELETE]),
     (
         "a deleted tree: whether it has properties is asked before it goes, of what is known then",

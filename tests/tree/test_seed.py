@@ -101,9 +101,9 @@ def test_seed_store_fileobject(drive: Drive) -> None:
     for block in (b"one ", b"two"):
         writer.write(block)
         assert drive.stored() == []
-    row = writer.commit()
-    assert (row.key, row.size) == ("a", 7)
-    assert drive.tree.lookup(parse("/a")).row == row
+    stored = writer.commit()
+    assert (stored.path, stored.size) == (parse("/a"), 7)
+    assert drive.tree.lookup(parse("/a")).row == stored.row
     assert drive.content("a") == b"one two"
     assert drive.content_type("a") == "text/plain"
 

@@ -11,13 +11,15 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from davbridge.errors import StoreError
+from davbridge.cache import CachedStore
+from davbridge.config import CacheSettings
+from davbridge.errors import IsACollectionError, StoreError
 from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
 from davbridge.store.s3 import S3Store
 from davbridge.tree.leases import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
-from tests.support.endpoints import s3_client
+from tests.support.endpoints import Endpoint, s3_client
 from tests.tree.conftest import Clock
 from tests.tree.deaths import KilledError
 from tests.tree.wrappers import WatchedStore
@@ -126,6 +128,41 @@ def test_a_collection_stays_when_its_last_member_goes(tree: Bucket) -> None:
     assert tree.shown("/s/un") == ["s/un/marked/"]
     keys = {one["Key"] for one in tree.client.list_objects_v2(Bucket=tree.name)["Contents"]}
     assert {"neighbour/", "s/un/marked/"} <= keys
+
+
+def test_a_file_that_a_folder_hides_is_never_replaced_by_a_marker(bucket: Bucket) -> None:
+    """Neither when the last member goes, nor when the folder is asked for."""
+    bucket.outside("a", "a/x", "b", "b/x")
+    assert bucket.tree.delete(parse("/a/x")) == []
+    assert bucket.tree.move(parse("/b/x"), parse("/x")) == []
+    for key in ("a", "b"):
+        body = bucket.client.get_object(Bucket=bucket.name, Key=key)["Body"].read()
+        assert body == key.encode()
+
+
+def test_a_put_within_the_time_to_live_replaces_no_folder_that_another_bridge_has_made(
+    seaweedfs: Endpoint, bucket_name: str
+) -> None:
+    """On a store that keeps folders, which would let a file take the place of one."""
+    client = s3_client(seaweedfs)
+    client.create_bucket(Bucket=bucket_name)
+    with S3Store(client, bucket_name) as store:
+        other = Bucket(client, bucket_name, store)
+        names = ("empty", "full", "implied")
+        bridges = [Namespace(CachedStore(store, CacheSettings()), uncached=store) for _ in names]
+        assert [list(bridge.members(())) for bridge in bridges] == [[], [], []]
+        other.mkcol("/empty", "/full")
+        other.put("/full/x")
+        other.outside("implied/x")
+        expected = other.shown()
+        for name, bridge in zip(names, bridges, strict=True):
+            writer = bridge.open_writer(parse(name), Attributes())
+            writer.write(b"body")
+            with pytest.raises(IsACollectionError):
+                writer.commit()
+            bridge.close()
+        assert other.shown() == expected
+        other.tree.close()
 
 
 def test_a_directory_object_becomes_a_marker(bucket: Bucket) -> None:

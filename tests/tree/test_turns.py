@@ -1,20 +1,24 @@
 """Operations that meet: a client that repeats itself, two clients on one tree."""
 
+from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from contextlib import AbstractContextManager
 from threading import Event
 
 import pytest
 
 from davbridge.errors import NotFoundError
 from davbridge.paths import parse
-from davbridge.tree.turns import Turns
+from davbridge.tree.turns import LockScope, Turns
 from tests.tree.conftest import Drive
 
 MOMENT = 0.2
 """Seconds in which what isn't held up would have come through."""
 
 PATIENCE = 10.0
+
+KINDS = ("changed", "read", "written", "described")
 
 
 def test_a_move_that_is_sent_again_while_it_runs_waits_and_finds_it_done(drive: Drive) -> None:
@@ -145,6 +149,122 @@ def test_a_tree_is_shut_once_writes_at_work_have_ended_and_before_those_that_wai
             others.submit(shut_it)
             assert not shut.wait(MOMENT)
         assert shut.wait(PATIENCE)
+
+
+def turn(turns: Turns, kind: str, text: str) -> AbstractContextManager[None]:
+    paths = {each: [parse(text)] if each == kind else [] for each in KINDS}
+    changed, read, written, described = (paths[each] for each in KINDS)
+    return turns.of(changed=changed, read=read, written=written, described=described)
+
+
+def waits(second: Callable[[], AbstractContextManager[None]]) -> bool:
+    """Whether another thread waits with this, for as long as the turns around the call last."""
+    entered = Event()
+
+    def enter() -> None:
+        with second():
+            entered.set()
+
+    threads = ThreadPoolExecutor(1)
+    threads.submit(enter)
+    threads.shutdown(wait=False)
+    return not entered.wait(MOMENT)
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "expected"),
+    [
+        (("written", "a"), ("written", "a"), True),
+        (("written", "a"), ("written", "a/b"), False),
+        (("written", "a"), ("described", "a"), True),
+        (("described", "a"), ("described", "a"), False),
+        (("described", "a/b"), ("changed", "a"), True),
+        (("changed", "a"), ("described", "a"), True),
+        (("changed", "a"), ("described", "a/b/c"), True),
+        (("changed", "a/b"), ("described", "a"), False),
+        (("read", "a"), ("described", "a/b"), False),
+        (("changed", "a"), ("written", "a/b"), False),
+        (("changed", "a"), ("written", "a"), True),
+    ],
+)
+def test_whose_turn_keeps_whose_waiting(
+    first: tuple[str, str], second: tuple[str, str], expected: bool
+) -> None:
+    turns = Turns()
+    with turn(turns, *first):
+        assert waits(lambda: turn(turns, *second)) is expected
+
+
+@pytest.mark.parametrize(
+    ("at_work", "path", "is_deep", "expected"),
+    [
+        (("written", "a"), "a", False, True),
+        (("written", "a/b"), "a", False, True),
+        (("written", "a/b/c"), "a", False, False),
+        (("written", "a/b/c"), "a", True, True),
+        (("written", "a"), "a/b", True, False),
+        (("described", "a/b/c"), "a", True, True),
+        (("changed", "a"), "a/b/c", False, True),
+        (("changed", "a/b/c"), "a", False, False),
+        (("changed", "a/b/c"), "a", True, True),
+        (("changed", "ab"), "a", True, False),
+        (("read", "a"), "a", True, False),
+    ],
+)
+def test_a_lock_waits_for_what_is_at_work_in_its_scope(
+    at_work: tuple[str, str], path: str, is_deep: bool, expected: bool
+) -> None:
+    turns, scope = Turns(), LockScope(parse(path), is_deep)
+    with turn(turns, *at_work):
+        assert waits(lambda: turns.without_writes(scope)) is expected
+    with turns.without_writes(scope):
+        assert waits(lambda: turn(turns, *at_work)) is expected
+
+
+def test_a_lock_is_granted_before_those_whose_turn_has_not_come() -> None:
+    turns, order = Turns(), list[str]()
+
+    def change() -> None:
+        with turns.of(changed=[("a",)]):
+            order.append("change")
+
+    def lock() -> None:
+        with turns.without_writes(LockScope(("a",), is_deep=True)):
+            order.append("lock")
+
+    with ThreadPoolExecutor(2) as others, turns.of(read=[("a",)]):
+        others.submit(change)
+        Event().wait(MOMENT)
+        others.submit(lock).result(PATIENCE)
+    assert order == ["lock", "change"]
+
+
+def test_a_lock_that_waits_for_an_operation_keeps_no_write_waiting() -> None:
+    turns = Turns()
+
+    def lock() -> None:
+        with turns.without_writes(LockScope((), is_deep=True)):
+            pass
+
+    with ThreadPoolExecutor(1) as others, turns.of(changed=[("a",)]):
+        locked = others.submit(lock)
+        assert not wait_for([locked], MOMENT).done
+        assert not waits(lambda: turns.of(written=[("b",)]))
+
+
+def test_a_lock_that_waits_for_a_write_goes_before_the_next() -> None:
+    turns, order = Turns(), list[str]()
+
+    def enter(name: str, turn: AbstractContextManager[None]) -> None:
+        with turn:
+            order.append(name)
+
+    with ThreadPoolExecutor(2) as others, turns.of(written=[("a",)]):
+        others.submit(enter, "lock", turns.without_writes(LockScope((), is_deep=True)))
+        Event().wait(MOMENT)
+        others.submit(enter, "write", turns.of(written=[("b",)]))
+        Event().wait(MOMENT)
+    assert order == ["lock", "write"]
 
 
 def test_a_member_written_while_its_tree_is_moved_away_is_lost_at_no_moment(drive: Drive) -> None:

@@ -9,11 +9,12 @@ from threading import Event
 
 import pytest
 
-from davbridge.errors import OutOfSpaceError, UnavailableError
+from davbridge.errors import OutOfSpaceError, PreconditionFailedError, UnavailableError
 from davbridge.paths import parse
-from davbridge.store.base import Attributes
+from davbridge.store.base import IF_ABSENT, Attributes
 from davbridge.tree.space import AccountInfo
 from davbridge.tree.usage import RECOUNT_AFTER, RETRY_AFTER
+from davbridge.tree.writer import BoundedWriter
 from tests.tree.conftest import Drive
 
 MOMENT = 0.2
@@ -120,6 +121,130 @@ def test_a_copy_over_the_quota_is_refused_before_it_begins(drive: Drive) -> None
         drive.tree.copy(parse("/d"), parse("/e"))
     assert drive.kind("/e") is None
     assert drive.tree.move(parse("/d"), parse("/e")) == []
+
+
+def sending(drive: Drive, path: str, size: int, length: int | None = None) -> BoundedWriter:
+    """A body that has come, and isn't committed yet."""
+    writer = drive.tree.open_writer(parse(path), Attributes(), length=length)
+    writer.write(b"x" * size)
+    return writer
+
+
+def test_what_is_announced_counts_while_it_comes(drive: Drive) -> None:
+    counted(drive)
+    first = drive.tree.open_writer(parse("/f0"), Attributes(), length=25)
+    sending(drive, "/f1", 25, 25)
+    for number in range(2, 10):
+        with pytest.raises(OutOfSpaceError):
+            drive.tree.open_writer(parse(f"/f{number}"), Attributes(), length=25)
+    assert drive.tree.available_bytes() == 10
+    first.abort()
+    first.abort()
+    assert drive.tree.available_bytes() == 35
+    sending(drive, "/f2", 25, 25).commit()
+    assert drive.tree.used_bytes() == 65
+    assert drive.tree.available_bytes() == 10
+
+
+def test_what_comes_without_a_length_counts_as_it_comes(drive: Drive) -> None:
+    counted(drive)
+    first, second = sending(drive, "/f0", 30), sending(drive, "/f1", 30)
+    for writer in (first, second):
+        with pytest.raises(OutOfSpaceError):
+            writer.write(b"x")
+    for writer in (first, second):
+        with pytest.raises(OutOfSpaceError):
+            writer.commit()
+    assert drive.tree.available_bytes() == 60
+    assert drive.names() == ["a", "d/"]
+
+
+def test_what_could_not_be_committed_counts_no_more(drive: Drive) -> None:
+    counted(drive)
+    drive.outside("mount/f")
+    writer = drive.tree.open_writer(parse("/f"), Attributes(), IF_ABSENT, length=40)
+    writer.write(b"x" * 40)
+    with pytest.raises(PreconditionFailedError):
+        writer.commit()
+    assert drive.tree.available_bytes() == 60
+    drive.store.fault = lambda operation, key: UnavailableError("no")
+    with pytest.raises(UnavailableError):
+        drive.tree.open_writer(parse("/g"), Attributes(), length=40)
+    assert drive.tree.available_bytes() == 60
+
+
+def test_many_bodies_for_one_name_count_once(drive: Drive) -> None:
+    counted(drive)
+    writers = [sending(drive, "/f", 50, 50) for _ in range(12)]
+    assert drive.tree.available_bytes() == 10
+    for writer in writers:
+        writer.commit()
+        assert drive.tree.used_bytes() == 90
+    assert drive.tree.available_bytes() == 10
+
+
+def test_a_body_replaces_what_is_there_when_it_is_committed(drive: Drive) -> None:
+    counted(drive)
+    shorter, longer = sending(drive, "/a", 10), sending(drive, "/a", 50)
+    longer.commit()
+    assert drive.tree.used_bytes() == 60
+    shorter.commit()
+    assert drive.tree.used_bytes() == 20
+
+
+def test_a_body_whose_old_version_has_gone_meanwhile_may_have_no_room_left(drive: Drive) -> None:
+    counted(drive)
+    writer = sending(drive, "/a", 90, 90)
+    drive.tree.delete(parse("/a"))
+    drive.outside("mount/a", body=b"x" * 20)
+    drive.clock.advance(RECOUNT_AFTER)
+    assert counted(drive) == 30
+    writer.commit()
+    assert drive.tree.used_bytes() == 100
+    late = sending(drive, "/a", 90, 90)
+    drive.tree.delete(parse("/a"))
+    drive.outside("mount/c", body=b"x" * 20)
+    drive.clock.advance(RECOUNT_AFTER)
+    assert counted(drive) == 30
+    with pytest.raises(OutOfSpaceError):
+        late.commit()
+    assert drive.kind("/a") is None
+
+
+def test_what_a_copy_adds_counts_while_it_is_made(drive: Drive) -> None:
+    drive.outside("mount/d/c", body=b"x" * 20)
+    counted(drive)
+    at_work: list[int | None] = []
+
+    def before(operation: str, _key: str) -> None:
+        if operation == "copy" and not at_work:
+            at_work.append(drive.tree.available_bytes())
+            with pytest.raises(OutOfSpaceError):
+                drive.tree.copy(parse("/a"), parse("/b"))
+
+    drive.store.before = before
+    assert drive.tree.copy(parse("/d"), parse("/e")) == []
+    assert at_work == [10]
+    assert drive.tree.available_bytes() == 10
+
+
+def test_before_the_first_count_what_this_process_writes_counts(drive: Drive) -> None:
+    drive.store.fault = lambda operation, key: (
+        UnavailableError("no") if operation == "list" else None
+    )
+    sending(drive, "/f0", 40, 40).commit()
+    sending(drive, "/f1", 40, 40)
+    with pytest.raises(OutOfSpaceError):
+        drive.tree.open_writer(parse("/f2"), Attributes(), length=40)
+    assert drive.tree.used_bytes() is None
+
+
+def test_a_write_that_makes_nothing_grow_is_taken_whatever_the_quota(drive: Drive) -> None:
+    drive.outside("mount/more", body=b"x" * 100)
+    counted(drive)
+    sending(drive, "/a", 30, 30).commit()
+    sending(drive, "/a", 10).commit()
+    assert drive.tree.used_bytes() == 120
 
 
 def test_a_count_that_fails_is_logged_and_tried_again(

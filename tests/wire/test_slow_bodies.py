@@ -1,6 +1,8 @@
 """Clients on slow lines, many more of them than there are threads: who asks beside them doesn't
 notice, and all of them get done."""
 
+import contextlib
+import socket
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -80,21 +82,52 @@ def test_slow_bodies_hold_up_nobody_and_come_whole(home: Home) -> None:
     until(lambda: cost_of(home.server.pid).threads < SLOW)  # they end with what they were for
 
 
+def begin_upload(port: int, path: str, length: int, sent: int) -> socket.socket:
+    """A PUT of ``length`` bytes, of which so many are sent at once, as the server takes them."""
+    sock = connected(port)
+    head = f"PUT {path} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {length}\r\n\r\n"
+    sock.sendall(head.encode() + bytes(sent))
+    return sock
+
+
 def test_uploads_that_wait_for_memory_hold_up_nobody(home: Home) -> None:
-    count = LARGE_SHARE // UNIT + 2 * THREADS
-    body = bytes(UNIT + 1)
-    slow = [
-        Upload(connected(home.server.port), f"{home.path}large{number}", body, 64 * 1024)
-        for number in range(count)
-    ]
-    with Crowd(slow, PAUSE) as crowd, RawClient(home.server.port) as client:
-        until(lambda: all(each.sent > 2 * BLOCK for each in slow))
+    """Some lack a byte of a part each, so that there is none for the others."""
+    holding = {f"holds{number}": UNIT - 1 for number in range(LARGE_SHARE // UNIT)}
+    waiting = {f"waits{number}": 2 * BLOCK for number in range(2 * THREADS)}
+    with contextlib.ExitStack() as stack, RawClient(home.server.port) as client:
+        for name, sent in {**holding, **waiting}.items():
+            path = f"{home.path}{name}"
+            stack.enter_context(begin_upload(home.server.port, path, 2 * UNIT, sent))
         for _ in range(100):
             began_at = time.perf_counter()
             assert client.ask(PROPFIND % home.path.encode()).status == 207
             assert time.perf_counter() - began_at < 2 * SLOWEST
             time.sleep(0.01)
-        assert crowd.failures == []
+    until(lambda: cost_of(home.server.pid).threads < SLOW)
+
+
+def test_slow_uploads_keep_no_quick_one_out_whatever_they_announce(home: Home) -> None:
+    """Two that announce 800 GiB, and many ordinary ones, which have all sent little so far."""
+    lengths = 2 * [800 * 1024**3] + 22 * [90 * 1024**2]
+    body = body_of(1, 16 * 1024**2)
+    with contextlib.ExitStack() as stack, RawClient(home.server.port) as client:
+        slow = [
+            stack.enter_context(
+                begin_upload(home.server.port, f"{home.path}slow{number}", length, 300_000)
+            )
+            for number, length in enumerate(lengths)
+        ]
+        for round_ in range(3):
+            for sock in slow:
+                sock.sendall(bytes(1500))
+            put = f"PUT {home.path}quick{round_} HTTP/1.1\r\nHost: localhost\r\n"
+            put += f"Content-Length: {len(body)}\r\n\r\n"
+            assert client.ask(put.encode() + body).status == 201
+        for sock in slow:
+            sock.setblocking(False)
+            with pytest.raises(BlockingIOError):  # nobody was refused
+                sock.recv(1)
+    assert home.bucket.get("quick2").body == body
     until(lambda: cost_of(home.server.pid).threads < SLOW)
 
 

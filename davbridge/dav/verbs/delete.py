@@ -9,6 +9,7 @@ from functools import partial
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.failures import failed_members, multi_status, refused_removal
+from davbridge.dav.locks import GoingLocks
 from davbridge.dav.response import Response, empty
 from davbridge.tree.terms import Terms
 
@@ -24,16 +25,18 @@ def delete(context: Context) -> Response:
     context.check_conditions()
     if refused := refused_removal(context.guard, path, context.request.site):
         return refused
-    terms = Terms(context.if_match, admit=partial(_admit, context))
+    going = GoingLocks(context.locks)
+    terms = Terms(context.if_match, admit=partial(_admit, context, going))
     failures = context.namespace.delete(path, terms)
     if failures:
         return multi_status(failed_members(failures, context.request.site))
-    context.locks.release_tree(path)
+    going.release()
     return empty(204)
 
 
-def _admit(context: Context) -> None:
+def _admit(context: Context, going: GoingLocks) -> None:
     """What has been written and locked since counts as well. Raises RefusalError 412, 423."""
     context.check_conditions()
     context.guard.require_removal(context.path)
     context.guard.require_tree(context.path)
+    going.note(context.path)

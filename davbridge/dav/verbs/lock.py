@@ -5,6 +5,7 @@ where that fails, so that a refused LOCK leaves nothing behind.
 """
 
 import uuid
+from dataclasses import replace
 
 from davbridge.dav.contenttype import guess_type
 from davbridge.dav.context import Context
@@ -15,8 +16,8 @@ from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.profiles import profile_of
 from davbridge.dav.response import Headers, Response, document, empty
 from davbridge.dav.xml import DAV, parse_document, refuse, serialise
-from davbridge.errors import PreconditionFailedError
-from davbridge.store.base import IF_ABSENT, Attributes
+from davbridge.store.base import Attributes
+from davbridge.tree.creation import Place
 
 DEFAULT_TIMEOUT = 3600
 """Seconds, where the client asks for none it says."""
@@ -38,29 +39,21 @@ def lock(context: Context) -> Response:
     if depth == "1":
         raise RefusalError(400, "a lock has Depth 0 or infinity")
     context.check_conditions()
-    resource = context.resource
-    if resource is None:
-        context.guard.require_membership(context.path)
-    timeout = granted_timeout(context.request.timeout)
     wanted = Lock(
         token=f"urn:uuid:{uuid.uuid4()}",
         root=context.path,
-        is_collection=resource is not None and resource.is_collection,
+        is_collection=False,
         is_exclusive=is_exclusive,
         is_deep=depth != "0",
         owner=owner,
         user=context.request.user,
-        expires=context.locks.now() + timeout,
+        expires=0.0,
+        address=context.request.network,
     )
-    try:
-        context.locks.acquire(wanted)
-    except LockConflictError as conflict:
-        return _conflict(context, conflict)
-    except LocksFullError as full:
-        raise RefusalError(507, "there are too many locks") from full
-    created = resource is None and _create_empty(context, wanted)
-    headers = [("Lock-Token", f"<{wanted.token}>")]
-    return _granted(context, wanted, 201 if created else 200, headers)
+    # A write that was admitted before the lock is granted has ended by then, or asks once more.
+    with context.namespace.without_writes(context.path, is_deep=wanted.is_deep) as place:
+        context.check_conditions()
+        return _acquire(context, wanted, place)
 
 
 def unlock(context: Context) -> Response:
@@ -115,17 +108,34 @@ def _refresh(context: Context) -> Response:
     )
 
 
-def _create_empty(context: Context, wanted: Lock) -> bool:
+def _acquire(context: Context, wanted: Lock, place: Place) -> Response:
+    """Grants the lock, and makes the resource where there is none."""
+    resource = place.resource
+    if resource is None:
+        context.guard.require_membership(context.path)
+    wanted = replace(
+        wanted,
+        is_collection=resource is not None and resource.is_collection,
+        expires=context.locks.now() + granted_timeout(context.request.timeout),
+    )
+    try:
+        context.locks.acquire(wanted)
+    except LockConflictError as conflict:
+        return _conflict(context, conflict)
+    except LocksFullError as full:
+        raise RefusalError(507, str(full)) from full
+    created = resource is None and _create_empty(context, wanted, place)
+    headers = [("Lock-Token", f"<{wanted.token}>")]
+    return _granted(context, wanted, 201 if created else 200, headers)
+
+
+def _create_empty(context: Context, wanted: Lock, place: Place) -> bool:
     """The empty resource of a lock on an unmapped URL (§7.3). False where one appeared."""
     try:
-        attributes = Attributes(guess_type(context.path[-1]))
-        context.namespace.open_writer(context.path, attributes, IF_ABSENT, length=0).commit()
-    except PreconditionFailedError:
-        return False
+        return place.make_empty_file(Attributes(guess_type(context.path[-1])))
     except BaseException:
         context.locks.release(wanted.token)
         raise
-    return True
 
 
 def _granted(context: Context, granted: Lock, status: int, headers: Headers) -> Response:

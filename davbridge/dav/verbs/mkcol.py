@@ -15,8 +15,13 @@ def mkcol(context: Context) -> Response:
         raise RefusalError(415, "MKCOL takes no body")
     if context.resource is not None:
         raise RefusalError(405, "something is here already")
+    _admit(context)
+    context.namespace.make_collection(context.path, lambda _: _admit(context))
+    return empty(201)
+
+
+def _admit(context: Context) -> None:
+    """Before, and once more right before it is made. Raises RefusalError 412, 423."""
     context.check_conditions()
     context.guard.require_write(context.path)
     context.guard.require_membership(context.path)
-    context.namespace.make_collection(context.path)
-    return empty(201)

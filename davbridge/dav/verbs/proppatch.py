@@ -36,11 +36,15 @@ def proppatch(context: Context) -> Response:
     """207 with 200 for every property, or 403 for the protected ones beside 424 for the rest."""
     changes = parse_changes(context.request.xml_body())
     resource = context.require()
-    context.check_conditions()
-    _require_unlocked(context, changes)
+    _admit(context, changes)
     protected = [name for name in changes if name in PROTECTED]
     if not protected:
-        context.namespace.update_properties(context.path, changes, modified=_time_of(changes))
+        context.namespace.update_properties(
+            context.path,
+            changes,
+            modified=_time_of(changes),
+            admit=lambda _: _admit(context, changes),
+        )
     done = PropStat(
         424 if protected else 200,
         [empty_element(name) for name in changes if name not in PROTECTED],
@@ -51,9 +55,13 @@ def proppatch(context: Context) -> Response:
     return multistatus.answer([response])
 
 
-def _require_unlocked(context: Context, changes: Changes) -> None:
-    """Windows sets its properties beside Office's lock, whose token it hasn't got: they are the
-    lock owner's to set without it."""
+def _admit(context: Context, changes: Changes) -> None:
+    """Before, and once more right before they are set. Raises RefusalError 412, 423.
+
+    Windows sets its properties beside Office's lock, whose token it hasn't got: they are the lock
+    owner's to set without it.
+    """
+    context.check_conditions()
     if all(name.startswith(f"{{{WIN32}}}") for name in changes):
         context.guard.require_owner(context.path)
     else:

@@ -4,7 +4,7 @@ Invariants: the object changes only once every byte that was promised has come i
 once; a refusal that can be known is given before the body is read.
 """
 
-import logging
+from functools import partial
 
 from davbridge.dav.conditions import entity_tag
 from davbridge.dav.contenttype import DEFAULT_TYPE, guess_type
@@ -13,13 +13,10 @@ from davbridge.dav.dates import http_date
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.facts import Checksum, parse_mtime
 from davbridge.dav.request import Request
-from davbridge.dav.response import Headers, Response, empty
-from davbridge.errors import StoreError
-from davbridge.store.base import DIRECTORY_TYPE, Attributes, Condition, ObjectRow
+from davbridge.dav.response import Response, empty
+from davbridge.store.base import DIRECTORY_TYPE, Attributes, Condition
 from davbridge.tree.facts import Facts
 from davbridge.tree.resource import Resource
-
-logger = logging.getLogger(__name__)
 
 _MEANINGLESS_TYPES = ("", DEFAULT_TYPE, "application/x-www-form-urlencoded", DIRECTORY_TYPE)
 """Types that clients send of any file (curl, for one), and the one that would make the object a
@@ -36,27 +33,11 @@ def put(context: Context) -> Response:
     context.check_conditions()
     resource = context.resource
     _require_unlocked(context, resource)
-    checksum = Checksum.announced(context.request.header("OC_CHECKSUM"))
-    row = _store_body(context, resource, checksum)
-    stored, headers = _keep_facts(context, row, checksum)
-    headers += [("ETag", entity_tag(stored)), ("Last-Modified", http_date(stored.modified))]
+    stored = _store_body(context, Checksum.announced(context.request.header("OC_CHECKSUM")))
+    headers = [("ETag", entity_tag(stored)), ("Last-Modified", http_date(stored.modified))]
+    if stored.facts and stored.facts.modified:
+        headers.append(("X-OC-Mtime", "accepted"))
     return empty(204 if resource else 201, headers)
-
-
-def _keep_facts(
-    context: Context, row: ObjectRow, checksum: Checksum | None
-) -> tuple[Resource, Headers]:
-    """Keeps what the client told of the bytes. They are stored by now, so that a failure here
-    only leaves out the header by which the client knows that its time was taken."""
-    modified = parse_mtime(context.request.header("X_OC_MTIME"))
-    facts = Facts(row.etag, modified, str(checksum or ""))
-    try:
-        context.namespace.tell(context.path, facts)
-    except StoreError as error:
-        logger.warning("the facts of %s are not kept: %s", "/".join(context.path), error)
-        return Resource(context.path, row), []
-    accepted = [("X-OC-Mtime", "accepted")] if modified else []
-    return Resource(context.path, row, facts), accepted
 
 
 def _refuse_unfit(request: Request, resource: Resource | None) -> None:
@@ -75,12 +56,22 @@ def _require_unlocked(context: Context, resource: Resource | None) -> None:
         context.guard.require_membership(context.path)
 
 
-def _store_body(
-    context: Context, resource: Resource | None, checksum: Checksum | None
-) -> ObjectRow:
+def _admit(context: Context, resource: Resource | None) -> None:
+    """Right before the bytes become the file's. Raises RefusalError 412, 423."""
+    context.check_conditions()
+    _require_unlocked(context, resource)
+
+
+def _store_body(context: Context, checksum: Checksum | None) -> Resource:
     request = context.request
     writer = context.namespace.open_writer(
-        context.path, _attributes(request), _condition(context), length=request.length
+        context.path,
+        _attributes(request),
+        _condition(context),
+        length=request.length,
+        # A body takes its time: another client may have locked the file, another bridge may have
+        # changed what a condition is about.
+        admit=partial(_admit, context),
     )
     try:
         for block in request.blocks():
@@ -89,15 +80,16 @@ def _store_body(
                 checksum.update(block)
         if checksum and not checksum.holds():
             raise RefusalError(400, f"the body's checksum is not {checksum}")
-        # A body takes its time: another client may have locked the file, or made a folder.
-        # Or another bridge may have changed what a condition is about.
-        context.check_conditions()
-        _require_unlocked(context, resource)
-        _refuse_unfit(context.request, context.namespace.find(context.path))
-        return writer.commit()
+        return writer.commit(_facts(request, checksum))
     except BaseException:
         writer.abort()  # Nothing more to undo where commit has failed: it has aborted already.
         raise
+
+
+def _facts(request: Request, checksum: Checksum | None) -> Facts | None:
+    """What the client tells of the bytes, if anything; their ETag isn't known yet."""
+    modified = parse_mtime(request.header("X_OC_MTIME"))
+    return Facts("", modified, str(checksum or "")) if modified or checksum else None
 
 
 def _attributes(request: Request) -> Attributes:

@@ -10,6 +10,7 @@ A request that would be refused for what it has done itself, as far as a bridge 
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.failures import failed_members, multi_status, refused_removal
+from davbridge.dav.locks import GoingLocks
 from davbridge.dav.response import Response, empty
 from davbridge.paths import ResourcePath, is_reserved
 from davbridge.tree.journal import Request, Verb
@@ -29,13 +30,14 @@ def copy(context: Context) -> Response:
     if answer := _where_taken(context, "COPY", resource):
         return answer
     target = _admit(context)
+    going = GoingLocks(context.locks)
     failures = context.namespace.copy(
         context.path,
         context.request.destination,
-        _terms(context, "COPY"),
+        _terms(context, "COPY", going),
         recursive=depth != "0",
     )
-    return _ended(context, failures, target)
+    return _ended(context, failures, target, going)
 
 
 def move(context: Context) -> Response:
@@ -57,11 +59,10 @@ def move(context: Context) -> Response:
     if answer := _where_taken(context, "MOVE", resource):
         return answer
     target = _admit(context)
-    terms = _terms(context, "MOVE")
+    going = GoingLocks(context.locks)
+    terms = _terms(context, "MOVE", going)
     failures = context.namespace.move(path, destination, terms, user=context.request.user)
-    if not failures:
-        context.locks.release_tree(path)
-    return _ended(context, failures, target)
+    return _ended(context, failures, target, going)
 
 
 def _refuse_reserved(context: Context) -> None:
@@ -89,12 +90,24 @@ def _go_on(context: Context, verb: Verb) -> Response | None:
     return empty(201 if outcome.is_new else 204)
 
 
-def _terms(context: Context, verb: Verb) -> Terms:
-    """What has been written and locked since it was admitted counts as what was before."""
+def _terms(context: Context, verb: Verb, going: GoingLocks) -> Terms:
+    """What has been written and locked since it was admitted counts as what was before.
+
+    A lock on the destination itself stays; those on what is replaced inside it go (§7.6), and the
+    source's.
+    """
+
+    source, destination = context.path, context.request.destination
 
     def admit() -> None:
         context.check_conditions()
         _require_unlocked(context, verb)
+        if context.namespace.find(destination) is None:
+            context.guard.require_membership(destination)
+        if verb == "MOVE":
+            context.guard.require_membership(source)
+            going.note(source)
+        going.note(destination, inside_only=True)
 
     return context.terms._replace(admit=admit)
 
@@ -106,15 +119,13 @@ def _require_unlocked(context: Context, verb: Verb) -> None:
         context.guard.require_tree(path)
 
 
-def _ended(context: Context, failures: list[Failure], target: Resource | None) -> Response:
-    """A lock on the destination itself stays; those on what was replaced inside it go (§7.6)."""
+def _ended(
+    context: Context, failures: list[Failure], target: Resource | None, going: GoingLocks
+) -> Response:
     if failures:
         return _failed(context, failures)
-    if target is None:
-        return empty(201)
-    for lock in context.locks.rooted_below(target.path):
-        context.locks.release(lock.token)
-    return empty(204)
+    going.release()
+    return empty(204 if target else 201)
 
 
 def _failed(context: Context, failures: list[Failure]) -> Response:

@@ -14,6 +14,7 @@ from typing import Protocol
 
 from botocore.exceptions import FlexibleChecksumError
 
+from davbridge.store.content import Content, buffers_of
 from davbridge.store.s3.connections import Answer
 
 ASK = {"x-amz-checksum-mode": "ENABLED"}
@@ -53,10 +54,11 @@ _KINDS: dict[str, Callable[[], Digest]] = {
 }
 
 
-def checksum_headers(body: bytes | memoryview) -> dict[str, str]:
+def checksum_headers(body: Content) -> dict[str, str]:
     """What a PutObject carries."""
     digest = Crc32()
-    digest.update(body)
+    for buffer in buffers_of(body):
+        digest.update(buffer)
     return {CRC32: _text(digest), "x-amz-sdk-checksum-algorithm": "CRC32"}
 
 

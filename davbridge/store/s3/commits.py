@@ -4,7 +4,8 @@ Owns what it takes to believe their answers. A response that is lost after the s
 makes it be sent again, and the second answer is about the first one's deed: a 412
 for one's own object, a 404 for one's own upload. So every write that this could happen to carries
 a transaction id in its metadata, and such an answer is believed only once a HEAD has shown that
-the object there is another's.
+the object there is another's. A PutObject under an optimistic condition carries none: its caller
+looks again at what is there, and puts the same bytes there once more where they are its own.
 
 Invariants: a write that the store did is never reported as refused: where the store can't be asked
 any more, it is unavailable; a conflict that decided nothing is tried again, and is no refusal where
@@ -26,6 +27,7 @@ from davbridge.errors import (
     UnavailableError,
 )
 from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
+from davbridge.store.content import Content
 from davbridge.store.s3 import uploads
 from davbridge.store.s3.answers import (
     TRANSACTION,
@@ -65,13 +67,14 @@ def new_transaction() -> str:
 def put(
     bucket: Bucket,
     key: str,
-    content: bytes | memoryview,
+    content: Content,
     attributes: Attributes,
     condition: Condition,
 ) -> ObjectRow:
     """Writes the object in one request."""
     condition = upheld(bucket, key, condition, by_store=bucket.can.conditional_put)
-    transaction = new_transaction() if condition != ALWAYS else ""
+    is_exact = condition != ALWAYS and not condition.is_optimistic
+    transaction = new_transaction() if is_exact else ""
     request = _put_request(bucket, key, content, attributes, condition, transaction)
     try:
         headers = told_of_bytes(send_past_conflicts(bucket, request))
@@ -86,7 +89,7 @@ def put(
 def _put_request(
     bucket: Bucket,
     key: str,
-    content: bytes | memoryview,
+    content: Content,
     attributes: Attributes,
     condition: Condition,
     transaction: str,
@@ -147,9 +150,12 @@ def complete(
 
 def upheld(bucket: Bucket, key: str, condition: Condition, *, by_store: bool) -> Condition:
     """What is left for the store to hold of a condition. Where it holds none, a HEAD looks right
-    before the write, which leaves a moment to others. Raises PreconditionFailedError."""
+    before the write, which leaves a moment to others; but not for an optimistic one: what its
+    caller saw is as good. Raises PreconditionFailedError."""
     if by_store or condition == ALWAYS:
         return condition
+    if condition.is_optimistic:
+        return ALWAYS
     try:
         with translated(key):
             etag = told_etag(bucket.wire.send(head_request(key)).headers)

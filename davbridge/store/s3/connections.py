@@ -31,6 +31,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.util.wait import wait_for_read
 
 from davbridge import deadline
+from davbridge.store.content import Content, buffers_of
 from davbridge.store.s3.connect import Network, Opener
 from davbridge.store.s3.http import Body, read_head
 
@@ -64,7 +65,7 @@ class Connections:
         self,
         method: str,
         prepare: Callable[[], tuple[str, Mapping[str, str]]],
-        body: bytes | memoryview,
+        body: Content,
         read_timeout: float | None = None,
     ) -> "Answer":
         """Sends the request, and reads the head of its answer. Raises BotoCoreError.
@@ -155,17 +156,18 @@ class _Connection:
         except OSError:
             return True  # it breaks at this moment
 
-    def send(self, head: bytes, body: bytes | memoryview, read_timeout: float) -> None:
+    def send(self, head: bytes, body: Content, read_timeout: float) -> None:
         self._sock.settimeout(min(read_timeout, max(deadline.remaining(), 0.0) + OVERTIME))
         if len(body) <= JOINED:
-            self._sock.sendall(head + body)
+            self._sock.sendall(b"".join([head, *buffers_of(body)]))
             return
         self._sock.sendall(head)
-        rest = memoryview(body)
         try:
-            while rest:
-                self._sock.sendall(rest[:BLOCK])
-                rest = rest[BLOCK:]
+            for buffer in buffers_of(body):
+                rest = memoryview(buffer)
+                while rest:
+                    self._sock.sendall(rest[:BLOCK])
+                    rest = rest[BLOCK:]
         except (BrokenPipeError, ConnectionResetError):
             # A store that refuses need not read on; its answer says why.
             self.has_sent_all = False

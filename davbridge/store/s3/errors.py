@@ -176,6 +176,11 @@ def header_of(error: ClientError, name: str) -> str:
     return metadata.get("HTTPHeaders", {}).get(name, "") if metadata else ""
 
 
+def is_conflict(error: BaseException | None) -> bool:
+    """Whether another conditional write was under way, and nothing was decided."""
+    return isinstance(error, ClientError) and code_of(error) == CONFLICT
+
+
 def was_retried(error: ClientError) -> bool:
     """Whether an earlier try of the same request may have reached the store."""
     metadata = error.response.get("ResponseMetadata")

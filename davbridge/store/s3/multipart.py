@@ -23,6 +23,7 @@ from davbridge.store.s3 import uploads
 from davbridge.store.s3.answers import META, TRANSACTION, Bucket
 from davbridge.store.s3.commits import complete, new_transaction
 from davbridge.store.s3.errors import ERRORS, one_line, translated
+from davbridge.store.s3.space import Space
 from davbridge.store.s3.uploads import MARK, MARK_NUMBER, MOST_PARTS, Part
 
 PART_SIZE = UNIT
@@ -54,10 +55,11 @@ def part_size(number: int, length: int | None, smallest: int, largest: int) -> i
 
 
 class PartPool:
-    """What all uploads of a store share: the threads, and the memory."""
+    """What all uploads of a store share: the threads, the memory, and the store's space."""
 
-    def __init__(self, threads: int, budget: MemoryBudget) -> None:
+    def __init__(self, threads: int, budget: MemoryBudget, space: Space) -> None:
         self.budget = budget
+        self.space = space
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="davbridge-part")
 
     def submit(self, send: Callable[[], Part]) -> "Future[Part]":
@@ -104,14 +106,14 @@ class MultipartUpload:
         return part
 
     def _send_mark(self) -> Part:
-        with translated(self._key):
+        with self._pool.space.watched(), translated(self._key):
             return uploads.send_part(self._bucket, self._key, self._upload_id, MARK_NUMBER, MARK)
 
     def _send(self, send: SendPart, number: int) -> Part:
         if self._mark:
             # So that a crash leaves no part without it. The pool has begun with the mark before.
             self._mark.result()
-        with translated(self._key):
+        with self._pool.space.watched(), translated(self._key):
             return send(self._upload_id, number)
 
     def _settle_oldest(self) -> None:

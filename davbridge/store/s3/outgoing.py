@@ -17,6 +17,7 @@ from urllib.parse import quote
 
 from davbridge import __version__, deadline
 from davbridge.errors import DeadlinePassedError
+from davbridge.store.content import Content, buffers_of
 from davbridge.store.s3.address import Address
 from davbridge.store.s3.checksums import CRC32
 from davbridge.store.s3.clock import Reading, StoreClock
@@ -112,9 +113,12 @@ def payload_told(address: Address, request: Request) -> str:
     return UNSIGNED if is_covered else payload_hash(request.body)
 
 
-def content_md5(body: bytes | memoryview) -> str:
+def content_md5(body: Content) -> str:
     """The value of a Content-MD5 header."""
-    return base64.b64encode(hashlib.md5(body, usedforsecurity=False).digest()).decode()
+    digest = hashlib.md5(usedforsecurity=False)
+    for buffer in buffers_of(body):
+        digest.update(buffer)
+    return base64.b64encode(digest.digest()).decode()
 
 
 def _encoded(query: Mapping[str, str]) -> str:

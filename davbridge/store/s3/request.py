@@ -9,6 +9,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from davbridge import deadline
+from davbridge.store.content import Content
 from davbridge.store.s3.connections import JOINED
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -25,7 +26,7 @@ class Request(NamedTuple):
     key: str | None
     headers: Mapping[str, str] = _NOTHING
     query: Mapping[str, str] = _NOTHING
-    body: bytes | memoryview = b""
+    body: Content = b""
     read_timeout: float | None = None
     """Seconds, where the client's own don't do."""
     is_told_in_xml: bool = False

@@ -19,6 +19,8 @@ from urllib.parse import quote
 
 from botocore.credentials import ReadOnlyCredentials
 
+from davbridge.store.content import Content, buffers_of
+
 UNSIGNED = "UNSIGNED-PAYLOAD"
 """In place of the body's hash, where something else protects it."""
 
@@ -34,8 +36,13 @@ class Scope(NamedTuple):
     service: str
 
 
-def payload_hash(body: bytes | memoryview) -> str:
-    return hashlib.sha256(body).hexdigest() if body else _EMPTY
+def payload_hash(body: Content) -> str:
+    if not body:
+        return _EMPTY
+    digest = hashlib.sha256()
+    for buffer in buffers_of(body):
+        digest.update(buffer)
+    return digest.hexdigest()
 
 
 def signed(

@@ -49,6 +49,7 @@ from davbridge.store.s3.listing import look_up, pages
 from davbridge.store.s3.multipart import PART_SIZE, PartPool
 from davbridge.store.s3.probe import PATIENCE, probe
 from davbridge.store.s3.reader import S3Reader
+from davbridge.store.s3.space import Space
 from davbridge.store.s3.sweep import Swept, abort_stale, sweep
 from davbridge.store.s3.uploads import MOST_PARTS
 from davbridge.store.s3.wire import TIMING, Request, Timing, Wire
@@ -88,7 +89,8 @@ class S3Store:
         self._wire = Wire(client, bucket, timing)
         self._wire.expires = capabilities.expiring
         self._bucket = Bucket(self._wire, bucket, clock, capabilities)
-        self._pool = PartPool(part_threads, budget or MemoryBudget())
+        self._space = Space(lambda: self._bucket)
+        self._pool = PartPool(part_threads, budget or MemoryBudget(), self._space)
         # A part waits in memory until the store has it, for it may have to be sent again.
         self._max_object_size = min(max_object_size, MOST_PARTS * self._pool.budget.largest)
         self._part_size = part_size
@@ -151,7 +153,8 @@ class S3Store:
     ) -> ObjectRow:
         self._require_writable(key)
         require_size(len(body), self._max_object_size)
-        return put(self._bucket, key, body, attributes, condition)
+        with self._space.watched():
+            return put(self._bucket, key, body, attributes, condition)
 
     def open_writer(
         self,
@@ -187,7 +190,8 @@ class S3Store:
         if source.size == 0 and source.key.endswith("/"):
             return copy_marker(self._bucket, source, target, attributes, condition)
         if source.size <= self._copy_limit:
-            return copy_whole(self._bucket, source, target, attributes, condition)
+            with self._space.watched():
+                return copy_whole(self._bucket, source, target, attributes, condition)
         if not self._bucket.can.part_copy:
             return self._copy_by_hand(source, target, attributes, condition)
         return copy_in_parts(
@@ -224,6 +228,7 @@ class S3Store:
         """Finds out what the store can do, on canaries below ``prefix``, and says so in one line
         of the log. Comes before all else. Raises StoreSetupError for a bucket that can't be used
         at all."""
+        self._space.prefix = prefix
         try:
             can, unknown = probe(self._bucket, prefix, PATIENCE)
         except StoreSetupError:

@@ -17,6 +17,7 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from davbridge.store.base import Condition, ObjectRow
+from davbridge.store.content import Content
 from davbridge.store.s3.answers import (
     Bucket,
     copied_from,
@@ -73,9 +74,7 @@ def create(bucket: Bucket, key: str, headers: Mapping[str, str]) -> str:
     return required(parsed(bucket.wire.send(request).content), "UploadId")
 
 
-def send_part(
-    bucket: Bucket, key: str, upload_id: str, number: int, content: bytes | memoryview
-) -> Part:
+def send_part(bucket: Bucket, key: str, upload_id: str, number: int, content: Content) -> Part:
     headers = checksum_headers(content) if bucket.sends_checksums else {}
     request = Request("UploadPart", "PUT", key, headers, _part(upload_id, number), content)
     told = told_of_bytes(bucket.wire.send(request))

@@ -4,62 +4,33 @@ Owns the cutting of a body into parts. A body that fits one part is a single Put
 commit; a longer one is a multipart upload, whose parts leave while the next one fills. Must not
 know what requests look like (commits, multipart), nor how much memory there is (budget).
 
-Invariants: exactly one of commit and abort; nothing is visible before commit; the buffer of a part
-is borrowed when its first byte has come, and given back as soon as the store has the part, or the
-upload is given up. A small body that comes in one piece needs none: it is in memory already, and
-waits for no other upload.
+Invariants: exactly one of commit and abort succeeds; a commit whose condition is refused leaves
+the parts where they are, so that it can be sent again under another one; nothing is visible before
+commit; a part takes memory only for what has come of it, and gives it back as soon as the store has
+the part, or the upload is given up; the memory of a body that is there to its announced end stays
+its own. A small body that comes in one piece needs none: it is in memory already, and waits for no
+other upload.
 """
 
-from davbridge.errors import TooLargeError, TruncatedError
+from davbridge.errors import (
+    PreconditionFailedError,
+    TooLargeError,
+    TruncatedError,
+    UnavailableError,
+)
 from davbridge.store.base import Attributes, Condition, ObjectRow
-from davbridge.store.budget import SMALL_LOAN, Loan
+from davbridge.store.budget import PIECE, SMALL_BODY, PartBuffer
+from davbridge.store.content import Content
 from davbridge.store.limits import require_size
 from davbridge.store.s3.answers import Bucket, attribute_headers
 from davbridge.store.s3.checksums import ALGORITHM
 from davbridge.store.s3.commits import put
+from davbridge.store.s3.errors import is_conflict
 from davbridge.store.s3.multipart import PARTS_IN_FLIGHT, MultipartUpload, PartPool, part_size
 from davbridge.store.s3.uploads import MOST_PARTS, Part, send_part
 
-FIRST_BUFFER = 256 * 1024
-"""What a body of unknown length gets at first: most turn out to be small."""
-
-
-class _Part:
-    """A part that fills."""
-
-    def __init__(self, loan: Loan) -> None:
-        self._loan = loan
-        self._filled = 0
-
-    @property
-    def size(self) -> int:
-        return len(self._loan.view)
-
-    @property
-    def is_full(self) -> bool:
-        return self._filled == self.size
-
-    @property
-    def content(self) -> memoryview:
-        return self._loan.view[: self._filled]
-
-    def take(self, data: memoryview) -> memoryview:
-        """Copies what there is room for, and gives what is left."""
-        taken = data[: self.size - self._filled]
-        self._loan.view[self._filled : self._filled + len(taken)] = taken
-        self._filled += len(taken)
-        return data[len(taken) :]
-
-    def moved_to(self, loan: Loan) -> "_Part":
-        """The same part in a larger buffer."""
-        part = _Part(loan)
-        part.take(self.content)
-        self.drop()
-        return part
-
-    def drop(self) -> None:
-        """Gives the buffer back."""
-        self._loan.give_back()
+FIRST_PART = PIECE
+"""Bytes of what a body of unknown length fills at first: most turn out to be small."""
 
 
 class S3Writer:
@@ -86,7 +57,7 @@ class S3Writer:
         self._limit = limit
         self._smallest_part = smallest_part
         self._upload: MultipartUpload | None = None
-        self._part: _Part | None = None
+        self._part: PartBuffer | None = None
         self._whole: bytes | None = None
         """All of the body, where it came in one piece."""
         self._parts_sent = 0
@@ -96,7 +67,7 @@ class S3Writer:
     def write(self, data: bytes) -> None:
         self._require_open()
         require_size(self._written + len(data), self._limit)
-        if self._written == 0 and len(data) == self._length and len(data) <= SMALL_LOAN:
+        if self._written == 0 and len(data) == self._length and len(data) <= SMALL_BODY:
             self._whole = data
             self._written = len(data)
             return
@@ -105,12 +76,16 @@ class S3Writer:
             rest = rest[: max(0, self._length - self._written)]  # the commit refuses what is over
         self._written += len(data)
         while rest:
-            rest = self._part_with_room().take(rest)
+            rest = self._part_with_room().fill(rest)
+        if self._part and self._written == self._length:
+            self._part.complete()
 
-    def commit(self) -> ObjectRow:
+    def commit(self, condition: Condition | None = None) -> ObjectRow:
         self._require_open()
         try:
-            row = self._commit()
+            row = self._commit(self._condition if condition is None else condition)
+        except PreconditionFailedError:
+            raise
         except BaseException:
             self.abort()
             raise
@@ -126,19 +101,25 @@ class S3Writer:
         if self._upload:
             self._upload.abort()
 
-    def _commit(self) -> ObjectRow:
+    def _commit(self, condition: Condition) -> ObjectRow:
         if self._length is not None and self._written != self._length:
             raise TruncatedError(
                 f"{self._key!r}: {self._written} bytes came where {self._length} were announced"
             )
         if self._upload is None:
-            content = self._part.content if self._part else self._whole or b""
-            return put(self._bucket, self._key, content, self._attributes, self._condition)
+            content: Content = self._part.complete() if self._part else self._whole or b""
+            with self._pool.space.watched():
+                return put(self._bucket, self._key, content, self._attributes, condition)
         if self._part:
             self._send_part(self._part)
-        return self._upload.complete(self._written, self._condition)
+        try:
+            return self._upload.complete(self._written, condition)
+        except PreconditionFailedError as error:
+            if is_conflict(error.__cause__):  # AWS has dropped the upload: it can't be retried.
+                raise UnavailableError(f"{self._key!r} is being written by others") from error
+            raise
 
-    def _part_with_room(self) -> _Part:
+    def _part_with_room(self) -> PartBuffer:
         size = self._part_size()
         if self._part and self._part.is_full and self._part.size == size:
             # Only now is it certain that the body doesn't fit the parts so far.
@@ -146,11 +127,24 @@ class S3Writer:
             size = self._part_size()
         if self._part is None:
             is_unknown = self._length is None and self._parts_sent == 0
-            first = min(size, FIRST_BUFFER) if is_unknown else size
-            self._part = _Part(self._pool.budget.borrow(first))
+            first = min(size, FIRST_PART) if is_unknown else size
+            self._part = self._pool.budget.buffer(first)
         elif self._part.is_full:
-            self._part = self._part.moved_to(self._pool.budget.borrow(size))
+            self._enlarge(self._part, size)
         return self._part
+
+    def _enlarge(self, part: PartBuffer, size: int) -> None:
+        """Puts what has come into a larger buffer."""
+        content = part.complete()
+        larger = self._pool.budget.buffer(size)
+        try:
+            for piece in content:
+                larger.fill(piece)
+        except BaseException:
+            larger.release()
+            raise
+        part.release()
+        self._part = larger
 
     def _part_size(self) -> int:
         """Of the part that comes next, or fills."""
@@ -160,9 +154,10 @@ class S3Writer:
             return size
         return min(size, self._length - self._parts_sent * size)
 
-    def _send_part(self, part: _Part) -> None:
+    def _send_part(self, part: PartBuffer) -> None:
         if self._parts_sent == MOST_PARTS:
             raise TooLargeError(f"{self._key!r} has more than {MOST_PARTS} parts")
+        content = part.complete()
         if self._upload is None:
             headers = attribute_headers(self._attributes)
             if self._bucket.sends_checksums:
@@ -170,16 +165,16 @@ class S3Writer:
             self._upload = MultipartUpload.create(self._bucket, self._pool, self._key, headers)
 
         def send(upload_id: str, number: int) -> Part:
-            return send_part(self._bucket, self._key, upload_id, number, part.content)
+            return send_part(self._bucket, self._key, upload_id, number, content)
 
         sent = self._upload.add(send, in_flight=PARTS_IN_FLIGHT)
-        sent.add_done_callback(lambda _: part.drop())
+        sent.add_done_callback(lambda _: part.release())
         self._part = None
         self._parts_sent += 1
 
     def _drop_part(self) -> None:
         if self._part:
-            self._part.drop()
+            self._part.release()
             self._part = None
 
     def _require_open(self) -> None:

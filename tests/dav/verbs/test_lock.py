@@ -1,6 +1,7 @@
 """LOCK and UNLOCK: whom a lock keeps out, where it reaches, and how long it lasts."""
 
 from collections.abc import Iterator
+from contextlib import closing
 
 import pytest
 
@@ -9,6 +10,7 @@ from davbridge.store.memory import MemoryStore
 from tests.dav.verbs.words import EXCLUSIVE, SHARED, fill, lock, patch
 from tests.support.bridge import DAV, Bridge, Client, running_bridge
 from tests.support.contract import drain, keys
+from tests.support.guessing import HAS_ADDRESSES
 
 
 def test_a_lock_keeps_others_out_and_lets_its_owner_in(client: Client, store: MemoryStore) -> None:
@@ -126,6 +128,20 @@ def test_lock_is_refused_where_there_are_too_many(store: MemoryStore) -> None:
         assert client("LOCK", "/f", EXCLUSIVE).status == 201
         assert client("LOCK", "/g", EXCLUSIVE).status == 507
         assert client("HEAD", "/g").status == 404
+
+
+@pytest.mark.skipif(not HAS_ADDRESSES, reason="loopback has one address")
+def test_one_address_has_a_share_of_the_locks_where_nobody_logs_in(store: MemoryStore) -> None:
+    locks = MemoryLockStore(limit=100)
+    with running_bridge(store, locks=locks) as bridge, bridge.client() as greedy:
+        granted = 0
+        while (answer := greedy("LOCK", f"/{granted}", EXCLUSIVE)).status == 201:
+            granted += 1
+        assert answer.status == 507
+        assert f"you have {granted} locks".encode() in answer.body
+        assert granted < 10
+        with closing(Client(bridge.port, {}, address="127.0.0.2")) as other:
+            assert other("LOCK", "/other", EXCLUSIVE).status == 201
 
 
 @pytest.mark.parametrize(

@@ -11,16 +11,17 @@ import pytest
 
 from davbridge.errors import OutOfSpaceError, StoreError, TruncatedError, UnavailableError
 from davbridge.store.base import Attributes, ObjectWriter
-from davbridge.store.budget import SMALL_LOAN, UNIT, MemoryBudget
+from davbridge.store.budget import PIECE, UNIT, MemoryBudget
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.writer import FIRST_BUFFER
 from tests.support.contract import LONG, drain, write
 from tests.support.memory import peak_of
 from tests.support.s3proxy import S3Proxy, error, once
-from tests.support.stores import MIB, SMALL_PART, fresh_bucket
+from tests.support.stores import LIMIT, MIB, SMALL_PART, fresh_bucket
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
+
+GIB = 1024 * MIB
 
 PATIENCE = 30.0
 
@@ -37,8 +38,8 @@ def store_on(client: "S3Client", name: str, budget: MemoryBudget) -> Iterator[S3
 def wait_until_returned(budget: MemoryBudget) -> None:
     """The thread that sent a part gives its buffer back a moment after the upload has heard."""
     deadline = time.monotonic() + PATIENCE
-    while budget.lent:
-        assert time.monotonic() < deadline, f"{budget.lent} bytes are still lent"
+    while budget.allocated:
+        assert time.monotonic() < deadline, f"{budget.allocated} bytes are not given back"
         time.sleep(0.001)
 
 
@@ -64,27 +65,57 @@ def frugal(
 
 
 @pytest.mark.parametrize(
-    ("length", "written", "lent"),
+    ("length", "written", "pieces"),
     [
         (0, 0, 0),
         (1000, 0, 0),
-        (1000, 1, 1000),
-        (SMALL_LOAN, SMALL_LOAN - 1, SMALL_LOAN),
-        (SMALL_LOAN, SMALL_LOAN, 0),
-        (SMALL_PART, SMALL_PART, SMALL_PART),
-        (None, 1, FIRST_BUFFER),
-        (None, FIRST_BUFFER, FIRST_BUFFER),
-        (None, FIRST_BUFFER + 1, SMALL_PART),
+        (1000, 1, 1),
+        (MIB, MIB - 1, 4),
+        (MIB, MIB, 0),
+        (SMALL_PART, 1, 1),
+        (SMALL_PART, PIECE, 1),
+        (SMALL_PART, PIECE + 1, 2),
+        (SMALL_PART, SMALL_PART, SMALL_PART // PIECE),
+        (LIMIT, PIECE, 1),
+        (None, 1, 1),
+        (None, PIECE, 1),
+        (None, PIECE + 1, 2),
+        (None, SMALL_PART, SMALL_PART // PIECE),
     ],
 )
-def test_a_body_borrows_no_more_than_it_needs(
-    frugal: S3Store, budget: MemoryBudget, length: int | None, written: int, lent: int
+def test_a_body_takes_memory_for_what_has_come_and_not_for_what_was_announced(
+    frugal: S3Store, budget: MemoryBudget, length: int | None, written: int, pieces: int
 ) -> None:
     writer = frugal.open_writer("a", Attributes(), length=length)
     writer.write(bytes(written))
-    assert budget.lent == lent
+    assert budget.allocated == pieces * PIECE
     writer.abort()
-    assert budget.lent == 0
+    assert budget.allocated == 0
+
+
+@pytest.mark.parametrize(
+    "slow", [2 * [800 * GIB], 22 * [90 * MIB], 2 * [800 * GIB] + 500 * [MIB * 90]]
+)
+def test_clients_that_have_sent_little_leave_memory_to_others(
+    moto_client: "S3Client", bucket_name: str, slow: list[int]
+) -> None:
+    """None of them is refused, and nobody waits."""
+    budget = MemoryBudget(patience=0.0)
+    with (
+        fresh_bucket(moto_client, bucket_name),
+        S3Store(moto_client, bucket_name, budget=budget) as store,
+    ):
+        writers = [store.open_writer("slow", Attributes(), length=length) for length in slow]
+        for writer in writers:
+            writer.write(bytes(PIECE))
+        quick = store.open_writer("quick", Attributes(), length=20 * MIB)
+        for _ in range(20):
+            quick.write(bytes(MIB))
+        assert quick.commit().size == 20 * MIB
+        for writer in writers:
+            writer.write(b"more")
+            writer.abort()
+    assert budget.allocated == 0
 
 
 def test_bytes_over_the_announced_length_borrow_nothing(
@@ -92,10 +123,10 @@ def test_bytes_over_the_announced_length_borrow_nothing(
 ) -> None:
     writer = frugal.open_writer("a", Attributes(), length=10)
     writer.write(LONG)
-    assert budget.lent == 10
+    assert budget.allocated == PIECE
     with pytest.raises(TruncatedError):
         writer.commit()
-    assert budget.lent == 0
+    assert budget.allocated == 0
 
 
 @pytest.mark.parametrize("length", [None, len(LONG)])
@@ -131,7 +162,7 @@ def test_more_uploads_than_buffers_all_come_through(
     moto_client: "S3Client", bucket_name: str
 ) -> None:
     """Half of them don't tell their length, so that each holds a small buffer while it waits."""
-    budget = MemoryBudget(small=4 * FIRST_BUFFER, large=2 * UNIT, patience=PATIENCE)
+    budget = MemoryBudget(small=4 * PIECE, large=2 * UNIT, patience=PATIENCE)
     bodies = {str(number): bytes([number]) * len(LONG) for number in range(10)}
 
     def upload(key: str) -> None:
@@ -142,13 +173,13 @@ def test_more_uploads_than_buffers_all_come_through(
         assert len(list(pool.map(upload, bodies))) == len(bodies)
         for key, body in bodies.items():
             assert drain(store.get_object(key)) == body
-    assert budget.lent == 0
+    assert budget.allocated == 0
 
 
 def test_a_small_body_that_comes_in_one_piece_waits_for_no_other(
     moto_client: "S3Client", bucket_name: str
 ) -> None:
-    budget = MemoryBudget(small=1000, patience=0.05)
+    budget = MemoryBudget(small=PIECE, patience=0.05)
     with store_on(moto_client, bucket_name, budget) as store:
         slow = store.open_writer("slow", Attributes(), length=1000)
         slow.write(b"begun")

@@ -14,10 +14,10 @@ from davbridge.errors import (
     TooLargeError,
     UnavailableError,
 )
-from davbridge.store.base import IF_ABSENT, Attributes, Condition
+from davbridge.store.base import ALWAYS, IF_ABSENT, Attributes, Condition
 from davbridge.store.budget import UNIT, MemoryBudget
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.capabilities import UNPROBED
+from davbridge.store.s3.capabilities import ALL, UNPROBED
 from davbridge.store.s3.multipart import PART_SIZE, part_size
 from davbridge.store.s3.uploads import MOST_PARTS
 from tests.support.contract import LONG, drain, keys, write
@@ -293,6 +293,40 @@ def test_a_store_may_work_on_a_copy_for_longer_than_on_other_requests(
     proxy.requests.clear()
     proxy.rule = once("PUT", "/copy", Delay(READ_TIMEOUT + 0.5))
     proxied.copy_object(source, "copy")
+    assert requests(proxy) == ["PUT"]
+
+
+def test_a_completion_that_meets_another_write_is_unavailable_and_leaves_nothing(
+    proxied: S3Store, proxy: S3Proxy
+) -> None:
+    """AWS drops the upload then: it can't be completed under another condition."""
+    proxy.rule = once("POST", "uploadId", error("ConditionalRequestConflict", 409))
+    writer = proxied.open_writer("a", Attributes(), IF_ABSENT)
+    writer.write(LONG)
+    with pytest.raises(UnavailableError):
+        writer.commit()
+    with pytest.raises(ValueError, match="committed or aborted"):
+        writer.commit(ALWAYS)
+    assert requests(proxy)[-1] == "DELETE"
+
+
+@pytest.mark.parametrize("size", [4, len(LONG)], ids=["whole", "in parts"])
+def test_an_optimistic_condition_is_sent_and_leaves_no_mark_on_a_whole_object(
+    proxied: S3Store, proxy: S3Proxy, size: int
+) -> None:
+    write(proxied, "a", LONG[:size], None, Condition(if_absent=True, is_optimistic=True))
+    last = [each for each in proxy.requests if each.method != "HEAD"][-1]
+    assert last.headers["if-none-match"] == "*"
+    assert "x-amz-meta-dav-txn" not in last.headers
+
+
+def test_an_optimistic_condition_costs_no_look_where_the_store_holds_none(
+    proxied: S3Store, proxy: S3Proxy
+) -> None:
+    proxied._bucket = proxied._bucket._replace(can=ALL._replace(conditional_put=False))
+    row = proxied.put_object("a", b"old", Attributes())
+    proxy.requests.clear()
+    write(proxied, "a", b"new", None, Condition(if_match=row.etag, is_optimistic=True))
     assert requests(proxy) == ["PUT"]
 
 

@@ -1,0 +1,35 @@
+"""The bytes of one request's body, in one buffer or in several.
+
+Owns nothing: the buffers are whoever's made them, and must last as long as the request.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+
+
+class Pieces:
+    """Bytes in several buffers, one after the other. Has a length and is iterated, as often as
+    need be; `release` ends that."""
+
+    def __init__(self, buffers: Sequence[memoryview]) -> None:
+        self._buffers = buffers
+        self._size = sum(map(len, buffers))
+
+    def __len__(self) -> int:
+        return self._size
+
+    def __iter__(self) -> Iterator[memoryview]:
+        return iter(self._buffers)
+
+    def release(self) -> None:
+        """Makes the buffers unreachable from here: using them raises ValueError."""
+        for buffer in self._buffers:
+            buffer.release()
+
+
+Content = bytes | memoryview | Pieces
+"""What a request's body is given as."""
+
+
+def buffers_of(content: Content) -> Iterable[bytes | memoryview]:
+    """The buffers of ``content``, in their order."""
+    return content if isinstance(content, Pieces) else (content,)

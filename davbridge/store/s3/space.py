@@ -1,0 +1,109 @@
+"""Whether a store that fails is full.
+
+SeaweedFS (4.48) has no error for that: while no volume takes anything more, it answers every
+request that brings content with the InternalError that any other fault has. So what it can still do
+is looked at. Must not know what was to be written.
+
+Invariants: a store is called full only if, right after such a failure, it gives the content of an
+object and takes an empty one, but fails in the same way at one of a single byte; every other
+failure stays what it was. Asked once in VALID seconds at the most, and only after a failure.
+"""
+
+import threading
+import time
+import uuid
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+
+from botocore.exceptions import ClientError
+
+from davbridge.errors import OutOfSpaceError, StoreError, UnavailableError
+from davbridge.store.base import ALWAYS, PAGE_SIZE, Attributes
+from davbridge.store.s3.answers import Bucket
+from davbridge.store.s3.commits import put
+from davbridge.store.s3.deletes import delete_one
+from davbridge.store.s3.errors import code_of, header_of, translated
+from davbridge.store.s3.listing import pages
+from davbridge.store.s3.probe import CANARY
+from davbridge.store.s3.wire import Request
+
+VALID = 5.0
+"""Seconds for which an answer is used again."""
+
+
+class Space:
+    """Knows whether a bucket's store is full. Safe for many threads."""
+
+    def __init__(
+        self, bucket: Callable[[], Bucket], timer: Callable[[], float] = time.monotonic
+    ) -> None:
+        self.prefix = ""
+        """Where an object may be put to find out."""
+        self._bucket = bucket
+        self._timer = timer
+        self._lock = threading.Lock()
+        self._is_full = False
+        self._valid_until = -1.0
+
+    @contextmanager
+    def watched(self) -> Iterator[None]:
+        """Around a write: raises OutOfSpaceError where that fails because the store is full."""
+        try:
+            yield
+        except UnavailableError as error:
+            if may_be_full(error) and self._look():
+                self._bucket().wire.health.answered()  # it is in no trouble otherwise
+                raise OutOfSpaceError("the store has no room left") from error
+            raise
+
+    def _look(self) -> bool:
+        with self._lock:
+            if self._timer() >= self._valid_until:
+                self._is_full = is_full(self._bucket(), self.prefix)
+                self._valid_until = self._timer() + VALID
+            return self._is_full
+
+
+def may_be_full(error: StoreError) -> bool:
+    """Whether it is the failure that SeaweedFS has for this among others."""
+    cause = error.__cause__
+    return (
+        isinstance(cause, ClientError)
+        and code_of(cause) == "InternalError"
+        and header_of(cause, "server").startswith("SeaweedFS")
+    )
+
+
+def is_full(bucket: Bucket, prefix: str) -> bool:
+    """Whether the store works, but takes no content."""
+    key = f"{prefix}{CANARY}{uuid.uuid4().hex}.space"
+    try:
+        if not _gives_content(bucket, prefix):
+            return False
+        put(bucket, key, b"", Attributes(), ALWAYS)
+        return _refuses_content(bucket, key)
+    except StoreError:
+        return False
+    finally:
+        with suppress(StoreError):  # else the sweep finds it by its name
+            delete_one(bucket, key)
+
+
+def _gives_content(bucket: Bucket, prefix: str) -> bool:
+    """Reads a byte of any object. Raises StoreError."""
+    first = next(pages(bucket, prefix, "", PAGE_SIZE))
+    key = next((row.key for row in first.rows if row.size), None)
+    if key is None:
+        return False  # nobody can tell
+    with translated(key):
+        request = Request("GetObject", "GET", key, {"range": "bytes=0-0"})
+        return len(bucket.wire.send(request).content) > 0
+
+
+def _refuses_content(bucket: Bucket, key: str) -> bool:
+    """Raises StoreError for another refusal than that in question."""
+    try:
+        put(bucket, key, b"x", Attributes(), ALWAYS)
+    except UnavailableError as error:
+        return may_be_full(error)
+    return False

@@ -1,0 +1,122 @@
+"""The commit of a new version of a file.
+
+Owns what is settled at that moment and not before: whether it may be written, what it replaces,
+and what is kept beside it. Must not know how its bytes came.
+
+Invariants:
+- While it is looked up, committed and described, nobody else in this process writes there, nor
+  grants a lock.
+- It replaces what was seen, or what another bridge or tool has put there meanwhile and was seen
+  then; but never a collection. On a store that keeps folders a file would take the place of one. (A
+  store without folders has no condition for that: there the file is committed beside a marker that
+  another bridge has written since the listing.)
+"""
+
+import logging
+from collections.abc import Callable
+from typing import NamedTuple
+
+from davbridge.errors import IsACollectionError, PreconditionFailedError, StoreError
+from davbridge.paths import ResourcePath
+from davbridge.store.base import ALWAYS, Condition, ObjectRow, ObjectWriter
+from davbridge.tree.belongings import Belongings
+from davbridge.tree.facts import Facts
+from davbridge.tree.parents import Parents
+from davbridge.tree.resource import Resource
+from davbridge.tree.space import Claim
+from davbridge.tree.turns import Turns
+from davbridge.tree.view import View
+
+ATTEMPTS = 4
+"""At a file that is being written by others. Then it is replaced, whichever version is there."""
+
+Admit = Callable[[Resource | None], object]
+"""Asked when its turn has come, with what is there then; raises where it may not be written."""
+
+_log = logging.getLogger(__name__)
+
+
+def admitted(found: Resource | None) -> None:
+    """The Admit that lets everything be written."""
+
+
+class Target(NamedTuple):
+    """Where a file is written, and what its client made that depend on."""
+
+    path: ResourcePath
+    condition: Condition
+    admit: Admit
+
+
+class Commits:
+    """Of files below one prefix of a store."""
+
+    def __init__(
+        self, view: View, current: View, parents: Parents, belongings: Belongings, turns: Turns
+    ) -> None:
+        """``current``: the same view, past all caches."""
+        self._view = view
+        self._current = current
+        self._parents = parents
+        self._belongings = belongings
+        self._turns = turns
+
+    def commit(
+        self, target: Target, writer: ObjectWriter, claim: Claim, facts: Facts | None
+    ) -> Resource:
+        """Raises IsACollectionError, OutOfSpaceError, what `Target.admit` does, and
+        PreconditionFailedError where the client's condition doesn't hold."""
+        path = target.path
+        with self._turns.of(written=[path], described=[path] if facts else ()):
+            found = self._view.find(path)
+            target.admit(found)
+            seen = _file_at(path, found)
+            claim.replaces(seen.size if seen else 0)
+            if found is None:
+                self.prepare_new(path)
+            row, replaced = self._put(target, writer, seen)
+            claim.settle(row.size - (replaced.size if replaced else 0), row.size)
+            return self._described(Resource(path, row), facts or Facts(row.etag))
+
+    def prepare_new(self, path: ResourcePath) -> None:
+        """What a resource that isn't there yet needs: a parent that is marked properly, if by an
+        object, and no one else's properties."""
+        self._parents.settle(path)
+        self._belongings.clear(path)
+
+    def _put(
+        self, target: Target, writer: ObjectWriter, seen: ObjectRow | None
+    ) -> tuple[ObjectRow, ObjectRow | None]:
+        """The new version, and the one that it has replaced, as far as is known."""
+        if target.condition != ALWAYS:
+            return writer.commit(target.condition), seen
+        for _ in range(ATTEMPTS):
+            try:
+                return writer.commit(_still(seen)), seen
+            except PreconditionFailedError:
+                seen = _file_at(target.path, self._current.find(target.path))
+        return writer.commit(ALWAYS), seen
+
+    def _described(self, stored: Resource, facts: Facts) -> Resource:
+        """Keeps what was told of it. It is stored by now: a failure is none of the write's."""
+        facts = facts._replace(etag=stored.etag)
+        try:
+            self._belongings.tell(stored.path, facts)
+        except StoreError as error:
+            _log.warning("the facts of /%s are not kept: %s", "/".join(stored.path), error)
+            return stored
+        return stored._replace(facts=facts)
+
+
+def _still(seen: ObjectRow | None) -> Condition:
+    """That what is replaced is what was seen."""
+    if seen is None:
+        return Condition(if_absent=True, is_optimistic=True)
+    return Condition(if_match=seen.etag, is_optimistic=True)
+
+
+def _file_at(path: ResourcePath, found: Resource | None) -> ObjectRow | None:
+    """The object that a write to ``path`` replaces; in another spelling it is another one."""
+    if found is not None and found.is_collection:
+        raise IsACollectionError(f"a collection is at /{'/'.join(path)}")
+    return found.row if found and found.path == path else None
