@@ -14,19 +14,14 @@ from random import Random
 from threading import Timer
 from typing import NamedTuple
 
-from davbridge.tree.leases import LEASE_SECONDS
-from davbridge.tree.recovery import LOOK_SECONDS
-from davbridge.tree.reserved import HOUSE
 from tests.endurance.base import Ground, Result, Scenario
+from tests.endurance.journals import PATIENCE, open_journals
 from tests.endurance.works import etag_of
 from tests.support.buckets import Bucket, fresh_bucket
 from tests.support.served import Served, served
 
 FOLDERS = 10
 """In each tree."""
-
-PATIENCE = LEASE_SECONDS + LOOK_SECONDS + 60.0
-"""Seconds in which a bridge that starts has finished what another has left."""
 
 WRITTEN = b"by somebody else"
 
@@ -153,13 +148,7 @@ def retry(server: Served, moves: list[Move]) -> list[str]:
 
 def settle(bucket: Bucket, moves: list[Move]) -> list[str]:
     """Waits until nothing is left to be done. What isn't as it should be then."""
-    deadline = time.monotonic() + PATIENCE
-    while True:
-        open_ = [key for key in bucket.listed() if key.startswith(HOUSE) and ".left" not in key]
-        if not open_ or time.monotonic() > deadline:
-            break
-        time.sleep(0.5)
-    broken = [f"a journal is left: {key}" for key in open_]
+    broken = [f"a journal is left: {key}" for key in open_journals(bucket)]
     return broken + [each for move in moves for each in differences(bucket, move)]
 
 

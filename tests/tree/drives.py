@@ -132,7 +132,7 @@ class Drives(RuleBasedStateMachine):
 
     @invariant()
     def the_drive_shows_what_the_model_holds(self) -> None:
-        shown = _shown(self.tree, ROOT)
+        shown = shown_by(self.tree, ROOT)
         assert shown == expected(self.model.root, ROOT)
         assert all(
             getattr(self.tree.find(path), "is_collection", None) == (value is None)
@@ -153,13 +153,13 @@ def _outcome(step: Callable[[], Any]) -> Any:
         return type(error)
 
 
-def _shown(tree: Namespace, path: ResourcePath) -> Shown:
+def shown_by(tree: Namespace, path: ResourcePath) -> Shown:
     shown: Shown = {}
     properties = member_properties(tree, path)
     for member in tree.members(path):
         value = properties.get(member.name, {}).get("{n}p")
         if member.is_collection:
-            shown |= {member.path: (None, value)} | _shown(tree, member.path)
+            shown |= {member.path: (None, value)} | shown_by(tree, member.path)
         else:
             with tree.open_reader(member) as reader:
                 shown[member.path] = (reader.read(10), value)

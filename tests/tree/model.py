@@ -44,8 +44,8 @@ class Folder:
 class Model:
     """What the drive should show, and do."""
 
-    def __init__(self) -> None:
-        self.root = Folder(is_marked=True)
+    def __init__(self, root: Folder | None = None) -> None:
+        self.root = root or Folder(is_marked=True)
 
     def find(self, path: ResourcePath) -> "bytes | Folder | None":
         node: bytes | Folder | None = self.root

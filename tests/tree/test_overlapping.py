@@ -1,0 +1,231 @@
+"""Operations that overlap, over one bridge and two: what is there then is what some order gives."""
+
+from collections.abc import Iterator
+from random import Random
+from typing import Any
+
+import pytest
+
+from davbridge.paths import parse
+from tests.tree import overlapping
+from tests.tree.gates import Hold, How
+from tests.tree.model import Folder, Model, Shown
+from tests.tree.overlapping import Case, Step, requests_of, world_of
+from tests.tree.overlaps import EQUAL, Maker, failure_of, shortened
+from tests.tree.possible_states import Told, fault
+
+RED = "<p xmlns='n'>red</p>"
+
+
+def put(path: str, body: bytes = EQUAL, over: int = 0) -> Step:
+    return Step("put", (parse(path), body), over)
+
+
+def mkcol(path: str, over: int = 0) -> Step:
+    return Step("make_collection", (parse(path),), over)
+
+
+def move(source: str, target: str, over: int = 0) -> Step:
+    return Step("move", (parse(source), parse(target)), over)
+
+
+def copy(source: str, target: str, over: int = 0) -> Step:
+    return Step("copy", (parse(source), parse(target)), over)
+
+
+def delete(path: str, over: int = 0) -> Step:
+    return Step("delete", (parse(path),), over)
+
+
+def paint(path: str, over: int = 0) -> Step:
+    return Step("set_property", (parse(path), RED), over)
+
+
+RECOVER = Step("recover", bridge=1)
+
+FILE = (put("/a"),)
+FILES = (put("/a"), put("/b"), put("/c"))
+FOLDER = (mkcol("/a"), put("/a/x"), put("/a/y"), put("/a/z", b"other"))
+FOLDERS = (*FOLDER, mkcol("/b"), put("/b/x"), put("/b/y"), put("/b/z", b"other"))
+
+Overlap = tuple[tuple[Step, ...], Step, tuple[Step, ...]]
+"""What is there, what is held, and what happens meanwhile."""
+
+ON_ONE_BRIDGE: dict[str, Overlap] = {
+    "a file, and a folder of its name": ((), put("/a"), (mkcol("/a"),)),
+    "a folder, and a file of its name": ((), mkcol("/a"), (put("/a"),)),
+    "a folder, and another of its name": ((), mkcol("/a"), (mkcol("/a"),)),
+    "a file that is moved, and a folder there": (FILE, move("/a", "/b"), (mkcol("/b"),)),
+    "a folder, and a file that is moved there": (FILE, mkcol("/b"), (move("/a", "/b"),)),
+    "a file that is copied, and a folder there": (FILE, copy("/a", "/b"), (mkcol("/b"),)),
+    "a property, and a move of its file": (FILE, paint("/a"), (move("/a", "/b"),)),
+    "a move of a file, and a property": (FILE, move("/a", "/b"), (paint("/a"),)),
+    "a property, and a move of its folder": (FOLDER, paint("/a"), (move("/a", "/b"),)),
+    "a member's property, and a move": (FOLDER, paint("/a/x"), (move("/a", "/b"),)),
+    "a member's property, and a DELETE": (FOLDER, paint("/a/x"), (delete("/a"),)),
+    "a DELETE, and a member's property": (FOLDER, delete("/a"), (paint("/a/x"),)),
+    "files that cross": (FILES, move("/a", "/b"), (move("/b", "/a"),)),
+    "a move, and a new version": (FILE, move("/a", "/b"), (put("/a", b"new"),)),
+    "a move, and a new version there": (FILES, move("/a", "/b"), (put("/b", b"new"),)),
+}
+
+OVER_TWO_BRIDGES: dict[str, Overlap] = {
+    "a file, and a folder of its name": ((), put("/a"), (mkcol("/a", 1),)),
+    "a folder, and a file of its name": ((), mkcol("/a"), (put("/a", over=1),)),
+    "a file that is moved, and a folder there": (FILE, move("/a", "/b"), (mkcol("/b", 1),)),
+    "a folder, and a file that is moved there": (FILE, mkcol("/b"), (move("/a", "/b", 1),)),
+    "a file that is moved, and back": (FILE, move("/a", "/b"), (move("/b", "/a", 1),)),
+    "equal files that cross": (FILES, move("/a", "/b"), (move("/b", "/a", 1),)),
+    "equal files in a circle": (
+        FILES,
+        move("/a", "/b"),
+        (move("/b", "/c", 1), move("/c", "/a", 1)),
+    ),
+    "equal folders that cross": (FOLDERS, move("/a", "/b"), (move("/b", "/a", 1),)),
+    "a folder that two move": (FOLDER, move("/a", "/b"), (move("/a", "/b", 1),)),
+    "a move that another bridge ends": (FOLDER, move("/a", "/b"), (RECOVER,)),
+    "a move that another bridge ends, and back": (
+        FOLDER,
+        move("/a", "/b"),
+        (RECOVER, move("/b", "/a", 1)),
+    ),
+    "a move that another bridge ends, and new files": (
+        FOLDER,
+        move("/a", "/b"),
+        (RECOVER, mkcol("/a", 1), put("/a/x", over=1), put("/a/new", b"new", 1)),
+    ),
+    "a copy, and new files there": (
+        FOLDER,
+        copy("/a", "/b"),
+        (RECOVER, put("/b/x", b"new", 1), put("/b/new", b"newer", 1)),
+    ),
+}
+
+
+def each_hold(case: Case) -> Iterator[Case]:
+    """The case, held at each of its requests, before it and after it with its answer lost."""
+    for at in range(len(requests_of(case))):
+        for how in (How.BEFORE, How.LOST):
+            yield case._replace(step=case.step._replace(hold=Hold(at, how)))
+
+
+def require_orders(overlap: Overlap, **more: Any) -> None:
+    before, step, meanwhile = overlap
+    case = Case(before=before, step=step._replace(meanwhile=meanwhile), **more)
+    for held in each_hold(case):
+        failure = failure_of(held)
+        assert failure is None, str(failure)
+
+
+@pytest.mark.parametrize("overlap", ON_ONE_BRIDGE.values(), ids=list(ON_ONE_BRIDGE))
+def test_operations_on_one_bridge_end_as_in_one_order(overlap: Overlap) -> None:
+    require_orders(overlap, bridges=1)
+
+
+@pytest.mark.parametrize("is_cached", [False, True], ids=["uncached", "cached"])
+@pytest.mark.parametrize("overlap", OVER_TWO_BRIDGES.values(), ids=list(OVER_TWO_BRIDGES))
+def test_operations_over_two_bridges_lose_nothing(overlap: Overlap, is_cached: bool) -> None:
+    require_orders(overlap, bridges=2, is_cached=is_cached)
+
+
+@pytest.mark.parametrize("back", [(), (move("/b", "/a", 1),)], ids=["", "and back"])
+def test_a_move_that_fails_loses_nothing_to_the_bridge_that_goes_on_with_it(
+    back: tuple[Step, ...],
+) -> None:
+    overlap = (FOLDER, move("/a", "/b"), (RECOVER, *back))
+    require_orders(overlap, bridges=2, refused="b/z")
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_whatever_overlaps_loses_nothing(seed: int) -> None:
+    maker = Maker(Random(f"overlapping/{seed}"))
+    for _ in range(100):
+        failure = failure_of(maker.case())
+        assert failure is None, str(shortened(failure))
+
+
+def test_a_seed_tells_all_that_happens() -> None:
+    def outcomes(case: Case) -> list[str]:
+        with world_of(case) as world:
+            return [f"{done.step} {done.outcome!r}" for done in world.done]
+
+    made = [[maker.case() for _ in range(20)] for maker in (Maker(Random(1)), Maker(Random(1)))]
+    assert made[0] == made[1]
+    assert list(map(outcomes, made[0])) == list(map(outcomes, made[1]))
+
+
+def test_what_waits_for_one_that_is_held_goes_on_after_it() -> None:
+    step = move("/a", "/b")._replace(hold=Hold(0), meanwhile=(put("/a", b"new"), put("/c")))
+    with world_of(Case(1, FILE, step)) as world:
+        assert [done.step.verb for done in world.done] == ["put", "move", "put"]
+        assert world.done[0].step == put("/c")
+
+
+def test_a_failure_is_told_in_the_steps_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(overlapping.VERBS, "copy", lambda *_: True)
+    meanwhile = (delete("/c"), copy("/a/x", "/d"), paint("/a/x"))
+    step = put("/e")._replace(hold=Hold(1), meanwhile=meanwhile)
+    failure = failure_of(Case(1, (*FOLDER, put("/c")), step))
+    assert failure is not None
+    short = shortened(failure).case
+    assert short.before == ()
+    assert [step.verb for step in short.step.flat()] == ["put", "copy"]
+
+
+def told(step: Step, began: int, ended: int, *, done: bool = True, refused: bool = False) -> Told:
+    return Told(step, done and not refused, refused, began, ended)
+
+
+def model_of(bodies: dict[str, bytes]) -> Model:
+    return Model(Folder({**bodies}, is_marked=True))
+
+
+def shown_of(bodies: dict[str, bytes]) -> Shown:
+    return {(name,): (body, None) for name, body in bodies.items()}
+
+
+ONE = {"a": b"1"}
+TWO = {"a": b"1", "b": b"2"}
+EQUALS = {"a": b"1", "b": b"1"}
+AWAY, BACK = move("/a", "/b"), move("/b", "/a")
+
+
+@pytest.mark.parametrize("bridges", [1, 2])
+@pytest.mark.parametrize(
+    ("before", "operations", "shown"),
+    [
+        ({}, [told(put("/a", b"1"), 1, 2)], {}),
+        (ONE, [told(AWAY, 1, 2)], {}),
+        (ONE, [told(AWAY, 1, 2, done=False)], {}),
+        (ONE, [told(delete("/a"), 1, 2, refused=True)], {}),
+        ({}, [told(put("/a", b"1"), 1, 2), told(put("/a", b"2"), 3, 4)], ONE),
+        (ONE, [told(AWAY, 1, 3), told(BACK, 2, 4)], {}),
+        (EQUALS, [told(AWAY, 1, 3), told(BACK, 2, 4)], {}),
+        (EQUALS, [told(copy("/a", "/c"), 1, 2)], EQUALS),
+    ],
+)
+def test_content_that_no_order_loses_has_to_be_there(
+    before: dict[str, bytes], operations: list[Told], shown: dict[str, bytes], bridges: int
+) -> None:
+    assert fault(model_of(before), operations, shown_of(shown), bridges=bridges)
+
+
+@pytest.mark.parametrize("bridges", [1, 2])
+@pytest.mark.parametrize("shown", [ONE, {"b": b"1"}, EQUALS])
+def test_a_move_that_failed_may_be_done_or_not_or_in_part(
+    shown: dict[str, bytes], bridges: int
+) -> None:
+    operations = [told(AWAY, 1, 2, done=False)]
+    assert not fault(model_of(ONE), operations, shown_of(shown), bridges=bridges)
+
+
+@pytest.mark.parametrize("shown", [{"a": b"1"}, {"a": b"2"}])
+def test_of_two_writes_at_once_either_stays(shown: dict[str, bytes]) -> None:
+    operations = [told(put("/a", b"1"), 1, 3), told(put("/a", b"2"), 2, 4)]
+    assert not fault(Model(), operations, shown_of(shown), bridges=1)
+
+
+def test_on_one_bridge_both_have_to_be_in_one_order() -> None:
+    operations = [told(put("/a", b"1"), 1, 3), told(mkcol("/a"), 2, 4)]
+    assert fault(Model(), operations, shown_of(ONE), bridges=1)
+    assert not fault(Model(), operations, shown_of(ONE), bridges=2)
