@@ -51,12 +51,8 @@ class Target(NamedTuple):
 class Commits:
     """Of files below one prefix of a store."""
 
-    def __init__(
-        self, view: View, current: View, parents: Parents, belongings: Belongings, turns: Turns
-    ) -> None:
-        """``current``: the same view, past all caches."""
+    def __init__(self, view: View, parents: Parents, belongings: Belongings, turns: Turns) -> None:
         self._view = view
-        self._current = current
         self._parents = parents
         self._belongings = belongings
         self._turns = turns
@@ -94,7 +90,7 @@ class Commits:
             try:
                 return writer.commit(_still(seen)), seen
             except PreconditionFailedError:
-                seen = _file_at(target.path, self._current.find(target.path))
+                seen = _file_at(target.path, self._view.find_current(target.path))
         return writer.commit(ALWAYS), seen
 
     def _described(self, stored: Resource, facts: Facts) -> Resource:

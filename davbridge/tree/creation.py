@@ -48,16 +48,13 @@ class Creation:
         self,
         store: ObjectStore,
         view: View,
-        current: View,
         parents: Parents,
         commits: Commits,
         space: Space,
         turns: Turns,
     ) -> None:
-        """``current``: the same view, past all caches."""
         self._store = store
         self._view = view
-        self._current = current
         self._parents = parents
         self._commits = commits
         self._space = space
@@ -134,7 +131,7 @@ class Creation:
 
     def _require_no_file(self, path: ResourcePath, marker: ObjectRow) -> None:
         """Looks whether the marker hides a file that came meanwhile, and takes it back then."""
-        if self._current.file_beside(path) is None:
+        if self._view.file_beside(path) is None:
             return
         inside = next(self._store.list_objects(marker.key)).rows
         if [(row.key, row.size, row.etag) for row in inside] == [(marker.key, 0, marker.etag)]:

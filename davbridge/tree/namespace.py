@@ -73,7 +73,6 @@ class Namespace:
         self._store = store
         self._verdicts = DirectoryVerdicts(store, now)
         self._view = View(store, prefix, self._verdicts)
-        current = View(uncached or store, prefix, self._verdicts)
         parents = Parents(store, self._view)
         self._belongings = Belongings(store, prefix)
         self._usage = Usage(store, prefix, timer)
@@ -92,11 +91,10 @@ class Namespace:
             self._lanes,
             journals,
             waiting,
-            uncached or store,
         )
         self._turns = turns = self._operations.turns
-        commits = Commits(self._view, current, parents, self._belongings, turns)
-        self._creation = Creation(store, self._view, current, parents, commits, self._space, turns)
+        commits = Commits(self._view, parents, self._belongings, turns)
+        self._creation = Creation(store, self._view, parents, commits, self._space, turns)
         self.works = self._operations.works
         self.recovery = Recovery(journals, self._operations.go_on, now)
 

@@ -62,7 +62,6 @@ class Operations:
         lanes: Lanes,
         journals: Journals,
         waiting: Waiting,
-        uncached: ObjectStore,
     ) -> None:
         self.works = Works()
         self._view = view
@@ -70,7 +69,7 @@ class Operations:
         self._pause = journals.pause
         others = Others(journals)
         self._kin = Kin(others)
-        routes = Routes(store, view, verdicts, parents, lanes, uncached)
+        routes = Routes(store, view, verdicts, parents, lanes)
         steps = Steps(
             store,
             view.prefix,

@@ -59,10 +59,8 @@ class Routes:
         verdicts: DirectoryVerdicts,
         parents: Parents,
         lanes: Lanes,
-        uncached: ObjectStore,
     ) -> None:
         self._store = store
-        self._uncached = uncached
         self._view = view
         self._verdicts = verdicts
         self._parents = parents
@@ -112,7 +110,8 @@ class Routes:
         """Asks past all caches where nothing is known to be there: a folder that is copied to where
         another bridge has put something would hide a file, or fail at each member."""
         if existing is None:
-            row, is_prefix = self._uncached.lookup(key_of(self._view.prefix, path))
+            key = key_of(self._view.prefix, path)
+            row, is_prefix = self._store.lookup(key, past_caches=True)
             if row is None and not is_prefix:
                 return NO_KEYS
             existing = Resource(path, None if is_prefix else row)

@@ -107,9 +107,9 @@ class View:
         return row if row is not None and not row.size else None
 
     def file_beside(self, path: ResourcePath) -> ObjectRow | None:
-        """The object that a collection at ``path`` hides, where there is one and it is none of the
-        directories' markers."""
-        row = self._store.lookup(key_of(self.prefix, path)).row
+        """The object that a collection at ``path`` hides, asked of the store past all caches; None
+        where there is none, or it marks a directory."""
+        row = self._store.lookup(key_of(self.prefix, path), past_caches=True).row
         return row if row is not None and not self._verdicts.is_directory(row) else None
 
     def _pages_of_unlisted(self, path: ResourcePath) -> tuple[ResourcePath, Iterator[MemberPage]]:
