@@ -6,10 +6,11 @@ from typing import Any, NamedTuple
 
 from davbridge.errors import StoreError, UnavailableError
 from davbridge.paths import ROOT, ResourcePath
+from davbridge.store.base import ObjectStore
 from davbridge.tree.namespace import Namespace
 from tests.tree.drives import shown_by
 from tests.tree.gates import Hold, How
-from tests.tree.model import Model
+from tests.tree.model import Model, Shown
 from tests.tree.overlapping import Case, Done, Step, requests_of, world_of
 from tests.tree.possible_states import Told, fault, taken
 
@@ -62,6 +63,8 @@ def failure_of(case: Case) -> Failure | None:
                 shown = shown_by(tree, ROOT)
             finally:
                 tree.close()
+            if case.bridges > 1:
+                shown |= _hidden_in(world.bucket)
     except AssertionError as hanging:
         return Failure(case, str(hanging), ())
     outcomes = tuple((done.step.verb, done.outcome) for done in world.done)
@@ -70,6 +73,19 @@ def failure_of(case: Case) -> Failure | None:
         return Failure(case, f"raised what nothing may raise: {strange}", outcomes)
     found = fault(_model_of(case.before), list(map(_told, done)), shown, bridges=case.bridges)
     return Failure(case, found, outcomes) if found else None
+
+
+def _hidden_in(bucket: ObjectStore) -> Shown:
+    """Files that a folder of their name hides. On a store without folders no condition keeps a PUT
+    from a name that another bridge has just made a folder of: that one stays in the bucket."""
+    keys = [row.key for page in bucket.list_objects("") for row in page.rows]
+    hidden = [key for key in keys if any(other.startswith(f"{key}/") for other in keys)]
+    return {(*key.split("/"), "hidden"): (_content(bucket, key), None) for key in hidden}
+
+
+def _content(bucket: ObjectStore, key: str) -> bytes:
+    with bucket.get_object(key) as reader:
+        return reader.read(1000)
 
 
 def _model_of(steps: tuple[Step, ...]) -> Model:
