@@ -5,9 +5,9 @@ in is weed_folder's; what protects it is weed_security's, and weed_listeners say
 The child is run by weed_guard, which ends it when davbridge is gone, even by SIGKILL.
 
 Invariants: everything listens on loopback; an EmbeddedStore that exists answers S3 requests with
-its keys, and nothing else, until `stop`, or its death has been reported; no secret is in a command
-line or an environment; the child is in a session of its own, so that Ctrl-C in the terminal lets
-davbridge finish its requests first.
+its keys, and nothing else, until `stop`, or its death has been reported; no secret is in the
+child's command line or environment; the child is in a session of its own, so that Ctrl-C in the
+terminal lets davbridge finish its requests first.
 """
 
 import logging
@@ -187,9 +187,10 @@ def _spawn(command: list[str], folder: WeedFolder) -> "subprocess.Popen[bytes]":
 
 
 def _environment() -> dict[str, str]:
-    """davbridge's, without what SeaweedFS would take for settings, keys and buckets of its own."""
-    foreign = ("AWS_", "S3_", "WEED_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(foreign)}
+    """davbridge's, without its secrets and without what SeaweedFS would take for settings, keys
+    and buckets of its own."""
+    withheld = ("AWS_", "DAVBRIDGE_", "S3_", "WEED_")
+    return {name: value for name, value in os.environ.items() if not name.startswith(withheld)}
 
 
 def _is_ready(guard: "subprocess.Popen[bytes]", checks: list[weed_listeners.Check]) -> bool:

@@ -13,13 +13,12 @@ from contextlib import closing
 from pathlib import Path
 
 import pytest
-from botocore.exceptions import ClientError
 
 from davbridge.errors import StoreSetupError
 from davbridge.store.embedded import EmbeddedStore
 from davbridge.store.weed_folder import Credentials, WeedFolder
 from tests.support.endpoints import Endpoint, s3_client
-from tests.support.weed import weed_of
+from tests.support.weed import read_once_found, weed_of
 
 ROOT = Path(__file__).parents[2]
 
@@ -43,19 +42,8 @@ def write_something(endpoint: Endpoint) -> None:
 
 
 def read_it(endpoint: Endpoint) -> bytes:
-    """On a busy machine SeaweedFS answers a little before it has found its volumes again."""
-    deadline = time.monotonic() + 20
     with closing(s3_client(endpoint)) as client:
-        while True:
-            try:
-                return client.get_object(Bucket="bucket", Key="a/b")["Body"].read()
-            except ClientError as error:
-                if (
-                    error.response["Error"]["Code"] != "InternalError"
-                    or time.monotonic() > deadline
-                ):
-                    raise
-                time.sleep(0.2)
+        return read_once_found(client, "bucket", "a/b")
 
 
 def wait_until_gone(folder: Path) -> None:

@@ -23,7 +23,7 @@ from davbridge.store.weed_folder import Credentials, WeedFolder
 from davbridge.store.weed_security import CERTIFICATE, write_security
 from tests.support.endpoints import Endpoint, s3_client
 from tests.support.listening import descendants
-from tests.support.weed import as_older_versions_ran_it, weed_of
+from tests.support.weed import as_older_versions_ran_it, read_once_found, weed_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -61,15 +61,15 @@ def test_a_folder_of_an_older_version_keeps_all_its_data(folder: Path) -> None:
     with EmbeddedStore.start(folder) as store, client_of(store) as client:
         assert (store.endpoint_url, store.access_key) == (endpoint.url, endpoint.access_key)
         assert [bucket["Name"] for bucket in client.list_buckets()["Buckets"]] == ["bucket"]
-        kept = client.get_object(Bucket="bucket", Key="a/b")
-        assert (kept["Body"].read(), kept["Metadata"]) == (b"kept", {"who": "me"})
-        assert client.get_object(Bucket="bucket", Key="a/large")["Body"].read() == LARGE
+        assert read_once_found(client, "bucket", "a/b") == b"kept"
+        assert client.head_object(Bucket="bucket", Key="a/b")["Metadata"] == {"who": "me"}
+        assert read_once_found(client, "bucket", "a/large") == LARGE
         client.put_object(Bucket="bucket", Key="a/b", Body=b"new")
         client.delete_object(Bucket="bucket", Key="a/large")
     with EmbeddedStore.start(folder) as store, client_of(store) as client:
         listed = client.list_objects_v2(Bucket="bucket")["Contents"]
         assert [entry["Key"] for entry in listed] == ["a/b"]
-        assert client.get_object(Bucket="bucket", Key="a/b")["Body"].read() == b"new"
+        assert read_once_found(client, "bucket", "a/b") == b"new"
         client.delete_object(Bucket="bucket", Key="a/b")
         client.delete_bucket(Bucket="bucket")
 
@@ -85,7 +85,7 @@ def test_every_start_has_a_certificate_and_keys_of_its_own(folder: Path) -> None
         write_something(client)
     with EmbeddedStore.start(folder) as store, client_of(store) as client:
         second = secrets()
-        assert client.get_object(Bucket="bucket", Key="a/large")["Body"].read() == LARGE
+        assert read_once_found(client, "bucket", "a/large") == LARGE
     assert first.keys() == second.keys() == {CERTIFICATE, "security.toml"}
     assert all(first[name] != second[name] for name in first)
 
@@ -145,14 +145,17 @@ def test_damaged_files_are_made_anew(folder: Path) -> None:
     (folder / "security" / "security.toml").unlink()
     (folder / "security" / "security.toml").mkdir()
     with EmbeddedStore.start(folder) as store, client_of(store) as client:
-        assert client.get_object(Bucket="bucket", Key="a/b")["Body"].read() == b"kept"
+        assert read_once_found(client, "bucket", "a/b") == b"kept"
 
 
 @linux_only
-def test_no_secret_is_in_a_command_line_an_environment_or_a_log(folder: Path) -> None:
+def test_no_secret_is_in_a_command_line_an_environment_or_a_log(
+    folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("DAVBRIDGE_PASSWORD", "of-the-drive")
     with EmbeddedStore.start(folder) as store, client_of(store) as client:
         write_something(client)
-        secrets = [store.secret_key, *_keys(folder / "security")]
+        secrets = ["of-the-drive", store.secret_key, *_keys(folder / "security")]
         weed = weed_of(folder)
         guard = int(Path(f"/proc/{weed}/stat").read_text().rpartition(")")[2].split()[1])
         assert guard != os.getpid()

@@ -6,11 +6,17 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+from botocore.exceptions import ClientError
 
 from davbridge.store.embedded import find_weed
 from davbridge.store.weed_folder import WeedFolder
 from tests.support.endpoints import Endpoint
 from tests.support.strangers import ask, tcp
+
+if TYPE_CHECKING:
+    from mypy_boto3_s3 import S3Client
 
 INDEX_ENTRY = 17
 """Bytes: a key (8), an offset in units of 8 bytes (4, then 1 that counts most), a size (4)."""
@@ -42,6 +48,18 @@ def needles(data: Path) -> list[str]:
             cookie = content[offset : offset + 4].hex()
             found.append(f"/{volume},{key:x}{cookie}")
     return found
+
+
+def read_once_found(client: "S3Client", bucket: str, key: str) -> bytes:
+    """On a busy machine SeaweedFS answers a little before it has found its volumes again."""
+    deadline = time.monotonic() + 20
+    while True:
+        try:
+            return client.get_object(Bucket=bucket, Key=key)["Body"].read()
+        except ClientError as error:
+            if error.response["Error"]["Code"] != "InternalError" or time.monotonic() > deadline:
+                raise
+            time.sleep(0.2)
 
 
 @contextmanager
