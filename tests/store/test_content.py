@@ -1,10 +1,15 @@
 """Content in several buffers is the same to all as the bytes that it has."""
 
+from urllib.parse import urlsplit
+
 import pytest
 
 from davbridge.store.content import Pieces, buffers_of
 from davbridge.store.s3.checksums import checksum_headers
+from davbridge.store.s3.connect import Network
+from davbridge.store.s3.connections import JOINED, Connections
 from davbridge.store.s3.signing import payload_hash
+from tests.support.parrot import Server, serving
 
 WHOLE = bytes(range(256)) * 1000
 
@@ -32,3 +37,17 @@ def test_no_pieces_are_no_bytes() -> None:
 @pytest.mark.parametrize("content", [WHOLE, memoryview(WHOLE)])
 def test_one_buffer_is_content_too(content: bytes | memoryview) -> None:
     assert b"".join(buffers_of(content)) == WHOLE
+
+
+@pytest.mark.parametrize("size", [1000, JOINED, len(WHOLE)])
+@pytest.mark.parametrize("cut", [100, 100_000])
+def test_pieces_are_sent_whole(size: int, cut: int) -> None:
+    buffers = [memoryview(WHOLE)[at : min(at + cut, size)] for at in range(0, size, cut)]
+    with serving(Server()) as server:
+        connections = Connections(urlsplit(server.url), Network(5.0, 20.0, 2, None, None, {}))
+        for _ in range(2):  # a byte too many or too few would break the second
+            headers = {"host": "h", "content-length": str(size)}
+            answer = connections.exchange("PUT", "/a", headers, Pieces(buffers))
+            assert answer.read_all(1000) == b"ok"
+        connections.close()
+    assert server.connections == 1
