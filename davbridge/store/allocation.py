@@ -41,9 +41,10 @@ class Allocation:
         return self.need - self.pieces
 
     def resume(self, now: float) -> None:
-        """The client has sent something."""
+        """The client has sent something, which is about to be copied."""
         self._idle, self._credit = self._idle_until(now), self._credit_at(now)
         self._idle_since = None
+        self._is_copying = True
 
     def pause(self, now: float, filled: int) -> None:
         """So many bytes were copied, and the client is waited for."""

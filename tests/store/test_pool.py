@@ -206,6 +206,22 @@ def test_a_part_that_is_complete_is_never_reclaimed(strict: PiecePool, timer: Ti
     assert not whole.is_refused
 
 
+def test_memory_is_not_taken_away_while_bytes_are_copied_to_it(
+    strict: PiecePool, timer: Timer
+) -> None:
+    """Not even a slow client's: they would end up in another's file."""
+    slow = Client(strict, need=100).send(90)
+    timer.advance(3600)
+    strict.resume(slow.allocation)
+    with pytest.raises(UnavailableError, match="too many"):
+        Client(strict, 20).fill()
+    assert not slow.is_refused
+    strict.pause(slow.allocation, 1)
+    timer.advance(3600)
+    Client(strict, 20).fill()
+    assert slow.is_refused
+
+
 def test_a_client_that_became_slow_makes_room_for_those_who_wait(timer: Timer) -> None:
     pool = PiecePool(NEED, 1000.0, timer=timer)
     slow = Client(pool).send(NEED - 1)
@@ -279,6 +295,25 @@ def test_one_that_can_be_filled_overtakes_one_that_might_block_it(timer: Timer) 
         nearly.release()
         waiting.result(LONG)
     assert not other.is_refused
+
+
+def test_nothing_else_overtakes(timer: Timer) -> None:
+    """It would do no harm now, but whoever was first would wait for longer and longer."""
+    pool = PiecePool(40, 1000.0, timer=timer)
+    large, nearly, other = Client(pool, 40), Client(pool, 8), Client(pool, 16)
+    for client, pieces in [(large, 20), (nearly, 6), (other, 4)]:
+        client.send(pieces)
+    with threads(timer) as executor:
+        first = executor.submit(Client(pool, 40).send)
+        assert is_waiting(first)
+        second = executor.submit(other.send)
+        assert is_waiting(second)
+        nearly.fill().release()
+        second.result(LONG)  # it can be filled to its end now
+        assert is_waiting(first)
+        other.fill().release()
+        large.fill().release()
+        first.result(LONG)
 
 
 def test_nobody_waits_for_ever(timer: Timer) -> None:

@@ -1,0 +1,53 @@
+"""Content in several buffers is the same to all as the bytes that it has."""
+
+from urllib.parse import urlsplit
+
+import pytest
+
+from davbridge.store.content import Pieces, buffers_of
+from davbridge.store.s3.checksums import checksum_headers
+from davbridge.store.s3.connect import Network
+from davbridge.store.s3.connections import JOINED, Connections
+from davbridge.store.s3.signing import payload_hash
+from tests.support.parrot import Server, serving
+
+WHOLE = bytes(range(256)) * 1000
+
+
+def pieces(size: int) -> Pieces:
+    """WHOLE, cut into buffers."""
+    return Pieces([memoryview(WHOLE)[at : at + size] for at in range(0, len(WHOLE), size)])
+
+
+@pytest.mark.parametrize("size", [1000, 4096, len(WHOLE)])
+def test_pieces_are_what_they_are_made_of_as_often_as_they_are_read(size: int) -> None:
+    content = pieces(size)
+    assert len(content) == len(WHOLE)
+    for _ in range(2):
+        assert b"".join(buffers_of(content)) == WHOLE
+    assert payload_hash(content) == payload_hash(WHOLE)
+    assert checksum_headers(content) == checksum_headers(WHOLE)
+
+
+def test_no_pieces_are_no_bytes() -> None:
+    assert len(Pieces([])) == 0
+    assert payload_hash(Pieces([])) == payload_hash(b"")
+
+
+@pytest.mark.parametrize("content", [WHOLE, memoryview(WHOLE)])
+def test_one_buffer_is_content_too(content: bytes | memoryview) -> None:
+    assert b"".join(buffers_of(content)) == WHOLE
+
+
+@pytest.mark.parametrize("size", [1000, JOINED, len(WHOLE)])
+@pytest.mark.parametrize("cut", [100, 100_000])
+def test_pieces_are_sent_whole(size: int, cut: int) -> None:
+    buffers = [memoryview(WHOLE)[at : min(at + cut, size)] for at in range(0, size, cut)]
+    with serving(Server()) as server:
+        connections = Connections(urlsplit(server.url), Network(5.0, 20.0, 2, None, None, {}))
+        for _ in range(2):  # a byte too many or too few would break the second
+            headers = {"host": "h", "content-length": str(size)}
+            answer = connections.exchange("PUT", "/a", headers, Pieces(buffers))
+            assert answer.read_all(1000) == b"ok"
+        connections.close()
+    assert server.connections == 1
