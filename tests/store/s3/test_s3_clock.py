@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from davbridge.store.s3.clock import StoreClock
+from davbridge.store.s3.clock import StoreClock, Timing
 
 T = 1_800_000_000
 """A second of the store's."""
@@ -19,7 +19,7 @@ class Clocks:
         self.ahead = ahead
         """Of this machine's wall clock, over the store's."""
         self.store_offset = T - 5000.0
-        self.known = StoreClock(lambda: self.now, lambda: self.store + self.ahead)
+        self.known = StoreClock(Timing(lambda: self.now, lambda: self.store + self.ahead))
 
     @property
     def store(self) -> float:
