@@ -249,6 +249,18 @@ def test_a_write_expires_before_the_deadline(proxied: S3Store, proxy: S3Proxy) -
     assert len(proxy.requests) == 3
 
 
+def test_a_long_body_is_given_all_of_the_time_that_there_is(
+    proxied: S3Store, proxy: S3Proxy
+) -> None:
+    """A proxy on the way may pass a request on only once it has all of it."""
+    with deadline.before(lambda: 60.0, lambda: 0.0):
+        write(proxied, "a", bytes(JOINED + 1))
+        proxied.put_object("b", b"", Attributes())
+    long, short = (signed_until(request)[1] for request in proxy.requests)
+    assert 59 <= long <= 60
+    assert short <= LIFETIME
+
+
 def test_no_try_begins_after_the_deadline(
     proxied: S3Store, proxy: S3Proxy, skipping: Skipping
 ) -> None:
