@@ -12,6 +12,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from typing import NamedTuple
 
+from davbridge import deadline
 from davbridge.cache.lazy import Lazy
 from davbridge.cache.listing import Listing
 from davbridge.errors import StoreError, UnavailableError
@@ -70,7 +71,8 @@ class Filling:
 
     def _fetch(self) -> Node:
         try:
-            page = next(self._pages, None)
+            with deadline.unlimited():  # others wait for it who have time
+                page = next(self._pages, None)
             if page is None:
                 raise UnavailableError("the listing broke off before its last page")
         except BaseException:

@@ -11,6 +11,7 @@ from collections.abc import Callable, Iterator
 from functools import partial
 from typing import TypeVar
 
+from davbridge import deadline
 from davbridge.cache.filling import Filling, Node
 from davbridge.cache.lazy import Lazy
 from davbridge.cache.listing import Listing
@@ -63,7 +64,8 @@ class _Flight(Lazy[T]):
     def _fly(self) -> T:
         started = self._shelf.now()
         try:
-            answer = self._call()
+            with deadline.unlimited():  # others wait for it who have time
+                answer = self._call()
         except BaseException:
             with self._shelf.lock:
                 self._land()

@@ -11,8 +11,8 @@ Invariants that every implementation keeps, and the contract tests hold:
 - What is in one folder is listed in the order of its UTF-8 bytes, and callers rely on no more than
   that: AWS and MemoryStore sort whole keys so, SeaweedFS each folder by itself. There, with a
   delimiter, ``x/`` comes where an object ``x`` would be; elsewhere it comes after ``x`` and ``x-``.
-- Every failure is a StoreError. Where a deadline is set (davbridge.deadline), nothing begins after
-  it, and no write has an effect after it, as far as the store refuses requests that are late.
+- Every failure is a StoreError. Where a deadline is set (davbridge.deadline), no write begins after
+  it, nor has one an effect after it, as far as the store refuses requests that are late.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

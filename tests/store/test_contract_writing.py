@@ -3,6 +3,8 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 
@@ -21,6 +23,7 @@ from davbridge.store.base import (
     Condition,
     ObjectRow,
     ObjectStore,
+    is_same_version,
 )
 from tests.store.conftest import Needs
 from tests.support.contract import LONG, drain, fill, keys, write
@@ -336,3 +339,22 @@ def test_a_backslash_is_kept_or_refused_and_never_a_slash(store: ObjectStore) ->
         assert set(keys(store)) == {"a/b", kept} - {""}
         with store.get_object("a/b") as reader:
             assert drain(reader) == b"theirs"
+
+
+@pytest.mark.parametrize(
+    ("change", "is_same"),
+    [
+        ({}, True),
+        ({"etag": "f"}, False),
+        ({"size": 2}, False),
+        ({"modified": datetime(2026, 11, 22, 16, 42, 58, tzinfo=UTC)}, True),
+        ({"modified": datetime(2026, 11, 22, 16, 42, 59, tzinfo=UTC)}, False),
+    ],
+)
+def test_a_version_is_one_object_and_not_only_its_bytes(
+    change: dict[str, Any], is_same: bool
+) -> None:
+    """A listing may tell the time a second off from what the write told."""
+    row = ObjectRow("a", 1, datetime(2026, 11, 22, 16, 42, 57, tzinfo=UTC), "e")
+    other = row._replace(**change)
+    assert is_same_version(row, other) == is_same_version(other, row) == is_same

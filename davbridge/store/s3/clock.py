@@ -21,6 +21,19 @@ from typing import NamedTuple
 from davbridge.clock import lasting
 
 
+class Timing(NamedTuple):
+    """What tells the time, and what lets it pass."""
+
+    timer: Callable[[], float] = lasting
+    wall: Callable[[], float] = time.time
+    """Seconds since 1970, by this machine."""
+    pause: Callable[[float], None] = lambda seconds: time.sleep(seconds)
+
+
+TIMING = Timing()
+"""As it is."""
+
+
 class Reading(NamedTuple):
     """One moment by two clocks."""
 
@@ -33,11 +46,9 @@ class Reading(NamedTuple):
 class StoreClock:
     """Safe for many threads: what a race can do is what the next answer corrects."""
 
-    def __init__(
-        self, timer: Callable[[], float] = lasting, wall: Callable[[], float] = time.time
-    ) -> None:
-        self.timer = timer
-        self._wall = wall
+    def __init__(self, timing: Timing = TIMING) -> None:
+        self.timer = timing.timer
+        self._wall = timing.wall
         self._offset: float | None = None
         """What the store's clock is ahead of the timer by, at the least."""
         self._is_doubted = False

@@ -105,10 +105,11 @@ def _still_there(
     found = _row_at(bucket, key)
     if found is None:
         return None
+    is_alike = version is None or (found.etag, found.size) == (version.etag, version.size)
+    if is_alike and found.modified >= since:
+        raise UnavailableError(f"{key!r}: whether it was deleted can't be told")
     if version and not is_same_version(found, version):
         raise PreconditionFailedError(f"{key!r} is another version by now")
-    if found.modified >= since:
-        raise UnavailableError(f"{key!r}: whether it was deleted can't be told")
     return version or found
 
 

@@ -3,8 +3,8 @@
 Owns which signature a request gets, and until when it is good. Must not know how it is sent.
 
 Invariants: what must not take effect late is signed in the query, with the time by which the store
-refuses it: LIFETIME after it leaves, and before the deadline of the work that it is for; nothing is
-signed after that deadline.
+refuses it: LIFETIME after it leaves, and before the deadline of the work that it is for; any other
+write is, too, where there is a deadline; and nothing is signed after it.
 """
 
 import base64
@@ -28,6 +28,9 @@ LIFETIME = 4
 """Seconds for which the store takes a request that must not take effect late: whole ones, as S3
 counts. By an estimate that is behind by up to one, and rounded down, two or three of them are left
 for the way."""
+
+LONGEST = 3600
+"""The same for any other write of work that has a later deadline: a long body takes its time."""
 
 MARGIN = 1.0
 """Seconds that may pass between a store's taking a request and its having acted on a small one, or
@@ -53,9 +56,11 @@ def outgoing(address: Address, request: Request, clock: StoreClock, *, expires: 
     """
     # The clock comes first: a pause after it makes the request expire sooner, not later.
     reading = clock.read()
-    left = min(float(LIFETIME), deadline.remaining())
+    left = deadline.remaining()
+    is_bounded = request.must_expire or (request.is_write and left < math.inf)
+    left = min(left, LIFETIME if request.must_expire else LONGEST)
     reading = reading._replace(store=reading.store - request.age)
-    if expires and request.must_expire:
+    if expires and is_bounded:
         target, headers = _expiring(address, request, reading, left)
     else:
         deadline.require()

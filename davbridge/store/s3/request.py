@@ -3,12 +3,10 @@
 Owns its fields, and which requests must not take effect late. Must not know how one is signed.
 """
 
-import math
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from davbridge import deadline
 from davbridge.store.content import Content
 from davbridge.store.s3.connections import JOINED
 
@@ -44,11 +42,10 @@ class Request(NamedTuple):
     def must_expire(self) -> bool:
         """Whether it could do harm when it arrives late. The parts of an upload can't, for they are
         nothing until they are completed; nor is a longer body complete unless all of it is there,
-        which its sender sees to. But work that has a deadline does nothing at all after it."""
+        which its sender sees to."""
         if self.operation in _EXPIRING:
             return True
-        is_small = self.operation == "PutObject" and len(self.body) <= JOINED
-        return is_small or (self.is_write and deadline.remaining() < math.inf)
+        return self.operation == "PutObject" and len(self.body) <= JOINED
 
 
 class Received(NamedTuple):

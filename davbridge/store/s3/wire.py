@@ -14,18 +14,16 @@ has expired. A copy that it has begun, it may end later.
 
 import math
 import threading
-import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, NamedTuple, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
-from davbridge.clock import lasting
 from davbridge.errors import DeadlinePassedError
 from davbridge.store.s3.address import Address, address_of
-from davbridge.store.s3.clock import StoreClock
+from davbridge.store.s3.clock import TIMING, StoreClock, Timing
 from davbridge.store.s3.connect import Network
 from davbridge.store.s3.connections import Answer, Connections
 from davbridge.store.s3.errors import ERRORS, REDIRECTS, code_of, header_of
@@ -63,15 +61,6 @@ MOST_LATE = 2
 T = TypeVar("T")
 
 
-class Timing(NamedTuple):
-    """What tells the time, and what lets it pass."""
-
-    timer: Callable[[], float] = lasting
-    wall: Callable[[], float] = time.time
-    """Seconds since 1970, by this machine."""
-    pause: Callable[[float], None] = lambda seconds: time.sleep(seconds)
-
-
 @dataclass
 class _Tries:
     """Those of one request, so far."""
@@ -87,10 +76,11 @@ class _Tries:
     pending_until: float = -math.inf
     """By the timer: until when one of them may still take effect."""
     last: Outgoing | None = None
-    """The last that was signed."""
+    """What was signed for the present one, if it came so far."""
 
-
-TIMING = Timing()
+    def begin(self) -> None:
+        """The next one."""
+        self.last = None
 
 
 class Wire:
@@ -106,7 +96,7 @@ class Wire:
         self._lock = threading.Lock()
         self._way: tuple[Address, Connections] | None = None
         self._pause = timing.pause
-        self.clock = StoreClock(timing.timer, timing.wall)
+        self.clock = StoreClock(timing)
         self.expires = True
         """Whether the store takes signatures that expire, and refuses what is late."""
         self.health = Health()
@@ -206,10 +196,10 @@ class Wire:
             tries.last = outgoing(address, request, self.clock, expires=self.expires)
             return tries.last.target, tries.last.headers
 
-        tries.last = None
-        asked_at = self.clock.timer()
+        tries.begin()
         answer = connections.exchange(request.method, prepare, request.body, request.read_timeout)
-        self.clock.learn(answer.headers, asked_at)
+        if tries.last:
+            self.clock.learn(answer.headers, tries.last.signed.local)
         if answer.status >= 300:
             raise _refusal(request, tries.undecided, answer)
         return answer

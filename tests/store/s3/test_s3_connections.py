@@ -94,6 +94,20 @@ def test_one_whose_answer_was_not_read_is_not_used_again() -> None:
         assert server.connections == 2
 
 
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems may give what came before it")
+def test_of_a_request_that_is_given_up_nothing_more_is_sent() -> None:
+    """What waits in the sender's buffers would come to a store that reads on much later."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}"
+        headers = {"host": "h", "content-length": "9000000"}
+        with connected(url, IMPATIENT) as connections:
+            with pytest.raises(ReadTimeoutError):
+                connections.exchange("PUT", lambda: ("/", headers), bytes(9_000_000))
+            peer, _ = listener.accept()
+            with peer, pytest.raises(ConnectionResetError):
+                b"".join(iter(lambda: peer.recv(65536), b""))
+
+
 def test_a_success_before_the_body_is_through_is_none() -> None:
     server = Server(OK, reads_bodies=False)
     with serving(server), connected(server.url) as connections:

@@ -1,13 +1,14 @@
 """Signatures, held against botocore's own."""
 
 from datetime import UTC, datetime
+from urllib.parse import parse_qsl, urlsplit
 
 import pytest
-from botocore.auth import S3SigV4Auth
+from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
-from davbridge.store.s3.signing import UNSIGNED, Scope, payload_hash, signed
+from davbridge.store.s3.signing import UNSIGNED, Scope, payload_hash, presigned, signed
 
 NOW = datetime(2026, 11, 22, 16, 42, 57, tzinfo=UTC)
 SCOPE = Scope("eu-west-1", "s3")
@@ -80,3 +81,42 @@ def test_a_signature_is_good_for_one_day_and_one_secret() -> None:
 
 def test_a_body_may_be_a_view() -> None:
     assert payload_hash(memoryview(b"body")) == payload_hash(b"body")
+
+
+@pytest.mark.parametrize("keys", [KEYS, SESSION], ids=["keys", "session"])
+@pytest.mark.parametrize(
+    ("method", "path", "query", "headers"),
+    [
+        ("DELETE", "/bucket/key", "", {}),
+        ("DELETE", "/a%20b/%C3%A9%2B%25/../x//y", "", {"if-match": '"e"'}),
+        ("POST", "/bucket", "delete=", {"content-md5": "x==", "content-type": "application/xml"}),
+        ("POST", "/bucket/key", "uploadId=a%2Bb%20c", {"if-none-match": "*"}),
+        (
+            "PUT",
+            "/bucket/key",
+            "",
+            {
+                "content-type": "text/plain;  charset=utf-8 ",
+                "x-amz-copy-source": "bucket/a%20b",
+                "x-amz-meta-name": "  a   b c",
+            },
+        ),
+    ],
+)
+def test_a_signature_in_the_query_is_botocores(
+    method: str,
+    path: str,
+    query: str,
+    headers: dict[str, str],
+    keys: ReadOnlyCredentials,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("botocore.auth.get_current_datetime", lambda: NOW)
+    url = f"http://127.0.0.1:9000{path}" + (f"?{query}" if query else "")
+    request = AWSRequest(method, url, headers)
+    S3SigV4QueryAuth(keys, SCOPE.service, SCOPE.region, expires=4).add_auth(request)
+    expected = dict(parse_qsl(urlsplit(str(request.url)).query, keep_blank_values=True))
+    headers = {"host": "127.0.0.1:9000", **headers}
+    ours = presigned(method, path, query, headers, SCOPE, keys, NOW, 4)
+    assert dict(parse_qsl(ours, keep_blank_values=True)) == expected
+    assert ours.count("&") == len(expected) - 1

@@ -25,7 +25,8 @@ from davbridge.store.clock import utc_now
 from davbridge.store.s3 import S3Store, wire
 from davbridge.store.s3.address import address_of
 from davbridge.store.s3.client import build_client
-from davbridge.store.s3.outgoing import payload_told
+from davbridge.store.s3.clock import StoreClock
+from davbridge.store.s3.outgoing import outgoing, payload_told
 from tests.support.contract import drain
 from tests.support.endpoints import Endpoint, s3_client
 from tests.support.operations import credential_of
@@ -405,6 +406,31 @@ def test_a_body_is_signed_where_nothing_else_protects_it_on_its_way(
     client.close()
     told = payload_told(address, wire.Request("PutObject", "PUT", "a", headers, body=BODY))
     assert told == (hashlib.sha256(BODY).hexdigest() if is_hashed else "UNSIGNED-PAYLOAD")
+
+
+@pytest.mark.parametrize(
+    ("endpoint_url", "is_digested"),
+    [
+        ("http://store.example:9000", True),
+        ("https://store.example", False),
+        ("http://127.0.0.1:9000", False),
+    ],
+)
+def test_a_body_whose_hash_no_signature_holds_has_a_signed_digest_where_nothing_else_protects_it(
+    endpoint_url: str, is_digested: bool
+) -> None:
+    settings = S3Settings("bucket", endpoint_url=endpoint_url, access_key="AK", secret_key="SK")
+    client = build_client(settings, pool_size=1)
+    address = address_of(client, "bucket")
+    client.close()
+    for operation, method in (("PutObject", "PUT"), ("CompleteMultipartUpload", "POST")):
+        request = wire.Request(operation, method, "a", body=BODY)
+        sent = outgoing(address, request, StoreClock(), expires=True)
+        digest = base64.b64encode(hashlib.md5(BODY).digest()).decode()
+        assert sent.headers.get("content-md5") == (digest if is_digested else None)
+        assert ("SignedHeaders=content-md5%3Bhost" in sent.target) == is_digested
+        plain = outgoing(address, request._replace(body=b""), StoreClock(), expires=True)
+        assert "content-md5" not in plain.headers
 
 
 def test_a_directory_bucket_is_refused_in_one_sentence(opens: Opens) -> None:
