@@ -34,7 +34,8 @@ STEPS = 3
 
 EQUAL = b"equal"
 
-SETTINGS = "[server]\nthreads = 100\n"
+SETTINGS = "[server]\nthreads = 100\ntimeout = 600\n"
+"""A client may wait for the others of its round for longer than a connection is kept otherwise."""
 
 
 class Size(NamedTuple):
