@@ -9,6 +9,7 @@ from collections.abc import Callable
 from typing import Generic, TypeVar
 
 from davbridge.errors import StoreError
+from davbridge.waiting import store_wait
 
 T = TypeVar("T")
 
@@ -34,12 +35,13 @@ class Lazy(Generic[T]):
 
     def get(self) -> T:
         """The value. Raises what asking for it raised."""
-        with self._lock:
-            if self._ask is not None:
-                self._settle(self._ask)
-            if self._error is not None:
-                raise self._error
-            return self._answer[0]
+        if self._ask is not None:
+            with store_wait(), self._lock:
+                if self._ask is not None:
+                    self._settle(self._ask)
+        if self._error is not None:
+            raise self._error
+        return self._answer[0]
 
     def _settle(self, ask: Callable[[], T]) -> None:
         try:

@@ -11,12 +11,14 @@ But two who want to be the first to move a file, to claim it, send the same as w
 may be told that it was. They don't wait for long: so it holds only for what takes PATIENCE.
 
 Invariants: an answer is given only to the user who asked for it, under the same conditions; bounded
-in number and time; what is remembered lives in this process. (For a bridge that died, the journals
-do: see tree/journal.) One Response goes to several requests, at once and later: what is done here
-answers with a whole body, which can be iterated over and closed any number of times.
+in number and time, as is who waits for one; what is remembered lives in this process. (For a bridge
+that died, the journals do: see tree/journal.) One Response goes to several requests, at once and
+later: what is done here answers with a whole body, which can be iterated over and closed any number
+of times.
 """
 
 import time
+from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
 from contextlib import nullcontext
@@ -28,12 +30,16 @@ from cachetools import TTLCache
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.request import Request
 from davbridge.dav.response import Response
+from davbridge.errors import UnavailableError
 from davbridge.waiting import Waiting
 
 REPEATED = frozenset(("COPY", "MOVE", "DELETE"))
 
 PATIENCE = 5.0
 """Seconds. No client is known that gives up sooner; davfs2 waits for 30, Explorer for 30."""
+
+MOST_JOINED = 64
+"""Requests that wait for the answer to the same one."""
 
 MEMORY_SECONDS = 120.0
 MEMORY_ENTRIES = 1000
@@ -66,6 +72,7 @@ class Repeats:
         self._timer = timer
         self._lock = Lock()
         self._flights: dict[_Same, _Flight] = {}
+        self._joined: Counter[_Same] = Counter()
         self._moved: TTLCache[_Same, Response] = TTLCache(
             MEMORY_ENTRIES, MEMORY_SECONDS, timer=timer
         )
@@ -81,9 +88,21 @@ class Repeats:
         if first is None:
             return self._lead(same, flight, work)
         if self._timer() - first.began_at >= PATIENCE:
-            with self._waiting():
-                return first.response.result()
+            return self._join(same, first)
         return self._remembered(same, work)
+
+    def _join(self, same: _Same, flight: _Flight) -> Response:
+        with self._lock:
+            if self._joined[same] >= MOST_JOINED:
+                raise UnavailableError("too many requests wait for the answer to the same one")
+            self._joined[same] += 1
+        try:
+            with self._waiting():
+                return flight.response.result()
+        finally:
+            with self._lock:
+                self._joined[same] -= 1
+                self._joined += Counter()  # Forgets what nobody waits for any more.
 
     def _lead(self, same: _Same, flight: _Flight, work: Callable[[], Response]) -> Response:
         try:

@@ -7,6 +7,8 @@ request that two readers could understand in two ways, or a body that did not ar
     server.py       HttpServer: binds, serves, stops
     watch.py        the accept loop, and the connections that wait
     workers.py      the threads
+    occupancy.py    which connections are worked on, and which wait
+    admission.py    how many requests may wait, and for what
     linger.py       closing without losing the answer
     tls.py          the certificate, and the handshake in a worker
     descriptors.py  how many connections there can be

@@ -4,8 +4,9 @@ Owns the time that a client has, and from when on a thread that waits is said to
 what is waited for, nor what becomes of a thread.
 
 Invariants: a peer that is silent for ``timeout`` seconds, or moves less than MIN_RATE for longer
-than that, is waited for no longer; whatever waits for more than GRACE, all waits of a request taken
-together, is counted while it waits: short waits, of which fast requests have many, cost nothing.
+than that, is waited for no longer, nor one whose wait would be one too many; whatever waits for
+more than GRACE, all waits of a request taken together, is counted while it waits: short waits, of
+which fast requests have many, cost nothing.
 """
 
 import contextlib
@@ -14,6 +15,7 @@ import time
 from collections.abc import Callable
 from typing import TypeVar
 
+from davbridge.errors import UnavailableError
 from davbridge.waiting import Waiting
 
 _T = TypeVar("_T")
@@ -56,8 +58,11 @@ class Patience:
         if self._grace > 0:
             with contextlib.suppress(TimeoutError):
                 return self._spend(attempt, self._grace)
-        with self._waiting():
-            return self._spend(attempt, math.inf)
+        try:
+            with self._waiting():
+                return self._spend(attempt, math.inf)
+        except UnavailableError as error:
+            raise TimeoutError("the client is slow, and too many others are") from error
 
     def _spend(self, attempt: Callable[[float | None], _T], most: float) -> _T:
         if self._left <= 0:

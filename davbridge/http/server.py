@@ -21,6 +21,7 @@ from wsgiref.types import WSGIApplication
 from cheroot.server import HTTPServer
 
 from davbridge.config import ServerSettings
+from davbridge.http.admission import Limits
 from davbridge.http.connection import Connection
 from davbridge.http.errors import ServerSetupError
 from davbridge.http.linger import Lingerer
@@ -70,7 +71,8 @@ class HttpServer:
         self._loop.stop()
 
     def waiting(self) -> AbstractContextManager[object]:
-        """What a thread that serves a request is within while it waits for other clients."""
+        """What a thread that serves a request is within while it waits for other clients. Raises
+        UnavailableError where too many wait."""
         return self._loop.waiting()
 
     def close(self) -> None:
@@ -91,8 +93,8 @@ class _Loop(HTTPServer):
         # cheroot's 10 would close Finder's connections in turn; the watch has a limit of its own.
         self.keep_alive_conn_limit = None  # type: ignore[assignment]  # as its documentation says
         self.ConnectionClass = Connection
-        most = settings.threads + most_watched() // 2
-        self.requests = WorkerPool(settings.threads, self.put_conn, most)
+        limits = Limits.of(settings.threads, most_watched())
+        self.requests = WorkerPool(settings.threads, self.put_conn, limits)
         self._is_bound = False
         self._is_serving = False
         self._is_stopping = False

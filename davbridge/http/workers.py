@@ -16,6 +16,10 @@ says so (`WorkerPool.waiting`), and doesn't count: where a connection could be s
 threads are taken, another thread begins. So ``size`` is how many requests are worked on at a time,
 whatever the number of those that only wait. Threads that are too many afterwards end.
 
+A thread that waits for the store says so as well, but counts for a while (http.occupancy). Where
+all threads are taken, and a connection could be served, a free one watches until some have waited
+for too long.
+
 cheroot's pool also waits at its end for whatever its threads do. This one gives them a time, cuts
 their connections, and then goes without them.
 
@@ -23,19 +27,23 @@ Owns the threads. Must not know HTTP.
 
 Invariants: connections are served in the order in which they could be read; none waits longer than
 PATIENCE for a leader while a thread is free; none is taken up while ``size`` others are worked on;
-no more than ``size`` threads are idle; when `stop` has returned, no thread waits for a client any
-more.
+however many wait, ``size`` threads are left for those that needn't; no more than ``size`` threads
+are idle; when `stop` has returned, no thread waits for a client any more.
 """
 
 import logging
 import threading
 import time
 from collections import deque
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
+from contextlib import AbstractContextManager
 from itertools import count
 from math import inf
 from typing import Protocol
+
+from davbridge.http.admission import BOUNDED_WAITS, GRACE, Limits
+from davbridge.http.occupancy import Occupancy
+from davbridge.waiting import report_to
 
 _log = logging.getLogger("davbridge.http")
 
@@ -46,9 +54,11 @@ STAY = 0.01
 """Seconds that a thread waits for a client's next request: a round trip of a network that is near.
 Half of the threads may, so that there are always some for others."""
 
+WATCH_PAUSE = GRACE / 4
+"""Seconds between two looks for threads that have waited for too long."""
+
 UNWIND_SECONDS = 2.0
 """For a request to end after its connection was cut."""
-
 
 GROWTH_PAUSE = 5.0
 """Seconds until another thread is tried for, once none more could be had."""
@@ -77,25 +87,26 @@ class Connection(Protocol):
 
 
 class WorkerPool:
-    """``size`` threads, and up to ``most`` where some wait for their clients. ``park`` takes the
+    """``size`` threads, and others where some wait, as many as ``limits`` allow. ``park`` takes the
     connections that stay open and have nothing to read."""
 
-    def __init__(self, size: int, park: Callable[[Connection], None], most: int = 0) -> None:
+    def __init__(self, size: int, park: Callable[[Connection], None], limits: Limits) -> None:
         self._size = size
-        self._most = max(size, most)
+        self._most = size + limits.requests + BOUNDED_WAITS + 1  # which watches
         self._park = park
         self._changed = threading.Condition(threading.Lock())
         # All of these are guarded by it:
         self._ready: deque[Connection] = deque()
-        self._busy: dict[int, Connection] = {}
-        """By thread: those that are worked on."""
-        self._waiting: dict[int, Connection] = {}
-        """By thread: those whose thread waits for a client."""
+        self._occupancy: Occupancy[Connection] = Occupancy(
+            self._changed, limits, self._has_begun_to_wait
+        )
         self._leader: int | None = None
         self._turns = 0
         """How many connections leaders have taken up."""
         self._has_deputy = False
         """Whether a thread waits for the leader to take too long."""
+        self._is_watched = False
+        """Whether a thread looks for others that have waited for too long."""
         self._staying = 0
         """How many threads wait for a client's next request."""
         self._most_staying = size // 2
@@ -129,24 +140,15 @@ class WorkerPool:
                 self._leader = None
                 self._call()
 
-    @contextmanager
-    def waiting(self) -> Iterator[None]:
-        """While a thread that serves a connection waits for a client: another may work instead.
-        Nothing where another thread calls it."""
-        me = threading.get_ident()
-        with self._changed:
-            connection = self._busy.pop(me, None)
-            if connection is not None:
-                self._waiting[me] = connection
-                if self._leader == me:
-                    self._leader = None
-                self._call()
-        try:
-            yield
-        finally:
-            if connection is not None:
-                with self._changed:
-                    self._busy[me] = self._waiting.pop(me)
+    def waiting(self) -> AbstractContextManager[None]:
+        """While a thread that serves a connection waits for a client, or for others: another may
+        work instead. Raises UnavailableError where too many wait."""
+        return self._occupancy.told_wait()
+
+    def _has_begun_to_wait(self, thread: int) -> None:
+        if self._leader == thread:
+            self._leader = None
+        self._call()
 
     def stop(self, seconds: float) -> None:
         """Lets what was put before end within ``seconds``, then cuts it."""
@@ -162,9 +164,10 @@ class WorkerPool:
 
     def _cut(self) -> None:
         with self._changed:
+            self._occupancy.close()
             while self._ready:
                 self._ready.popleft().close()
-            for connection in (*self._busy.values(), *self._waiting.values()):
+            for connection in self._occupancy.all:
                 connection.cut()
             self._changed.notify_all()
 
@@ -181,6 +184,7 @@ class WorkerPool:
 
     def _work(self) -> None:
         me = threading.get_ident()
+        report_to(self._occupancy)
         while (connection := self._take(me)) is not None:
             try:
                 self._serve(connection)
@@ -192,9 +196,11 @@ class WorkerPool:
     def _take(self, me: int) -> Connection | None:
         """The next connection, for the leader; None at the end."""
         with self._changed:
-            self._busy.pop(me, None)
+            self._occupancy.end(me)
             while True:
-                is_wanted = self._ready and len(self._busy) < self._size
+                if self._is_held_up:
+                    self._occupancy.pass_over()
+                is_wanted = self._ready and not self._is_held_up
                 if is_wanted and self._leader in (None, me):
                     return self._lead(me)
                 if self._leader == me:
@@ -204,6 +210,8 @@ class WorkerPool:
                     return None
                 if is_wanted and not self._has_deputy:
                     self._stand_by()
+                elif self._is_held_up and not self._is_watched:
+                    self._watch()
                 elif self._free > self._size and not self._is_stopping:
                     self._threads.discard(threading.current_thread())
                     return None
@@ -213,7 +221,8 @@ class WorkerPool:
     def _lead(self, me: int) -> Connection:
         self._leader = me
         self._turns += 1
-        connection = self._busy[me] = self._ready.popleft()
+        connection = self._ready.popleft()
+        self._occupancy.begin(me, connection)
         self._call()
         return connection
 
@@ -225,20 +234,33 @@ class WorkerPool:
         if not is_called and self._turns == turns:
             self._leader = None
 
+    @property
+    def _is_held_up(self) -> bool:
+        """Whether there is something to serve, and as many are worked on as may be."""
+        return bool(self._ready) and self._occupancy.busy >= self._size
+
+    def _watch(self) -> None:
+        """Waits until some may have waited for too long."""
+        self._is_watched = True
+        self._changed.wait(WATCH_PAUSE)
+        self._is_watched = False
+
     def _call(self) -> None:
-        """Wakes a thread, or makes one, where one is needed: to lead, or to watch over the
-        leader."""
+        """Wakes a thread, or makes one, where one is needed: to lead, to watch over the leader, or
+        over those that wait."""
         if not self._ready or (self._has_deputy and self._leader is not None):
+            return
+        if self._is_held_up and self._is_watched:
             return
         if self._free > 0:
             self._changed.notify()
-        elif len(self._busy) < self._size:
+        else:
             self._grow()
 
     @property
     def _free(self) -> int:
         """How many threads serve nobody."""
-        return len(self._threads) - len(self._busy) - len(self._waiting)
+        return len(self._threads) - self._occupancy.busy - self._occupancy.waiting
 
     def _grow(self) -> None:
         if time.monotonic() < self._grows_at:

@@ -45,6 +45,7 @@ from davbridge.tree.journal import (
 )
 from davbridge.tree.leases import HELD_SECONDS, NO_TRACE, Trace, Versions, Watch
 from davbridge.tree.reading import read_all
+from davbridge.waiting import store_wait
 
 KEPT = timedelta(days=1)
 """How long it is known that a MOVE has left something, for its client to ask again."""
@@ -108,7 +109,7 @@ class Hold:
 
     def renew(self, done: int, total: int) -> None:
         """Says that one is at work still. Raises StoreError; PreconditionFailedError if lost."""
-        with self._renewing:
+        with store_wait(), self._renewing:
             self._renew(done, total)
 
     def _renew(self, done: int, total: int) -> None:

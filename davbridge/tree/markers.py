@@ -29,6 +29,7 @@ from davbridge.errors import (
 from davbridge.paths import DELIMITER, is_visible
 from davbridge.store.base import DIRECTORY_TYPE, IF_ABSENT, Attributes, ObjectRow, ObjectStore
 from davbridge.tree.rows import row_at
+from davbridge.waiting import store_wait
 
 MARKER = Attributes(content_type=DIRECTORY_TYPE)
 
@@ -104,7 +105,8 @@ class DirectoryVerdicts:
     def _ask_all(self, rows: Sequence[ObjectRow]) -> list[bool]:
         if len(rows) < 2:
             return [self._ask(row) for row in rows]
-        return list(self._pool.map(self._ask, rows))
+        with store_wait():
+            return list(self._pool.map(self._ask, rows))
 
     def _ask(self, row: ObjectRow) -> bool:
         is_settled = self._now() - row.modified > SETTLED

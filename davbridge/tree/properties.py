@@ -52,6 +52,7 @@ from davbridge.tree.sidecar import (
     encoded,
     weight,
 )
+from davbridge.waiting import store_wait
 
 MAX_CACHE_BYTES = 32 * 1024 * 1024
 
@@ -132,13 +133,14 @@ class Sidecars:
         """The same for all members of a collection, in one write."""
         key = prefix + SIDECAR_NAME
         update = _Update(change)
-        with self._lock:
-            self._waiting.setdefault(key, []).append(update)
-        with self._writing[hash(key) % _LOCKS]:
-            if not update.is_done:
-                with self._lock:
-                    group = self._waiting.pop(key, [])
-                self._write_all(key, group)
+        with store_wait():  # which may be refused, before anyone writes it
+            with self._lock:
+                self._waiting.setdefault(key, []).append(update)
+            with self._writing[hash(key) % _LOCKS]:
+                if not update.is_done:
+                    with self._lock:
+                        group = self._waiting.pop(key, [])
+                    self._write_all(key, group)
         update.require_success()
 
     def _write_all(self, key: str, group: Sequence[_Update]) -> None:
@@ -208,7 +210,7 @@ class Sidecars:
         try:
             with self._store.get_object(key) as reader:
                 row = reader.info.row
-                with self._reading_large if row.size > LARGE else nullcontext():
+                with store_wait(), self._reading_large if row.size > LARGE else nullcontext():
                     sidecar = self._kept(row) or decoded(row, read_all(reader, MAX_SIDECAR_BYTES))
                     self._remember(sidecar)
         except NotFoundError:

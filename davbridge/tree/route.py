@@ -16,6 +16,7 @@ from davbridge.tree.plan import NO_KEYS, Keys, Plan, keys_inside, obstacles, pla
 from davbridge.tree.resource import Failure, Resource
 from davbridge.tree.rows import row_at, rows_below
 from davbridge.tree.view import View
+from davbridge.waiting import store_wait
 
 
 class Route(NamedTuple):
@@ -82,7 +83,8 @@ class Routes:
             look = self._lanes.begin(partial(self._target_keys, existing, target))
         is_whole = recursive or not origin.is_collection
         source_keys = self.keys(origin) if is_whole else NO_KEYS
-        target_keys = look.result() if look else NO_KEYS
+        with store_wait():
+            target_keys = look.result() if look else NO_KEYS
         if existing is None and target_keys == NO_KEYS:
             self._parents.require(target)
         if origin.is_collection and not source_keys.has_inside:

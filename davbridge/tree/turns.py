@@ -12,7 +12,7 @@ by side; turns come in the order of asking, so that everyone's comes; while a tr
 overtakes those that still wait), no file in it is written; one resource is written by one at a
 time; dead properties are written before an operation that changes a tree around them begins, or
 after it has ended, since they are kept beside the members and go where those go; nothing is written
-in the scope of a lock while that is granted.
+in the scope of a lock while that is granted; no more than MOST_WAITING wait for the same.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -21,8 +21,13 @@ from itertools import takewhile
 from threading import Condition
 from typing import NamedTuple
 
+from davbridge.errors import UnavailableError
 from davbridge.paths import ResourcePath
 from davbridge.waiting import Waiting
+
+MOST_WAITING = 64
+"""Operations that wait for one that is at work, or in the way of one that comes. Each of them may
+have a thread of the server."""
 
 
 class LockScope(NamedTuple):
@@ -97,6 +102,7 @@ class Turns:
         self._waiting = waiting
         self._condition = Condition()
         self._turns: list[_Turn] = []
+        self._locks_waiting = 0
 
     @contextmanager
     def of(
@@ -109,6 +115,7 @@ class Turns:
         locked: Iterable[LockScope] = (),
     ) -> Iterator[None]:
         """Around an operation on the trees at these paths; waits for those that are in its way.
+        Raises UnavailableError where MOST_WAITING others wait for the same.
 
         ``written``: single files and markers. They wait for operations on that very resource, not
         for those on a tree that holds it, which may take minutes, until that `shut`s it.
@@ -123,6 +130,7 @@ class Turns:
             self._turns.append(turn)
         try:
             with self._condition:
+                self._require_room_for(turn)
                 self._wait_while(lambda: self._is_blocked(turn))
                 turn.is_at_work = True
             yield
@@ -146,14 +154,21 @@ class Turns:
     @contextmanager
     def without_writes(self, scope: LockScope) -> Iterator[None]:
         """Within it nothing in ``scope`` is written. Waits for whoever is at work there, and not
-        for those that wait themselves: a lock is granted before their turns come.
+        for those that wait themselves: a lock is granted before their turns come. Raises
+        UnavailableError where MOST_WAITING locks wait.
 
         While it waits for an operation on a tree, others go on; for a single write, which is over
         soon, they wait behind this. So neither keeps the other waiting for ever.
         """
         turn = _Turn(locked=[scope])
         with self._condition:
-            self._wait_while(lambda: self._conflicts_at_work(turn, with_operations_only=True))
+            if self._locks_waiting >= MOST_WAITING:
+                raise UnavailableError("too many locks wait for what is at work")
+            self._locks_waiting += 1
+            try:
+                self._wait_while(lambda: self._conflicts_at_work(turn, with_operations_only=True))
+            finally:
+                self._locks_waiting -= 1
             self._turns.insert(0, turn)
         try:
             with self._condition:
@@ -179,6 +194,13 @@ class Turns:
             and turn.conflicts(each)
             for each in self._turns
         )
+
+    def _require_room_for(self, turn: _Turn) -> None:
+        others = [each for each in self._turns if each is not turn]
+        waiting = [each for each in others if not each.is_at_work]
+        ahead = [each for each in others if each.is_at_work and each.conflicts(turn)]
+        if any(sum(map(each.conflicts, waiting)) >= MOST_WAITING for each in (turn, *ahead)):
+            raise UnavailableError("too many requests wait for the same tree")
 
     def _is_blocked(self, turn: _Turn) -> bool:
         earlier = takewhile(lambda each: each is not turn, self._turns)

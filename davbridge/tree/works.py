@@ -18,6 +18,7 @@ from davbridge.store.base import ObjectRow
 from davbridge.tree.journal import Entry, Request
 from davbridge.tree.journals import Hold
 from davbridge.tree.leases import RENEWAL_SECONDS
+from davbridge.waiting import store_wait
 
 _log = logging.getLogger(__name__)
 
@@ -103,7 +104,8 @@ class Work:
         if self.hold is None:
             return
         self._is_over.set()
-        self._renewing.join()  # Else it might write a lease again that the journal's end deletes.
+        with store_wait():  # Else it might write a lease again that the journal's end deletes.
+            self._renewing.join()
         if is_answered and not self.is_left:
             self.hold.end(leaves_source=self.leaves_source and self._request.verb == "MOVE")
         else:

@@ -7,11 +7,13 @@ from contextlib import contextmanager
 
 import pytest
 
+from davbridge.dav import repeats as repeats_module
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.repeats import MEMORY_SECONDS, PATIENCE, Repeats
 from davbridge.dav.request import Request
 from davbridge.dav.response import Response, complete, empty
 from davbridge.dav.target import Site
+from davbridge.errors import UnavailableError
 from tests.support.timer import Timer
 
 MOMENT = 0.2
@@ -69,6 +71,24 @@ def test_who_asks_again_after_a_while_waits_for_the_same_answer(
     with asked_again(repeats, timer) as again:
         first = during(repeats, asked(), lambda: seconds.append(again()))
         assert seconds[0].result(10) is first
+
+
+def test_no_more_wait_for_the_same_answer_than_may(
+    repeats: Repeats, timer: Timer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(repeats_module, "MOST_JOINED", 1)
+    seconds: list[Future[Response]] = []
+
+    def ask_twice() -> None:
+        seconds.append(again())
+        with pytest.raises(UnavailableError):
+            repeats.answer(asked(), gone)
+
+    with asked_again(repeats, timer) as again:
+        first = during(repeats, asked(), ask_twice)
+        assert seconds[0].result(10) is first
+        during(repeats, asked(), lambda: seconds.append(again()))
+        assert seconds[1].result(10).status == 201
 
 
 def test_and_for_the_same_refusal(repeats: Repeats, timer: Timer) -> None:

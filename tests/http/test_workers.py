@@ -8,11 +8,16 @@ from functools import partial
 
 import pytest
 
-from davbridge.http import workers
+from davbridge.errors import UnavailableError
+from davbridge.http import admission, workers
+from davbridge.http.admission import Limits
 from davbridge.http.workers import WorkerPool
+from davbridge.waiting import bounded_wait, store_wait
 
 PATIENCE = 10.0
 """Seconds after which a test gives up."""
+
+LIMITS = Limits(requests=16, store=6, queue=4)
 
 
 class Visitor:
@@ -52,13 +57,13 @@ class Visitor:
 
 
 class Hall:
-    """A pool of three threads, those that it has served, and those that it has parked. Up to four
-    more begin where some wait for their clients."""
+    """A pool of three threads, those that it has served, and those that it has parked. Up to
+    sixteen requests may wait."""
 
     def __init__(self) -> None:
         self.log: list[tuple[str, int]] = []
         self.parked: list[workers.Connection] = []
-        self.pool = WorkerPool(3, self.parked.append, most=7)
+        self.pool = WorkerPool(3, self.parked.append, LIMITS)
 
     def visitor(self, name: str, requests: int = 1) -> Visitor:
         return Visitor(name, self.log, requests)
@@ -72,6 +77,17 @@ class Hall:
                 gate.wait(PATIENCE)
 
         visitor.on_request = wait
+        return visitor
+
+    def asking(self, gate: threading.Event) -> Visitor:
+        """One whose thread waits for the store until ``gate`` is set."""
+        visitor = self.visitor("asking")
+
+        def ask() -> None:
+            with store_wait():
+                gate.wait(PATIENCE)
+
+        visitor.on_request = ask
         return visitor
 
     @property
@@ -199,7 +215,7 @@ def test_a_connection_that_cannot_be_parked_is_closed(caplog: pytest.LogCaptureF
         raise ValueError("the selector is closed")
 
     visitor = Visitor("a", [])
-    pool = WorkerPool(1, refuse)
+    pool = WorkerPool(1, refuse, LIMITS)
     pool.put(visitor)
     pool.start()
     pool.stop(PATIENCE)
@@ -231,16 +247,26 @@ def test_a_leader_that_waits_for_its_client_is_not_waited_for(
         gate.set()
 
 
-def test_no_more_threads_begin_than_may(hall: Hall, caplog: pytest.LogCaptureFixture) -> None:
-    gate = threading.Event()
-    waiting = [hall.waiting_for(gate) for _ in range(12)]
-    with hall.open(*waiting):
-        until(lambda: len(hall.log) == 7)
-        time.sleep(0.05)
-        assert (len(hall.log), hall.threads) == (7, 7)
+def test_no_more_requests_wait_than_may_and_whoever_need_not_is_served(hall: Hall) -> None:
+    gate, refused = threading.Event(), list[Visitor]()
+    crowd = [hall.waiting_for(gate) for _ in range(30)]
+
+    def note_refusal(visitor: Visitor, wait: Callable[[], object]) -> None:
+        try:
+            wait()
+        except UnavailableError:
+            refused.append(visitor)
+
+    for each in crowd:
+        each.on_request = partial(note_refusal, each, each.on_request)
+    last = hall.visitor("last")
+    with hall.open(*crowd, last):
+        assert last.done.wait(PATIENCE)
+        assert len(refused) == 30 - LIMITS.requests
+        assert hall.threads <= 3 + LIMITS.requests + 1
+        assert not any(each.done.is_set() for each in crowd if each not in refused)
         gate.set()
-        assert all(one.done.wait(PATIENCE) for one in waiting)
-    assert caplog.text.count("no thread serves: 7 wait for clients") == 1
+        assert all(one.done.wait(PATIENCE) for one in crowd)
 
 
 def test_no_more_are_worked_on_at_once_than_there_are_threads_at_first(hall: Hall) -> None:
@@ -256,9 +282,9 @@ def test_no_more_are_worked_on_at_once_than_there_are_threads_at_first(hall: Hal
         each.on_request = partial(work, each.on_request)
     last = hall.visitor("last")
     with hall.open(*waiting):
-        until(lambda: len(hall.pool._waiting) == 4)
+        until(lambda: hall.pool._occupancy.waiting == 4)
         gate.set()
-        until(lambda: not hall.pool._waiting)
+        until(lambda: not hall.pool._occupancy.waiting)
         hall.pool.put(last)
         assert not last.done.wait(0.1)
         end.set()
@@ -315,7 +341,7 @@ def test_the_end_cuts_those_whose_threads_wait_and_leaves_no_thread(hall: Hall) 
         each.on_request = partial(wait, each)
         hall.pool.put(each)
     hall.pool.start()
-    until(lambda: len(hall.pool._waiting) == 6)
+    until(lambda: hall.pool._occupancy.waiting == 6)
     begin = time.monotonic()
     hall.pool.stop(0.2)
     assert time.monotonic() - begin < 1
@@ -388,6 +414,69 @@ def test_a_thread_that_could_not_be_had_is_tried_for_again_when_nobody_comes(
         hall.pool.nudge()
         assert last.done.wait(PATIENCE / 2)
         gate.set()
+
+
+def test_threads_that_wait_for_the_store_for_long_leave_the_others_theirs(hall: Hall) -> None:
+    gate = threading.Event()
+    barrier = threading.Barrier(3)
+    asking = [hall.asking(gate) for _ in range(LIMITS.store)]
+    others = [hall.visitor("other") for _ in range(3)]
+    for each in others:
+        each.on_request = lambda: barrier.wait(PATIENCE)  # all three at once
+    with hall.open(*asking, *others):
+        assert all(one.done.wait(PATIENCE) for one in others)
+        assert not barrier.broken
+        assert not any(one.done.is_set() for one in asking)
+        gate.set()
+        assert all(one.done.wait(PATIENCE) for one in asking)
+
+
+def test_threads_that_wait_for_the_store_for_a_moment_count_as_working(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "GRACE", 1e6)
+    gate = threading.Event()
+    asking = [hall.asking(gate) for _ in range(3)]
+    last = hall.visitor("last")
+    with hall.open(*asking, last):
+        until(lambda: len(hall.log) == 3)
+        assert not last.done.wait(0.3)
+        assert hall.pool._occupancy.waiting == 0
+        gate.set()
+        assert last.done.wait(PATIENCE)
+
+
+def test_whoever_logs_in_leaves_the_others_their_threads(hall: Hall) -> None:
+    gate = threading.Event()
+    crowd = [hall.visitor("login") for _ in range(12)]
+
+    def log_in() -> None:
+        with bounded_wait():
+            gate.wait(PATIENCE)
+
+    for each in crowd:
+        each.on_request = log_in
+    last = hall.visitor("last")
+    with hall.open(*crowd, last):
+        assert last.done.wait(PATIENCE)
+        assert not any(each.done.is_set() for each in crowd)
+        gate.set()
+        assert all(each.done.wait(PATIENCE) for each in crowd)
+
+
+def test_waits_within_a_wait_for_the_store_count_once_and_end_together(hall: Hall) -> None:
+    asked, counts = hall.visitor("asked"), list[tuple[int, int]]()
+
+    def ask() -> None:
+        with store_wait(), store_wait(), hall.pool.waiting():
+            counts.append((hall.pool._occupancy.busy, hall.pool._occupancy.waiting))
+        counts.append((hall.pool._occupancy.busy, hall.pool._occupancy.waiting))
+
+    asked.on_request = ask
+    with hall.open(asked):
+        assert asked.done.wait(PATIENCE)
+        until(lambda: hall.pool._occupancy.busy == 0)
+    assert counts == [(0, 1), (1, 0)]
 
 
 def test_a_thread_that_serves_nobody_may_wait_as_well(hall: Hall) -> None:

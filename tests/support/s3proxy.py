@@ -60,6 +60,13 @@ class Delay(NamedTuple):
     seconds: float
 
 
+class Stall(NamedTuple):
+    """The store's answer, with only so many bytes of its body until the event is set."""
+
+    after: int
+    is_over: threading.Event
+
+
 class Drop(NamedTuple):
     """The store is never asked: some seconds of silence, and a reset."""
 
@@ -106,7 +113,7 @@ class Hold:
         self._answered.set()
 
 
-Fault = Answer | Cut | Lose | Delay | Drop | Hold
+Fault = Answer | Cut | Lose | Delay | Stall | Drop | Hold
 Rule = Callable[[Request], Fault | None]
 
 
@@ -237,6 +244,11 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if isinstance(fault, Delay):
             time.sleep(fault.seconds)
+        if isinstance(fault, Stall):
+            self._answer(answer, answer.body[: fault.after])
+            fault.is_over.wait(LONGEST_WRITE)
+            self.wfile.write(answer.body[fault.after :])
+            return
         self._answer(answer, answer.body[: fault.after] if isinstance(fault, Cut) else answer.body)
 
     def _do(self, request: Request) -> tuple[Fault | None, Answer | None]:

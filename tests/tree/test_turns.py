@@ -8,8 +8,9 @@ from threading import Event
 
 import pytest
 
-from davbridge.errors import NotFoundError
+from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.paths import parse
+from davbridge.tree import turns as turns_module
 from davbridge.tree.turns import LockScope, Turns
 from tests.tree.conftest import Drive
 
@@ -98,6 +99,30 @@ def test_nobody_is_overtaken() -> None:
             Event().wait(MOMENT)
         leave.set()
     assert order == ["reader", "writer", "late"]
+
+
+@pytest.mark.parametrize("names", [["a"], ["a/b", "a/c"]], ids=["one tree", "inside of it"])
+def test_no_more_wait_for_the_same_than_may_and_they_keep_out_nobody_else(
+    names: list[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(turns_module, "MOST_WAITING", 4)
+    turns = Turns()
+
+    def take(number: int) -> bool:
+        with turns.of(changed=[parse(names[number % len(names)])]):
+            return True
+
+    with ThreadPoolExecutor(4) as threads:
+        with turns.of(changed=[parse("a")]):
+            waiting = [threads.submit(take, number) for number in range(4)]
+            assert not wait_for(waiting, MOMENT).done
+            for number in range(2):
+                with pytest.raises(UnavailableError):
+                    take(number)
+            with turns.of(changed=[parse("b")]):
+                pass
+        assert all(each.result(PATIENCE) for each in waiting)
+        assert take(0)
 
 
 def test_a_turn_ends_with_an_error_too() -> None:

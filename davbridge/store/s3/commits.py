@@ -55,6 +55,7 @@ from davbridge.store.s3.errors import (
 )
 from davbridge.store.s3.uploads import Part
 from davbridge.store.s3.wire import Received, Request
+from davbridge.waiting import store_wait
 
 CONFLICT_DELAYS = (0.05, 0.2, 0.8)
 """Seconds before a conditional write that met another one is sent again."""
@@ -114,7 +115,8 @@ def send_past_conflicts(bucket: Bucket, request: Request) -> Received:
                 if has_retried:
                     mark_retried(error)
                 raise
-            time.sleep(delay)
+            with store_wait():
+                time.sleep(delay)
 
 
 def complete(

@@ -25,6 +25,7 @@ from davbridge.store.s3.commits import complete, new_transaction
 from davbridge.store.s3.errors import ERRORS, one_line, translated
 from davbridge.store.s3.space import Space
 from davbridge.store.s3.uploads import MARK, MARK_NUMBER, MOST_PARTS, Part
+from davbridge.waiting import store_wait
 
 PART_SIZE = UNIT
 """So that the buffer of a part is used again for the next."""
@@ -117,7 +118,8 @@ class MultipartUpload:
             return send(self._upload_id, number)
 
     def _settle_oldest(self) -> None:
-        self._parts.append(self._in_flight[0].result())
+        with store_wait():
+            self._parts.append(self._in_flight[0].result())
         self._in_flight.popleft()
 
     def complete(self, size: int, condition: Condition) -> ObjectRow:
@@ -143,7 +145,8 @@ class MultipartUpload:
         sent = [*self._in_flight, *([self._mark] if self._mark else [])]
         for part in sent:
             part.cancel()
-        wait(sent)
+        with store_wait():
+            wait(sent)
         self._in_flight.clear()
         for delay in (*ABORT_DELAYS, None):
             try:
@@ -153,4 +156,5 @@ class MultipartUpload:
                 if delay is None:
                     _log.warning("upload of %r not aborted: %s", self._key, one_line(error))
                 else:
-                    time.sleep(delay)
+                    with store_wait():
+                        time.sleep(delay)

@@ -22,6 +22,7 @@ from davbridge.store.s3.checksums import ASK, Checked
 from davbridge.store.s3.connections import Answer
 from davbridge.store.s3.errors import one_line, translated
 from davbridge.store.s3.wire import Request
+from davbridge.waiting import store_wait
 
 RESUMPTIONS = 3
 """How often in a row a stream is taken up again without PROGRESS, or a PAUSE, in between."""
@@ -101,14 +102,16 @@ class S3Reader:
 
     def _next(self, size: int) -> tuple[bytes, Exception | None]:
         try:
-            return self._body.read(size), None
+            with store_wait():
+                return self._body.read(size), None
         except BotoCoreError as error:
             return b"", error
 
     def _finish(self) -> None:
         """Reads the end that is due, where the store's checksum is checked."""
         try:
-            self._body.read(1)
+            with store_wait():
+                self._body.read(1)
         except FlexibleChecksumError as error:
             raise TruncatedError(f"{self._info.row.key!r} came damaged") from error
         except BotoCoreError:

@@ -54,6 +54,7 @@ from davbridge.store.s3.sweep import Swept, abort_stale, sweep
 from davbridge.store.s3.uploads import MOST_PARTS
 from davbridge.store.s3.wire import TIMING, Request, Timing, Wire
 from davbridge.store.s3.writer import S3Writer
+from davbridge.waiting import store_wait
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -282,8 +283,10 @@ class S3Store:
     def _require_writable(self, key: str) -> None:
         """Raises InvalidNameError for a key that the store would take for another one."""
         require_key(key)
-        if "\\" in key and self._folds_backslashes:
-            raise InvalidNameError("this store can't hold names with a backslash")
+        if "\\" in key:
+            with store_wait():
+                if self._folds_backslashes:
+                    raise InvalidNameError("this store can't hold names with a backslash")
 
     @cached_property
     def _folds_backslashes(self) -> bool:

@@ -41,6 +41,7 @@ from davbridge.store.s3.outgoing import Outgoing, outgoing
 from davbridge.store.s3.request import Received, Request
 from davbridge.store.s3.retries import Retries
 from davbridge.store.s3.xml import client_error, is_error
+from davbridge.waiting import store_wait
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -119,11 +120,13 @@ class Wire:
 
     def send(self, request: Request) -> Received:
         """Raises one of ERRORS."""
-        return self._until_done(request, _received)
+        with store_wait():
+            return self._until_done(request, _received)
 
     def open(self, request: Request) -> Answer:
         """The same, with the body still to be read: whoever calls this closes the answer."""
-        return self._until_done(request, lambda _request, _undecided, answer: answer)
+        with store_wait():
+            return self._until_done(request, lambda _request, _undecided, answer: answer)
 
     def close(self) -> None:
         """Closes the connections: those in use when they fall idle."""

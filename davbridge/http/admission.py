@@ -1,0 +1,173 @@
+"""How many requests may wait, and for what.
+
+Owns the bounds, the requests that have begun to wait, and the queue of those that may not ask the
+store yet. Must not know threads but by their numbers, nor what they serve.
+
+A request that waits keeps its thread, and often a connection to the store. If any number might, a
+store that is silent would take them all, and nobody could be answered who needs no store. So a
+request is *admitted* when it waits for the first time, and is so until it ends: one that has begun
+something is never refused. As many others as there are threads at first can be served beside.
+
+Invariants: no more than ``limits.requests`` are admitted. None of them begins to ask the store
+while ``limits.store`` do; up to ``limits.queue`` wait for that, in the order of asking and for
+QUEUE_SECONDS at the most. Who can't be admitted is refused at once, with UnavailableError.
+"""
+
+import threading
+import time
+from collections import deque
+from typing import NamedTuple, NoReturn
+
+from davbridge.errors import UnavailableError
+
+GRACE = 0.1
+"""Seconds that a wait may last before its thread counts as waiting. A store that is well answers
+within that, so that no more requests than there are threads are under way there at a time."""
+
+QUEUE_SECONDS = 10.0
+
+STORE_SHARE = 4
+"""Requests that may wait for the store, for each thread. All of them have come to wait within
+as many GRACEs, and then whoever needs no store is answered as ever."""
+
+BOUNDED_WAITS = 40
+"""Threads for those in a `bounded_wait`: more than logins may have (access.logins)."""
+
+
+class Limits(NamedTuple):
+    """Numbers of requests."""
+
+    requests: int
+    """That may have begun to wait, for whatever."""
+    store: int
+    """That may ask the store when another one begins to."""
+    queue: int
+    """That wait for one of these to come back."""
+
+    @classmethod
+    def of(cls, threads: int, most_watched: int) -> "Limits":
+        """Half of ``most_watched`` may wait for their clients and for one another: each has two
+        file descriptors. Those that wait for the store come beside, within a quarter of it."""
+        store = min(STORE_SHARE * threads, max(threads, most_watched // 4))
+        return cls(most_watched // 2 + store, store, most_watched // 4)
+
+
+class Place:
+    """In the queue of those that wait to ask the store."""
+
+    def __init__(self, thread: int) -> None:
+        self.thread = thread
+        self.is_called = threading.Event()
+
+
+class Admission:
+    """Who may wait, by the number of the thread. All methods may be called from any thread."""
+
+    def __init__(self, limits: Limits) -> None:
+        self._limits = limits
+        self._lock = threading.Lock()
+        # These are guarded by it. Of the two that follow each thread sees to its own entry, but
+        # for those in the queue, who have theirs made for them.
+        self._admitted: set[int] = set()
+        self._refused: set[int] = set()
+        """Those whose request has been told to come again: whatever it still tries."""
+        self._queue: deque[Place] = deque()
+        self._is_over = False
+        self._asking: dict[int, float] = {}
+        """Since when, by time.monotonic: threads that wait for the store."""
+        self._bounded: dict[int, float] = {}
+        """The same of those in a `bounded_wait`."""
+
+    def is_asking(self, thread: int) -> bool:
+        """Whether it waits for the store."""
+        return thread in self._asking
+
+    def admit(self, thread: int) -> None:
+        """Before a wait for anything but the store. Raises UnavailableError."""
+        if thread not in self._admitted:
+            with self._lock:
+                self._admit(thread)
+
+    def begin_asking(self, thread: int) -> Place | None:
+        """Before a wait for the store. None where it may begin; else the place in the queue that
+        the thread is to `keep` before. Raises UnavailableError."""
+        if thread in self._admitted:
+            self._asking[thread] = time.monotonic()
+            return None
+        with self._lock:
+            is_full = bool(self._queue) or len(self._asking) >= self._limits.store
+            if is_full and len(self._queue) >= self._limits.queue:
+                self._refuse(thread, "too many requests wait for the store")
+            self._admit(thread)
+            if not is_full:
+                self._asking[thread] = time.monotonic()
+                return None
+            place = Place(thread)
+            self._queue.append(place)
+            self._call()  # one may have come back without having seen this one
+            return place
+
+    def keep(self, place: Place) -> None:
+        """Waits until its thread may ask the store. Raises UnavailableError where that takes too
+        long."""
+        place.is_called.wait(QUEUE_SECONDS)
+        with self._lock:
+            if place in self._queue:
+                self._queue.remove(place)
+            if place.thread not in self._asking:
+                self._admitted.discard(place.thread)
+                self._refuse(place.thread, "the store is too slow for as many as wait for it")
+
+    def end_asking(self, thread: int) -> bool:
+        """After a wait for the store; whether it has lasted for longer than GRACE."""
+        since = self._asking.pop(thread)
+        if self._queue:
+            with self._lock:
+                self._call()
+        return time.monotonic() - since >= GRACE
+
+    def begin_bounded(self, thread: int) -> None:
+        """Before a `bounded_wait`."""
+        self._bounded[thread] = time.monotonic()
+
+    def end_bounded(self, thread: int) -> bool:
+        """As `end_asking`."""
+        return time.monotonic() - self._bounded.pop(thread) >= GRACE
+
+    def overdue(self) -> list[int]:
+        """The threads that have been waiting for longer than GRACE."""
+        now = time.monotonic()
+        waits = {**self._asking.copy(), **self._bounded.copy()}
+        return [thread for thread, since in waits.items() if now - since >= GRACE]
+
+    def forget(self, thread: int) -> None:
+        """After a request."""
+        if thread in self._admitted or thread in self._refused:
+            with self._lock:
+                self._admitted.discard(thread)
+                self._refused.discard(thread)
+
+    def close(self) -> None:
+        """From now on nobody is admitted, and the queue is sent away."""
+        with self._lock:
+            self._is_over = True
+            while self._queue:
+                self._queue.popleft().is_called.set()
+
+    def _admit(self, thread: int) -> None:
+        if thread in self._refused or self._is_over:
+            self._refuse(thread, "so many requests wait that no other one may")
+        if len(self._admitted) >= self._limits.requests:
+            self._refuse(thread, "too many requests wait, for their clients or for the store")
+        self._admitted.add(thread)
+
+    def _refuse(self, thread: int, reason: str) -> NoReturn:
+        self._refused.add(thread)
+        raise UnavailableError(reason)
+
+    def _call(self) -> None:
+        """Lets those ask who have waited longest, as far as they may."""
+        while self._queue and len(self._asking) < self._limits.store:
+            place = self._queue.popleft()
+            self._asking[place.thread] = time.monotonic()
+            place.is_called.set()

@@ -1,0 +1,132 @@
+"""Which connections are worked on, and which are served by a thread that only waits.
+
+Owns that, and what a thread is within while it waits. Must not know how threads are chosen, nor
+how many there are. How many may wait is up to http.admission.
+
+Waits for the store are many, and short as a rule. A thread that is within `store_wait` counts as
+one that works until the wait has lasted for longer than GRACE, and somebody has looked
+(`pass_over`): a short one costs no more than a note of the time.
+
+Invariant: a connection that was begun and not ended is either worked on or waited for.
+"""
+
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext
+from typing import Generic, TypeVar
+
+from davbridge.http.admission import Admission, Limits
+
+T = TypeVar("T")
+
+_COUNTED = nullcontext()
+"""A wait within another one, or in a thread that serves nobody."""
+
+
+class Occupancy(Generic[T]):
+    """What threads are at, by their numbers. ``lock`` guards it; ``on_wait`` is called under it
+    with the number of a thread that has begun to count as waiting."""
+
+    def __init__(
+        self, lock: threading.Condition, limits: Limits, on_wait: Callable[[int], None]
+    ) -> None:
+        self._lock = lock
+        self._admission = Admission(limits)
+        self._on_wait = on_wait
+        self._busy: dict[int, T] = {}
+        self._waiting: dict[int, T] = {}
+
+    @property
+    def busy(self) -> int:
+        """How many are worked on."""
+        return len(self._busy)
+
+    @property
+    def waiting(self) -> int:
+        """How many have a thread that only waits."""
+        return len(self._waiting)
+
+    @property
+    def all(self) -> tuple[T, ...]:
+        """All of them. Under the lock."""
+        return (*self._busy.values(), *self._waiting.values())
+
+    def begin(self, thread: int, connection: T) -> None:
+        """Under the lock."""
+        self._busy[thread] = connection
+
+    def end(self, thread: int) -> None:
+        """Under the lock. Does nothing where the thread has begun nothing."""
+        self._busy.pop(thread, None)
+        self._admission.forget(thread)
+
+    def close(self) -> None:
+        """Lets nobody begin to wait any more."""
+        self._admission.close()
+
+    def pass_over(self) -> None:
+        """Counts those among the waiting that have waited for too long. Under the lock."""
+        for thread in self._admission.overdue():
+            if thread in self._busy:
+                self._set_apart(thread)
+
+    @contextmanager
+    def told_wait(self) -> Iterator[None]:
+        """A wait that counts from its beginning. Nothing in a thread that serves nobody. Raises
+        UnavailableError where too many wait."""
+        me = threading.get_ident()
+        if me not in self._busy:
+            yield
+            return
+        self._admission.admit(me)
+        with self._apart(me):
+            yield
+
+    def store_wait(self) -> AbstractContextManager[object]:
+        """See davbridge.waiting."""
+        me = threading.get_ident()
+        if me not in self._busy or self._admission.is_asking(me):
+            return _COUNTED
+        return self._store_wait(me)
+
+    @contextmanager
+    def bounded_wait(self) -> Iterator[None]:
+        """See davbridge.waiting."""
+        me = threading.get_ident()
+        self._admission.begin_bounded(me)
+        try:
+            yield
+        finally:
+            if self._admission.end_bounded(me):
+                self._come_back(me)
+
+    @contextmanager
+    def _store_wait(self, me: int) -> Iterator[None]:
+        place = self._admission.begin_asking(me)
+        if place is not None:
+            with self._apart(me):
+                self._admission.keep(place)
+        try:
+            yield
+        finally:
+            if self._admission.end_asking(me):
+                self._come_back(me)
+
+    @contextmanager
+    def _apart(self, me: int) -> Iterator[None]:
+        with self._lock:
+            if me in self._busy:
+                self._set_apart(me)
+        try:
+            yield
+        finally:
+            self._come_back(me)
+
+    def _set_apart(self, thread: int) -> None:
+        self._waiting[thread] = self._busy.pop(thread)
+        self._on_wait(thread)
+
+    def _come_back(self, me: int) -> None:
+        with self._lock:
+            if me in self._waiting:
+                self._busy[me] = self._waiting.pop(me)

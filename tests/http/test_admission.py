@@ -1,0 +1,184 @@
+"""How many requests may wait, and for what."""
+
+import threading
+from collections.abc import Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+
+import pytest
+
+from davbridge.errors import UnavailableError
+from davbridge.http import admission
+from davbridge.http.admission import Admission, Limits, Place
+
+PATIENCE = 10.0
+
+LIMITS = Limits(requests=5, store=2, queue=2)
+
+
+@pytest.fixture
+def admitting() -> Admission:
+    return Admission(LIMITS)
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(8) as pool:
+        yield pool
+
+
+def begin(admitting: Admission, *threads: int) -> list[Place | None]:
+    return [admitting.begin_asking(thread) for thread in threads]
+
+
+def queued(admitting: Admission, thread: int) -> Place:
+    place = admitting.begin_asking(thread)
+    assert place is not None
+    return place
+
+
+def test_so_many_ask_at_once_and_others_in_the_order_of_their_coming(
+    admitting: Admission, pool: ThreadPoolExecutor
+) -> None:
+    assert begin(admitting, 1, 2) == [None, None]
+    third, fourth = queued(admitting, 3), queued(admitting, 4)
+    waiting = [pool.submit(admitting.keep, place) for place in (third, fourth)]
+    admitting.end_asking(1)
+    waiting[0].result(PATIENCE)
+    assert admitting.is_asking(3)
+    assert not admitting.is_asking(4)
+    assert not waiting[1].done()
+    admitting.end_asking(3)
+    waiting[1].result(PATIENCE)
+    assert admitting.is_asking(4)
+
+
+def test_who_comes_while_others_queue_does_not_overtake_them(admitting: Admission) -> None:
+    begin(admitting, 1, 2)
+    third = queued(admitting, 3)
+    admitting.end_asking(1)
+    assert third.is_called.is_set()
+    admitting.end_asking(2)
+    queued_or_not = admitting.begin_asking(4)
+    assert queued_or_not is None  # the queue is empty again
+
+
+def test_who_finds_the_queue_full_is_refused_and_whatever_it_tries_next(
+    admitting: Admission,
+) -> None:
+    begin(admitting, 1, 2)
+    places = [queued(admitting, thread) for thread in (3, 4)]
+    for _ in range(2):
+        with pytest.raises(UnavailableError):
+            admitting.begin_asking(5)
+    admitting.end_asking(1)
+    admitting.end_asking(2)
+    assert all(place.is_called.is_set() for place in places)
+    with pytest.raises(UnavailableError):
+        admitting.begin_asking(5)
+    admitting.forget(5)
+    admitting.end_asking(3)
+    assert admitting.begin_asking(5) is None  # another request
+
+
+def test_a_request_that_has_begun_is_never_refused(admitting: Admission) -> None:
+    begin(admitting, 1)
+    admitting.end_asking(1)
+    begin(admitting, 2, 3)
+    queued(admitting, 4)
+    queued(admitting, 5)
+    assert admitting.begin_asking(1) is None
+
+
+def test_requests_that_wait_for_whatever_are_bounded_together(admitting: Admission) -> None:
+    for thread in range(LIMITS.requests):
+        admitting.admit(thread)
+        admitting.admit(thread)
+    with pytest.raises(UnavailableError):
+        admitting.admit(10)
+    with pytest.raises(UnavailableError):
+        admitting.begin_asking(11)
+    admitting.forget(0)
+    with pytest.raises(UnavailableError):
+        admitting.admit(10)
+    admitting.admit(12)
+
+
+def test_nobody_keeps_a_place_for_ever(
+    admitting: Admission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(admission, "QUEUE_SECONDS", 0.01)
+    begin(admitting, 1, 2)
+    place = queued(admitting, 3)
+    with pytest.raises(UnavailableError):
+        admitting.keep(place)
+    admitting.end_asking(1)
+    assert not admitting.is_asking(3)
+    assert admitting.begin_asking(4) is None
+
+
+def test_at_the_end_the_queue_is_sent_away(admitting: Admission, pool: ThreadPoolExecutor) -> None:
+    begin(admitting, 1, 2)
+    waiting = pool.submit(admitting.keep, queued(admitting, 3))
+    admitting.close()
+    assert isinstance(waiting.exception(PATIENCE), UnavailableError)
+    with pytest.raises(UnavailableError):
+        admitting.admit(4)
+
+
+def test_many_threads_lose_no_place_and_are_never_too_many(admitting: Admission) -> None:
+    """Each asks again and again, as a request of its own; whoever is refused comes again."""
+    asking, most, served = 0, 0, 0
+    lock = threading.Lock()
+
+    def ask(thread: int) -> None:
+        nonlocal asking, most, served
+        done = 0
+        while done < 200:
+            try:
+                place = admitting.begin_asking(thread)
+                if place is not None:
+                    admitting.keep(place)
+            except UnavailableError:
+                admitting.forget(thread)
+                continue
+            with lock:
+                asking += 1
+                most = max(most, asking)
+            with lock:
+                asking -= 1
+                served += 1
+            admitting.end_asking(thread)
+            admitting.forget(thread)
+            done += 1
+
+    with ThreadPoolExecutor(4) as pool:
+        futures: list[Future[None]] = [pool.submit(ask, number) for number in range(4)]
+        for future in futures:
+            future.result(60)
+    assert served == 4 * 200
+    assert most <= LIMITS.store
+
+
+@pytest.mark.parametrize("threads", [1, 4, 32, 500])
+@pytest.mark.parametrize("descriptors", [256, 1024, 8192])
+def test_descriptors_do_for_all_that_may_wait(threads: int, descriptors: int) -> None:
+    watched = min(1000, descriptors // 3)
+    limits = Limits.of(threads, watched)
+    assert limits.store >= threads
+    assert limits.queue <= limits.requests
+    if threads <= watched // 4:
+        assert watched + 2 * limits.requests <= descriptors
+
+
+def test_only_waits_that_last_are_overdue(
+    admitting: Admission, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begin(admitting, 1)
+    admitting.begin_bounded(2)
+    monkeypatch.setattr(admission, "GRACE", 1e6)
+    assert admitting.overdue() == []
+    monkeypatch.setattr(admission, "GRACE", 0.0)
+    assert sorted(admitting.overdue()) == [1, 2]
+    assert admitting.end_asking(1)
+    assert admitting.end_bounded(2)
+    assert admitting.overdue() == []
