@@ -14,8 +14,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from tests.endurance import starvation
-from tests.endurance.crossings import Step, model_of, plot_of, shown_in
+from tests.endurance.crossings import shown_in
 from tests.endurance.interrupted import FILES, PHASES, Job, Phase
+from tests.endurance.plots import Step, model_of, plot_of
 from tests.endurance.starvation import Healthy, Siege
 from tests.support.bridge import Answer, Client
 from tests.support.buckets import Bucket, fresh_bucket
