@@ -8,7 +8,8 @@ another bridge takes it for dead. A case that fails is shortened by leaving out 
 from typing import NamedTuple
 
 from tests.endurance.base import Ground, Result, Scenario
-from tests.tree.overlaps import Maker, failure_of, shortened
+from tests.tree.overlaps import Maker, failure_of
+from tests.tree.shortening import shortened
 
 BATCH = 50
 """Cases in a round."""

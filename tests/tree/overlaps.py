@@ -1,17 +1,15 @@
-"""Cases of operations that overlap, made up from a seed, and those that fail made short."""
+"""Cases of overlapping operations, made up from a seed, and what is wrong after each of them."""
 
-from collections.abc import Iterator
 from random import Random
 from typing import Any, NamedTuple
 
 from davbridge.errors import StoreError, UnavailableError
 from davbridge.paths import ROOT, ResourcePath
-from davbridge.store.base import ObjectStore
 from davbridge.tree.namespace import Namespace
 from tests.tree.drives import shown_by
 from tests.tree.gates import Hold, How
 from tests.tree.model import Model, Shown
-from tests.tree.overlapping import Case, Done, Step, requests_of, world_of
+from tests.tree.overlapping import Case, Done, Step, World, requests_of, world_of
 from tests.tree.possible_states import Told, fault, taken
 
 PATHS: tuple[ResourcePath, ...] = (
@@ -35,6 +33,8 @@ VALUES = ("<p xmlns='n'>x</p>", "<p xmlns='n'>y</p>")
 VERBS = {"move": 5, "put": 4, "make_collection": 3, "delete": 2, "copy": 2, "set_property": 3}
 """With their weights."""
 
+
+MAKING = ("put", "make_collection")
 
 WRITES = ("put_object", "commit", "copy_object", "delete_object", "delete_objects")
 
@@ -64,7 +64,7 @@ def failure_of(case: Case) -> Failure | None:
             finally:
                 tree.close()
             if case.bridges > 1:
-                shown |= _hidden_in(world.bucket)
+                shown |= hidden_files(case, world)
     except AssertionError as hanging:
         return Failure(case, str(hanging), ())
     outcomes = tuple((done.step.verb, done.outcome) for done in world.done)
@@ -75,17 +75,21 @@ def failure_of(case: Case) -> Failure | None:
     return Failure(case, found, outcomes) if found else None
 
 
-def _hidden_in(bucket: ObjectStore) -> Shown:
-    """Files that a folder of their name hides. On a store without folders no condition keeps a PUT
-    from a name that another bridge has just made a folder of: that one stays in the bucket."""
-    keys = [row.key for page in bucket.list_objects("") for row in page.rows]
-    hidden = [key for key in keys if any(other.startswith(f"{key}/") for other in keys)]
-    return {(*key.split("/"), "hidden"): (_content(bucket, key), None) for key in hidden}
+def hidden_files(case: Case, world: World) -> Shown:
+    """Files that a folder of their name hides, which another bridge was asked for meanwhile.
 
-
-def _content(bucket: ObjectStore, key: str) -> bytes:
-    with bucket.get_object(key) as reader:
-        return reader.read(1000)
+    A store that lets both be (AWS; SeaweedFS refuses one) tells neither bridge of the other's. The
+    file stays in the bucket, and that is all that is promised of it.
+    """
+    steps = list(case.step.flat())
+    asked = {verb: {step.arguments[0] for step in steps if step.verb == verb} for verb in MAKING}
+    hidden: Shown = {}
+    for path in set.intersection(*asked.values()):
+        row, is_folder = world.bucket.lookup("/".join(path))
+        if row and is_folder:
+            with world.bucket.get_object(row.key) as reader:
+                hidden[*path, "hidden"] = (reader.read(row.size), None)
+    return hidden
 
 
 def _model_of(steps: tuple[Step, ...]) -> Model:
@@ -209,48 +213,3 @@ def _paths_of(step: Step) -> list[ResourcePath]:
 
 def _both_ways(step: Step) -> list[tuple[Any, ...]]:
     return [step.arguments, step.arguments[::-1], step.arguments[::-1]]
-
-
-def shortened(failure: Failure) -> Failure:
-    """Leaves out whatever isn't needed for it to fail."""
-    while shorter := next(filter(None, map(_failing, _shorter(failure.case))), None):
-        failure = shorter
-    return failure
-
-
-def _failing(case: Case) -> Failure | None:
-    try:
-        return failure_of(case)
-    except ValueError:  # what is there at first can't be made without what was left out
-        return None
-
-
-def _shorter(case: Case) -> Iterator[Case]:
-    """The same without one thing."""
-    for before in _without_one(case.before):
-        yield case._replace(before=before)
-    if case.is_cached:
-        yield case._replace(is_cached=False)
-    if case.refused:
-        yield case._replace(refused="")
-    for step in _simpler(case.step):
-        yield case._replace(step=step)
-
-
-def _simpler(step: Step) -> Iterator[Step]:
-    for meanwhile in _without_one(step.meanwhile):
-        yield step._replace(meanwhile=meanwhile)
-    if step.hold:
-        yield step._replace(hold=None)
-        if step.hold.how is How.LOST:
-            yield step._replace(hold=step.hold._replace(how=How.AFTER))
-    for at, each in enumerate(step.meanwhile):
-        for simpler in _simpler(each):
-            yield step._replace(
-                meanwhile=(*step.meanwhile[:at], simpler, *step.meanwhile[at + 1 :])
-            )
-
-
-def _without_one(steps: tuple[Step, ...]) -> Iterator[tuple[Step, ...]]:
-    for at in range(len(steps)):
-        yield steps[:at] + steps[at + 1 :]

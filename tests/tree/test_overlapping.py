@@ -11,8 +11,9 @@ from tests.tree import overlapping
 from tests.tree.gates import Hold, How
 from tests.tree.model import Folder, Model, Shown
 from tests.tree.overlapping import Case, Step, requests_of, world_of
-from tests.tree.overlaps import EQUAL, Maker, failure_of, shortened
+from tests.tree.overlaps import EQUAL, Maker, failure_of
 from tests.tree.possible_states import Told, fault
+from tests.tree.shortening import shortened
 
 RED = "<p xmlns='n'>red</p>"
 
