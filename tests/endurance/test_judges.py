@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import closing
 from itertools import count
-from pathlib import Path
 from random import Random
 from urllib.parse import urlsplit
 
@@ -21,7 +20,8 @@ from tests.endurance.starvation import Healthy, Siege
 from tests.support.bridge import Answer, Client
 from tests.support.buckets import Bucket, fresh_bucket
 from tests.support.endpoints import Endpoint
-from tests.support.pauses import HeldRequests, Moment, stopped
+from tests.support.pauses import HeldRequests, Moment, stopped, wait_for
+from tests.support.proc import state_of
 from tests.support.s3proxy import Answer as StoreAnswer
 from tests.support.s3proxy import S3Proxy, s3_proxy
 
@@ -111,13 +111,10 @@ def test_the_request_at_a_moment_is_held_and_comes_late(proxy: S3Proxy) -> None:
 
 
 def test_a_process_stands_still_and_goes_on() -> None:
-    def state() -> str:
-        return Path(f"/proc/{process.pid}/stat").read_text().rpartition(")")[2].split()[0]
-
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         with stopped(process.pid):
-            assert state() == "T"
-        assert state() != "T"
+            assert state_of(process.pid) == "T"
+        assert wait_for(lambda: state_of(process.pid) != "T", 10)
         process.kill()
 
 

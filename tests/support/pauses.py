@@ -10,7 +10,11 @@ from typing import NamedTuple
 from urllib.parse import unquote
 
 from tests.support.operations import operation_of
+from tests.support.proc import state_of
 from tests.support.s3proxy import Fault, Hold, Request, error
+
+STOP_SECONDS = 10.0
+"""In which a process stops that is told to: one that writes to a disk does so afterwards."""
 
 
 @contextmanager
@@ -18,6 +22,7 @@ def stopped(pid: int) -> Iterator[None]:
     """A process that does nothing meanwhile; its sockets stay, and take what they have room for."""
     os.kill(pid, signal.SIGSTOP)
     try:
+        assert wait_for(lambda: state_of(pid) == "T", STOP_SECONDS), "it doesn't stop"
         yield
     finally:
         os.kill(pid, signal.SIGCONT)

@@ -41,6 +41,11 @@ def processor_seconds(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
+def state_of(pid: int) -> str:
+    """A letter: T for one that is stopped by a signal."""
+    return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0]
+
+
 def _kib(told: str) -> int:
     return int(told.split()[0]) * 1024
 
