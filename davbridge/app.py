@@ -83,7 +83,7 @@ def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator
             is_writable = not settings.drive.read_only
             store, place = _store(settings, layers, on_failure, may_create=is_writable)
             namespace = _namespace(settings, store, place.prefix, layers, waiting)
-            server = HttpServer(_application(settings, namespace, store, waiting), settings.server)
+            server = HttpServer(_application(settings, namespace, store), settings.server)
             layers.callback(server.close)
             store.budget.waiting = waiting
             server.prepare()
@@ -168,12 +168,10 @@ def _embedded(directory: Path, layers: ExitStack, on_failure: Callable[[], None]
     )
 
 
-def _application(
-    settings: Settings, namespace: Namespace, store: S3Store, waiting: Waiting
-) -> WSGIApplication:
+def _application(settings: Settings, namespace: Namespace, store: S3Store) -> WSGIApplication:
     """From the wire inwards: what is ready, what is logged, who may, what is done."""
     drive = application.build(namespace, settings.drive)
-    guard = guarded(drive, settings.access, settings.drive.public_origins, waiting)
+    guard = guarded(drive, settings.access, settings.drive.public_origins)
     return Readiness(AccessLog(guard), store.look)
 
 

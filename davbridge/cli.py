@@ -8,8 +8,11 @@ what settings mean, nor how flags are spelled (arguments).
 
 import gc
 import getpass
+import logging
+import os
 import signal
 import sys
+import threading
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -20,6 +23,11 @@ from davbridge.config import ConfigError, Settings, load
 
 _FAILED = 1
 _UNUSABLE = 2
+
+LEAVING_SECONDS = 20.0
+"""For what is under way in the background to end, and the embedded store, once nobody is served."""
+
+_log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,6 +67,7 @@ def _listen(settings: Settings, end: "_End") -> int:
             # could go would hold up all requests for a seventh of a second.
             gc.freeze()
             bridge.serve()
+            _leave_within(LEAVING_SECONDS, end)
     except app.SetupError as error:
         return _refuse(error)
     return _FAILED if end.has_failed else 0
@@ -82,6 +91,19 @@ def _sweep(flags: dict[str, Any]) -> int:
     except KeyboardInterrupt:
         return _FAILED
     return 0
+
+
+def _leave_within(seconds: float, end: "_End") -> None:
+    """Ends the process then, whatever it waits for: a store that hangs may keep a request for
+    minutes. What such a request was for is in its journal, and another bridge ends it."""
+
+    def leave() -> None:
+        _log.warning("left behind: requests that the store has not answered")
+        os._exit(_FAILED if end.has_failed else 0)
+
+    timer = threading.Timer(seconds, leave)
+    timer.daemon = True
+    timer.start()
 
 
 class _InterruptedError(BaseException):

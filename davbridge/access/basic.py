@@ -20,7 +20,6 @@ from davbridge.access.logins import Logins
 from davbridge.access.throttle import ThrottledError
 from davbridge.access.verification import TooManyLoginsError
 from davbridge.config import AccessSettings
-from davbridge.waiting import bounded_wait
 
 ANONYMOUS = ""
 
@@ -65,8 +64,7 @@ class BasicAuth:
             return ANONYMOUS
         login = parse_authorization(environ.get("HTTP_AUTHORIZATION", ""))
         address = environ.get("REMOTE_ADDR", "")
-        with bounded_wait():
-            return self._logins.identify(*login, address) if login else None
+        return self._logins.identify(*login, address) if login else None
 
 
 def _answer(

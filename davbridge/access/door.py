@@ -1,21 +1,20 @@
 """All that stands before the drive, as the settings want it. Must not know what is behind."""
 
 from collections.abc import Iterable
-from contextlib import nullcontext
 from wsgiref.types import WSGIApplication
 
 from davbridge.access.basic import BasicAuth
 from davbridge.access.hosts import OwnNames
 from davbridge.access.logins import Logins
 from davbridge.config import AccessSettings
-from davbridge.waiting import Waiting
+from davbridge.waiting import Waiting, bounded_wait
 
 
 def guarded(
     app: WSGIApplication,
     settings: AccessSettings,
     origins: Iterable[str] = (),
-    waiting: Waiting = nullcontext,
+    waiting: Waiting = bounded_wait,
 ) -> WSGIApplication:
     """``app`` behind its door. ``origins`` are those that the drive is known under; a thread is
     within ``waiting`` while its login waits for others. Who needs a login isn't helped by another

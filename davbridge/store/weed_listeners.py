@@ -21,9 +21,6 @@ from davbridge.store.weed_folder import GRPC_OFFSET
 TIMEOUT = 5.0
 """Seconds that a port may take for one answer."""
 
-UNKNOWN_FILE = "/1,0000000000"
-"""What could be a file of a volume server."""
-
 
 class Check(NamedTuple):
     """What says, by one or two requests, whether ``port`` is up and closed."""
@@ -42,20 +39,12 @@ def checks(ports: dict[str, int], certificate: Path) -> list[Check]:
     context.load_verify_locations(certificate)
     context.set_alpn_protocols(["h2", "http/1.1"])
     by_certificate = [port + GRPC_OFFSET for port in ports.values()]
-    by_certificate += [ports["master"], ports["filer"], ports["admin"]]
-    s3, volume = ports["s3"], ports["volume"]
+    by_certificate += [port for name, port in ports.items() if name != "s3"]
+    s3 = ports["s3"]
     return [
         Check(s3, partial(_is_answer, s3, "GET", "/", HTTPStatus.FORBIDDEN)),
-        Check(volume, partial(_wants_token, volume)),
         *(Check(port, partial(_wants_certificate, port, context)) for port in by_certificate),
     ]
-
-
-def _wants_token(port: int) -> bool:
-    return all(
-        _is_answer(port, method, UNKNOWN_FILE, HTTPStatus.UNAUTHORIZED)
-        for method in ("GET", "DELETE")
-    )
 
 
 def _is_answer(port: int, method: str, path: str, status: HTTPStatus) -> bool:

@@ -1,9 +1,13 @@
 """The security configuration of an embedded SeaweedFS: one certificate, its keys, who may use S3.
 
 By default whoever reaches a port of SeaweedFS, but S3's, reads, writes and deletes without a
-login. What is written here closes all of them: gRPC, and HTTP of master, filer and admin server,
-take part in mutual TLS with one certificate that only SeaweedFS itself has; HTTP of the volume
-server takes tokens that only SeaweedFS can sign. (TLS there would halve the speed of downloads.)
+login. What is written here closes all of them: gRPC, and HTTP of master, volume, filer and admin
+server, take part in mutual TLS with one certificate that only SeaweedFS itself has. Filer and
+volume server want tokens as well that only SeaweedFS can sign.
+
+Tokens alone would leave the volume server's status to everyone on this machine: where the data is,
+how much of it, and the buckets' names. TLS costs half of the speed at which SeaweedFS hands out a
+large file to itself.
 
 Everything is made anew at every start, since nothing outlives the process that reads it: there is
 nothing to renew, to repair or to convert. It is in files, which others can't read, because a
@@ -31,7 +35,7 @@ IDENTITIES = "identities.json"
 COMMON_NAME = "davbridge's embedded store"
 
 GRPC_ROLES = ("master", "volume", "filer", "s3", "admin", "worker", "client")
-HTTPS_ROLES = ("master", "filer", "admin")
+HTTPS_ROLES = ("master", "volume", "filer", "admin")
 SIGNING_KEYS = ("jwt.signing", "jwt.signing.read", "jwt.filer_signing", "jwt.filer_signing.read")
 
 TOKEN_LIFETIME = 600
@@ -66,6 +70,7 @@ def _settings() -> str:
         _section("grpc", ca=CERTIFICATE),
         *(_section(f"grpc.{role}", **pair) for role in GRPC_ROLES),
         *(_section(f"https.{role}", **pair, ca=CERTIFICATE) for role in HTTPS_ROLES),
+        _section("https.client", enabled=True, **pair, ca=CERTIFICATE),
         *(
             _section(name, key=secrets.token_hex(32), expires_after_seconds=TOKEN_LIFETIME)
             for name in SIGNING_KEYS

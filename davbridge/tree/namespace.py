@@ -231,10 +231,11 @@ class Namespace:
         """Moves a resource over whatever is at ``target``. Raises as `copy`."""
         return self._counted(self._operations.move(Request("MOVE", source, target, user), terms))
 
-    def go_on(self, request: Request) -> Outcome | None:
+    def go_on(self, request: Request, admit: Callable[[], object] = lambda: None) -> Outcome | None:
         """How a request that another bridge has begun ends: waits while one is at work on it, and
-        finishes it where that has died. None where none has begun it."""
-        return self._operations.go_on(request)
+        finishes it where that has died. None where none has begun it. Raises what ``admit`` does,
+        which is asked when its turn has come."""
+        return self._operations.go_on(request, admit)
 
     def properties(self, path: ResourcePath) -> Properties:
         """The dead properties of the resource at ``path``."""

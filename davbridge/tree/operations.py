@@ -140,10 +140,11 @@ class Operations:
 
         return self._after_overlaps(lambda: self._after_kin(terms, move_in_turn))
 
-    def go_on(self, request: Request) -> Outcome | None:
+    def go_on(self, request: Request, admit: Callable[[], object] = lambda: None) -> Outcome | None:
         """Finishes what a dead bridge has begun of the same, or waits for one that is at work on
-        it; None where there is nothing of it."""
+        it; None where there is nothing of it. ``admit`` is asked when its turn has come."""
         with self._turns.of(changed=self._paths(request)):
+            admit()
             return self._resumption.go_on(request)
 
     @property

@@ -24,11 +24,10 @@ CONTENT = {f"a/{number}": os.urandom(size) for number, size in enumerate((1, 500
 
 LOOPBACK = "0100007F"
 
-STATUS_PAGES = {"/status", "/healthz", "/readyz"}
-"""The volume server's: they tell how full the disk is, and change nothing. They can't be closed
-without TLS, which would halve the speed of downloads."""
+EMPTY_PAGES = {"/status", "/healthz", "/readyz"}
+"""Of S3's port: that it is there is all that they tell."""
 
-HTTP_OF_MASTER_FILER_ADMIN = ("master", "filer", "admin")
+HTTP_BY_CERTIFICATE = ("master", "volume", "filer", "admin")
 
 
 class Running(NamedTuple):
@@ -112,7 +111,7 @@ def test_no_socket_of_the_file_system_can_be_opened_by_others(running: Running) 
         assert stat.S_IMODE(Path(path).stat().st_mode) & 0o077 == 0, path
 
 
-@pytest.mark.parametrize("name", HTTP_OF_MASTER_FILER_ADMIN)
+@pytest.mark.parametrize("name", HTTP_BY_CERTIFICATE)
 @pytest.mark.usefixtures("unharmed")
 def test_http_without_a_certificate_gets_nothing(
     running: Running, strange_certificate: Path, name: str
@@ -122,16 +121,6 @@ def test_http_without_a_certificate_gets_nothing(
     assert {answer.status for answer in answers(port, *running.files)} <= {400}
     assert answers(tls(port, "http/1.1"), *running.files) == []
     assert answers(tls(port, "http/1.1", strange_certificate), "/") == []
-
-
-@pytest.mark.usefixtures("unharmed")
-def test_the_volume_server_tells_nothing_but_its_status_without_a_token(running: Running) -> None:
-    port = tcp(running.ports["volume"])
-    given = [answer for answer in answers(port, *running.files) if answer.status < 400]
-    told = [answer for answer in given if answer.method != "OPTIONS" or answer.body]
-    assert {answer.path for answer in told} <= STATUS_PAGES
-    assert not any(part in answer.body for answer in told for part in CONTENT.values() if part[1:])
-    assert answers(tls(port, "http/1.1"), "/") == []
 
 
 @pytest.mark.parametrize("name", PORT_NAMES)
@@ -155,7 +144,7 @@ def test_s3_without_keys_gives_nothing(running: Running, way: str) -> None:
         connect = unix(running.socket("s3"))
     given = [answer for answer in answers(connect, *running.files) if answer.status < 400]
     assert {answer.body for answer in given} <= {b""}
-    assert {answer.path for answer in given if answer.method != "OPTIONS"} <= STATUS_PAGES
+    assert {answer.path for answer in given if answer.method != "OPTIONS"} <= EMPTY_PAGES
     assert not speaks_grpc(connect)
 
 
@@ -171,7 +160,7 @@ def test_the_certificate_of_the_store_opens_what_nothing_else_does(running: Runn
     def certified(port: int, protocol: str) -> Connect:
         return tls(tcp(port), protocol, running.certificate)
 
-    for name in HTTP_OF_MASTER_FILER_ADMIN:
+    for name in HTTP_BY_CERTIFICATE:
         assert answers(certified(running.ports[name], "http/1.1"), "/")
     for name in PORT_NAMES:
         assert speaks_grpc(certified(running.ports[name] + GRPC_OFFSET, "h2"))

@@ -201,8 +201,8 @@ def test_the_environment_neither_adds_keys_nor_changes_settings(
 @pytest.mark.parametrize(
     ("constant", "less", "name"),
     [
-        ("HTTPS_ROLES", ("master", "admin"), "filer"),
-        ("SIGNING_KEYS", ("jwt.signing", "jwt.filer_signing"), "volume"),
+        ("HTTPS_ROLES", ("master", "volume", "admin"), "filer"),
+        ("HTTPS_ROLES", ("master", "filer", "admin"), "volume"),
     ],
 )
 def test_a_seaweedfs_that_leaves_a_port_open_is_not_used(

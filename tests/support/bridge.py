@@ -133,12 +133,7 @@ def running_bridge(
     )
     app = build(namespace, drive, locks)
     server = HttpServer(
-        guarded(
-            app,
-            access or AccessSettings(anonymous=True),
-            drive.public_origins,
-            lambda: server.waiting(),
-        ),
+        guarded(app, access or AccessSettings(anonymous=True), drive.public_origins),
         ServerSettings(port=0, threads=threads, shutdown_timeout=2),
     )
     server.prepare()

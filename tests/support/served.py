@@ -103,12 +103,14 @@ def served(
     settings: str = "",
     endpoint_url: str | None = None,
     environment: Mapping[str, str] | None = None,
+    program: Sequence[str] = ("-m", "davbridge"),
 ) -> Iterator[Served]:
-    """``davbridge serve`` on a free port; ``settings`` is the text of its configuration file."""
+    """``davbridge serve`` on a free port; ``settings`` is the text of its configuration file.
+    ``program``: what Python is to run instead."""
     config = folder / "davbridge.toml"
     config.write_text(settings)
     log = folder / "stderr"
-    command = [sys.executable, "-m", "davbridge", "serve", f"{bucket.name}/{prefix}".rstrip("/")]
+    command = [sys.executable, *program, "serve", f"{bucket.name}/{prefix}".rstrip("/")]
     command += ["--endpoint-url", endpoint_url or bucket.endpoint.url, "--port", "0"]
     command += ["--region", bucket.endpoint.region, "--config", str(config), *flags]
     with (

@@ -9,6 +9,8 @@ import pytest
 
 from tests.support.buckets import Bucket, fresh_bucket
 from tests.support.endpoints import Endpoint
+from tests.support.pauses import wait_for
+from tests.support.s3proxy import Hold, Request, s3_proxy
 from tests.support.served import served
 from tests.support.wire import RawClient
 
@@ -62,6 +64,51 @@ def test_sigterm_lets_a_put_under_way_finish(bucket: Bucket, server_folder: Path
         assert writer.answer().status == 201
         server.end()
     assert bucket.bodies() == {"new": HALF + HALF}
+
+
+LEAVING_SOON = """
+import sys
+from davbridge import cli
+cli.LEAVING_SECONDS = 0.5
+sys.exit(cli.main(sys.argv[1:]))
+"""
+
+
+def test_sigterm_ends_it_though_the_store_never_answers_what_is_under_way(
+    bucket: Bucket, server_folder: Path
+) -> None:
+    """The copies of a folder's MOVE: its journal tells another bridge what to do."""
+    settings = "[server]\nshutdown_timeout = 1\n"
+    holds: list[Hold] = []
+
+    def hold_copies(request: Request) -> Hold | None:
+        if "x-amz-copy-source" not in request.headers:
+            return None
+        holds.append(Hold())
+        return holds[-1]
+
+    with s3_proxy(bucket.endpoint.url) as proxy:
+        started = served(
+            bucket,
+            server_folder,
+            settings=settings,
+            endpoint_url=proxy.url,
+            program=("-c", LEAVING_SOON),
+        )
+        with started as server, server.client() as client, RawClient(server.port) as mover:
+            assert client("MKCOL", "/s/").status == 201
+            for name in ("a", "b"):
+                assert client("PUT", f"/s/{name}", b"x").status == 201
+            proxy.rule = hold_copies
+            mover.send(
+                b"MOVE /s/ HTTP/1.1\r\nHost: localhost\r\nDestination: /t/\r\n"
+                b"Content-Length: 0\r\n\r\n"
+            )
+            assert wait_for(lambda: len(holds) > 1, 20.0)
+            server.end()
+        for hold in holds:
+            hold.forget()
+    assert {"s/a", "s/b"} <= set(bucket.listed())
 
 
 def wait_until_nobody_listens(port: int) -> None:

@@ -7,6 +7,8 @@ A request that would be refused for what it has done itself, as far as a bridge 
 (the source is gone, the target is there), goes on with that.
 """
 
+from functools import partial
+
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.failures import failed_members, multi_status, refused_removal
@@ -75,12 +77,11 @@ def _refuse_reserved(context: Context) -> None:
 def _go_on(context: Context, verb: Verb) -> Response | None:
     """The answer to what was begun before; None where nothing was, or where locks forbid it now."""
     source, destination = context.path, context.request.destination
+    request = Request(verb, source, destination, context.request.user)
     try:
-        _require_unlocked(context, verb)
+        outcome = context.namespace.go_on(request, partial(_require_unlocked, context, verb))
     except RefusalError:
         return None
-    request = Request(verb, source, destination, context.request.user)
-    outcome = context.namespace.go_on(request)
     if outcome is None:
         return None
     if outcome.failures:
