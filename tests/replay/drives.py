@@ -5,6 +5,7 @@ A case opens a drive, sends what a client sends, and looks at the answers and at
 """
 
 import base64
+import time
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass, field
@@ -84,8 +85,9 @@ class BridgeDrive:
 
     def __init__(self, options: Options) -> None:
         self._options = options
-        self._now = NOW
-        self.store = MemoryStore(clock=lambda: self._now)
+        self._jumped = timedelta()
+        self._begun = time.monotonic()
+        self.store = MemoryStore(clock=self._now)
         self._stack = ExitStack()
         self._bridge = self._start()
 
@@ -109,7 +111,7 @@ class BridgeDrive:
         return {name: self._content(name) for name in names if RESERVED_PREFIX not in name}
 
     def pass_time(self, seconds: float) -> None:
-        self._now += timedelta(seconds=seconds)
+        self._jumped += timedelta(seconds=seconds)
 
     def restart(self) -> None:
         self._stack.close()
@@ -118,11 +120,15 @@ class BridgeDrive:
     def close(self) -> None:
         self._stack.close()
 
+    def _now(self) -> datetime:
+        """Goes on: who writes later has a later time."""
+        return NOW + self._jumped + timedelta(seconds=time.monotonic() - self._begun)
+
     def _start(self) -> Bridge:
         users = tuple(User(name, _HASH) for name in self._options.users)
         access = AccessSettings(users=users, anonymous=not users)
         drive = DriveSettings(**self._options.drive)
-        locks = MemoryLockStore(lambda: self._now.timestamp())
+        locks = MemoryLockStore(lambda: self._now().timestamp())
         return self._stack.enter_context(
             running_bridge(self.store, drive=drive, access=access, locks=locks)
         )

@@ -26,6 +26,7 @@ from davbridge.errors import (
     StoreError,
     UnavailableError,
 )
+from davbridge.paths import DELIMITER
 from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
 from davbridge.store.content import Content
 from davbridge.store.s3 import uploads
@@ -77,14 +78,29 @@ def put(
     is_exact = condition != ALWAYS and not condition.is_optimistic
     transaction = new_transaction() if is_exact else ""
     request = _put_request(bucket, key, content, attributes, condition, transaction)
+    since = second_now(bucket)
     try:
         headers = told_of_bytes(send_past_conflicts(bucket, request))
         return ObjectRow(key, len(content), date_of(headers, bucket.clock), told_etag(headers))
     except ERRORS as error:
-        own = own_row(bucket, key, transaction) if may_be_ours(error) else None
-        if own:
-            return own
+        if may_be_ours(error):
+            is_marker = key.endswith(DELIMITER) and not content
+            own = own_row(bucket, key, transaction)
+            if own is None and is_marker:
+                own = _marker_made(bucket, key, since)
+            if own:
+                return own
         raise refusal(error, key, condition) from error
+
+
+def _marker_made(bucket: Bucket, key: str, since: datetime) -> ObjectRow | None:
+    """A directory marker that was made ``since``: one's own, for all of them are alike. SeaweedFS
+    keeps no metadata of one that could tell. Raises UnavailableError."""
+    headers = settling_head(bucket, key)
+    if headers is None:
+        return None
+    row = info_of(key, size_of(key, headers), headers).row
+    return row if not row.size and row.modified >= since else None
 
 
 def _put_request(

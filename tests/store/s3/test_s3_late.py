@@ -8,12 +8,14 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from davbridge.store.base import Attributes, ObjectRow
+from davbridge.errors import PreconditionFailedError
+from davbridge.store.base import IF_ABSENT, Attributes, ObjectRow
 from davbridge.store.clock import utc_now
 from davbridge.store.s3 import S3Store
+from davbridge.tree.markers import MARKER
 from tests.support.contract import LONG, drain, keys, write
 from tests.support.endpoints import Endpoint
-from tests.support.s3proxy import Hold, S3Proxy, once, s3_proxy
+from tests.support.s3proxy import Hold, Lose, S3Proxy, once, s3_proxy
 from tests.support.stores import fresh_bucket, s3_store, store_client
 
 if TYPE_CHECKING:
@@ -105,3 +107,19 @@ def test_a_completion_that_comes_late_replaces_nothing(store: S3Store, line: S3P
     store.put_object("a", b"newer", Attributes())
     assert hold.deliver().status == 403
     assert drain(store.get_object("a")) == b"newer"
+
+
+def test_a_marker_whose_answer_is_lost_is_not_refused(store: S3Store, line: S3Proxy) -> None:
+    """SeaweedFS keeps nothing of a marker by which it could be known again, but its time."""
+    line.rule = once("PUT", "/d/", Lose())
+    assert store.put_object("d/", b"", MARKER, IF_ABSENT).key == "d/"
+    assert keys(store) == ["d/"]
+
+
+def test_a_marker_that_was_there_before_is_refused_whatever_answers_are_lost(
+    store: S3Store, line: S3Proxy
+) -> None:
+    age(store, store.put_object("d/", b"", MARKER))
+    line.rule = once("PUT", "/d/", Lose())
+    with pytest.raises(PreconditionFailedError):
+        store.put_object("d/", b"", MARKER, IF_ABSENT)

@@ -106,6 +106,8 @@ class ColdBucket:
     def __call__(self, request: Request) -> Fault:
         if "list-type=2" in request.target:
             below = "prefix=d%2F" in request.target
+            if "prefix=e" in request.target:
+                return Answer(200, LISTING(rows="").encode())
             rows = (
                 ENTRY("d/f", 1) if below else "<CommonPrefixes><Prefix>d/</Prefix></CommonPrefixes>"
             )
