@@ -49,6 +49,11 @@ SWEEP_RIGHTS = (
     "s3:ListBucketMultipartUploads, s3:ListMultipartUploadParts and s3:AbortMultipartUpload"
 )
 
+_SEAWEEDFS_CLEANS = (
+    "SeaweedFS removes a file that takes the name of a deleted folder, two minutes later, unless "
+    "it keeps empty folders: in weed shell say  s3.bucket.allowEmptyFolders -name %s -enable"
+)
+
 _log = logging.getLogger(__name__)
 
 
@@ -89,6 +94,8 @@ def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator
             server.prepare()
             if is_writable:
                 store.probe(place.prefix)
+                if store.is_seaweedfs and settings.s3:
+                    _log.warning(_SEAWEEDFS_CLEANS, place.bucket)
             else:
                 _log.info("read-only: the store is not probed, and nothing is swept")
         except (StoreSetupError, ServerSetupError) as error:

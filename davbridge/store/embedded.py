@@ -33,6 +33,11 @@ START_LIMIT = 30.0
 STOP_LIMIT = 10.0
 """Seconds that SeaweedFS has to end by itself; it takes about one."""
 
+CLEANUP_DELAY = "WEED_FILER_OPTIONS_S3_EMPTY_FOLDER_CLEANUP_DELAY"
+NEVER = "876000h"
+"""SeaweedFS (4.48) removes what it takes for an emptied folder two minutes after its last member
+went. A file that has come to be there meanwhile, under the folder's name, it removes as well."""
+
 START_ATTEMPTS = 3
 """A port can be taken by someone else after it was chosen, but hardly three times."""
 
@@ -188,9 +193,10 @@ def _spawn(command: list[str], folder: WeedFolder) -> "subprocess.Popen[bytes]":
 
 def _environment() -> dict[str, str]:
     """davbridge's, without its secrets and without what SeaweedFS would take for settings, keys
-    and buckets of its own."""
+    and buckets of its own; and with the one setting that SeaweedFS has no flag for."""
     withheld = ("AWS_", "DAVBRIDGE_", "S3_", "WEED_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(withheld)}
+    passed = {name: value for name, value in os.environ.items() if not name.startswith(withheld)}
+    return passed | {CLEANUP_DELAY: NEVER}
 
 
 def _is_ready(guard: "subprocess.Popen[bytes]", checks: list[weed_listeners.Check]) -> bool:

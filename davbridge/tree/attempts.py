@@ -104,13 +104,14 @@ class Attempts:
         terms.admit()
         has_belongings = bool(self._belongings.of(path))
         with self._parents.leave(path):
+            looked_at = self._journals.timer()
             keys = self._routes.keys(resource)
             going = (*keys.proper, *keys.beside)
             entry = Entry(request, path, (), is_new=False, plan=NO_PLAN._replace(leaving=going))
             with self._begun(entry, is_journaled=len(going) > JOURNALED) as work:
                 with work.step():
                     self._parents.keep(path)
-                failures = self._remove(resource, keys, terms, work)
+                failures = self._remove(resource, keys, terms, work, looked_at)
         _raise_for_one(resource, failures)
         if failures:
             return Outcome(failures)
@@ -127,12 +128,15 @@ class Attempts:
         route = route.sparing() if terms.spares else route
         plan = route.plan
         require_room(plan.added_bytes)
-        with self._begun(_entry(request, route), is_journaled=len(plan.copies) > JOURNALED) as work:
+        entry = _entry(request, route)
+        with self._begun(entry, is_journaled=len(plan.copies) > JOURNALED) as work:
             properties = self._belongings.of(route.source.path)
-            failures = self._make_copies(route, properties, work).failures
-            if failures:
-                _raise_for_one(route.source, failures)
-                return Outcome(failures)
+            copied = self._make_copies(route, properties, work)
+            if copied.failures:
+                if route.source_tree is None:
+                    self._undo(entry, copied, work)  # A folder of its name would hide it.
+                _raise_for_one(route.source, copied.failures)
+                return Outcome(copied.failures)
             failures = self._steps.drop_extras(plan, work)
         return Outcome(failures, plan.added_bytes, is_new=route.is_to_new)
 
@@ -147,10 +151,12 @@ class Attempts:
         with self._begun(entry, is_journaled=has_note or is_of_many, has_note=has_note) as work:
             return self._carry_out_move(entry, route, work)
 
-    def _remove(self, resource: Resource, keys: Keys, terms: Terms, work: Work) -> list[Failure]:
+    def _remove(
+        self, resource: Resource, keys: Keys, terms: Terms, work: Work, looked_at: float
+    ) -> list[Failure]:
         if terms.if_match is None:
             tree = prefix_of(self._view.prefix, resource.path) if resource.is_collection else None
-            return self._steps.removals.remove(keys, work, tree=tree)
+            return self._steps.remove(keys, work, tree=tree, looked_at=looked_at)
         failures = self._steps.removals.remove_version((*keys.proper, *keys.beside), work)
         if failures and isinstance(failures[0].error, NotFoundError):
             # RFC 9110 §13.1.1: If-Match doesn't hold of what isn't there.
@@ -169,7 +175,7 @@ class Attempts:
     def _carry_out_move(self, entry: Entry, route: Route, work: Work) -> Outcome:
         plan, origin = route.plan, route.source
         properties = self._belongings.of(origin.path)
-        copied = self._make_copies(route, properties, work, is_move=True)
+        copied = self._make_copies(route, properties, work)
         if copied.failures:
             self._undo(entry, copied, work)
             _raise_for_one(origin, copied.failures)
@@ -191,9 +197,7 @@ class Attempts:
         if not self._steps.undo(entry, copied.made, work):
             raise UnavailableError(f"{entry.request}: how it ends can't be told; ask again")
 
-    def _make_copies(
-        self, route: Route, properties: Properties, work: Work, *, is_move: bool = False
-    ) -> Copied:
+    def _make_copies(self, route: Route, properties: Properties, work: Work) -> Copied:
         """Up to the verified copies with their properties."""
         if route.is_to_new:
             with work.step():
@@ -203,8 +207,7 @@ class Attempts:
             route.target,
             route.target_tree,
             work,
-            is_move=is_move,
-            is_onto_equals=is_move and route.plan.is_onto_equals,
+            is_onto_equals=route.plan.is_onto_equals,
         )
         failures = copied.failures or self._steps.give(
             route.plan, copied.renewed, route.target, properties, work, route.source.row

@@ -15,7 +15,6 @@ Invariants:
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
-from contextlib import AbstractContextManager
 from functools import partial
 from typing import NamedTuple
 
@@ -23,7 +22,7 @@ from davbridge.deadline import before
 from davbridge.errors import DeadlinePassedError, NotFoundError, PreconditionFailedError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore, is_same_version
-from davbridge.tree.batches import Batches, is_late, outside, versions_of
+from davbridge.tree.batches import Batches, Bounds, is_late, outside, versions_of
 from davbridge.tree.plan import deletion_order, is_marker, parent_keys
 from davbridge.tree.rows import row_at, rows_below
 from davbridge.tree.works import Work
@@ -73,7 +72,7 @@ class CheckedDeletes:
                 looked_at = self._timer()
                 self._require_same(row)
             try:
-                with work.step(), self._while_it_holds(looked_at):
+                with work.step(), self.bounds(looked_at)():
                     self._store.delete_object(row.key, version=row)
             except DeadlinePassedError as error:
                 late = error
@@ -145,7 +144,7 @@ class CheckedDeletes:
         sidecars = [wanted[key] for key in late if key in wanted and not is_marker(key)]
         markers = [key for key in late if is_marker(key)]
         members = [row.key for row in look.members]
-        bounds = partial(self._while_it_holds, look.looked_at)
+        bounds = self.bounds(look.looked_at)
         versions = versions_of((*look.members, *sidecars))
         if not sidecars:
             # A collection that keeps a member needs no marker: nothing depends on what fails.
@@ -160,12 +159,12 @@ class CheckedDeletes:
         self, rows: Sequence[ObjectRow], work: Work, looked_at: float
     ) -> list[DeleteFailure]:
         keys = [row.key for row in rows]
-        bounds = partial(self._while_it_holds, looked_at)
+        bounds = self.bounds(looked_at)
         return self._batches.delete(keys, work, versions_of(rows), bounds)
 
-    def _while_it_holds(self, looked_at: float) -> AbstractContextManager[None]:
-        """Around requests: none has an effect once the look is too old."""
-        return before(lambda: looked_at + LOOK_SECONDS, self._timer)
+    def bounds(self, looked_at: float) -> Bounds:
+        """For requests none of which has an effect once the look is too old."""
+        return partial(before, lambda: looked_at + LOOK_SECONDS, self._timer)
 
     def _is_same(self, row: ObjectRow) -> bool:
         now = row_at(self._store, row.key)

@@ -9,10 +9,11 @@ Invariants:
 """
 
 from collections.abc import Collection, Iterable, Sequence
+from contextlib import nullcontext
 
 from davbridge.errors import StoreError
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
-from davbridge.tree.batches import Batches, home, is_late, outside, versions_of
+from davbridge.tree.batches import Batches, Bounds, home, is_late, outside, versions_of
 from davbridge.tree.plan import Keys, Plan, deletion_order, is_marker, left_behind, shown_path
 from davbridge.tree.reserved import is_own
 from davbridge.tree.resource import Failure
@@ -27,10 +28,13 @@ class Removals:
         self._mount = mount
         self._batches = batches
 
-    def remove(self, keys: Keys, work: Work, *, tree: str | None) -> list[Failure]:
-        """Deletes what may be deleted, and tells what is left. ``tree``: a collection's prefix."""
+    def remove(
+        self, keys: Keys, work: Work, *, tree: str | None, bounds: Bounds = nullcontext
+    ) -> list[Failure]:
+        """Deletes what may be deleted, and tells what is left. ``tree``: a collection's prefix.
+        ``bounds``: until when that may have an effect."""
         left = {row.key for row in (*keys.blockers, *keys.hidden)}
-        failed = self._delete_tree((*keys.proper, *keys.beside), tree, left, work)
+        failed = self._delete_tree((*keys.proper, *keys.beside), tree, left, work, bounds)
         return left_behind(self._mount, keys) + self.failures(failed)
 
     def remove_version(self, rows: Sequence[ObjectRow], work: Work) -> list[Failure]:
@@ -75,7 +79,12 @@ class Removals:
         return [Failure(shown_path(self._mount, one.key), one.error) for one in failed]
 
     def _delete_tree(
-        self, rows: Sequence[ObjectRow], tree: str | None, left: Collection[str], work: Work
+        self,
+        rows: Sequence[ObjectRow],
+        tree: str | None,
+        left: Collection[str],
+        work: Work,
+        bounds: Bounds,
     ) -> list[DeleteFailure]:
         """Markers and sidecars go last, and only from collections in which nothing is left."""
         going = {row.key for row in rows}.difference(left)
@@ -84,7 +93,7 @@ class Removals:
         first = [key for key in order if not is_late(key)]
         if not any(map(is_own, late)):
             # A collection that keeps a member needs no marker: nothing depends on what fails.
-            return self._batches.delete([*first, *outside(late, left)], work, {})
-        failed = self._batches.delete(first, work, {})
+            return self._batches.delete([*first, *outside(late, left)], work, {}, bounds)
+        failed = self._batches.delete(first, work, {}, bounds)
         rest = outside(late, [*left, *(one.key for one in failed)])
-        return failed + self._batches.delete(rest, work, {})
+        return failed + self._batches.delete(rest, work, {}, bounds)

@@ -3,10 +3,11 @@
 Owns what belongs to each step: properties, the parent's marker, who is shut out meanwhile, and what
 is looked at before a MOVE's source goes. Must not know why a plan is as it is.
 
-A file that is moved onto an equal one is a case of its own. Another bridge may be moving that one
-away, and its delete can't tell the copy from what it means: both have the same ETag. So a MOVE
-waits until no such delete can arrive any more, and then looks whether its copy is there, before the
-source goes. Of equal files that are moved onto one another, in circles of any length, one stays.
+A file that is copied or moved onto an equal one is a case of its own. Another bridge may be moving
+that one away, and its delete can't tell the copy from what it means: both have the same ETag. So a
+COPY or MOVE waits until no such delete can arrive any more, and then looks whether its copy is
+there, before the source goes. Of equal files that are moved onto one another, in circles of any
+length, one stays.
 
 Invariant: a step returns what it couldn't do of its plan; where it raises a StoreError, it has
 touched nothing that the plan names.
@@ -14,9 +15,9 @@ touched nothing that the plan names.
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
-from davbridge.errors import PreconditionFailedError, StoreError
+from davbridge.errors import DeadlinePassedError, PreconditionFailedError, StoreError
 from davbridge.paths import ResourcePath
-from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
+from davbridge.store.base import PAGE_SIZE, DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.batches import Batches, versions_of
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.checked_deletes import LOOK_SECONDS, CheckedDeletes
@@ -25,7 +26,7 @@ from davbridge.tree.facts import Properties
 from davbridge.tree.journal import Entry
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.parents import Parents
-from davbridge.tree.plan import Plan
+from davbridge.tree.plan import Keys, Plan, left_behind, shown_path
 from davbridge.tree.removals import Removals
 from davbridge.tree.resource import Failure
 from davbridge.tree.rows import row_at
@@ -56,6 +57,7 @@ class Steps:
         pause: Callable[[float], None],
     ) -> None:
         self._store = store
+        self._mount = mount
         self._batches = Batches(store, lanes)
         self.removals = Removals(store, mount, self._batches)
         self._deletes = CheckedDeletes(store, self._batches, timer)
@@ -74,14 +76,13 @@ class Steps:
         tree: str | None,
         work: Work,
         *,
-        is_move: bool = False,
         is_onto_equals: bool = False,
         cleared: Sequence[ObjectRow] = (),
     ) -> Copied:
         """Up to the verified copies; ``tree``: the target's prefix, if it is a collection.
 
-        ``is_onto_equals``: of a MOVE, whether some of the target had the ETags of what comes in
-        its place. ``cleared``: of the target, what clashed with the plan, be it gone by now.
+        ``is_onto_equals``: whether some of the target had the ETags of what comes in its place.
+        ``cleared``: of the target, what clashed with the plan, be it gone by now.
         """
         with work.step():
             self._parents.settle(target)
@@ -101,8 +102,6 @@ class Steps:
             self._pause(SETTLE_SECONDS)
         if tree is not None:
             return self._copies.verified(copied, plan, tree, work)
-        if not is_move:
-            return copied
         try:
             return self._verified_file(copied, plan, is_onto_equals=is_onto_equals)
         except StoreError as error:
@@ -115,13 +114,17 @@ class Steps:
             it.read(1)
 
     def _verified_file(self, copied: Copied, plan: Plan, *, is_onto_equals: bool) -> Copied:
-        """Whether the source may go for the sake of this copy. Raises PreconditionFailedError."""
+        """Whether the copy is there to stay, and of a MOVE whether the source may go for the sake
+        of it. Raises PreconditionFailedError."""
         (copy,) = plan.copies
         if is_onto_equals:
             looked_at = self._timer()
-            source, made = row_at(self._store, copy.source.key), row_at(self._store, copy.target)
+            made = row_at(self._store, copy.target)
             if not made or _second(made) != _second(copied.made[copy.target]):
                 raise PreconditionFailedError(f"{copy.target!r} was taken away or written anew")
+            if not plan.leaving:
+                return copied
+            source = row_at(self._store, copy.source.key)
             if not source or source.etag != copy.source.etag or _second(source) >= _second(made):
                 raise PreconditionFailedError(f"{copy.source.key!r} was written anew")
             return copied._replace(looked_at=looked_at)
@@ -153,6 +156,26 @@ class Steps:
         """Deletes the members of the target that the source hasn't. ``planned``: all of those, be
         they gone by now."""
         return self.removals.clear(plan, plan.extras, work, planned=planned)
+
+    def remove(
+        self, keys: Keys, work: Work, *, tree: str | None, looked_at: float
+    ) -> list[Failure]:
+        """Deletes what may be deleted of a resource, and tells what is left. ``tree``: a
+        collection's prefix. ``looked_at``: when the keys were asked for. Of a tree what was written
+        since stays, where that was too long ago."""
+        going = (*keys.proper, *keys.beside)
+        if tree is None or len(going) <= PAGE_SIZE:
+            bounds = self._deletes.bounds(looked_at)
+            failures = self.removals.remove(keys, work, tree=tree, bounds=bounds)
+            if not any(isinstance(one.error, DeadlinePassedError) for one in failures):
+                return failures
+        if tree is None:
+            return self.removals.remove(keys, work, tree=None)
+        try:
+            deleted = self._deletes.tree(tree, going, work)
+        except StoreError as error:
+            return [Failure(shown_path(self._mount, tree), error)]
+        return left_behind(self._mount, keys) + self.removals.failures(deleted.failed)
 
     def undo(self, entry: Entry, made: Mapping[str, ObjectRow], work: Work) -> bool:
         """Takes back what a MOVE that has failed has made, once its journal says so; whether that

@@ -37,6 +37,7 @@ LOCK = lock_info()
 DISTANT = "Fri, 01 Jan 2100 00:00:00 GMT"
 
 ETAG = '"9a0364b9e99bb480dd25e1f0284c8555"'
+OTHER = '"795f3202b17cb6bc3d4b771d8c6c9eaf"'
 """Of f and g, whose content is "content"."""
 
 LIST, HEAD, GET, PUT, COPY, DELETE, DELETES = (
@@ -106,7 +107,7 @@ CASES = (
     # Else a client's change would be made to, or in place of, a version of another bridge's that
     # the client has ruled out.
     Case("PUT", "/d/f", (LIST, PUT), (LIST, LIST, PUT), 204, "x", {"If-None-Match": '"x"'}),
-    Case("PUT", "/d/f", (LIST, PUT), (LIST, LIST, PUT), 204, "x", {"If": f"</d/g> ([{ETAG}])"}),
+    Case("PUT", "/d/f", (LIST, PUT), (LIST, LIST, PUT), 204, "x", {"If": f"</d/g> ([{OTHER}])"}),
     Case("PUT", "/d/f", (LIST,), (LIST, LIST), 412, "x", {"If": '</d/g> (["x"]) (["y"])'}),
     Case("PROPPATCH", "/d/f", (LIST, PUT), (LIST, LIST, PUT), 207, PATCH, {"If-Match": ETAG}),
     # Once no write in its scope is under way, what is there is looked up as ever.
@@ -119,7 +120,7 @@ CASES = (
         (LIST, LIST, LIST, COPY),
         204,
         None,
-        {"Destination": "/d/g", "If": f"</d/g> ([{ETAG}])"},
+        {"Destination": "/d/g", "If": f"</d/g> ([{OTHER}])"},
     ),
     Case("DELETE", "/d/f", (LIST, DELETE), (LIST, LIST, DELETE), 204, None, {"If-Match": ETAG}),
     Case("PUT", "/new", (PUT,), (LIST, PUT), 201, "x"),
@@ -130,8 +131,9 @@ CASES = (
     Case("DELETE", "/d/f", (DELETE,), (LIST, DELETE), 204),
     # What is inside is listed anew, to the last level, before any of it goes.
     Case("DELETE", "/d/", (LIST, DELETES), (LIST, LIST, DELETES), 204),
-    # Cold, the target's parent is looked up: is it a marked folder?
-    Case("COPY", "/d/f", (COPY,), (LIST, LIST, COPY), 201, None, {"Destination": "/n"}),
+    # Cold, the target's parent is looked up: is it a marked folder? Afterwards the new name is
+    # looked at once more: a folder that another bridge has made there would hide the copy.
+    Case("COPY", "/d/f", (COPY, LIST), (LIST, LIST, COPY, LIST), 201, None, {"Destination": "/n"}),
     Case("COPY", "/d/f", (COPY,), (LIST, LIST, COPY), 204, None, {"Destination": "/d/g"}),
     # Before the source goes, the target is looked at once more: another bridge may have made a
     # folder of that name since it was listed, which would hide the copy, and it is all there is.
@@ -205,8 +207,8 @@ def store(counting_proxy: S3Proxy, moto_server: Endpoint, bucket_name: str) -> I
     )
     with S3Store(client, bucket_name) as store:
         store.put_object("d/", b"", MARKER)
-        for name in "fg":
-            store.put_object(f"d/{name}", b"content", Attributes("text/plain"))
+        for name, body in {"f": b"content", "g": b"other"}.items():
+            store.put_object(f"d/{name}", body, Attributes("text/plain"))
         yield store
     client.close()
 

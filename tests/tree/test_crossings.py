@@ -134,3 +134,42 @@ def test_a_file_moved_out_of_a_folder_that_moves_is_not_lost(drive: Drive, numbe
         at(drive.store, number, mover(other, "/s/3", "/3"))
         tried(lambda: drive.tree.move(parse("/s"), parse("/t")))
     assert b"only" in bodies(drive).values()
+
+
+@pytest.mark.parametrize("number", range(REQUESTS))
+def test_a_copy_back_of_a_file_that_moves_stays_or_is_moved_as_well(
+    drive: Drive, number: int
+) -> None:
+    drive.outside("b", body=b"only")
+    drive.clock.advance(100)
+    copied: list[bool] = []
+    with another(drive) as other:
+
+        def copy_back() -> None:
+            copied.append(tried(lambda: other.copy(parse("/c"), parse("/b"))))
+
+        at(drive.store, number, copy_back)
+        is_moved = tried(lambda: drive.tree.move(parse("/b"), parse("/c")))
+    assert "c" in bodies(drive) or not is_moved
+    if copied == [True]:
+        assert "b" in bodies(drive) or is_moved
+    assert set(bodies(drive).values()) == {b"only"}
+
+
+def test_a_delete_that_was_stopped_spares_what_was_written_since(drive: Drive) -> None:
+    """Another bridge has deleted the folder meanwhile, and users have begun it anew."""
+    drive.outside("s/", "s/1", "s/2", body=b"old")
+    drive.clock.advance(100)
+
+    def before(operation: str, _key: str) -> None:
+        if operation != "delete":
+            return
+        drive.store.before = lambda _operation, _key: None
+        drive.clock.advance(60)
+        with another(drive) as other:
+            other.delete(parse("/s"))
+        drive.outside("s/1", "s/2", "s/3", body=b"new")
+
+    drive.store.before = before
+    assert not tried(lambda: drive.tree.delete(parse("/s")))
+    assert bodies(drive) == {"s/1": b"new", "s/2": b"new", "s/3": b"new"}

@@ -252,6 +252,11 @@ class S3Store:
         self._bucket = self._bucket._replace(can=can)
 
     @property
+    def is_seaweedfs(self) -> bool:
+        """As far as the store has said anything by now."""
+        return self._wire.server.startswith("SeaweedFS")
+
+    @property
     def trouble(self) -> str:
         """Why the store can't be used; empty while it can, as far as is known. See health."""
         return self._wire.health.trouble

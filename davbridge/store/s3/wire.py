@@ -97,6 +97,8 @@ class Wire:
         self._way: tuple[Address, Connections] | None = None
         self._pause = timing.pause
         self.clock = StoreClock(timing)
+        self.server = ""
+        """What the store calls itself, as it last said."""
         self.expires = True
         """Whether the store takes signatures that expire, and refuses what is late."""
         self.health = Health()
@@ -198,6 +200,7 @@ class Wire:
 
         tries.begin()
         answer = connections.exchange(request.method, prepare, request.body, request.read_timeout)
+        self.server = answer.headers.get("server", self.server)
         if tries.last:
             self.clock.learn(answer.headers, tries.last.signed.local)
         if answer.status >= 300:
