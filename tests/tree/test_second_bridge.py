@@ -11,7 +11,7 @@ from davbridge.config import CacheSettings
 from davbridge.errors import NotFoundError, StoreError, UnavailableError
 from davbridge.paths import ROOT, parse
 from davbridge.tree.namespace import Namespace
-from tests.tree.conftest import Drive, member_properties
+from tests.tree.conftest import Drive
 from tests.tree.deaths import SOURCE, another, bodies, fill, journals, move
 from tests.tree.drives import shown_by
 
@@ -70,6 +70,15 @@ def test_nor_does_a_folder_inside_it(drive: Drive) -> None:
         move(drive)
     assert done
     assert {*SOURCE.values(), b"4444"} <= {*bodies(drive).values()}
+
+
+def test_nor_does_a_file_inside_it(drive: Drive) -> None:
+    fill(drive)
+    done = at_the_first(drive, ("copy", "s/b"), lambda it: it.copy(parse("/t/a"), parse("/s")))
+    with suppress(UnavailableError):
+        move(drive)
+    assert done
+    assert {*SOURCE.values()} <= {*bodies(drive).values()}
 
 
 # An equal file, copied onto one that is about to go.
