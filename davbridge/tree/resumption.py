@@ -210,7 +210,7 @@ class Resumption:
         if copied.failures:
             return copied.failures
         renewed = {**rest.renewed, **copied.renewed}
-        properties = self._belongings.of(entry.source)
+        properties = self._belongings.current(entry.source)
         if not properties:  # Where they were given already, they are gone from here.
             with work.step():
                 return self._belongings.rebind_inside(entry.plan, renewed)

@@ -133,13 +133,15 @@ CASES = (
     # Cold, the target's parent is looked up: is it a marked folder?
     Case("COPY", "/d/f", (COPY,), (LIST, LIST, COPY), 201, None, {"Destination": "/n"}),
     Case("COPY", "/d/f", (COPY,), (LIST, LIST, COPY), 204, None, {"Destination": "/d/g"}),
-    # Before the source goes, the target is looked at once more: another bridge may have made a
-    # folder of that name since it was listed, which would hide the copy, and it is all there is.
+    # First, which properties it has: those that another bridge has set since the listing would be
+    # deleted with their source. Before the source goes, the target is looked at once more: another
+    # bridge may have made a folder of that name since it was listed, which would hide the copy, and
+    # it is all there is.
     Case(
         "MOVE",
         "/d/f",
-        (COPY, LIST, DELETE),
-        (LIST, LIST, COPY, LIST, DELETE),
+        (LIST, COPY, LIST, DELETE),
+        (LIST, LIST, LIST, COPY, LIST, DELETE),
         201,
         None,
         {"Destination": "/d/n"},
@@ -147,13 +149,14 @@ CASES = (
     # Beside the source, the target is looked at: what another bridge has put there since it was
     # listed would be hidden by the folder, or fail it. Then a journal, and a look at the others:
     # two bridges that move folders onto one another would each delete what the other has copied.
+    # Then the properties, as of a file.
     # Marker and two files are copied; the copies are seen in a listing, and that the originals are
     # still what was copied in another, before they go, and the journal last.
     Case(
         "MOVE",
         "/d/",
-        (LIST, LIST, PUT, LIST, COPY, COPY, COPY, LIST, LIST, DELETES, DELETE),
-        (LIST, LIST, LIST, PUT, LIST, COPY, COPY, COPY, LIST, LIST, DELETES, DELETE),
+        (LIST, LIST, PUT, LIST, LIST, COPY, COPY, COPY, LIST, LIST, DELETES, DELETE),
+        (LIST, LIST, LIST, PUT, LIST, LIST, COPY, COPY, COPY, LIST, LIST, DELETES, DELETE),
         201,
         None,
         {"Destination": "/n/"},

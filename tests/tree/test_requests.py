@@ -92,14 +92,14 @@ WARM: list[tuple[str, Step, list[str]]] = [
         [COPY],
     ),
     (
-        "a moved file: another bridge's folder, which would hide it, is looked for before it goes",
+        "a moved file: another bridge's properties for it, and its folder, which would hide it",
         lambda drive: drive.tree.move(parse("/d/a"), parse("/e/a")),
-        [COPY, LIST, DELETE],
+        [LOOKUP, COPY, LIST, DELETE],
     ),
     (
         "a renamed file",
         lambda drive: drive.tree.move(parse("/lone/only"), parse("/lone/new")),
-        [COPY, LIST, DELETE],
+        [LOOKUP, COPY, LIST, DELETE],
     ),
     (
         "a deleted tree: its listing, one batch",
@@ -130,13 +130,14 @@ def test_requests_with_listed_collections(
 
 def test_a_moved_tree(drive: CachedDrive) -> None:
     """As a copied one, journaled; the journals, for two bridges that move trees onto one another
-    would lose what is in both; a look at what changed; a batch; the journal."""
+    would lose what is in both; a look at the properties that it has, and at what changed; a batch;
+    the journal."""
     drive.list_all("/", "/e")
     drive.store.taken()
     drive.tree.move(parse("/e"), parse("/new"))
     taken = drive.store.taken()
     assert sorted(taken[:2]) == [LIST, LOOKUP]
-    assert taken[2:] == [PUT, LIST, COPY, COPY, LIST, LIST, DELETE, DELETE]
+    assert taken[2:] == [PUT, LIST, LOOKUP, COPY, COPY, LIST, LIST, DELETE, DELETE]
 
 
 def test_a_moved_tree_of_one_object_needs_no_journal(drive: CachedDrive) -> None:
@@ -146,7 +147,7 @@ def test_a_moved_tree_of_one_object_needs_no_journal(drive: CachedDrive) -> None
     drive.tree.move(parse("/New folder"), parse("/Letters"))
     taken = drive.store.taken()
     assert sorted(taken[:2]) == [LIST, LOOKUP]
-    assert taken[2:] == [COPY, LIST, LIST, DELETE]
+    assert taken[2:] == [LOOKUP, COPY, LIST, LIST, DELETE]
 
 
 COLD: list[tuple[str, Step, list[str]]] = [
