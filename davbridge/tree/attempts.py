@@ -174,7 +174,7 @@ class Attempts:
 
     def _carry_out_move(self, entry: Entry, route: Route, work: Work) -> Outcome:
         plan, origin = route.plan, route.source
-        properties = self._belongings.of(origin.path)
+        properties = self._belongings.current(origin)
         copied = self._make_copies(route, properties, work)
         if copied.failures:
             self._undo(entry, copied, work)
@@ -186,8 +186,7 @@ class Attempts:
         _raise_for_one(origin, left, made=copied.made)
         if left:
             return Outcome(failures + left, plan.added_bytes)
-        if properties:
-            self._belongings.forget(origin.path)
+        self._belongings.hand_over(origin, route.target, properties)
         shadow = left_behind(self._view.prefix, Keys((), shadow=route.source_keys.shadow))
         removed = sum(row.size for row in plan.leaving)
         return Outcome(failures + shadow, plan.added_bytes - removed, is_new=route.is_to_new)

@@ -11,9 +11,10 @@ Invariants:
 """
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
+from itertools import count
 
 from davbridge.errors import StoreError
 from davbridge.paths import DELIMITER, ResourcePath, key_of, path_of, prefix_of
@@ -31,6 +32,9 @@ from davbridge.tree.properties import Sidecars
 from davbridge.tree.resource import Failure, Resource, with_told
 from davbridge.tree.sidecar import MemberProperties, is_sidecar
 
+_HAND_OVERS = 4
+"""How often is looked for what others have set."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -46,6 +50,13 @@ class Belongings:
         """The resource's, facts included."""
         return self._sidecars.read(self._home(path)).get(_name(path), {})
 
+    def current(self, resource: Resource) -> Properties:
+        """The same as the store has it now, past all caches, which learn it. Costs a request: of a
+        file only where anything in its folder is known to have properties."""
+        if resource.is_collection or self._sidecars.is_there(self._home(resource.path)):
+            self.renew(resource.path)
+        return self.of(resource.path)
+
     def of_members(self, collection: ResourcePath) -> MemberProperties:
         """Those of all members of a collection that have any, by name; facts included."""
         return self._sidecars.read(prefix_of(self._mount, collection))
@@ -59,13 +70,24 @@ class Belongings:
         self._sidecars.renew(self._home(path))
 
     def update(
-        self, resource: Resource, changes: Mapping[str, str | None], modified: datetime | None
+        self,
+        resource: Resource,
+        changes: Mapping[str, str | None],
+        modified: datetime | None,
+        require_there: Callable[[], object],
     ) -> None:
         """Sets, or where the value is None removes, properties; and the time of an object's
-        present version. All or none. Raises OutOfSpaceError."""
+        present version. All or none. Raises OutOfSpaceError.
+
+        ``require_there`` is asked where another bridge has changed the sidecar meanwhile, which
+        may be since the resource has gone, and raises then.
+        """
         row = resource.row
+        tries = count()
 
         def change(old: Properties) -> Properties:
+            if next(tries):
+                require_there()
             new = {name: text for name, text in {**old, **changes}.items() if text is not None}
             if modified is None or row is None:
                 return new
@@ -123,6 +145,34 @@ class Belongings:
         except StoreError as error:
             return [Failure(path_of(self._mount, plan.target_prefix) or (), error)]
         return []
+
+    def hand_over(self, source: Resource, target: ResourcePath, given: Properties) -> None:
+        """After a resource has moved to a target that was ``given`` its properties: what somebody
+        has set since goes along, and the source keeps none. Never raises a StoreError: a name's
+        next owner clears."""
+        try:
+            for _ in range(_HAND_OVERS):
+                late = self._take(source.path, given)
+                if late is None:
+                    return
+                if failures := self.give(target, late, source.row):
+                    raise failures[0].error
+                given = late
+            _log.warning("properties are set again and again on %r, which has moved", source.path)
+        except StoreError as error:
+            _log.warning("the properties of %r, which has moved, are left: %s", source.path, error)
+
+    def _take(self, path: ResourcePath, known: Properties) -> Properties | None:
+        """Removes those that are ``known``; others stay, and are told."""
+        found = known
+
+        def change(old: Properties) -> Properties:
+            nonlocal found
+            found = old
+            return {} if old == known else old
+
+        self._sidecars.update(self._home(path), _name(path), change)
+        return None if found in (known, {}) else found
 
     def forget(self, path: ResourcePath) -> None:
         """After a resource has gone. Never raises a StoreError: the name's next owner clears."""

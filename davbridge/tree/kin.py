@@ -33,6 +33,8 @@ class Found(NamedTuple):
     unfinished: Request | None = None
     has_note: bool = False
     """Whether it is noted that kin have left something."""
+    overlapping: Request | None = None
+    """One that isn't kin, and has a journal."""
 
 
 class Kin:
@@ -48,15 +50,18 @@ class Kin:
             if name == request.name:
                 found = found._replace(is_known=True)
                 continue
-            if trace.plan and (other := self._kin_in(trace.plan, name, request)):
+            other = self._others.operation(trace.plan, name) if trace.plan else None
+            if other and _are_kin(request, other):
                 return found._replace(unfinished=other)
-            if trace.left and self._kin_in(trace.left, name, request):
+            if other and _overlap(request, other):
+                found = found._replace(overlapping=other)
+            if trace.left and self._has_left(trace.left, name, request):
                 found = found._replace(has_note=True)
         return found
 
-    def _kin_in(self, row: ObjectRow, name: str, request: Request) -> Request | None:
+    def _has_left(self, row: ObjectRow, name: str, request: Request) -> bool:
         other = self._others.operation(row, name)
-        return other if other and _are_kin(request, other) else None
+        return other is not None and _are_kin(request, other)
 
 
 class Overlaps:

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 
-from davbridge.errors import IsACollectionError
+from davbridge.errors import IsACollectionError, NotFoundError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import (
     ALWAYS,
@@ -259,7 +259,14 @@ class Namespace:
         with self._turns.of(described=[path]):
             resource = self._view.lookup(path)
             admit(resource)
-            self._belongings.update(resource, changes, modified)
+            self._belongings.update(
+                resource, changes, modified, lambda: self._require_there(resource)
+            )
+
+    def _require_there(self, resource: Resource) -> None:
+        """Raises NotFoundError where the store, asked past all caches, doesn't have it any more."""
+        if self._view.find_current(resource.path) is None:
+            raise NotFoundError(f"nothing is at /{'/'.join(resource.path)} any more")
 
     @property
     def quota(self) -> int | None:

@@ -205,13 +205,16 @@ class Operations:
         return earlier._replace(has_note=earlier.has_note or kin.has_note)
 
     def _look_for_kin(self, request: Request) -> Found:
-        """Where a tree is to replace another. Raises _KinUnfinishedError."""
-        origin = self._view.lookup(request.source)
-        if not origin.is_collection or self._view.find(request.target) is None:
+        """Where a tree is to replace something, or to be replaced. Raises _KinUnfinishedError, and
+        OverlapError."""
+        origin, there = self._view.lookup(request.source), self._view.find(request.target)
+        if there is None or not (origin.is_collection or there.is_collection):
             return Found()
         found = self._kin.of(request)
         if found.unfinished:
             raise _KinUnfinishedError(found.unfinished)
+        if found.overlapping:
+            raise OverlapError(found.overlapping)
         return found
 
 

@@ -121,6 +121,10 @@ class Sidecars:
             require_key_length(key)
             self._store.lookup(key, past_caches=True)
 
+    def is_there(self, prefix: str) -> bool:
+        """Whether any member of the collection has properties, as far as is known."""
+        return self._current(prefix + SIDECAR_NAME) is not ABSENT
+
     def put(self, prefix: str, name: str, properties: Properties) -> None:
         """Gives one member exactly these properties; none removes its entry."""
         self.update(prefix, name, lambda _: properties)

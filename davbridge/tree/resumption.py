@@ -37,7 +37,7 @@ from davbridge.tree.leases import NO_TRACE, Trace
 from davbridge.tree.plan import Copy, shown_path
 from davbridge.tree.reading import read_exactly
 from davbridge.tree.remains import Remains, remains
-from davbridge.tree.resource import Failure, Outcome
+from davbridge.tree.resource import Failure, Outcome, Resource
 from davbridge.tree.rows import row_at, rows_below
 from davbridge.tree.steps import Steps
 from davbridge.tree.works import Work, Works
@@ -208,7 +208,7 @@ class Resumption:
         if copied.failures:
             return copied.failures
         renewed = {**rest.renewed, **copied.renewed}
-        properties = self._belongings.of(entry.source)
+        properties = self._belongings.current(Resource(entry.source, None))
         if not properties:  # Where they were given already, they are gone from here.
             with work.step():
                 return self._belongings.rebind_inside(entry.plan, renewed)

@@ -149,13 +149,14 @@ CASES = (
     # Beside the source, the target is looked at: what another bridge has put there since it was
     # listed would be hidden by the folder, or fail it. Then a journal, and a look at the others:
     # two bridges that move folders onto one another would each delete what the other has copied.
+    # Then the folder's own properties: those that another bridge has set since they were listed.
     # Marker and two files are copied; the copies are seen in a listing, and that the originals are
     # still what was copied in another, before they go, and the journal last.
     Case(
         "MOVE",
         "/d/",
-        (LIST, LIST, PUT, LIST, COPY, COPY, COPY, LIST, LIST, DELETES, DELETE),
-        (LIST, LIST, LIST, PUT, LIST, COPY, COPY, COPY, LIST, LIST, DELETES, DELETE),
+        (LIST, LIST, PUT, LIST, LIST, COPY, COPY, COPY, LIST, LIST, DELETES, DELETE),
+        (LIST, LIST, LIST, PUT, LIST, LIST, COPY, COPY, COPY, LIST, LIST, DELETES, DELETE),
         201,
         None,
         {"Destination": "/n/"},

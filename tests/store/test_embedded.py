@@ -167,6 +167,17 @@ def test_ctrl_c_in_the_terminal_does_not_reach_it(folder: Path) -> None:
         assert os.getsid(weed_of(folder)) != os.getsid(0)
 
 
+@pytest.mark.skipif(not Path("/proc").exists(), reason="reads another process's environment")
+def test_it_does_not_delete_files_that_have_the_names_of_emptied_folders(folder: Path) -> None:
+    """Two minutes after the last member of a folder has gone, SeaweedFS deletes whatever has the
+    folder's name, unless there is something inside: a file, too. It must not come to that."""
+    with EmbeddedStore.start(folder):
+        environment = Path(f"/proc/{weed_of(folder)}/environ").read_bytes().split(b"\0")
+        name = b"WEED_FILER_OPTIONS_S3_EMPTY_FOLDER_CLEANUP_DELAY="
+        (delay,) = (each.removeprefix(name) for each in environment if each.startswith(name))
+    assert int(delay.removesuffix(b"h")) >= 24 * 365 * 10
+
+
 def test_a_port_that_is_taken_meanwhile_is_left_to_its_owner(folder: Path) -> None:
     with EmbeddedStore.start(folder) as store:
         write_something(endpoint_of(store))

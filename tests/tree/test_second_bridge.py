@@ -1,0 +1,206 @@
+"""What a second bridge does on the same bucket, before or during an operation of the first one:
+nothing that either of them has acknowledged is lost."""
+
+from collections.abc import Callable
+from contextlib import suppress
+
+import pytest
+
+from davbridge.cache import CachedStore
+from davbridge.config import CacheSettings
+from davbridge.errors import NotFoundError, StoreError, UnavailableError
+from davbridge.paths import ROOT, parse
+from davbridge.tree.namespace import Namespace
+from tests.tree.conftest import Drive
+from tests.tree.deaths import SOURCE, another, bodies, fill, journals, move
+from tests.tree.drives import shown_by
+
+PROPERTY = "{n}p"
+VALUE = "<p xmlns='n'>new</p>"
+
+
+def at_the_first(
+    drive: Drive, at: tuple[str, str], deed: Callable[[Namespace], object]
+) -> list[bool]:
+    """Has a second bridge do something right before the first such request of the first one;
+    whether it has come to it is in the list."""
+    done: list[bool] = []
+
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == at and not done:
+            done.append(True)
+            with another(drive) as tree:
+                deed(tree)
+
+    drive.store.before = before
+    return done
+
+
+# What is half moved, and brought back over where it is moved from.
+
+
+@pytest.mark.parametrize("verb", ["MOVE", "COPY"])
+@pytest.mark.parametrize(
+    "at", [("copy", "s/a"), ("copy", "s/b"), ("list", "t/"), ("delete", "s/a")]
+)
+def test_a_half_moved_folder_replaces_nothing_of_its_source(
+    drive: Drive, verb: str, at: tuple[str, str]
+) -> None:
+    """What it hasn't got yet is at the source alone."""
+    fill(drive)
+
+    def bring_back(tree: Namespace) -> None:
+        operation = tree.move if verb == "MOVE" else tree.copy
+        assert operation(parse("/t"), parse("/s")) == []
+
+    done = at_the_first(drive, at, bring_back)
+    with suppress(UnavailableError):  # The second one has taken it for dead.
+        move(drive)
+    assert done
+    assert SOURCE.items() <= bodies(drive).items()
+    assert journals(drive) == []
+
+
+def test_nor_does_a_folder_inside_it(drive: Drive) -> None:
+    fill(drive)
+    drive.outside("s/d/e", body=b"4444")
+    drive.clock.advance(100)
+    done = at_the_first(drive, ("copy", "s/d/e"), lambda it: it.copy(parse("/t/d"), parse("/s/d")))
+    with suppress(UnavailableError):
+        move(drive)
+    assert done
+    assert {*SOURCE.values(), b"4444"} <= {*bodies(drive).values()}
+
+
+def test_nor_does_a_file_inside_it(drive: Drive) -> None:
+    fill(drive)
+    done = at_the_first(drive, ("copy", "s/b"), lambda it: it.copy(parse("/t/a"), parse("/s")))
+    with suppress(UnavailableError):
+        move(drive)
+    assert done
+    assert {*SOURCE.values()} <= {*bodies(drive).values()}
+
+
+# An equal file, copied onto one that is about to go.
+
+
+def test_a_copy_onto_the_source_of_a_move_stays(drive: Drive) -> None:
+    """The delete that ends the MOVE names an ETag, and the copy has the same."""
+    drive.outside("c", body=b"only")
+    drive.clock.advance(100)
+
+    def copy_back(tree: Namespace) -> None:
+        assert tree.copy(parse("/b"), parse("/c")) == []
+        assert tree.delete(parse("/b")) == []
+
+    done = at_the_first(drive, ("delete", "c"), copy_back)
+    with suppress(StoreError):
+        drive.tree.move(parse("/c"), parse("/b"))
+    assert done
+    assert b"only" in bodies(drive).values()
+
+
+# Properties that the second bridge has set.
+
+
+def properties(drive: Drive) -> dict[str, str | None]:
+    """By path, as a bridge shows them that starts now."""
+    with another(drive) as tree:
+        return {"/" + "/".join(path): value for path, (_, value) in shown_by(tree, ROOT).items()}
+
+
+def cached(drive: Drive) -> Namespace:
+    """The first bridge, with a cache, which holds what is there now."""
+    store = CachedStore(drive.store, CacheSettings(), timer=drive.clock.seconds)
+    tree = Namespace(
+        store,
+        uncached=drive.store,
+        timer=drive.clock.seconds,
+        now=drive.clock,
+        pause=drive.clock.advance,
+    )
+    shown_by(tree, ROOT)
+    return tree
+
+
+@pytest.mark.parametrize("old", [None, "<p xmlns='n'>old</p>"], ids=["none before", "one before"])
+@pytest.mark.parametrize("name", ["/f", "/s"], ids=["file", "folder"])
+def test_what_another_bridge_has_set_goes_along(drive: Drive, name: str, old: str | None) -> None:
+    fill(drive)
+    drive.outside("f", body=b"1")
+    drive.tree.update_properties(parse(name), {PROPERTY: old})
+    drive.clock.advance(100)
+    tree = cached(drive)
+    try:
+        with another(drive) as other:
+            other.update_properties(parse(name), {PROPERTY: VALUE})
+        assert tree.move(parse(name), parse("/n")) == []
+    finally:
+        tree.close()
+    assert properties(drive)["/n"] == VALUE
+
+
+@pytest.mark.parametrize("name", ["/s/a", "/s"])
+def test_properties_that_come_once_a_folder_has_moved_are_refused(drive: Drive, name: str) -> None:
+    fill(drive)
+    home = name[1 : name.rindex("/") + 1]
+    drive.tree.update_properties(parse(name), {PROPERTY: "<p xmlns='n'>old</p>"})
+    drive.clock.advance(100)
+    sidecar = ("put", f"{home}.davbridge.properties.json")
+    done = at_the_first(drive, sidecar, lambda tree: tree.move(parse("/s"), parse("/t")))
+    with pytest.raises(NotFoundError):
+        drive.tree.update_properties(parse(name), {PROPERTY: VALUE})
+    assert done
+    assert not [key for key in drive.stored() if key.startswith("s/")]
+
+
+@pytest.mark.parametrize("name", ["a", ""], ids=["member", "folder"])
+@pytest.mark.parametrize("old", [None, "<p xmlns='n'>old</p>"], ids=["none before", "one before"])
+@pytest.mark.parametrize("at", [("list", "t/"), ("list", "s/"), ("delete", "s/a")])
+def test_properties_that_come_while_a_folder_moves_go_along(
+    drive: Drive, name: str, old: str | None, at: tuple[str, str]
+) -> None:
+    fill(drive)
+    drive.tree.update_properties(parse(f"/s/{name}"), {PROPERTY: old})
+    drive.tree.update_properties(parse("/s/b"), {PROPERTY: "<p xmlns='n'>b</p>"})
+    drive.clock.advance(100)
+
+    def set_it(tree: Namespace) -> None:
+        tree.update_properties(parse(f"/s/{name}"), {PROPERTY: VALUE})
+
+    drive.store.requests.clear()
+    done: list[bool] = []
+
+    def before(operation: str, key: str) -> None:
+        has_copied = ("copy", "s/d/c") in drive.store.requests
+        if (operation, key) == at and has_copied and not done:
+            done.append(True)
+            with another(drive) as tree:
+                set_it(tree)
+
+    drive.store.before = before
+    assert move(drive) == []
+    assert done
+    found = properties(drive)
+    assert found[f"/t/{name}".rstrip("/")] == VALUE
+    assert found["/t/b"] == "<p xmlns='n'>b</p>"
+    assert not [key for key in drive.stored() if key.startswith("s/")]
+
+
+# What is written at the target of a MOVE that fails, in the very second of its copy.
+
+
+def test_an_equal_file_that_was_written_meanwhile_survives_the_undoing(drive: Drive) -> None:
+    drive.outside("c", body=b"same")
+    drive.clock.advance(100)
+
+    def write(tree: Namespace) -> None:
+        drive.outside("b", body=b"same")
+        drive.store.fault = lambda operation, key: (
+            UnavailableError("gone") if (operation, key) == ("list", "b/") else None
+        )
+
+    at_the_first(drive, ("list", "b/"), write)
+    with pytest.raises(UnavailableError):
+        drive.tree.move(parse("/c"), parse("/b"))
+    assert "b" in drive.stored()
