@@ -12,7 +12,9 @@ by side; turns come in the order of asking, so that everyone's comes; while a tr
 overtakes those that still wait), no file in it is written; one resource is written by one at a
 time; dead properties are written before an operation that changes a tree around them begins, or
 after it has ended, since they are kept beside the members and go where those go; nothing is written
-in the scope of a lock while that is granted; no more than MOST_WAITING wait for the same.
+in the scope of a lock while that is granted; all Unicode spellings of a path are the same here, as
+they are for locks, since which of them the bucket has may be settled by whoever is at work; no more
+than MOST_WAITING wait for the same.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +24,7 @@ from threading import Condition
 from typing import NamedTuple
 
 from davbridge.errors import UnavailableError
-from davbridge.paths import ResourcePath
+from davbridge.paths import ResourcePath, canonical
 from davbridge.waiting import Waiting
 
 MOST_WAITING = 64
@@ -61,13 +63,13 @@ class _Turn:
         locked: Iterable[LockScope] = (),
     ) -> None:
         self.is_at_work = False
-        self._changed = tuple(changed)
-        self._concerned = (*self._changed, *read)
-        self._files = tuple(written)
-        self._described = tuple(described)
+        self._changed = tuple(map(canonical, changed))
+        self._concerned = (*self._changed, *map(canonical, read))
+        self._files = tuple(map(canonical, written))
+        self._described = tuple(map(canonical, described))
         self._written = (*self._files, *self._described)
-        self._shut = tuple(shut)
-        self._locked = tuple(locked)
+        self._shut = tuple(map(canonical, shut))
+        self._locked = tuple(LockScope(canonical(path), is_deep) for path, is_deep in locked)
 
     @property
     def is_operation(self) -> bool:
