@@ -14,6 +14,8 @@ Invariants:
 - No valid path leads out of the prefix.
 """
 
+import unicodedata
+
 from davbridge.errors import InvalidNameError
 
 ResourcePath = tuple[str, ...]
@@ -79,6 +81,16 @@ def is_visible(segment: str) -> bool:
 def is_reserved(segment: str) -> bool:
     """Whether a segment belongs to davbridge itself. Case is ignored: some clients fold it."""
     return segment[: len(RESERVED_PREFIX)].lower() == RESERVED_PREFIX
+
+
+def canonical_name(name: str) -> str:
+    """What all Unicode spellings of a name have in common."""
+    return name if name.isascii() else unicodedata.normalize("NFC", name)
+
+
+def canonical(path: ResourcePath) -> ResourcePath:
+    """What all Unicode spellings of a path have in common."""
+    return path if all(map(str.isascii, path)) else tuple(map(canonical_name, path))
 
 
 def require_key_length(key: str) -> None:

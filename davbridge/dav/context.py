@@ -14,12 +14,12 @@ from davbridge.dav.conditions import (
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.guard import Guard
 from davbridge.dav.if_header import IfList
-from davbridge.dav.locks import LockStore, canonical_name
+from davbridge.dav.locks import LockStore
 from davbridge.dav.lookups import Find, Lookups
 from davbridge.dav.once import once
 from davbridge.dav.provider import BucketProvider
 from davbridge.dav.request import Request
-from davbridge.paths import ResourcePath
+from davbridge.paths import ResourcePath, canonical
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Resource
 from davbridge.tree.terms import Terms
@@ -152,7 +152,7 @@ class Context:
         if request.method not in ("COPY", "MOVE") or held is None or not held.names_version:
             return None
         path = held.resource(self.path, request.site)
-        is_named = path is not None and _spelled_alike(path, request.destination)
+        is_named = path is not None and canonical(path) == canonical(request.destination)
         return path if is_named else None
 
     @property
@@ -174,8 +174,3 @@ class Context:
         found = self.namespace.find_current(path, with_facts=with_facts)
         self.__dict__["resource"] = found
         return found
-
-
-def _spelled_alike(one: ResourcePath, other: ResourcePath) -> bool:
-    """Whether two paths are the same in one Unicode form or another."""
-    return tuple(map(canonical_name, one)) == tuple(map(canonical_name, other))

@@ -17,14 +17,13 @@ more live locks than the store's limit; safe under threads.
 
 import threading
 import time
-import unicodedata
 from bisect import bisect_left, bisect_right, insort
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
 from davbridge.dav.shares import Shares
-from davbridge.paths import ResourcePath
+from davbridge.paths import ResourcePath, canonical
 
 _Item = TypeVar("_Item", ResourcePath, tuple[float, str])
 
@@ -57,7 +56,7 @@ class Lock:
 
     def covers(self, path: ResourcePath) -> bool:
         """Whether the resource at ``path`` is in the lock's scope (§6.1)."""
-        inside, root = _canonical(path), _canonical(self.root)
+        inside, root = canonical(path), canonical(self.root)
         if inside == root:
             return True
         return self.is_deep and inside[: len(root)] == root
@@ -145,7 +144,7 @@ class MemoryLockStore:
         with self._mutex:
             others = self._covering(lock.root)
             if lock.is_deep:
-                others += self._live(self._below(_canonical(lock.root)))
+                others += self._live(self._below(canonical(lock.root)))
             conflicts = [each for each in others if lock.is_exclusive or each.is_exclusive]
             if conflicts:
                 raise LockConflictError(conflicts)
@@ -169,7 +168,7 @@ class MemoryLockStore:
             self._drop(token)
 
     def release_tree(self, path: ResourcePath) -> None:
-        root = _canonical(path)
+        root = canonical(path)
         with self._mutex:
             for token in [*self._at.get(root, ()), *self._below(root)]:
                 self._drop(token)
@@ -182,10 +181,10 @@ class MemoryLockStore:
 
     def rooted_below(self, path: ResourcePath) -> list[Lock]:
         with self._mutex:
-            return self._live(self._below(_canonical(path)))
+            return self._live(self._below(canonical(path)))
 
     def _covering(self, path: ResourcePath) -> list[Lock]:
-        inside = _canonical(path)
+        inside = canonical(path)
         ends = range(len(inside) + 1)
         found = [token for end in ends for token in self._at.get(inside[:end], ())]
         return [lock for lock in self._live(found) if lock.covers(path)]
@@ -219,7 +218,7 @@ class MemoryLockStore:
         self._by_token[lock.token] = lock
         self._shares.take(lock.holder)
         insort(self._expiring, (lock.expires, lock.token))
-        root = _canonical(lock.root)
+        root = canonical(lock.root)
         if root not in self._at:
             self._at[root] = {}
             insort(self._roots, root)
@@ -231,7 +230,7 @@ class MemoryLockStore:
             return
         self._shares.give_back(lock.holder)
         _discard(self._expiring, (lock.expires, token))
-        root = _canonical(lock.root)
+        root = canonical(lock.root)
         del self._at[root][token]
         if not self._at[root]:
             del self._at[root]
@@ -261,8 +260,8 @@ class GoingLocks:
         """Those rooted at or below ``path``; ``inside_only``: below."""
         noted = self._locks.rooted_below(path)
         if not inside_only:
-            root = _canonical(path)
-            noted += [lock for lock in self._locks.covering(path) if _canonical(lock.root) == root]
+            root = canonical(path)
+            noted += [lock for lock in self._locks.covering(path) if canonical(lock.root) == root]
         self._tokens.update(lock.token for lock in noted)
 
     def release(self) -> None:
@@ -280,13 +279,3 @@ def _require_few(lock: Lock, others: list[Lock]) -> None:
 def _discard(items: list[_Item], item: _Item) -> None:
     """Takes ``item`` out of a sorted list that has it."""
     del items[bisect_left(items, item)]
-
-
-def canonical_name(name: str) -> str:
-    """What all spellings of a name have in common."""
-    return name if name.isascii() else unicodedata.normalize("NFC", name)
-
-
-def _canonical(path: ResourcePath) -> ResourcePath:
-    """What all spellings of a path have in common."""
-    return path if all(map(str.isascii, path)) else tuple(map(canonical_name, path))

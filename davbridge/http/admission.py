@@ -8,15 +8,20 @@ store that is silent would take them all, and nobody could be answered who needs
 request is *admitted* when it waits for the first time, and is so until it ends: one that has begun
 something is never refused. As many others as there are threads at first can be served beside.
 
-Invariants: no more than ``limits.requests`` are admitted. None of them begins to ask the store
-while ``limits.store`` do; up to ``limits.queue`` wait for that, in the order of asking and for
-QUEUE_SECONDS at the most. Who can't be admitted is refused at once, with UnavailableError.
+Clients that are slow could take all of that, for as long as they like. So where another request
+comes, the slowest of those that are waited for is cut.
+
+Invariants: no more than ``limits.requests`` are admitted, and up to ``limits.cut`` others that end
+because their clients were cut; nobody is cut who moves SLOW bytes a second. None of them begins to
+ask the store while ``limits.store`` do; up to ``limits.queue`` wait for that, in the order of
+asking and for QUEUE_SECONDS at the most. Who can't be admitted is refused at once, with
+UnavailableError.
 """
 
 import threading
 import time
 from collections import deque
-from typing import NamedTuple, NoReturn
+from typing import NamedTuple, NoReturn, Protocol
 
 from davbridge.errors import UnavailableError
 
@@ -30,8 +35,24 @@ STORE_SHARE = 4
 """Requests that may wait for the store, for each thread. All of them have come to wait within
 as many GRACEs, and then whoever needs no store is answered as ever."""
 
+SLOW = 64 * 1024
+"""Bytes a second. A slower client gives way to others where too many requests wait."""
+
 BOUNDED_WAITS = 40
 """Threads for those in a `bounded_wait`: more than logins may have (access.logins)."""
+
+
+class Client(Protocol):
+    """Whom a request waits for."""
+
+    @property
+    def speed(self) -> float:
+        """Bytes a second."""
+        ...
+
+    def cut(self) -> None:
+        """Makes what waits for it fail at once."""
+        ...
 
 
 class Limits(NamedTuple):
@@ -43,6 +64,11 @@ class Limits(NamedTuple):
     """That may ask the store when another one begins to."""
     queue: int
     """That wait for one of these to come back."""
+
+    @property
+    def cut(self) -> int:
+        """That may be about to end since their clients were cut."""
+        return max(1, self.store // 2)
 
     @classmethod
     def of(cls, threads: int, most_watched: int) -> "Limits":
@@ -71,6 +97,10 @@ class Admission:
         self._admitted: set[int] = set()
         self._refused: set[int] = set()
         """Those whose request has been told to come again: whatever it still tries."""
+        self._clients: dict[int, Client] = {}
+        """By thread, whom an admitted request waits for."""
+        self._cut: set[int] = set()
+        """Those of the admitted whose clients were cut."""
         self._queue: deque[Place] = deque()
         self._is_over = False
         self._asking: dict[int, float] = {}
@@ -87,6 +117,16 @@ class Admission:
         if thread not in self._admitted:
             with self._lock:
                 self._admit(thread)
+
+    def begin_client_wait(self, thread: int, client: Client) -> None:
+        """Before a wait for the request's own client. Raises UnavailableError."""
+        self.admit(thread)
+        with self._lock:
+            self._clients[thread] = client
+
+    def end_client_wait(self, thread: int) -> None:
+        with self._lock:
+            del self._clients[thread]
 
     def begin_asking(self, thread: int) -> Place | None:
         """Before a wait for the store. None where it may begin; else the place in the queue that
@@ -146,6 +186,7 @@ class Admission:
             with self._lock:
                 self._admitted.discard(thread)
                 self._refused.discard(thread)
+                self._cut.discard(thread)
 
     def close(self) -> None:
         """From now on nobody is admitted, and the queue is sent away."""
@@ -157,9 +198,22 @@ class Admission:
     def _admit(self, thread: int) -> None:
         if thread in self._refused or self._is_over:
             self._refuse(thread, "so many requests wait that no other one may")
-        if len(self._admitted) >= self._limits.requests:
+        is_full = len(self._admitted) - len(self._cut) >= self._limits.requests
+        if is_full and not self._cut_slowest():
             self._refuse(thread, "too many requests wait, for their clients or for the store")
         self._admitted.add(thread)
+
+    def _cut_slowest(self) -> bool:
+        """Whether there was a client to cut, so that its request ends."""
+        if len(self._cut) >= self._limits.cut:
+            return False
+        speeds = {each: self._clients[each].speed for each in self._clients.keys() - self._cut}
+        slowest = min(speeds, key=speeds.__getitem__, default=None)
+        if slowest is None or speeds[slowest] >= SLOW:
+            return False
+        self._cut.add(slowest)
+        self._clients[slowest].cut()
+        return True
 
     def _refuse(self, thread: int, reason: str) -> NoReturn:
         self._refused.add(thread)

@@ -20,6 +20,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from davbridge.http import exchange, tls
+from davbridge.http.admission import Client
 from davbridge.http.arrival import Arrival
 from davbridge.http.errors import BadHeadError, ClientGoneError
 from davbridge.http.exchange import Ending, Exchange
@@ -52,7 +53,7 @@ class Server(exchange.Server, Protocol):
         """Called by a thread that may have to wait: others go on with what has come."""
         ...
 
-    def waiting(self) -> contextlib.AbstractContextManager[object]:
+    def waiting_for(self, client: Client) -> contextlib.AbstractContextManager[object]:
         """What a thread is within while it waits for the client: others don't count it then."""
         ...
 
@@ -87,10 +88,18 @@ class Connection:
     def _use(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.socket = sock
-        patience = Patience(self._timeout, self._server.waiting)
+        self._patience = patience = Patience(self._timeout, self._waiting)
         self.rfile = SocketReader(sock, patience)
         self._arrival = Arrival(self.rfile)
         self._writer = SocketWriter(sock, patience)
+
+    def _waiting(self) -> contextlib.AbstractContextManager[object]:
+        return self._server.waiting_for(self)
+
+    @property
+    def speed(self) -> float:
+        """Bytes a second that the client moves while it is waited for."""
+        return self._patience.speed
 
     @property
     def deadline(self) -> float:

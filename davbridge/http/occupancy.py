@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Generic, TypeVar
 
-from davbridge.http.admission import Admission, Limits
+from davbridge.http.admission import Admission, Client, Limits
 
 T = TypeVar("T")
 
@@ -81,6 +81,21 @@ class Occupancy(Generic[T]):
         self._admission.admit(me)
         with self._apart(me):
             yield
+
+    @contextmanager
+    def client_wait(self, client: Client) -> Iterator[None]:
+        """As `told_wait`, for a client that may be cut meanwhile, so that another request can
+        wait."""
+        me = threading.get_ident()
+        if me not in self._busy:
+            yield
+            return
+        self._admission.begin_client_wait(me, client)
+        try:
+            with self._apart(me):
+                yield
+        finally:
+            self._admission.end_client_wait(me)
 
     def store_wait(self) -> AbstractContextManager[object]:
         """See davbridge.waiting."""

@@ -23,6 +23,9 @@ _T = TypeVar("_T")
 MIN_RATE = 1024
 """Bytes a second. Slower than any network that files are sent over."""
 
+CREDIT = 64 * 1024
+"""Bytes that a peer is taken to have moved within a second before: none is slow at once."""
+
 GRACE = 0.02
 """Seconds. All waits of a request count, as a slow client's may be short: at 1 Mbit/s one packet
 comes every twelve milliseconds."""
@@ -37,12 +40,25 @@ class Patience:
     ) -> None:
         self._most = self._left = math.inf if timeout is None else timeout
         self._waiting = waiting
-        self._grace = GRACE
+        self.renew()
 
     def renew(self) -> None:
         """Begins another request."""
         self._left = self._most
         self._grace = GRACE
+        self._moved = CREDIT
+        self._waited = 1.0
+        """Seconds, without those of the wait that lasts."""
+        self._since: float | None = None
+        """When that has begun."""
+
+    @property
+    def speed(self) -> float:
+        """Bytes a second of the time that the peer was waited for in this request. May be asked
+        from another thread."""
+        since = self._since
+        lasting = time.monotonic() - since if since is not None else 0.0
+        return self._moved / (self._waited + lasting)
 
     def refill(self) -> None:
         """Gives back all of the time."""
@@ -50,6 +66,7 @@ class Patience:
 
     def restore(self, moved: int) -> None:
         self._left = min(self._most, self._left + moved / MIN_RATE)
+        self._moved += moved
 
     def wait(self, attempt: Callable[[float | None], _T]) -> _T:
         """What comes of ``attempt``, which takes the seconds that it may last, None for any number.
@@ -67,11 +84,13 @@ class Patience:
     def _spend(self, attempt: Callable[[float | None], _T], most: float) -> _T:
         if self._left <= 0:
             raise TimeoutError("the client is too slow")
-        since = time.monotonic()
+        since = self._since = time.monotonic()
         seconds = min(most, self._left)
         try:
             return attempt(None if seconds == math.inf else seconds)
         finally:
             spent = time.monotonic() - since
+            self._since = None
+            self._waited += spent
             self._left -= spent
             self._grace -= spent

@@ -21,7 +21,7 @@ from wsgiref.types import WSGIApplication
 from cheroot.server import HTTPServer
 
 from davbridge.config import ServerSettings
-from davbridge.http.admission import Limits
+from davbridge.http.admission import Client, Limits
 from davbridge.http.connection import Connection
 from davbridge.http.errors import ServerSetupError
 from davbridge.http.linger import Lingerer
@@ -105,6 +105,10 @@ class _Loop(HTTPServer):
     def waiting(self) -> AbstractContextManager[object]:
         pool: WorkerPool = self.requests
         return pool.waiting()
+
+    def waiting_for(self, client: Client) -> AbstractContextManager[object]:
+        pool: WorkerPool = self.requests
+        return pool.waiting_for(client)
 
     def listen(self, listener: socket.socket) -> None:
         """Takes a bound socket."""

@@ -41,7 +41,7 @@ from itertools import count
 from math import inf
 from typing import Protocol
 
-from davbridge.http.admission import BOUNDED_WAITS, GRACE, Limits
+from davbridge.http.admission import BOUNDED_WAITS, GRACE, Client, Limits
 from davbridge.http.occupancy import Occupancy
 from davbridge.waiting import report_to
 
@@ -92,7 +92,7 @@ class WorkerPool:
 
     def __init__(self, size: int, park: Callable[[Connection], None], limits: Limits) -> None:
         self._size = size
-        self._most = size + limits.requests + BOUNDED_WAITS + 1  # which watches
+        self._most = size + limits.requests + limits.cut + BOUNDED_WAITS + 1  # which watches
         self._park = park
         self._changed = threading.Condition(threading.Lock())
         # All of these are guarded by it:
@@ -141,9 +141,14 @@ class WorkerPool:
                 self._call()
 
     def waiting(self) -> AbstractContextManager[None]:
-        """While a thread that serves a connection waits for a client, or for others: another may
-        work instead. Raises UnavailableError where too many wait."""
+        """While a thread that serves a connection waits for others: another may work instead.
+        Raises UnavailableError where too many wait."""
         return self._occupancy.told_wait()
+
+    def waiting_for(self, client: Client) -> AbstractContextManager[None]:
+        """The same while it waits for its client, which is cut where it is slow and too many
+        wait."""
+        return self._occupancy.client_wait(client)
 
     def _has_begun_to_wait(self, thread: int) -> None:
         if self._leader == thread:

@@ -12,7 +12,9 @@ by side; turns come in the order of asking, so that everyone's comes; while a tr
 overtakes those that still wait), no file in it is written; one resource is written by one at a
 time; dead properties are written before an operation that changes a tree around them begins, or
 after it has ended, since they are kept beside the members and go where those go; nothing is written
-in the scope of a lock while that is granted; no more than MOST_WAITING wait for the same.
+in the scope of a lock while that is granted; all Unicode spellings of a path are the same here, as
+they are for locks, since which of them the bucket has may be settled by whoever is at work; no more
+than MOST_WAITING wait for the same.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -22,7 +24,7 @@ from threading import Condition
 from typing import NamedTuple
 
 from davbridge.errors import UnavailableError
-from davbridge.paths import ResourcePath
+from davbridge.paths import ResourcePath, canonical
 from davbridge.waiting import Waiting
 
 MOST_WAITING = 64
@@ -59,20 +61,18 @@ class _Turn:
         described: Iterable[ResourcePath] = (),
         shut: Iterable[ResourcePath] = (),
         locked: Iterable[LockScope] = (),
+        awaited: Iterable[LockScope] = (),
     ) -> None:
+        """``awaited``: of a lock that waits for operations: no other one begins before it."""
         self.is_at_work = False
-        self._changed = tuple(changed)
-        self._concerned = (*self._changed, *read)
-        self._files = tuple(written)
-        self._described = tuple(described)
+        self._changed = tuple(map(canonical, changed))
+        self._concerned = (*self._changed, *map(canonical, read))
+        self._files = tuple(map(canonical, written))
+        self._described = tuple(map(canonical, described))
         self._written = (*self._files, *self._described)
-        self._shut = tuple(shut)
-        self._locked = tuple(locked)
-
-    @property
-    def is_operation(self) -> bool:
-        """Whether it is at work on trees, which may take minutes."""
-        return bool(self._changed)
+        self._shut = tuple(map(canonical, shut))
+        self._locked = tuple(LockScope(canonical(path), is_deep) for path, is_deep in locked)
+        self._awaited = tuple(LockScope(canonical(path), is_deep) for path, is_deep in awaited)
 
     def conflicts(self, other: "_Turn") -> bool:
         return (
@@ -88,7 +88,11 @@ class _Turn:
             or any(path in self._written for path in other._files)
             or any(_is_inside(path, self._changed) for path in other._described)
             or any(self._locks(path) for path in other._written)
-            or any(scope.overlaps(tree) for scope in self._locked for tree in other._changed)
+            or any(
+                scope.overlaps(tree)
+                for scope in (*self._locked, *self._awaited)
+                for tree in other._changed
+            )
         )
 
     def _locks(self, path: ResourcePath) -> bool:
@@ -157,19 +161,22 @@ class Turns:
         for those that wait themselves: a lock is granted before their turns come. Raises
         UnavailableError where MOST_WAITING locks wait.
 
-        While it waits for an operation on a tree, others go on; for a single write, which is over
-        soon, they wait behind this. So neither keeps the other waiting for ever.
+        While it waits for an operation on a tree, which may take minutes, single writes go on, and
+        other operations wait behind it; for a single write, which is over soon, those wait as well.
+        So neither keeps the other waiting for ever.
         """
-        turn = _Turn(locked=[scope])
+        awaited, turn = _Turn(awaited=[scope]), _Turn(locked=[scope])
         with self._condition:
             if self._locks_waiting >= MOST_WAITING:
                 raise UnavailableError("too many locks wait for what is at work")
             self._locks_waiting += 1
+            self._turns.insert(0, awaited)
             try:
-                self._wait_while(lambda: self._conflicts_at_work(turn, with_operations_only=True))
+                self._wait_while(lambda: self._conflicts_at_work(awaited))
+                self._turns.insert(0, turn)
             finally:
                 self._locks_waiting -= 1
-            self._turns.insert(0, turn)
+                self._end(awaited)
         try:
             with self._condition:
                 self._wait_while(lambda: self._conflicts_at_work(turn))
@@ -187,13 +194,8 @@ class Turns:
             self._turns.remove(turn)
             self._condition.notify_all()
 
-    def _conflicts_at_work(self, turn: _Turn, *, with_operations_only: bool = False) -> bool:
-        return any(
-            each.is_at_work
-            and (each.is_operation or not with_operations_only)
-            and turn.conflicts(each)
-            for each in self._turns
-        )
+    def _conflicts_at_work(self, turn: _Turn) -> bool:
+        return any(each.is_at_work and turn.conflicts(each) for each in self._turns)
 
     def _require_room_for(self, turn: _Turn) -> None:
         others = [each for each in self._turns if each is not turn]

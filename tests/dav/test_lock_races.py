@@ -4,10 +4,12 @@ What is looked at is the store: at each write that reaches it, whether a lock is
 token the request hasn't shown.
 """
 
+import unicodedata
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from typing import TypeVar
+from urllib.parse import quote
 
 import pytest
 
@@ -132,6 +134,38 @@ def test_no_lock_is_granted_while_a_write_in_its_scope_is_on_its_way(
     # 409: the folder has gone, that the lock's empty file would have been in.
     expected = (423,) if writing[0] == "LOCK" else (200, 201, 409)
     assert scene.begun[0].result(PATIENCE) in expected
+
+
+COMPOSED, DECOMPOSED = (quote("/" + unicodedata.normalize(form, "é")) for form in ("NFC", "NFD"))
+
+
+@pytest.mark.parametrize(
+    "writing",
+    [
+        ("PUT", DECOMPOSED, "new"),
+        ("MKCOL", DECOMPOSED),
+        ("COPY", "/a", "", DECOMPOSED),
+        ("MOVE", "/a", "", DECOMPOSED),
+        ("LOCK", DECOMPOSED, EXCLUSIVE),
+    ],
+    ids=lambda writing: writing[0],
+)
+def test_nor_is_one_under_another_spelling_of_a_new_name(
+    scene: Scene, locks: MemoryLockStore, writing: Sequence[str]
+) -> None:
+    held: list[int] = []
+
+    def ask_for_lock() -> None:
+        before = len(locks.rooted_below(()))
+        scene.begin("LOCK", COMPOSED, EXCLUSIVE)
+        held.append(len(locks.rooted_below(())) - before)
+
+    scene.at_the_first_write(ask_for_lock)
+    assert scene.ask(*writing) == 201
+    assert held == [0]
+    assert scene.begun[0].result(PATIENCE) == (423 if writing[0] == "LOCK" else 200)
+    made = [key for key in keys(scene.bucket) if not key.isascii()]
+    assert len(made) == 1
 
 
 @pytest.mark.parametrize("depth", ["0", "infinity"])

@@ -26,6 +26,17 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield pool
 
 
+class SomeClient:
+    """Moves so many bytes a second, and takes note of its end."""
+
+    def __init__(self, speed: float) -> None:
+        self.speed = speed
+        self.is_cut = False
+
+    def cut(self) -> None:
+        self.is_cut = True
+
+
 def begin(admitting: Admission, *threads: int) -> list[Place | None]:
     return [admitting.begin_asking(thread) for thread in threads]
 
@@ -101,6 +112,36 @@ def test_requests_that_wait_for_whatever_are_bounded_together(admitting: Admissi
     with pytest.raises(UnavailableError):
         admitting.admit(10)
     admitting.admit(12)
+
+
+def clients_of_all_places(admitting: Admission, *speeds: float) -> list[SomeClient]:
+    """Each is waited for by a thread of its number."""
+    clients = [SomeClient(speed) for speed in (*speeds, *[admission.SLOW] * LIMITS.requests)]
+    for thread, client in enumerate(clients[: LIMITS.requests]):
+        admitting.begin_client_wait(thread, client)
+    return clients[: LIMITS.requests]
+
+
+def test_the_slowest_client_is_cut_for_a_request_that_has_no_place(admitting: Admission) -> None:
+    clients = clients_of_all_places(admitting, 2.0, 1.0)
+    assert admitting.begin_asking(10) is None
+    assert [client.is_cut for client in clients] == [False, True, False, False, False]
+    with pytest.raises(UnavailableError):  # until that one has ended
+        admitting.admit(11)
+    admitting.begin_asking(1)  # as it undoes what it has begun
+    admitting.end_asking(1)
+    admitting.end_client_wait(1)
+    admitting.forget(1)
+    admitting.begin_client_wait(12, SomeClient(admission.SLOW))
+    assert [client.is_cut for client in clients] == [True, True, False, False, False]
+
+
+def test_no_client_is_cut_that_gets_on_or_is_not_waited_for(admitting: Admission) -> None:
+    clients = clients_of_all_places(admitting, 1.0)
+    admitting.end_client_wait(0)
+    with pytest.raises(UnavailableError):
+        admitting.admit(10)
+    assert not any(client.is_cut for client in clients)
 
 
 def test_nobody_keeps_a_place_for_ever(

@@ -291,7 +291,9 @@ class OneConnection:
     lingerer: Lingerer = field(default_factory=Lingerer)
     can_add_keepalive_connection: bool = True
     let_go: Callable[[], None] = lambda: None
-    waiting: Callable[[], contextlib.AbstractContextManager[object]] = contextlib.nullcontext
+    waiting_for: Callable[[object], contextlib.AbstractContextManager[object]] = (
+        contextlib.nullcontext
+    )
 
 
 def test_a_small_request_is_received_at_once_and_its_answer_sent_at_once() -> None:

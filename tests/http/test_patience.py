@@ -1,5 +1,6 @@
 """How long a client is waited for."""
 
+import time
 from contextlib import AbstractContextManager
 
 import pytest
@@ -21,3 +22,27 @@ def test_a_client_whose_wait_would_be_one_too_many_is_waited_for_no_longer() -> 
     with pytest.raises(TimeoutError, match="too many others"):
         Patience(60.0, refuse).wait(attempt)
     assert len(tries) == 1  # within the time that costs nothing
+
+
+def test_a_client_is_the_slower_the_longer_it_is_waited_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    now = 0.0
+    monkeypatch.setattr(time, "monotonic", lambda: now)
+    patience = Patience()
+    speeds = [patience.speed]
+
+    def attempt(_: float | None) -> None:
+        nonlocal now
+        for _ in range(2):
+            now += 10.0
+            speeds.append(patience.speed)
+
+    patience.wait(attempt)
+    assert speeds[0] > speeds[1] > speeds[2] == patience.speed
+    now += 60.0  # in which it isn't waited for
+    assert speeds[2] == patience.speed
+    patience.restore(2_000_000)
+    assert patience.speed > speeds[0]
+    patience.renew()
+    assert patience.speed == speeds[0]

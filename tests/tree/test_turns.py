@@ -277,6 +277,35 @@ def test_a_lock_that_waits_for_an_operation_keeps_no_write_waiting() -> None:
         assert not waits(lambda: turns.of(written=[("b",)]))
 
 
+def test_a_lock_that_waits_for_an_operation_goes_before_the_next() -> None:
+    """Or one after another would begin while the one before is at work, and none be the last."""
+    turns, order = Turns(), list[str]()
+
+    def enter(name: str, turn: AbstractContextManager[None]) -> None:
+        with turn:
+            order.append(name)
+
+    with ThreadPoolExecutor(3) as others, turns.of(changed=[("a", "b")]):
+        others.submit(enter, "lock", turns.without_writes(LockScope(("a",), is_deep=True)))
+        Event().wait(MOMENT)
+        others.submit(enter, "inside", turns.of(changed=[("a", "c")]))
+        Event().wait(MOMENT)
+        others.submit(enter, "outside", turns.of(changed=[("d",)])).result(PATIENCE)
+    assert order == ["outside", "lock", "inside"]
+
+
+def test_a_lock_that_may_not_wait_keeps_nobody_waiting() -> None:
+    def refuse() -> AbstractContextManager[None]:
+        raise UnavailableError("too many wait")
+
+    turns = Turns(refuse)
+    with turns.of(changed=[("a", "b")]):
+        with pytest.raises(UnavailableError), turns.without_writes(LockScope((), is_deep=True)):
+            pass
+        with turns.of(changed=[("a", "c")]):
+            pass
+
+
 def test_a_lock_that_waits_for_a_write_goes_before_the_next() -> None:
     turns, order = Turns(), list[str]()
 
