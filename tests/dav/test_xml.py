@@ -1,5 +1,6 @@
 """XML from clients: what is not taken, and names that must not become markup."""
 
+from typing import Any
 from xml.parsers import expat
 
 import pytest
@@ -87,6 +88,8 @@ def test_of_a_tag_that_is_too_long_no_more_is_read_than_shows_it(
 
     class Counted:
         """An expat parser, and the bytes that it was given."""
+
+        _parser: Any
 
         def __init__(self) -> None:
             object.__setattr__(self, "_parser", create())

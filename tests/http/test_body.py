@@ -7,6 +7,7 @@ import sys
 import threading
 import time
 from collections.abc import Callable, Iterable
+from functools import partial
 from types import SimpleNamespace
 from typing import Any
 
@@ -44,6 +45,9 @@ class Recorder:
         self.failed = threading.Event()
         self.taken = 0
         """Bytes of the latest body."""
+
+    def has_taken(self, count: int) -> bool:
+        return self.taken == count
 
     def __call__(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         self.requests.append(f"{environ['REQUEST_METHOD']} {environ['REQUEST_URI']}")
@@ -183,7 +187,15 @@ def test_a_body_that_trickles_in_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr("davbridge.http.patience.MIN_RATE", 100)
     with serving(Recorder(), timeout=0.5) as server, RawClient(server.port) as client:
         client.send(put(1000))
-        until(lambda: not client.is_silent(0.1) or client.send(b"x"))  # ten a second
+
+        def is_answered() -> bool:
+            """Sends on otherwise: ten bytes a second."""
+            if not client.is_silent(0.1):
+                return True
+            client.send(b"x")
+            return False
+
+        until(is_answered)
         assert client.answer().status == 408
 
 
@@ -196,7 +208,7 @@ def test_a_slow_but_steady_body_arrives_whole(monkeypatch: pytest.MonkeyPatch) -
     with serving(app, timeout=80.0) as server, RawClient(server.port) as client:
         client.send(put(1000))
         for number in range(40):
-            until(lambda number=number: app.taken == 25 * number)
+            until(partial(app.has_taken, 25 * number))
             timer.advance(10)
             client.send(b"x" * 25)
         assert client.answer().body == digest_of(b"x" * 1000)

@@ -293,12 +293,14 @@ def test_a_reader_that_is_slower_than_any_network_is_cut(monkeypatch: pytest.Mon
     with serving(app, timeout=0.5) as server, RawClient(server.port) as client:
         client.send(GET)
 
-        def read_slowly() -> None:
+        def is_cut() -> bool:
+            """Reads on otherwise, slowly."""
             time.sleep(0.1)
             with contextlib.suppress(ConnectionError):
                 client.socket.recv(10_000)
+            return app.closed > 0
 
-        until(lambda: read_slowly() or app.closed > 0)
+        until(is_cut)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="clamps the window as Linux does")

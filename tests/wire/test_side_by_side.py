@@ -43,8 +43,15 @@ def test_requests_wait_for_the_store_side_by_side(method: str, home: Home, line:
     line.stall()
     with ThreadPoolExecutor(CLIENTS) as pool:
         asked = [pool.submit(ask, number) for number in range(CLIENTS)]
-        until(lambda: line.held >= CLIENTS)
-        assert not any(each.done() for each in asked)
-        line.break_off()
+        try:
+            until(lambda: line.held >= CLIENTS)
+            assert not any(each.done() for each in asked)
+        finally:
+            line.break_off()
         assert {each.result() for each in asked} == {503}
+
+
+@pytest.fixture(autouse=True)
+def recovered(line: TcpProxy) -> Iterator[None]:
+    yield
     line.recover()
