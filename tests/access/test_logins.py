@@ -4,6 +4,7 @@ import gc
 import threading
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 
 import bcrypt
@@ -15,6 +16,7 @@ from davbridge.access.throttle import ThrottledError
 from davbridge.access.verification import TooManyLoginsError
 from davbridge.config import User
 from tests.support.timer import Timer
+from tests.support.waiting import PATIENCE, until
 
 
 def made(password: str) -> str:
@@ -27,10 +29,13 @@ USERS = (ANNA, BOB)
 
 
 class Verifier:
-    """Counts what is verified, and how much of it at once; as slow as it is told."""
+    """Counts what is verified, and how much of it at once; as slow as it is told, and not before
+    ``may_go_on``."""
 
     def __init__(self, seconds: float = 0.0) -> None:
         self.seconds = seconds
+        self.may_go_on = threading.Event()
+        self.may_go_on.set()
         self.calls: list[tuple[str, str]] = []
         self.running = 0
         self.most = 0
@@ -42,6 +47,7 @@ class Verifier:
             self.running += 1
             self.most = max(self.most, self.running)
         time.sleep(self.seconds)
+        assert self.may_go_on.wait(PATIENCE)
         with self._lock:
             self.running -= 1
         return bcrypt.checkpw(password.encode(), password_hash.encode())
@@ -184,13 +190,18 @@ def test_requests_that_come_at_once_with_one_new_login_verify_it_once() -> None:
 
 
 def test_a_bounded_number_of_logins_is_verified_at_a_time() -> None:
-    verify = Verifier(seconds=0.05)
+    verify = Verifier()
+    verify.may_go_on.clear()
     logins = Logins(USERS, verify=verify)
-    guesses = [
-        lambda number=number: logins.identify("anna", str(number), f"192.0.2.{number}")
-        for number in range(12)
-    ]
-    assert at_once(*guesses) == [None] * 12
+
+    def guess(number: int) -> str | None:
+        return logins.identify("anna", str(number), f"192.0.2.{number}")
+
+    with ThreadPoolExecutor(12) as pool:
+        guesses = [pool.submit(guess, number) for number in range(12)]
+        until(lambda: verify.running == module.PARALLEL)
+        verify.may_go_on.set()
+        assert [each.result() for each in guesses] == [None] * 12
     assert len(verify.calls) == 12
     assert verify.most == module.PARALLEL
 

@@ -1,7 +1,6 @@
 """The bucket stays an ordinary one: others' objects in the drive, the drive's with boto3."""
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from urllib.parse import quote, unquote
 
@@ -12,8 +11,10 @@ from tests.support.buckets import MARKER_TYPE, Bucket
 from tests.support.drive import Home
 from tests.support.names import NAMES
 from tests.support.served import Served, served
+from tests.support.waiting import until
 
 TTL = 1.0
+"""Seconds. The default is more than `until` has patience for."""
 
 SETTINGS = f"[cache]\nttl = {TTL}\nnegative_ttl = {TTL}\n"
 
@@ -41,14 +42,6 @@ def members(client: Client, target: str) -> dict[str, bool]:
     }
 
 
-def soon(what: Callable[[], bool]) -> None:
-    """Holds that something is so once the cache's time is over, and a little."""
-    deadline = time.monotonic() + TTL + 1
-    while not what():
-        assert time.monotonic() < deadline
-        time.sleep(0.1)
-
-
 def test_directories_of_every_convention_are_collections(client: Client, home: Home) -> None:
     home.bucket.put("slash/", content_type=MARKER_TYPE)
     home.bucket.put("console/", content_type="binary/octet-stream")
@@ -60,7 +53,7 @@ def test_directories_of_every_convention_are_collections(client: Client, home: H
     folders = ("slash", "console", "hadoop", "cloudfusion", "implied")
     shown = {f"{name}/": True for name in folders}
     shown |= {"empty file": False, "full_$folder$": False}
-    soon(lambda: members(client, home.path) == shown)
+    until(lambda: members(client, home.path) == shown)
     for name in folders:
         assert client("PROPFIND", f"{home.path}{name}/", depth="0").status == 207
         assert client("PUT", f"{home.path}{name}/new.txt", name).status == 201
@@ -76,7 +69,7 @@ def test_other_tools_objects_are_read_whole_with_their_type_and_etag(
 ) -> None:
     for name in NAMES:
         home.bucket.put(name, name.encode(), "text/x-of-another-tool")
-    soon(lambda: members(client, home.path).keys() == set(NAMES))
+    until(lambda: members(client, home.path).keys() == set(NAMES))
     for name in NAMES:
         answer = client("GET", home.path + quote(name))
         assert answer.body == name.encode()
@@ -119,12 +112,12 @@ def test_etags_of_put_get_propfind_and_boto3_are_one(client: Client, home: Home)
 def test_changes_from_outside_are_seen_after_the_ttl(client: Client, home: Home) -> None:
     home.bucket.put("old.txt", b"old")
     home.bucket.put("gone.txt", b"gone")
-    soon(lambda: members(client, home.path).keys() == {"old.txt", "gone.txt"})
+    until(lambda: members(client, home.path).keys() == {"old.txt", "gone.txt"})
     assert client("GET", f"{home.path}new.txt").status == 404
     home.bucket.put("new.txt", b"new")
     home.bucket.put("old.txt", b"a newer version")
     home.bucket.delete("gone.txt")
-    soon(lambda: members(client, home.path).keys() == {"old.txt", "new.txt"})
+    until(lambda: members(client, home.path).keys() == {"old.txt", "new.txt"})
     assert client("GET", f"{home.path}new.txt").body == b"new"
     assert client("GET", f"{home.path}old.txt").body == b"a newer version"
     assert client("GET", f"{home.path}gone.txt").status == 404

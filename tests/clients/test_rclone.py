@@ -1,7 +1,6 @@
 """A day's work with rclone's webdav backend."""
 
 import json
-import time
 from pathlib import Path
 
 import pytest
@@ -9,6 +8,7 @@ import pytest
 from tests.support.drive import Home
 from tests.support.names import NAMES
 from tests.support.programs import require_program, run
+from tests.support.waiting import until
 
 
 class Rclone:
@@ -128,11 +128,9 @@ def test_rclone_about_tells_what_is_used(rclone: Rclone, home: Home) -> None:
         figure: int | None = json.loads(rclone("about", "--json", rclone.at(""))).get("used")
         return figure
 
-    before = None
-    deadline = time.monotonic() + 10
-    while before is None:  # the first count goes on in the background
-        assert time.monotonic() < deadline
-        before = used()
+    until(lambda: used() is not None)  # the first count goes on in the background
+    before = used()
+    assert before is not None
     with home.server.client() as client:
         client("PUT", f"{home.path}five", b"12345")
     assert used() == before + 5

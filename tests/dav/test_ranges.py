@@ -1,7 +1,5 @@
 """RFC 9110 §14."""
 
-import time
-
 import pytest
 
 from davbridge.dav.errors import RefusalError
@@ -35,17 +33,10 @@ def test_ranges_lie_inside_the_object_or_are_ignored(
     assert parse_range(header, 10) == [ByteRange(*each) for each in ranges]
 
 
-def test_parsing_takes_time_in_proportion_to_the_length() -> None:
-    blanks = " " * 30_000
-    started = time.process_time()
-    for header in (
-        f"bytes={blanks}x",
-        f"bytes=0{blanks}x",
-        f"bytes=0-{blanks}x",
-        f"bytes={blanks}0-1",
-    ):
-        parse_range(header, 10)
-    assert time.process_time() - started < 0.5
+@pytest.mark.parametrize("form", ["bytes=%sx", "bytes=0%sx", "bytes=0-%sx", "bytes=%s0-1"])
+def test_a_header_full_of_blanks_is_parsed_in_proportion_to_its_length(form: str) -> None:
+    """In the square of its length it would take an hour: the test wouldn't come to its end."""
+    parse_range(form % (" " * 4_000_000), 10)
 
 
 @pytest.mark.parametrize(("header", "size"), [("bytes=10-", 10), ("bytes=-0", 5), ("bytes=0-", 0)])

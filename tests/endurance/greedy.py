@@ -70,6 +70,10 @@ class SlowUpload:
         self._socket: socket.socket | None = None
         self.rounds = 0
 
+    @property
+    def has_begun(self) -> bool:
+        return self._socket is not None
+
     def step(self) -> None:
         try:
             if self._socket is None:

@@ -9,6 +9,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from types import SimpleNamespace
 from typing import Any, ClassVar
 from wsgiref.types import WSGIApplication
 
@@ -16,6 +17,9 @@ import pytest
 
 from davbridge.http.connection import Connection
 from davbridge.http.linger import Lingerer
+from davbridge.http.watch import Watch
+from tests.support.timer import Timer
+from tests.support.waiting import FOREVER, PATIENCE, until
 from tests.support.wire import RawClient, serving
 
 GET = b"GET / HTTP/1.1\r\nHost: a\r\n\r\n"
@@ -26,23 +30,22 @@ def hello(environ: dict[str, Any], start_response: Any) -> list[bytes]:
     return [b"hi"]
 
 
-def test_silent_connections_hold_no_thread() -> None:
+def test_more_silent_connections_than_threads_hold_none_of_them() -> None:
     with serving(hello, threads=2) as server, contextlib.ExitStack() as stack:
-        for _ in range(20):
-            stack.enter_context(RawClient(server.port))
-        begin = time.monotonic()
+        silent = [stack.enter_context(RawClient(server.port)) for _ in range(20)]
         assert stack.enter_context(RawClient(server.port)).ask(GET).status == 200
-        assert time.monotonic() - begin < 1
+        assert all(client.is_silent(0.001) for client in silent)
 
 
-def test_heads_that_do_not_come_to_their_end_hold_no_thread() -> None:
+def test_more_heads_than_threads_that_do_not_come_to_their_end_hold_none_of_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("davbridge.http.arrival.HEAD_SECONDS", FOREVER)
     with serving(hello, threads=2) as server, contextlib.ExitStack() as stack:
         slow = [stack.enter_context(RawClient(server.port)) for _ in range(20)]
         for client in slow:
             client.send(GET[:-3])
-        begin = time.monotonic()
         assert stack.enter_context(RawClient(server.port)).ask(GET).status == 200
-        assert time.monotonic() - begin < 5
         for client in slow:
             assert client.ask(GET[-3:]).status == 200
 
@@ -72,12 +75,31 @@ def test_beyond_the_limit_the_connections_that_say_nothing_make_room(
             assert client.ask(GET).status == 200
 
 
-def test_an_idle_connection_is_closed_after_the_timeout_without_a_word() -> None:
-    with serving(hello, timeout=0.5) as server, RawClient(server.port) as client:
+def test_an_idle_connection_is_closed_after_the_timeout_without_a_word(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    ahead = 0.0
+    clock = SimpleNamespace(time=lambda: time.time() + ahead, sleep=time.sleep)
+    monkeypatch.setattr("cheroot.connections.time", clock)
+    looks: list[float] = []
+    expire = Watch._expire
+
+    def counted(watch: Watch, threshold: float) -> None:
+        looks.append(threshold)
+        expire(watch, threshold)
+
+    monkeypatch.setattr(Watch, "_expire", counted)
+    with serving(hello) as server, RawClient(server.port) as client:
+        watch = server._loop._connections
         assert client.ask(GET).status == 200
-        begin = time.monotonic()
+        until(lambda: len(watch._watched()) == 1)
+        seen = len(looks)
+        ahead = FOREVER / 2
+        until(lambda: len(looks) > seen + 2)
+        assert client.ask(GET).status == 200
+        until(lambda: len(watch._watched()) == 1)
+        ahead += FOREVER + 1
         assert client.at_end()
-        assert 0.4 < time.monotonic() - begin < 3
 
 
 def test_a_client_that_closes_is_forgotten() -> None:
@@ -120,15 +142,6 @@ def test_the_client_s_address_and_the_server_s_reach_the_application() -> None:
     assert seen["wsgi.url_scheme"] == "http"
 
 
-def test_small_answers_leave_without_delay() -> None:
-    """Nagle's algorithm and delayed acknowledgements would make 40 ms of each."""
-    with serving(hello) as server, RawClient(server.port) as client:
-        begin = time.monotonic()
-        for _ in range(50):
-            client.ask(GET)
-        assert time.monotonic() - begin < 1
-
-
 def test_a_server_out_of_file_descriptors_takes_those_of_idle_connections(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -141,7 +154,7 @@ def test_a_server_out_of_file_descriptors_takes_those_of_idle_connections(
         waiting = stack.enter_context(socket.socket())
         resource.setrlimit(resource.RLIMIT_NOFILE, (waiting.fileno() + 1, hard))
         try:
-            waiting.settimeout(5)
+            waiting.settimeout(PATIENCE)
             waiting.connect(("127.0.0.1", server.port))
             waiting.sendall(GET)
             assert waiting.recv(12) == b"HTTP/1.1 200"
@@ -156,7 +169,7 @@ def tcp_pair() -> Any:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         ours = socket.create_connection(listener.getsockname())
         theirs, _ = listener.accept()
-        theirs.settimeout(5)
+        theirs.settimeout(PATIENCE)
         with ours, theirs:
             yield ours, theirs
 
@@ -175,25 +188,44 @@ def test_a_left_connection_takes_what_comes_until_the_client_closes(tcp_pair: An
     for _ in range(50):
         theirs.sendall(b"x" * 100_000)
     theirs.close()
-    end = time.monotonic() + 5
-    while taken.fileno() >= 0 and time.monotonic() < end:
-        time.sleep(0.01)
-    assert taken.fileno() < 0
+    until(lambda: taken.fileno() < 0)
     lingerer.stop(0)
 
 
-def test_a_left_connection_is_closed_in_the_end_whatever_the_client_does(tcp_pair: Any) -> None:
+def test_a_left_connection_is_closed_in_the_end_whatever_the_client_does(
+    tcp_pair: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
     ours, theirs = tcp_pair
-    lingerer = Lingerer(seconds=0.2)
+    timer = Timer()
+    monkeypatch.setattr("davbridge.http.linger.time", SimpleNamespace(monotonic=timer))
+    lingerer = Lingerer(seconds=30)
     lingerer.start()
-    lingerer.take(detached(ours))
-    begin = time.monotonic()
-    with contextlib.suppress(ConnectionError):
-        while time.monotonic() - begin < 5:
+    taken = Counted(fileno=ours.detach())
+    lingerer.take(taken)
+
+    def send_and_look() -> bool:
+        with contextlib.suppress(ConnectionError):
             theirs.sendall(b"x")
-            time.sleep(0.02)
-    assert 0.1 < time.monotonic() - begin < 3
+        return taken.fileno() < 0
+
+    until(lambda: send_and_look() or taken.received > 0)
+    timer.advance(29)
+    seen = taken.received
+    until(lambda: send_and_look() or taken.received > seen + 5)
+    assert taken.fileno() >= 0
+    timer.advance(1)
+    until(send_and_look)
     lingerer.stop(0)
+
+
+class Counted(socket.socket):
+    """How often it was received from."""
+
+    received = 0
+
+    def recv_into(self, *args: Any) -> int:
+        self.received += 1
+        return super().recv_into(*args)
 
 
 class Unreachable(socket.socket):
@@ -216,22 +248,22 @@ def test_a_left_connection_that_times_out_is_closed_and_others_are_left_as_well(
         another = socket.create_connection(listener.getsockname())
         lingerer.take(another)
         listener.accept()[0].close()
-    end = time.monotonic() + 5
-    while (taken.fileno() >= 0 or another.fileno() >= 0) and time.monotonic() < end:
-        time.sleep(0.01)
-    assert (taken.fileno(), another.fileno()) == (-1, -1)
+    until(lambda: (taken.fileno(), another.fileno()) == (-1, -1))
     lingerer.stop(0)
 
 
-def test_the_lingerer_stops_early_where_nobody_is_left(tcp_pair: Any) -> None:
+def test_the_lingerer_stops_before_its_time_where_nobody_is_left(tcp_pair: Any) -> None:
     ours, theirs = tcp_pair
-    lingerer = Lingerer()
+    lingerer = Lingerer(FOREVER)
     lingerer.start()
     lingerer.take(detached(ours))
-    threading.Timer(0.2, theirs.close).start()
-    begin = time.monotonic()
-    lingerer.stop(10)
-    assert time.monotonic() - begin < 3
+    stopping = threading.Thread(target=lingerer.stop, args=[FOREVER], daemon=True)
+    stopping.start()
+    until(lambda: lingerer._end is not None)
+    assert stopping.is_alive()
+    theirs.close()
+    stopping.join(PATIENCE)
+    assert not stopping.is_alive()
 
 
 def test_too_many_left_connections_are_closed_oldest_first(
@@ -247,8 +279,7 @@ def test_too_many_left_connections_are_closed_oldest_first(
             stack.enter_context(listener.accept()[0])
             taken.append(ours)
             lingerer.take(ours)
-            time.sleep(0.05)
-        assert [sock.fileno() < 0 for sock in taken] == [True, True, False, False]
+        until(lambda: [sock.fileno() < 0 for sock in taken] == [True, True, False, False])
         lingerer.stop(0)
     assert all(sock.fileno() < 0 for sock in taken)
 
@@ -268,6 +299,8 @@ class CountedSocket(socket.socket):
     """Its system calls by name."""
 
     calls: ClassVar[Counter[str]] = Counter()
+    waits: ClassVar[list[float]] = []
+    """The timeouts that it was given."""
 
     def recv(self, *args: Any) -> bytes:
         self.calls["recv"] += 1
@@ -279,6 +312,8 @@ class CountedSocket(socket.socket):
 
     def settimeout(self, value: float | None) -> None:
         self.calls["settimeout"] += 1
+        if value:
+            self.waits.append(value)
         super().settimeout(value)
 
 
@@ -296,16 +331,18 @@ class OneConnection:
     )
 
 
-def test_a_small_request_is_received_at_once_and_its_answer_sent_at_once() -> None:
+def test_a_small_request_is_received_in_one_call_and_its_answer_sent_in_one() -> None:
+    """And without Nagle's algorithm, as delayed acknowledgements would make 40 ms of each."""
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
         socket.create_connection(listener.getsockname()) as theirs,
         CountedSocket(fileno=listener.accept()[0].detach()) as counted,
     ):
         connection = Connection(OneConnection(hello), counted)
+        assert counted.getsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY)
         for _ in range(2):
             theirs.send(GET)
-            select.select([counted], [], [], 5)
+            select.select([counted], [], [], PATIENCE)
             counted.calls.clear()
             assert connection.has_request()
             assert connection.communicate()
@@ -318,17 +355,17 @@ def test_a_request_is_awaited_for_as_long_as_it_was_said_and_found_when_it_comes
     with (
         socket.create_server(("127.0.0.1", 0)) as listener,
         socket.create_connection(listener.getsockname()) as theirs,
-        listener.accept()[0] as ours,
+        CountedSocket(fileno=listener.accept()[0].detach()) as counted,
     ):
-        connection = Connection(OneConnection(hello), ours)
-        begin = time.monotonic()
+        connection = Connection(OneConnection(hello), counted)
+        counted.waits.clear()
         assert not connection.await_request(0.05)
-        assert 0.04 < time.monotonic() - begin < 5
+        assert counted.waits == [0.05]
         talk = threading.Timer(0.05, theirs.send, [GET])
         talk.start()
-        assert connection.await_request(10)
+        assert connection.await_request(PATIENCE)
         talk.join()
         assert connection.communicate()
         assert theirs.recv(4096).endswith(b"\r\n\r\nhi")
         theirs.close()
-        assert connection.await_request(10), "the end is something to hear of, too"
+        assert connection.await_request(PATIENCE), "the end is something to hear of, too"

@@ -2,20 +2,19 @@
 
 import time
 
-import pytest
-
 from davbridge.store.clock import lasting
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.journals import Journals
+from tests.support.waiting import until
 
 
 def test_a_lease_runs_on_while_the_machine_sleeps() -> None:
     assert Journals(MemoryStore(), "").timer is lasting
     if hasattr(time, "CLOCK_BOOTTIME"):
-        assert lasting() == pytest.approx(time.clock_gettime(time.CLOCK_BOOTTIME), abs=1)
+        before = time.clock_gettime(time.CLOCK_BOOTTIME)
+        assert before <= lasting() <= time.clock_gettime(time.CLOCK_BOOTTIME)
 
 
-def test_it_goes_on() -> None:
+def test_the_lasting_clock_goes_on() -> None:
     began_at = lasting()
-    time.sleep(0.01)
-    assert 0.005 < lasting() - began_at < 5
+    until(lambda: lasting() > began_at)

@@ -28,6 +28,11 @@ class SlowClient(Protocol):
     rounds: int
     """How often it has come to its end."""
 
+    @property
+    def has_begun(self) -> bool:
+        """Whether a piece has moved since then."""
+        ...
+
     def step(self) -> None:
         """Moves a piece, if that can be done without waiting. Raises OSError, AssertionError."""
         ...
@@ -51,6 +56,10 @@ class Upload:
         self.is_done = False
         self.rounds = 0
         self._begin()
+
+    @property
+    def has_begun(self) -> bool:
+        return self.sent > 0
 
     def _begin(self) -> None:
         self.sent = 0
@@ -92,6 +101,10 @@ class Download:
         self.rounds = 0
         self._begin()
 
+    @property
+    def has_begun(self) -> bool:
+        return self._taken > 0
+
     def _begin(self) -> None:
         self._is_asked = False
         self._head = b""
@@ -126,11 +139,15 @@ class Download:
 
 
 class Crowd:
-    """Some of them, each of which takes a step every ``pause`` seconds, in a thread."""
+    """Some of them, each of which takes a step every ``pause`` seconds, in a thread. Where
+    ``is_held``, each stops once it has begun, until `go_on`."""
 
-    def __init__(self, clients: Sequence[SlowClient], pause: float) -> None:
+    def __init__(
+        self, clients: Sequence[SlowClient], pause: float, *, is_held: bool = False
+    ) -> None:
         self._clients = clients
         self._pause = pause
+        self._is_held = is_held
         self._is_over = threading.Event()
         self._thread = threading.Thread(target=self._run)
         self.failures: list[str] = []
@@ -143,6 +160,9 @@ class Crowd:
     @property
     def is_done(self) -> bool:
         return all(client.is_done for client in self._clients)
+
+    def go_on(self) -> None:
+        self._is_held = False
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -162,6 +182,8 @@ class Crowd:
             for number, client in enumerate(left):
                 if self._is_over.wait(max(0.0, began_at + number * pause - time.monotonic())):
                     return
+                if self._is_held and client.has_begun:
+                    continue
                 try:
                     client.step()
                 except (OSError, AssertionError) as error:

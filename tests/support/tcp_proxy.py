@@ -45,6 +45,8 @@ class TcpProxy:
         """After how many more bytes of answers it stalls."""
         self.refusals_left = 0
         """Requests still to be refused."""
+        self.held = 0
+        """Connections whose requests are held back since the last `stall`."""
         self._listener = socket.create_server(("127.0.0.1", 0))
         self._thread = threading.Thread(target=self._run)
         self._thread.start()
@@ -64,7 +66,12 @@ class TcpProxy:
 
     def stall(self) -> None:
         """Holds back every byte from now on, in both directions."""
-        self._do(self._going.clear)
+
+        def apply() -> None:
+            self.held = 0
+            self._going.clear()
+
+        self._do(apply)
 
     def stall_after(self, size: int) -> None:
         """The same after so many more bytes of answers: what buffers elsewhere hold is as it is."""
@@ -153,6 +160,7 @@ class TcpProxy:
         client: asyncio.StreamWriter,
     ) -> None:
         while data := await requests.read(_BLOCK):
+            self.held += not self._going.is_set()
             await self._going.wait()
             if self.refusals_left:
                 self.refusals_left -= 1

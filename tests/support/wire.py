@@ -12,18 +12,16 @@ from wsgiref.types import WSGIApplication
 from davbridge.config import ServerSettings
 from davbridge.http.server import HttpServer
 from tests.support.sockets import reset_at_close
-
-PATIENCE = 10.0
-"""Seconds after which a test gives up waiting for the other side."""
+from tests.support.waiting import FOREVER, PATIENCE
 
 
 @contextlib.contextmanager
 def serving(app: WSGIApplication, **settings: Any) -> Iterator[HttpServer]:
-    """``app`` on a free port of loopback, with few threads and little patience."""
+    """``app`` on a free port of loopback, with few threads. It bears clients that say nothing."""
     defaults: dict[str, Any] = {
         "port": 0,
         "threads": 4,
-        "timeout": PATIENCE,
+        "timeout": FOREVER,
         "shutdown_timeout": 2.0,
     }
     server = HttpServer(app, ServerSettings(**(defaults | settings)))

@@ -18,6 +18,7 @@ from davbridge.tree.recovery import LOOK_SECONDS, WATCH_SECONDS
 from davbridge.tree.resource import Failure, Outcome
 from davbridge.tree.resumption import MEMORY_SECONDS
 from davbridge.tree.works import Tally
+from tests.support.waiting import until
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (
     SOURCE,
@@ -373,13 +374,13 @@ def test_a_lease_is_renewed_and_the_log_told_as_long_as_it_takes(
     fill(drive)
     seen: set[bytes] = set()
 
+    def leases() -> set[bytes]:
+        seen.update(map(drive.content, filter(is_lease, drive.stored())))
+        return seen
+
     def before(operation: str, key: str) -> None:
         if (operation, key) == ("copy", "s/b"):
-            for _ in range(500):
-                seen.update(map(drive.content, filter(is_lease, drive.stored())))
-                if len(seen) > 1:
-                    return
-                time.sleep(0.01)
+            until(lambda: len(leases()) > 1)
 
     drive.store.before = before
     assert move(drive) == []

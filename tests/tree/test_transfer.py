@@ -36,7 +36,10 @@ def failing(operation: str, *keys: str) -> Fault:
 
 
 class TestRefusals:
-    """What can be refused is refused before anything happens."""
+    """What can be refused is refused before anything happens.
+
+    RFC 4918 §9.3.1, §9.6, §9.7.1, §9.8.5 and §9.9.4.
+    """
 
     @pytest.mark.parametrize("operation", ["copy", "move"])
     @pytest.mark.parametrize(
@@ -52,7 +55,7 @@ class TestRefusals:
             ("/a", "/file/x", ParentMissingError),
         ],
     )
-    def test_a_transfer(
+    def test_a_transfer_that_makes_no_sense_is_refused(
         self, drive: Drive, operation: str, source: str, target: str, error: type[StoreError]
     ) -> None:
         drive.outside("a/b/c", "file")
@@ -61,18 +64,18 @@ class TestRefusals:
             getattr(drive.tree, operation)(parse(source), parse(target))
         assert drive.stored() == ["a/b/c", "file"]
 
-    def test_a_delete_of_the_root(self, drive: Drive) -> None:
+    def test_a_delete_of_the_root_is_refused(self, drive: Drive) -> None:
         drive.outside("a")
         with pytest.raises(InvalidNameError):
             drive.tree.delete(())
         assert drive.stored() == ["a"]
 
-    def test_a_delete_of_nothing(self, drive: Drive) -> None:
+    def test_a_delete_of_what_is_not_there_is_refused(self, drive: Drive) -> None:
         drive.outside("ab")
         with pytest.raises(NotFoundError):
             drive.tree.delete(parse("/a"))
 
-    def test_a_new_resource_without_a_parent(self, drive: Drive) -> None:
+    def test_a_new_resource_without_a_parent_is_refused(self, drive: Drive) -> None:
         drive.outside("file")
         for path in ("/missing/x", "/file/x"):
             with pytest.raises(ParentMissingError):
@@ -80,7 +83,7 @@ class TestRefusals:
             with pytest.raises(ParentMissingError):
                 drive.mkcol(path)
 
-    def test_a_collection_where_something_is(self, drive: Drive) -> None:
+    def test_a_new_collection_where_something_is_is_refused(self, drive: Drive) -> None:
         drive.outside("file", "a/b")
         for path in ("/", "/file", "/a"):
             with pytest.raises(AlreadyExistsError):
@@ -88,10 +91,11 @@ class TestRefusals:
 
 
 class TestOverwriting:
-    """The result is the source's, exactly; nothing of the target goes before it is there."""
+    """The result is the source's, exactly (RFC 4918 §9.8.4, §9.9.3); nothing of the target goes
+    before it is there."""
 
     @pytest.mark.parametrize("operation", ["copy", "move"])
-    def test_a_file_over_a_file(self, drive: Drive, operation: str) -> None:
+    def test_a_file_replaces_a_file(self, drive: Drive, operation: str) -> None:
         drive.outside("a", body=b"new")
         drive.outside("b", body=b"old")
         assert getattr(drive.tree, operation)(parse("/a"), parse("/b")) == []
@@ -99,7 +103,9 @@ class TestOverwriting:
         assert drive.stored() == (["a", "b"] if operation == "copy" else ["b"])
 
     @pytest.mark.parametrize("operation", ["copy", "move"])
-    def test_a_collection_over_a_collection(self, drive: Drive, operation: str) -> None:
+    def test_a_collection_replaces_a_collection_and_is_not_merged_with_it(
+        self, drive: Drive, operation: str
+    ) -> None:
         drive.outside("s/both", "s/d/new", "s/file/now-collection", body=b"new")
         drive.outside("t/", "t/both", "t/d/old", "t/file", "t/gone/", "t/gone/x", body=b"old")
         drive.outside("s/was-collection", "t/was-collection/x")
@@ -112,13 +118,15 @@ class TestOverwriting:
         assert drive.content("t/both") == b"new"
 
     @pytest.mark.parametrize("operation", ["copy", "move"])
-    def test_a_file_over_a_collection(self, drive: Drive, operation: str) -> None:
+    def test_a_file_replaces_a_collection_and_all_inside(
+        self, drive: Drive, operation: str
+    ) -> None:
         drive.outside("f", "t/", "t/a/b")
         assert getattr(drive.tree, operation)(parse("/f"), parse("/t")) == []
         assert drive.stored() == (["f", "t"] if operation == "copy" else ["t"])
 
     @pytest.mark.parametrize("operation", ["copy", "move"])
-    def test_a_collection_over_a_file(self, drive: Drive, operation: str) -> None:
+    def test_a_collection_replaces_a_file(self, drive: Drive, operation: str) -> None:
         drive.outside("s/", "s/a", "t")
         assert getattr(drive.tree, operation)(parse("/s"), parse("/t")) == []
         assert [key for key in drive.stored() if key[0] == "t"] == ["t/", "t/a"]
@@ -129,7 +137,7 @@ class TestOverwriting:
         operations = [one for one in drive.store.requests if one[0] in ("copy", "delete")]
         assert operations == [("copy", "s/a"), ("delete", "t/b")]
 
-    def test_they_stay_if_a_copy_fails(self, drive: Drive) -> None:
+    def test_members_of_the_target_stay_where_a_copy_fails(self, drive: Drive) -> None:
         drive.outside("s/a", "t/b")
         drive.store.fault = failing("copy")
         failures = drive.tree.copy(parse("/s"), parse("/t"))
@@ -153,33 +161,34 @@ class TestOverwriting:
 
 
 class TestCopyWithoutMembers:
-    """COPY with Depth: 0."""
+    """COPY with Depth: 0 (RFC 4918 §9.8.3)."""
 
-    def test_only_the_collection_is_copied(self, drive: Drive) -> None:
+    def test_a_copy_of_depth_0_has_the_properties_and_no_members(self, drive: Drive) -> None:
         drive.outside("s/", "s/a", "s/d/e")
         drive.tree.update_properties(parse("/s"), {"{n}p": "<p xmlns='n'/>"})
         assert drive.tree.copy(parse("/s"), parse("/t"), recursive=False) == []
         assert [key for key in drive.stored() if key[0] == "t"] == ["t/"]
         assert drive.tree.properties(parse("/t")) == {"{n}p": "<p xmlns='n'/>"}
 
-    def test_over_a_collection_it_leaves_an_empty_one(self, drive: Drive) -> None:
+    def test_a_copy_of_depth_0_over_a_collection_leaves_an_empty_one(self, drive: Drive) -> None:
         drive.outside("s/a", "t/b/c", "t/d")
         assert drive.tree.copy(parse("/s"), parse("/t"), recursive=False) == []
         assert drive.stored() == ["s/a", "t/"]
 
-    def test_over_a_file(self, drive: Drive) -> None:
+    def test_a_copy_of_depth_0_over_a_file_leaves_an_empty_collection(self, drive: Drive) -> None:
         drive.outside("s/a", "t")
         assert drive.tree.copy(parse("/s"), parse("/t"), recursive=False) == []
         assert drive.stored() == ["s/a", "t/"]
 
-    def test_a_file_is_copied_as_ever(self, drive: Drive) -> None:
+    def test_a_copy_of_depth_0_of_a_file_is_a_whole_one(self, drive: Drive) -> None:
         drive.outside("a")
         assert drive.tree.copy(parse("/a"), parse("/b"), recursive=False) == []
         assert drive.stored() == ["a", "b"]
 
 
 class TestFailures:
-    """What fails in the middle loses nothing, and is told with its path."""
+    """What fails in the middle loses nothing, and is told with its path (RFC 4918 §9.6.1, §9.8.5,
+    §9.9.4)."""
 
     SOURCE = ("s/", "s/a", "s/b", "s/d/c")
 
@@ -353,7 +362,7 @@ class TestStoresThatKeepFolders:
         assert drive.stored() == ["t/", "t/a", "t/d/"]
         assert drive.content_type("t/d/") == DIRECTORY_TYPE
 
-    def test_one_with_content_is_a_failure(self, drive: Drive) -> None:
+    def test_a_marker_with_content_that_cannot_be_copied_is_a_failure(self, drive: Drive) -> None:
         drive.bucket.put_object("s/", b"notes", Attributes())
         drive.store.fault = lambda operation, key: (
             NotFoundError(key) if operation == "copy" else None
@@ -382,14 +391,14 @@ def members(drive: Drive) -> list[str]:
 class TestSideBySide:
     """What doesn't depend on each other is under way at once."""
 
-    def test_as_many_copies_as_there_are_lanes(self, drive: Drive) -> None:
+    def test_as_many_copies_are_under_way_as_there_are_lanes(self, drive: Drive) -> None:
         drive.outside(*(f"s/{number}" for number in range(2 * LANES)))
         meeting = Meeting(drive, LANES, {"copy"})
         assert drive.tree.copy(parse("/s"), parse("/t")) == []
         assert meeting.count == 2
         assert len(drive.names("/t")) == 2 * LANES
 
-    def test_the_looks_at_the_source_and_at_what_is_overwritten(self, drive: Drive) -> None:
+    def test_the_source_and_what_is_overwritten_are_listed_at_once(self, drive: Drive) -> None:
         drive.outside("s/a", "t/b")
         meeting = Meeting(drive, 2, {"list"})
         drive.store.fault = failing("copy")

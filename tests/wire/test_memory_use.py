@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import http.client
 import sys
-import time
 from collections.abc import Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 
@@ -14,6 +13,7 @@ from tests.support.buckets import Bucket
 from tests.support.drive import Home
 from tests.support.proc import MIB, most_resident, resident
 from tests.support.served import Served
+from tests.support.waiting import until
 
 LIMIT = 160 * MIB
 """For one file at a time, up or down; 80 MiB of it are there before."""
@@ -99,10 +99,7 @@ def test_uploads_side_by_side_share_one_budget(home: Home) -> None:
 
 def wait_until_at_rest(pid: int) -> None:
     """The last buffer may come back a moment after the last answer."""
-    deadline = time.monotonic() + 10
-    while resident(pid) >= REST:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    until(lambda: resident(pid) < REST)
 
 
 def stored(bucket: Bucket, key: str) -> str:

@@ -1,7 +1,6 @@
 """davbridge ends in the middle of a PUT: politely, or by SIGKILL."""
 
 import socket
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -9,9 +8,9 @@ import pytest
 
 from tests.support.buckets import Bucket, fresh_bucket
 from tests.support.endpoints import Endpoint
-from tests.support.pauses import wait_for
 from tests.support.s3proxy import Hold, Request, s3_proxy
 from tests.support.served import served
+from tests.support.waiting import until
 from tests.support.wire import RawClient
 
 MIB = 1024 * 1024
@@ -59,7 +58,7 @@ def test_sigterm_lets_a_put_under_way_finish(bucket: Bucket, server_folder: Path
     with served(bucket, server_folder) as server, RawClient(server.port) as writer:
         begin_put(writer, bucket, "new")
         server.terminate()
-        wait_until_nobody_listens(server.port)
+        until(lambda: not is_listening(server.port))
         writer.send(HALF)
         assert writer.answer().status == 201
         server.end()
@@ -104,18 +103,11 @@ def test_sigterm_ends_it_though_the_store_never_answers_what_is_under_way(
                 b"MOVE /s/ HTTP/1.1\r\nHost: localhost\r\nDestination: /t/\r\n"
                 b"Content-Length: 0\r\n\r\n"
             )
-            assert wait_for(lambda: len(holds) > 1, 20.0)
+            until(lambda: len(holds) > 1)
             server.end()
         for hold in holds:
             hold.forget()
     assert {"s/a", "s/b"} <= set(bucket.listed())
-
-
-def wait_until_nobody_listens(port: int) -> None:
-    deadline = time.monotonic() + 10
-    while is_listening(port):
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
 
 
 def is_listening(port: int) -> bool:

@@ -1,28 +1,26 @@
 """Requests that wait for others' work hold up nobody, however many of them there are."""
 
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 import pytest
 
 from davbridge.dav import repeats
+from davbridge.http.exchange import Ending, Exchange
 from davbridge.store.memory import MemoryStore
 from tests.support.bridge import Bridge, running_bridge
 from tests.support.intercepted import InterceptedStore
 from tests.support.objects import put
+from tests.support.waiting import FOREVER, PATIENCE, until
 
 T = TypeVar("T")
 
 Asked = tuple[str, str, dict[str, str]]
 
 THREADS = 3
-
-SLOWEST = 2.0
-"""Seconds, on a busy machine. Those that wait do so for as long as the test wants."""
 
 
 class HeldCopies(InterceptedStore):
@@ -32,10 +30,13 @@ class HeldCopies(InterceptedStore):
         self.memory = MemoryStore()
         super().__init__(self.memory)
         self.may_copy = threading.Event()
+        self.is_asked = threading.Event()
+        """Whether it is to copy anything."""
 
     def intercept(self, name: str, key: str, call: Callable[[], T]) -> T:
         if name == "copy_object":
-            assert self.may_copy.wait(60)
+            self.is_asked.set()
+            assert self.may_copy.wait(FOREVER)
         return super().intercept(name, key, call)
 
 
@@ -59,53 +60,68 @@ def ask(bridge: Bridge, method: str, target: str, **headers: str) -> int:
         return client(method, target, headers={}, **headers).status
 
 
-@contextmanager
-def waiting(bridge: Bridge, *asked: Asked) -> Iterator[list[Future[int]]]:
-    """Requests under way, none of which can get on."""
-    with ThreadPoolExecutor(len(asked)) as pool:
-        futures = []
-        for method, target, headers in asked:
-            futures.append(pool.submit(ask, bridge, method, target, **headers))
-            time.sleep(0.05)  # in this order
-        time.sleep(0.2)
-        assert not any(future.done() for future in futures)
-        yield futures
+@pytest.fixture
+def served(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The methods of all requests that a thread has taken up."""
+    served: list[str] = []
+    perform = Exchange.perform
+
+    def noted(exchange: Exchange) -> Ending:
+        served.append(exchange._head.method.decode())
+        return perform(exchange)
+
+    monkeypatch.setattr(Exchange, "perform", noted)
+    return served
 
 
-def require_answers(bridge: Bridge) -> None:
-    for _ in range(5):
-        began_at = time.monotonic()
-        assert ask(bridge, "PROPFIND", "/", depth="1") == 207
-        assert time.monotonic() - began_at < SLOWEST
+class Waiting(NamedTuple):
+    """A bridge whose store copies nothing yet."""
+
+    bridge: Bridge
+    store: HeldCopies
+    served: list[str]
+
+    @contextmanager
+    def requests(self, first: Asked, *others: Asked) -> Iterator[list[Future[int]]]:
+        """All under way; none can get on while others are answered."""
+        with ThreadPoolExecutor(1 + len(others)) as pool:
+            futures = [self._begin(pool, first)]
+            assert self.store.is_asked.wait(PATIENCE)
+            futures += [self._begin(pool, each) for each in others]
+            until(lambda: len(self.served) == len(futures))
+            for _ in range(5):
+                assert ask(self.bridge, "PROPFIND", "/", depth="1") == 207
+            assert not any(future.done() for future in futures)
+            self.store.may_copy.set()
+            yield futures
+
+    def _begin(self, pool: ThreadPoolExecutor, asked: Asked) -> Future[int]:
+        method, target, headers = asked
+        return pool.submit(ask, self.bridge, method, target, **headers)
 
 
-def test_requests_on_a_tree_that_is_being_moved_do_not_hold_up_others(
-    bridge: Bridge, store: HeldCopies
-) -> None:
+@pytest.fixture
+def waiting(bridge: Bridge, store: HeldCopies, served: list[str]) -> Waiting:
+    return Waiting(bridge, store, served)
+
+
+def test_requests_on_a_tree_that_is_being_moved_do_not_hold_up_others(waiting: Waiting) -> None:
     move = ("MOVE", "/s0/", {"destination": "/t/"})
     others: list[Asked] = [("DELETE", f"/s0/{number % 3}", {}) for number in range(3 * THREADS)]
-    with waiting(bridge, move, *others) as futures:
-        require_answers(bridge)
-        store.may_copy.set()
-        assert [future.result(30) for future in futures] == [201] + [404] * len(others)
+    with waiting.requests(move, *others) as futures:
+        assert [future.result(PATIENCE) for future in futures] == [201] + [404] * len(others)
 
 
-def test_copies_of_many_trees_at_once_do_not_hold_up_others(
-    bridge: Bridge, store: HeldCopies
-) -> None:
+def test_copies_of_many_trees_at_once_do_not_hold_up_others(waiting: Waiting) -> None:
     copies = [("COPY", f"/s{tree}/", {"destination": f"/t{tree}/"}) for tree in range(2 * THREADS)]
-    with waiting(bridge, *copies) as futures:
-        require_answers(bridge)
-        store.may_copy.set()
-        assert [future.result(30) for future in futures] == [201] * len(copies)
+    with waiting.requests(*copies) as futures:
+        assert [future.result(PATIENCE) for future in futures] == [201] * len(copies)
 
 
 def test_clients_that_ask_again_and_again_do_not_hold_up_others(
-    bridge: Bridge, store: HeldCopies, monkeypatch: pytest.MonkeyPatch
+    waiting: Waiting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repeats, "PATIENCE", 0.0)
     copy = ("COPY", "/s0/", {"destination": "/t/"})
-    with waiting(bridge, *[copy] * (3 * THREADS)) as futures:
-        require_answers(bridge)
-        store.may_copy.set()
-        assert {future.result(30) for future in futures} == {201}
+    with waiting.requests(*[copy] * (3 * THREADS)) as futures:
+        assert {future.result(PATIENCE) for future in futures} == {201}

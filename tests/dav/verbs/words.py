@@ -1,11 +1,10 @@
 """What the tests of the verbs say and ask in one word: bodies, locks, what is in the bucket."""
 
-import time
-
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
 from tests.support.bodies import lock_info
 from tests.support.bridge import Answer, Bridge, Client
+from tests.support.waiting import until
 
 OWNER = "<D:owner><D:href>me</D:href></D:owner>"
 
@@ -44,11 +43,7 @@ def text(answer: Answer, href: str, name: str, namespace: str = "DAV:") -> str |
 
 
 def wait_for_usage(bridge: Bridge) -> None:
-    for _ in range(500):
-        if bridge.namespace.used_bytes() is not None:
-            return
-        time.sleep(0.01)
-    raise AssertionError("the use of space was never counted")
+    until(lambda: bridge.namespace.used_bytes() is not None)
 
 
 RESERVED = "/.davbridge.properties.json"

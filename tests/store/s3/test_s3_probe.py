@@ -3,9 +3,9 @@
 import logging
 import re
 import threading
-import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -15,12 +15,14 @@ from davbridge.errors import NotFoundError, PreconditionFailedError
 from davbridge.store.base import IF_ABSENT, Attributes, Condition
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.capabilities import ALL, UNPROBED, Capabilities
+from davbridge.store.s3.client import build_client
 from davbridge.store.s3.probe import CANARY
 from tests.support.contract import LONG, drain, keys, write
 from tests.support.endpoints import Endpoint
 from tests.support.operations import is_expiring, operation_of
-from tests.support.s3proxy import Answer, Delay, Fault, Request, S3Proxy, error, once, s3_proxy
-from tests.support.stores import fresh_bucket, s3_store, store_client
+from tests.support.s3proxy import Answer, Fault, Hold, Request, S3Proxy, error, once, s3_proxy
+from tests.support.stores import fresh_bucket, s3_store, settings_for, store_client
+from tests.support.waiting import FOREVER, until
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -224,15 +226,35 @@ def test_an_absurd_answer_tells_nothing_and_ends_nothing(
 
 
 def test_a_store_that_is_silent_does_not_hold_up_the_start(
-    proxied: S3Store, proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch
+    proxied: S3Store,
+    proxy: S3Proxy,
+    moto_server: Endpoint,
+    bucket_name: str,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    """It answers one question only once the probe is over."""
     monkeypatch.setattr("davbridge.store.s3.store.PATIENCE", 1.0)
-    proxy.rule = refusing(lambda request: operation_of(request) == "UploadPartCopy", Delay(2.5))
-    begin = time.monotonic()
-    proxied.probe("")
-    assert time.monotonic() - begin < 2.5
-    assert not proxied.capabilities.part_copy
-    time.sleep(2.5)  # until the last of it has come to its end
+    held: list[Hold] = []
+
+    def hold(request: Request) -> Hold | None:
+        if operation_of(request) != "UploadPartCopy":
+            return None
+        held.append(Hold())
+        return held[-1]
+
+    proxy.rule = hold
+    endpoint = replace(moto_server, url=proxy.url)
+    patient = replace(settings_for(endpoint, bucket_name), read_timeout=FOREVER)
+    with (
+        closing(build_client(patient, pool_size=16)) as client,
+        s3_store(client, bucket_name) as store,
+    ):
+        store.probe("")
+        assert not store.capabilities.part_copy
+        proxy.reset()
+        for each in held:
+            each.deliver()
+        until(lambda: not any("<lambda>" in each.name for each in threading.enumerate()))
 
 
 def test_a_mark_that_would_become_part_of_a_file_is_not_left(
