@@ -14,8 +14,11 @@ The house; data comes in at the front door and walks one way, imports go downwar
     logs.py          log records → lines on stderr
     config/          frozen settings from TOML, environment and flags
     paths.py         resource path ↔ key; pure functions
-    xmltext.py       which characters XML can hold
+    deadline.py      until when the requests of a piece of work may take effect
     waiting.py       how a thread says that it only waits
+    clock.py         seconds that also pass while the machine sleeps
+    addresses.py     which client addresses count as one client
+    xmltext.py       which characters XML can hold
     errors.py        the StoreError tree; knows neither HTTP nor botocore
 """
 

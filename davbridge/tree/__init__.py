@@ -30,6 +30,10 @@
     steps.py        what a new operation and a resumed one do alike
     copies.py       the copies, verified
     removals.py     what goes, in an order that loses nothing
+    batches.py      deletes of many keys, in batches
+    checked_deletes.py
+                    deletes of what a look has just shown
+    undo.py         takes back what a MOVE that failed has made
     lanes.py        requests side by side
     works.py        how far each operation is
     rows.py         what is in the store right now

@@ -6,10 +6,11 @@ The only room that knows boto3 and botocore. From the top down::
     listing, reader, writer,         what it does, a module for each operation
       multipart, commits, copy,
       deletes
-    probe, sweep                     what the store can do; what a crash has left in it
-    answers, page, uploads, xml,     what S3's answers mean
-      checksums
-    wire, retries, signing, health   one request: signed, sent, sent again
+    probe, questions, sweep          what the store can do; what a crash has left in it
+    answers, page, uploads, xml,     what S3's answers mean, and what its failures do
+      checksums, outcomes, space
+    wire, retries, outgoing,         one request: signed, sent, sent again
+      signing, clock, health
     address, kept                    what botocore knows of the bucket and its credentials
     connect, connections, http       bytes to and from the store
     client, credentials              how botocore's client is built, which serves the start
