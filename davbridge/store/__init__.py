@@ -1,17 +1,17 @@
 """Flat object stores: the protocol, and what implements it::
 
-    base.py            the ObjectStore protocol
-    limits.py          what AWS allows of a key and of a size
-    clock.py           the time, as it is passed in
-    notes.py           what upper layers keep beside a page of a listing
+base.py            the ObjectStore protocol
+limits.py          what AWS allows of a key and of a size
+clock.py           the time, as it is passed in
+notes.py           what upper layers keep beside a page of a listing
 
-    s3/                a bucket of any S3 store
-    memory.py          the reference, in memory
-    embedded.py        a SeaweedFS of our own, which is then used by way of s3/
-    weed_folder.py, weed_security.py, weed_listeners.py, weed_guard.py
-                       its folder, its keys, its ports, and its end
+s3/                a bucket of any S3 store
+memory.py          the reference, in memory
+embedded.py        a SeaweedFS of our own, which is then used by way of s3/
+weed_folder.py, weed_security.py, weed_listeners.py, weed_guard.py
+                   its folder, its keys, its ports, and its end
 
-    content.py         the bytes of one body on their way to the store
-    budget.py, pool.py, allocation.py
-                       the memory for all of them, and who gets how much of it
+content.py         the bytes of one body on their way to the store
+budget.py, pool.py, allocation.py
+                   the memory for all of them, and who gets how much of it
 """
