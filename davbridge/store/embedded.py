@@ -36,6 +36,11 @@ STOP_LIMIT = 10.0
 START_ATTEMPTS = 3
 """A port can be taken by someone else after it was chosen, but hardly three times."""
 
+CLEANUP_DELAY = "876000h"
+"""For a century. When the last member of a folder has gone, SeaweedFS 4.48 notes the folder's name,
+and two minutes later deletes what has that name, unless something is inside: also a file that has
+been written under that name meanwhile."""
+
 _log = logging.getLogger(__name__)
 
 OnDeath = Callable[[str], None]
@@ -190,7 +195,8 @@ def _environment() -> dict[str, str]:
     """davbridge's, without its secrets and without what SeaweedFS would take for settings, keys
     and buckets of its own."""
     withheld = ("AWS_", "DAVBRIDGE_", "S3_", "WEED_")
-    return {name: value for name, value in os.environ.items() if not name.startswith(withheld)}
+    rest = {name: value for name, value in os.environ.items() if not name.startswith(withheld)}
+    return {**rest, "WEED_FILER_OPTIONS_S3_EMPTY_FOLDER_CLEANUP_DELAY": CLEANUP_DELAY}
 
 
 def _is_ready(guard: "subprocess.Popen[bytes]", checks: list[weed_listeners.Check]) -> bool:
