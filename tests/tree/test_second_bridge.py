@@ -12,7 +12,16 @@ from davbridge.errors import NotFoundError, StoreError, UnavailableError
 from davbridge.paths import ROOT, parse
 from davbridge.tree.namespace import Namespace
 from tests.tree.conftest import Drive
-from tests.tree.deaths import SOURCE, another, bodies, fill, journals, move
+from tests.tree.deaths import (
+    SOURCE,
+    KilledError,
+    another,
+    bodies,
+    fill,
+    journals,
+    kill_at,
+    move,
+)
 from tests.tree.drives import shown_by
 
 PROPERTY = "{n}p"
@@ -79,6 +88,55 @@ def test_nor_does_a_file_inside_it(drive: Drive) -> None:
         move(drive)
     assert done
     assert {*SOURCE.values()} <= {*bodies(drive).values()}
+
+
+# A file that replaces a folder, and a folder that replaces a file: the target goes first.
+
+
+@pytest.mark.parametrize("verb", ["MOVE", "COPY"])
+@pytest.mark.parametrize("other", ["MOVE", "COPY"])
+@pytest.mark.parametrize("at", [("delete", "s/a"), ("copy", "f")])
+def test_a_file_and_a_folder_that_replace_one_another_leave_one_of_them(
+    drive: Drive, verb: str, other: str, at: tuple[str, str]
+) -> None:
+    """Each would be gone before the other is copied."""
+    fill(drive)
+    drive.outside("f", body=b"file")
+    drive.clock.advance(100)
+
+    def the_other_way(tree: Namespace) -> None:
+        with suppress(StoreError):
+            (tree.move if other == "MOVE" else tree.copy)(parse("/s"), parse("/f"))
+
+    done = at_the_first(drive, at, the_other_way)
+    with suppress(StoreError):
+        (drive.tree.move if verb == "MOVE" else drive.tree.copy)(parse("/f"), parse("/s"))
+    assert done
+    found = bodies(drive)
+    folder = {"f" + key[1:]: body for key, body in SOURCE.items()}
+    assert found.get("f") == b"file" or found.get("s") == b"file" or folder.items() <= found.items()
+    assert journals(drive) == []
+
+
+def test_what_a_bridge_has_begun_of_that_keeps_nobody_from_it_once_it_has_died(
+    drive: Drive,
+) -> None:
+    fill(drive)
+    drive.outside("f", body=b"file")
+    drive.clock.advance(100)
+
+    def die(operation: str, key: str) -> None:
+        if (operation, key) == ("delete", "s/a"):
+            kill_at(drive, 0)
+            raise KilledError
+
+    drive.store.before = die
+    with pytest.raises(KilledError):
+        drive.tree.move(parse("/f"), parse("/s"))
+    with another(drive) as tree:
+        assert tree.move(parse("/f"), parse("/s")) == []
+    assert bodies(drive) == {"s": b"file"}
+    assert journals(drive) == []
 
 
 # An equal file, copied onto one that is about to go.
