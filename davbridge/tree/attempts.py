@@ -20,7 +20,9 @@ Invariants:
 
 What is journaled: a MOVE of a collection of which more than one object goes, since it may stop
 between them; a COPY or DELETE of more than JOURNALED objects. A smaller one is over before its
-client could give it up, and asked for again it does what is left.
+client could give it up, and asked for again it does what is left. So is whatever deletes something
+of the target before it copies: another bridge may be about to copy that, and to delete the source
+before. Where the source is a file, the journal only announces it: nobody has to finish it.
 """
 
 import logging
@@ -127,7 +129,8 @@ class Attempts:
         route = route.sparing() if terms.spares else route
         plan = route.plan
         require_room(plan.added_bytes)
-        with self._begun(_entry(request, route), is_journaled=len(plan.copies) > JOURNALED) as work:
+        is_journaled = len(plan.copies) > JOURNALED or bool(plan.clashes)
+        with self._begun(_announced(request, route), is_journaled=is_journaled) as work:
             properties = self._belongings.of(route.source.path)
             failures = self._make_copies(route, properties, work).failures
             if failures:
@@ -143,9 +146,10 @@ class Attempts:
             return Outcome(blocked)
         route = route.sparing() if has_note or terms.spares else route
         is_of_many = route.source_tree is not None and len(route.plan.leaving) > 1
-        entry = _entry(request, route)
-        with self._begun(entry, is_journaled=has_note or is_of_many, has_note=has_note) as work:
-            return self._carry_out_move(entry, route, work)
+        is_journaled = has_note or is_of_many or bool(route.plan.clashes)
+        announced = _announced(request, route)
+        with self._begun(announced, is_journaled=is_journaled, has_note=has_note) as work:
+            return self._carry_out_move(_entry(request, route), route, work)
 
     def _remove(self, resource: Resource, keys: Keys, terms: Terms, work: Work) -> list[Failure]:
         if terms.if_match is None:
@@ -242,6 +246,14 @@ class Attempts:
 
 def _entry(request: Request, route: Route) -> Entry:
     return Entry(request, route.source.path, route.target, route.is_to_new, route.plan)
+
+
+def _announced(request: Request, route: Route) -> Entry:
+    """What is written down of it: of a file, that there is nothing to do but to undo nothing."""
+    entry = _entry(request, route)
+    if route.source_tree is not None:
+        return entry
+    return entry._replace(plan=NO_PLAN._replace(target_prefix=route.plan.target_prefix), undo=())
 
 
 def _raise_for_one(
