@@ -207,7 +207,7 @@ class Attempts:
             route.target_tree,
             work,
             is_move=is_move,
-            is_onto_equals=is_move and route.plan.is_onto_equals,
+            is_onto_equals=route.plan.is_onto_equals,
         )
         failures = copied.failures or self._steps.give(
             route.plan, copied.renewed, route.target, properties, work, route.source.row

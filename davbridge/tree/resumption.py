@@ -196,14 +196,13 @@ class Resumption:
             return [Failure(entry.target, AlreadyExistsError("a file was written in its place"))]
         tree = prefix_of(self._mount, entry.target)
         try:
-            is_move = entry.request.verb == "MOVE"
             copied = self._steps.copy(
                 rest.plan,
                 entry.target,
                 tree,
                 work,
-                is_move=is_move,
-                is_onto_equals=is_move and entry.plan.is_onto_equals,
+                is_move=entry.request.verb == "MOVE",
+                is_onto_equals=entry.plan.is_onto_equals,
                 cleared=entry.plan.clashes,
             )
         except StoreError as error:  # The target's parent isn't what it was.

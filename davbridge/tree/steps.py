@@ -6,7 +6,9 @@ is looked at before a MOVE's source goes. Must not know why a plan is as it is.
 A file that is moved onto an equal one is a case of its own. Another bridge may be moving that one
 away, and its delete can't tell the copy from what it means: both have the same ETag. So a MOVE
 waits until no such delete can arrive any more, and then looks whether its copy is there, before the
-source goes. Of equal files that are moved onto one another, in circles of any length, one stays.
+source goes. Of equal files that are moved onto one another, in circles of any length, one stays. A
+COPY onto an equal file waits as well: else the copy could go with the delete of a MOVE that the
+file is being moved by, and to where it is copied from.
 
 Invariant: a step returns what it couldn't do of its plan; where it raises a StoreError, it has
 touched nothing that the plan names.
@@ -80,8 +82,8 @@ class Steps:
     ) -> Copied:
         """Up to the verified copies; ``tree``: the target's prefix, if it is a collection.
 
-        ``is_onto_equals``: of a MOVE, whether some of the target had the ETags of what comes in
-        its place. ``cleared``: of the target, what clashed with the plan, be it gone by now.
+        ``is_onto_equals``: whether some of the target had the ETags of what comes in its place.
+        ``cleared``: of the target, what clashed with the plan, be it gone by now.
         """
         with work.step():
             self._parents.settle(target)
@@ -101,10 +103,10 @@ class Steps:
             self._pause(SETTLE_SECONDS)
         if tree is not None:
             return self._copies.verified(copied, plan, tree, work)
-        if not is_move:
-            return copied
         try:
-            return self._verified_file(copied, plan, is_onto_equals=is_onto_equals)
+            if is_onto_equals:
+                self._require_made(copied, plan)
+            return self._verified_file(copied, plan, is_onto_equals) if is_move else copied
         except StoreError as error:
             return copied._replace(failures=[Failure(target, error)])
 
@@ -114,14 +116,19 @@ class Steps:
         with self._store.get_object(row.key, end=1 if row.size else None, if_match=row.etag) as it:
             it.read(1)
 
-    def _verified_file(self, copied: Copied, plan: Plan, *, is_onto_equals: bool) -> Copied:
+    def _require_made(self, copied: Copied, plan: Plan) -> None:
+        """Raises PreconditionFailedError where the copy of a file isn't there any more."""
+        (copy,) = plan.copies
+        made = row_at(self._store, copy.target)
+        if not made or _second(made) != _second(copied.made[copy.target]):
+            raise PreconditionFailedError(f"{copy.target!r} was taken away or written anew")
+
+    def _verified_file(self, copied: Copied, plan: Plan, is_onto_equals: bool) -> Copied:
         """Whether the source may go for the sake of this copy. Raises PreconditionFailedError."""
         (copy,) = plan.copies
         if is_onto_equals:
             looked_at = self._timer()
-            source, made = row_at(self._store, copy.source.key), row_at(self._store, copy.target)
-            if not made or _second(made) != _second(copied.made[copy.target]):
-                raise PreconditionFailedError(f"{copy.target!r} was taken away or written anew")
+            source, made = row_at(self._store, copy.source.key), copied.made[copy.target]
             if not source or source.etag != copy.source.etag or _second(source) >= _second(made):
                 raise PreconditionFailedError(f"{copy.source.key!r} was written anew")
             return copied._replace(looked_at=looked_at)

@@ -87,9 +87,9 @@ WARM: list[tuple[str, Step, list[str]]] = [
         [COPY],
     ),
     (
-        "a copied file over another",
+        "a copied file over an equal one: whether it is there once no old delete can come any more",
         lambda drive: drive.tree.copy(parse("/d/a"), parse("/e/y")),
-        [COPY],
+        [COPY, LIST],
     ),
     (
         "a moved file: another bridge's properties for it, and its folder, which would hide it",
