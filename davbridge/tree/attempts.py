@@ -20,7 +20,9 @@ Invariants:
 
 What is journaled: a MOVE of a collection of which more than one object goes, since it may stop
 between them; a COPY or DELETE of more than JOURNALED objects. A smaller one is over before its
-client could give it up, and asked for again it does what is left.
+client could give it up, and asked for again it does what is left. So is whatever deletes something
+of the target before it copies: another bridge may be about to copy that, and to delete the source
+before. Where the source is a file, that journal only keeps others away: nobody has to finish it.
 """
 
 import logging
@@ -129,7 +131,8 @@ class Attempts:
         plan = route.plan
         require_room(plan.added_bytes)
         entry = _entry(request, route)
-        with self._begun(entry, is_journaled=len(plan.copies) > JOURNALED) as work:
+        is_journaled = len(plan.copies) > JOURNALED or bool(plan.clashes)
+        with self._begun(_announced(entry, route), is_journaled=is_journaled) as work:
             properties = self._belongings.of(route.source.path)
             copied = self._make_copies(route, properties, work)
             if copied.failures:
@@ -147,8 +150,10 @@ class Attempts:
             return Outcome(blocked)
         route = route.sparing() if has_note or terms.spares else route
         is_of_many = route.source_tree is not None and len(route.plan.leaving) > 1
+        is_journaled = has_note or is_of_many or bool(route.plan.clashes)
         entry = _entry(request, route)
-        with self._begun(entry, is_journaled=has_note or is_of_many, has_note=has_note) as work:
+        announced = _announced(entry, route)
+        with self._begun(announced, is_journaled=is_journaled, has_note=has_note) as work:
             return self._carry_out_move(entry, route, work)
 
     def _remove(
@@ -245,6 +250,13 @@ class Attempts:
 
 def _entry(request: Request, route: Route) -> Entry:
     return Entry(request, route.source.path, route.target, route.is_to_new, route.plan)
+
+
+def _announced(entry: Entry, route: Route) -> Entry:
+    """Its journal. That of a file only keeps others away: it says that nothing is to be undone."""
+    if route.source_tree is not None:
+        return entry
+    return entry._replace(plan=NO_PLAN._replace(target_prefix=route.plan.target_prefix), undo=())
 
 
 def _raise_for_one(

@@ -112,7 +112,8 @@ class Resumption:
 
     def _end_of(self, awaited: Entry | None) -> Outcome | None:
         """How one has ended elsewhere that was waited for; None where that can't be told."""
-        if awaited and awaited.request.verb == "MOVE" and self._is_gone(awaited):
+        is_finished = awaited is not None and awaited.undo is None
+        if awaited and is_finished and awaited.request.verb == "MOVE" and self._is_gone(awaited):
             return Outcome([], is_new=awaited.is_new)
         return None
 
