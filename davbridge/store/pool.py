@@ -123,6 +123,8 @@ class PiecePool:
     def _wait_for(self, request: _Request) -> None:
         while not request.is_decided.wait(min(RECHECK, self._patience)):
             with self._lock:
+                if request.is_decided.is_set():  # since the wait was over
+                    return
                 now = self._timer()
                 if request.returns != self._returns:
                     request.returns, request.progress_at = self._returns, now

@@ -1,6 +1,7 @@
 """Who gets memory where it is short: bounded, in turn, never a dead end, and the slow give way."""
 
 import random
+import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -351,6 +352,26 @@ def is_safe(size: int, filling: list[Client]) -> bool:
         free += ready[0].pieces
         left.remove(ready[0])
     return not left
+
+
+def test_memory_that_comes_at_the_end_of_a_wait_is_taken(
+    timer: Timer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class LateEvent(threading.Event):
+        """Is set right after a wait for it was over."""
+
+        def wait(self, timeout: float | None = None) -> bool:
+            super().wait(LONG)
+            return False
+
+    monkeypatch.setattr("davbridge.store.pool.threading.Event", LateEvent)
+    pool = PiecePool(NEED, LONG, timer=timer)
+    with ThreadPoolExecutor(1) as others:
+        first, second = Client(pool).fill(), Client(pool)
+        sending = others.submit(second.send)
+        until(lambda: bool(pool._queue))
+        first.release()
+        assert sending.result(LONG).pieces == 1
 
 
 @pytest.mark.parametrize("seed", range(40))
