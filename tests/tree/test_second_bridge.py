@@ -252,7 +252,7 @@ def test_properties_that_come_while_a_folder_moves_go_along_or_are_reported_and_
     assert found["/t/b"] == "<p xmlns='n'>b</p>"
     if left:
         assert {failure.path for failure in left} == {("s",)}
-        assert b"new" in drive.stored()["s/.davbridge.properties.json"]
+        assert b"new" in drive.content("s/.davbridge.properties.json")
     else:
         assert found[f"/t/{name}".rstrip("/")] == VALUE
         assert not [key for key in drive.stored() if key.startswith("s/")]
