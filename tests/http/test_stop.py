@@ -51,7 +51,7 @@ class Running:
         defaults = {"port": 0, "threads": 4, "timeout": FOREVER, "shutdown_timeout": FOREVER}
         self.server = HttpServer(app, ServerSettings(**(defaults | settings)))
         self.server.prepare()
-        self.thread = threading.Thread(target=self.server.serve)
+        self.thread = threading.Thread(target=self.server.serve, daemon=True)
         self.thread.start()
 
     def stop(self) -> None:
@@ -123,6 +123,13 @@ def test_an_upload_under_way_is_finished() -> None:
         run.stop()
 
 
+@pytest.fixture
+def time_to_unwind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However slow the machine, what was cut comes to its end."""
+    monkeypatch.setattr("davbridge.http.workers.UNWIND_SECONDS", PATIENCE / 2)
+
+
+@pytest.mark.usefixtures("time_to_unwind")
 def test_an_upload_that_stalls_is_cut_after_the_timeout(caplog: pytest.LogCaptureFixture) -> None:
     gate = Gate()
     with running(gate, shutdown_timeout=0.5) as run, RawClient(run.server.port) as client:
@@ -134,6 +141,7 @@ def test_an_upload_that_stalls_is_cut_after_the_timeout(caplog: pytest.LogCaptur
     assert "left behind" not in caplog.text
 
 
+@pytest.mark.usefixtures("time_to_unwind")
 def test_a_download_that_nobody_reads_is_cut_after_the_timeout() -> None:
     closed = threading.Event()
 

@@ -330,7 +330,10 @@ def test_short_waits_of_many_do_not_make_and_end_a_thread_each(
     assert len(begun) < 40  # of 600 waits
 
 
-def test_the_end_cuts_those_whose_threads_wait_and_leaves_no_thread(hall: Hall) -> None:
+def test_the_end_cuts_those_whose_threads_wait_and_leaves_no_thread(
+    hall: Hall, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(workers, "UNWIND_SECONDS", PATIENCE / 2)
     before = threading.active_count()
     waiting = [hall.visitor("waiting") for _ in range(6)]
 

@@ -2,6 +2,7 @@
 
 import os
 from concurrent.futures import ThreadPoolExecutor
+from datetime import UTC, datetime, timedelta
 
 from davbridge.store.base import (
     ALWAYS,
@@ -15,6 +16,16 @@ from tests.support.stores import SMALL_PART
 
 LONG = os.urandom(2 * SMALL_PART + 4321)
 """Three parts."""
+
+
+SECOND = timedelta(seconds=1)
+"""S3 tells times to the second."""
+
+
+def are_since(began_at: datetime, *rows: ObjectRow) -> bool:
+    """Whether all of these were modified between ``began_at`` and now."""
+    now = datetime.now(UTC)
+    return all(began_at - SECOND <= row.modified <= now + SECOND for row in rows)
 
 
 def fill(store: ObjectStore, *keys: str) -> None:

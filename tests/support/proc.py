@@ -1,6 +1,5 @@
 """What a process costs, as Linux tells of it (proc(5))."""
 
-import os
 from contextlib import suppress
 from pathlib import Path
 from typing import NamedTuple
@@ -33,12 +32,6 @@ def resident(pid: int) -> int:
 def most_resident(pid: int) -> int:
     """Bytes, at the most so far."""
     return _kib(_status(pid, "VmHWM"))
-
-
-def processor_seconds(pid: int) -> float:
-    """Spent so far, by all threads, on its own and in the system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 def state_of(pid: int) -> str:

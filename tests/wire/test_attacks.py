@@ -1,4 +1,5 @@
-"""Attacks on the wire: refused, nothing of them is done, and none costs much.
+"""Attacks on the wire: refused, nothing of them is done, and none costs much memory. What parsing
+them costs is counted in the parsers' own tests.
 
 The rows are in attacks.py. Each is sent as it is, and then nothing more: what follows a first
 answer would be the answer to a request that was smuggled in.
@@ -12,16 +13,13 @@ from collections.abc import Iterator
 import pytest
 
 from tests.support.buckets import Bucket
-from tests.support.proc import MIB, most_resident, processor_seconds
+from tests.support.proc import MIB, most_resident
 from tests.support.served import Served
 from tests.support.wire import RawClient
 from tests.wire.attacks import ATTACKS, VICTIM, Attack
 
 GROWTH = 50 * MIB
 """That all of them together may cost."""
-
-SECONDS = 1.0
-"""Of the processor, that any of them may cost."""
 
 BODY = b"the victim"
 
@@ -56,11 +54,9 @@ def statuses_of(attack: Attack, port: int) -> list[int]:
 def test_an_attack_is_refused_and_nothing_of_it_is_done(
     attack: Attack, before: int, server: Served, bucket: Bucket
 ) -> None:
-    spent = processor_seconds(server.pid)
     (status,) = statuses_of(attack, server.port)
     assert status in attack.answers
     assert bucket.bodies() == {VICTIM.removeprefix("/"): BODY}
-    assert processor_seconds(server.pid) - spent < SECONDS
     assert most_resident(server.pid) - before < GROWTH
 
 
