@@ -18,9 +18,12 @@ from tests.tree.deaths import (
     another,
     bodies,
     fill,
+    half_done,
     journals,
     kill_at,
     move,
+    moved,
+    recovered,
 )
 from tests.tree.drives import shown_by
 
@@ -171,7 +174,7 @@ def properties(drive: Drive) -> dict[str, str | None]:
         return {"/" + "/".join(path): value for path, (_, value) in shown_by(tree, ROOT).items()}
 
 
-def cached(drive: Drive) -> Namespace:
+def cached(drive: Drive, pause: Callable[[float], None] | None = None) -> Namespace:
     """The first bridge, with a cache, which holds what is there now."""
     store = CachedStore(drive.store, CacheSettings(), timer=drive.clock.seconds)
     tree = Namespace(
@@ -179,7 +182,7 @@ def cached(drive: Drive) -> Namespace:
         uncached=drive.store,
         timer=drive.clock.seconds,
         now=drive.clock,
-        pause=drive.clock.advance,
+        pause=pause or drive.clock.advance,
     )
     shown_by(tree, ROOT)
     return tree
@@ -256,3 +259,34 @@ def test_properties_that_come_while_a_folder_moves_go_along_or_are_reported_and_
     else:
         assert found[f"/t/{name}".rstrip("/")] == VALUE
         assert not [key for key in drive.stored() if key.startswith("s/")]
+
+
+# What this bridge has waited for.
+
+
+def test_after_a_move_that_another_bridge_has_ended_both_names_are_shown_as_they_are(
+    drive: Drive,
+) -> None:
+    """A folder that isn't there would hide the file that another bridge writes in its place."""
+    half_done(drive)
+    drive.store.before = lambda _operation, _key: None
+    ended: list[bool] = []
+
+    def pause(seconds: float) -> None:
+        drive.clock.advance(seconds)
+        if not ended:
+            ended.append(True)
+            recovered(drive)
+
+    tree = cached(drive, pause)
+    began = drive.clock.seconds()
+    try:
+        assert tree.move(parse("/s"), parse("/t"), user="me") == []
+        assert ended
+        assert drive.clock.seconds() < began + CacheSettings().ttl
+        assert bodies(drive) == moved(SOURCE)
+        shown = shown_by(tree, ROOT)
+        assert ("s",) not in shown
+        assert ("t", "d", "c") in shown
+    finally:
+        tree.close()
