@@ -4,14 +4,14 @@ Invariants: a body is one version of the object, the one that the headers tell o
 from the store as the client takes it; a body that can't be completed breaks the connection.
 """
 
-import re
 import uuid
 from collections.abc import Iterator
 
 from davbridge.dav.conditions import entity_tag, range_applies
-from davbridge.dav.contenttype import guess_type
+from davbridge.dav.contenttype import guess_type, shown_type
 from davbridge.dav.context import Context
 from davbridge.dav.dates import http_date
+from davbridge.dav.policies import SAME_SITE, SANDBOX, browser_policies
 from davbridge.dav.ranges import ByteRange, parse_range
 from davbridge.dav.response import Headers, Response, complete, empty, streamed
 from davbridge.errors import NotFoundError, PreconditionFailedError, UnavailableError
@@ -22,27 +22,6 @@ from davbridge.tree.resource import Resource
 BLOCK = 256 * 1024
 """Bytes asked of the store, and given to the socket, at a time: as fast as any larger number, for
 they stay in the processor's cache, and little memory for each client."""
-
-_SANDBOX = ("Content-Security-Policy", "sandbox")
-"""With every file, whatever its type: a browser then runs nothing of it in this server's origin.
-Which types it would run is the browser's to say (of ``text/plain, text/html`` it takes the last),
-and what a file is its writer's."""
-
-_PLAYER = ("Content-Security-Policy", "sandbox allow-same-origin")
-"""As strict with scripts. But Chromium's page around a sound or a video asks for the file once
-more, and from a sandbox that isn't of this origin may not; nor can all of Firefox's tools for a PDF
-be used from there."""
-
-_IS_PLAYED = re.compile(r"((audio|video)/[\w.-]+|application/pdf)\s*(;[^,]*)?", re.ASCII | re.I)
-"""One type, and none of XML (``audio/a+xml``)."""
-
-_AT_HOME = ("Cross-Origin-Resource-Policy", "same-site")
-"""Else any web page could have a browser load a file with the login that it remembers, or without
-one, as a script or a style sheet, and so read it."""
-
-_IS_SEEN = re.compile(r"(image|audio|video)/[\w.+-]+\s*(;[^,]*)?", re.ASCII | re.I)
-"""What pages can show and not read. A page on the drive itself may show it only without the policy,
-as it is of no site in its sandbox."""
 
 _COLLECTION_TEXT = b"This is a WebDAV collection: open it with a WebDAV client.\n"
 
@@ -114,8 +93,8 @@ def _several(namespace: Namespace, resource: Resource, ranges: list[ByteRange]) 
     headers = [
         ("Content-Type", f"multipart/byteranges; boundary={body.boundary}"),
         ("Content-Length", str(body.length)),
-        _SANDBOX,
-        _AT_HOME,
+        SANDBOX,
+        SAME_SITE,
         *_validators(resource),
     ]
     return Response(206, headers, body)
@@ -209,15 +188,10 @@ def _validators(resource: Resource) -> Headers:
 
 def _entity_headers(resource: Resource, info: ObjectInfo, length: int) -> Headers:
     stored = info.attributes.content_type
-    kind = stored if _is_header_text(stored) else guess_type(resource.name)
+    kind = shown_type(stored, resource.name)
     return [
         ("Content-Type", kind),
         ("Content-Length", str(length)),
-        _PLAYER if _IS_PLAYED.fullmatch(kind) else _SANDBOX,
-        *([] if _IS_SEEN.fullmatch(kind) else [_AT_HOME]),
+        *browser_policies(kind),
         *_validators(resource),
     ]
-
-
-def _is_header_text(value: str) -> bool:
-    return bool(value) and value.isascii() and value.isprintable()
