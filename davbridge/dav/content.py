@@ -21,12 +21,14 @@ class Content:
     """The bytes of one version of a file, read from the store as they are asked for."""
 
     def __init__(self, open_range: OpenRange, size: int, expected: ByteRange) -> None:
-        """Opens the ``expected`` range at once. Bytes outside of it can be read as well, for one
-        more request."""
+        """Opens the ``expected`` range at once. Reading begins at byte 0 all the same, and what is
+        outside of the range can be read as well, for one more request."""
         self._open_range = open_range
         self._size = size
+        self._position = 0
+        """Of the next read."""
         self._range = expected
-        self._position = expected.start
+        """What is left of the range that is open."""
         self._reader = open_range(expected)
 
     @property
@@ -36,30 +38,24 @@ class Content:
 
     def seek(self, position: int) -> None:
         """The next read begins at this byte."""
-        if position != self._position:
-            self._reopen(position)
+        self._position = position
 
     @as_refusals()
     def read(self, size: int) -> bytes:
         """The next bytes, at most ``size``; ``b""`` at the end of the file."""
-        if self._position == self._range.end < self._size:
-            self._reopen(self._position)
         if self._position >= self._size:
             return b""
+        if self._position != self._range.start or not self._range.length:
+            self._reader.close()
+            self._range = ByteRange(self._position, self._size)
+            self._reader = self._open_range(self._range)
         block = self._reader.read(size)
         self._position += len(block)
+        self._range = self._range._replace(start=self._position)
         return block
 
     def close(self) -> None:
         self._reader.close()
-
-    @as_refusals()
-    def _reopen(self, position: int) -> None:
-        self._reader.close()
-        self._position = position
-        self._range = ByteRange(position, self._size)
-        if position < self._size:
-            self._reader = self._open_range(self._range)
 
 
 class Upload:
