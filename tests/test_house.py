@@ -140,6 +140,15 @@ def test_the_command_line_alone_prints() -> None:
     assert {module.name for module in MODULES if "print" in uses(module)} == {"cli"}
 
 
+def test_both_request_servers_read_files_through_the_providers_resources() -> None:
+    readers = {
+        module.name
+        for module in MODULES
+        if module.room == "dav" and any(use.endswith(".open_reader") for use in uses(module))
+    }
+    assert readers == {"dav.resources"}
+
+
 def test_every_module_says_what_it_is() -> None:
     assert [module.name for module in MODULES if not ast.get_docstring(module.tree)] == []
 

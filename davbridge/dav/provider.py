@@ -31,6 +31,7 @@ from davbridge.dav.target import Site
 from davbridge.errors import InvalidNameError
 from davbridge.paths import ResourcePath
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.resource import Resource
 from davbridge.tree.terms import Terms
 
 StartResponse = Callable[..., object]
@@ -55,12 +56,16 @@ class BucketProvider(DAVProvider):
     def get_resource_inst(self, path: str | None, environ: Environ) -> Collection | File | None:
         """What is at a decoded path below the share; None where nothing is, and for None, which
         is the root's parent. Raises DAVError 400 for what can't be a path."""
-        found = None if path is None else self.namespace.find(self.path_of(path))
+        found = None if path is None else self.find(self.path_of(path))
         return instance(found, environ) if found else None
 
     @as_refusals()
     def exists(self, path: str, environ: Environ) -> bool:
-        return self.namespace.find(self.path_of(path)) is not None
+        return self.find(self.path_of(path)) is not None
+
+    def find(self, path: ResourcePath) -> Resource | None:
+        """What is at a path; `get_resource_inst` adds what can be done with it."""
+        return self.namespace.find(path)
 
     def custom_request_handler(
         self, environ: Environ, start_response: StartResponse, default_handler: Handler
@@ -75,10 +80,10 @@ class BucketProvider(DAVProvider):
                 return self._lock(environ, start_response, default_handler)
         return default_handler(environ, start_response)
 
-    def around(self) -> Around:
+    def around(self, *, with_quota: bool = True) -> Around:
         """What live properties depend on beside their resources."""
         around = Around(is_read_only=self._read_only)
-        if not self.publishes_quota:
+        if not (with_quota and self.publishes_quota):
             return around
         used, available = self.namespace.used_bytes(), self.namespace.available_bytes()
         return around._replace(used_bytes=used, available_bytes=available)

@@ -8,6 +8,7 @@ nothing is there before.
 """
 
 from collections.abc import Iterator
+from contextlib import contextmanager
 
 from wsgidav.dav_error import HTTP_SERVICE_UNAVAILABLE, DAVError
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection
@@ -29,7 +30,7 @@ from davbridge.dav.ranges import ByteRange
 from davbridge.dav.resource_properties import ResourceProperties
 from davbridge.dav.tree_methods import TreeMethods
 from davbridge.errors import NotFoundError, PreconditionFailedError
-from davbridge.store.base import IF_ABSENT, ObjectInfo, ObjectReader
+from davbridge.store.base import IF_ABSENT, ObjectInfo, ObjectReader, ObjectRow
 from davbridge.tree.facts import Facts, Properties, without_facts
 from davbridge.tree.resource import Resource, with_told
 
@@ -137,13 +138,13 @@ class File(_BucketResource, DAVNonCollection):
         method, name = self.environ["REQUEST_METHOD"], self.resource.name
         if method not in ("GET", "HEAD") or self._is_listed:
             return guess_type(name)
-        with as_refusals():
-            info = self._opened().info if method == "GET" else self._head()
+        with _of_this_version():
+            info = self._opened().info if method == "GET" else self.head()
         return shown_type(info.attributes.content_type, name)
 
     def get_content(self) -> Content:
         """The bytes, which begin where the request's range does."""
-        with as_refusals():
+        with _of_this_version():
             return self._opened()
 
     def finalize_headers(self, environ: Environ, response_headers: list[tuple[str, str]]) -> None:
@@ -184,35 +185,46 @@ class File(_BucketResource, DAVNonCollection):
         if found is None:
             self._locks.require(self.provider.ref_url(self.resource.path[:-1]))
 
+    def open_range(self, part: ByteRange) -> ObjectReader:
+        """The bytes of this very version, for any request server. Raises NotFoundError and
+        PreconditionFailedError where it is another one, and the cache knows that by then."""
+        namespace, resource = self.provider.namespace, self.resource
+        is_whole = part.length == resource.size
+        start, end = (0, None) if is_whole else (part.start, part.end)
+        reader = namespace.open_reader(resource, start=start, end=end)
+        if not self._is_same(reader.info.row):
+            reader.close()
+            raise PreconditionFailedError("the file has another length than was listed")
+        return reader
+
+    def head(self) -> ObjectInfo:
+        """What the store tells of this very version. Raises as `open_range`."""
+        namespace, resource = self.provider.namespace, self.resource
+        info = namespace.info(resource)
+        if not self._is_same(info.row):
+            namespace.find_current(resource.path)  # so that the cache knows
+            raise PreconditionFailedError("the file is another version than was listed")
+        return info
+
+    def _is_same(self, row: ObjectRow) -> bool:
+        """Whether the store has what was listed: the headers tell of that."""
+        return (row.etag, row.size) == (self.resource.etag, self.resource.size)
+
     def _opened(self) -> Content:
         if self._content is None:
             size = self.resource.size
-            self._content = Content(self._open_range, size, expected_range(self.environ, size))
+            self._content = Content(self.open_range, size, expected_range(self.environ, size))
         return self._content
 
-    def _open_range(self, part: ByteRange) -> ObjectReader:
-        namespace, resource = self.provider.namespace, self.resource
-        is_whole = part == ByteRange(0, resource.size)
-        start, end = (0, None) if is_whole else (part.start, part.end)
+
+@contextmanager
+def _of_this_version() -> Iterator[None]:
+    """Raises OutdatedVersionError where the file is another version by now."""
+    with as_refusals():
         try:
-            reader = namespace.open_reader(resource, start=start, end=end)
+            yield
         except (NotFoundError, PreconditionFailedError) as error:
             raise OutdatedVersionError from error
-        if reader.info.row.size != resource.size:
-            reader.close()
-            raise OutdatedVersionError
-        return reader
-
-    def _head(self) -> ObjectInfo:
-        namespace, resource = self.provider.namespace, self.resource
-        try:
-            info = namespace.info(resource)
-        except NotFoundError as error:
-            raise OutdatedVersionError from error
-        if (info.row.etag, info.row.size) != (resource.etag, resource.size):
-            namespace.find_current(resource.path)  # so that the cache knows
-            raise OutdatedVersionError
-        return info
 
 
 def instance(
