@@ -4,17 +4,40 @@ Invariants: what is read is one version of the object; what is written is invisi
 which refuses a body that is shorter than its Content-Length.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 
-from davbridge.dav.errors import RefusalError, as_refusals
+from wsgidav.dav_error import HTTP_SERVICE_UNAVAILABLE, DAVError
+
+from davbridge.dav.errors import RETRY_AFTER, RefusalError, as_refusals
 from davbridge.dav.facts import Checksum
 from davbridge.dav.ranges import ByteRange
+from davbridge.errors import NotFoundError, PreconditionFailedError
 from davbridge.store.base import ObjectInfo, ObjectReader
 from davbridge.tree.facts import Facts
 from davbridge.tree.resource import Resource
 from davbridge.tree.writer import BoundedWriter
 
 OpenRange = Callable[[ByteRange], ObjectReader]
+
+
+class OutdatedVersionError(DAVError):
+    """The file is another version than was listed. The cache knows that by now."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            HTTP_SERVICE_UNAVAILABLE, "the file is being changed", add_headers=[RETRY_AFTER]
+        )
+
+
+@contextmanager
+def of_this_version() -> Iterator[None]:
+    """Raises OutdatedVersionError where the file is another version by now."""
+    with as_refusals():
+        try:
+            yield
+        except (NotFoundError, PreconditionFailedError) as error:
+            raise OutdatedVersionError from error
 
 
 class Content:
@@ -40,7 +63,7 @@ class Content:
         """The next read begins at this byte."""
         self._position = position
 
-    @as_refusals()
+    @of_this_version()
     def read(self, size: int) -> bytes:
         """The next bytes, at most ``size``; ``b""`` at the end of the file."""
         if self._position >= self._size:

@@ -8,12 +8,10 @@ nothing is there before.
 """
 
 from collections.abc import Iterator
-from contextlib import contextmanager
 
-from wsgidav.dav_error import HTTP_SERVICE_UNAVAILABLE, DAVError
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection
 
-from davbridge.dav.content import Content, Upload
+from davbridge.dav.content import Content, Upload, of_this_version
 from davbridge.dav.contenttype import guess_type, shown_type
 from davbridge.dav.environment import (
     Environ,
@@ -23,28 +21,19 @@ from davbridge.dav.environment import (
     header,
     write_condition,
 )
-from davbridge.dav.errors import RETRY_AFTER, RefusalError, as_refusals
+from davbridge.dav.errors import RefusalError, as_refusals
 from davbridge.dav.facts import Checksum, attributes_told, facts_told
 from davbridge.dav.policies import browser_policies
 from davbridge.dav.ranges import ByteRange
 from davbridge.dav.resource_properties import ResourceProperties
 from davbridge.dav.tree_methods import TreeMethods
-from davbridge.errors import NotFoundError, PreconditionFailedError
+from davbridge.errors import PreconditionFailedError
 from davbridge.store.base import IF_ABSENT, ObjectInfo, ObjectReader, ObjectRow
 from davbridge.tree.facts import Facts, Properties, without_facts
 from davbridge.tree.resource import Resource, with_told
 
 CREATED_RESOURCE = "davbridge.created_resource"
 """In a LOCK's environment: the empty file that it has made."""
-
-
-class OutdatedVersionError(DAVError):
-    """The file is another version than was listed. The cache knows that by now."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            HTTP_SERVICE_UNAVAILABLE, "the file is being changed", add_headers=[RETRY_AFTER]
-        )
 
 
 class _BucketResource(ResourceProperties, TreeMethods):
@@ -138,13 +127,13 @@ class File(_BucketResource, DAVNonCollection):
         method, name = self.environ["REQUEST_METHOD"], self.resource.name
         if method not in ("GET", "HEAD") or self._is_listed:
             return guess_type(name)
-        with _of_this_version():
+        with of_this_version():
             info = self._opened().info if method == "GET" else self.head()
         return shown_type(info.attributes.content_type, name)
 
     def get_content(self) -> Content:
         """The bytes, which begin where the request's range does."""
-        with _of_this_version():
+        with of_this_version():
             return self._opened()
 
     def finalize_headers(self, environ: Environ, response_headers: list[tuple[str, str]]) -> None:
@@ -215,16 +204,6 @@ class File(_BucketResource, DAVNonCollection):
             size = self.resource.size
             self._content = Content(self.open_range, size, expected_range(self.environ, size))
         return self._content
-
-
-@contextmanager
-def _of_this_version() -> Iterator[None]:
-    """Raises OutdatedVersionError where the file is another version by now."""
-    with as_refusals():
-        try:
-            yield
-        except (NotFoundError, PreconditionFailedError) as error:
-            raise OutdatedVersionError from error
 
 
 def instance(

@@ -3,7 +3,7 @@
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from typing import NamedTuple, TypeVar
+from typing import Any, NamedTuple, TypeVar
 from urllib.parse import urlsplit
 
 import pytest
@@ -71,12 +71,12 @@ def provider_over(store: ObjectStore, drive: DriveSettings) -> Iterator[BucketPr
 
 
 @contextmanager
-def drive_at(share: str, settings: DriveSettings | None = None) -> Iterator[Drive]:
+def drive_at(share: str, settings: DriveSettings | None = None, **wsgidav: Any) -> Iterator[Drive]:
     bucket = MemoryStore()
     store = Recorded(bucket)
     with (
         provider_over(store, settings or DriveSettings()) as provider,
-        mounted({share: provider}) as url,
+        mounted({share: provider}, **wsgidav) as url,
     ):
         client = Client(urlsplit(url).port or 0, {})
         try:
@@ -132,6 +132,23 @@ def test_a_range_with_another_if_range_gets_the_whole_file(drive: Drive) -> None
     put(drive.bucket, "a", body=b"0123456789")
     answer = drive.client("GET", "/a", headers={"Range": "bytes=2-4", "If-Range": '"other"'})
     assert (answer.status, answer.body) == (200, b"0123456789")
+
+
+def test_a_file_that_is_replaced_while_it_is_read_is_never_mixed_with_the_new_one(
+    drive: Drive,
+) -> None:
+    """The range was opened, and If-Range has the whole read, from a version that is gone."""
+    put(drive.bucket, "a", body=b"0123456789")
+    drive.client("PROPFIND", "/", depth="1")
+
+    def replace(name: str, _: str) -> None:
+        if name == "get_object" and drive.store.asked.count("get_object a") == 2:
+            put(drive.bucket, "a", body=b"abcdefghij")
+
+    drive.store.before = replace
+    answer = drive.client("GET", "/a", headers={"Range": "bytes=2-4", "If-Range": '"other"'})
+    assert answer.status == 503
+    assert drive.client("GET", "/a").body == b"abcdefghij"
 
 
 def test_a_range_behind_the_end_is_a_416(drive: Drive) -> None:
@@ -264,6 +281,13 @@ def test_the_files_time_and_a_wrong_checksum_are_understood(drive: Drive) -> Non
     assert drive.client("PUT", "/a", b"x", headers={"X-OC-Mtime": "1000000000"}).status == 201
     told = drive.client("PROPFIND", "/a", ALLPROP, depth="0")
     assert text(told, "/a", "getlastmodified") == "Sun, 09 Sep 2001 01:46:40 GMT"
+
+
+def test_wsgidavs_own_reading_of_a_files_time_is_served_as_well() -> None:
+    with drive_at("/", honor_mtime_header=True) as drive:
+        assert drive.client("PUT", "/a", b"x", headers={"X-OC-Mtime": "1000000000"}).status == 201
+        told = drive.client("PROPFIND", "/a", ALLPROP, depth="0")
+        assert text(told, "/a", "getlastmodified") == "Sun, 09 Sep 2001 01:46:40 GMT"
 
 
 def test_a_reserved_name_is_refused(drive: Drive) -> None:
@@ -404,6 +428,33 @@ def test_the_root_can_neither_be_deleted_nor_moved(drive: Drive) -> None:
     assert drive.client("DELETE", "/").status == 403
     assert drive.transfer("MOVE", "/", "/b/").status in (403, 409)
     assert drive.keys() == ["a"]
+
+
+def test_what_other_request_servers_ask_of_a_resource_is_done_without_the_native_handlers() -> None:
+    """`wsgidav.dav_provider` documents these beside handle_copy, handle_move and handle_delete."""
+    bucket = MemoryStore()
+    fill(bucket, "d/x", "f")
+    with provider_over(bucket, DriveSettings()) as provider:
+        provider.set_share_path("")
+
+        def resource(path: str) -> Any:
+            environ = {"wsgidav.provider": provider, "wsgidav.config": {}, "REQUEST_METHOD": "X"}
+            return provider.get_resource_inst(path, environ)
+
+        resource("/d").copy_move_single("/e", is_move=False)
+        resource("/f").copy_move_single("/e/f", is_move=True)
+        assert resource("/d").support_recursive_move("/m")
+        assert resource("/d").move_recursive("/m") == []
+        assert resource("/m").support_recursive_delete()
+        assert resource("/e").delete() == []
+        assert resource("/e") is resource("/d") is resource("/m/no") is None
+        assert resource("/m").get_member_names() == ["x"]
+        assert resource("/m").get_member("x").path == "/m/x"
+        content = resource("/f").get_content()
+        assert [content.read(9), content.read(9)] == [b"f", b""]
+        content.seek(0)
+        assert content.read(9) == b"f"
+        content.close()
 
 
 # --- Locks

@@ -27,8 +27,9 @@ def options(bucket: Bucket, **others: Any) -> Options:
 
 
 @contextmanager
-def mounted(providers: Mapping[str, DAVProvider]) -> Iterator[str]:
-    """Serves the providers at their shares; the URL of the root, without a slash."""
+def mounted(providers: Mapping[str, DAVProvider], **settings: Any) -> Iterator[str]:
+    """Serves the providers at their shares; the URL of the root, without a slash. ``settings``:
+    WsgiDAV's."""
     app = WsgiDAVApp(
         {
             "provider_mapping": dict(providers),
@@ -37,6 +38,7 @@ def mounted(providers: Mapping[str, DAVProvider]) -> Iterator[str]:
             "lock_storage": True,
             "verbose": 0,
             "logging": {"enable": False},
+            **settings,
         }
     )
     server = Server(("127.0.0.1", 0), app, numthreads=8)
