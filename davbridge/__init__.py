@@ -5,6 +5,8 @@ The house; data comes in at the front door and walks one way, imports go downwar
     cli.py           argv → config → app; exit codes; the only module that prints
     arguments.py     the command line's grammar
     app.py           composition root: the only module that names concrete layers
+    library.py       the same for who has a program of their own: open_provider, open_store
+    filestore.py     what open_store gives: the seed's store
     http/            the wire: cheroot server, TLS, request hygiene, graceful stop
     access/          who may: users and their logins
     dav/             RFC 4918 on WsgiDAV: provider, verbs, locks; StoreError → status
@@ -20,6 +22,58 @@ The house; data comes in at the front door and walks one way, imports go downwar
     addresses.py     which client addresses count as one client
     xmltext.py       which characters XML can hold
     errors.py        the StoreError tree; knows neither HTTP nor botocore
+
+In a program of one's own::
+
+    with davbridge.open_provider("bucket/prefix", region="eu-central-1") as provider:
+        app = WsgiDAVApp({"provider_mapping": {"/s3": provider}, ...})
+
+    with davbridge.open_store("bucket/prefix", region="eu-central-1") as store:
+        store.get_bulk_metadata("/photos")
+
+These names are imported when they are first used: the command line needs none of them.
 """
 
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from davbridge.app import SetupError
+    from davbridge.config import ConfigError
+    from davbridge.dav.provider import BucketProvider
+    from davbridge.errors import StoreError
+    from davbridge.filestore import FileStore
+    from davbridge.library import open_provider, open_store
+
+__all__ = [
+    "BucketProvider",
+    "ConfigError",
+    "FileStore",
+    "SetupError",
+    "StoreError",
+    "__version__",
+    "open_provider",
+    "open_store",
+]
+
 __version__ = "0.1.0"
+
+_HOMES = {
+    "BucketProvider": "davbridge.dav.provider",
+    "ConfigError": "davbridge.config",
+    "FileStore": "davbridge.filestore",
+    "SetupError": "davbridge.app",
+    "StoreError": "davbridge.errors",
+    "open_provider": "davbridge.library",
+    "open_store": "davbridge.library",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

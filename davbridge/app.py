@@ -10,7 +10,7 @@ down in reverse, whatever happens in between; what can't come up raises SetupErr
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -85,27 +85,57 @@ def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator
 
     with ExitStack() as layers:
         try:
-            is_writable = not settings.drive.read_only
-            store, place = _store(settings, layers, on_failure, may_create=is_writable)
-            namespace = _namespace(settings, store, place.prefix, layers, waiting)
-            server = HttpServer(_application(settings, namespace, store), settings.server)
+            drive = _drive(settings, layers, on_failure, waiting)
+            server = HttpServer(_application(settings, drive), settings.server)
             layers.callback(server.close)
-            store.budget.waiting = waiting
             server.prepare()
-            if is_writable:
-                store.probe(place.prefix)
-                if store.is_seaweedfs and settings.s3:
-                    _log.warning(_SEAWEEDFS_CLEANS, place.bucket)
-            else:
-                _log.info("read-only: the store is not probed, and nothing is swept")
+            drive.probe()
         except (StoreSetupError, ServerSetupError) as error:
             raise SetupError(str(error)) from error
-        if is_writable:
-            _sweep_beside(store, place.prefix)
-            namespace.recovery.start()
+        drive.start()
         url = _drive_url(server.url, settings.drive.mount_path)
         _log.info("davbridge %s shows %s at %s", __version__, _place(settings), url)
         yield Bridge(url, server.serve, server.stop)
+
+
+@contextmanager
+def opened(settings: Settings) -> Iterator[Namespace]:
+    """The namespace that a bridge would show, for who serves it otherwise; everything below it ends
+    with the context. Raises SetupError."""
+    with ExitStack() as layers:
+        try:
+            drive = _drive(settings, layers, lambda: None, nullcontext)
+            drive.probe()
+        except StoreSetupError as error:
+            raise SetupError(str(error)) from error
+        drive.start()
+        yield drive.namespace
+
+
+class _Drive(NamedTuple):
+    """A namespace, and the store behind it, which was reached."""
+
+    namespace: Namespace
+    store: S3Store
+    prefix: str
+    is_writable: bool
+    bucket: str | None
+    """Its name, where the store is the user's own, and not the embedded one."""
+
+    def probe(self) -> None:
+        """What the store can do. Raises StoreSetupError."""
+        if self.is_writable:
+            self.store.probe(self.prefix)
+            if self.store.is_seaweedfs and self.bucket:
+                _log.warning(_SEAWEEDFS_CLEANS, self.bucket)
+        else:
+            _log.info("read-only: the store is not probed, and nothing is swept")
+
+    def start(self) -> None:
+        """What runs in the background, to finish or remove what bridges that died have left."""
+        if self.is_writable:
+            _sweep_beside(self.store, self.prefix)
+            self.namespace.recovery.start()
 
 
 def sweep(settings: Settings, older_than: timedelta, *, dry_run: bool) -> Iterator[Swept]:
@@ -124,6 +154,18 @@ def _sweep_beside(store: S3Store, prefix: str) -> None:
     """The drive needn't wait for it, and it takes care of its own failures."""
     sweeping = partial(store.abort_stale_uploads, prefix)
     Thread(target=sweeping, name="davbridge-sweep", daemon=True).start()
+
+
+def _drive(
+    settings: Settings, layers: ExitStack, on_failure: Callable[[], None], waiting: Waiting
+) -> _Drive:
+    """Reaches the store, and makes its bucket if need be. Raises StoreSetupError."""
+    is_writable = not settings.drive.read_only
+    store, place = _store(settings, layers, on_failure, may_create=is_writable)
+    store.budget.waiting = waiting
+    namespace = _namespace(settings, store, place.prefix, layers, waiting)
+    bucket = place.bucket if settings.s3 else None
+    return _Drive(namespace, store, place.prefix, is_writable, bucket)
 
 
 def _namespace(
@@ -175,11 +217,11 @@ def _embedded(directory: Path, layers: ExitStack, on_failure: Callable[[], None]
     )
 
 
-def _application(settings: Settings, namespace: Namespace, store: S3Store) -> WSGIApplication:
+def _application(settings: Settings, drive: _Drive) -> WSGIApplication:
     """From the wire inwards: what is ready, what is logged, who may, what is done."""
-    drive = application.build(namespace, settings.drive)
-    guard = guarded(drive, settings.access, settings.drive.public_origins)
-    return Readiness(AccessLog(guard), store.look)
+    methods = application.build(drive.namespace, settings.drive)
+    guard = guarded(methods, settings.access, settings.drive.public_origins)
+    return Readiness(AccessLog(guard), drive.store.look)
 
 
 def _drive_url(server_url: str, mount_path: str) -> str:

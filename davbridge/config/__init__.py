@@ -10,7 +10,7 @@ repr.
 """
 
 from davbridge.config.checks import MIB, ConfigError
-from davbridge.config.load import FLAGS, load
+from davbridge.config.load import FLAGS, load, parse_place
 from davbridge.config.settings import (
     PASSWORD_VARIABLE,
     AccessSettings,
@@ -41,4 +41,5 @@ __all__ = [
     "Settings",
     "User",
     "load",
+    "parse_place",
 ]

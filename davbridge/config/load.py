@@ -89,7 +89,7 @@ def _merge(
     if user is not None and "access.anonymous" in flags:
         raise ConfigError("choose one of --user and --anonymous")
     if "s3.bucket" in flags:
-        flags["s3.bucket"], flags["s3.prefix"] = _place(flags["s3.bucket"])
+        flags["s3.bucket"], flags["s3.prefix"] = parse_place(flags["s3.bucket"])
     if user is not None or "access.anonymous" in flags:
         sections.get("access", {}).pop("users", None)
         sections.get("access", {}).pop("anonymous", None)
@@ -130,7 +130,7 @@ def _reject_stray_s3(flags: Mapping[str, Any]) -> None:
         raise ConfigError(f"{stray[0]} needs a bucket: davbridge serve BUCKET {stray[0]} …")
 
 
-def _place(text: str) -> tuple[str, str]:
+def parse_place(text: str) -> tuple[str, str]:
     """Bucket and prefix of ``BUCKET[/PREFIX]``, which may be written ``s3://BUCKET/PREFIX``."""
     bucket, _, prefix = text.removeprefix("s3://").partition("/")
     return bucket, with_delimiter(prefix)

@@ -1,7 +1,11 @@
 """RFC 4918 on WsgiDAV: from a WSGI request to what the namespace does, and back to its answer::
 
     application.py  the WSGI application: WsgiDAV's, with our provider and our request server
-    provider.py     one mount, as WsgiDAV wants it
+    provider.py     one mount, as WsgiDAV wants it: complete, for its own request server as well
+    resources.py    its files and collections
+    resource_properties.py, tree_methods.py   what the two have in common
+    content.py      their bytes as file-like objects
+    environment.py  what WsgiDAV's request server leaves in the environment; its locks
     server.py       from a request to its verb; whatever was raised, to an answer
     verbs/          one module a verb, or two that are alike
     lobby.py        what is above the mount
@@ -33,6 +37,7 @@
     blocks.py       those of a page of members, rendered once
     memberlist.py   those of a collection's members, a page at a time
     contenttype.py  content types of names
+    policies.py     what browsers are told beside a file
     dates.py        moments as text
     profiles.py     where a client needs an exception
 

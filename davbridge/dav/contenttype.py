@@ -18,6 +18,12 @@ def guess_type(name: str) -> str:
     return _type_of("." + suffix) if stem.strip(".") else DEFAULT_TYPE
 
 
+def shown_type(stored: str, name: str) -> str:
+    """The stored content type, where a header can hold it; else what the name suggests."""
+    is_header_text = bool(stored) and stored.isascii() and stored.isprintable()
+    return stored if is_header_text else guess_type(name)
+
+
 @lru_cache(maxsize=1024)
 def _type_of(suffix: str) -> str:
     kind, encoding = _TYPES.guess_type("name" + suffix, strict=False)

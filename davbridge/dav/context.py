@@ -63,7 +63,7 @@ class Context:
     @once
     def resource(self) -> Resource | None:
         """What is at the request's path, or None; looked up once."""
-        return self.namespace.find(self.path)
+        return self.provider.find(self.path)
 
     @property
     def if_match(self) -> str | None:

@@ -6,9 +6,11 @@ Invariants: a status is chosen here or by a RefusalError, nowhere else; the caus
 no client is told the store's address, nor whose credentials davbridge has.
 """
 
-from collections.abc import Sequence
+import logging
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 
-from wsgidav.dav_error import DAVError
+from wsgidav.dav_error import DAVError, DAVErrorCondition
 
 from davbridge import errors
 
@@ -60,12 +62,15 @@ class RefusalError(DAVError):
         hrefs: Sequence[str] = (),
         headers: Sequence[tuple[str, str]] = (),
     ) -> None:
-        super().__init__(status, message)
+        super().__init__(status, message, add_headers=list(headers))
         self.status = status
         self.message = message
         self.condition = condition
         self.hrefs = tuple(hrefs)
         self.headers = tuple(headers)
+        if condition is not None:  # For WsgiDAV's request server, which writes its own answers.
+            self.err_condition = DAVErrorCondition(f"{{DAV:}}{condition}")
+            self.err_condition.hrefs = list(hrefs)
 
     def error_element(self) -> str:
         """The DAV:error element, declaring its namespace; empty without a condition."""
@@ -97,6 +102,9 @@ _STATUS: tuple[tuple[type[errors.StoreError], int], ...] = (
 )
 
 
+logger = logging.getLogger(__name__)
+
+
 def status_of(error: errors.StoreError) -> int:
     """The status that tells a client of ``error``; 500 for one that has no better."""
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
@@ -120,3 +128,15 @@ def refusal_of(error: errors.StoreError) -> RefusalError:
     headers = [RETRY_AFTER] if status == 503 else []
     message = _IN_OUR_WORDS.get(type(error)) or str(error) or REASONS[status]
     return RefusalError(status, message, headers=headers)
+
+
+@contextmanager
+def as_refusals() -> Iterator[None]:
+    """Turns each StoreError from inside into the RefusalError that a client may see, and logs it.
+    As a decorator, it does so for a whole method."""
+    try:
+        yield
+    except errors.StoreError as error:
+        refusal = refusal_of(error)
+        logger.log(logging.WARNING if refusal.status >= 500 else logging.INFO, "%s", error)
+        raise refusal from error

@@ -8,15 +8,28 @@ What can't be understood is as good as not told: no client expects an upload to 
 import hashlib
 import math
 import zlib
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Protocol
+from xml.etree.ElementTree import fromstring
 
 from davbridge.dav.conditions import parse_date
+from davbridge.dav.contenttype import DEFAULT_TYPE, guess_type
+from davbridge.store.base import DIRECTORY_TYPE, Attributes
+from davbridge.tree.facts import Facts
 
 WIN32 = "urn:schemas-microsoft-com:"
 
 TIME_PROPERTIES = (f"{{{WIN32}}}Win32LastModifiedTime", "{DAV:}lastmodified")
 """Dead properties that set the modification time as well."""
+
+_MEANINGLESS_TYPES = ("", DEFAULT_TYPE, "application/x-www-form-urlencoded", DIRECTORY_TYPE)
+"""Types that clients send of any file (curl, for one), and the one that would make the object a
+directory to every tool that knows the convention."""
+
+MAX_TYPE = 255
+"""Characters of a type with its parameters: with a longer one some stores refuse the object, and
+some clients the answer that tells of it."""
 
 
 def parse_mtime(text: str | None) -> datetime | None:
@@ -31,6 +44,34 @@ def parse_mtime(text: str | None) -> datetime | None:
 def parse_time_property(text: str | None) -> datetime | None:
     """Windows writes an HTTP date, rclone seconds since the epoch."""
     return parse_date(text or "") or parse_mtime(text)
+
+
+def time_told(changes: Mapping[str, str | None]) -> datetime | None:
+    """The modification time that a client sets along with a dead property, if any."""
+    for name in TIME_PROPERTIES:
+        element = changes.get(name)
+        if element is not None:
+            return parse_time_property(fromstring(element).text)
+    return None
+
+
+def attributes_told(name: str, content_type: str, mtime: str | None) -> Attributes:
+    """What is stored with a file of this name: the client's content type where it says something,
+    else the name's; and its X-OC-Mtime."""
+    sent = content_type.strip()
+    kind = sent.partition(";")[0].strip().lower()
+    is_usable = sent.isascii() and sent.isprintable() and len(sent) <= MAX_TYPE
+    if kind in _MEANINGLESS_TYPES or not is_usable:
+        sent = guess_type(name)
+    modified = parse_mtime(mtime)
+    # Seconds, under the key that rclone, s3fs and Cyberduck read and write.
+    return Attributes(sent, {"mtime": f"{modified.timestamp():.6f}"} if modified else {})
+
+
+def facts_told(mtime: str | None, checksum: "Checksum | None") -> Facts | None:
+    """What the client tells of the bytes, if anything; their ETag isn't known yet."""
+    modified = parse_mtime(mtime)
+    return Facts("", modified, str(checksum or "")) if modified or checksum else None
 
 
 class _Hash(Protocol):

@@ -1,16 +1,36 @@
-"""One mount, as the DAVProvider that WsgiDAV demands.
+"""A drive as a WsgiDAV DAVProvider.
 
-Owns what the drive is: its namespace, its site, what it lets clients do and see. Must not know
-requests. Invariant: it never changes.
+Owns what the drive is: its namespace, its site, what it lets clients do and see; and which of
+WsgiDAV's resource objects is at a path. It serves in any WsgiDAVApp, beside other providers, with
+WsgiDAV's own request server and lock manager. Dead properties are the bucket's: a property manager
+is not asked.
+
+Invariant: what the drive is never changes; where it is mounted is WsgiDAV's to say.
 """
 
-from typing import Any, NoReturn
+from collections.abc import Callable, Iterable, Iterator
+from typing import Any
+from urllib.parse import quote
 
+from wsgidav.dav_error import DAVError
 from wsgidav.dav_provider import DAVProvider
 
+from davbridge import paths
 from davbridge.config import DriveSettings
+from davbridge.dav.content import OutdatedVersionError
+from davbridge.dav.environment import Environ, has_ambiguous_destination, header
+from davbridge.dav.errors import RefusalError, as_refusals
+from davbridge.dav.live import Around
+from davbridge.dav.resources import CREATED_RESOURCE, Collection, File, instance
 from davbridge.dav.target import Site
+from davbridge.errors import InvalidNameError
+from davbridge.paths import ResourcePath
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.resource import Resource
+from davbridge.tree.terms import Terms
+
+StartResponse = Callable[..., object]
+Handler = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 class BucketProvider(DAVProvider):
@@ -20,13 +40,121 @@ class BucketProvider(DAVProvider):
         super().__init__()
         self.namespace = namespace
         self.site = Site.of(drive.mount_path, drive.public_origins)
+        """Where our own request server has it."""
         self.publishes_quota = drive.publish_quota
         self._read_only = drive.read_only
 
     def is_readonly(self) -> bool:
         return self._read_only
 
-    def get_resource_inst(self, path: str, environ: dict[str, Any]) -> NoReturn:
-        """Declared abstract by WsgiDAV, for a request server of its own; ours asks the namespace,
-        whose resources hold less and are made faster."""
-        raise NotImplementedError("resources are the namespace's")
+    @as_refusals()
+    def get_resource_inst(self, path: str | None, environ: Environ) -> Collection | File | None:
+        """What is at a decoded path below the share; None where nothing is, and for None, which
+        is the root's parent. Raises DAVError 400 for what can't be a path."""
+        found = None if path is None else self.find(self.path_of(path))
+        return instance(found, environ) if found else None
+
+    @as_refusals()
+    def exists(self, path: str, environ: Environ) -> bool:
+        return self.find(self.path_of(path)) is not None
+
+    def find(self, path: ResourcePath) -> Resource | None:
+        """What is at a path; `get_resource_inst` adds what can be done with it."""
+        return self.namespace.find(path)
+
+    def custom_request_handler(
+        self, environ: Environ, start_response: StartResponse, default_handler: Handler
+    ) -> Iterable[bytes]:
+        """WsgiDAV calls it in place of the method's own handler."""
+        match environ["REQUEST_METHOD"]:
+            case "GET" | "HEAD":
+                return _with_current_version(environ, start_response, default_handler)
+            case "PROPFIND":
+                _require_finite_depth(environ)
+            case "LOCK":
+                return self._lock(environ, start_response, default_handler)
+        return default_handler(environ, start_response)
+
+    def around(self, *, with_quota: bool = True) -> Around:
+        """What live properties depend on beside their resources."""
+        around = Around(is_read_only=self._read_only)
+        if not (with_quota and self.publishes_quota):
+            return around
+        used, available = self.namespace.used_bytes(), self.namespace.available_bytes()
+        return around._replace(used_bytes=used, available_bytes=available)
+
+    def path_of(self, path: str) -> ResourcePath:
+        """Of a decoded path below the share. Raises DAVError 400."""
+        try:
+            return paths.parse(path)
+        except InvalidNameError as error:
+            raise RefusalError(400, str(error)) from error
+
+    def destination(self, path: str, environ: Environ) -> ResourcePath:
+        """Where a COPY or MOVE goes to; ``path`` is what WsgiDAV made of the Destination header.
+
+        The header is parsed anew: of ``rep%3Ffinal.txt`` WsgiDAV makes ``rep``. Raises DAVError
+        400 where a proxy has changed the paths of URLs, so that only WsgiDAV's guess is left.
+        """
+        site = Site(paths.parse(self.mount_path + self._share))
+        found = site.parse_tag(header(environ, "DESTINATION") or "")
+        if found is not None:
+            return found
+        if has_ambiguous_destination(environ):
+            raise RefusalError(400, "the destination's URL can't be told behind this proxy")
+        return self.path_of(path)
+
+    def ref_url(self, path: ResourcePath) -> str:
+        """The URL by which WsgiDAV's lock manager knows a resource."""
+        return quote(self._share + "/" + "/".join(path))
+
+    def href(self, path: ResourcePath) -> str:
+        """The URL by which clients know a resource; a collection's is told without its slash."""
+        return self.href_of_ref_url(self.ref_url(path))
+
+    def href_of_ref_url(self, ref_url: str) -> str:
+        return quote(self.mount_path) + ref_url
+
+    @property
+    def _share(self) -> str:
+        return self.share_path or ""
+
+    def _lock(
+        self, environ: Environ, start_response: StartResponse, handler: Handler
+    ) -> Iterable[bytes]:
+        """WsgiDAV makes the empty file of an unmapped URL before it knows whether the lock is
+        granted: where it isn't, the file goes again."""
+        try:
+            return handler(environ, start_response)
+        except DAVError:
+            made = environ.get(CREATED_RESOURCE)
+            if made is not None:
+                with as_refusals():
+                    self.namespace.delete(made.path, Terms(if_match=made.etag))
+            raise
+
+
+def _with_current_version(
+    environ: Environ, start_response: StartResponse, handler: Handler
+) -> Iterator[bytes]:
+    """Answers once more where the file turns out to be another version than was listed: the failed
+    attempt has emptied the cache of it. Once headers were sent, only an error is left."""
+    has_started = False
+
+    def start(*response: Any) -> object:
+        nonlocal has_started
+        has_started = True
+        return start_response(*response)
+
+    try:
+        yield from handler(environ, start)
+    except OutdatedVersionError:
+        if has_started:
+            raise
+        yield from handler(environ, start)
+
+
+def _require_finite_depth(environ: dict[str, Any]) -> None:
+    """As our own request server has it: a missing Depth counts as 1, and infinity is refused."""
+    if environ.setdefault("HTTP_DEPTH", "1") == "infinity":
+        raise RefusalError(403, "Depth: infinity is not offered", condition="propfind-finite-depth")

@@ -4,45 +4,24 @@ Invariants: a body is one version of the object, the one that the headers tell o
 from the store as the client takes it; a body that can't be completed breaks the connection.
 """
 
-import re
 import uuid
 from collections.abc import Iterator
 
 from davbridge.dav.conditions import entity_tag, range_applies
-from davbridge.dav.contenttype import guess_type
+from davbridge.dav.contenttype import guess_type, shown_type
 from davbridge.dav.context import Context
 from davbridge.dav.dates import http_date
+from davbridge.dav.policies import SAME_SITE, SANDBOX, browser_policies
 from davbridge.dav.ranges import ByteRange, parse_range
+from davbridge.dav.resources import File
 from davbridge.dav.response import Headers, Response, complete, empty, streamed
 from davbridge.errors import NotFoundError, PreconditionFailedError, UnavailableError
-from davbridge.store.base import ObjectInfo, ObjectReader, ObjectRow
-from davbridge.tree.namespace import Namespace
+from davbridge.store.base import ObjectInfo, ObjectReader
 from davbridge.tree.resource import Resource
 
 BLOCK = 256 * 1024
 """Bytes asked of the store, and given to the socket, at a time: as fast as any larger number, for
 they stay in the processor's cache, and little memory for each client."""
-
-_SANDBOX = ("Content-Security-Policy", "sandbox")
-"""With every file, whatever its type: a browser then runs nothing of it in this server's origin.
-Which types it would run is the browser's to say (of ``text/plain, text/html`` it takes the last),
-and what a file is its writer's."""
-
-_PLAYER = ("Content-Security-Policy", "sandbox allow-same-origin")
-"""As strict with scripts. But Chromium's page around a sound or a video asks for the file once
-more, and from a sandbox that isn't of this origin may not; nor can all of Firefox's tools for a PDF
-be used from there."""
-
-_IS_PLAYED = re.compile(r"((audio|video)/[\w.-]+|application/pdf)\s*(;[^,]*)?", re.ASCII | re.I)
-"""One type, and none of XML (``audio/a+xml``)."""
-
-_AT_HOME = ("Cross-Origin-Resource-Policy", "same-site")
-"""Else any web page could have a browser load a file with the login that it remembers, or without
-one, as a script or a style sheet, and so read it."""
-
-_IS_SEEN = re.compile(r"(image|audio|video)/[\w.+-]+\s*(;[^,]*)?", re.ASCII | re.I)
-"""What pages can show and not read. A page on the drive itself may show it only without the policy,
-as it is of no site in its sandbox."""
 
 _COLLECTION_TEXT = b"This is a WebDAV collection: open it with a WebDAV client.\n"
 
@@ -79,23 +58,16 @@ def _collection() -> Response:
 
 
 def _object(context: Context, resource: Resource) -> Response:
-    request = context.request
+    request, file = context.request, File(resource, context.request.environ)
     if request.method == "HEAD":
-        info = context.namespace.info(resource)
-        if not _is_same(info.row, resource):
-            context.namespace.find_current(resource.path)  # so that the cache knows
-            raise PreconditionFailedError("the file is another version than was listed")
-        return Response(200, _entity_headers(resource, info, resource.size))
+        return Response(200, _entity_headers(resource, file.head(), resource.size))
     ranges: list[ByteRange] = []
     if range_applies(request, resource):
         ranges = parse_range(request.header("RANGE"), resource.size)
     if len(ranges) > 1:
-        return _several(context.namespace, resource, ranges)
+        return _several(file, ranges)
     part = ranges[0] if ranges else ByteRange(0, resource.size)
-    reader = _open(context.namespace, resource, part)
-    if not _is_same(reader.info.row, resource):
-        reader.close()
-        raise PreconditionFailedError("the file has another length than was listed")
+    reader = file.open_range(part)
     headers = _entity_headers(resource, reader.info, part.length)
     if not ranges:
         return Response(200, headers, ObjectBody(reader))
@@ -103,20 +75,15 @@ def _object(context: Context, resource: Resource) -> Response:
     return Response(206, headers, ObjectBody(reader))
 
 
-def _is_same(row: ObjectRow, resource: Resource) -> bool:
-    """Whether the store has what was listed: the headers tell of that."""
-    return (row.etag, row.size) == (resource.etag, resource.size)
-
-
-def _several(namespace: Namespace, resource: Resource, ranges: list[ByteRange]) -> Response:
+def _several(file: File, ranges: list[ByteRange]) -> Response:
     """multipart/byteranges (RFC 9110 §15.3.7.2)."""
-    body = RangesBody(namespace, resource, ranges)
+    body = RangesBody(file, ranges)
     headers = [
         ("Content-Type", f"multipart/byteranges; boundary={body.boundary}"),
         ("Content-Length", str(body.length)),
-        _SANDBOX,
-        _AT_HOME,
-        *_validators(resource),
+        SANDBOX,
+        SAME_SITE,
+        *_validators(file.resource),
     ]
     return Response(206, headers, body)
 
@@ -151,14 +118,13 @@ class RangesBody:
     """Several ranges as the body of a response. The first is opened at once, as an `ObjectBody`
     reads its first block."""
 
-    def __init__(self, namespace: Namespace, resource: Resource, ranges: list[ByteRange]) -> None:
+    def __init__(self, file: File, ranges: list[ByteRange]) -> None:
         self.boundary = uuid.uuid4().hex
-        self._heads = [self._head(resource, part) for part in ranges]
+        self._heads = [self._head(file.resource, part) for part in ranges]
         self._tail = f"\r\n--{self.boundary}--\r\n".encode()
         self.length = sum(map(len, self._heads)) + sum(part.length for part in ranges)
         self.length += len(self._tail)
-        self._namespace = namespace
-        self._resource = resource
+        self._file = file
         self._ranges = ranges
         self._part = self._open(ranges[0])
 
@@ -178,19 +144,13 @@ class RangesBody:
         yield self._tail
 
     def _open(self, part: ByteRange) -> ObjectBody:
-        return ObjectBody(_open(self._namespace, self._resource, part))
+        return ObjectBody(self._file.open_range(part))
 
     def _head(self, resource: Resource, part: ByteRange) -> bytes:
         return (
             f"\r\n--{self.boundary}\r\nContent-Type: {guess_type(resource.name)}\r\n"
             f"Content-Range: {part.content_range(resource.size)}\r\n\r\n"
         ).encode()
-
-
-def _open(namespace: Namespace, resource: Resource, part: ByteRange) -> ObjectReader:
-    if part.length == resource.size:
-        return namespace.open_reader(resource)
-    return namespace.open_reader(resource, start=part.start, end=part.end)
 
 
 def _validators(resource: Resource) -> Headers:
@@ -209,15 +169,10 @@ def _validators(resource: Resource) -> Headers:
 
 def _entity_headers(resource: Resource, info: ObjectInfo, length: int) -> Headers:
     stored = info.attributes.content_type
-    kind = stored if _is_header_text(stored) else guess_type(resource.name)
+    kind = shown_type(stored, resource.name)
     return [
         ("Content-Type", kind),
         ("Content-Length", str(length)),
-        _PLAYER if _IS_PLAYED.fullmatch(kind) else _SANDBOX,
-        *([] if _IS_SEEN.fullmatch(kind) else [_AT_HOME]),
+        *browser_policies(kind),
         *_validators(resource),
     ]
-
-
-def _is_header_text(value: str) -> bool:
-    return bool(value) and value.isascii() and value.isprintable()

@@ -51,12 +51,7 @@ def _listed(context: Context) -> Members | None:
 
 def _around(context: Context, selection: Selection) -> Around:
     """What all responses depend on; no more of it than they show, since it is compared."""
-    provider, namespace = context.provider, context.namespace
-    around = Around(is_read_only=provider.is_readonly())
-    if not (selection.shows_quota and provider.publishes_quota):
-        return around
-    used, available = namespace.used_bytes(), namespace.available_bytes()
-    return around._replace(used_bytes=used, available_bytes=available)
+    return context.provider.around(with_quota=selection.shows_quota)
 
 
 def _own_response(context: Context, renderer: Renderer, resource: Resource) -> str:

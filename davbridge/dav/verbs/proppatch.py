@@ -4,13 +4,12 @@ Owns the reading of a propertyupdate. Must not know where properties are kept. I
 is done or nothing: one protected property stops it.
 """
 
-from datetime import datetime
-from xml.etree.ElementTree import Element, fromstring
+from xml.etree.ElementTree import Element
 
 from davbridge.dav import multistatus
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.facts import TIME_PROPERTIES, WIN32, parse_time_property
+from davbridge.dav.facts import WIN32, time_told
 from davbridge.dav.live import PROTECTED
 from davbridge.dav.multistatus import PropStat
 from davbridge.dav.response import Response
@@ -42,7 +41,7 @@ def proppatch(context: Context) -> Response:
         context.namespace.update_properties(
             context.path,
             changes,
-            modified=_time_of(changes),
+            modified=time_told(changes),
             admit=lambda _: _admit(context, changes),
         )
     done = PropStat(
@@ -66,15 +65,6 @@ def _admit(context: Context, changes: Changes) -> None:
         context.guard.require_owner(context.path)
     else:
         context.guard.require_write(context.path)
-
-
-def _time_of(changes: Changes) -> datetime | None:
-    """The modification time that the client sets along with a property, if any."""
-    for name in TIME_PROPERTIES:
-        element = changes.get(name)
-        if element is not None:
-            return parse_time_property(fromstring(element).text)
-    return None
 
 
 def parse_changes(body: bytes) -> Changes:

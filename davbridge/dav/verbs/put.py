@@ -7,24 +7,14 @@ once; a refusal that can be known is given before the body is read.
 from functools import partial
 
 from davbridge.dav.conditions import entity_tag
-from davbridge.dav.contenttype import DEFAULT_TYPE, guess_type
 from davbridge.dav.context import Context
 from davbridge.dav.dates import http_date
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.facts import Checksum, parse_mtime
+from davbridge.dav.facts import Checksum, attributes_told, facts_told
 from davbridge.dav.request import Request
 from davbridge.dav.response import Response, empty
-from davbridge.store.base import DIRECTORY_TYPE, Attributes, Condition
-from davbridge.tree.facts import Facts
+from davbridge.store.base import Condition
 from davbridge.tree.resource import Resource
-
-_MEANINGLESS_TYPES = ("", DEFAULT_TYPE, "application/x-www-form-urlencoded", DIRECTORY_TYPE)
-"""Types that clients send of any file (curl, for one), and the one that would make the object a
-directory to every tool that knows the convention."""
-
-MAX_TYPE = 255
-"""Characters of a type with its parameters: with a longer one some stores refuse the object, and
-some clients the answer that tells of it."""
 
 
 def put(context: Context) -> Response:
@@ -66,7 +56,11 @@ def _store_body(context: Context, checksum: Checksum | None) -> Resource:
     request = context.request
     writer = context.namespace.open_writer(
         context.path,
-        _attributes(request),
+        attributes_told(
+            request.path[-1],
+            str(request.environ.get("CONTENT_TYPE") or ""),
+            request.header("X_OC_MTIME"),
+        ),
         _condition(context),
         length=request.length,
         # A body takes its time: another client may have locked the file, another bridge may have
@@ -80,28 +74,10 @@ def _store_body(context: Context, checksum: Checksum | None) -> Resource:
                 checksum.update(block)
         if checksum and not checksum.holds():
             raise RefusalError(400, f"the body's checksum is not {checksum}")
-        return writer.commit(_facts(request, checksum))
+        return writer.commit(facts_told(request.header("X_OC_MTIME"), checksum))
     except BaseException:
         writer.abort()  # Nothing more to undo where commit has failed: it has aborted already.
         raise
-
-
-def _facts(request: Request, checksum: Checksum | None) -> Facts | None:
-    """What the client tells of the bytes, if anything; their ETag isn't known yet."""
-    modified = parse_mtime(request.header("X_OC_MTIME"))
-    return Facts("", modified, str(checksum or "")) if modified or checksum else None
-
-
-def _attributes(request: Request) -> Attributes:
-    """The client's content type where it says something, else the name's."""
-    sent = str(request.environ.get("CONTENT_TYPE") or "").strip()
-    kind = sent.partition(";")[0].strip().lower()
-    is_usable = sent.isascii() and sent.isprintable() and len(sent) <= MAX_TYPE
-    if kind in _MEANINGLESS_TYPES or not is_usable:
-        sent = guess_type(request.path[-1])
-    modified = parse_mtime(request.header("X_OC_MTIME"))
-    # Seconds, under the key that rclone, s3fs and Cyberduck read and write.
-    return Attributes(sent, {"mtime": f"{modified.timestamp():.6f}"} if modified else {})
 
 
 def _condition(context: Context) -> Condition:

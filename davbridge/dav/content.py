@@ -1,0 +1,124 @@
+"""A file's bytes as the file-like objects that WsgiDAV reads and writes.
+
+Invariants: what is read is one version of the object; what is written is invisible until `finish`,
+which refuses a body that is shorter than its Content-Length.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from wsgidav.dav_error import HTTP_SERVICE_UNAVAILABLE, DAVError
+
+from davbridge.dav.errors import RETRY_AFTER, RefusalError, as_refusals
+from davbridge.dav.facts import Checksum
+from davbridge.dav.ranges import ByteRange
+from davbridge.errors import NotFoundError, PreconditionFailedError
+from davbridge.store.base import ObjectInfo, ObjectReader
+from davbridge.tree.facts import Facts
+from davbridge.tree.resource import Resource
+from davbridge.tree.writer import BoundedWriter
+
+OpenRange = Callable[[ByteRange], ObjectReader]
+
+
+class OutdatedVersionError(DAVError):
+    """The file is another version than was listed. The cache knows that by now."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            HTTP_SERVICE_UNAVAILABLE, "the file is being changed", add_headers=[RETRY_AFTER]
+        )
+
+
+@contextmanager
+def of_this_version() -> Iterator[None]:
+    """Raises OutdatedVersionError where the file is another version by now."""
+    with as_refusals():
+        try:
+            yield
+        except (NotFoundError, PreconditionFailedError) as error:
+            raise OutdatedVersionError from error
+
+
+class Content:
+    """The bytes of one version of a file, read from the store as they are asked for."""
+
+    def __init__(self, open_range: OpenRange, size: int, expected: ByteRange) -> None:
+        """Opens the ``expected`` range at once. Reading begins at byte 0 all the same, and what is
+        outside of the range can be read as well, for one more request."""
+        self._open_range = open_range
+        self._size = size
+        self._position = 0
+        """Of the next read."""
+        self._range = expected
+        """What is left of the range that is open."""
+        self._reader = open_range(expected)
+
+    @property
+    def info(self) -> ObjectInfo:
+        """What the store told when the file was opened."""
+        return self._reader.info
+
+    def seek(self, position: int) -> None:
+        """The next read begins at this byte."""
+        self._position = position
+
+    @of_this_version()
+    def read(self, size: int) -> bytes:
+        """The next bytes, at most ``size``; ``b""`` at the end of the file."""
+        if self._position >= self._size:
+            return b""
+        if self._position != self._range.start or not self._range.length:
+            self._reader.close()
+            self._range = ByteRange(self._position, self._size)
+            self._reader = self._open_range(self._range)
+        block = self._reader.read(size)
+        self._position += len(block)
+        self._range = self._range._replace(start=self._position)
+        return block
+
+    def close(self) -> None:
+        self._reader.close()
+
+
+class Upload:
+    """The bytes of a new version of a file on their way to the store."""
+
+    def __init__(
+        self, writer: BoundedWriter, length: int | None, checksum: Checksum | None
+    ) -> None:
+        """``length``: the body's announced length in bytes, where it was announced."""
+        self._writer = writer
+        self._length = length
+        self._checksum = checksum
+        self._written = 0
+
+    @as_refusals()
+    def write(self, data: bytes) -> None:
+        self._writer.write(data)
+        self._written += len(data)
+        if self._checksum:
+            self._checksum.update(data)
+
+    def close(self) -> None:
+        """Does nothing: WsgiDAV tells by ``end_write`` whether the body is whole."""
+
+    @as_refusals()
+    def finish(self, facts: Facts | None) -> Resource:
+        """Makes the new version visible, if the body is whole."""
+        try:
+            self._require_whole()
+            return self._writer.commit(facts)
+        except BaseException:
+            self._writer.abort()
+            raise
+
+    def abort(self) -> None:
+        """Leaves the store as it was."""
+        self._writer.abort()
+
+    def _require_whole(self) -> None:
+        if self._length is not None and self._written != self._length:
+            raise RefusalError(400, "the body broke off")
+        if self._checksum and not self._checksum.holds():
+            raise RefusalError(400, f"the body's checksum is not {self._checksum}")

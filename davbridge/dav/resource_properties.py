@@ -1,0 +1,192 @@
+"""The properties of a resource, live and dead, as WsgiDAV asks for them.
+
+Invariants: values are the ones that our own request server gives; a PROPPATCH is done as a whole or
+not at all, in one write.
+"""
+
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+from xml.etree.ElementTree import fromstring
+
+from wsgidav.dav_error import DAVError
+from wsgidav.dav_provider import _DAVResource
+from wsgidav.util import etree
+from wsgidav.xml_tools import string_to_xml
+
+from davbridge.dav.conditions import entity_tag
+from davbridge.dav.contenttype import guess_type
+from davbridge.dav.environment import Environ, Locks
+from davbridge.dav.errors import RefusalError, as_refusals
+from davbridge.dav.facts import parse_time_property, time_told
+from davbridge.dav.live import ALLPROP, LIVE, OWNCLOUD, PROTECTED, Around
+from davbridge.dav.once import once
+from davbridge.dav.xml import lang_of, serialise
+from davbridge.tree.facts import Properties
+from davbridge.tree.resource import Resource
+
+if TYPE_CHECKING:
+    from davbridge.dav.provider import BucketProvider
+
+_LOCK_PROPERTIES = ("{DAV:}lockdiscovery", "{DAV:}supportedlock")
+
+_AROUND = "davbridge.around"
+"""In a request's environment: what its live properties depend on beside their resources."""
+
+
+class PropertyUpdate:
+    """The changes of a PROPPATCH, which WsgiDAV tells twice, one at a time: in a dry run over all
+    of them, and then to be done. The first one to be done does all."""
+
+    def __init__(self, write: Callable[[Mapping[str, str | None]], None]) -> None:
+        self._write = write
+        self._changes: dict[str, str | None] = {}
+        self._calls: Counter[str] = Counter()
+        """How often each name was told in the dry run, and not yet to be done."""
+        self._failure: DAVError | None = None
+
+    def plan(self, name: str, text: str | None) -> None:
+        """The last on a name counts."""
+        self._changes.pop(name, None)
+        self._changes[name] = text
+        self._calls[name] += 1
+
+    def do(self, name: str, text: str | None) -> None:
+        """Raises DAVError, for each of the changes where their write has failed."""
+        if not self._calls[name]:
+            self._write({name: text})
+            return
+        self._calls[name] -= 1
+        if self._changes:
+            changes, self._changes = self._changes, {}
+            self._failure = None
+            try:
+                self._write(changes)
+            except DAVError as failure:
+                self._failure = failure
+        if self._failure is not None:
+            raise self._failure
+
+
+class ResourceProperties(_DAVResource):
+    """That part of a resource."""
+
+    provider: "BucketProvider"
+    environ: Environ
+    resource: Resource
+    _dead: Properties | None
+    """The dead properties, once they are known."""
+    _locks: Locks
+
+    def get_creation_date(self) -> float:
+        """S3 keeps no other time than the last write's."""
+        return self.get_last_modified()
+
+    def get_last_modified(self) -> float:
+        return self.resource.modified.timestamp()
+
+    def get_display_name(self) -> str | None:
+        """None for a name that XML can't hold."""
+        name = self.resource.name
+        return name if LIVE["{DAV:}displayname"](self.resource, self._around) else None
+
+    def get_property_names(self, *, is_allprop: bool) -> list[str]:
+        """Those that our own request server gives in answer to allprop or propname."""
+        live = [name for name in (ALLPROP if is_allprop else LIVE) if self._has(name)]
+        return [*live, *self._dead_properties()]
+
+    def get_property_value(self, name: str) -> Any:
+        """Text, or an element for a value of XML. Raises DAVError 404."""
+        if name in _LOCK_PROPERTIES:
+            return super().get_property_value(name)
+        if name in LIVE:
+            if not self._has(name):
+                raise RefusalError(404, "the resource has no such property")
+            return self._live_value(name)
+        text = self._dead_properties().get(name)
+        if text is None:
+            raise RefusalError(404, "the resource has no such property")
+        return string_to_xml(text)
+
+    def _has(self, name: str) -> bool:
+        if name in _LOCK_PROPERTIES:
+            return self.provider.lock_manager is not None
+        return LIVE[name](self.resource, self._around) is not None
+
+    def _live_value(self, name: str) -> Any:
+        match name:
+            case "{DAV:}getetag":
+                return entity_tag(self.resource)
+            case "{DAV:}getcontenttype":
+                return guess_type(self.resource.name)
+            case "{DAV:}quota-used-bytes":
+                return str(self._around.used_bytes)
+            case "{DAV:}quota-available-bytes":
+                return str(self._around.available_bytes)
+        if name.startswith(f"{{{OWNCLOUD}}}"):
+            return string_to_xml(LIVE[name](self.resource, self._around))
+        return super().get_property_value(name)
+
+    @property
+    def _around(self) -> Around:
+        """The same for all resources of a request."""
+        around: Around | None = self.environ.get(_AROUND)
+        if around is None:
+            around = self.environ[_AROUND] = self.provider.around()
+        return around
+
+    # --- Dead properties
+
+    def set_property_value(self, name: str, value: Any, *, dry_run: bool = False) -> None:
+        """Sets a dead property, or removes it where ``value`` is None."""
+        if name in PROTECTED:
+            raise RefusalError(403, "a live property", condition="cannot-modify-protected-property")
+        text = None if value is None else _text_of(value)
+        if dry_run:
+            self._update.plan(name, text)
+        else:
+            self._update.do(name, text)
+
+    def set_last_modified(self, _path: str, time_stamp: float | str, *, dry_run: bool) -> bool:
+        """Sets the time that clients are told of a file; of a collection, none is kept."""
+        moment = parse_time_property(str(time_stamp))
+        if moment is None:
+            raise RefusalError(409, "not a time")
+        if not dry_run:
+            self._update_properties({}, moment)
+        return True
+
+    def remove_all_properties(self, *, recursive: bool) -> None:
+        """Does nothing: dead properties go with their resource, and the namespace sees to that."""
+
+    @once
+    def _update(self) -> PropertyUpdate:
+        return PropertyUpdate(lambda changes: self._update_properties(changes, time_told(changes)))
+
+    @as_refusals()
+    def _update_properties(
+        self, changes: Mapping[str, str | None], modified: datetime | None
+    ) -> None:
+        self.provider.namespace.update_properties(
+            self.resource.path,
+            changes,
+            modified=modified,
+            admit=lambda _: self._locks.require(self.get_ref_url()),
+        )
+        self._dead = None
+
+    def _dead_properties(self) -> Properties:
+        if self._dead is None:
+            with as_refusals():
+                self._dead = self.provider.namespace.properties(self.resource.path)
+        return self._dead
+
+
+def _text_of(element: Any) -> str:
+    """WsgiDAV's element, of whichever library, as dead properties are kept."""
+    ancestors: Iterable[Any] = getattr(element, "iterancestors", tuple)()
+    langs = (lang_of(ancestor) for ancestor in ancestors)
+    lang = next(filter(None, langs), None)
+    element.tail = None  # It would be written along with the element.
+    return serialise(fromstring(etree.tostring(element)), lang=lang)
