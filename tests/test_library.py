@@ -6,9 +6,11 @@ import sys
 from collections.abc import Iterator, Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
+from threading import Thread
 from urllib.parse import urlsplit
 
 import pytest
+from cheroot.wsgi import Server
 
 import davbridge
 from davbridge import filestore
@@ -31,20 +33,10 @@ from tests.support.endpoints import Endpoint
 from tests.support.mounted import mounted, options
 from tests.support.s3proxy import s3_proxy
 
-SNIPPET = """\
-import davbridge
-from cheroot.wsgi import Server
-from wsgidav.wsgidav_app import WsgiDAVApp
+README = Path(__file__).parents[1] / "README.md"
 
-with davbridge.open_provider("my-bucket/drive", region="eu-central-1") as provider:
-    app = WsgiDAVApp({
-        "provider_mapping": {"/s3": provider, "/local": "/srv/files"},
-        "simple_dc": {"user_mapping": {"*": {"me": {"password": "secret"}}}},
-        "property_manager": None,  # the bucket has the properties of /s3
-    })
-    Server(("127.0.0.1", 8080), app).start()
-"""
-"""The README's, word for word."""
+[SNIPPET] = re.findall(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+"""How to mount it in a program of one's own."""
 
 
 @pytest.fixture(scope="module")
@@ -151,22 +143,32 @@ def test_a_listing_is_kept_for_cache_ttl_seconds(bucket: Bucket) -> None:
     assert requests[0.0] > 0
 
 
-def test_the_ten_lines_that_mount_it_beside_another_provider_do(
+def test_the_program_of_ten_lines_that_mounts_it_beside_another_provider_works(
     bucket: Bucket, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The snippet runs as it is, but for the places, and for its server, which ends."""
-    asked: list[object] = []
+    """The README's program runs as it is, but for the places, and for its server, which ends."""
+    answers: list[int] = []
 
-    class FakeServer:
-        """Asks the application what a client would."""
+    class AskedServer(Server):
+        """On a free port; it ends when it has answered what a client asks."""
 
         def __init__(self, _address: object, app: object) -> None:
-            asked.append(app)
+            super().__init__(("127.0.0.1", 0), app, numthreads=2)
 
         def start(self) -> None:
-            asked.append("served")
+            self.prepare()
+            serving = Thread(target=self.serve)
+            serving.start()
+            client = Client(self.bind_addr[1], {"Authorization": "Basic bWU6c2VjcmV0"})  # me:secret
+            try:
+                for share in ("s3", "local"):
+                    for method, body in (("PUT", "x"), ("GET", None)):
+                        answers.append(client(method, f"/{share}/f", body).status)
+            finally:
+                client.close()
+                self.stop()
+                serving.join()
 
-    monkeypatch.setattr("cheroot.wsgi.Server", FakeServer)
     for variable, value in (
         ("AWS_ACCESS_KEY_ID", bucket.endpoint.access_key),
         ("AWS_SECRET_ACCESS_KEY", bucket.endpoint.secret_key),
@@ -175,10 +177,11 @@ def test_the_ten_lines_that_mount_it_beside_another_provider_do(
         monkeypatch.setenv(variable, value)
     text = SNIPPET.replace("my-bucket", bucket.name).replace("/srv/files", str(tmp_path))
     text = text.replace("eu-central-1", bucket.endpoint.region)
-    scope: dict[str, object] = {}
-    exec(compile(text, "README.md", "exec"), scope)
-    assert asked == [scope["app"], "served"]
-    assert len(re.findall(r"\S.*\n", SNIPPET)) <= 11
+    text = text.replace("from cheroot.wsgi import Server\n", "")
+    exec(compile(text, "README.md", "exec"), {"Server": AskedServer})
+    assert answers == [201, 200, 201, 200]
+    assert bucket.get("drive/f").body == b"x"
+    assert (tmp_path / "f").read_text() == "x"
 
 
 # --- The seed's store
