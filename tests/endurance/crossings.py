@@ -106,12 +106,15 @@ class Track(NamedTuple):
         return told, f"{step} over {bridge}: {status}"
 
 
+HIDDEN = "(hidden)"
+"""Below the folder that another bridge has made of a file's name meanwhile: the file stays."""
+
 STRANGE = (" 0", " 400", " 403", " 500")
 """Statuses for which there is no reason; 0 is an answer that didn't come."""
 
 
 def shown_in(bucket: Bucket) -> Shown:
-    """What a bridge would show of what is there."""
+    """What a bridge would show of what is there, and what it keeps and hides."""
     shown: Shown = {}
     keys = bucket.listed()
     for key in keys:
@@ -119,8 +122,8 @@ def shown_in(bucket: Bucket) -> Shown:
         shown |= {tuple(around[:end]): (None, None) for end in range(1, len(around) + 1)}
     for key in keys:
         path = tuple(key.split("/"))
-        if path[-1] and path not in shown and not is_own(key):
-            shown[path] = (bucket.get(key).body, None)
+        if path[-1] and not is_own(key):
+            shown[(*path, HIDDEN) if path in shown else path] = (bucket.get(key).body, None)
     return shown
 
 

@@ -8,7 +8,9 @@ began comes first.
 
 - On one bridge what is shown has to be what one order gives.
 - Over several bridges members may come and go beside one another: there, and where an operation
-  failed in the middle, all the content has to be there that is in the end of one order.
+  failed in the middle, all the content has to be there that is in the end of one order. What a
+  COPY or MOVE was to replace by something of the other kind may be gone, though it failed: that
+  goes first, and another bridge may take the source away right then.
 """
 
 from collections import Counter
@@ -54,6 +56,10 @@ class Told(NamedTuple):
         return self.operation.verb
 
     @property
+    def is_transfer(self) -> bool:
+        return self.verb in TRANSFERS
+
+    @property
     def what(self) -> tuple[str, tuple[Any, ...]]:
         return self.operation.verb, self.operation.arguments
 
@@ -61,8 +67,8 @@ class Told(NamedTuple):
 def fault(before: Model, told: Sequence[Told], shown: Shown, *, bridges: int) -> str:
     """What is wrong with what is there; empty if nothing is."""
     # Where another bridge takes a file away that has been copied already, the copy stays.
-    done = [each for each in told if not each.is_refused or (bridges > 1 and each.verb == "move")]
-    is_certain = all(each.is_done for each in done)
+    done = [each for each in told if not each.is_refused or (bridges > 1 and each.is_transfer)]
+    is_certain = all(each.is_done for each in done if each.verb != "copy" or not each.is_refused)
     states = list(possible_states(before, done, is_lenient=bridges > 1))
     if bridges == 1 and is_certain:
         return "" if shown in states else _said("no order gives this", shown, states)
@@ -99,6 +105,8 @@ def possible_states(
                 may_be_undone = is_lenient and each.what in needless
                 for changed in _after(model, each, may_be_undone=may_be_undone):
                     yield from after(changed, rest - {each})
+                if is_lenient and (cleared := _cleared(model, each)):
+                    yield from after(cleared, rest - {each})
 
     return after(before, frozenset(done))
 
@@ -124,13 +132,25 @@ def _target(told: Told) -> ResourcePath:
 
 def _after(model: Model, told: Told, *, may_be_undone: bool) -> Iterator[Model]:
     verb, arguments = told.what
-    if (changed := taken(model, verb, arguments)) is not None:
+    is_undone = verb == "copy" and told.is_refused
+    if not is_undone and (changed := taken(model, verb, arguments)) is not None:
         yield changed
     if told.is_done and not may_be_undone:
         return
     yield model
     if verb == "move" and (copied := taken(model, "copy", arguments)) is not None:
         yield copied
+
+
+def _cleared(model: Model, told: Told) -> Model | None:
+    """The model without what a COPY or MOVE that failed was to replace by another kind."""
+    if not told.is_transfer or told.is_done:
+        return None
+    target = expected(model.root, ROOT).get(_target(told))
+    is_folder = target is not None and target[0] is None
+    if target is None or (told.is_refused and not is_folder):
+        return None
+    return taken(model, "delete", (_target(told),))
 
 
 def taken(model: Model, verb: str, arguments: tuple[Any, ...]) -> Model | None:

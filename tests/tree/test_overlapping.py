@@ -220,6 +220,15 @@ def test_a_move_that_failed_may_be_done_or_not_or_in_part(
     assert not fault(model_of(ONE), operations, shown_of(shown), bridges=bridges)
 
 
+@pytest.mark.parametrize("bridges", [1, 2])
+def test_what_another_kind_was_to_replace_may_go_over_two_bridges_only(bridges: int) -> None:
+    folder = Folder({"x": b"2"}, is_marked=True)
+    before = Model(Folder({"a": b"1", "b": folder}, is_marked=True))
+    operations = [told(copy("/a", "/b"), 1, 3, refused=True), told(move("/a", "/c"), 2, 4)]
+    is_fault = bool(fault(before, operations, shown_of({"c": b"1"}), bridges=bridges))
+    assert is_fault == (bridges == 1)
+
+
 @pytest.mark.parametrize("shown", [{"a": b"1"}, {"a": b"2"}])
 def test_of_two_writes_at_once_either_stays(shown: dict[str, bytes]) -> None:
     operations = [told(put("/a", b"1"), 1, 3), told(put("/a", b"2"), 2, 4)]
