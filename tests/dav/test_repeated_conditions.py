@@ -191,7 +191,7 @@ def test_what_the_store_compares_itself_costs_no_look(place: Place) -> None:
             assert place.client("PUT", "/a", b"old", headers).status == 204
     with place.store.expect(commit=1):
         assert place.client("PUT", "/new", b"old", if_none_match="*").status == 201
-    with place.store.expect(copy_object=1):
+    with place.store.expect(copy_object=1, list_objects=1):  # A folder may have come to be there.
         assert place.client("COPY", "/a", if_match=tag, destination="/copy").status == 201
 
 

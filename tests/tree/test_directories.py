@@ -527,3 +527,14 @@ def test_nothing_outside_the_prefix_is_reachable() -> None:
     drive.tree.delete(parse("/a"))
     assert drive.stored() == ["mount", "mount-2/x", "other"]
     drive.tree.close()
+
+
+def test_a_hidden_file_is_copied_in_the_place_of_a_folder_that_another_tool_has_marked(
+    drive: Drive,
+) -> None:
+    """The mark has the file's key, and goes first."""
+    drive.outside("s/x", "s/x/y")
+    drive.outside("t/x", body=b"", content_type=DIRECTORY_TYPE)
+    assert drive.tree.copy(parse("/s"), parse("/t")) == []
+    assert drive.stored() == ["s/x", "s/x/y", "t/x", "t/x/y"]
+    assert drive.content("t/x") == b"outside"
