@@ -5,6 +5,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
+from itertools import pairwise
 
 import pytest
 
@@ -130,7 +131,9 @@ def test_a_client_that_asks_one_thing_after_another_keeps_its_thread(hall: Hall)
     visitor.on_request = hall.pool.let_go
     with hall.open(visitor):
         assert visitor.done.wait(PATIENCE)
-    assert len({thread for _, thread in hall.log}) == 1
+    threads = [thread for _, thread in hall.log]
+    changes = sum(one != other for one, other in pairwise(threads))
+    assert changes <= 1  # The first may end before its thread is counted among those that stay.
     assert hall.parked == [visitor]
 
 
