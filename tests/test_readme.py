@@ -38,7 +38,8 @@ ROOT = Path(__file__).parent.parent
 
 FOLDERS = (ROOT / "deploy", ROOT / "davbridge", ROOT / "tests")
 
-PAGES = sorted([ROOT / "README.md", *(page for each in FOLDERS for page in each.rglob("*.md"))])
+OURS = (page for each in FOLDERS for page in each.rglob("*.md") if "node_modules" not in page.parts)
+PAGES = sorted([ROOT / "README.md", *OURS])
 
 README, DEPLOY, PACKAGE = (
     (ROOT / page).read_text(encoding="utf-8")
