@@ -133,7 +133,7 @@ def test_a_client_that_asks_one_thing_after_another_keeps_its_thread(hall: Hall)
         assert visitor.done.wait(PATIENCE)
     threads = [thread for _, thread in hall.log]
     changes = sum(one != other for one, other in pairwise(threads))
-    assert changes <= 1  # The first may end before its thread is counted among those that stay.
+    assert changes <= 1  # Seen now and then, without a known reason.
     assert hall.parked == [visitor]
 
 
