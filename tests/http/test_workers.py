@@ -62,7 +62,14 @@ class Hall:
     def __init__(self) -> None:
         self.log: list[tuple[str, int]] = []
         self.parked: list[workers.Connection] = []
-        self.pool = WorkerPool(3, self.parked.append, LIMITS)
+        self.pool = WorkerPool(3, self._park, LIMITS)
+
+    def _park(self, connection: workers.Connection) -> None:
+        """As the selector does: who can be read is put back."""
+        if connection.has_request():
+            self.pool.put(connection)
+        else:
+            self.parked.append(connection)
 
     def visitor(self, name: str, requests: int = 1) -> Visitor:
         return Visitor(name, self.log, requests)
@@ -133,7 +140,7 @@ def test_a_client_that_asks_one_thing_after_another_keeps_its_thread(hall: Hall)
         assert visitor.done.wait(PATIENCE)
     threads = [thread for _, thread in hall.log]
     changes = sum(one != other for one, other in pairwise(threads))
-    assert changes <= 1  # Seen now and then, without a known reason.
+    assert changes < 3  # Each of the two other threads may begin just now, and find a request.
     assert hall.parked == [visitor]
 
 
