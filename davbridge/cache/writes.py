@@ -13,7 +13,9 @@ from contextlib import contextmanager
 from davbridge.cache import corrections
 from davbridge.cache.entries import info_answer
 from davbridge.cache.shelf import Question, Shelf
+from davbridge.errors import PreconditionFailedError
 from davbridge.store.base import Attributes, Condition, ObjectInfo, ObjectRow, ObjectWriter
+from davbridge.waiting import store_wait
 
 
 class Write:
@@ -43,17 +45,22 @@ class Writes:
 
     @contextmanager
     def of(self, *keys: str) -> Iterator[Write]:
-        """Around an inner call that writes to ``keys``."""
-        write = Write(keys, self._shelf.now())
-        with self._shelf.lock:
-            for key in write.keys:
-                self._begin(write, key)
-        try:
-            yield write
-        finally:
-            for key in write.keys:
-                with self._shelf.lock:
-                    self._end(write, key)
+        """Around an inner call that writes to ``keys``.
+
+        Raises UnavailableError where the thread may not wait for the store: then the write hasn't
+        begun, and what is cached of the keys stays.
+        """
+        with store_wait():
+            write = Write(keys, self._shelf.now())
+            with self._shelf.lock:
+                for key in write.keys:
+                    self._begin(write, key)
+            try:
+                yield write
+            finally:
+                for key in write.keys:
+                    with self._shelf.lock:
+                        self._end(write, key)
 
     def _begin(self, write: Write, key: str) -> None:
         others = self._by_key.setdefault(key, set())
@@ -97,7 +104,13 @@ class CachedWriter:
 
     def commit(self, condition: Condition | None = None) -> ObjectRow:
         """As ObjectWriter's."""
-        with self._writes.of(self._key) as write:
-            row = self._inner.commit(condition)
-            write.put(row, self._attributes)
+        try:
+            with self._writes.of(self._key) as write:
+                row = self._inner.commit(condition)
+                write.put(row, self._attributes)
+        except PreconditionFailedError:
+            raise
+        except BaseException:
+            self._inner.abort()
+            raise
         return row

@@ -1,15 +1,23 @@
 """What our own writes change of what is kept, and what they leave in doubt."""
 
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager
+from typing import TypeVar
 
 import pytest
 
 from davbridge.cache import CachedStore
+from davbridge.config import CacheSettings
 from davbridge.errors import NotFoundError, PreconditionFailedError, UnavailableError
 from davbridge.store.base import IF_ABSENT, PAGE_SIZE, Attributes, Lookup, ObjectInfo
+from davbridge.store.memory import MemoryStore
+from davbridge.waiting import report_to, store_wait
 from tests.support.intercepted import GatedStore
 from tests.support.objects import PLAIN, names, put
 from tests.support.timer import Timer
+
+T = TypeVar("T")
 
 NOTHING = Lookup(None, is_prefix=False)
 
@@ -28,6 +36,35 @@ def commit(store: CachedStore, key: str) -> None:
 
 def copy_object(store: CachedStore, key: str) -> None:
     store.copy_object(put(store, "source"), key)
+
+
+def copy_object_onto(store: CachedStore, key: str) -> None:
+    row = store.lookup("b").row
+    assert row
+    store.copy_object(row, key)
+
+
+class WaitingStore(GatedStore):
+    """Waits for its answers as a store behind a network does."""
+
+    def intercept(self, name: str, key: str, call: Callable[[], T]) -> T:
+        with store_wait():
+            return super().intercept(name, key, call)
+
+
+class Full:
+    """Lets nobody wait for the store."""
+
+    def store_wait(self) -> AbstractContextManager[object]:
+        raise UnavailableError("too many requests wait for the store")
+
+    def bounded_wait(self) -> AbstractContextManager[object]:
+        raise UnavailableError("too many requests wait")
+
+
+def unadmitted() -> ThreadPoolExecutor:
+    """One thread that may not wait for the store."""
+    return ThreadPoolExecutor(1, initializer=report_to, initargs=(Full(),))
 
 
 WRITES = pytest.mark.parametrize("write", [put_object, commit, copy_object])
@@ -275,3 +312,38 @@ def test_invalidate_spares_what_cannot_have_changed(inner: GatedStore, cached: C
         names(cached, "b/")
     with inner.expect(list_objects=1):
         names(cached, "a/")
+
+
+def delete_object(store: CachedStore, key: str) -> None:
+    store.delete_object(key)
+
+
+def delete_objects(store: CachedStore, key: str) -> None:
+    store.delete_objects([key, key + "2"])
+
+
+@pytest.mark.parametrize(
+    "write", [put_object, commit, copy_object_onto, delete_object, delete_objects]
+)
+def test_a_write_that_may_not_wait_for_the_store_leaves_what_is_cached(
+    timer: Timer, write: Write
+) -> None:
+    inner = WaitingStore(MemoryStore())
+    cached = CachedStore(inner, CacheSettings(ttl=60, negative_ttl=10), timer=timer)
+    put(inner, "a/1", "b")
+    cached_before = names(cached), names(cached, "a/"), cached.head_object("a/1")
+    with inner.expect(), unadmitted() as thread, pytest.raises(UnavailableError):
+        thread.submit(write, cached, "a/1").result()
+    with inner.expect():
+        assert (names(cached), names(cached, "a/"), cached.head_object("a/1")) == cached_before
+
+
+def test_a_body_that_may_not_wait_for_the_store_is_given_up(timer: Timer) -> None:
+    inner = WaitingStore(MemoryStore())
+    cached = CachedStore(inner, CacheSettings(), timer=timer)
+    writer = cached.open_writer("a", PLAIN)
+    writer.write(b"new")
+    with unadmitted() as thread, pytest.raises(UnavailableError):
+        thread.submit(writer.commit).result()
+    with pytest.raises(ValueError, match="aborted"):
+        writer.commit()
