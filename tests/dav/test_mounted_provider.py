@@ -253,19 +253,21 @@ def test_a_commit_that_fails_leaves_the_old_file_and_says_why(drive: Drive) -> N
 def test_a_condition_of_a_put_goes_through_to_the_store(
     headers: dict[str, str], drive: Drive
 ) -> None:
-    """RFC 9110 §13: what another tool writes while the body comes isn't overwritten."""
+    """RFC 9110 §13: what another tool writes just before the commit isn't overwritten."""
     is_new = "If-None-Match" in headers
     if not is_new:
         put(drive.bucket, "a", body=b"old")
         etag = drive.bucket.head_object("a").row.etag
         headers = {name: value.format(etag=etag) for name, value in headers.items()}
 
-    def body() -> Iterator[bytes]:
-        yield b"ours"
-        put(drive.bucket, "a", body=b"theirs")
+    def interfere(name: str, key: str) -> None:
+        if (name, key) == ("commit", "a"):
+            put(drive.bucket, "a", body=b"theirs")
 
-    answer = drive.client("PUT", "/a", body(), headers={**headers, "Content-Length": "4"})
+    drive.store.before = interfere
+    answer = drive.client("PUT", "/a", b"ours", headers=headers)
     assert answer.status == 412
+    assert "commit a" in drive.store.asked
     assert drive.content("a") == b"theirs"
 
 
