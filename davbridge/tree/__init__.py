@@ -20,6 +20,8 @@
     properties.py   dead properties: one sidecar a collection
     sidecar.py      its content
     facts.py        what a client told of a version
+    late_properties.py
+                    properties that are set in a folder while it is moved
 
     operations.py   COPY, MOVE, DELETE: who waits for whom
     turns.py        operations on the same trees take turns, and writes and locks in them

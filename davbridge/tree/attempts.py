@@ -186,7 +186,14 @@ class Attempts:
             _raise_for_one(origin, copied.failures)
             return Outcome(copied.failures)
         failures = self._steps.drop_extras(plan, work)
-        left = self._steps.leave(origin.path, plan, route.source_tree, work, copied.looked_at)
+        left = self._steps.leave(
+            origin.path,
+            plan,
+            route.source_tree,
+            work,
+            copied.looked_at,
+            renewed=copied.renewed,
+        )
         # A file's copy stays: another bridge may have taken the source away for the sake of it.
         _raise_for_one(origin, left, made=copied.made)
         if left:

@@ -44,22 +44,22 @@ class Belongings:
     def __init__(self, store: ObjectStore, mount: str) -> None:
         self._store = store
         self._mount = mount
-        self._sidecars = Sidecars(store)
+        self.sidecars = Sidecars(store)
 
     def of(self, path: ResourcePath) -> Properties:
         """The resource's, facts included."""
-        return self._sidecars.read(self._home(path)).get(_name(path), {})
+        return self.sidecars.read(self._home(path)).get(_name(path), {})
 
     def current(self, resource: Resource) -> Properties:
         """The same as the store has it now, past all caches, which learn it. Costs a request: of a
         file only where anything in its folder is known to have properties."""
-        if resource.is_collection or self._sidecars.is_there(self._home(resource.path)):
+        if resource.is_collection or self.sidecars.is_there(self._home(resource.path)):
             self.renew(resource.path)
         return self.of(resource.path)
 
     def of_members(self, collection: ResourcePath) -> MemberProperties:
         """Those of all members of a collection that have any, by name; facts included."""
-        return self._sidecars.read(prefix_of(self._mount, collection))
+        return self.sidecars.read(prefix_of(self._mount, collection))
 
     def told(self, resource: Resource) -> Resource:
         """The resource with what clients told of its version."""
@@ -67,7 +67,7 @@ class Belongings:
 
     def renew(self, path: ResourcePath) -> None:
         """What is told next of the resource is no older than this call. Costs a request."""
-        self._sidecars.renew(self._home(path))
+        self.sidecars.renew(self._home(path))
 
     def update(
         self,
@@ -94,7 +94,7 @@ class Belongings:
             facts = facts_of(old, row.etag) or Facts(row.etag)
             return with_facts(new, facts._replace(modified=modified))
 
-        self._sidecars.update(self._home(resource.path), _name(resource.path), change)
+        self.sidecars.update(self._home(resource.path), _name(resource.path), change)
 
     def tell(self, path: ResourcePath, facts: Facts) -> None:
         """Keeps what a client told of the version that it has just written; where it told
@@ -105,11 +105,11 @@ class Belongings:
                 return with_facts(old, facts)
             return without_facts(old) if facts_of(old, facts.etag) else old
 
-        self._sidecars.update(self._home(path), _name(path), change)
+        self.sidecars.update(self._home(path), _name(path), change)
 
     def clear(self, path: ResourcePath) -> None:
         """Before a resource is made: none of one that went are its own."""
-        self._sidecars.put(self._home(path), _name(path), {})
+        self.sidecars.put(self._home(path), _name(path), {})
 
     def give(
         self, target: ResourcePath, properties: Properties, source: ObjectRow | None
@@ -119,7 +119,7 @@ class Belongings:
             copied = source and self._store.lookup(key_of(self._mount, target)).row
             if source and copied:
                 properties = rebound(properties, source.etag, copied.etag)
-            self._sidecars.put(self._home(target), _name(target), properties)
+            self.sidecars.put(self._home(target), _name(target), properties)
         except StoreError as error:
             return [Failure(target, error)]
         return []
@@ -127,8 +127,8 @@ class Belongings:
     def merge(self, source: str, target: str) -> None:
         """Of two sidecars' keys: the target's members keep what they have, and those that it
         doesn't name get the source's. Raises StoreError."""
-        members = self._sidecars.read(_prefix(source))
-        self._sidecars.update_members(_prefix(target), lambda there: {**members, **there})
+        members = self.sidecars.read(_prefix(source))
+        self.sidecars.update_members(_prefix(target), lambda there: {**members, **there})
 
     def rebind_inside(self, plan: Plan, renewed: Mapping[str, str]) -> list[Failure]:
         """In a tree, sidecars are copied along: they name the ETags of the sources, where copies
@@ -141,7 +141,7 @@ class Belongings:
         sidecars = [copy.target for copy in plan.copies if is_sidecar(copy.target)]
         try:
             for prefix in set(map(_prefix, sidecars)):
-                self._sidecars.update_members(prefix, partial(_rebound_members, prefix, new_etags))
+                self.sidecars.update_members(prefix, partial(rebound_members, prefix, new_etags))
         except StoreError as error:
             return [Failure(path_of(self._mount, plan.target_prefix) or (), error)]
         return []
@@ -171,7 +171,7 @@ class Belongings:
             found = old
             return {} if old == known else old
 
-        self._sidecars.update(self._home(path), _name(path), change)
+        self.sidecars.update(self._home(path), _name(path), change)
         return None if found in (known, {}) else found
 
     def forget(self, path: ResourcePath) -> None:
@@ -186,9 +186,11 @@ class Belongings:
         return prefix_of(self._mount, path[:-1])
 
 
-def _rebound_members(
+def rebound_members(
     prefix: str, new_etags: Mapping[str, tuple[str, str]], members: MemberProperties
 ) -> MemberProperties:
+    """The properties of the members of a copied collection. ``new_etags``: by key, the source's
+    ETag and the copy's, where they differ."""
     return {
         name: rebound(properties, *new_etags[prefix + name])
         if prefix + name in new_etags

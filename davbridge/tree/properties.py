@@ -114,6 +114,15 @@ class Sidecars:
         """The properties of all members of the collection."""
         return self._current(prefix + SIDECAR_NAME).members
 
+    def version(self, key: str, etag: str) -> MemberProperties | None:
+        """The properties in one version of a sidecar; None where it is gone and not cached, or
+        damaged."""
+        with self._lock:
+            sidecar = self._cache.get((key, etag))
+        sidecar = sidecar or self._fetch(key)
+        is_known = sidecar.row is not None and sidecar.row.etag == etag
+        return sidecar.members if is_known and not sidecar.is_damaged else None
+
     def renew(self, prefix: str) -> None:
         """Looks past all caches which sidecar there is: what is read next is no older."""
         key = prefix + SIDECAR_NAME

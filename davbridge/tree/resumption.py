@@ -39,6 +39,7 @@ from davbridge.tree.reading import read_exactly
 from davbridge.tree.remains import Remains, remains
 from davbridge.tree.resource import Failure, Outcome, Resource
 from davbridge.tree.rows import row_at, rows_below
+from davbridge.tree.sidecar import SIDECAR_NAME
 from davbridge.tree.steps import Steps
 from davbridge.tree.works import Work, Works
 
@@ -172,7 +173,8 @@ class Resumption:
         work.advance(work.total - len(rest.plan.copies) - len(rest.plan.leaving))
         error = PreconditionFailedError("was written since this was begun, and is left")
         gone = NotFoundError("is gone since this was begun, and was not copied")
-        failures = [Failure(shown_path(self._mount, row.key), error) for row in rest.kept]
+        kept = [row for row in rest.kept if not _goes_along(entry, row)]
+        failures = [Failure(shown_path(self._mount, row.key), error) for row in kept]
         failures += [Failure(shown_path(self._mount, row.key), gone) for row in rest.gone]
         if entry.target:
             blocked = _answered(self._finish_copies(entry, rest, work))
@@ -182,9 +184,12 @@ class Resumption:
             failures += _answered(self._steps.drop_extras(rest.plan, work, extras))
         if entry.request.verb != "COPY":
             tree = prefix_of(self._mount, entry.source)
+            rest_of_move = rest.plan._replace(copies=entry.plan.copies)
             went = entry.plan.leaving
             failures += _answered(
-                self._steps.leave(entry.source, rest.plan, tree, work, looked_at, went)
+                self._steps.leave(
+                    entry.source, rest_of_move, tree, work, looked_at, went, rest.renewed
+                )
             )
         if entry.request.verb != "COPY" and not failures and self._belongings.of(entry.source):
             self._belongings.forget(entry.source)
@@ -253,6 +258,11 @@ class Resumption:
                     return False
                 left -= len(block)
         return True
+
+
+def _goes_along(entry: Entry, kept: ObjectRow) -> bool:
+    """Whether what a sidecar has got since goes along at the end, or is reported then."""
+    return entry.request.verb == "MOVE" and kept.key.endswith(DELIMITER + SIDECAR_NAME)
 
 
 def _answered(failures: list[Failure]) -> list[Failure]:

@@ -14,7 +14,8 @@ once, however often the sidecar is written for the sake of others.
 import json
 import logging
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
+from functools import partial
 from types import MappingProxyType
 from typing import NamedTuple
 from xml.etree.ElementTree import ParseError
@@ -93,6 +94,26 @@ def changed(
         raise OutOfSpaceError(f"over {MAX_RESOURCE_BYTES} bytes of properties on one resource")
     others = {key: value for key, value in members.items() if key != name}
     return {**others, name: _Entry(name, properties)} if properties else others
+
+
+def merged(
+    there: MemberProperties,
+    before: MemberProperties,
+    after: MemberProperties,
+    names: Iterable[str],
+) -> MemberProperties:
+    """``there`` with those changes between ``before`` and ``after`` that concern the members of
+    these names. Raises OutOfSpaceError."""
+    for name in names:
+        old, new = before.get(name, {}), after.get(name, {})
+        there = changed(there, name, partial(_with_changes, old, new))
+    return there
+
+
+def _with_changes(old: Properties, new: Properties, there: Properties) -> Properties:
+    removed = old.keys() - new.keys()
+    changes = {name: text for name, text in new.items() if old.get(name) != text}
+    return {name: text for name, text in {**there, **changes}.items() if name not in removed}
 
 
 def encoded(members: MemberProperties) -> bytes:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from davbridge.errors import DeadlinePassedError, PreconditionFailedError, StoreError
 from davbridge.paths import ResourcePath
-from davbridge.store.base import PAGE_SIZE, DeleteFailure, ObjectRow, ObjectStore
+from davbridge.store.base import NO_ETAGS, PAGE_SIZE, DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.batches import Batches, versions_of
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.checked_deletes import LOOK_SECONDS, CheckedDeletes
@@ -25,6 +25,7 @@ from davbridge.tree.copies import Copied, Copies
 from davbridge.tree.facts import Properties
 from davbridge.tree.journal import Entry
 from davbridge.tree.lanes import Lanes
+from davbridge.tree.late_properties import LateProperties, Source
 from davbridge.tree.parents import Parents
 from davbridge.tree.plan import Keys, Plan, left_behind, shown_path
 from davbridge.tree.removals import Removals
@@ -61,6 +62,7 @@ class Steps:
         self._batches = Batches(store, lanes)
         self.removals = Removals(store, mount, self._batches)
         self._deletes = CheckedDeletes(store, self._batches, timer)
+        self._late = LateProperties(store, belongings.sidecars, self._deletes)
         self._undo = Undo(store, mount, self._deletes)
         self._parents = parents
         self._belongings = belongings
@@ -197,12 +199,14 @@ class Steps:
         work: Work,
         looked_at: float,
         gone: Sequence[ObjectRow] = (),
+        renewed: Mapping[str, str] = NO_ETAGS,
     ) -> list[Failure]:
         """Deletes the source, unless its parent can't be marked where it needs that. (Where nothing
         goes the parent may be gone as well, and isn't made again.)
 
         ``looked_at``: when a file was last seen to be the version that goes. ``gone``: what has
-        gone of a tree before.
+        gone of a tree before. ``renewed``: see Copied. Properties that others have set in a tree
+        meanwhile go along.
         """
         with self._parents.leave(source), self._turns.shut(source):
             try:
@@ -211,7 +215,7 @@ class Steps:
                         self._parents.keep(source)
                 if tree is None:
                     return self._delete_file(plan.leaving, work, looked_at)
-                deleted = self._deletes.tree(tree, plan.leaving, work, gone=gone)
+                deleted = self._late.leave(Source(tree, plan, renewed), work, gone)
             except StoreError as error:
                 return [Failure(source, error)]
         work.leaves_source = bool(deleted.failed or deleted.left)

@@ -8,15 +8,18 @@ import pytest
 
 from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings
-from davbridge.errors import NotFoundError, StoreError, UnavailableError
+from davbridge.errors import NotFoundError, OutOfSpaceError, StoreError, UnavailableError
 from davbridge.paths import ROOT, parse
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.properties import Sidecars
+from davbridge.tree.resource import Failure
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (
     SOURCE,
     KilledError,
     another,
     bodies,
+    die_after_the_copies,
     fill,
     half_done,
     journals,
@@ -224,20 +227,15 @@ def test_properties_that_come_once_a_folder_has_moved_are_refused(drive: Drive, 
     assert not [key for key in drive.stored() if key.startswith("s/")]
 
 
-@pytest.mark.parametrize("name", ["a", ""], ids=["member", "folder"])
-@pytest.mark.parametrize("old", [None, "<p xmlns='n'>old</p>"], ids=["none before", "one before"])
-@pytest.mark.parametrize("at", [("list", "t/"), ("list", "s/"), ("delete", "s/a")])
-def test_properties_that_come_while_a_folder_moves_go_along_or_are_reported_and_stay(
-    drive: Drive, name: str, old: str | None, at: tuple[str, str]
-) -> None:
-    fill(drive)
-    drive.tree.update_properties(parse(f"/s/{name}"), {PROPERTY: old})
-    drive.tree.update_properties(parse("/s/b"), {PROPERTY: "<p xmlns='n'>b</p>"})
-    drive.clock.advance(100)
+OLD = "<p xmlns='n'>old</p>"
 
-    def set_it(tree: Namespace) -> None:
-        tree.update_properties(parse(f"/s/{name}"), {PROPERTY: VALUE})
+OTHER = "<p xmlns='n'>b</p>"
 
+
+def once_copied(
+    drive: Drive, at: tuple[str, str], deed: Callable[[Namespace], object]
+) -> list[bool]:
+    """As `at_the_first`, after all members of the folder have been copied."""
     drive.store.requests.clear()
     done: list[bool] = []
 
@@ -246,19 +244,137 @@ def test_properties_that_come_while_a_folder_moves_go_along_or_are_reported_and_
         if (operation, key) == at and has_copied and not done:
             done.append(True)
             with another(drive) as tree:
-                set_it(tree)
+                deed(tree)
 
     drive.store.before = before
-    left = move(drive)
+    return done
+
+
+def set_property(path: str, value: str | None) -> Callable[[Namespace], object]:
+    return lambda tree: tree.update_properties(parse(path), {PROPERTY: value})
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("a", VALUE), ("d/c", VALUE), ("", VALUE), ("a", None)],
+    ids=["member", "deeper", "folder", "removed"],
+)
+@pytest.mark.parametrize("at", [("list", "t/"), ("list", "s/"), ("delete", "s/a")])
+def test_properties_that_change_while_a_folder_moves_go_along(
+    drive: Drive, name: str, value: str | None, at: tuple[str, str]
+) -> None:
+    fill(drive)
+    drive.tree.update_properties(parse(f"/s/{name}"), {PROPERTY: OLD})
+    drive.tree.update_properties(parse("/s/b"), {PROPERTY: OTHER})
+    drive.clock.advance(100)
+    done = once_copied(drive, at, set_property(f"/s/{name}", value))
+    assert move(drive) == []
     assert done
     found = properties(drive)
-    assert found["/t/b"] == "<p xmlns='n'>b</p>"
-    if left:
-        assert {failure.path for failure in left} == {("s",)}
-        assert b"new" in drive.content("s/.davbridge.properties.json")
-    else:
-        assert found[f"/t/{name}".rstrip("/")] == VALUE
-        assert not [key for key in drive.stored() if key.startswith("s/")]
+    assert found["/t/b"] == OTHER
+    assert found[f"/t/{name}".rstrip("/")] == value
+    assert not [key for key in drive.stored() if key.startswith("s/")]
+    assert journals(drive) == []
+
+
+@pytest.mark.parametrize("name", ["a", "d/c", ""], ids=["member", "deeper", "folder"])
+@pytest.mark.parametrize("at", [("list", "t/"), ("list", "s/")])
+def test_the_first_properties_that_are_set_while_a_folder_moves_go_along(
+    drive: Drive, name: str, at: tuple[str, str]
+) -> None:
+    fill(drive)
+    done = once_copied(drive, at, set_property(f"/s/{name}", VALUE))
+    assert move(drive) == []
+    assert done
+    assert properties(drive)[f"/t/{name}".rstrip("/")] == VALUE
+    assert not [key for key in drive.stored() if key.startswith("s/")]
+
+
+def test_properties_that_change_on_both_sides_of_a_move_are_all_there(drive: Drive) -> None:
+    fill(drive)
+    for name in ("a", "b"):
+        drive.tree.update_properties(parse(f"/s/{name}"), {PROPERTY: OLD})
+    drive.clock.advance(100)
+
+    def set_both(tree: Namespace) -> None:
+        tree.update_properties(parse("/s/a"), {PROPERTY: VALUE})
+        tree.update_properties(parse("/t/b"), {PROPERTY: OTHER})
+
+    done = once_copied(drive, ("delete", "s/a"), set_both)
+    assert move(drive) == []
+    assert done
+    found = properties(drive)
+    assert (found["/t/a"], found["/t/b"]) == (VALUE, OTHER)
+    assert not [key for key in drive.stored() if key.startswith("s/")]
+
+
+def test_properties_that_are_set_at_each_look_are_reported_and_stay(drive: Drive) -> None:
+    """By bridges that saw the members before they went."""
+    fill(drive)
+    drive.tree.update_properties(parse("/s/a"), {PROPERTY: OLD})
+    drive.clock.advance(100)
+    values: list[str] = []
+
+    def before(operation: str, key: str) -> None:
+        if operation == "delete" and key.startswith("s/"):
+            values.append(f"<p xmlns='n'>{len(values)}</p>")
+            Sidecars(drive.bucket).put("s/", "a", {PROPERTY: values[-1]})
+
+    drive.store.before = before
+    assert [failure.path for failure in move(drive)] == [("s",)]
+    assert len(values) > 2
+    assert values[-1].encode() in drive.content("s/.davbridge.properties.json")
+    assert values[-2].encode() in drive.content("t/.davbridge.properties.json")
+    assert bodies(drive).keys() >= moved(SOURCE).keys()
+
+
+def test_properties_of_what_stays_where_a_folder_moves_from_stay(drive: Drive) -> None:
+    fill(drive)
+    for name in ("a", "b"):
+        drive.tree.update_properties(parse(f"/s/{name}"), {PROPERTY: OLD})
+    drive.clock.advance(100)
+
+    def write_and_set(tree: Namespace) -> None:
+        drive.clock.advance(1)
+        drive.outside("s/a", body=b"anew")
+        for name in ("a", "b"):
+            tree.update_properties(parse(f"/s/{name}"), {PROPERTY: VALUE})
+
+    done = once_copied(drive, ("list", "s/"), write_and_set)
+    assert [failure.path for failure in move(drive)] == [("s", "a")]
+    assert done
+    found = properties(drive)
+    assert (found["/s/a"], found["/t/a"], found["/t/b"]) == (VALUE, OLD, VALUE)
+
+
+def test_properties_that_cannot_go_along_are_reported_and_stay(drive: Drive) -> None:
+    fill(drive)
+    drive.tree.update_properties(parse("/s/a"), {PROPERTY: OLD})
+    drive.clock.advance(100)
+    done = once_copied(drive, ("delete", "s/a"), set_property("/s/a", VALUE))
+    full = OutOfSpaceError("the store is full")
+    is_sidecar = ("put", "t/.davbridge.properties.json")
+    drive.store.fault = lambda operation, key: full if (operation, key) == is_sidecar else None
+    assert move(drive) == [Failure(("s",), full)]
+    assert done
+    assert b"new" in drive.content("s/.davbridge.properties.json")
+    assert properties(drive)["/t/a"] == OLD
+
+
+def test_properties_that_were_set_after_the_death_of_a_bridge_go_along(drive: Drive) -> None:
+    fill(drive)
+    for name in ("a", "b"):
+        drive.tree.update_properties(parse(f"/s/{name}"), {PROPERTY: OLD})
+    drive.clock.advance(100)
+    die_after_the_copies(drive)
+    with another(drive) as tree:
+        tree.update_properties(parse("/s/a"), {PROPERTY: VALUE})
+        tree.update_properties(parse("/s/d/c"), {PROPERTY: VALUE})
+    recovered(drive)
+    found = properties(drive)
+    assert (found["/t/a"], found["/t/b"], found["/t/d/c"]) == (VALUE, OLD, VALUE)
+    assert not [key for key in drive.stored() if key.startswith("s/")]
+    assert journals(drive) == []
 
 
 # What this bridge has waited for.
