@@ -25,7 +25,7 @@ from davbridge.cache import LISTINGS_AHEAD, CachedStore
 from davbridge.config import S3Settings, Settings
 from davbridge.dav import application
 from davbridge.errors import AccessDeniedError, StoreError, StoreSetupError
-from davbridge.http.accesslog import AccessLog
+from davbridge.http.access_log import AccessLog
 from davbridge.http.errors import ServerSetupError
 from davbridge.http.readiness import Readiness
 from davbridge.http.server import HttpServer

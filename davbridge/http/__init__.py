@@ -21,7 +21,7 @@ request that two readers could understand in two ways, or a body that did not ar
     response.py     what start_response and the blocks become on the wire
     patience.py     how long a thread waits for a client
     streams.py      buffered reading from, and writing to, one socket
-    accesslog.py    one line per request
+    access_log.py   one line per request
     readiness.py    whether the bridge is of use, answered without the drive
     errors.py       what the wire raises
 """
