@@ -11,7 +11,7 @@ request that two readers could understand in two ways, or a body that did not ar
     admission.py    how many requests may wait, and for what
     linger.py       closing without losing the answer
     tls.py          the certificate, and the handshake in a worker
-    descriptors.py  how many connections there can be
+    file_descriptors.py how many connections there can be
     connection.py   one connection: request after request
     arrival.py      what comes before a request is whole, waited for by no thread
     head.py         request line and header fields: pure, strict parsing

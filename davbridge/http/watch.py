@@ -18,7 +18,7 @@ from typing import Any
 from cheroot.connections import ConnectionManager
 from cheroot.server import HTTPServer
 
-from davbridge.http import descriptors
+from davbridge.http import file_descriptors
 from davbridge.http.connection import Connection
 
 WARNING_SECONDS = 10.0
@@ -37,7 +37,7 @@ _log = logging.getLogger("davbridge.http")
 def most_watched() -> int:
     """MAX_WATCHED; where file descriptors are few, a third of them. Half as many more requests may
     wait for their clients, each with a descriptor for the client, and one for the store."""
-    return min(MAX_WATCHED, descriptors.raise_limit() // 3)
+    return min(MAX_WATCHED, file_descriptors.raise_limit() // 3)
 
 
 class Watch(ConnectionManager):
