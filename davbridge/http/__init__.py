@@ -16,7 +16,7 @@ request that two readers could understand in two ways, or a body that did not ar
     arrival.py      what comes before a request is whole, waited for by no thread
     head.py         request line and header fields: pure, strict parsing
     body.py         wsgi.input
-    gateway.py      environ, and one run of the application
+    wsgi.py         environ, and one run of the application
     exchange.py     one request and its response, and what is left of the connection
     response.py     what start_response and the blocks become on the wire
     patience.py     how long a thread waits for a client

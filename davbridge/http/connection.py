@@ -24,12 +24,12 @@ from davbridge.http.admission import Client
 from davbridge.http.arrival import Arrival
 from davbridge.http.errors import BadHeadError, ClientGoneError
 from davbridge.http.exchange import Ending, Exchange
-from davbridge.http.gateway import Endpoints, connection_environ
 from davbridge.http.head import Head
 from davbridge.http.linger import Lingerer
 from davbridge.http.patience import Patience
 from davbridge.http.response import ResponseWriter
 from davbridge.http.streams import SocketReader, SocketWriter
+from davbridge.http.wsgi import Endpoints, connection_environ
 
 QUICK = (b"PROPFIND", b"HEAD", b"OPTIONS")
 """Methods that are answered without waiting for anything, as a rule."""

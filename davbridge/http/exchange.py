@@ -14,10 +14,10 @@ from wsgiref.types import WSGIApplication
 
 from davbridge.http.body import Body, ChunkedBody, KnownLengthBody
 from davbridge.http.errors import ClientGoneError, IncompleteBodyError
-from davbridge.http.gateway import environ_of, run
 from davbridge.http.head import Head
 from davbridge.http.response import ResponseWriter
 from davbridge.http.streams import SocketReader, SocketWriter
+from davbridge.http.wsgi import environ_of, run
 
 MAX_SKIP = 1024 * 1024
 """Bytes of an unread body that are read away to keep the connection; for more, it is left."""
