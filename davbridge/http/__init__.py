@@ -13,7 +13,7 @@ request that two readers could understand in two ways, or a body that did not ar
     tls.py          the certificate, and the handshake in a worker
     file_descriptors.py how many connections there can be
     connection.py   one connection: request after request
-    arrival.py      what comes before a request is whole, waited for by no thread
+    request_reader.py what comes before a request is whole, waited for by no thread
     head.py         request line and header fields: pure, strict parsing
     body.py         wsgi.input
     wsgi.py         environ, and one run of the application

@@ -21,12 +21,12 @@ from typing import Any, Protocol
 
 from davbridge.http import exchange, tls
 from davbridge.http.admission import Client
-from davbridge.http.arrival import Arrival
 from davbridge.http.errors import BadHeadError, ClientGoneError
 from davbridge.http.exchange import Ending, Exchange
 from davbridge.http.head import Head
 from davbridge.http.linger import Lingerer
 from davbridge.http.patience import Patience
+from davbridge.http.request_reader import RequestReader
 from davbridge.http.response import ResponseWriter
 from davbridge.http.streams import SocketReader, SocketWriter
 from davbridge.http.wsgi import Endpoints, connection_environ
@@ -90,7 +90,7 @@ class Connection:
         self.socket = sock
         self._patience = patience = Patience(self._timeout, self._waiting)
         self.rfile = SocketReader(sock, patience)
-        self._arrival = Arrival(self.rfile)
+        self._request_reader = RequestReader(self.rfile)
         self._writer = SocketWriter(sock, patience)
 
     def _waiting(self) -> contextlib.AbstractContextManager[object]:
@@ -104,7 +104,7 @@ class Connection:
     @property
     def deadline(self) -> float:
         """By time.monotonic: when this connection is to be served, be it that nothing has come."""
-        return self._handshake_deadline if self._is_shaking_hands else self._arrival.deadline
+        return self._handshake_deadline if self._is_shaking_hands else self._request_reader.deadline
 
     def has_request(self) -> bool:
         """Takes what has come; whether there is something for `communicate` to do. Never waits."""
@@ -114,7 +114,7 @@ class Connection:
         """As `has_request`, of what comes within that time."""
         if not self._has_come:
             try:
-                self._has_come = self._has_shaken_hands() and self._arrival.advance(seconds)
+                self._has_come = self._has_shaken_hands() and self._request_reader.advance(seconds)
             except BadHeadError as refusal:
                 self._refusal = refusal
                 self._has_come = True
@@ -129,7 +129,7 @@ class Connection:
         if self._refusal is not None:
             self._refuse(self._refusal)
             return False
-        head = self._arrival.take()
+        head = self._request_reader.take()
         return head is not None and self._serve(head)
 
     def close(self) -> None:
@@ -195,6 +195,6 @@ class Connection:
         if ending is Ending.RESET:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
         if ending is Ending.KEEP:
-            self._arrival.skip(served.unread)
+            self._request_reader.skip(served.unread)
         self._is_answered = ending is Ending.LEAVE or served.unread > 0
         return ending is Ending.KEEP

@@ -281,7 +281,7 @@ def test_a_short_unread_body_is_read_away_and_the_connection_kept() -> None:
 
 
 def test_an_unread_body_that_does_not_come_holds_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("davbridge.http.arrival.SKIP_SECONDS", FOREVER)
+    monkeypatch.setattr("davbridge.http.request_reader.SKIP_SECONDS", FOREVER)
     with serving(reject, threads=1) as server, RawClient(server.port) as client:
         assert client.ask(put(100_000)).status == 401
         with RawClient(server.port) as other:
@@ -292,7 +292,7 @@ def test_an_unread_body_that_does_not_come_holds_no_thread(monkeypatch: pytest.M
 def test_an_unread_body_that_never_comes_is_waited_for_a_bounded_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("davbridge.http.arrival.SKIP_SECONDS", 0.2)
+    monkeypatch.setattr("davbridge.http.request_reader.SKIP_SECONDS", 0.2)
     with serving(reject, threads=1) as server, RawClient(server.port) as client:
         assert client.ask(put(100_000)).status == 401
         with RawClient(server.port) as other:

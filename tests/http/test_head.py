@@ -287,7 +287,7 @@ def test_a_field_with_an_underscore_stands_in_for_no_other() -> None:
 
 
 def test_a_slow_head_gets_408(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("davbridge.http.arrival.HEAD_SECONDS", 0.3)
+    monkeypatch.setattr("davbridge.http.request_reader.HEAD_SECONDS", 0.3)
     with serving(app) as server, RawClient(server.port) as client:
         answer = client.ask(b"GET / HTTP/1.1\r\nHost: a\r\n")
         assert (answer.status, answer.closes) == (408, True)
@@ -296,7 +296,7 @@ def test_a_slow_head_gets_408(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_head_that_trickles_in_gets_408_however_steadily(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("davbridge.http.arrival.HEAD_SECONDS", 0.5)
+    monkeypatch.setattr("davbridge.http.request_reader.HEAD_SECONDS", 0.5)
     with serving(app) as server, RawClient(server.port) as client:
         client.send(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
         while client.is_silent(0.05):

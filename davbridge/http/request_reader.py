@@ -21,7 +21,7 @@ SKIP_SECONDS = 5.0
 """For the rest of an unread body: it was on its way, or it isn't worth waiting for."""
 
 
-class Arrival:
+class RequestReader:
     """What comes from ``reader`` between two requests."""
 
     def __init__(self, reader: SocketReader) -> None:
