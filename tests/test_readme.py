@@ -29,7 +29,7 @@ from davbridge.config.file import SECTIONS
 from davbridge.config.settings import AccessSettings, LogSettings
 from davbridge.dav import if_header, locks, ranges, request, selection, target, xml
 from davbridge.dav.verbs import lock
-from davbridge.http import head, patience, request_reader
+from davbridge.http import client_timeout, head, request_reader
 from davbridge.paths import MAX_KEY_BYTES
 from davbridge.tree import sidecar
 from tests.dav.test_call_budget import CASES, COPY, DELETE, DELETES, GET, HEAD, LIST, PUT
@@ -245,7 +245,7 @@ LIMITS: dict[str, float] = {
     "locks": locks.MAX_LOCKS,
     "lock timeout, in hours": lock.MAX_TIMEOUT / 3600,
     "logins that wait to be verified": logins.MAX_WAITING,
-    "bytes a second of a body": patience.MIN_RATE,
+    "bytes a second of a body": client_timeout.MIN_RATE,
 }
 
 

@@ -19,7 +19,7 @@ request that two readers could understand in two ways, or a body that did not ar
     wsgi.py         environ, and one run of the application
     exchange.py     one request and its response, and what is left of the connection
     response.py     what start_response and the blocks become on the wire
-    patience.py     how long a thread waits for a client
+    client_timeout.py how long a thread waits for a client
     streams.py      buffered reading from, and writing to, one socket
     access_log.py   one line per request
     readiness.py    whether the bridge is of use, answered without the drive

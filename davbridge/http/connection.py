@@ -21,11 +21,11 @@ from typing import Any, Protocol
 
 from davbridge.http import exchange, tls
 from davbridge.http.admission import Client
+from davbridge.http.client_timeout import ClientTimeout
 from davbridge.http.errors import BadHeadError, ClientGoneError
 from davbridge.http.exchange import Ending, Exchange
 from davbridge.http.head import Head
 from davbridge.http.linger import Lingerer
-from davbridge.http.patience import Patience
 from davbridge.http.request_reader import RequestReader
 from davbridge.http.response import ResponseWriter
 from davbridge.http.streams import SocketReader, SocketWriter
@@ -88,7 +88,7 @@ class Connection:
     def _use(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.socket = sock
-        self._patience = patience = Patience(self._timeout, self._waiting)
+        self._patience = patience = ClientTimeout(self._timeout, self._waiting)
         self.rfile = SocketReader(sock, patience)
         self._request_reader = RequestReader(self.rfile)
         self._writer = SocketWriter(sock, patience)

@@ -14,7 +14,7 @@ import socket
 import ssl
 from functools import partial
 
-from davbridge.http.patience import Patience
+from davbridge.http.client_timeout import ClientTimeout
 
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
@@ -35,10 +35,10 @@ class LineTooLongError(Exception):
 class SocketReader:
     """The incoming bytes of a connection, whose socket doesn't block by itself."""
 
-    def __init__(self, sock: socket.socket, patience: Patience | None = None) -> None:
+    def __init__(self, sock: socket.socket, patience: ClientTimeout | None = None) -> None:
         self._socket = sock
         self._buffer = bytearray()
-        self.patience = patience or Patience()
+        self.patience = patience or ClientTimeout()
         self._most = TLS_RECORD if isinstance(sock, ssl.SSLSocket) else MAX_RECEIVE
         self._searched = 0
         """Bytes of the buffer that are known to hold no line feed."""
@@ -138,7 +138,7 @@ class SocketReader:
 class SocketWriter:
     """The outgoing bytes of such a connection. Nothing is kept back."""
 
-    def __init__(self, sock: socket.socket, patience: Patience) -> None:
+    def __init__(self, sock: socket.socket, patience: ClientTimeout) -> None:
         self._socket = sock
         self._patience = patience
 

@@ -184,7 +184,7 @@ def test_a_body_that_stalls_raises_after_the_timeout(data: bytes) -> None:
 
 
 def test_a_body_that_trickles_in_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("davbridge.http.patience.MIN_RATE", 100)
+    monkeypatch.setattr("davbridge.http.client_timeout.MIN_RATE", 100)
     with serving(Recorder(), timeout=0.5) as server, RawClient(server.port) as client:
         client.send(put(1000))
 
@@ -202,8 +202,8 @@ def test_a_body_that_trickles_in_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_slow_but_steady_body_arrives_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes five times the timeout: a piece every ten seconds, which is worth 25."""
     timer = Timer()
-    monkeypatch.setattr("davbridge.http.patience.time", SimpleNamespace(monotonic=timer))
-    monkeypatch.setattr("davbridge.http.patience.MIN_RATE", 1)
+    monkeypatch.setattr("davbridge.http.client_timeout.time", SimpleNamespace(monotonic=timer))
+    monkeypatch.setattr("davbridge.http.client_timeout.MIN_RATE", 1)
     app = Recorder(block=25)
     with serving(app, timeout=80.0) as server, RawClient(server.port) as client:
         client.send(put(1000))

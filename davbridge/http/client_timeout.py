@@ -31,7 +31,7 @@ GRACE = 0.02
 comes every twelve milliseconds."""
 
 
-class Patience:
+class ClientTimeout:
     """Seconds that a peer may keep a thread waiting. Waiting uses them up, and what the peer sends
     or takes gives them back, up to ``timeout``."""
 

@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from davbridge.errors import UnavailableError
-from davbridge.http.patience import Patience
+from davbridge.http.client_timeout import ClientTimeout
 
 
 def test_a_client_whose_wait_would_be_one_too_many_is_waited_for_no_longer() -> None:
@@ -20,7 +20,7 @@ def test_a_client_whose_wait_would_be_one_too_many_is_waited_for_no_longer() -> 
         raise TimeoutError
 
     with pytest.raises(TimeoutError, match="too many others"):
-        Patience(60.0, refuse).wait(attempt)
+        ClientTimeout(60.0, refuse).wait(attempt)
     assert len(tries) == 1  # within the time that costs nothing
 
 
@@ -29,7 +29,7 @@ def test_a_client_is_the_slower_the_longer_it_is_waited_for(
 ) -> None:
     now = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    patience = Patience()
+    patience = ClientTimeout()
     speeds = [patience.speed]
 
     def attempt(_: float | None) -> None:
