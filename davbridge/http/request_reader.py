@@ -42,14 +42,14 @@ class RequestReader:
         head, self._head = self._head, None
         return head
 
-    def advance(self, patience: float) -> bool:
-        """Takes what has come, or comes within ``patience`` seconds; whether there is a head, or
+    def advance(self, seconds: float) -> bool:
+        """Takes what has come, or comes within ``seconds``; whether there is a head, or
         the end.
 
         Raises BadHeadError for a head that can't be trusted, or is late; OSError otherwise.
         """
         reader = self._reader
-        if (reader.has_data() and self._is_whole()) or (reader.fill(patience) and self._is_whole()):
+        if (reader.has_data() and self._is_whole()) or (reader.fill(seconds) and self._is_whole()):
             self.deadline = math.inf
             return True
         if reader.is_at_end:

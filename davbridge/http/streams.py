@@ -5,7 +5,7 @@ Owns the buffer between the socket and the parsers. Must not know HTTP.
 Invariants:
 - Whatever was received and not yet asked for is kept: a pipelined request is never lost.
 - A TLS record is taken whole: what OpenSSL has decrypted and keeps would wake no selector.
-- A peer is waited for as long as there is patience, and no longer: a thread waits with it.
+- A peer is waited for its timeout allows, and no longer: a thread waits with it.
 - Nothing is waited for, or prepared for waiting, where bytes are there already, or there is room:
   each system call gives the GIL away, and costs as much as all of the parsing.
 """
@@ -35,10 +35,10 @@ class LineTooLongError(Exception):
 class SocketReader:
     """The incoming bytes of a connection, whose socket doesn't block by itself."""
 
-    def __init__(self, sock: socket.socket, patience: ClientTimeout | None = None) -> None:
+    def __init__(self, sock: socket.socket, timeout: ClientTimeout | None = None) -> None:
         self._socket = sock
         self._buffer = bytearray()
-        self.patience = patience or ClientTimeout()
+        self.timeout = timeout or ClientTimeout()
         self._most = TLS_RECORD if isinstance(sock, ssl.SSLSocket) else MAX_RECEIVE
         self._searched = 0
         """Bytes of the buffer that are known to hold no line feed."""
@@ -53,12 +53,12 @@ class SocketReader:
     def is_empty(self) -> bool:
         return not self._buffer
 
-    def fill(self, patience: float) -> bool:
-        """Takes what has come, or comes within ``patience`` seconds; whether anything has: bytes,
+    def fill(self, seconds: float) -> bool:
+        """Takes what has come, or comes within ``seconds``; whether anything has: bytes,
         or the end."""
         limit = min(BUFFER, self._most)
         try:
-            data = self._receive_within(limit, patience) if patience else self._socket.recv(limit)
+            data = self._receive_within(limit, seconds) if seconds else self._socket.recv(limit)
         except (*_WOULD_BLOCK, TimeoutError):
             return False
         self._buffer += self._received(data)
@@ -114,7 +114,7 @@ class SocketReader:
 
     def _receive(self, limit: int) -> bytes:
         data = self._received(self._receive_in_time(min(limit, self._most)))
-        self.patience.restore(len(data))
+        self.timeout.restore(len(data))
         return data
 
     def _received(self, data: bytes) -> bytes:
@@ -125,7 +125,7 @@ class SocketReader:
         try:
             return self._socket.recv(limit)
         except _WOULD_BLOCK:
-            return self.patience.wait(partial(self._receive_within, limit))
+            return self.timeout.wait(partial(self._receive_within, limit))
 
     def _receive_within(self, limit: int, seconds: float | None) -> bytes:
         self._socket.settimeout(seconds)
@@ -138,9 +138,9 @@ class SocketReader:
 class SocketWriter:
     """The outgoing bytes of such a connection. Nothing is kept back."""
 
-    def __init__(self, sock: socket.socket, patience: ClientTimeout) -> None:
+    def __init__(self, sock: socket.socket, timeout: ClientTimeout) -> None:
         self._socket = sock
-        self._patience = patience
+        self._timeout = timeout
 
     def write(self, data: bytes) -> None:
         """Sends all of ``data``."""
@@ -149,15 +149,15 @@ class SocketWriter:
         except _WOULD_BLOCK:
             sent = 0
         if sent < len(data):
-            self._send_patiently(memoryview(data)[sent:])
+            self._send_rest(memoryview(data)[sent:])
 
-    def _send_patiently(self, rest: memoryview) -> None:
+    def _send_rest(self, rest: memoryview) -> None:
         """Not `sendall`: its timeout is for all of the data, and would cut a slow but steady
         reader."""
-        self._patience.refill()
+        self._timeout.refill()
         while rest:
-            sent = self._patience.wait(partial(self._send_within, rest))
-            self._patience.restore(sent)
+            sent = self._timeout.wait(partial(self._send_within, rest))
+            self._timeout.restore(sent)
             rest = rest[sent:]
 
     def _send_within(self, rest: memoryview, seconds: float | None) -> int:

@@ -29,20 +29,20 @@ def test_a_client_is_the_slower_the_longer_it_is_waited_for(
 ) -> None:
     now = 0.0
     monkeypatch.setattr(time, "monotonic", lambda: now)
-    patience = ClientTimeout()
-    speeds = [patience.speed]
+    timeout = ClientTimeout()
+    speeds = [timeout.speed]
 
     def attempt(_: float | None) -> None:
         nonlocal now
         for _ in range(2):
             now += 10.0
-            speeds.append(patience.speed)
+            speeds.append(timeout.speed)
 
-    patience.wait(attempt)
-    assert speeds[0] > speeds[1] > speeds[2] == patience.speed
+    timeout.wait(attempt)
+    assert speeds[0] > speeds[1] > speeds[2] == timeout.speed
     now += 60.0  # in which it isn't waited for
-    assert speeds[2] == patience.speed
-    patience.restore(2_000_000)
-    assert patience.speed > speeds[0]
-    patience.renew()
-    assert patience.speed == speeds[0]
+    assert speeds[2] == timeout.speed
+    timeout.restore(2_000_000)
+    assert timeout.speed > speeds[0]
+    timeout.renew()
+    assert timeout.speed == speeds[0]
