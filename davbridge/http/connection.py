@@ -70,7 +70,7 @@ class Connection:
     def __init__(self, server: Server, sock: socket.socket, makefile: object = None) -> None:
         self._server = server
         self._host, self._port = sock.getsockname()[:2]
-        self._timeout = sock.gettimeout()
+        self._timeout_seconds = sock.gettimeout()
         self._environ: dict[str, Any] | None = None
         self._is_shaking_hands = server.tls is not None
         self._handshake_deadline = time.monotonic() + tls.HANDSHAKE_SECONDS
@@ -88,10 +88,10 @@ class Connection:
     def _use(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.socket = sock
-        self._patience = patience = ClientTimeout(self._timeout, self._waiting)
-        self.rfile = SocketReader(sock, patience)
+        self._timeout = timeout = ClientTimeout(self._timeout_seconds, self._waiting)
+        self.rfile = SocketReader(sock, timeout)
         self._request_reader = RequestReader(self.rfile)
-        self._writer = SocketWriter(sock, patience)
+        self._writer = SocketWriter(sock, timeout)
 
     def _waiting(self) -> contextlib.AbstractContextManager[object]:
         return self._server.waiting_for(self)
@@ -99,7 +99,7 @@ class Connection:
     @property
     def speed(self) -> float:
         """Bytes a second that the client moves while it is waited for."""
-        return self._patience.speed
+        return self._timeout.speed
 
     @property
     def deadline(self) -> float:
