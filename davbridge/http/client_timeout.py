@@ -60,7 +60,7 @@ class ClientTimeout:
         lasting = time.monotonic() - since if since is not None else 0.0
         return self._moved / (self._waited + lasting)
 
-    def refill(self) -> None:
+    def reset(self) -> None:
         """Gives back all of the time."""
         self._left = self._most
 

@@ -154,7 +154,7 @@ class SocketWriter:
     def _send_rest(self, rest: memoryview) -> None:
         """Not `sendall`: its timeout is for all of the data, and would cut a slow but steady
         reader."""
-        self._timeout.refill()
+        self._timeout.reset()
         while rest:
             sent = self._timeout.wait(partial(self._send_within, rest))
             self._timeout.restore(sent)
