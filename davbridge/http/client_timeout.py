@@ -64,7 +64,7 @@ class ClientTimeout:
         """Gives back all of the time."""
         self._left = self._most
 
-    def restore(self, moved: int) -> None:
+    def record_progress(self, moved: int) -> None:
         self._left = min(self._most, self._left + moved / MIN_RATE)
         self._moved += moved
 

@@ -114,7 +114,7 @@ class SocketReader:
 
     def _receive(self, limit: int) -> bytes:
         data = self._received(self._receive_in_time(min(limit, self._most)))
-        self.timeout.restore(len(data))
+        self.timeout.record_progress(len(data))
         return data
 
     def _received(self, data: bytes) -> bytes:
@@ -157,7 +157,7 @@ class SocketWriter:
         self._timeout.reset()
         while rest:
             sent = self._timeout.wait(partial(self._send_within, rest))
-            self._timeout.restore(sent)
+            self._timeout.record_progress(sent)
             rest = rest[sent:]
 
     def _send_within(self, rest: memoryview, seconds: float | None) -> int:

@@ -42,7 +42,7 @@ def test_a_client_is_the_slower_the_longer_it_is_waited_for(
     assert speeds[0] > speeds[1] > speeds[2] == timeout.speed
     now += 60.0  # in which it isn't waited for
     assert speeds[2] == timeout.speed
-    timeout.restore(2_000_000)
+    timeout.record_progress(2_000_000)
     assert timeout.speed > speeds[0]
     timeout.renew()
     assert timeout.speed == speeds[0]
