@@ -35,7 +35,7 @@ class Body(io.RawIOBase):
     def __init__(self, reader: SocketReader, invite: Callable[[], None]) -> None:
         super().__init__()
         self._reader = reader
-        reader.timeout.renew()
+        reader.timeout.begin_request()
         self._invite: Callable[[], None] | None = invite
         self._failure: IncompleteBodyError | None = None
 

@@ -40,9 +40,9 @@ class ClientTimeout:
     ) -> None:
         self._most = self._left = math.inf if timeout is None else timeout
         self._waiting = waiting
-        self.renew()
+        self.begin_request()
 
-    def renew(self) -> None:
+    def begin_request(self) -> None:
         """Begins another request."""
         self._left = self._most
         self._grace = GRACE

@@ -44,5 +44,5 @@ def test_a_client_is_the_slower_the_longer_it_is_waited_for(
     assert speeds[2] == timeout.speed
     timeout.record_progress(2_000_000)
     assert timeout.speed > speeds[0]
-    timeout.renew()
+    timeout.begin_request()
     assert timeout.speed == speeds[0]
