@@ -5,7 +5,7 @@ what is waited for, nor what becomes of a thread.
 
 Invariants: a peer that is silent for ``timeout`` seconds, or moves less than MIN_RATE for longer
 than that, is waited for no longer, nor one whose wait would be one too many; whatever waits for
-more than GRACE, all waits of a request taken together, is counted while it waits: short waits, of
+more than CLIENT_GRACE_SECONDS, all waits of a request taken together, is counted while it waits: short waits, of
 which fast requests have many, cost nothing.
 """
 
@@ -26,7 +26,7 @@ MIN_RATE = 1024
 CREDIT = 64 * 1024
 """Bytes that a peer is taken to have moved within a second before: none is slow at once."""
 
-GRACE = 0.02
+CLIENT_GRACE_SECONDS = 0.02
 """Seconds. All waits of a request count, as a slow client's may be short: at 1 Mbit/s one packet
 comes every twelve milliseconds."""
 
@@ -45,7 +45,7 @@ class ClientTimeout:
     def begin_request(self) -> None:
         """Begins another request."""
         self._left = self._most
-        self._grace = GRACE
+        self._grace = CLIENT_GRACE_SECONDS
         self._moved = CREDIT
         self._waited = 1.0
         """Seconds, without those of the wait that lasts."""
