@@ -23,7 +23,7 @@ _T = TypeVar("_T")
 MIN_RATE = 1024
 """Bytes a second. Slower than any network that files are sent over."""
 
-CREDIT = 64 * 1024
+INITIAL_BYTES = 64 * 1024
 """Bytes that a peer is taken to have moved within a second before: none is slow at once."""
 
 CLIENT_GRACE_SECONDS = 0.02
@@ -38,15 +38,15 @@ class ClientTimeout:
     def __init__(
         self, timeout: float | None = None, waiting: Waiting = contextlib.nullcontext
     ) -> None:
-        self._most = self._left = math.inf if timeout is None else timeout
+        self._limit = self._remaining = math.inf if timeout is None else timeout
         self._waiting = waiting
         self.begin_request()
 
     def begin_request(self) -> None:
         """Begins another request."""
-        self._left = self._most
+        self._remaining = self._limit
         self._grace = CLIENT_GRACE_SECONDS
-        self._moved = CREDIT
+        self._moved = INITIAL_BYTES
         self._waited = 1.0
         """Seconds, without those of the wait that lasts."""
         self._since: float | None = None
@@ -62,10 +62,10 @@ class ClientTimeout:
 
     def reset(self) -> None:
         """Gives back all of the time."""
-        self._left = self._most
+        self._remaining = self._limit
 
     def record_progress(self, moved: int) -> None:
-        self._left = min(self._most, self._left + moved / MIN_RATE)
+        self._remaining = min(self._limit, self._remaining + moved / MIN_RATE)
         self._moved += moved
 
     def wait(self, attempt: Callable[[float | None], _T]) -> _T:
@@ -82,15 +82,15 @@ class ClientTimeout:
             raise TimeoutError("the client is slow, and too many others are") from error
 
     def _spend(self, attempt: Callable[[float | None], _T], most: float) -> _T:
-        if self._left <= 0:
+        if self._remaining <= 0:
             raise TimeoutError("the client is too slow")
         since = self._since = time.monotonic()
-        seconds = min(most, self._left)
+        seconds = min(most, self._remaining)
         try:
             return attempt(None if seconds == math.inf else seconds)
         finally:
             spent = time.monotonic() - since
             self._since = None
             self._waited += spent
-            self._left -= spent
+            self._remaining -= spent
             self._grace -= spent
