@@ -25,7 +25,7 @@ from typing import NamedTuple, NoReturn, Protocol
 
 from davbridge.errors import UnavailableError
 
-GRACE = 0.1
+STORE_GRACE_SECONDS = 0.1
 """Seconds that a wait may last before its thread counts as waiting. A store that is well answers
 within that, so that no more requests than there are threads are under way there at a time."""
 
@@ -33,7 +33,7 @@ QUEUE_SECONDS = 10.0
 
 STORE_SHARE = 4
 """Requests that may wait for the store, for each thread. All of them have come to wait within
-as many GRACEs, and then whoever needs no store is answered as ever."""
+as many STORE_GRACE_SECONDS, and then whoever needs no store is answered as ever."""
 
 SLOW = 64 * 1024
 """Bytes a second. A slower client gives way to others where too many requests wait."""
@@ -159,12 +159,12 @@ class Admission:
                 self._refuse(place.thread, "the store is too slow for as many as wait for it")
 
     def end_asking(self, thread: int) -> bool:
-        """After a wait for the store; whether it has lasted for longer than GRACE."""
+        """After a wait for the store; whether it has lasted for longer than STORE_GRACE_SECONDS."""
         since = self._asking.pop(thread)
         if self._queue:
             with self._lock:
                 self._call()
-        return time.monotonic() - since >= GRACE
+        return time.monotonic() - since >= STORE_GRACE_SECONDS
 
     def begin_bounded(self, thread: int) -> None:
         """Before a `bounded_wait`."""
@@ -172,13 +172,13 @@ class Admission:
 
     def end_bounded(self, thread: int) -> bool:
         """As `end_asking`."""
-        return time.monotonic() - self._bounded.pop(thread) >= GRACE
+        return time.monotonic() - self._bounded.pop(thread) >= STORE_GRACE_SECONDS
 
     def overdue(self) -> list[int]:
-        """The threads that have been waiting for longer than GRACE."""
+        """The threads that have been waiting for longer than STORE_GRACE_SECONDS."""
         now = time.monotonic()
         waits = {**self._asking.copy(), **self._bounded.copy()}
-        return [thread for thread, since in waits.items() if now - since >= GRACE]
+        return [thread for thread, since in waits.items() if now - since >= STORE_GRACE_SECONDS]
 
     def forget(self, thread: int) -> None:
         """After a request."""

@@ -4,7 +4,7 @@ Owns that, and what a thread is within while it waits. Must not know how threads
 how many there are. How many may wait is up to http.admission.
 
 Waits for the store are many, and short as a rule. A thread that is within `store_wait` counts as
-one that works until the wait has lasted for longer than GRACE, and somebody has looked
+one that works until the wait has lasted for longer than STORE_GRACE_SECONDS, and somebody has looked
 (`pass_over`): a short one costs no more than a note of the time.
 
 Invariant: a connection that was begun and not ended is either worked on or waited for.

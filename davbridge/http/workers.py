@@ -41,7 +41,7 @@ from itertools import count
 from math import inf
 from typing import Protocol
 
-from davbridge.http.admission import BOUNDED_WAITS, GRACE, Client, Limits
+from davbridge.http.admission import BOUNDED_WAITS, STORE_GRACE_SECONDS, Client, Limits
 from davbridge.http.occupancy import Occupancy
 from davbridge.waiting import report_to
 
@@ -54,7 +54,7 @@ STAY = 0.01
 """Seconds that a thread waits for a client's next request: a round trip of a network that is near.
 Half of the threads may, so that there are always some for others."""
 
-WATCH_PAUSE = GRACE / 4
+WATCH_PAUSE = STORE_GRACE_SECONDS / 4
 """Seconds between two looks for threads that have waited for too long."""
 
 UNWIND_SECONDS = 2.0

@@ -216,9 +216,9 @@ def test_only_waits_that_last_are_overdue(
 ) -> None:
     begin(admitting, 1)
     admitting.begin_bounded(2)
-    monkeypatch.setattr(admission, "GRACE", 1e6)
+    monkeypatch.setattr(admission, "STORE_GRACE_SECONDS", 1e6)
     assert admitting.overdue() == []
-    monkeypatch.setattr(admission, "GRACE", 0.0)
+    monkeypatch.setattr(admission, "STORE_GRACE_SECONDS", 0.0)
     assert sorted(admitting.overdue()) == [1, 2]
     assert admitting.end_asking(1)
     assert admitting.end_bounded(2)

@@ -447,7 +447,7 @@ def test_threads_that_wait_for_the_store_for_long_leave_the_others_theirs(hall: 
 def test_threads_that_wait_for_the_store_for_a_moment_count_as_working(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(admission, "GRACE", 1e6)
+    monkeypatch.setattr(admission, "STORE_GRACE_SECONDS", 1e6)
     gate = threading.Event()
     asking = [hall.asking(gate) for _ in range(3)]
     last = hall.visitor("last")
