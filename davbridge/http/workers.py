@@ -26,7 +26,7 @@ their connections, and then goes without them.
 Owns the threads. Must not know HTTP.
 
 Invariants: connections are served in the order in which they could be read; none waits longer than
-PATIENCE for a leader while a thread is free; none is taken up while ``size`` others are worked on;
+LEADER_SECONDS for a leader while a thread is free; none is taken up while ``size`` others are worked on;
 however many wait, ``size`` threads are left for those that needn't; no more than ``size`` threads
 are idle; when `stop` has returned, no thread waits for a client any more.
 """
@@ -47,7 +47,7 @@ from davbridge.waiting import report_to
 
 _log = logging.getLogger("davbridge.http")
 
-PATIENCE = 0.002
+LEADER_SECONDS = 0.002
 """Seconds that one connection may take the leader. A request that asks no store takes a tenth."""
 
 STAY = 0.01
@@ -234,7 +234,7 @@ class WorkerPool:
     def _stand_by(self) -> None:
         """Waits for the leader's next turn, and deposes it where that takes too long."""
         turns, self._has_deputy = self._turns, True
-        is_called = self._changed.wait(PATIENCE)
+        is_called = self._changed.wait(LEADER_SECONDS)
         self._has_deputy = False
         if not is_called and self._turns == turns:
             self._leader = None

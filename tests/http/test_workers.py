@@ -120,7 +120,7 @@ def hall() -> Hall:
 @pytest.fixture
 def endless_patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine, no leader is too slow."""
-    monkeypatch.setattr(workers, "PATIENCE", PATIENCE)
+    monkeypatch.setattr(workers, "LEADER_SECONDS", PATIENCE)
 
 
 @pytest.mark.usefixtures("endless_patience")
