@@ -9,7 +9,7 @@ request that two readers could understand in two ways, or a body that did not ar
     workers.py      the threads
     occupancy.py    which connections are worked on, and which wait
     admission.py    how many requests may wait, and for what
-    linger.py       closing without losing the answer
+    closing.py      closing without losing the answer
     tls.py          the certificate, and the handshake in a worker
     file_descriptors.py how many connections there can be
     connection.py   one connection: request after request

@@ -5,7 +5,7 @@ loop calls the constructor as it is, and sets ``remote_addr``, ``remote_port`` a
 selector sets ``last_used``, and asks for ``socket``, ``rfile.has_data`` and ``close``. Our own loop
 asks for ``deadline`` and ``is_new`` beside, and the workers for the rest.
 
-Invariants: after a whole answer the connection is left through the Lingerer, so that the client
+Invariants: after a whole answer the connection is left through the LingeringCloser, so that the client
 gets it; half an answer is never ended in a way that could look whole.
 """
 
@@ -22,10 +22,10 @@ from typing import Any, Protocol
 from davbridge.http import exchange, tls
 from davbridge.http.admission import Client
 from davbridge.http.client_timeout import ClientTimeout
+from davbridge.http.closing import LingeringCloser
 from davbridge.http.errors import BadHeadError, ClientGoneError
 from davbridge.http.exchange import Ending, Exchange
 from davbridge.http.head import Head
-from davbridge.http.linger import Lingerer
 from davbridge.http.request_reader import RequestReader
 from davbridge.http.response import ResponseWriter
 from davbridge.http.streams import SocketReader, SocketWriter
@@ -47,7 +47,7 @@ class Server(exchange.Server, Protocol):
     def tls(self) -> ssl.SSLContext | None: ...
 
     @property
-    def lingerer(self) -> Lingerer: ...
+    def closer(self) -> LingeringCloser: ...
 
     def let_go(self) -> None:
         """Called by a thread that may have to wait: others go on with what has come."""
@@ -141,7 +141,7 @@ class Connection:
             return
         if isinstance(self.socket, ssl.SSLSocket):
             tls.say_goodbye(self.socket)
-        self._server.lingerer.take(tls.release(self.socket))
+        self._server.closer.take(tls.release(self.socket))
 
     def cut(self) -> None:
         """Makes what reads or writes in another thread fail at once.

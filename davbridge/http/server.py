@@ -22,9 +22,9 @@ from cheroot.server import HTTPServer
 
 from davbridge.config import ServerSettings
 from davbridge.http.admission import Client, Limits
+from davbridge.http.closing import LingeringCloser
 from davbridge.http.connection import Connection
 from davbridge.http.errors import ServerSetupError
-from davbridge.http.linger import Lingerer
 from davbridge.http.tls import load_context
 from davbridge.http.watch import Watch, most_watched
 from davbridge.http.workers import WorkerPool
@@ -87,7 +87,7 @@ class _Loop(HTTPServer):
         super().__init__((settings.host, settings.port), gateway=None)
         self.app = app
         self.tls: ssl.SSLContext | None = None
-        self.lingerer = Lingerer()
+        self.closer = LingeringCloser()
         self.timeout = settings.timeout  # type: ignore[assignment]  # the stub says int
         self.shutdown_timeout = settings.shutdown_timeout  # type: ignore[assignment]
         # cheroot's 10 would close Finder's connections in turn; the watch has a limit of its own.
@@ -135,7 +135,7 @@ class _Loop(HTTPServer):
     def serve(self) -> None:
         self._is_serving = True
         self.requests.start()
-        self.lingerer.start()
+        self.closer.start()
         while not self._is_stopping:
             try:
                 self._connections.run(self.expiration_interval)
@@ -166,7 +166,7 @@ class _Loop(HTTPServer):
         self.requests.stop(self.shutdown_timeout)
         # Threads that saw `ready` just before it fell may have put connections back since.
         self._connections.close()
-        self.lingerer.stop(LINGER_AT_STOP_SECONDS)
+        self.closer.stop(LINGER_AT_STOP_SECONDS)
 
 
 def _bind(settings: ServerSettings) -> socket.socket:

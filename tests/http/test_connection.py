@@ -15,8 +15,8 @@ from wsgiref.types import WSGIApplication
 
 import pytest
 
+from davbridge.http.closing import LingeringCloser
 from davbridge.http.connection import Connection
-from davbridge.http.linger import Lingerer
 from davbridge.http.watch import Watch
 from tests.support.timer import Timer
 from tests.support.waiting import FOREVER, PATIENCE, until
@@ -180,16 +180,16 @@ def detached(sock: socket.socket) -> socket.socket:
 
 def test_a_left_connection_takes_what_comes_until_the_client_closes(tcp_pair: Any) -> None:
     ours, theirs = tcp_pair
-    lingerer = Lingerer()
-    lingerer.start()
+    closer = LingeringCloser()
+    closer.start()
     taken = detached(ours)
-    lingerer.take(taken)
+    closer.take(taken)
     assert theirs.recv(1) == b""
     for _ in range(50):
         theirs.sendall(b"x" * 100_000)
     theirs.close()
     until(lambda: taken.fileno() < 0)
-    lingerer.stop(0)
+    closer.stop(0)
 
 
 def test_a_left_connection_is_closed_in_the_end_whatever_the_client_does(
@@ -197,11 +197,11 @@ def test_a_left_connection_is_closed_in_the_end_whatever_the_client_does(
 ) -> None:
     ours, theirs = tcp_pair
     timer = Timer()
-    monkeypatch.setattr("davbridge.http.linger.time", SimpleNamespace(monotonic=timer))
-    lingerer = Lingerer(seconds=30)
-    lingerer.start()
+    monkeypatch.setattr("davbridge.http.closing.time", SimpleNamespace(monotonic=timer))
+    closer = LingeringCloser(seconds=30)
+    closer.start()
     taken = Counted(fileno=ours.detach())
-    lingerer.take(taken)
+    closer.take(taken)
 
     def send_and_look() -> bool:
         with contextlib.suppress(ConnectionError):
@@ -215,7 +215,7 @@ def test_a_left_connection_is_closed_in_the_end_whatever_the_client_does(
     assert taken.fileno() >= 0
     timer.advance(1)
     until(send_and_look)
-    lingerer.stop(0)
+    closer.stop(0)
 
 
 class Counted(socket.socket):
@@ -239,27 +239,27 @@ def test_a_left_connection_that_times_out_is_closed_and_others_are_left_as_well(
     tcp_pair: Any,
 ) -> None:
     ours, theirs = tcp_pair
-    lingerer = Lingerer()
-    lingerer.start()
+    closer = LingeringCloser()
+    closer.start()
     taken = Unreachable(fileno=ours.detach())
-    lingerer.take(taken)
+    closer.take(taken)
     theirs.sendall(b"x")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         another = socket.create_connection(listener.getsockname())
-        lingerer.take(another)
+        closer.take(another)
         listener.accept()[0].close()
     until(lambda: (taken.fileno(), another.fileno()) == (-1, -1))
-    lingerer.stop(0)
+    closer.stop(0)
 
 
 def test_the_lingerer_stops_before_its_time_where_nobody_is_left(tcp_pair: Any) -> None:
     ours, theirs = tcp_pair
-    lingerer = Lingerer(FOREVER)
-    lingerer.start()
-    lingerer.take(detached(ours))
-    stopping = threading.Thread(target=lingerer.stop, args=[FOREVER], daemon=True)
+    closer = LingeringCloser(FOREVER)
+    closer.start()
+    closer.take(detached(ours))
+    stopping = threading.Thread(target=closer.stop, args=[FOREVER], daemon=True)
     stopping.start()
-    until(lambda: lingerer._end is not None)
+    until(lambda: closer._end is not None)
     assert stopping.is_alive()
     theirs.close()
     stopping.join(PATIENCE)
@@ -269,28 +269,28 @@ def test_the_lingerer_stops_before_its_time_where_nobody_is_left(tcp_pair: Any) 
 def test_too_many_left_connections_are_closed_oldest_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("davbridge.http.linger.MAX_SOCKETS", 2)
-    lingerer = Lingerer()
-    lingerer.start()
+    monkeypatch.setattr("davbridge.http.closing.MAX_SOCKETS", 2)
+    closer = LingeringCloser()
+    closer.start()
     with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as stack:
         taken = []
         for _ in range(4):
             ours = socket.create_connection(listener.getsockname())
             stack.enter_context(listener.accept()[0])
             taken.append(ours)
-            lingerer.take(ours)
+            closer.take(ours)
         until(lambda: [sock.fileno() < 0 for sock in taken] == [True, True, False, False])
-        lingerer.stop(0)
+        closer.stop(0)
     assert all(sock.fileno() < 0 for sock in taken)
 
 
 def test_what_is_left_after_the_lingerer_stopped_is_closed_at_once(tcp_pair: Any) -> None:
     ours, theirs = tcp_pair
-    lingerer = Lingerer()
-    lingerer.start()
-    lingerer.stop(0)
+    closer = LingeringCloser()
+    closer.start()
+    closer.stop(0)
     taken = detached(ours)
-    lingerer.take(taken)
+    closer.take(taken)
     assert taken.fileno() < 0
     assert theirs.recv(1) == b""
 
@@ -323,7 +323,7 @@ class OneConnection:
 
     app: WSGIApplication
     tls: None = None
-    lingerer: Lingerer = field(default_factory=Lingerer)
+    closer: LingeringCloser = field(default_factory=LingeringCloser)
     can_add_keepalive_connection: bool = True
     let_go: Callable[[], None] = lambda: None
     waiting_for: Callable[[object], contextlib.AbstractContextManager[object]] = (

@@ -24,7 +24,7 @@ MAX_SOCKETS = 256
 SCRATCH = 256 * 1024
 
 
-class Lingerer:
+class LingeringCloser:
     """A thread that outwaits clients. `take` may be called from any thread."""
 
     def __init__(self, seconds: float = LINGER_SECONDS) -> None:
