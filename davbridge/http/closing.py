@@ -8,7 +8,7 @@ the client closes.
 Owns the sockets that are being left, in one thread of its own: a rejected upload costs no worker
 and no memory. Must not know HTTP.
 
-Invariant: every socket that is taken is closed, at the latest after LINGER_SECONDS.
+Invariant: every socket that is handed over is closed, at the latest after LINGER_SECONDS.
 """
 
 import contextlib
@@ -21,18 +21,18 @@ from collections import deque
 LINGER_SECONDS = 30.0
 MAX_SOCKETS = 256
 """Beyond, the one that has waited longest is closed."""
-SCRATCH = 256 * 1024
+SCRATCH_BYTES = 256 * 1024
 
 
 class LingeringCloser:
-    """A thread that outwaits clients. `take` may be called from any thread."""
+    """A thread that outwaits clients. `close_later` may be called from any thread."""
 
     def __init__(self, seconds: float = LINGER_SECONDS) -> None:
         self._seconds = seconds
-        self._taken: deque[socket.socket] = deque()
+        self._new: deque[socket.socket] = deque()
         self._deadlines: dict[socket.socket, float] = {}
         """In the order of their deadlines: all wait equally long."""
-        self._end: float | None = None
+        self._stop_at: float | None = None
         self._lock = threading.Lock()
         self._is_open = False
         self._thread = threading.Thread(target=self._run, name="davbridge-linger", daemon=True)
@@ -46,7 +46,7 @@ class LingeringCloser:
         self._is_open = True
         self._thread.start()
 
-    def take(self, sock: socket.socket) -> None:
+    def close_later(self, sock: socket.socket) -> None:
         """Says on ``sock`` that nothing more will be sent, and closes it later."""
         try:
             sock.setblocking(False)
@@ -56,7 +56,7 @@ class LingeringCloser:
             return
         with self._lock:
             if self._is_open:
-                self._taken.append(sock)
+                self._new.append(sock)
                 self._wake()
                 return
         sock.close()
@@ -64,7 +64,7 @@ class LingeringCloser:
     def stop(self, seconds: float) -> None:
         """Gives the clients ``seconds`` more, then closes what is left."""
         with self._lock:  # until it is woken, the thread may not close what wakes it
-            self._end = time.monotonic() + seconds
+            self._stop_at = time.monotonic() + seconds
             self._wake()
         self._thread.join()
 
@@ -73,26 +73,26 @@ class LingeringCloser:
             self._wake_writer.send(b".")
 
     def _run(self) -> None:
-        scratch = memoryview(bytearray(SCRATCH))
-        while self._is_needed():
+        scratch = memoryview(bytearray(SCRATCH_BYTES))
+        while self._must_run():
             for key, _ in self._selector.select(0.5 if self._deadlines else None):
                 assert isinstance(key.fileobj, socket.socket)
                 if key.fileobj is self._wake_reader:
                     self._wake_reader.recv(4096)
-                elif not _is_sending(key.fileobj, scratch):
+                elif not _discard(key.fileobj, scratch):
                     self._close(key.fileobj)
-            self._adopt()
+            self._register_new()
             self._expire()
         self._close_all()
 
-    def _is_needed(self) -> bool:
-        if self._end is None:
+    def _must_run(self) -> bool:
+        if self._stop_at is None:
             return True
-        return bool(self._deadlines or self._taken) and time.monotonic() < self._end
+        return bool(self._deadlines or self._new) and time.monotonic() < self._stop_at
 
-    def _adopt(self) -> None:
-        while self._taken:
-            sock = self._taken.popleft()
+    def _register_new(self) -> None:
+        while self._new:
+            sock = self._new.popleft()
             self._deadlines[sock] = time.monotonic() + self._seconds
             self._selector.register(sock, selectors.EVENT_READ)
 
@@ -112,7 +112,7 @@ class LingeringCloser:
     def _close_all(self) -> None:
         with self._lock:
             self._is_open = False
-        self._adopt()
+        self._register_new()
         for sock in list(self._deadlines):
             self._close(sock)
         self._selector.close()
@@ -120,7 +120,7 @@ class LingeringCloser:
         self._wake_writer.close()
 
 
-def _is_sending(sock: socket.socket, scratch: memoryview) -> bool:
+def _discard(sock: socket.socket, scratch: memoryview) -> bool:
     try:
         return sock.recv_into(scratch) > 0
     except BlockingIOError:

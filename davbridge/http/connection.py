@@ -141,7 +141,7 @@ class Connection:
             return
         if isinstance(self.socket, ssl.SSLSocket):
             tls.say_goodbye(self.socket)
-        self._server.closer.take(tls.release(self.socket))
+        self._server.closer.close_later(tls.release(self.socket))
 
     def cut(self) -> None:
         """Makes what reads or writes in another thread fail at once.

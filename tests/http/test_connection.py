@@ -183,7 +183,7 @@ def test_a_left_connection_takes_what_comes_until_the_client_closes(tcp_pair: An
     closer = LingeringCloser()
     closer.start()
     taken = detached(ours)
-    closer.take(taken)
+    closer.close_later(taken)
     assert theirs.recv(1) == b""
     for _ in range(50):
         theirs.sendall(b"x" * 100_000)
@@ -201,7 +201,7 @@ def test_a_left_connection_is_closed_in_the_end_whatever_the_client_does(
     closer = LingeringCloser(seconds=30)
     closer.start()
     taken = Counted(fileno=ours.detach())
-    closer.take(taken)
+    closer.close_later(taken)
 
     def send_and_look() -> bool:
         with contextlib.suppress(ConnectionError):
@@ -242,24 +242,24 @@ def test_a_left_connection_that_times_out_is_closed_and_others_are_left_as_well(
     closer = LingeringCloser()
     closer.start()
     taken = Unreachable(fileno=ours.detach())
-    closer.take(taken)
+    closer.close_later(taken)
     theirs.sendall(b"x")
     with socket.create_server(("127.0.0.1", 0)) as listener:
         another = socket.create_connection(listener.getsockname())
-        closer.take(another)
+        closer.close_later(another)
         listener.accept()[0].close()
     until(lambda: (taken.fileno(), another.fileno()) == (-1, -1))
     closer.stop(0)
 
 
-def test_the_lingerer_stops_before_its_time_where_nobody_is_left(tcp_pair: Any) -> None:
+def test_the_lingering_closer_stops_before_its_time_where_nobody_is_left(tcp_pair: Any) -> None:
     ours, theirs = tcp_pair
     closer = LingeringCloser(FOREVER)
     closer.start()
-    closer.take(detached(ours))
+    closer.close_later(detached(ours))
     stopping = threading.Thread(target=closer.stop, args=[FOREVER], daemon=True)
     stopping.start()
-    until(lambda: closer._end is not None)
+    until(lambda: closer._stop_at is not None)
     assert stopping.is_alive()
     theirs.close()
     stopping.join(PATIENCE)
@@ -278,7 +278,7 @@ def test_too_many_left_connections_are_closed_oldest_first(
             ours = socket.create_connection(listener.getsockname())
             stack.enter_context(listener.accept()[0])
             taken.append(ours)
-            closer.take(ours)
+            closer.close_later(ours)
         until(lambda: [sock.fileno() < 0 for sock in taken] == [True, True, False, False])
         closer.stop(0)
     assert all(sock.fileno() < 0 for sock in taken)
@@ -290,7 +290,7 @@ def test_what_is_left_after_the_lingerer_stopped_is_closed_at_once(tcp_pair: Any
     closer.start()
     closer.stop(0)
     taken = detached(ours)
-    closer.take(taken)
+    closer.close_later(taken)
     assert taken.fileno() < 0
     assert theirs.recv(1) == b""
 
