@@ -31,7 +31,7 @@ from davbridge.http.workers import WorkerPool
 
 BACKLOG = 256
 
-LINGER_AT_STOP_SECONDS = 1.0
+CLOSER_STOP_SECONDS = 1.0
 
 _log = logging.getLogger("davbridge.http")
 
@@ -166,7 +166,7 @@ class _Loop(HTTPServer):
         self.requests.stop(self.shutdown_timeout)
         # Threads that saw `ready` just before it fell may have put connections back since.
         self._connections.close()
-        self.closer.stop(LINGER_AT_STOP_SECONDS)
+        self.closer.stop(CLOSER_STOP_SECONDS)
 
 
 def _bind(settings: ServerSettings) -> socket.socket:
