@@ -5,7 +5,7 @@ spoken on a connection is read and written here, because what a bridge must neve
 request that two readers could understand in two ways, or a body that did not arrive whole::
 
     server.py       HttpServer: binds, serves, stops
-    watch.py        the accept loop, and the connections that wait
+    connection_manager.py the accept loop, and the connections that wait
     workers.py      the threads
     occupancy.py    which connections are worked on, and which wait
     admission.py    how many requests may wait, and for what

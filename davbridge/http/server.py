@@ -24,9 +24,9 @@ from davbridge.config import ServerSettings
 from davbridge.http.admission import Client, Limits
 from davbridge.http.closing import LingeringCloser
 from davbridge.http.connection import Connection
+from davbridge.http.connection_manager import ConnectionManager, most_watched
 from davbridge.http.errors import ServerSetupError
 from davbridge.http.tls import load_context
-from davbridge.http.watch import Watch, most_watched
 from davbridge.http.workers import WorkerPool
 
 BACKLOG = 256
@@ -90,7 +90,7 @@ class _Loop(HTTPServer):
         self.closer = LingeringCloser()
         self.timeout = settings.timeout  # type: ignore[assignment]  # the stub says int
         self.shutdown_timeout = settings.shutdown_timeout  # type: ignore[assignment]
-        # cheroot's 10 would close Finder's connections in turn; the watch has a limit of its own.
+        # cheroot's 10 would close Finder's connections in turn; the ConnectionManager has a limit of its own.
         self.keep_alive_conn_limit = None  # type: ignore[assignment]  # as its documentation says
         self.ConnectionClass = Connection
         limits = Limits.of(settings.threads, most_watched())
@@ -116,7 +116,7 @@ class _Loop(HTTPServer):
         listener.setblocking(False)
         self.socket = listener
         self.bind_addr = listener.getsockname()[:2]
-        self._connections = Watch(self)
+        self._connections = ConnectionManager(self)
         self._is_bound = True
         self.ready = True
 

@@ -17,7 +17,7 @@ import pytest
 
 from davbridge.http.closing import LingeringCloser
 from davbridge.http.connection import Connection
-from davbridge.http.watch import Watch
+from davbridge.http.connection_manager import ConnectionManager
 from tests.support.timer import Timer
 from tests.support.waiting import FOREVER, PATIENCE, until
 from tests.support.wire import RawClient, serving
@@ -60,7 +60,7 @@ def test_far_more_than_ten_idle_connections_are_kept() -> None:
 def test_beyond_the_limit_the_connections_that_say_nothing_make_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("davbridge.http.watch.MAX_WATCHED", 4)
+    monkeypatch.setattr("davbridge.http.connection_manager.MAX_WATCHED", 4)
     with serving(hello) as server, contextlib.ExitStack() as stack:
         silent = [stack.enter_context(RawClient(server.port)) for _ in range(3)]
         unfinished = stack.enter_context(RawClient(server.port))
@@ -82,13 +82,13 @@ def test_an_idle_connection_is_closed_after_the_timeout_without_a_word(
     clock = SimpleNamespace(time=lambda: time.time() + ahead, sleep=time.sleep)
     monkeypatch.setattr("cheroot.connections.time", clock)
     looks: list[float] = []
-    expire = Watch._expire
+    expire = ConnectionManager._expire
 
-    def counted(watch: Watch, threshold: float) -> None:
+    def counted(watch: ConnectionManager, threshold: float) -> None:
         looks.append(threshold)
         expire(watch, threshold)
 
-    monkeypatch.setattr(Watch, "_expire", counted)
+    monkeypatch.setattr(ConnectionManager, "_expire", counted)
     with serving(hello) as server, RawClient(server.port) as client:
         watch = server._loop._connections
         assert client.ask(GET).status == 200
@@ -146,7 +146,7 @@ def test_a_server_out_of_file_descriptors_takes_those_of_idle_connections(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resource = pytest.importorskip("resource")
-    monkeypatch.setattr("davbridge.http.watch.SHORT_IDLE_SECONDS", 0.1)
+    monkeypatch.setattr("davbridge.http.connection_manager.SHORT_IDLE_SECONDS", 0.1)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with serving(hello) as server, RawClient(server.port) as idle, contextlib.ExitStack() as stack:
         idle.ask(GET)

@@ -26,8 +26,8 @@ from davbridge.config import (
 from davbridge.dav import repeats
 from davbridge.http import admission
 from davbridge.http.admission import Limits
+from davbridge.http.connection_manager import most_watched
 from davbridge.http.readiness import PATH as READY
-from davbridge.http.watch import most_watched
 from davbridge.tree import turns
 from tests.support.buckets import Bucket, fresh_bucket
 from tests.support.endpoints import Endpoint

@@ -15,7 +15,7 @@ import socket
 import time
 from typing import Any
 
-from cheroot.connections import ConnectionManager
+from cheroot.connections import ConnectionManager as CherootConnectionManager
 from cheroot.server import HTTPServer
 
 from davbridge.http import file_descriptors
@@ -40,7 +40,7 @@ def most_watched() -> int:
     return min(MAX_WATCHED, file_descriptors.raise_limit() // 3)
 
 
-class Watch(ConnectionManager):
+class ConnectionManager(CherootConnectionManager):
     """Accepts connections, and hands those that can be read to the server's process_conn."""
 
     _stop_requested: bool
