@@ -71,11 +71,11 @@ class Limits(NamedTuple):
         return max(1, self.store // 2)
 
     @classmethod
-    def of(cls, threads: int, most_watched: int) -> "Limits":
-        """Half of ``most_watched`` may wait for their clients and for one another: each has two
+    def of(cls, threads: int, max_idle_connections: int) -> "Limits":
+        """Half of ``max_idle_connections`` may wait for their clients and for one another: each has two
         file descriptors. Those that wait for the store come beside, within a quarter of it."""
-        store = min(STORE_SHARE * threads, max(threads, most_watched // 4))
-        return cls(most_watched // 2 + store, store, most_watched // 4)
+        store = min(STORE_SHARE * threads, max(threads, max_idle_connections // 4))
+        return cls(max_idle_connections // 2 + store, store, max_idle_connections // 4)
 
 
 class Place:

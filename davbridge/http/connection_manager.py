@@ -5,7 +5,7 @@ those of its HTTPServer: they are why its minor version is pinned, and no other 
 
 Invariants: what one connection does, or a lack of file descriptors, never ends the loop, and never
 keeps it from the connections that can be read. However many connect and say nothing, or never come
-to an end, those that ask are served: beyond MAX_WATCHED the others are closed.
+to an end, those that ask are served: beyond MAX_IDLE_CONNECTIONS the others are closed.
 """
 
 import errno
@@ -24,7 +24,7 @@ from davbridge.http.connection import Connection
 WARNING_SECONDS = 10.0
 """Between two warnings that connections can't be accepted."""
 
-MAX_WATCHED = 1000
+MAX_IDLE_CONNECTIONS = 1000
 """Connections that may be open between requests, or on their way to one: a few KiB each, some 30
 with TLS."""
 
@@ -34,10 +34,10 @@ SHORT_IDLE_SECONDS = 1.0
 _log = logging.getLogger("davbridge.http")
 
 
-def most_watched() -> int:
-    """MAX_WATCHED; where file descriptors are few, a third of them. Half as many more requests may
+def max_idle_connections() -> int:
+    """MAX_IDLE_CONNECTIONS; where file descriptors are few, a third of them. Half as many more requests may
     wait for their clients, each with a descriptor for the client, and one for the store."""
-    return min(MAX_WATCHED, file_descriptors.raise_limit() // 3)
+    return min(MAX_IDLE_CONNECTIONS, file_descriptors.raise_limit() // 3)
 
 
 class ConnectionManager(CherootConnectionManager):
@@ -49,7 +49,7 @@ class ConnectionManager(CherootConnectionManager):
 
     def __init__(self, server: HTTPServer) -> None:
         super().__init__(server)
-        self._limit = most_watched()
+        self._limit = max_idle_connections()
         self._is_short = False
         """Whether file descriptors ran out since `_expire` was last called."""
         self._warned = -math.inf

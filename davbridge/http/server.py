@@ -24,7 +24,7 @@ from davbridge.config import ServerSettings
 from davbridge.http.admission import Client, Limits
 from davbridge.http.closing import LingeringCloser
 from davbridge.http.connection import Connection
-from davbridge.http.connection_manager import ConnectionManager, most_watched
+from davbridge.http.connection_manager import ConnectionManager, max_idle_connections
 from davbridge.http.errors import ServerSetupError
 from davbridge.http.tls import load_context
 from davbridge.http.workers import WorkerPool
@@ -93,7 +93,7 @@ class _Loop(HTTPServer):
         # cheroot's 10 would close Finder's connections in turn; the ConnectionManager has a limit of its own.
         self.keep_alive_conn_limit = None  # type: ignore[assignment]  # as its documentation says
         self.ConnectionClass = Connection
-        limits = Limits.of(settings.threads, most_watched())
+        limits = Limits.of(settings.threads, max_idle_connections())
         self.requests = WorkerPool(settings.threads, self.put_conn, limits)
         self._is_bound = False
         self._is_serving = False

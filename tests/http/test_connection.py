@@ -60,7 +60,7 @@ def test_far_more_than_ten_idle_connections_are_kept() -> None:
 def test_beyond_the_limit_the_connections_that_say_nothing_make_room(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("davbridge.http.connection_manager.MAX_WATCHED", 4)
+    monkeypatch.setattr("davbridge.http.connection_manager.MAX_IDLE_CONNECTIONS", 4)
     with serving(hello) as server, contextlib.ExitStack() as stack:
         silent = [stack.enter_context(RawClient(server.port)) for _ in range(3)]
         unfinished = stack.enter_context(RawClient(server.port))

@@ -41,7 +41,7 @@ def bucket() -> MemoryStore:
 
 @pytest.fixture
 def bridge(bucket: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Bridge]:
-    monkeypatch.setattr(server_module, "most_watched", lambda: WATCHED)
+    monkeypatch.setattr(server_module, "max_idle_connections", lambda: WATCHED)
     with running_bridge(AskedStore(bucket), threads=THREADS) as bridge:
         yield bridge
 

@@ -26,7 +26,7 @@ from davbridge.config import (
 from davbridge.dav import repeats
 from davbridge.http import admission
 from davbridge.http.admission import Limits
-from davbridge.http.connection_manager import most_watched
+from davbridge.http.connection_manager import max_idle_connections
 from davbridge.http.readiness import PATH as READY
 from davbridge.tree import turns
 from tests.support.buckets import Bucket, fresh_bucket
@@ -41,7 +41,7 @@ LOCKINFO = (
 
 THREADS = 4
 
-LIMITS = Limits.of(THREADS, most_watched())
+LIMITS = Limits.of(THREADS, max_idle_connections())
 
 PATIENCE = 60.0
 """Seconds after which a test fails."""
