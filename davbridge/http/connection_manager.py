@@ -59,7 +59,7 @@ class ConnectionManager(CherootConnectionManager):
         self._stop_requested = True
 
     def close_idle(self) -> None:
-        """Closes all connections that are watched."""
+        """Closes all connections that are idle."""
         self._expire(math.inf)
 
     def _expire(self, threshold: float) -> None:
@@ -70,24 +70,24 @@ class ConnectionManager(CherootConnectionManager):
         super()._expire(threshold)  # type: ignore[misc]  # the stub leaves it out
         self.server.requests.nudge()
         now = time.monotonic()
-        watched = self._watched()
-        for fd, late in watched:
+        idle = self._idle()
+        for fd, late in idle:
             if late.deadline <= now:
                 self._selector.unregister(fd)
                 self.server.process_conn(late)  # which has it refused
-        if len(watched) > self._limit:
-            self._close_some()
+        if len(idle) > self._limit:
+            self._close_surplus()
 
-    def _watched(self) -> list[tuple[int, Connection]]:
+    def _idle(self) -> list[tuple[int, Connection]]:
         """The connections, with their file descriptors."""
         return [each for each in self._selector.connections if each[1] is not self.server]
 
-    def _close_some(self) -> None:
+    def _close_surplus(self) -> None:
         """Closes what is beyond the limit: first those that have begun and don't come to an end,
         then those that have been silent longest."""
-        watched = self._watched()
-        watched.sort(key=lambda each: (each[1].deadline == math.inf, each[1].last_used))
-        for fd, connection in watched[: -self._limit]:
+        idle = self._idle()
+        idle.sort(key=lambda each: (each[1].deadline == math.inf, each[1].last_used))
+        for fd, connection in idle[: -self._limit]:
             self._selector.unregister(fd)
             connection.close()
 
