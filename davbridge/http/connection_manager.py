@@ -28,7 +28,7 @@ MAX_IDLE_CONNECTIONS = 1000
 """Connections that may be open between requests, or on their way to one: a few KiB each, some 30
 with TLS."""
 
-SHORT_IDLE_SECONDS = 1.0
+IDLE_SECONDS_WHEN_SCARCE = 1.0
 """What idle connections are given where their file descriptors are needed."""
 
 _log = logging.getLogger("davbridge.http")
@@ -50,9 +50,9 @@ class ConnectionManager(CherootConnectionManager):
     def __init__(self, server: HTTPServer) -> None:
         super().__init__(server)
         self._limit = max_idle_connections()
-        self._is_short = False
+        self._ran_out = False
         """Whether file descriptors ran out since `_expire` was last called."""
-        self._warned = -math.inf
+        self._warned_at = -math.inf
 
     def request_stop(self) -> None:
         """Ends `run` at its next turn; unlike `stop`, doesn't wait for it."""
@@ -64,9 +64,9 @@ class ConnectionManager(CherootConnectionManager):
 
     def _expire(self, threshold: float) -> None:
         """Called by `run` twice a second, when what can be read has been handed on."""
-        if self._is_short:
-            self._is_short = False
-            threshold = max(threshold, time.time() - SHORT_IDLE_SECONDS)
+        if self._ran_out:
+            self._ran_out = False
+            threshold = max(threshold, time.time() - IDLE_SECONDS_WHEN_SCARCE)
         super()._expire(threshold)  # type: ignore[misc]  # the stub leaves it out
         self.server.requests.nudge()
         now = time.monotonic()
@@ -104,8 +104,8 @@ class ConnectionManager(CherootConnectionManager):
     def _recover(self, error: OSError) -> None:
         if self._stop_requested:
             return
-        self._is_short = error.errno in (errno.EMFILE, errno.ENFILE)
-        if time.monotonic() - self._warned > WARNING_SECONDS:
-            self._warned = time.monotonic()
+        self._ran_out = error.errno in (errno.EMFILE, errno.ENFILE)
+        if time.monotonic() - self._warned_at > WARNING_SECONDS:
+            self._warned_at = time.monotonic()
             _log.warning("connections can't be accepted: %s", error)
         time.sleep(0.05)  # the selector reports the listener again at once

@@ -146,7 +146,7 @@ def test_a_server_out_of_file_descriptors_takes_those_of_idle_connections(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resource = pytest.importorskip("resource")
-    monkeypatch.setattr("davbridge.http.connection_manager.SHORT_IDLE_SECONDS", 0.1)
+    monkeypatch.setattr("davbridge.http.connection_manager.IDLE_SECONDS_WHEN_SCARCE", 0.1)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with serving(hello) as server, RawClient(server.port) as idle, contextlib.ExitStack() as stack:
         idle.ask(GET)
