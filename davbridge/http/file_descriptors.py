@@ -9,22 +9,22 @@ that ask. (Python's selectors and urllib3 don't use it on Unix.)
 import contextlib
 import sys
 
-WITHOUT_LIMIT = 1024
+ASSUMED_LIMIT = 1024
 """Where the system doesn't say: Windows' selector takes 512 sockets."""
 
-ENOUGH = 8192
+WANTED_LIMIT = 8192
 
 
 def raise_limit() -> int:
-    """Asks for as many as may be had, up to ENOUGH; how many there are."""
+    """Asks for as many as may be had, up to WANTED_LIMIT; how many there are."""
     if sys.platform == "win32":
-        return WITHOUT_LIMIT
+        return ASSUMED_LIMIT
     import resource
 
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-    wanted = ENOUGH if hard == resource.RLIM_INFINITY else min(ENOUGH, hard)
+    wanted = WANTED_LIMIT if hard == resource.RLIM_INFINITY else min(WANTED_LIMIT, hard)
     if soft == resource.RLIM_INFINITY or soft >= wanted:
-        return ENOUGH if soft == resource.RLIM_INFINITY else soft
+        return WANTED_LIMIT if soft == resource.RLIM_INFINITY else soft
     with contextlib.suppress(OSError, ValueError):  # macOS has a limit of its own below ``hard``
         resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
         return wanted
