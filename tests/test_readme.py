@@ -29,7 +29,7 @@ from davbridge.config.file import SECTIONS
 from davbridge.config.settings import AccessSettings, LogSettings
 from davbridge.dav import if_header, locks, ranges, request, selection, target, xml
 from davbridge.dav.verbs import lock
-from davbridge.http import client_timeout, head, request_reader
+from davbridge.http import client_timeout, request_head, request_reader
 from davbridge.paths import MAX_KEY_BYTES
 from davbridge.tree import sidecar
 from tests.dav.test_call_budget import CASES, COPY, DELETE, DELETES, GET, HEAD, LIST, PUT
@@ -227,9 +227,9 @@ def test_the_manual_has_every_flag(capsys: pytest.CaptureFixture[str]) -> None:
 
 
 LIMITS: dict[str, float] = {
-    "request line": head.MAX_REQUEST_LINE,
-    "header fields": head.MAX_FIELDS,
-    "number of header fields": head.MAX_FIELD_COUNT,
+    "request line": request_head.MAX_REQUEST_LINE,
+    "header fields": request_head.MAX_FIELDS,
+    "number of header fields": request_head.MAX_FIELD_COUNT,
     "seconds for a whole head": request_reader.HEAD_SECONDS,
     "path in a URL": target.MAX_PATH,
     "key, with its prefix": MAX_KEY_BYTES,

@@ -14,7 +14,7 @@ request that two readers could understand in two ways, or a body that did not ar
     file_descriptors.py how many connections there can be
     connection.py   one connection: request after request
     request_reader.py what comes before a request is whole, waited for by no thread
-    head.py         request line and header fields: pure, strict parsing
+    request_head.py request line and header fields: pure, strict parsing
     body.py         wsgi.input
     wsgi.py         environ, and one run of the application
     exchange.py     one request and its response, and what is left of the connection

@@ -16,7 +16,7 @@ from abc import abstractmethod
 from collections.abc import Callable
 
 from davbridge.http.errors import IncompleteBodyError, MalformedBodyError
-from davbridge.http.head import is_field
+from davbridge.http.request_head import is_field
 from davbridge.http.streams import LineTooLongError, SocketReader
 
 BLOCK = 256 * 1024

@@ -25,7 +25,7 @@ from davbridge.http.client_timeout import ClientTimeout
 from davbridge.http.closing import LingeringCloser
 from davbridge.http.errors import BadHeadError, ClientGoneError
 from davbridge.http.exchange import Ending, Exchange
-from davbridge.http.head import Head
+from davbridge.http.request_head import RequestHead
 from davbridge.http.request_reader import RequestReader
 from davbridge.http.response import ResponseWriter
 from davbridge.http.streams import SocketReader, SocketWriter
@@ -183,7 +183,7 @@ class Connection:
             response.fail(refusal.status, refusal.reason)
             self._is_answered = True
 
-    def _serve(self, head: Head) -> bool:
+    def _serve(self, head: RequestHead) -> bool:
         if head.method not in QUICK:
             self._server.let_go()
         if self._environ is None:

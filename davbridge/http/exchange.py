@@ -14,7 +14,7 @@ from wsgiref.types import WSGIApplication
 
 from davbridge.http.body import Body, ChunkedBody, KnownLengthBody
 from davbridge.http.errors import ClientGoneError, IncompleteBodyError
-from davbridge.http.head import Head
+from davbridge.http.request_head import RequestHead
 from davbridge.http.response import ResponseWriter
 from davbridge.http.streams import SocketReader, SocketWriter
 from davbridge.http.wsgi import environ_of, run
@@ -57,7 +57,7 @@ class Exchange:
     def __init__(
         self,
         server: Server,
-        head: Head,
+        head: RequestHead,
         reader: SocketReader,
         writer: SocketWriter,
         connection: dict[str, Any],

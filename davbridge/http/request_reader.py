@@ -11,7 +11,7 @@ import math
 import time
 
 from davbridge.http.errors import BadHeadError
-from davbridge.http.head import Head, HeadTaker
+from davbridge.http.request_head import HeadTaker, RequestHead
 from davbridge.http.streams import SocketReader
 
 HEAD_SECONDS = 20.0
@@ -28,7 +28,7 @@ class RequestReader:
         self._reader = reader
         self._heads = HeadTaker()
         self._to_skip = 0
-        self._head: Head | None = None
+        self._head: RequestHead | None = None
         self.deadline = math.inf
         """By time.monotonic: when `advance` gives up."""
 
@@ -37,7 +37,7 @@ class RequestReader:
         self._to_skip = count
         self.deadline = time.monotonic() + SKIP_SECONDS if count else math.inf
 
-    def take(self) -> Head | None:
+    def take(self) -> RequestHead | None:
         """The head that has come; None where the connection is at its end instead."""
         head, self._head = self._head, None
         return head

@@ -49,7 +49,7 @@ class HeadReader(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Head:
+class RequestHead:
     """A well-formed head. Field names are lower case."""
 
     method: bytes
@@ -89,7 +89,7 @@ class HeadTaker:
         """Whether a part of a head was taken."""
         return self._request_line is not None
 
-    def take(self, reader: HeadReader) -> Head | None:
+    def take(self, reader: HeadReader) -> RequestHead | None:
         """The next head; None as long as it isn't all there. Nearly every one comes in one piece.
         A line that is malformed is refused at once, whatever is still to come."""
         if self._request_line is None:
@@ -139,7 +139,7 @@ def _parse_request_line(line: bytes) -> re.Match[bytes]:
     return match
 
 
-def _head(request_line: re.Match[bytes], field_lines: bytes) -> Head:
+def _head(request_line: re.Match[bytes], field_lines: bytes) -> RequestHead:
     method, target, _, minor = request_line.groups()
     is_http11 = minor != b"0"
     authority, path, query = split_target(method, target)
@@ -150,7 +150,7 @@ def _head(request_line: re.Match[bytes], field_lines: bytes) -> Head:
         # RFC 9112 §3.2.2: the target's authority replaces the Host header.
         fields[b"host"] = authority
     _check(fields)
-    return Head(method, target, path, query, is_http11, fields, _length(fields, is_http11))
+    return RequestHead(method, target, path, query, is_http11, fields, _length(fields, is_http11))
 
 
 def split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes]:

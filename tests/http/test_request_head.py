@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from davbridge.http.errors import BadHeadError
-from davbridge.http.head import MAX_FIELD_COUNT, Head, HeadTaker
+from davbridge.http.request_head import MAX_FIELD_COUNT, HeadTaker, RequestHead
 from davbridge.http.streams import LineTooLongError
 from tests.support.wire import RawClient, serving
 
@@ -39,7 +39,7 @@ class Arrived:
         return taken
 
 
-def read(pieces: Iterable[bytes]) -> Head | None:
+def read(pieces: Iterable[bytes]) -> RequestHead | None:
     """As a connection takes it, in these pieces."""
     heads, arrived = HeadTaker(), Arrived()
     for piece in pieces:
@@ -55,7 +55,7 @@ def ways(data: bytes) -> list[list[bytes]]:
     return [[data], data.splitlines(keepends=True), [data[at : at + 1] for at in range(len(data))]]
 
 
-def parse(data: bytes) -> Head:
+def parse(data: bytes) -> RequestHead:
     """In whichever pieces it comes."""
     heads = [read(way) for way in ways(data)]
     assert heads[0] is not None
