@@ -76,7 +76,7 @@ class RequestHead:
         return b"close" in options if self.is_http11 else b"keep-alive" not in options
 
 
-class HeadTaker:
+class RequestHeadParser:
     """Takes one head after another from a reader, in whatever pieces they come."""
 
     def __init__(self) -> None:

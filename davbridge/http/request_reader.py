@@ -11,7 +11,7 @@ import math
 import time
 
 from davbridge.http.errors import BadHeadError
-from davbridge.http.request_head import HeadTaker, RequestHead
+from davbridge.http.request_head import RequestHead, RequestHeadParser
 from davbridge.http.streams import SocketReader
 
 HEAD_SECONDS = 20.0
@@ -26,7 +26,7 @@ class RequestReader:
 
     def __init__(self, reader: SocketReader) -> None:
         self._reader = reader
-        self._heads = HeadTaker()
+        self._parser = RequestHeadParser()
         self._to_skip = 0
         self._head: RequestHead | None = None
         self.deadline = math.inf
@@ -63,7 +63,7 @@ class RequestReader:
             if self._to_skip:
                 return False
             self.deadline = math.inf
-        self._head = self._heads.take(self._reader)
+        self._head = self._parser.take(self._reader)
         return self._head is not None
 
     def _end(self) -> bool:
@@ -83,4 +83,4 @@ class RequestReader:
 
     @property
     def _has_begun(self) -> bool:
-        return self._heads.has_begun or not self._reader.is_empty
+        return self._parser.has_begun or not self._reader.is_empty

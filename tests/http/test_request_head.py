@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from davbridge.http.errors import BadHeadError
-from davbridge.http.request_head import MAX_FIELD_COUNT, HeadTaker, RequestHead
+from davbridge.http.request_head import MAX_FIELD_COUNT, RequestHead, RequestHeadParser
 from davbridge.http.streams import LineTooLongError
 from tests.support.wire import RawClient, serving
 
@@ -41,10 +41,10 @@ class Arrived:
 
 def read(pieces: Iterable[bytes]) -> RequestHead | None:
     """As a connection takes it, in these pieces."""
-    heads, arrived = HeadTaker(), Arrived()
+    parser, arrived = RequestHeadParser(), Arrived()
     for piece in pieces:
         arrived.add(piece)
-        head = heads.take(arrived)
+        head = parser.take(arrived)
         if head is not None:
             return head
     return None
@@ -57,10 +57,10 @@ def ways(data: bytes) -> list[list[bytes]]:
 
 def parse(data: bytes) -> RequestHead:
     """In whichever pieces it comes."""
-    heads = [read(way) for way in ways(data)]
-    assert heads[0] is not None
-    assert heads[1:] == heads[:-1]
-    return heads[0]
+    parser = [read(way) for way in ways(data)]
+    assert parser[0] is not None
+    assert parser[1:] == parser[:-1]
+    return parser[0]
 
 
 def refusal(data: bytes) -> str:
@@ -198,14 +198,14 @@ def test_a_head_that_is_not_all_there_is_none_yet() -> None:
 
 
 def test_heads_in_one_piece_are_taken_one_after_the_other() -> None:
-    heads, arrived = HeadTaker(), Arrived()
+    parser, arrived = RequestHeadParser(), Arrived()
     arrived.add(put(b"X: 1") + put(b"X: 2")[:-3])
-    first, second = heads.take(arrived), heads.take(arrived)
+    first, second = parser.take(arrived), parser.take(arrived)
     assert first is not None
     assert first.fields[b"x"] == b"1"
     assert second is None
     arrived.add(b"\n\r\n")
-    third = heads.take(arrived)
+    third = parser.take(arrived)
     assert third is not None
     assert third.fields[b"x"] == b"2"
 
