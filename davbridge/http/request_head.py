@@ -3,7 +3,7 @@
 Owns what counts as a well-formed head, and where its body ends (§6). Must not know WSGI; knows
 sockets only as something to read lines from.
 
-Invariant: a head that another reader could understand in another way (the root of request
+Invariant: a head that another source could understand in another way (the root of request
 smuggling, §11.2) is refused with BadHeadError, never repaired.
 """
 
@@ -40,7 +40,7 @@ _ABSOLUTE = re.compile(rb"https?://([^/?#]+)([^#]*)", re.IGNORECASE)
 _LENGTH = re.compile(rb"[0-9]{1,18}")
 
 
-class HeadReader(Protocol):
+class HeadSource(Protocol):
     """What a head is read from, as far as it has come. Nothing here waits."""
 
     def take_through(self, end: bytes, limit: int) -> bytes | None: ...
@@ -77,7 +77,7 @@ class RequestHead:
 
 
 class RequestHeadParser:
-    """Takes one head after another from a reader, in whatever pieces they come."""
+    """Takes one head after another from a source, in whatever pieces they come."""
 
     def __init__(self) -> None:
         self._request_line: re.Match[bytes] | None = None
@@ -89,37 +89,37 @@ class RequestHeadParser:
         """Whether a part of a head was taken."""
         return self._request_line is not None
 
-    def take(self, reader: HeadReader) -> RequestHead | None:
+    def take(self, source: HeadSource) -> RequestHead | None:
         """The next head; None as long as it isn't all there. Nearly every one comes in one piece.
         A line that is malformed is refused at once, whatever is still to come."""
         if self._request_line is None:
-            whole = reader.take_through(_END, MAX_REQUEST_LINE) if self._may_skip else None
+            whole = source.take_through(_END, MAX_REQUEST_LINE) if self._may_skip else None
             if whole is not None:
                 line, end, fields = whole.removeprefix(b"\r\n").partition(b"\r\n")
                 return _head(_parse_request_line(line + end), fields)
-            self._request_line = self._take_request_line(reader)
-        if self._request_line is None or not self._take_fields(reader):
+            self._request_line = self._take_request_line(source)
+        if self._request_line is None or not self._take_fields(source):
             return None
         head = _head(self._request_line, bytes(self._fields))
         self._request_line, self._may_skip = None, True
         self._fields.clear()
         return head
 
-    def _take_request_line(self, reader: HeadReader) -> re.Match[bytes] | None:
+    def _take_request_line(self, source: HeadSource) -> re.Match[bytes] | None:
         try:
-            line = reader.take_line(MAX_REQUEST_LINE)
+            line = source.take_line(MAX_REQUEST_LINE)
             if line == b"\r\n" and self._may_skip:
                 # RFC 9112 §2.2: one empty line before a request is to be ignored.
                 self._may_skip = False
-                line = reader.take_line(MAX_REQUEST_LINE)
+                line = source.take_line(MAX_REQUEST_LINE)
         except LineTooLongError as error:
             raise BadHeadError("414 URI Too Long", "the request line is too long") from error
         return None if line is None else _parse_request_line(line)
 
-    def _take_fields(self, reader: HeadReader) -> bool:
+    def _take_fields(self, source: HeadSource) -> bool:
         """Whether all field lines are there, through the empty one."""
         try:
-            while (line := reader.take_line(MAX_FIELDS - len(self._fields))) is not None:
+            while (line := source.take_line(MAX_FIELDS - len(self._fields))) is not None:
                 self._fields += line
                 if line == b"\r\n":
                     return True
