@@ -23,7 +23,7 @@ from davbridge.http import exchange, tls
 from davbridge.http.admission import Client
 from davbridge.http.client_timeout import ClientTimeout
 from davbridge.http.closing import LingeringCloser
-from davbridge.http.errors import BadHeadError, ClientGoneError
+from davbridge.http.errors import ClientGoneError, RequestHeadError
 from davbridge.http.exchange import Ending, Exchange
 from davbridge.http.request_head import RequestHead
 from davbridge.http.request_reader import RequestReader
@@ -76,7 +76,7 @@ class Connection:
         self._handshake_deadline = time.monotonic() + tls.HANDSHAKE_SECONDS
         self._has_come = False
         """Whether there is something for `communicate` to do."""
-        self._refusal: BadHeadError | None = None
+        self._refusal: RequestHeadError | None = None
         self._is_answered = False
         """Whether the client has an answer to read before all is closed."""
         self.is_new = True
@@ -115,7 +115,7 @@ class Connection:
         if not self._has_come:
             try:
                 self._has_come = self._has_shaken_hands() and self._request_reader.advance(seconds)
-            except BadHeadError as refusal:
+            except RequestHeadError as refusal:
                 self._refusal = refusal
                 self._has_come = True
             except OSError as error:
@@ -152,7 +152,7 @@ class Connection:
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
     def _has_shaken_hands(self) -> bool:
-        """Goes on with the handshake, if there is one to do. Raises OSError; BadHeadError."""
+        """Goes on with the handshake, if there is one to do. Raises OSError; RequestHeadError."""
         if self._is_shaking_hands:
             self._server.let_go()  # it computes for a millisecond or two
             self._is_shaking_hands = not self._shake_hands()
@@ -169,12 +169,12 @@ class Connection:
         except tls.PlainHttpError as error:
             self._use(tls.release(self.socket))
             reason = "this port speaks HTTPS: use an https:// URL"
-            raise BadHeadError("400 Bad Request", reason) from error
+            raise RequestHeadError("400 Bad Request", reason) from error
         if is_done:
             self._use(self.socket)
         return is_done
 
-    def _refuse(self, refusal: BadHeadError) -> None:
+    def _refuse(self, refusal: RequestHeadError) -> None:
         _log.info("%s: %s", self.remote_addr, refusal)
         response = ResponseWriter(
             self._writer, is_head=False, is_http11=True, may_persist=lambda: False

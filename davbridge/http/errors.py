@@ -9,7 +9,7 @@
     │   └── MalformedBodyError  a body that isn't in the chunked coding it claims
     └── ClientGoneError         an answer could not be written
     Exception
-    ├── BadHeadError            no head that can be served: it is answered, and ends its connection
+    ├── RequestHeadError            no head that can be served: it is answered, and ends its connection
     └── BrokenResponseError     an application's answer that can't be sent as it is
 
 Invariant: an application needs no import from here. Every error that wsgi.input raises is an
@@ -29,7 +29,7 @@ class MalformedBodyError(IncompleteBodyError):
     """The chunked coding of the body is broken (RFC 9112 §7.1)."""
 
 
-class BadHeadError(Exception):
+class RequestHeadError(Exception):
     """What has come is no head that can be trusted: it gets ``status``, and its connection ends."""
 
     def __init__(self, status: str, reason: str) -> None:

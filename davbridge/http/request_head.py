@@ -4,14 +4,14 @@ Owns what counts as a well-formed head, and where its body ends (§6). Must not 
 sockets only as something to read lines from.
 
 Invariant: a head that another source could understand in another way (the root of request
-smuggling, §11.2) is refused with BadHeadError, never repaired.
+smuggling, §11.2) is refused with RequestHeadError, never repaired.
 """
 
 import re
 from dataclasses import dataclass
 from typing import Protocol
 
-from davbridge.http.errors import BadHeadError
+from davbridge.http.errors import RequestHeadError
 from davbridge.http.streams import LineTooLongError
 
 MAX_REQUEST_LINE = 16 * 1024
@@ -113,7 +113,7 @@ class RequestHeadParser:
                 self._may_skip = False
                 line = source.take_line(MAX_REQUEST_LINE)
         except LineTooLongError as error:
-            raise BadHeadError("414 URI Too Long", "the request line is too long") from error
+            raise RequestHeadError("414 URI Too Long", "the request line is too long") from error
         return None if line is None else _parse_request_line(line)
 
     def _take_fields(self, source: HeadSource) -> bool:
@@ -133,9 +133,9 @@ class RequestHeadParser:
 def _parse_request_line(line: bytes) -> re.Match[bytes]:
     match = _REQUEST_LINE.fullmatch(line)
     if match is None:
-        raise BadHeadError("400 Bad Request", "malformed request line")
+        raise RequestHeadError("400 Bad Request", "malformed request line")
     if match[3] != b"1":
-        raise BadHeadError("505 HTTP Version Not Supported", "this server speaks HTTP/1.1")
+        raise RequestHeadError("505 HTTP Version Not Supported", "this server speaks HTTP/1.1")
     return match
 
 
@@ -145,7 +145,7 @@ def _head(request_line: re.Match[bytes], field_lines: bytes) -> RequestHead:
     authority, path, query = split_target(method, target)
     fields = parse_fields(field_lines)
     if is_http11 and b"host" not in fields:
-        raise BadHeadError("400 Bad Request", "a Host header is needed")
+        raise RequestHeadError("400 Bad Request", "a Host header is needed")
     if authority:
         # RFC 9112 §3.2.2: the target's authority replaces the Host header.
         fields[b"host"] = authority
@@ -156,7 +156,7 @@ def _head(request_line: re.Match[bytes], field_lines: bytes) -> RequestHead:
 def split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes]:
     """Authority (empty in origin form), path and query of a request target (RFC 9112 §3.2)."""
     if method == b"CONNECT":
-        raise BadHeadError("501 Not Implemented", "this server is no proxy")
+        raise RequestHeadError("501 Not Implemented", "this server is no proxy")
     if target == b"*" and method == b"OPTIONS":
         return b"", b"/", b""
     authority = b""
@@ -164,7 +164,7 @@ def split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes]:
         authority, target = match.groups()
         target = target if target.startswith(b"/") else b"/" + target
     if not target.startswith(b"/") or b"#" in target:
-        raise BadHeadError("400 Bad Request", "malformed request target")
+        raise RequestHeadError("400 Bad Request", "malformed request target")
     path, _, query = target.partition(b"?")
     return authority, path, query
 
@@ -183,7 +183,7 @@ def parse_fields(lines: bytes) -> dict[bytes, bytes]:
         if name not in fields:
             fields[name] = value
         elif name in SINGLE_FIELDS:
-            raise BadHeadError("400 Bad Request", f"two {name.decode()} headers")
+            raise RequestHeadError("400 Bad Request", f"two {name.decode()} headers")
         else:
             fields[name] += b", " + value
     return fields
@@ -194,19 +194,19 @@ def is_field(line: bytes) -> bool:
     return _FIELD_LINE.fullmatch(line) is not None
 
 
-def _malformed_field() -> BadHeadError:
-    return BadHeadError("400 Bad Request", "malformed header field")
+def _malformed_field() -> RequestHeadError:
+    return RequestHeadError("400 Bad Request", "malformed header field")
 
 
-def _too_large() -> BadHeadError:
-    return BadHeadError("431 Request Header Fields Too Large", "the headers are too long")
+def _too_large() -> RequestHeadError:
+    return RequestHeadError("431 Request Header Fields Too Large", "the headers are too long")
 
 
 def _check(fields: dict[bytes, bytes]) -> None:
     if not _HOST.fullmatch(fields.get(b"host", b"")):
-        raise BadHeadError("400 Bad Request", "malformed Host header")
+        raise RequestHeadError("400 Bad Request", "malformed Host header")
     if fields.get(b"expect", b"100-continue").lower() != b"100-continue":
-        raise BadHeadError("417 Expectation Failed", "only 100-continue can be expected")
+        raise RequestHeadError("417 Expectation Failed", "only 100-continue can be expected")
 
 
 def _length(fields: dict[bytes, bytes], is_http11: bool) -> int | None:
@@ -216,12 +216,12 @@ def _length(fields: dict[bytes, bytes], is_http11: bool) -> int | None:
         if length is None:
             return 0
         if not _LENGTH.fullmatch(length):
-            raise BadHeadError("400 Bad Request", "malformed Content-Length")
+            raise RequestHeadError("400 Bad Request", "malformed Content-Length")
         return int(length)
     if length is not None:
-        raise BadHeadError("400 Bad Request", "Content-Length beside Transfer-Encoding")
+        raise RequestHeadError("400 Bad Request", "Content-Length beside Transfer-Encoding")
     if not is_http11:
-        raise BadHeadError("400 Bad Request", "Transfer-Encoding in HTTP/1.0")
+        raise RequestHeadError("400 Bad Request", "Transfer-Encoding in HTTP/1.0")
     if coding.lower() != b"chunked":
-        raise BadHeadError("400 Bad Request", "the only Transfer-Encoding is chunked")
+        raise RequestHeadError("400 Bad Request", "the only Transfer-Encoding is chunked")
     return None

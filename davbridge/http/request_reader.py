@@ -10,7 +10,7 @@ Invariant: `deadline` is set exactly while something has begun to come and isn't
 import math
 import time
 
-from davbridge.http.errors import BadHeadError
+from davbridge.http.errors import RequestHeadError
 from davbridge.http.request_head import RequestHead, RequestHeadParser
 from davbridge.http.streams import SocketReader
 
@@ -46,7 +46,7 @@ class RequestReader:
         """Takes what has come, or comes within ``seconds``; whether there is a head, or
         the end.
 
-        Raises BadHeadError for a head that can't be trusted, or is late; OSError otherwise.
+        Raises RequestHeadError for a head that can't be trusted, or is late; OSError otherwise.
         """
         reader = self._reader
         if (reader.has_data() and self._is_whole()) or (reader.fill(seconds) and self._is_whole()):
@@ -68,7 +68,7 @@ class RequestReader:
 
     def _end(self) -> bool:
         if self._has_begun:
-            raise BadHeadError("400 Bad Request", "the request ends before its head does")
+            raise RequestHeadError("400 Bad Request", "the request ends before its head does")
         return True
 
     def _watch_time(self) -> None:
@@ -79,7 +79,7 @@ class RequestReader:
             if self.deadline == math.inf:
                 self.deadline = time.monotonic() + HEAD_SECONDS
             elif time.monotonic() >= self.deadline:
-                raise BadHeadError("408 Request Timeout", "the request took too long to arrive")
+                raise RequestHeadError("408 Request Timeout", "the request took too long to arrive")
 
     @property
     def _has_begun(self) -> bool:

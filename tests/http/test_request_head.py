@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from davbridge.http.errors import BadHeadError
+from davbridge.http.errors import RequestHeadError
 from davbridge.http.request_head import MAX_FIELD_COUNT, RequestHead, RequestHeadParser
 from davbridge.http.streams import LineTooLongError
 from tests.support.wire import RawClient, serving
@@ -66,7 +66,7 @@ def parse(data: bytes) -> RequestHead:
 def refusal(data: bytes) -> str:
     statuses = set()
     for way in ways(data):
-        with pytest.raises(BadHeadError) as caught:
+        with pytest.raises(RequestHeadError) as caught:
             read(way)
         statuses.add(caught.value.status[:3])
     assert len(statuses) == 1
