@@ -29,7 +29,7 @@ SERVER = b"davbridge"
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 
-_OURS = frozenset(
+_SERVER_FIELDS = frozenset(
     (
         "connection",
         "keep-alive",
@@ -67,7 +67,7 @@ class ResponseWriter:
         self.has_body = not is_head
         """Whether bytes follow the head (RFC 9112 §6.3)."""
         self._lines: list[str] = []
-        self._left: int | None = None
+        self._remaining: int | None = None
         """Bytes of the promised length that are still to be sent; None without a promise."""
         self._is_chunked = False
         self.is_sent = False
@@ -89,7 +89,7 @@ class ResponseWriter:
             raise BrokenResponseError(f"not a status: {status!r}")
         self._status = int(status[:3])
         self.has_body = not self._is_head and self._status not in _WITHOUT_BODY
-        self._left = None
+        self._remaining = None
         self._lines = [f"HTTP/1.1 {status}"]
         names = {name.lower() for name, _ in headers}
         for name, value in headers:
@@ -108,7 +108,7 @@ class ResponseWriter:
             raise BrokenResponseError(f"a block of {type(block).__name__}, not bytes")
         if not block:
             return
-        if self.has_body and self._left is not None and len(block) > self._left:
+        if self.has_body and self._remaining is not None and len(block) > self._remaining:
             raise BrokenResponseError("more bytes than its Content-Length")
         head = b"" if self.is_sent else self._head()
         self._send(head + self._frame(block) if head else self._frame(block))
@@ -117,10 +117,10 @@ class ResponseWriter:
         """Ends the response. Raises BrokenResponseError where it is shorter than promised."""
         if not self._lines:
             raise BrokenResponseError("no start_response")
-        if self.has_body and self._left:
-            raise BrokenResponseError(f"{self._left} bytes short of its Content-Length")
+        if self.has_body and self._remaining:
+            raise BrokenResponseError(f"{self._remaining} bytes short of its Content-Length")
         if not self.is_sent:
-            if self.has_body and self._left is None:
+            if self.has_body and self._remaining is None:
                 self._add("Content-Length", "0")
             self._send(self._head())
         elif self._is_chunked:
@@ -142,24 +142,24 @@ class ResponseWriter:
     @property
     def ends_with_connection(self) -> bool:
         """Whether only the end of the connection tells the end of the body (HTTP/1.0)."""
-        return self.has_body and self._left is None and not self._is_chunked
+        return self.has_body and self._remaining is None and not self._is_chunked
 
     def _add(self, name: str, value: str) -> None:
         if not _NAME.fullmatch(name) or not _VALUE.fullmatch(value):
             raise BrokenResponseError(f"not a header field: {name!r}: {value!r}")
         lowered = name.lower()
-        if lowered in _OURS:
+        if lowered in _SERVER_FIELDS:
             return
         if lowered == "content-length":
-            if not _LENGTH.fullmatch(value) or self._left is not None:
+            if not _LENGTH.fullmatch(value) or self._remaining is not None:
                 raise BrokenResponseError("not a Content-Length, or a second one")
             if self._status == HTTPStatus.NO_CONTENT:
                 return  # RFC 9110 §8.6
-            self._left = int(value)
+            self._remaining = int(value)
         self._lines.append(f"{name}: {value}")
 
     def _head(self) -> bytes:
-        self._is_chunked = self.has_body and self._left is None and self._is_http11
+        self._is_chunked = self.has_body and self._remaining is None and self._is_http11
         self.persists = self._may_persist() and not self.ends_with_connection
         lines = self._lines
         if self._is_chunked:
@@ -176,8 +176,8 @@ class ResponseWriter:
             return b""
         if self._is_chunked:
             return b"%x\r\n%b\r\n" % (len(block), block)
-        if self._left is not None:
-            self._left -= len(block)
+        if self._remaining is not None:
+            self._remaining -= len(block)
         return block
 
     def _send(self, data: bytes) -> None:
