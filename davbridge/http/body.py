@@ -29,7 +29,7 @@ MAX_TRAILER = 8 * 1024
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})([ \t]*;[\t -~\x80-\xff]*)?\r\n")
 
 
-class Body(io.RawIOBase):
+class RequestBody(io.RawIOBase):
     """A request's body. ``invite`` is called before the first byte is waited for."""
 
     def __init__(self, reader: SocketReader, invite: Callable[[], None]) -> None:
@@ -102,7 +102,7 @@ class Body(io.RawIOBase):
         return received
 
 
-class KnownLengthBody(Body):
+class KnownLengthBody(RequestBody):
     """A body of Content-Length bytes."""
 
     def __init__(self, reader: SocketReader, invite: Callable[[], None], length: int) -> None:
@@ -123,7 +123,7 @@ class KnownLengthBody(Body):
         return received
 
 
-class ChunkedBody(Body):
+class ChunkedBody(RequestBody):
     """A body in the chunked coding. Its extensions and trailer fields are read and dropped."""
 
     def __init__(self, reader: SocketReader, invite: Callable[[], None]) -> None:

@@ -12,7 +12,7 @@ from enum import Enum, auto
 from typing import Any, Protocol
 from wsgiref.types import WSGIApplication
 
-from davbridge.http.body import Body, ChunkedBody, KnownLengthBody
+from davbridge.http.body import ChunkedBody, KnownLengthBody, RequestBody
 from davbridge.http.errors import ClientGoneError, IncompleteBodyError
 from davbridge.http.request_head import RequestHead
 from davbridge.http.response import ResponseWriter
@@ -67,7 +67,7 @@ class Exchange:
         self._writer = writer
         self._is_awaited = head.wants_continue
         """Whether the client holds its body back until it is invited."""
-        self._body: Body = (
+        self._body: RequestBody = (
             ChunkedBody(reader, self._invite)
             if head.length is None
             else KnownLengthBody(reader, self._invite, head.length)

@@ -14,7 +14,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication
 
-from davbridge.http.body import Body
+from davbridge.http.body import RequestBody
 from davbridge.http.request_head import RequestHead
 from davbridge.http.response import ResponseWriter
 
@@ -54,7 +54,7 @@ def connection_environ(ends: Endpoints) -> dict[str, Any]:
     return environ
 
 
-def environ_of(head: RequestHead, body: Body, connection: dict[str, Any]) -> dict[str, Any]:
+def environ_of(head: RequestHead, body: RequestBody, connection: dict[str, Any]) -> dict[str, Any]:
     """The environ of a request.
 
     Header names with an underscore are left out: ``Content_Length`` would look like
