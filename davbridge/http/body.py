@@ -19,7 +19,7 @@ from davbridge.http.errors import IncompleteBodyError, MalformedBodyError
 from davbridge.http.request_head import is_field
 from davbridge.http.streams import LineTooLongError, SocketReader
 
-BLOCK = 256 * 1024
+READ_BYTES = 256 * 1024
 
 MAX_CHUNK_LINE = 1024
 MAX_EXTENSIONS = 16 * 1024
@@ -64,12 +64,12 @@ class RequestBody(io.RawIOBase):
     def read(self, size: int | None = -1, /) -> bytes:
         """``size`` bytes, or fewer at the end; all of the rest where it is None or negative."""
         wanted = size if size is not None and size >= 0 else None
-        block = self._guarded(BLOCK if wanted is None else wanted)
+        block = self._guarded(READ_BYTES if wanted is None else wanted)
         if not block or len(block) == wanted:
             return block
         data = bytearray(block)
         while wanted is None or len(data) < wanted:
-            block = self._guarded(BLOCK if wanted is None else wanted - len(data))
+            block = self._guarded(READ_BYTES if wanted is None else wanted - len(data))
             if not block:
                 break
             data += block

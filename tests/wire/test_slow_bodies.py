@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from davbridge.http.body import BLOCK
+from davbridge.http.body import READ_BYTES
 from davbridge.store.budget import LARGE_SHARE, UNIT
 from tests.support.buckets import Bucket
 from tests.support.drive import Home
@@ -88,7 +88,7 @@ def begin_upload(port: int, path: str, length: int, sent: int) -> socket.socket:
 def test_uploads_that_wait_for_memory_hold_up_nobody(home: Home) -> None:
     """Some lack a byte of a part each, so that there is none for the others."""
     holding = {f"holds{number}": UNIT - 1 for number in range(LARGE_SHARE // UNIT)}
-    waiting = {f"waits{number}": 2 * BLOCK for number in range(2 * THREADS)}
+    waiting = {f"waits{number}": 2 * READ_BYTES for number in range(2 * THREADS)}
     with contextlib.ExitStack() as stack, RawClient(home.server.port) as client:
         for name, sent in {**holding, **waiting}.items():
             path = f"{home.path}{name}"
