@@ -30,13 +30,13 @@ _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})([ \t]*;[\t -~\x80-\xff]*)?\r\n")
 
 
 class RequestBody(io.RawIOBase):
-    """A request's body. ``invite`` is called before the first byte is waited for."""
+    """A request's body. ``send_continue`` is called before the first byte is waited for."""
 
-    def __init__(self, reader: SocketReader, invite: Callable[[], None]) -> None:
+    def __init__(self, reader: SocketReader, send_continue: Callable[[], None]) -> None:
         super().__init__()
         self._reader = reader
         reader.timeout.begin_request()
-        self._invite: Callable[[], None] | None = invite
+        self._send_continue: Callable[[], None] | None = send_continue
         self._failure: IncompleteBodyError | None = None
 
     @property
@@ -84,9 +84,9 @@ class RequestBody(io.RawIOBase):
         if not limit or self.is_complete:
             return b""
         try:
-            if self._invite is not None:
-                invite, self._invite = self._invite, None
-                invite()
+            if self._send_continue is not None:
+                send_continue, self._send_continue = self._send_continue, None
+                send_continue()
             return self._next(limit)
         except IncompleteBodyError as error:
             self._failure = error
@@ -105,8 +105,10 @@ class RequestBody(io.RawIOBase):
 class KnownLengthBody(RequestBody):
     """A body of Content-Length bytes."""
 
-    def __init__(self, reader: SocketReader, invite: Callable[[], None], length: int) -> None:
-        super().__init__(reader, invite)
+    def __init__(
+        self, reader: SocketReader, send_continue: Callable[[], None], length: int
+    ) -> None:
+        super().__init__(reader, send_continue)
         self._remaining = length
 
     @property
@@ -126,8 +128,8 @@ class KnownLengthBody(RequestBody):
 class ChunkedBody(RequestBody):
     """A body in the chunked coding. Its extensions and trailer fields are read and dropped."""
 
-    def __init__(self, reader: SocketReader, invite: Callable[[], None]) -> None:
-        super().__init__(reader, invite)
+    def __init__(self, reader: SocketReader, send_continue: Callable[[], None]) -> None:
+        super().__init__(reader, send_continue)
         self._chunk_left = 0
         self._extensions = MAX_EXTENSIONS
         self._is_complete = False

@@ -65,12 +65,12 @@ class Exchange:
         self._server = server
         self._head = head
         self._writer = writer
-        self._is_awaited = head.wants_continue
+        self._awaits_continue = head.wants_continue
         """Whether the client holds its body back until it is invited."""
         self._body: RequestBody = (
-            ChunkedBody(reader, self._invite)
+            ChunkedBody(reader, self._send_continue)
             if head.length is None
-            else KnownLengthBody(reader, self._invite, head.length)
+            else KnownLengthBody(reader, self._send_continue, head.length)
         )
         self._environ: dict[str, Any] = environ_of(head, self._body, connection)
         self._response = ResponseWriter(
@@ -95,11 +95,11 @@ class Exchange:
         self.unread = self._body.remaining or 0
         return Ending.KEEP
 
-    def _invite(self) -> None:
+    def _send_continue(self) -> None:
         """RFC 9110 §10.1.1: 100 is sent only when the body is wanted, and before the answer."""
-        if self._is_awaited and not self._response.is_sent:
+        if self._awaits_continue and not self._response.is_sent:
             self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
-            self._is_awaited = False
+            self._awaits_continue = False
 
     def _may_persist(self) -> bool:
         if self._head.wants_close or not self._server.can_add_keepalive_connection:
@@ -108,7 +108,7 @@ class Exchange:
             return True
         left = self._body.remaining
         is_short = left is not None and left <= MAX_SKIP
-        return is_short and not self._is_awaited and not self._body.is_broken
+        return is_short and not self._awaits_continue and not self._body.is_broken
 
     def _fail(self, error: Exception) -> Ending:
         is_ending = isinstance(error, ConnectionError) and self._response.is_sent
