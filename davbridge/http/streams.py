@@ -18,13 +18,13 @@ from davbridge.http.client_timeout import ClientTimeout
 
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
-BUFFER = 64 * 1024
+BUFFER_BYTES = 64 * 1024
 """Bytes received at a time where small pieces are asked for."""
 
-MAX_RECEIVE = 256 * 1024
+MAX_RECEIVE_BYTES = 256 * 1024
 """Bytes received at a time, at the most, where large pieces are asked for."""
 
-TLS_RECORD = 16 * 1024
+TLS_RECORD_BYTES = 16 * 1024
 """The largest there is. OpenSSL gives one at a time; more would only be allocated in vain."""
 
 
@@ -39,7 +39,9 @@ class SocketReader:
         self._socket = sock
         self._buffer = bytearray()
         self.timeout = timeout or ClientTimeout()
-        self._most = TLS_RECORD if isinstance(sock, ssl.SSLSocket) else MAX_RECEIVE
+        self._max_receive = (
+            TLS_RECORD_BYTES if isinstance(sock, ssl.SSLSocket) else MAX_RECEIVE_BYTES
+        )
         self._searched = 0
         """Bytes of the buffer that are known to hold no line feed."""
         self.is_at_end = False
@@ -56,7 +58,7 @@ class SocketReader:
     def fill(self, seconds: float) -> bool:
         """Takes what has come, or comes within ``seconds``; whether anything has: bytes,
         or the end."""
-        limit = min(BUFFER, self._most)
+        limit = min(BUFFER_BYTES, self._max_receive)
         try:
             data = self._receive_within(limit, seconds) if seconds else self._socket.recv(limit)
         except (*_WOULD_BLOCK, TimeoutError):
@@ -89,9 +91,9 @@ class SocketReader:
     def read_some(self, limit: int) -> bytes:
         """The next bytes, one to ``limit`` of them; ``b""`` only where the peer has closed."""
         if not self._buffer:
-            if limit >= BUFFER:
+            if limit >= BUFFER_BYTES:
                 return self._receive(limit)
-            self._buffer += self._receive(BUFFER)
+            self._buffer += self._receive(BUFFER_BYTES)
         return self._take(limit)
 
     def read_line(self, limit: int) -> bytes:
@@ -100,7 +102,7 @@ class SocketReader:
         Raises LineTooLongError where there is none within ``limit`` bytes.
         """
         while (line := self.take_line(limit)) is None:
-            received = self._receive(BUFFER)
+            received = self._receive(BUFFER_BYTES)
             if not received:
                 return self._take(limit)
             self._buffer += received
@@ -113,7 +115,7 @@ class SocketReader:
         return taken
 
     def _receive(self, limit: int) -> bytes:
-        data = self._received(self._receive_in_time(min(limit, self._most)))
+        data = self._received(self._receive_in_time(min(limit, self._max_receive)))
         self.timeout.record_progress(len(data))
         return data
 
