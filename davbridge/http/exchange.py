@@ -19,7 +19,7 @@ from davbridge.http.response import ResponseWriter
 from davbridge.http.streams import SocketReader, SocketWriter
 from davbridge.http.wsgi import environ_of, run
 
-MAX_SKIP = 1024 * 1024
+MAX_SKIPPED_BYTES = 1024 * 1024
 """Bytes of an unread body that are read away to keep the connection; for more, it is left."""
 
 _log = logging.getLogger("davbridge.http")
@@ -107,7 +107,7 @@ class Exchange:
         if self._body.is_complete:
             return True
         left = self._body.remaining
-        is_short = left is not None and left <= MAX_SKIP
+        is_short = left is not None and left <= MAX_SKIPPED_BYTES
         return is_short and not self._awaits_continue and not self._body.is_broken
 
     def _fail(self, error: Exception) -> Ending:
