@@ -24,7 +24,7 @@ from davbridge.http.admission import Client
 from davbridge.http.client_timeout import ClientTimeout
 from davbridge.http.closing import LingeringCloser
 from davbridge.http.errors import ClientGoneError, RequestHeadError
-from davbridge.http.exchange import Ending, Exchange
+from davbridge.http.exchange import Disposition, Exchange
 from davbridge.http.request_head import RequestHead
 from davbridge.http.request_reader import RequestReader
 from davbridge.http.response import ResponseWriter
@@ -191,10 +191,10 @@ class Connection:
             ends = Endpoints(self.remote_addr, self.remote_port, self._host, self._port, is_tls)
             self._environ = connection_environ(ends)
         served = Exchange(self._server, head, self.rfile, self._writer, self._environ)
-        ending = served.perform()
-        if ending is Ending.RESET:
+        disposition = served.perform()
+        if disposition is Disposition.RESET:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
-        if ending is Ending.KEEP:
+        if disposition is Disposition.KEEP_ALIVE:
             self._request_reader.skip(served.unread)
-        self._is_answered = ending is Ending.LEAVE or served.unread > 0
-        return ending is Ending.KEEP
+        self._is_answered = disposition is Disposition.LINGER or served.unread > 0
+        return disposition is Disposition.KEEP_ALIVE

@@ -25,13 +25,13 @@ MAX_SKIPPED_BYTES = 1024 * 1024
 _log = logging.getLogger("davbridge.http")
 
 
-class Ending(Enum):
+class Disposition(Enum):
     """What is to become of the connection."""
 
-    KEEP = auto()
-    LEAVE = auto()
+    KEEP_ALIVE = auto()
+    LINGER = auto()
     """The answer is whole, and the client has to be able to read it."""
-    CUT = auto()
+    CLOSE = auto()
     """The answer isn't whole, and its framing shows it."""
     RESET = auto()
     """The answer isn't whole, and nothing but a reset shows it."""
@@ -80,20 +80,20 @@ class Exchange:
             may_persist=self._may_persist,
         )
 
-    def perform(self) -> Ending:
+    def perform(self) -> Disposition:
         """Runs the application, to the end of its answer."""
         try:
             run(self._server.app, self._environ, self._response)
         except ClientGoneError as error:
             _log.debug("%s", error)
-            return Ending.CUT
+            return Disposition.CLOSE
         except Exception as error:
             # Whatever an application raises ends its own exchange, and no more.
             return self._fail(error)
         if not self._response.persists or self._body.is_broken:
-            return Ending.LEAVE
+            return Disposition.LINGER
         self.unread = self._body.remaining or 0
-        return Ending.KEEP
+        return Disposition.KEEP_ALIVE
 
     def _send_continue(self) -> None:
         """RFC 9110 §10.1.1: 100 is sent only when the body is wanted, and before the answer."""
@@ -110,7 +110,7 @@ class Exchange:
         is_short = left is not None and left <= MAX_SKIPPED_BYTES
         return is_short and not self._awaits_continue and not self._body.is_broken
 
-    def _fail(self, error: Exception) -> Ending:
+    def _fail(self, error: Exception) -> Disposition:
         is_ending = isinstance(error, ConnectionError) and self._response.is_sent
         if is_ending or isinstance(error, IncompleteBodyError):
             # A body that broke off, to the client or from it: whose it is has told what there is.
@@ -118,14 +118,14 @@ class Exchange:
         else:
             _log.error("the application failed", exc_info=error)
         if self._response.is_finished:
-            return Ending.LEAVE
+            return Disposition.LINGER
         if self._response.is_sent:
-            return Ending.RESET if self._response.ends_with_connection else Ending.CUT
+            return Disposition.RESET if self._response.ends_with_connection else Disposition.CLOSE
         try:
             self._response.fail(*_answer_to(error))
         except ClientGoneError:
-            return Ending.CUT
-        return Ending.LEAVE
+            return Disposition.CLOSE
+        return Disposition.LINGER
 
 
 def _answer_to(error: Exception) -> tuple[str, str]:

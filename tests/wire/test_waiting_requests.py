@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 import pytest
 
 from davbridge.dav import repeats
-from davbridge.http.exchange import Ending, Exchange
+from davbridge.http.exchange import Disposition, Exchange
 from davbridge.store.memory import MemoryStore
 from tests.support.bridge import Bridge, running_bridge
 from tests.support.intercepted import InterceptedStore
@@ -66,7 +66,7 @@ def served(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     served: list[str] = []
     perform = Exchange.perform
 
-    def noted(exchange: Exchange) -> Ending:
+    def noted(exchange: Exchange) -> Disposition:
         served.append(exchange._head.method.decode())
         return perform(exchange)
 
