@@ -19,12 +19,12 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from davbridge.http import exchange, tls
+from davbridge.http import tls
 from davbridge.http.admission import Client
 from davbridge.http.client_timeout import ClientTimeout
 from davbridge.http.closing import LingeringCloser
 from davbridge.http.errors import ClientGoneError, RequestHeadError
-from davbridge.http.exchange import Disposition, Exchange
+from davbridge.http.exchange import Disposition, Exchange, ExchangeServer
 from davbridge.http.request_head import RequestHead
 from davbridge.http.request_reader import RequestReader
 from davbridge.http.response import ResponseWriter
@@ -40,7 +40,7 @@ _RESET_AT_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 _log = logging.getLogger("davbridge.http")
 
 
-class Server(exchange.Server, Protocol):
+class ConnectionServer(ExchangeServer, Protocol):
     """What a connection asks of the server."""
 
     @property
@@ -67,7 +67,9 @@ class Connection:
     ssl_env: Mapping[str, str] = {}
     last_used = 0.0
 
-    def __init__(self, server: Server, sock: socket.socket, makefile: object = None) -> None:
+    def __init__(
+        self, server: ConnectionServer, sock: socket.socket, makefile: object = None
+    ) -> None:
         self._server = server
         self._host, self._port = sock.getsockname()[:2]
         self._timeout_seconds = sock.gettimeout()

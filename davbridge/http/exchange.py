@@ -37,7 +37,7 @@ class Disposition(Enum):
     """The answer isn't whole, and nothing but a reset shows it."""
 
 
-class Server(Protocol):
+class ExchangeServer(Protocol):
     """What an exchange asks of the server."""
 
     @property
@@ -56,7 +56,7 @@ class Exchange:
 
     def __init__(
         self,
-        server: Server,
+        server: ExchangeServer,
         head: RequestHead,
         reader: SocketReader,
         writer: SocketWriter,
@@ -130,7 +130,7 @@ class Exchange:
 
 def _answer_to(error: Exception) -> tuple[str, str]:
     if not isinstance(error, IncompleteBodyError):
-        return "500 Internal Server Error", "the server failed at this request"
+        return "500 Internal ExchangeServer Error", "the server failed at this request"
     if isinstance(error.__cause__, TimeoutError):
         return "408 Request Timeout", str(error)
     return "400 Bad Request", str(error)
