@@ -49,7 +49,7 @@ class ConnectionServer(ExchangeServer, Protocol):
     @property
     def closer(self) -> LingeringCloser: ...
 
-    def let_go(self) -> None:
+    def release_leadership(self) -> None:
         """Called by a thread that may have to wait: others go on with what has come."""
         ...
 
@@ -156,7 +156,7 @@ class Connection:
     def _has_shaken_hands(self) -> bool:
         """Goes on with the handshake, if there is one to do. Raises OSError; RequestHeadError."""
         if self._is_shaking_hands:
-            self._server.let_go()  # it computes for a millisecond or two
+            self._server.release_leadership()  # it computes for a millisecond or two
             self._is_shaking_hands = not self._shake_hands()
             if self._is_shaking_hands and time.monotonic() >= self._handshake_deadline:
                 raise TimeoutError("the handshake took too long")
@@ -187,7 +187,7 @@ class Connection:
 
     def _serve(self, head: RequestHead) -> bool:
         if head.method not in QUICK:
-            self._server.let_go()
+            self._server.release_leadership()
         if self._environ is None:
             is_tls = self._server.tls is not None
             ends = Endpoints(self.remote_addr, self.remote_port, self._host, self._port, is_tls)

@@ -99,8 +99,8 @@ class _Loop(HTTPServer):
         self._is_serving = False
         self._is_stopping = False
 
-    def let_go(self) -> None:
-        self.requests.let_go()
+    def release_leadership(self) -> None:
+        self.requests.release_leadership()
 
     def waiting(self) -> AbstractContextManager[object]:
         pool: WorkerPool = self.requests

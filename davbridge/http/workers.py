@@ -3,7 +3,7 @@
 cheroot's own pool wakes a thread for each request. Threads that compute at the same time fight
 over the interpreter's lock, at each system call anew, which costs more than what they do; threads
 that wait for a store or a client don't. So one thread *leads*: it serves one connection after
-another, and who waits for something lets go of the lead first (`WorkerPool.let_go`). Where a leader
+another, and who waits for something lets go of the lead first (`WorkerPool.release_leadership`). Where a leader
 says nothing and yet takes long, another leads from then on.
 
 A connection that was served while others can be read is put behind them, and looked at again when
@@ -133,7 +133,7 @@ class WorkerPool:
         with self._changed:
             self._call()
 
-    def let_go(self) -> None:
+    def release_leadership(self) -> None:
         """Called by a thread that serves a connection, and may have to wait for something."""
         if self._leader == threading.get_ident():
             with self._changed:
@@ -319,7 +319,7 @@ class WorkerPool:
             return True
 
     def _stays_until_asked(self, connection: Connection) -> bool:
-        self.let_go()
+        self.release_leadership()
         try:
             return connection.await_request(STAY)
         finally:

@@ -325,7 +325,7 @@ class OneConnection:
     tls: None = None
     closer: LingeringCloser = field(default_factory=LingeringCloser)
     can_add_keepalive_connection: bool = True
-    let_go: Callable[[], None] = lambda: None
+    release_leadership: Callable[[], None] = lambda: None
     waiting_for: Callable[[object], contextlib.AbstractContextManager[object]] = (
         contextlib.nullcontext
     )

@@ -135,7 +135,7 @@ def test_one_thread_serves_all_that_wait_for_nothing_by_turns(hall: Hall) -> Non
 @pytest.mark.usefixtures("endless_patience")
 def test_a_client_that_asks_one_thing_after_another_keeps_its_thread(hall: Hall) -> None:
     visitor = hall.visitor("a", requests=10)
-    visitor.on_request = hall.pool.let_go
+    visitor.on_request = hall.pool.release_leadership
     with hall.open(visitor):
         assert visitor.done.wait(PATIENCE)
     threads = [thread for _, thread in hall.log]
@@ -175,7 +175,7 @@ def test_a_thread_that_lets_go_holds_up_nobody(hall: Hall) -> None:
     slow, next_one = hall.visitor("slow"), hall.visitor("next")
 
     def wait() -> None:
-        hall.pool.let_go()
+        hall.pool.release_leadership()
         next_one.done.wait(PATIENCE)
 
     slow.on_request = wait
