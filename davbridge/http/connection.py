@@ -77,7 +77,7 @@ class Connection:
         self._is_shaking_hands = server.tls is not None
         self._handshake_deadline = time.monotonic() + tls.HANDSHAKE_SECONDS
         self._has_come = False
-        """Whether there is something for `communicate` to do."""
+        """Whether there is something for `serve_request` to do."""
         self._refusal: RequestHeadError | None = None
         self._is_answered = False
         """Whether the client has an answer to read before all is closed."""
@@ -109,10 +109,10 @@ class Connection:
         return self._handshake_deadline if self._is_shaking_hands else self._request_reader.deadline
 
     def has_request(self) -> bool:
-        """Takes what has come; whether there is something for `communicate` to do. Never waits."""
-        return self.await_request(0.0)
+        """Takes what has come; whether there is something for `serve_request` to do. Never waits."""
+        return self.wait_for_request(0.0)
 
-    def await_request(self, seconds: float) -> bool:
+    def wait_for_request(self, seconds: float) -> bool:
         """As `has_request`, of what comes within that time."""
         if not self._has_come:
             try:
@@ -125,7 +125,7 @@ class Connection:
                 self._has_come = True
         return self._has_come
 
-    def communicate(self) -> bool:
+    def serve_request(self) -> bool:
         """Serves the request that has come; whether the connection stays open."""
         self._has_come = False
         if self._refusal is not None:

@@ -71,11 +71,11 @@ class Connection(Protocol):
         """Whether there is something to serve. Never waits."""
         ...
 
-    def await_request(self, seconds: float) -> bool:
+    def wait_for_request(self, seconds: float) -> bool:
         """Whether there is something to serve within that time."""
         ...
 
-    def communicate(self) -> bool:
+    def serve_request(self) -> bool:
         """Serves one request; whether the connection stays open."""
         ...
 
@@ -289,7 +289,7 @@ class WorkerPool:
             if not connection.has_request():
                 self._park(connection)
                 is_open = True
-            elif connection.communicate():
+            elif connection.serve_request():
                 self._keep(connection)
                 is_open = True
         finally:
@@ -321,7 +321,7 @@ class WorkerPool:
     def _stays_until_asked(self, connection: Connection) -> bool:
         self.release_leadership()
         try:
-            return connection.await_request(STAY)
+            return connection.wait_for_request(STAY)
         finally:
             with self._changed:
                 self._staying -= 1

@@ -345,7 +345,7 @@ def test_a_small_request_is_received_in_one_call_and_its_answer_sent_in_one() ->
             select.select([counted], [], [], PATIENCE)
             counted.calls.clear()
             assert connection.has_request()
-            assert connection.communicate()
+            assert connection.serve_request()
             assert theirs.recv(4096).endswith(b"\r\n\r\nhi")
             assert counted.calls == {"recv": 1, "send": 1}
         assert not connection.has_request()
@@ -359,13 +359,13 @@ def test_a_request_is_awaited_for_as_long_as_it_was_said_and_found_when_it_comes
     ):
         connection = Connection(OneConnection(hello), counted)
         counted.waits.clear()
-        assert not connection.await_request(0.05)
+        assert not connection.wait_for_request(0.05)
         assert counted.waits == [0.05]
         talk = threading.Timer(0.05, theirs.send, [GET])
         talk.start()
-        assert connection.await_request(PATIENCE)
+        assert connection.wait_for_request(PATIENCE)
         talk.join()
-        assert connection.communicate()
+        assert connection.serve_request()
         assert theirs.recv(4096).endswith(b"\r\n\r\nhi")
         theirs.close()
-        assert connection.await_request(PATIENCE), "the end is something to hear of, too"
+        assert connection.wait_for_request(PATIENCE), "the end is something to hear of, too"

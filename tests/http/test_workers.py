@@ -36,11 +36,11 @@ class Visitor:
     def has_request(self) -> bool:
         return self.left > 0
 
-    def await_request(self, seconds: float) -> bool:
+    def wait_for_request(self, seconds: float) -> bool:
         self.pause()
         return self.has_request()
 
-    def communicate(self) -> bool:
+    def serve_request(self) -> bool:
         self._log.append((self.name, threading.get_ident()))
         self.left -= 1
         self.on_request()
