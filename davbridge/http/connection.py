@@ -145,7 +145,7 @@ class Connection:
             tls.say_goodbye(self.socket)
         self._server.closer.close_later(tls.release(self.socket))
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Makes what reads or writes in another thread fail at once.
 
         Not SSLSocket's own shutdown, which first switches to plain text.

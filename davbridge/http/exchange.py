@@ -130,7 +130,7 @@ class Exchange:
 
 def _answer_to(error: Exception) -> tuple[str, str]:
     if not isinstance(error, IncompleteBodyError):
-        return "500 Internal ExchangeServer Error", "the server failed at this request"
+        return "500 Internal Server Error", "the server failed at this request"
     if isinstance(error.__cause__, TimeoutError):
         return "408 Request Timeout", str(error)
     return "400 Bad Request", str(error)

@@ -3,7 +3,7 @@
 Owns what counts as a well-formed head, and where its body ends (§6). Must not know WSGI; knows
 sockets only as something to read lines from.
 
-Invariant: a head that another source could understand in another way (the root of request
+Invariant: a head that another parser could understand in another way (the root of request
 smuggling, §11.2) is refused with RequestHeadError, never repaired.
 """
 

@@ -79,7 +79,7 @@ class Connection(Protocol):
         """Serves one request; whether the connection stays open."""
         ...
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Makes what reads or writes in another thread fail at once."""
         ...
 
@@ -162,18 +162,18 @@ class WorkerPool:
             self._changed.notify_all()
         self._join(seconds)
         if self._alive():
-            self._cut()
+            self._abort_all()
             self._join(UNWIND_SECONDS)
         if left := len(self._alive()):
             _log.warning("%d requests did not end in time, and were left behind", left)
 
-    def _cut(self) -> None:
+    def _abort_all(self) -> None:
         with self._changed:
             self._occupancy.close()
             while self._ready:
                 self._ready.popleft().close()
             for connection in self._occupancy.all:
-                connection.cut()
+                connection.abort()
             self._changed.notify_all()
 
     def _join(self, seconds: float) -> None:

@@ -33,7 +33,7 @@ class SomeClient:
         self.speed = speed
         self.is_cut = False
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         self.is_cut = True
 
 

@@ -57,10 +57,10 @@ def ways(data: bytes) -> list[list[bytes]]:
 
 def parse(data: bytes) -> RequestHead:
     """In whichever pieces it comes."""
-    parser = [read(way) for way in ways(data)]
-    assert parser[0] is not None
-    assert parser[1:] == parser[:-1]
-    return parser[0]
+    heads = [read(way) for way in ways(data)]
+    assert heads[0] is not None
+    assert heads[1:] == heads[:-1]
+    return heads[0]
 
 
 def refusal(data: bytes) -> str:

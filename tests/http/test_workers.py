@@ -48,7 +48,7 @@ class Visitor:
             self.done.set()
         return True
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         self.is_cut.set()
 
     def close(self) -> None:
@@ -189,7 +189,7 @@ def test_at_the_end_nobody_is_left_waiting_for_a_turn(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     cuts: list[bool] = []
-    monkeypatch.setattr(hall.pool, "_cut", lambda: cuts.append(True))
+    monkeypatch.setattr(hall.pool, "_abort_all", lambda: cuts.append(True))
     gate = threading.Event()
     slow, last = hall.visitor("slow"), hall.visitor("last")
     slow.on_request = lambda: gate.wait(PATIENCE)
