@@ -9,10 +9,10 @@ request is *admitted* when it waits for the first time, and is so until it ends:
 something is never refused. As many others as there are threads at first can be served beside.
 
 Clients that are slow could take all of that, for as long as they like. So where another request
-comes, the slowest of those that are waited for is cut.
+comes, the slowest of those that are waited for is aborted.
 
-Invariants: no more than ``limits.requests`` are admitted, and up to ``limits.cut`` others that end
-because their clients were cut; nobody is cut who moves SLOW bytes a second. None of them begins to
+Invariants: no more than ``limits.requests`` are admitted, and up to ``limits.aborted`` others that end
+because their clients were aborted; nobody is aborted who moves SLOW bytes a second. None of them begins to
 ask the store while ``limits.store`` do; up to ``limits.queue`` wait for that, in the order of
 asking and for QUEUE_SECONDS at the most. Who can't be admitted is refused at once, with
 UnavailableError.
@@ -50,7 +50,7 @@ class Client(Protocol):
         """Bytes a second."""
         ...
 
-    def cut(self) -> None:
+    def abort(self) -> None:
         """Makes what waits for it fail at once."""
         ...
 
@@ -66,8 +66,8 @@ class Limits(NamedTuple):
     """That wait for one of these to come back."""
 
     @property
-    def cut(self) -> int:
-        """That may be about to end since their clients were cut."""
+    def abort(self) -> int:
+        """That may be about to end since their clients were aborted."""
         return max(1, self.store // 2)
 
     @classmethod
@@ -99,8 +99,8 @@ class Admission:
         """Those whose request has been told to come again: whatever it still tries."""
         self._clients: dict[int, Client] = {}
         """By thread, whom an admitted request waits for."""
-        self._cut: set[int] = set()
-        """Those of the admitted whose clients were cut."""
+        self._aborted: set[int] = set()
+        """Those of the admitted whose clients were aborted."""
         self._queue: deque[Place] = deque()
         self._is_over = False
         self._asking: dict[int, float] = {}
@@ -186,7 +186,7 @@ class Admission:
             with self._lock:
                 self._admitted.discard(thread)
                 self._refused.discard(thread)
-                self._cut.discard(thread)
+                self._aborted.discard(thread)
 
     def close(self) -> None:
         """From now on nobody is admitted, and the queue is sent away."""
@@ -198,21 +198,21 @@ class Admission:
     def _admit(self, thread: int) -> None:
         if thread in self._refused or self._is_over:
             self._refuse(thread, "so many requests wait that no other one may")
-        is_full = len(self._admitted) - len(self._cut) >= self._limits.requests
-        if is_full and not self._cut_slowest():
+        is_full = len(self._admitted) - len(self._aborted) >= self._limits.requests
+        if is_full and not self._abort_slowest():
             self._refuse(thread, "too many requests wait, for their clients or for the store")
         self._admitted.add(thread)
 
-    def _cut_slowest(self) -> bool:
-        """Whether there was a client to cut, so that its request ends."""
-        if len(self._cut) >= self._limits.cut:
+    def _abort_slowest(self) -> bool:
+        """Whether there was a client to abort, so that its request ends."""
+        if len(self._aborted) >= self._limits.aborted:
             return False
-        speeds = {each: self._clients[each].speed for each in self._clients.keys() - self._cut}
+        speeds = {each: self._clients[each].speed for each in self._clients.keys() - self._aborted}
         slowest = min(speeds, key=speeds.__getitem__, default=None)
         if slowest is None or speeds[slowest] >= SLOW:
             return False
-        self._cut.add(slowest)
-        self._clients[slowest].cut()
+        self._aborted.add(slowest)
+        self._clients[slowest].abort()
         return True
 
     def _refuse(self, thread: int, reason: str) -> NoReturn:

@@ -84,7 +84,7 @@ class Occupancy(Generic[T]):
 
     @contextmanager
     def client_wait(self, client: Client) -> Iterator[None]:
-        """As `told_wait`, for a client that may be cut meanwhile, so that another request can
+        """As `told_wait`, for a client that may be aborted meanwhile, so that another request can
         wait."""
         me = threading.get_ident()
         if me not in self._busy:

@@ -20,7 +20,7 @@ A thread that waits for the store says so as well, but counts for a while (http.
 all threads are taken, and a connection could be served, a free one watches until some have waited
 for too long.
 
-cheroot's pool also waits at its end for whatever its threads do. This one gives them a time, cuts
+cheroot's pool also waits at its end for whatever its threads do. This one gives them a time, aborts
 their connections, and then goes without them.
 
 Owns the threads. Must not know HTTP.
@@ -58,7 +58,7 @@ WATCH_PAUSE = STORE_GRACE_SECONDS / 4
 """Seconds between two looks for threads that have waited for too long."""
 
 UNWIND_SECONDS = 2.0
-"""For a request to end after its connection was cut."""
+"""For a request to end after its connection was aborted."""
 
 GROWTH_PAUSE = 5.0
 """Seconds until another thread is tried for, once none more could be had."""
@@ -92,7 +92,7 @@ class WorkerPool:
 
     def __init__(self, size: int, park: Callable[[Connection], None], limits: Limits) -> None:
         self._size = size
-        self._most = size + limits.requests + limits.cut + BOUNDED_WAITS + 1  # which watches
+        self._most = size + limits.requests + limits.aborted + BOUNDED_WAITS + 1  # which watches
         self._park = park
         self._changed = threading.Condition(threading.Lock())
         # All of these are guarded by it:
@@ -146,7 +146,7 @@ class WorkerPool:
         return self._occupancy.told_wait()
 
     def waiting_for(self, client: Client) -> AbstractContextManager[None]:
-        """The same while it waits for its client, which is cut where it is slow and too many
+        """The same while it waits for its client, which is aborted where it is slow and too many
         wait."""
         return self._occupancy.client_wait(client)
 
@@ -156,7 +156,7 @@ class WorkerPool:
         self._call()
 
     def stop(self, seconds: float) -> None:
-        """Lets what was put before end within ``seconds``, then cuts it."""
+        """Lets what was put before end within ``seconds``, then aborts it."""
         with self._changed:
             self._is_stopping = True
             self._changed.notify_all()

@@ -31,10 +31,10 @@ class SomeClient:
 
     def __init__(self, speed: float) -> None:
         self.speed = speed
-        self.is_cut = False
+        self.is_aborted = False
 
     def abort(self) -> None:
-        self.is_cut = True
+        self.is_aborted = True
 
 
 def begin(admitting: Admission, *threads: int) -> list[Place | None]:
@@ -122,10 +122,12 @@ def clients_of_all_places(admitting: Admission, *speeds: float) -> list[SomeClie
     return clients[: LIMITS.requests]
 
 
-def test_the_slowest_client_is_cut_for_a_request_that_has_no_place(admitting: Admission) -> None:
+def test_the_slowest_client_is_aborted_for_a_request_that_has_no_place(
+    admitting: Admission,
+) -> None:
     clients = clients_of_all_places(admitting, 2.0, 1.0)
     assert admitting.begin_asking(10) is None
-    assert [client.is_cut for client in clients] == [False, True, False, False, False]
+    assert [client.is_aborted for client in clients] == [False, True, False, False, False]
     with pytest.raises(UnavailableError):  # until that one has ended
         admitting.admit(11)
     admitting.begin_asking(1)  # as it undoes what it has begun
@@ -133,15 +135,15 @@ def test_the_slowest_client_is_cut_for_a_request_that_has_no_place(admitting: Ad
     admitting.end_client_wait(1)
     admitting.forget(1)
     admitting.begin_client_wait(12, SomeClient(admission.SLOW))
-    assert [client.is_cut for client in clients] == [True, True, False, False, False]
+    assert [client.is_aborted for client in clients] == [True, True, False, False, False]
 
 
-def test_no_client_is_cut_that_gets_on_or_is_not_waited_for(admitting: Admission) -> None:
+def test_no_client_is_aborted_that_gets_on_or_is_not_waited_for(admitting: Admission) -> None:
     clients = clients_of_all_places(admitting, 1.0)
     admitting.end_client_wait(0)
     with pytest.raises(UnavailableError):
         admitting.admit(10)
-    assert not any(client.is_cut for client in clients)
+    assert not any(client.is_aborted for client in clients)
 
 
 def test_nobody_keeps_a_place_for_ever(

@@ -25,7 +25,7 @@ class Visitor:
     def __init__(self, name: str, log: list[tuple[str, int]], requests: int = 1) -> None:
         self.name = name
         self.left = requests
-        self.is_cut = threading.Event()
+        self.is_aborted = threading.Event()
         self.on_request: Callable[[], object] = lambda: None
         self.pause: Callable[[], object] = lambda: None
         """What it does between two requests, while a thread stays with it."""
@@ -49,7 +49,7 @@ class Visitor:
         return True
 
     def abort(self) -> None:
-        self.is_cut.set()
+        self.is_aborted.set()
 
     def close(self) -> None:
         self.is_closed = True
@@ -188,15 +188,15 @@ def test_a_thread_that_lets_go_holds_up_nobody(hall: Hall) -> None:
 def test_at_the_end_nobody_is_left_waiting_for_a_turn(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    cuts: list[bool] = []
-    monkeypatch.setattr(hall.pool, "_abort_all", lambda: cuts.append(True))
+    aborts: list[bool] = []
+    monkeypatch.setattr(hall.pool, "_abort_all", lambda: aborts.append(True))
     gate = threading.Event()
     slow, last = hall.visitor("slow"), hall.visitor("last")
     slow.on_request = lambda: gate.wait(PATIENCE)
     with hall.open(slow, last):
         opening = threading.Timer(0.2, gate.set)
         opening.start()
-    assert not cuts, "a thread did not end"
+    assert not aborts, "a thread did not end"
     assert last.done.is_set()
     opening.join()
 
@@ -340,7 +340,7 @@ def test_short_waits_of_many_do_not_make_and_end_a_thread_each(
     assert len(begun) < 40  # of 600 waits
 
 
-def test_the_end_cuts_those_whose_threads_wait_and_leaves_no_thread(
+def test_stop_aborts_those_whose_threads_wait_and_leaves_no_thread(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "UNWIND_SECONDS", PATIENCE / 2)
@@ -349,7 +349,7 @@ def test_the_end_cuts_those_whose_threads_wait_and_leaves_no_thread(
 
     def wait(visitor: Visitor) -> None:
         with hall.pool.waiting():
-            visitor.is_cut.wait(PATIENCE)
+            visitor.is_aborted.wait(PATIENCE)
 
     for each in waiting:
         each.on_request = partial(wait, each)
@@ -357,7 +357,7 @@ def test_the_end_cuts_those_whose_threads_wait_and_leaves_no_thread(
     hall.pool.start()
     until(lambda: hall.pool._occupancy.waiting == 6)
     hall.pool.stop(0.2)
-    assert all(each.is_cut.is_set() for each in waiting)
+    assert all(each.is_aborted.is_set() for each in waiting)
     assert threading.active_count() == before
 
 
