@@ -12,7 +12,7 @@ Clients that are slow could take all of that, for as long as they like. So where
 comes, the slowest of those that are waited for is aborted.
 
 Invariants: no more than ``limits.requests`` are admitted, and up to ``limits.aborted`` others that end
-because their clients were aborted; nobody is aborted who moves SLOW bytes a second. None of them begins to
+because their clients were aborted; nobody is aborted who moves SLOW_BYTES_PER_SECOND bytes a second. None of them begins to
 ask the store while ``limits.store`` do; up to ``limits.queue`` wait for that, in the order of
 asking and for QUEUE_SECONDS at the most. Who can't be admitted is refused at once, with
 UnavailableError.
@@ -35,7 +35,7 @@ STORE_SHARE = 4
 """Requests that may wait for the store, for each thread. All of them have come to wait within
 as many STORE_GRACE_SECONDS, and then whoever needs no store is answered as ever."""
 
-SLOW = 64 * 1024
+SLOW_BYTES_PER_SECOND = 64 * 1024
 """Bytes a second. A slower client gives way to others where too many requests wait."""
 
 BOUNDED_WAITS = 40
@@ -209,7 +209,7 @@ class Admission:
             return False
         speeds = {each: self._clients[each].speed for each in self._clients.keys() - self._aborted}
         slowest = min(speeds, key=speeds.__getitem__, default=None)
-        if slowest is None or speeds[slowest] >= SLOW:
+        if slowest is None or speeds[slowest] >= SLOW_BYTES_PER_SECOND:
             return False
         self._aborted.add(slowest)
         self._clients[slowest].abort()

@@ -116,7 +116,10 @@ def test_requests_that_wait_for_whatever_are_bounded_together(admitting: Admissi
 
 def clients_of_all_places(admitting: Admission, *speeds: float) -> list[SomeClient]:
     """Each is waited for by a thread of its number."""
-    clients = [SomeClient(speed) for speed in (*speeds, *[admission.SLOW] * LIMITS.requests)]
+    clients = [
+        SomeClient(speed)
+        for speed in (*speeds, *[admission.SLOW_BYTES_PER_SECOND] * LIMITS.requests)
+    ]
     for thread, client in enumerate(clients[: LIMITS.requests]):
         admitting.begin_client_wait(thread, client)
     return clients[: LIMITS.requests]
@@ -134,7 +137,7 @@ def test_the_slowest_client_is_aborted_for_a_request_that_has_no_place(
     admitting.end_asking(1)
     admitting.end_client_wait(1)
     admitting.forget(1)
-    admitting.begin_client_wait(12, SomeClient(admission.SLOW))
+    admitting.begin_client_wait(12, SomeClient(admission.SLOW_BYTES_PER_SECOND))
     assert [client.is_aborted for client in clients] == [True, True, False, False, False]
 
 
