@@ -31,14 +31,14 @@ within that, so that no more requests than there are threads are under way there
 
 QUEUE_SECONDS = 10.0
 
-STORE_SHARE = 4
+STORE_WAITS_PER_THREAD = 4
 """Requests that may wait for the store, for each thread. All of them have come to wait within
 as many STORE_GRACE_SECONDS, and then whoever needs no store is answered as ever."""
 
 SLOW_BYTES_PER_SECOND = 64 * 1024
 """Bytes a second. A slower client gives way to others where too many requests wait."""
 
-BOUNDED_WAITS = 40
+MAX_BOUNDED_WAITS = 40
 """Threads for those in a `bounded_wait`: more than logins may have (access.logins)."""
 
 
@@ -74,7 +74,7 @@ class Limits(NamedTuple):
     def of(cls, threads: int, max_idle_connections: int) -> "Limits":
         """Half of ``max_idle_connections`` may wait for their clients and for one another: each has two
         file descriptors. Those that wait for the store come beside, within a quarter of it."""
-        store = min(STORE_SHARE * threads, max(threads, max_idle_connections // 4))
+        store = min(STORE_WAITS_PER_THREAD * threads, max(threads, max_idle_connections // 4))
         return cls(max_idle_connections // 2 + store, store, max_idle_connections // 4)
 
 

@@ -41,7 +41,7 @@ from itertools import count
 from math import inf
 from typing import Protocol
 
-from davbridge.http.admission import BOUNDED_WAITS, STORE_GRACE_SECONDS, Client, Limits
+from davbridge.http.admission import MAX_BOUNDED_WAITS, STORE_GRACE_SECONDS, Client, Limits
 from davbridge.http.occupancy import Occupancy
 from davbridge.waiting import report_to
 
@@ -92,7 +92,9 @@ class WorkerPool:
 
     def __init__(self, size: int, park: Callable[[Connection], None], limits: Limits) -> None:
         self._size = size
-        self._most = size + limits.requests + limits.aborted + BOUNDED_WAITS + 1  # which watches
+        self._most = (
+            size + limits.requests + limits.aborted + MAX_BOUNDED_WAITS + 1
+        )  # which watches
         self._park = park
         self._changed = threading.Condition(threading.Lock())
         # All of these are guarded by it:
