@@ -78,12 +78,12 @@ class Limits(NamedTuple):
         return cls(max_idle_connections // 2 + store, store, max_idle_connections // 4)
 
 
-class Place:
+class QueueEntry:
     """In the queue of those that wait to ask the store."""
 
     def __init__(self, thread: int) -> None:
         self.thread = thread
-        self.is_called = threading.Event()
+        self.may_start = threading.Event()
 
 
 class Admission:
@@ -101,7 +101,7 @@ class Admission:
         """By thread, whom an admitted request waits for."""
         self._aborted: set[int] = set()
         """Those of the admitted whose clients were aborted."""
-        self._queue: deque[Place] = deque()
+        self._queue: deque[QueueEntry] = deque()
         self._is_over = False
         self._asking: dict[int, float] = {}
         """Since when, by time.monotonic: threads that wait for the store."""
@@ -128,9 +128,9 @@ class Admission:
         with self._lock:
             del self._clients[thread]
 
-    def begin_asking(self, thread: int) -> Place | None:
-        """Before a wait for the store. None where it may begin; else the place in the queue that
-        the thread is to `keep` before. Raises UnavailableError."""
+    def begin_asking(self, thread: int) -> QueueEntry | None:
+        """Before a wait for the store. None where it may begin; else the entry in the queue that
+        the thread is to `wait_in_queue` before. Raises UnavailableError."""
         if thread in self._admitted:
             self._asking[thread] = time.monotonic()
             return None
@@ -142,21 +142,21 @@ class Admission:
             if not is_full:
                 self._asking[thread] = time.monotonic()
                 return None
-            place = Place(thread)
-            self._queue.append(place)
+            entry = QueueEntry(thread)
+            self._queue.append(entry)
             self._call()  # one may have come back without having seen this one
-            return place
+            return entry
 
-    def keep(self, place: Place) -> None:
+    def wait_in_queue(self, entry: QueueEntry) -> None:
         """Waits until its thread may ask the store. Raises UnavailableError where that takes too
         long."""
-        place.is_called.wait(QUEUE_SECONDS)
+        entry.may_start.wait(QUEUE_SECONDS)
         with self._lock:
-            if place in self._queue:
-                self._queue.remove(place)
-            if place.thread not in self._asking:
-                self._admitted.discard(place.thread)
-                self._refuse(place.thread, "the store is too slow for as many as wait for it")
+            if entry in self._queue:
+                self._queue.remove(entry)
+            if entry.thread not in self._asking:
+                self._admitted.discard(entry.thread)
+                self._refuse(entry.thread, "the store is too slow for as many as wait for it")
 
     def end_asking(self, thread: int) -> bool:
         """After a wait for the store; whether it has lasted for longer than STORE_GRACE_SECONDS."""
@@ -193,7 +193,7 @@ class Admission:
         with self._lock:
             self._is_over = True
             while self._queue:
-                self._queue.popleft().is_called.set()
+                self._queue.popleft().may_start.set()
 
     def _admit(self, thread: int) -> None:
         if thread in self._refused or self._is_over:
@@ -222,6 +222,6 @@ class Admission:
     def _call(self) -> None:
         """Lets those ask who have waited longest, as far as they may."""
         while self._queue and len(self._asking) < self._limits.store:
-            place = self._queue.popleft()
-            self._asking[place.thread] = time.monotonic()
-            place.is_called.set()
+            entry = self._queue.popleft()
+            self._asking[entry.thread] = time.monotonic()
+            entry.may_start.set()

@@ -117,10 +117,10 @@ class Occupancy(Generic[T]):
 
     @contextmanager
     def _store_wait(self, me: int) -> Iterator[None]:
-        place = self._admission.begin_asking(me)
-        if place is not None:
+        entry = self._admission.begin_asking(me)
+        if entry is not None:
             with self._apart(me):
-                self._admission.keep(place)
+                self._admission.wait_in_queue(entry)
         try:
             yield
         finally:

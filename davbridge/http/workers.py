@@ -236,9 +236,9 @@ class WorkerPool:
     def _stand_by(self) -> None:
         """Waits for the leader's next turn, and deposes it where that takes too long."""
         turns, self._has_deputy = self._turns, True
-        is_called = self._changed.wait(LEADER_SECONDS)
+        may_start = self._changed.wait(LEADER_SECONDS)
         self._has_deputy = False
-        if not is_called and self._turns == turns:
+        if not may_start and self._turns == turns:
             self._leader = None
 
     @property

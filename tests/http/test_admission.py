@@ -8,7 +8,7 @@ import pytest
 
 from davbridge.errors import UnavailableError
 from davbridge.http import admission
-from davbridge.http.admission import Admission, Limits, Place
+from davbridge.http.admission import Admission, Limits, QueueEntry
 
 PATIENCE = 10.0
 
@@ -37,14 +37,14 @@ class SomeClient:
         self.is_aborted = True
 
 
-def begin(admitting: Admission, *threads: int) -> list[Place | None]:
+def begin(admitting: Admission, *threads: int) -> list[QueueEntry | None]:
     return [admitting.begin_asking(thread) for thread in threads]
 
 
-def queued(admitting: Admission, thread: int) -> Place:
-    place = admitting.begin_asking(thread)
-    assert place is not None
-    return place
+def queued(admitting: Admission, thread: int) -> QueueEntry:
+    entry = admitting.begin_asking(thread)
+    assert entry is not None
+    return entry
 
 
 def test_so_many_ask_at_once_and_others_in_the_order_of_their_coming(
@@ -52,7 +52,7 @@ def test_so_many_ask_at_once_and_others_in_the_order_of_their_coming(
 ) -> None:
     assert begin(admitting, 1, 2) == [None, None]
     third, fourth = queued(admitting, 3), queued(admitting, 4)
-    waiting = [pool.submit(admitting.keep, place) for place in (third, fourth)]
+    waiting = [pool.submit(admitting.wait_in_queue, entry) for entry in (third, fourth)]
     admitting.end_asking(1)
     waiting[0].result(PATIENCE)
     assert admitting.is_asking(3)
@@ -67,7 +67,7 @@ def test_who_comes_while_others_queue_does_not_overtake_them(admitting: Admissio
     begin(admitting, 1, 2)
     third = queued(admitting, 3)
     admitting.end_asking(1)
-    assert third.is_called.is_set()
+    assert third.may_start.is_set()
     admitting.end_asking(2)
     queued_or_not = admitting.begin_asking(4)
     assert queued_or_not is None  # the queue is empty again
@@ -83,7 +83,7 @@ def test_who_finds_the_queue_full_is_refused_and_whatever_it_tries_next(
             admitting.begin_asking(5)
     admitting.end_asking(1)
     admitting.end_asking(2)
-    assert all(place.is_called.is_set() for place in places)
+    assert all(entry.may_start.is_set() for entry in places)
     with pytest.raises(UnavailableError):
         admitting.begin_asking(5)
     admitting.forget(5)
@@ -154,9 +154,9 @@ def test_nobody_keeps_a_place_for_ever(
 ) -> None:
     monkeypatch.setattr(admission, "QUEUE_SECONDS", 0.01)
     begin(admitting, 1, 2)
-    place = queued(admitting, 3)
+    entry = queued(admitting, 3)
     with pytest.raises(UnavailableError):
-        admitting.keep(place)
+        admitting.wait_in_queue(entry)
     admitting.end_asking(1)
     assert not admitting.is_asking(3)
     assert admitting.begin_asking(4) is None
@@ -164,7 +164,7 @@ def test_nobody_keeps_a_place_for_ever(
 
 def test_at_the_end_the_queue_is_sent_away(admitting: Admission, pool: ThreadPoolExecutor) -> None:
     begin(admitting, 1, 2)
-    waiting = pool.submit(admitting.keep, queued(admitting, 3))
+    waiting = pool.submit(admitting.wait_in_queue, queued(admitting, 3))
     admitting.close()
     assert isinstance(waiting.exception(PATIENCE), UnavailableError)
     with pytest.raises(UnavailableError):
@@ -181,9 +181,9 @@ def test_many_threads_lose_no_place_and_are_never_too_many(admitting: Admission)
         done = 0
         while done < 200:
             try:
-                place = admitting.begin_asking(thread)
-                if place is not None:
-                    admitting.keep(place)
+                entry = admitting.begin_asking(thread)
+                if entry is not None:
+                    admitting.wait_in_queue(entry)
             except UnavailableError:
                 admitting.forget(thread)
                 continue
