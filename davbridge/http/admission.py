@@ -97,20 +97,20 @@ class Admission:
         self._admitted: set[int] = set()
         self._refused: set[int] = set()
         """Those whose request has been told to come again: whatever it still tries."""
-        self._clients: dict[int, Client] = {}
+        self._client_waits: dict[int, Client] = {}
         """By thread, whom an admitted request waits for."""
         self._aborted: set[int] = set()
         """Those of the admitted whose clients were aborted."""
         self._queue: deque[QueueEntry] = deque()
         self._is_over = False
-        self._asking: dict[int, float] = {}
+        self._store_waits: dict[int, float] = {}
         """Since when, by time.monotonic: threads that wait for the store."""
-        self._bounded: dict[int, float] = {}
+        self._bounded_waits: dict[int, float] = {}
         """The same of those in a `bounded_wait`."""
 
-    def is_asking(self, thread: int) -> bool:
+    def is_in_store_wait(self, thread: int) -> bool:
         """Whether it waits for the store."""
-        return thread in self._asking
+        return thread in self._store_waits
 
     def admit(self, thread: int) -> None:
         """Before a wait for anything but the store. Raises UnavailableError."""
@@ -122,25 +122,25 @@ class Admission:
         """Before a wait for the request's own client. Raises UnavailableError."""
         self.admit(thread)
         with self._lock:
-            self._clients[thread] = client
+            self._client_waits[thread] = client
 
     def end_client_wait(self, thread: int) -> None:
         with self._lock:
-            del self._clients[thread]
+            del self._client_waits[thread]
 
-    def begin_asking(self, thread: int) -> QueueEntry | None:
+    def begin_store_wait(self, thread: int) -> QueueEntry | None:
         """Before a wait for the store. None where it may begin; else the entry in the queue that
         the thread is to `wait_in_queue` before. Raises UnavailableError."""
         if thread in self._admitted:
-            self._asking[thread] = time.monotonic()
+            self._store_waits[thread] = time.monotonic()
             return None
         with self._lock:
-            is_full = bool(self._queue) or len(self._asking) >= self._limits.store
+            is_full = bool(self._queue) or len(self._store_waits) >= self._limits.store
             if is_full and len(self._queue) >= self._limits.queue:
                 self._refuse(thread, "too many requests wait for the store")
             self._admit(thread)
             if not is_full:
-                self._asking[thread] = time.monotonic()
+                self._store_waits[thread] = time.monotonic()
                 return None
             entry = QueueEntry(thread)
             self._queue.append(entry)
@@ -154,30 +154,30 @@ class Admission:
         with self._lock:
             if entry in self._queue:
                 self._queue.remove(entry)
-            if entry.thread not in self._asking:
+            if entry.thread not in self._store_waits:
                 self._admitted.discard(entry.thread)
                 self._refuse(entry.thread, "the store is too slow for as many as wait for it")
 
-    def end_asking(self, thread: int) -> bool:
+    def end_store_wait(self, thread: int) -> bool:
         """After a wait for the store; whether it has lasted for longer than STORE_GRACE_SECONDS."""
-        since = self._asking.pop(thread)
+        since = self._store_waits.pop(thread)
         if self._queue:
             with self._lock:
                 self._call()
         return time.monotonic() - since >= STORE_GRACE_SECONDS
 
-    def begin_bounded(self, thread: int) -> None:
+    def begin_bounded_wait(self, thread: int) -> None:
         """Before a `bounded_wait`."""
-        self._bounded[thread] = time.monotonic()
+        self._bounded_waits[thread] = time.monotonic()
 
-    def end_bounded(self, thread: int) -> bool:
-        """As `end_asking`."""
-        return time.monotonic() - self._bounded.pop(thread) >= STORE_GRACE_SECONDS
+    def end_bounded_wait(self, thread: int) -> bool:
+        """As `end_store_wait`."""
+        return time.monotonic() - self._bounded_waits.pop(thread) >= STORE_GRACE_SECONDS
 
     def overdue(self) -> list[int]:
         """The threads that have been waiting for longer than STORE_GRACE_SECONDS."""
         now = time.monotonic()
-        waits = {**self._asking.copy(), **self._bounded.copy()}
+        waits = {**self._store_waits.copy(), **self._bounded_waits.copy()}
         return [thread for thread, since in waits.items() if now - since >= STORE_GRACE_SECONDS]
 
     def forget(self, thread: int) -> None:
@@ -207,12 +207,15 @@ class Admission:
         """Whether there was a client to abort, so that its request ends."""
         if len(self._aborted) >= self._limits.aborted:
             return False
-        speeds = {each: self._clients[each].speed for each in self._clients.keys() - self._aborted}
+        speeds = {
+            each: self._client_waits[each].speed
+            for each in self._client_waits.keys() - self._aborted
+        }
         slowest = min(speeds, key=speeds.__getitem__, default=None)
         if slowest is None or speeds[slowest] >= SLOW_BYTES_PER_SECOND:
             return False
         self._aborted.add(slowest)
-        self._clients[slowest].abort()
+        self._client_waits[slowest].abort()
         return True
 
     def _refuse(self, thread: int, reason: str) -> NoReturn:
@@ -221,7 +224,7 @@ class Admission:
 
     def _call(self) -> None:
         """Lets those ask who have waited longest, as far as they may."""
-        while self._queue and len(self._asking) < self._limits.store:
+        while self._queue and len(self._store_waits) < self._limits.store:
             entry = self._queue.popleft()
-            self._asking[entry.thread] = time.monotonic()
+            self._store_waits[entry.thread] = time.monotonic()
             entry.may_start.set()

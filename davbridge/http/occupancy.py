@@ -100,7 +100,7 @@ class Occupancy(Generic[T]):
     def store_wait(self) -> AbstractContextManager[object]:
         """See davbridge.waiting."""
         me = threading.get_ident()
-        if me not in self._busy or self._admission.is_asking(me):
+        if me not in self._busy or self._admission.is_in_store_wait(me):
             return _COUNTED
         return self._store_wait(me)
 
@@ -108,23 +108,23 @@ class Occupancy(Generic[T]):
     def bounded_wait(self) -> Iterator[None]:
         """See davbridge.waiting."""
         me = threading.get_ident()
-        self._admission.begin_bounded(me)
+        self._admission.begin_bounded_wait(me)
         try:
             yield
         finally:
-            if self._admission.end_bounded(me):
+            if self._admission.end_bounded_wait(me):
                 self._come_back(me)
 
     @contextmanager
     def _store_wait(self, me: int) -> Iterator[None]:
-        entry = self._admission.begin_asking(me)
+        entry = self._admission.begin_store_wait(me)
         if entry is not None:
             with self._apart(me):
                 self._admission.wait_in_queue(entry)
         try:
             yield
         finally:
-            if self._admission.end_asking(me):
+            if self._admission.end_store_wait(me):
                 self._come_back(me)
 
     @contextmanager

@@ -38,11 +38,11 @@ class SomeClient:
 
 
 def begin(admitting: Admission, *threads: int) -> list[QueueEntry | None]:
-    return [admitting.begin_asking(thread) for thread in threads]
+    return [admitting.begin_store_wait(thread) for thread in threads]
 
 
 def queued(admitting: Admission, thread: int) -> QueueEntry:
-    entry = admitting.begin_asking(thread)
+    entry = admitting.begin_store_wait(thread)
     assert entry is not None
     return entry
 
@@ -53,23 +53,23 @@ def test_so_many_ask_at_once_and_others_in_the_order_of_their_coming(
     assert begin(admitting, 1, 2) == [None, None]
     third, fourth = queued(admitting, 3), queued(admitting, 4)
     waiting = [pool.submit(admitting.wait_in_queue, entry) for entry in (third, fourth)]
-    admitting.end_asking(1)
+    admitting.end_store_wait(1)
     waiting[0].result(PATIENCE)
-    assert admitting.is_asking(3)
-    assert not admitting.is_asking(4)
+    assert admitting.is_in_store_wait(3)
+    assert not admitting.is_in_store_wait(4)
     assert not waiting[1].done()
-    admitting.end_asking(3)
+    admitting.end_store_wait(3)
     waiting[1].result(PATIENCE)
-    assert admitting.is_asking(4)
+    assert admitting.is_in_store_wait(4)
 
 
 def test_who_comes_while_others_queue_does_not_overtake_them(admitting: Admission) -> None:
     begin(admitting, 1, 2)
     third = queued(admitting, 3)
-    admitting.end_asking(1)
+    admitting.end_store_wait(1)
     assert third.may_start.is_set()
-    admitting.end_asking(2)
-    queued_or_not = admitting.begin_asking(4)
+    admitting.end_store_wait(2)
+    queued_or_not = admitting.begin_store_wait(4)
     assert queued_or_not is None  # the queue is empty again
 
 
@@ -80,24 +80,24 @@ def test_who_finds_the_queue_full_is_refused_and_whatever_it_tries_next(
     places = [queued(admitting, thread) for thread in (3, 4)]
     for _ in range(2):
         with pytest.raises(UnavailableError):
-            admitting.begin_asking(5)
-    admitting.end_asking(1)
-    admitting.end_asking(2)
+            admitting.begin_store_wait(5)
+    admitting.end_store_wait(1)
+    admitting.end_store_wait(2)
     assert all(entry.may_start.is_set() for entry in places)
     with pytest.raises(UnavailableError):
-        admitting.begin_asking(5)
+        admitting.begin_store_wait(5)
     admitting.forget(5)
-    admitting.end_asking(3)
-    assert admitting.begin_asking(5) is None  # another request
+    admitting.end_store_wait(3)
+    assert admitting.begin_store_wait(5) is None  # another request
 
 
 def test_a_request_that_has_begun_is_never_refused(admitting: Admission) -> None:
     begin(admitting, 1)
-    admitting.end_asking(1)
+    admitting.end_store_wait(1)
     begin(admitting, 2, 3)
     queued(admitting, 4)
     queued(admitting, 5)
-    assert admitting.begin_asking(1) is None
+    assert admitting.begin_store_wait(1) is None
 
 
 def test_requests_that_wait_for_whatever_are_bounded_together(admitting: Admission) -> None:
@@ -107,7 +107,7 @@ def test_requests_that_wait_for_whatever_are_bounded_together(admitting: Admissi
     with pytest.raises(UnavailableError):
         admitting.admit(10)
     with pytest.raises(UnavailableError):
-        admitting.begin_asking(11)
+        admitting.begin_store_wait(11)
     admitting.forget(0)
     with pytest.raises(UnavailableError):
         admitting.admit(10)
@@ -129,12 +129,12 @@ def test_the_slowest_client_is_aborted_for_a_request_that_has_no_place(
     admitting: Admission,
 ) -> None:
     clients = clients_of_all_places(admitting, 2.0, 1.0)
-    assert admitting.begin_asking(10) is None
+    assert admitting.begin_store_wait(10) is None
     assert [client.is_aborted for client in clients] == [False, True, False, False, False]
     with pytest.raises(UnavailableError):  # until that one has ended
         admitting.admit(11)
-    admitting.begin_asking(1)  # as it undoes what it has begun
-    admitting.end_asking(1)
+    admitting.begin_store_wait(1)  # as it undoes what it has begun
+    admitting.end_store_wait(1)
     admitting.end_client_wait(1)
     admitting.forget(1)
     admitting.begin_client_wait(12, SomeClient(admission.SLOW_BYTES_PER_SECOND))
@@ -157,9 +157,9 @@ def test_nobody_keeps_a_place_for_ever(
     entry = queued(admitting, 3)
     with pytest.raises(UnavailableError):
         admitting.wait_in_queue(entry)
-    admitting.end_asking(1)
-    assert not admitting.is_asking(3)
-    assert admitting.begin_asking(4) is None
+    admitting.end_store_wait(1)
+    assert not admitting.is_in_store_wait(3)
+    assert admitting.begin_store_wait(4) is None
 
 
 def test_at_the_end_the_queue_is_sent_away(admitting: Admission, pool: ThreadPoolExecutor) -> None:
@@ -181,7 +181,7 @@ def test_many_threads_lose_no_place_and_are_never_too_many(admitting: Admission)
         done = 0
         while done < 200:
             try:
-                entry = admitting.begin_asking(thread)
+                entry = admitting.begin_store_wait(thread)
                 if entry is not None:
                     admitting.wait_in_queue(entry)
             except UnavailableError:
@@ -193,7 +193,7 @@ def test_many_threads_lose_no_place_and_are_never_too_many(admitting: Admission)
             with lock:
                 asking -= 1
                 served += 1
-            admitting.end_asking(thread)
+            admitting.end_store_wait(thread)
             admitting.forget(thread)
             done += 1
 
@@ -220,11 +220,11 @@ def test_only_waits_that_last_are_overdue(
     admitting: Admission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begin(admitting, 1)
-    admitting.begin_bounded(2)
+    admitting.begin_bounded_wait(2)
     monkeypatch.setattr(admission, "STORE_GRACE_SECONDS", 1e6)
     assert admitting.overdue() == []
     monkeypatch.setattr(admission, "STORE_GRACE_SECONDS", 0.0)
     assert sorted(admitting.overdue()) == [1, 2]
-    assert admitting.end_asking(1)
-    assert admitting.end_bounded(2)
+    assert admitting.end_store_wait(1)
+    assert admitting.end_bounded_wait(2)
     assert admitting.overdue() == []
