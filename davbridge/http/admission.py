@@ -180,7 +180,7 @@ class Admission:
         waits = {**self._store_waits.copy(), **self._bounded_waits.copy()}
         return [thread for thread, since in waits.items() if now - since >= STORE_GRACE_SECONDS]
 
-    def forget(self, thread: int) -> None:
+    def end_request(self, thread: int) -> None:
         """After a request."""
         if thread in self._admitted or thread in self._refused:
             with self._lock:

@@ -58,7 +58,7 @@ class Occupancy(Generic[T]):
     def end(self, thread: int) -> None:
         """Under the lock. Does nothing where the thread has begun nothing."""
         self._busy.pop(thread, None)
-        self._admission.forget(thread)
+        self._admission.end_request(thread)
 
     def close(self) -> None:
         """Lets nobody begin to wait any more."""

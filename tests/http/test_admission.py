@@ -86,7 +86,7 @@ def test_who_finds_the_queue_full_is_refused_and_whatever_it_tries_next(
     assert all(entry.may_start.is_set() for entry in places)
     with pytest.raises(UnavailableError):
         admitting.begin_store_wait(5)
-    admitting.forget(5)
+    admitting.end_request(5)
     admitting.end_store_wait(3)
     assert admitting.begin_store_wait(5) is None  # another request
 
@@ -108,7 +108,7 @@ def test_requests_that_wait_for_whatever_are_bounded_together(admitting: Admissi
         admitting.admit(10)
     with pytest.raises(UnavailableError):
         admitting.begin_store_wait(11)
-    admitting.forget(0)
+    admitting.end_request(0)
     with pytest.raises(UnavailableError):
         admitting.admit(10)
     admitting.admit(12)
@@ -136,7 +136,7 @@ def test_the_slowest_client_is_aborted_for_a_request_that_has_no_place(
     admitting.begin_store_wait(1)  # as it undoes what it has begun
     admitting.end_store_wait(1)
     admitting.end_client_wait(1)
-    admitting.forget(1)
+    admitting.end_request(1)
     admitting.begin_client_wait(12, SomeClient(admission.SLOW_BYTES_PER_SECOND))
     assert [client.is_aborted for client in clients] == [True, True, False, False, False]
 
@@ -185,7 +185,7 @@ def test_many_threads_lose_no_place_and_are_never_too_many(admitting: Admission)
                 if entry is not None:
                     admitting.wait_in_queue(entry)
             except UnavailableError:
-                admitting.forget(thread)
+                admitting.end_request(thread)
                 continue
             with lock:
                 asking += 1
@@ -194,7 +194,7 @@ def test_many_threads_lose_no_place_and_are_never_too_many(admitting: Admission)
                 asking -= 1
                 served += 1
             admitting.end_store_wait(thread)
-            admitting.forget(thread)
+            admitting.end_request(thread)
             done += 1
 
     with ThreadPoolExecutor(4) as pool:
