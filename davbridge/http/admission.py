@@ -102,7 +102,7 @@ class Admission:
         self._aborted: set[int] = set()
         """Those of the admitted whose clients were aborted."""
         self._queue: deque[QueueEntry] = deque()
-        self._is_over = False
+        self._is_closed = False
         self._store_waits: dict[int, float] = {}
         """Since when, by time.monotonic: threads that wait for the store."""
         self._bounded_waits: dict[int, float] = {}
@@ -144,7 +144,7 @@ class Admission:
                 return None
             entry = QueueEntry(thread)
             self._queue.append(entry)
-            self._call()  # one may have come back without having seen this one
+            self._start_queued()  # one may have come back without having seen this one
             return entry
 
     def wait_in_queue(self, entry: QueueEntry) -> None:
@@ -163,7 +163,7 @@ class Admission:
         since = self._store_waits.pop(thread)
         if self._queue:
             with self._lock:
-                self._call()
+                self._start_queued()
         return time.monotonic() - since >= STORE_GRACE_SECONDS
 
     def begin_bounded_wait(self, thread: int) -> None:
@@ -191,12 +191,12 @@ class Admission:
     def close(self) -> None:
         """From now on nobody is admitted, and the queue is sent away."""
         with self._lock:
-            self._is_over = True
+            self._is_closed = True
             while self._queue:
                 self._queue.popleft().may_start.set()
 
     def _admit(self, thread: int) -> None:
-        if thread in self._refused or self._is_over:
+        if thread in self._refused or self._is_closed:
             self._refuse(thread, "so many requests wait that no other one may")
         is_full = len(self._admitted) - len(self._aborted) >= self._limits.requests
         if is_full and not self._abort_slowest():
@@ -222,7 +222,7 @@ class Admission:
         self._refused.add(thread)
         raise UnavailableError(reason)
 
-    def _call(self) -> None:
+    def _start_queued(self) -> None:
         """Lets those ask who have waited longest, as far as they may."""
         while self._queue and len(self._store_waits) < self._limits.store:
             entry = self._queue.popleft()
