@@ -66,7 +66,7 @@ class Limits(NamedTuple):
     """That wait for one of these to come back."""
 
     @property
-    def abort(self) -> int:
+    def aborted(self) -> int:
         """That may be about to end since their clients were aborted."""
         return max(1, self.store // 2)
 

@@ -236,9 +236,9 @@ class WorkerPool:
     def _stand_by(self) -> None:
         """Waits for the leader's next turn, and deposes it where that takes too long."""
         turns, self._has_deputy = self._turns, True
-        may_start = self._changed.wait(LEADER_SECONDS)
+        is_woken = self._changed.wait(LEADER_SECONDS)
         self._has_deputy = False
-        if not may_start and self._turns == turns:
+        if not is_woken and self._turns == turns:
             self._leader = None
 
     @property
