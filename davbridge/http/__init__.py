@@ -7,7 +7,7 @@ request that two readers could understand in two ways, or a body that did not ar
     server.py       HttpServer: binds, serves, stops
     connection_manager.py the accept loop, and the connections that wait
     workers.py      the threads
-    occupancy.py    which connections are worked on, and which wait
+    thread_states.py which connections are worked on, and which wait
     admission.py    how many requests may wait, and for what
     closing.py      closing without losing the answer
     tls.py          the certificate, and the handshake in a worker

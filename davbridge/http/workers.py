@@ -42,7 +42,7 @@ from math import inf
 from typing import Protocol
 
 from davbridge.http.admission import MAX_BOUNDED_WAITS, STORE_GRACE_SECONDS, Client, Limits
-from davbridge.http.occupancy import Occupancy
+from davbridge.http.thread_states import ThreadStates
 from davbridge.waiting import report_to
 
 _log = logging.getLogger("davbridge.http")
@@ -99,7 +99,7 @@ class WorkerPool:
         self._changed = threading.Condition(threading.Lock())
         # All of these are guarded by it:
         self._ready: deque[Connection] = deque()
-        self._occupancy: Occupancy[Connection] = Occupancy(
+        self._states: ThreadStates[Connection] = ThreadStates(
             self._changed, limits, self._has_begun_to_wait
         )
         self._leader: int | None = None
@@ -145,12 +145,12 @@ class WorkerPool:
     def waiting(self) -> AbstractContextManager[None]:
         """While a thread that serves a connection waits for others: another may work instead.
         Raises UnavailableError where too many wait."""
-        return self._occupancy.told_wait()
+        return self._states.told_wait()
 
     def waiting_for(self, client: Client) -> AbstractContextManager[None]:
         """The same while it waits for its client, which is aborted where it is slow and too many
         wait."""
-        return self._occupancy.client_wait(client)
+        return self._states.client_wait(client)
 
     def _has_begun_to_wait(self, thread: int) -> None:
         if self._leader == thread:
@@ -171,10 +171,10 @@ class WorkerPool:
 
     def _abort_all(self) -> None:
         with self._changed:
-            self._occupancy.close()
+            self._states.close()
             while self._ready:
                 self._ready.popleft().close()
-            for connection in self._occupancy.all:
+            for connection in self._states.all:
                 connection.abort()
             self._changed.notify_all()
 
@@ -191,7 +191,7 @@ class WorkerPool:
 
     def _work(self) -> None:
         me = threading.get_ident()
-        report_to(self._occupancy)
+        report_to(self._states)
         while (connection := self._take(me)) is not None:
             try:
                 self._serve(connection)
@@ -203,10 +203,10 @@ class WorkerPool:
     def _take(self, me: int) -> Connection | None:
         """The next connection, for the leader; None at the end."""
         with self._changed:
-            self._occupancy.end(me)
+            self._states.end(me)
             while True:
                 if self._is_held_up:
-                    self._occupancy.pass_over()
+                    self._states.pass_over()
                 is_wanted = self._ready and not self._is_held_up
                 if is_wanted and self._leader in (None, me):
                     return self._lead(me)
@@ -229,7 +229,7 @@ class WorkerPool:
         self._leader = me
         self._turns += 1
         connection = self._ready.popleft()
-        self._occupancy.begin(me, connection)
+        self._states.begin(me, connection)
         self._call()
         return connection
 
@@ -244,7 +244,7 @@ class WorkerPool:
     @property
     def _is_held_up(self) -> bool:
         """Whether there is something to serve, and as many are worked on as may be."""
-        return bool(self._ready) and self._occupancy.busy >= self._size
+        return bool(self._ready) and self._states.busy >= self._size
 
     def _watch(self) -> None:
         """Waits until some may have waited for too long."""
@@ -267,7 +267,7 @@ class WorkerPool:
     @property
     def _free(self) -> int:
         """How many threads serve nobody."""
-        return len(self._threads) - self._occupancy.busy - self._occupancy.waiting
+        return len(self._threads) - self._states.busy - self._states.waiting
 
     def _grow(self) -> None:
         if time.monotonic() < self._grows_at:

@@ -293,9 +293,9 @@ def test_no_more_are_worked_on_at_once_than_there_are_threads_at_first(hall: Hal
         each.on_request = partial(work, each.on_request)
     last = hall.visitor("last")
     with hall.open(*waiting):
-        until(lambda: hall.pool._occupancy.waiting == 4)
+        until(lambda: hall.pool._states.waiting == 4)
         gate.set()
-        until(lambda: not hall.pool._occupancy.waiting)
+        until(lambda: not hall.pool._states.waiting)
         hall.pool.put(last)
         assert not last.done.wait(0.1)
         end.set()
@@ -355,7 +355,7 @@ def test_stop_aborts_those_whose_threads_wait_and_leaves_no_thread(
         each.on_request = partial(wait, each)
         hall.pool.put(each)
     hall.pool.start()
-    until(lambda: hall.pool._occupancy.waiting == 6)
+    until(lambda: hall.pool._states.waiting == 6)
     hall.pool.stop(0.2)
     assert all(each.is_aborted.is_set() for each in waiting)
     assert threading.active_count() == before
@@ -454,7 +454,7 @@ def test_threads_that_wait_for_the_store_for_a_moment_count_as_working(
     with hall.open(*asking, last):
         until(lambda: len(hall.log) == 3)
         assert not last.done.wait(0.3)
-        assert hall.pool._occupancy.waiting == 0
+        assert hall.pool._states.waiting == 0
         gate.set()
         assert last.done.wait(PATIENCE)
 
@@ -482,13 +482,13 @@ def test_waits_within_a_wait_for_the_store_count_once_and_end_together(hall: Hal
 
     def ask() -> None:
         with store_wait(), store_wait(), hall.pool.waiting():
-            counts.append((hall.pool._occupancy.busy, hall.pool._occupancy.waiting))
-        counts.append((hall.pool._occupancy.busy, hall.pool._occupancy.waiting))
+            counts.append((hall.pool._states.busy, hall.pool._states.waiting))
+        counts.append((hall.pool._states.busy, hall.pool._states.waiting))
 
     asked.on_request = ask
     with hall.open(asked):
         assert asked.done.wait(PATIENCE)
-        until(lambda: hall.pool._occupancy.busy == 0)
+        until(lambda: hall.pool._states.busy == 0)
     assert counts == [(0, 1), (1, 0)]
 
 

@@ -23,7 +23,7 @@ _COUNTED = nullcontext()
 """A wait within another one, or in a thread that serves nobody."""
 
 
-class Occupancy(Generic[T]):
+class ThreadStates(Generic[T]):
     """What threads are at, by their numbers. ``lock`` guards it; ``on_wait`` is called under it
     with the number of a thread that has begun to count as waiting."""
 
