@@ -71,7 +71,7 @@ class ThreadStates(Generic[T]):
                 self._set_apart(thread)
 
     @contextmanager
-    def told_wait(self) -> Iterator[None]:
+    def other_wait(self) -> Iterator[None]:
         """A wait that counts from its beginning. Nothing in a thread that serves nobody. Raises
         UnavailableError where too many wait."""
         me = threading.get_ident()
@@ -84,7 +84,7 @@ class ThreadStates(Generic[T]):
 
     @contextmanager
     def client_wait(self, client: Client) -> Iterator[None]:
-        """As `told_wait`, for a client that may be aborted meanwhile, so that another request can
+        """As `other_wait`, for a client that may be aborted meanwhile, so that another request can
         wait."""
         me = threading.get_ident()
         if me not in self._busy:

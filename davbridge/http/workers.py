@@ -145,7 +145,7 @@ class WorkerPool:
     def waiting(self) -> AbstractContextManager[None]:
         """While a thread that serves a connection waits for others: another may work instead.
         Raises UnavailableError where too many wait."""
-        return self._states.told_wait()
+        return self._states.other_wait()
 
     def waiting_for(self, client: Client) -> AbstractContextManager[None]:
         """The same while it waits for its client, which is aborted where it is slow and too many
