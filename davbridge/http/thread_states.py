@@ -5,7 +5,7 @@ how many there are. How many may wait is up to http.admission.
 
 Waits for the store are many, and short as a rule. A thread that is within `store_wait` counts as
 one that works until the wait has lasted for longer than STORE_GRACE_SECONDS, and somebody has looked
-(`pass_over`): a short one costs no more than a note of the time.
+(`count_overdue_as_waiting`): a short one costs no more than a note of the time.
 
 Invariant: a connection that was begun and not ended is either worked on or waited for.
 """
@@ -19,7 +19,7 @@ from davbridge.http.admission import Admission, Client, Limits
 
 T = TypeVar("T")
 
-_COUNTED = nullcontext()
+_UNCOUNTED = nullcontext()
 """A wait within another one, or in a thread that serves nobody."""
 
 
@@ -64,11 +64,11 @@ class ThreadStates(Generic[T]):
         """Lets nobody begin to wait any more."""
         self._admission.close()
 
-    def pass_over(self) -> None:
+    def count_overdue_as_waiting(self) -> None:
         """Counts those among the waiting that have waited for too long. Under the lock."""
         for thread in self._admission.overdue():
             if thread in self._busy:
-                self._set_apart(thread)
+                self._count_as_waiting(thread)
 
     @contextmanager
     def other_wait(self) -> Iterator[None]:
@@ -79,7 +79,7 @@ class ThreadStates(Generic[T]):
             yield
             return
         self._admission.admit(me)
-        with self._apart(me):
+        with self._counted_as_waiting(me):
             yield
 
     @contextmanager
@@ -92,7 +92,7 @@ class ThreadStates(Generic[T]):
             return
         self._admission.begin_client_wait(me, client)
         try:
-            with self._apart(me):
+            with self._counted_as_waiting(me):
                 yield
         finally:
             self._admission.end_client_wait(me)
@@ -101,7 +101,7 @@ class ThreadStates(Generic[T]):
         """See davbridge.waiting."""
         me = threading.get_ident()
         if me not in self._busy or self._admission.is_in_store_wait(me):
-            return _COUNTED
+            return _UNCOUNTED
         return self._store_wait(me)
 
     @contextmanager
@@ -113,35 +113,35 @@ class ThreadStates(Generic[T]):
             yield
         finally:
             if self._admission.end_bounded_wait(me):
-                self._come_back(me)
+                self._count_as_working(me)
 
     @contextmanager
     def _store_wait(self, me: int) -> Iterator[None]:
         entry = self._admission.begin_store_wait(me)
         if entry is not None:
-            with self._apart(me):
+            with self._counted_as_waiting(me):
                 self._admission.wait_in_queue(entry)
         try:
             yield
         finally:
             if self._admission.end_store_wait(me):
-                self._come_back(me)
+                self._count_as_working(me)
 
     @contextmanager
-    def _apart(self, me: int) -> Iterator[None]:
+    def _counted_as_waiting(self, me: int) -> Iterator[None]:
         with self._lock:
             if me in self._busy:
-                self._set_apart(me)
+                self._count_as_waiting(me)
         try:
             yield
         finally:
-            self._come_back(me)
+            self._count_as_working(me)
 
-    def _set_apart(self, thread: int) -> None:
+    def _count_as_waiting(self, thread: int) -> None:
         self._waiting[thread] = self._busy.pop(thread)
         self._on_wait(thread)
 
-    def _come_back(self, me: int) -> None:
+    def _count_as_working(self, me: int) -> None:
         with self._lock:
             if me in self._waiting:
                 self._busy[me] = self._waiting.pop(me)

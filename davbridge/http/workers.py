@@ -206,7 +206,7 @@ class WorkerPool:
             self._states.end(me)
             while True:
                 if self._is_held_up:
-                    self._states.pass_over()
+                    self._states.count_overdue_as_waiting()
                 is_wanted = self._ready and not self._is_held_up
                 if is_wanted and self._leader in (None, me):
                     return self._lead(me)
