@@ -33,13 +33,13 @@ class ThreadStates(Generic[T]):
         self._lock = lock
         self._admission = Admission(limits)
         self._on_wait = on_wait
-        self._busy: dict[int, T] = {}
+        self._working: dict[int, T] = {}
         self._waiting: dict[int, T] = {}
 
     @property
-    def busy(self) -> int:
+    def working(self) -> int:
         """How many are worked on."""
-        return len(self._busy)
+        return len(self._working)
 
     @property
     def waiting(self) -> int:
@@ -49,15 +49,15 @@ class ThreadStates(Generic[T]):
     @property
     def all(self) -> tuple[T, ...]:
         """All of them. Under the lock."""
-        return (*self._busy.values(), *self._waiting.values())
+        return (*self._working.values(), *self._waiting.values())
 
     def begin(self, thread: int, connection: T) -> None:
         """Under the lock."""
-        self._busy[thread] = connection
+        self._working[thread] = connection
 
     def end(self, thread: int) -> None:
         """Under the lock. Does nothing where the thread has begun nothing."""
-        self._busy.pop(thread, None)
+        self._working.pop(thread, None)
         self._admission.end_request(thread)
 
     def close(self) -> None:
@@ -67,7 +67,7 @@ class ThreadStates(Generic[T]):
     def count_overdue_as_waiting(self) -> None:
         """Counts those among the waiting that have waited for too long. Under the lock."""
         for thread in self._admission.overdue():
-            if thread in self._busy:
+            if thread in self._working:
                 self._count_as_waiting(thread)
 
     @contextmanager
@@ -75,7 +75,7 @@ class ThreadStates(Generic[T]):
         """A wait that counts from its beginning. Nothing in a thread that serves nobody. Raises
         UnavailableError where too many wait."""
         me = threading.get_ident()
-        if me not in self._busy:
+        if me not in self._working:
             yield
             return
         self._admission.admit(me)
@@ -87,7 +87,7 @@ class ThreadStates(Generic[T]):
         """As `other_wait`, for a client that may be aborted meanwhile, so that another request can
         wait."""
         me = threading.get_ident()
-        if me not in self._busy:
+        if me not in self._working:
             yield
             return
         self._admission.begin_client_wait(me, client)
@@ -100,7 +100,7 @@ class ThreadStates(Generic[T]):
     def store_wait(self) -> AbstractContextManager[object]:
         """See davbridge.waiting."""
         me = threading.get_ident()
-        if me not in self._busy or self._admission.is_in_store_wait(me):
+        if me not in self._working or self._admission.is_in_store_wait(me):
             return _UNCOUNTED
         return self._store_wait(me)
 
@@ -130,7 +130,7 @@ class ThreadStates(Generic[T]):
     @contextmanager
     def _counted_as_waiting(self, me: int) -> Iterator[None]:
         with self._lock:
-            if me in self._busy:
+            if me in self._working:
                 self._count_as_waiting(me)
         try:
             yield
@@ -138,10 +138,10 @@ class ThreadStates(Generic[T]):
             self._count_as_working(me)
 
     def _count_as_waiting(self, thread: int) -> None:
-        self._waiting[thread] = self._busy.pop(thread)
+        self._waiting[thread] = self._working.pop(thread)
         self._on_wait(thread)
 
     def _count_as_working(self, me: int) -> None:
         with self._lock:
             if me in self._waiting:
-                self._busy[me] = self._waiting.pop(me)
+                self._working[me] = self._waiting.pop(me)

@@ -244,7 +244,7 @@ class WorkerPool:
     @property
     def _is_held_up(self) -> bool:
         """Whether there is something to serve, and as many are worked on as may be."""
-        return bool(self._ready) and self._states.busy >= self._size
+        return bool(self._ready) and self._states.working >= self._size
 
     def _watch(self) -> None:
         """Waits until some may have waited for too long."""
@@ -267,7 +267,7 @@ class WorkerPool:
     @property
     def _free(self) -> int:
         """How many threads serve nobody."""
-        return len(self._threads) - self._states.busy - self._states.waiting
+        return len(self._threads) - self._states.working - self._states.waiting
 
     def _grow(self) -> None:
         if time.monotonic() < self._grows_at:

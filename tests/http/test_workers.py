@@ -482,13 +482,13 @@ def test_waits_within_a_wait_for_the_store_count_once_and_end_together(hall: Hal
 
     def ask() -> None:
         with store_wait(), store_wait(), hall.pool.waiting():
-            counts.append((hall.pool._states.busy, hall.pool._states.waiting))
-        counts.append((hall.pool._states.busy, hall.pool._states.waiting))
+            counts.append((hall.pool._states.working, hall.pool._states.waiting))
+        counts.append((hall.pool._states.working, hall.pool._states.waiting))
 
     asked.on_request = ask
     with hall.open(asked):
         assert asked.done.wait(PATIENCE)
-        until(lambda: hall.pool._states.busy == 0)
+        until(lambda: hall.pool._states.working == 0)
     assert counts == [(0, 1), (1, 0)]
 
 
