@@ -81,7 +81,7 @@ def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator
     """
 
     def waiting() -> AbstractContextManager[object]:
-        return server.waiting()
+        return server.other_wait()
 
     with ExitStack() as layers:
         try:

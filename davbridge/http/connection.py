@@ -53,7 +53,7 @@ class ConnectionServer(ExchangeServer, Protocol):
         """Called by a thread that may have to wait: others go on with what has come."""
         ...
 
-    def waiting_for(self, client: Client) -> contextlib.AbstractContextManager[object]:
+    def client_wait(self, client: Client) -> contextlib.AbstractContextManager[object]:
         """What a thread is within while it waits for the client: others don't count it then."""
         ...
 
@@ -90,13 +90,13 @@ class Connection:
     def _use(self, sock: socket.socket) -> None:
         sock.setblocking(False)
         self.socket = sock
-        self._timeout = timeout = ClientTimeout(self._timeout_seconds, self._waiting)
+        self._timeout = timeout = ClientTimeout(self._timeout_seconds, self._client_wait)
         self.rfile = SocketReader(sock, timeout)
         self._request_reader = RequestReader(self.rfile)
         self._writer = SocketWriter(sock, timeout)
 
-    def _waiting(self) -> contextlib.AbstractContextManager[object]:
-        return self._server.waiting_for(self)
+    def _client_wait(self) -> contextlib.AbstractContextManager[object]:
+        return self._server.client_wait(self)
 
     @property
     def speed(self) -> float:

@@ -70,10 +70,10 @@ class HttpServer:
         """Ends `serve`. May be called from a signal handler or any thread, and again."""
         self._loop.stop()
 
-    def waiting(self) -> AbstractContextManager[object]:
+    def other_wait(self) -> AbstractContextManager[object]:
         """What a thread that serves a request is within while it waits for other clients. Raises
         UnavailableError where too many wait."""
-        return self._loop.waiting()
+        return self._loop.other_wait()
 
     def close(self) -> None:
         """Gives the port back where `serve` was never called; does nothing otherwise."""
@@ -102,13 +102,13 @@ class _Loop(HTTPServer):
     def release_leadership(self) -> None:
         self.requests.release_leadership()
 
-    def waiting(self) -> AbstractContextManager[object]:
+    def other_wait(self) -> AbstractContextManager[object]:
         pool: WorkerPool = self.requests
-        return pool.waiting()
+        return pool.other_wait()
 
-    def waiting_for(self, client: Client) -> AbstractContextManager[object]:
+    def client_wait(self, client: Client) -> AbstractContextManager[object]:
         pool: WorkerPool = self.requests
-        return pool.waiting_for(client)
+        return pool.client_wait(client)
 
     def listen(self, listener: socket.socket) -> None:
         """Takes a bound socket."""

@@ -12,7 +12,7 @@ Where no other can be read, its thread stays with it for a moment: a client that
 after another is answered by one thread, without the selector, which costs as much as a request.
 
 A thread that waits for a client, which may take hours, or for another client's upload to get on,
-says so (`WorkerPool.waiting`), and doesn't count: where a connection could be served, but all
+says so (`WorkerPool.other_wait`), and doesn't count: where a connection could be served, but all
 threads are taken, another thread begins. So ``size`` is how many requests are worked on at a time,
 whatever the number of those that only wait. Threads that are too many afterwards end.
 
@@ -142,12 +142,12 @@ class WorkerPool:
                 self._leader = None
                 self._call()
 
-    def waiting(self) -> AbstractContextManager[None]:
+    def other_wait(self) -> AbstractContextManager[None]:
         """While a thread that serves a connection waits for others: another may work instead.
         Raises UnavailableError where too many wait."""
         return self._states.other_wait()
 
-    def waiting_for(self, client: Client) -> AbstractContextManager[None]:
+    def client_wait(self, client: Client) -> AbstractContextManager[None]:
         """The same while it waits for its client, which is aborted where it is slow and too many
         wait."""
         return self._states.client_wait(client)

@@ -79,7 +79,7 @@ class Hall:
         visitor = self.visitor("waiting")
 
         def wait() -> None:
-            with self.pool.waiting():
+            with self.pool.other_wait():
                 gate.wait(PATIENCE)
 
         visitor.on_request = wait
@@ -330,7 +330,7 @@ def test_short_waits_of_many_do_not_make_and_end_a_thread_each(
     visitors = [hall.visitor(str(number), requests=50) for number in range(12)]
 
     def wait() -> None:
-        with hall.pool.waiting():
+        with hall.pool.other_wait():
             time.sleep(0.001)
 
     for each in visitors:
@@ -348,7 +348,7 @@ def test_stop_aborts_those_whose_threads_wait_and_leaves_no_thread(
     waiting = [hall.visitor("waiting") for _ in range(6)]
 
     def wait(visitor: Visitor) -> None:
-        with hall.pool.waiting():
+        with hall.pool.other_wait():
             visitor.is_aborted.wait(PATIENCE)
 
     for each in waiting:
@@ -481,7 +481,7 @@ def test_waits_within_a_wait_for_the_store_count_once_and_end_together(hall: Hal
     asked, counts = hall.visitor("asked"), list[tuple[int, int]]()
 
     def ask() -> None:
-        with store_wait(), store_wait(), hall.pool.waiting():
+        with store_wait(), store_wait(), hall.pool.other_wait():
             counts.append((hall.pool._states.working, hall.pool._states.waiting))
         counts.append((hall.pool._states.working, hall.pool._states.waiting))
 
@@ -493,7 +493,7 @@ def test_waits_within_a_wait_for_the_store_count_once_and_end_together(hall: Hal
 
 
 def test_a_thread_that_serves_nobody_may_wait_as_well(hall: Hall) -> None:
-    with hall.open(), hall.pool.waiting():
+    with hall.open(), hall.pool.other_wait():
         visitor = hall.visitor("a")
         hall.pool.put(visitor)
         assert visitor.done.wait(PATIENCE)
