@@ -68,7 +68,7 @@ class ConnectionManager(CherootConnectionManager):
             self._ran_out = False
             threshold = max(threshold, time.time() - IDLE_SECONDS_WHEN_SCARCE)
         super()._expire(threshold)  # type: ignore[misc]  # the stub leaves it out
-        self.server.requests.nudge()
+        self.server.requests.ensure_worker()
         now = time.monotonic()
         idle = self._idle()
         for fd, late in idle:

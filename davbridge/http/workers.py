@@ -60,7 +60,7 @@ WATCH_PAUSE = STORE_GRACE_SECONDS / 4
 UNWIND_SECONDS = 2.0
 """For a request to end after its connection was aborted."""
 
-GROWTH_PAUSE = 5.0
+START_RETRY_SECONDS = 5.0
 """Seconds until another thread is tried for, once none more could be had."""
 
 
@@ -115,32 +115,32 @@ class WorkerPool:
         self._is_stopping = False
         self._threads: set[threading.Thread] = set()
         self._numbers = count()
-        self._grows_at = inf
+        self._next_start_at = inf
         """By time.monotonic: until then, no thread begins."""
 
     def start(self) -> None:
         with self._changed:
-            self._grows_at = 0.0
+            self._next_start_at = 0.0
             for _ in range(self._size):
-                self._grow()
+                self._start_thread()
 
     def put(self, connection: Connection) -> None:
         """Has a connection served in its turn."""
         with self._changed:
             self._ready.append(connection)
-            self._call()
+            self._ensure_worker()
 
-    def nudge(self) -> None:
+    def ensure_worker(self) -> None:
         """Called now and then: a thread that couldn't be had before is tried for again."""
         with self._changed:
-            self._call()
+            self._ensure_worker()
 
     def release_leadership(self) -> None:
         """Called by a thread that serves a connection, and may have to wait for something."""
         if self._leader == threading.get_ident():
             with self._changed:
                 self._leader = None
-                self._call()
+                self._ensure_worker()
 
     def other_wait(self) -> AbstractContextManager[None]:
         """While a thread that serves a connection waits for others: another may work instead.
@@ -155,7 +155,7 @@ class WorkerPool:
     def _has_begun_to_wait(self, thread: int) -> None:
         if self._leader == thread:
             self._leader = None
-        self._call()
+        self._ensure_worker()
 
     def stop(self, seconds: float) -> None:
         """Lets what was put before end within ``seconds``, then aborts it."""
@@ -230,7 +230,7 @@ class WorkerPool:
         self._turns += 1
         connection = self._ready.popleft()
         self._states.begin(me, connection)
-        self._call()
+        self._ensure_worker()
         return connection
 
     def _stand_by(self) -> None:
@@ -252,7 +252,7 @@ class WorkerPool:
         self._changed.wait(WATCH_PAUSE)
         self._is_watched = False
 
-    def _call(self) -> None:
+    def _ensure_worker(self) -> None:
         """Wakes a thread, or makes one, where one is needed: to lead, to watch over the leader, or
         over those that wait."""
         if not self._ready or (self._has_deputy and self._leader is not None):
@@ -262,15 +262,15 @@ class WorkerPool:
         if self._free > 0:
             self._changed.notify()
         else:
-            self._grow()
+            self._start_thread()
 
     @property
     def _free(self) -> int:
         """How many threads serve nobody."""
         return len(self._threads) - self._states.working - self._states.waiting
 
-    def _grow(self) -> None:
-        if time.monotonic() < self._grows_at:
+    def _start_thread(self) -> None:
+        if time.monotonic() < self._next_start_at:
             return
         thread = threading.Thread(
             target=self._work, name=f"davbridge-{next(self._numbers)}", daemon=True
@@ -280,7 +280,7 @@ class WorkerPool:
                 raise RuntimeError(f"{self._most} wait for clients, or for the store")
             thread.start()
         except (RuntimeError, MemoryError) as error:
-            self._grows_at = time.monotonic() + GROWTH_PAUSE
+            self._next_start_at = time.monotonic() + START_RETRY_SECONDS
             _log.warning("there are requests that no thread serves: %s", error)
         else:
             self._threads.add(thread)

@@ -392,7 +392,7 @@ def test_a_system_that_gives_no_more_threads_breaks_nothing(
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", fail_at_last)
-    monkeypatch.setattr(workers, "GROWTH_PAUSE", 0.1)
+    monkeypatch.setattr(workers, "START_RETRY_SECONDS", 0.1)
     gate = threading.Event()
     visitors = [hall.waiting_for(gate), hall.waiting_for(gate), hall.visitor("last")]
     with hall.open(*visitors):
@@ -411,7 +411,7 @@ def test_a_system_that_gives_no_more_threads_breaks_nothing(
 def test_a_thread_that_could_not_be_had_is_tried_for_again_when_nobody_comes(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "GROWTH_PAUSE", 0.1)
+    monkeypatch.setattr(workers, "START_RETRY_SECONDS", 0.1)
     gate = threading.Event()
     last = hall.visitor("last")
     with hall.open(*(hall.waiting_for(gate) for _ in range(3))), monkeypatch.context() as patch:
@@ -424,7 +424,7 @@ def test_a_thread_that_could_not_be_had_is_tried_for_again_when_nobody_comes(
         hall.pool.put(last)
         patch.undo()
         assert not last.done.wait(0.3)
-        hall.pool.nudge()
+        hall.pool.ensure_worker()
         assert last.done.wait(PATIENCE / 2)
         gate.set()
 
