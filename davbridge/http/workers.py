@@ -50,7 +50,7 @@ _log = logging.getLogger("davbridge.http")
 LEADER_SECONDS = 0.002
 """Seconds that one connection may take the leader. A request that asks no store takes a tenth."""
 
-STAY = 0.01
+KEEP_ALIVE_SECONDS = 0.01
 """Seconds that a thread waits for a client's next request: a round trip of a network that is near.
 Half of the threads may, so that there are always some for others."""
 
@@ -109,9 +109,9 @@ class WorkerPool:
         """Whether a thread waits for the leader to take too long."""
         self._is_watched = False
         """Whether a thread looks for others that have waited for too long."""
-        self._staying = 0
+        self._next_waits = 0
         """How many threads wait for a client's next request."""
-        self._most_staying = size // 2
+        self._max_next_waits = size // 2
         self._is_stopping = False
         self._threads: set[threading.Thread] = set()
         self._numbers = count()
@@ -300,7 +300,7 @@ class WorkerPool:
 
     def _keep(self, connection: Connection) -> None:
         """Has a connection that was served looked at again: by whom depends on what others do."""
-        if self._may_stay() and self._stays_until_asked(connection):
+        if self._may_wait_for_next() and self._wait_for_next(connection):
             with self._changed:
                 self._ready.append(connection)  # for this very thread, or a leader
         elif not self._queue(connection):
@@ -313,17 +313,17 @@ class WorkerPool:
                 self._ready.append(connection)
             return bool(self._ready)
 
-    def _may_stay(self) -> bool:
+    def _may_wait_for_next(self) -> bool:
         with self._changed:
-            if self._ready or self._is_stopping or self._staying >= self._most_staying:
+            if self._ready or self._is_stopping or self._next_waits >= self._max_next_waits:
                 return False
-            self._staying += 1
+            self._next_waits += 1
             return True
 
-    def _stays_until_asked(self, connection: Connection) -> bool:
+    def _wait_for_next(self, connection: Connection) -> bool:
         self.release_leadership()
         try:
-            return connection.wait_for_request(STAY)
+            return connection.wait_for_request(KEEP_ALIVE_SECONDS)
         finally:
             with self._changed:
-                self._staying -= 1
+                self._next_waits -= 1
