@@ -103,9 +103,9 @@ class WorkerPool:
             self._changed, limits, self._has_begun_to_wait
         )
         self._leader: int | None = None
-        self._turns = 0
+        self._taken = 0
         """How many connections leaders have taken up."""
-        self._has_deputy = False
+        self._has_follower = False
         """Whether a thread waits for the leader to take too long."""
         self._is_watched = False
         """Whether a thread looks for others that have waited for too long."""
@@ -215,8 +215,8 @@ class WorkerPool:
                 if self._is_stopping and not self._ready:
                     self._changed.notify_all()  # who waits for a turn has waited in vain
                     return None
-                if is_wanted and not self._has_deputy:
-                    self._stand_by()
+                if is_wanted and not self._has_follower:
+                    self._follow()
                 elif self._is_held_up and not self._is_watched:
                     self._watch()
                 elif self._free > self._size and not self._is_stopping:
@@ -227,18 +227,18 @@ class WorkerPool:
 
     def _lead(self, me: int) -> Connection:
         self._leader = me
-        self._turns += 1
+        self._taken += 1
         connection = self._ready.popleft()
         self._states.begin(me, connection)
         self._ensure_worker()
         return connection
 
-    def _stand_by(self) -> None:
+    def _follow(self) -> None:
         """Waits for the leader's next turn, and deposes it where that takes too long."""
-        turns, self._has_deputy = self._turns, True
+        taken, self._has_follower = self._taken, True
         is_woken = self._changed.wait(LEADER_SECONDS)
-        self._has_deputy = False
-        if not is_woken and self._turns == turns:
+        self._has_follower = False
+        if not is_woken and self._taken == taken:
             self._leader = None
 
     @property
@@ -255,7 +255,7 @@ class WorkerPool:
     def _ensure_worker(self) -> None:
         """Wakes a thread, or makes one, where one is needed: to lead, to watch over the leader, or
         over those that wait."""
-        if not self._ready or (self._has_deputy and self._leader is not None):
+        if not self._ready or (self._has_follower and self._leader is not None):
             return
         if self._is_held_up and self._is_watched:
             return
