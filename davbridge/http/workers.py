@@ -54,7 +54,7 @@ KEEP_ALIVE_SECONDS = 0.01
 """Seconds that a thread waits for a client's next request: a round trip of a network that is near.
 Half of the threads may, so that there are always some for others."""
 
-WATCH_PAUSE = STORE_GRACE_SECONDS / 4
+MONITOR_SECONDS = STORE_GRACE_SECONDS / 4
 """Seconds between two looks for threads that have waited for too long."""
 
 UNWIND_SECONDS = 2.0
@@ -107,7 +107,7 @@ class WorkerPool:
         """How many connections leaders have taken up."""
         self._has_follower = False
         """Whether a thread waits for the leader to take too long."""
-        self._is_watched = False
+        self._has_monitor = False
         """Whether a thread looks for others that have waited for too long."""
         self._next_waits = 0
         """How many threads wait for a client's next request."""
@@ -205,9 +205,9 @@ class WorkerPool:
         with self._changed:
             self._states.end(me)
             while True:
-                if self._is_held_up:
+                if self._is_saturated:
                     self._states.count_overdue_as_waiting()
-                is_wanted = self._ready and not self._is_held_up
+                is_wanted = self._ready and not self._is_saturated
                 if is_wanted and self._leader in (None, me):
                     return self._lead(me)
                 if self._leader == me:
@@ -217,8 +217,8 @@ class WorkerPool:
                     return None
                 if is_wanted and not self._has_follower:
                     self._follow()
-                elif self._is_held_up and not self._is_watched:
-                    self._watch()
+                elif self._is_saturated and not self._has_monitor:
+                    self._monitor()
                 elif self._free > self._size and not self._is_stopping:
                     self._threads.discard(threading.current_thread())
                     return None
@@ -242,22 +242,22 @@ class WorkerPool:
             self._leader = None
 
     @property
-    def _is_held_up(self) -> bool:
+    def _is_saturated(self) -> bool:
         """Whether there is something to serve, and as many are worked on as may be."""
         return bool(self._ready) and self._states.working >= self._size
 
-    def _watch(self) -> None:
+    def _monitor(self) -> None:
         """Waits until some may have waited for too long."""
-        self._is_watched = True
-        self._changed.wait(WATCH_PAUSE)
-        self._is_watched = False
+        self._has_monitor = True
+        self._changed.wait(MONITOR_SECONDS)
+        self._has_monitor = False
 
     def _ensure_worker(self) -> None:
         """Wakes a thread, or makes one, where one is needed: to lead, to watch over the leader, or
         over those that wait."""
         if not self._ready or (self._has_follower and self._leader is not None):
             return
-        if self._is_held_up and self._is_watched:
+        if self._is_saturated and self._has_monitor:
             return
         if self._free > 0:
             self._changed.notify()
