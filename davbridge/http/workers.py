@@ -57,7 +57,7 @@ Half of the threads may, so that there are always some for others."""
 MONITOR_SECONDS = STORE_GRACE_SECONDS / 4
 """Seconds between two looks for threads that have waited for too long."""
 
-UNWIND_SECONDS = 2.0
+ABORT_SECONDS = 2.0
 """For a request to end after its connection was aborted."""
 
 START_RETRY_SECONDS = 5.0
@@ -165,7 +165,7 @@ class WorkerPool:
         self._join(seconds)
         if self._alive():
             self._abort_all()
-            self._join(UNWIND_SECONDS)
+            self._join(ABORT_SECONDS)
         if left := len(self._alive()):
             _log.warning("%d requests did not end in time, and were left behind", left)
 

@@ -343,7 +343,7 @@ def test_short_waits_of_many_do_not_make_and_end_a_thread_each(
 def test_stop_aborts_those_whose_threads_wait_and_leaves_no_thread(
     hall: Hall, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "UNWIND_SECONDS", PATIENCE / 2)
+    monkeypatch.setattr(workers, "ABORT_SECONDS", PATIENCE / 2)
     before = threading.active_count()
     waiting = [hall.visitor("waiting") for _ in range(6)]
 
