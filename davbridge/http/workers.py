@@ -92,7 +92,7 @@ class WorkerPool:
 
     def __init__(self, size: int, park: Callable[[Connection], None], limits: Limits) -> None:
         self._size = size
-        self._most = (
+        self._max_threads = (
             size + limits.requests + limits.aborted + MAX_BOUNDED_WAITS + 1
         )  # which watches
         self._park = park
@@ -192,7 +192,7 @@ class WorkerPool:
     def _work(self) -> None:
         me = threading.get_ident()
         report_to(self._states)
-        while (connection := self._take(me)) is not None:
+        while (connection := self._next_connection(me)) is not None:
             try:
                 self._serve(connection)
             except BaseException:
@@ -200,7 +200,7 @@ class WorkerPool:
                 # an application may raise, ends it.
                 _log.exception("a connection could not be served")
 
-    def _take(self, me: int) -> Connection | None:
+    def _next_connection(self, me: int) -> Connection | None:
         """The next connection, for the leader; None at the end."""
         with self._changed:
             self._states.end(me)
@@ -219,7 +219,7 @@ class WorkerPool:
                     self._follow()
                 elif self._is_saturated and not self._has_monitor:
                     self._monitor()
-                elif self._free > self._size and not self._is_stopping:
+                elif self._idle > self._size and not self._is_stopping:
                     self._threads.discard(threading.current_thread())
                     return None
                 else:
@@ -259,13 +259,13 @@ class WorkerPool:
             return
         if self._is_saturated and self._has_monitor:
             return
-        if self._free > 0:
+        if self._idle > 0:
             self._changed.notify()
         else:
             self._start_thread()
 
     @property
-    def _free(self) -> int:
+    def _idle(self) -> int:
         """How many threads serve nobody."""
         return len(self._threads) - self._states.working - self._states.waiting
 
@@ -276,8 +276,8 @@ class WorkerPool:
             target=self._work, name=f"davbridge-{next(self._numbers)}", daemon=True
         )
         try:
-            if len(self._threads) == self._most:
-                raise RuntimeError(f"{self._most} wait for clients, or for the store")
+            if len(self._threads) == self._max_threads:
+                raise RuntimeError(f"{self._max_threads} wait for clients, or for the store")
             thread.start()
         except (RuntimeError, MemoryError) as error:
             self._next_start_at = time.monotonic() + START_RETRY_SECONDS
@@ -292,21 +292,21 @@ class WorkerPool:
                 self._park(connection)
                 is_open = True
             elif connection.serve_request():
-                self._keep(connection)
+                self._requeue(connection)
                 is_open = True
         finally:
             if not is_open:
                 connection.close()
 
-    def _keep(self, connection: Connection) -> None:
+    def _requeue(self, connection: Connection) -> None:
         """Has a connection that was served looked at again: by whom depends on what others do."""
         if self._may_wait_for_next() and self._wait_for_next(connection):
             with self._changed:
                 self._ready.append(connection)  # for this very thread, or a leader
-        elif not self._queue(connection):
+        elif not self._queue_behind_others(connection):
             self._park(connection)
 
-    def _queue(self, connection: Connection) -> bool:
+    def _queue_behind_others(self, connection: Connection) -> bool:
         """Puts it behind those that can be read, if there are any."""
         with self._changed:
             if self._ready:
