@@ -61,10 +61,10 @@ class Hall:
 
     def __init__(self) -> None:
         self.log: list[tuple[str, int]] = []
-        self.parked: list[workers.Connection] = []
+        self.parked: list[workers.ServedConnection] = []
         self.pool = WorkerPool(3, self._park, LIMITS)
 
-    def _park(self, connection: workers.Connection) -> None:
+    def _park(self, connection: workers.ServedConnection) -> None:
         """As the selector does: who can be read is put back."""
         if connection.has_request():
             self.pool.put(connection)
@@ -222,7 +222,7 @@ def test_as_many_wait_at_once_as_there_are_threads_and_the_rest_follow(hall: Hal
 
 
 def test_a_connection_that_cannot_be_parked_is_closed(caplog: pytest.LogCaptureFixture) -> None:
-    def refuse(connection: workers.Connection) -> None:
+    def refuse(connection: workers.ServedConnection) -> None:
         raise ValueError("the selector is closed")
 
     visitor = Visitor("a", [])
