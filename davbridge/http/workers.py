@@ -64,7 +64,7 @@ START_RETRY_SECONDS = 5.0
 """Seconds until another thread is tried for, once none more could be had."""
 
 
-class Connection(Protocol):
+class ServedConnection(Protocol):
     """What the threads serve."""
 
     def has_request(self) -> bool:
@@ -90,7 +90,7 @@ class WorkerPool:
     """``size`` threads, and others where some wait, as many as ``limits`` allow. ``park`` takes the
     connections that stay open and have nothing to read."""
 
-    def __init__(self, size: int, park: Callable[[Connection], None], limits: Limits) -> None:
+    def __init__(self, size: int, park: Callable[[ServedConnection], None], limits: Limits) -> None:
         self._size = size
         self._max_threads = (
             size + limits.requests + limits.aborted + MAX_BOUNDED_WAITS + 1
@@ -200,7 +200,7 @@ class WorkerPool:
                 # an application may raise, ends it.
                 _log.exception("a connection could not be served")
 
-    def _next_connection(self, me: int) -> Connection | None:
+    def _next_connection(self, me: int) -> ServedConnection | None:
         """The next connection, for the leader; None at the end."""
         with self._changed:
             self._states.end(me)
@@ -225,7 +225,7 @@ class WorkerPool:
                 else:
                     self._changed.wait()
 
-    def _lead(self, me: int) -> Connection:
+    def _lead(self, me: int) -> ServedConnection:
         self._leader = me
         self._taken += 1
         connection = self._ready.popleft()
