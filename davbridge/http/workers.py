@@ -98,8 +98,8 @@ class WorkerPool:
         self._park = park
         self._changed = threading.Condition(threading.Lock())
         # All of these are guarded by it:
-        self._ready: deque[Connection] = deque()
-        self._states: ThreadStates[Connection] = ThreadStates(
+        self._ready: deque[ServedConnection] = deque()
+        self._states: ThreadStates[ServedConnection] = ThreadStates(
             self._changed, limits, self._has_begun_to_wait
         )
         self._leader: int | None = None
@@ -124,7 +124,7 @@ class WorkerPool:
             for _ in range(self._size):
                 self._start_thread()
 
-    def put(self, connection: Connection) -> None:
+    def put(self, connection: ServedConnection) -> None:
         """Has a connection served in its turn."""
         with self._changed:
             self._ready.append(connection)
@@ -285,7 +285,7 @@ class WorkerPool:
         else:
             self._threads.add(thread)
 
-    def _serve(self, connection: Connection) -> None:
+    def _serve(self, connection: ServedConnection) -> None:
         is_open = False
         try:
             if not connection.has_request():
@@ -298,7 +298,7 @@ class WorkerPool:
             if not is_open:
                 connection.close()
 
-    def _requeue(self, connection: Connection) -> None:
+    def _requeue(self, connection: ServedConnection) -> None:
         """Has a connection that was served looked at again: by whom depends on what others do."""
         if self._may_wait_for_next() and self._wait_for_next(connection):
             with self._changed:
@@ -306,7 +306,7 @@ class WorkerPool:
         elif not self._queue_behind_others(connection):
             self._park(connection)
 
-    def _queue_behind_others(self, connection: Connection) -> bool:
+    def _queue_behind_others(self, connection: ServedConnection) -> bool:
         """Puts it behind those that can be read, if there are any."""
         with self._changed:
             if self._ready:
@@ -320,7 +320,7 @@ class WorkerPool:
             self._next_waits += 1
             return True
 
-    def _wait_for_next(self, connection: Connection) -> bool:
+    def _wait_for_next(self, connection: ServedConnection) -> bool:
         self.release_leadership()
         try:
             return connection.wait_for_request(KEEP_ALIVE_SECONDS)

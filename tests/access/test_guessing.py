@@ -155,7 +155,7 @@ def test_logins_that_wait_take_no_thread_of_others(monkeypatch: pytest.MonkeyPat
 
     @contextmanager
     def waiting() -> Iterator[None]:
-        with watched.waiting(), server.waiting():
+        with watched.waiting(), server.other_wait():
             yield
 
     watched, gate = Watched(), Gate()

@@ -92,12 +92,12 @@ def test_an_idle_connection_is_closed_after_the_timeout_without_a_word(
     with serving(hello) as server, RawClient(server.port) as client:
         watch = server._loop._connections
         assert client.ask(GET).status == 200
-        until(lambda: len(watch._watched()) == 1)
+        until(lambda: len(watch._idle()) == 1)
         seen = len(looks)
         ahead = FOREVER / 2
         until(lambda: len(looks) > seen + 2)
         assert client.ask(GET).status == 200
-        until(lambda: len(watch._watched()) == 1)
+        until(lambda: len(watch._idle()) == 1)
         ahead += FOREVER + 1
         assert client.at_end()
 
@@ -326,7 +326,7 @@ class OneConnection:
     closer: LingeringCloser = field(default_factory=LingeringCloser)
     can_add_keepalive_connection: bool = True
     release_leadership: Callable[[], None] = lambda: None
-    waiting_for: Callable[[object], contextlib.AbstractContextManager[object]] = (
+    client_wait: Callable[[object], contextlib.AbstractContextManager[object]] = (
         contextlib.nullcontext
     )
 

@@ -19,7 +19,7 @@ from tests.support.waiting import PATIENCE, until
 LIMITS = Limits(requests=16, store=6, queue=4)
 
 
-class Visitor:
+class FakeConnection:
     """A connection with so many requests; ``on_request`` is each one's application."""
 
     def __init__(self, name: str, log: list[tuple[str, int]], requests: int = 1) -> None:
@@ -55,7 +55,7 @@ class Visitor:
         self.is_closed = True
 
 
-class Hall:
+class Harness:
     """A pool of three threads, those that it has served, and those that it has parked. Up to
     sixteen requests may wait."""
 
@@ -71,37 +71,37 @@ class Hall:
         else:
             self.parked.append(connection)
 
-    def visitor(self, name: str, requests: int = 1) -> Visitor:
-        return Visitor(name, self.log, requests)
+    def connection(self, name: str, requests: int = 1) -> FakeConnection:
+        return FakeConnection(name, self.log, requests)
 
-    def waiting_for(self, gate: threading.Event) -> Visitor:
+    def waiting_for(self, gate: threading.Event) -> FakeConnection:
         """One whose thread waits for its client until ``gate`` is set."""
-        visitor = self.visitor("waiting")
+        connection = self.connection("waiting")
 
         def wait() -> None:
             with self.pool.other_wait():
                 gate.wait(PATIENCE)
 
-        visitor.on_request = wait
-        return visitor
+        connection.on_request = wait
+        return connection
 
-    def asking(self, gate: threading.Event) -> Visitor:
+    def asking(self, gate: threading.Event) -> FakeConnection:
         """One whose thread waits for the store until ``gate`` is set."""
-        visitor = self.visitor("asking")
+        connection = self.connection("asking")
 
         def ask() -> None:
             with store_wait():
                 gate.wait(PATIENCE)
 
-        visitor.on_request = ask
-        return visitor
+        connection.on_request = ask
+        return connection
 
     @property
     def threads(self) -> int:
         return sum(thread.is_alive() for thread in self.pool._threads)
 
     @contextmanager
-    def open(self, *waiting: Visitor) -> Iterator[None]:
+    def open(self, *waiting: FakeConnection) -> Iterator[None]:
         """All of ``waiting`` can be read before the first is served."""
         for each in waiting:
             self.pool.put(each)
@@ -113,8 +113,8 @@ class Hall:
 
 
 @pytest.fixture
-def hall() -> Hall:
-    return Hall()
+def harness() -> Harness:
+    return Harness()
 
 
 @pytest.fixture
@@ -124,76 +124,76 @@ def endless_patience(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("endless_patience")
-def test_one_thread_serves_all_that_wait_for_nothing_by_turns(hall: Hall) -> None:
-    visitors = [hall.visitor(name, requests=10) for name in "abc"]
-    with hall.open(*visitors):
-        assert all(visitor.done.wait(PATIENCE) for visitor in visitors)
-    assert [name for name, _ in hall.log] == list("abc" * 10)
-    assert len({thread for _, thread in hall.log}) == 1
+def test_one_thread_serves_all_that_wait_for_nothing_by_turns(harness: Harness) -> None:
+    connections = [harness.connection(name, requests=10) for name in "abc"]
+    with harness.open(*connections):
+        assert all(connection.done.wait(PATIENCE) for connection in connections)
+    assert [name for name, _ in harness.log] == list("abc" * 10)
+    assert len({thread for _, thread in harness.log}) == 1
 
 
 @pytest.mark.usefixtures("endless_patience")
-def test_a_client_that_asks_one_thing_after_another_keeps_its_thread(hall: Hall) -> None:
-    visitor = hall.visitor("a", requests=10)
-    visitor.on_request = hall.pool.release_leadership
-    with hall.open(visitor):
-        assert visitor.done.wait(PATIENCE)
-    threads = [thread for _, thread in hall.log]
+def test_a_client_that_asks_one_thing_after_another_keeps_its_thread(harness: Harness) -> None:
+    connection = harness.connection("a", requests=10)
+    connection.on_request = harness.pool.release_leadership
+    with harness.open(connection):
+        assert connection.done.wait(PATIENCE)
+    threads = [thread for _, thread in harness.log]
     changes = sum(one != other for one, other in pairwise(threads))
     assert changes < 3  # Each of the two other threads may begin just now, and find a request.
-    assert hall.parked == [visitor]
+    assert harness.parked == [connection]
 
 
 @pytest.mark.usefixtures("endless_patience")
-def test_threads_that_stay_with_a_client_are_few_and_hold_up_nobody(hall: Hall) -> None:
-    first, second = hall.visitor("first", requests=2), hall.visitor("second")
-    others = [hall.visitor(name) for name in "abc"]
+def test_threads_that_stay_with_a_client_are_few_and_hold_up_nobody(harness: Harness) -> None:
+    first, second = harness.connection("first", requests=2), harness.connection("second")
+    others = [harness.connection(name) for name in "abc"]
 
     def talk_on() -> None:
         for one in (second, *others):
-            hall.pool.put(one)
+            harness.pool.put(one)
         assert all(one.done.wait(PATIENCE) for one in (second, *others))
 
     first.pause = talk_on
     for each in (second, *others):
         each.pause = pytest.fail  # of three threads, one stays
-    with hall.open(first):
+    with harness.open(first):
         assert first.done.wait(PATIENCE)
-    assert set(hall.parked) == {first, second, *others}
+    assert set(harness.parked) == {first, second, *others}
 
 
 @pytest.mark.usefixtures("endless_patience")
-def test_who_has_nothing_more_to_say_is_parked_once(hall: Hall) -> None:
-    visitors = [hall.visitor(name, requests=3) for name in "ab"]
-    with hall.open(*visitors):
-        assert all(visitor.done.wait(PATIENCE) for visitor in visitors)
-    assert sorted(map(id, hall.parked)) == sorted(map(id, visitors))
+def test_who_has_nothing_more_to_say_is_parked_once(harness: Harness) -> None:
+    connections = [harness.connection(name, requests=3) for name in "ab"]
+    with harness.open(*connections):
+        assert all(connection.done.wait(PATIENCE) for connection in connections)
+    assert sorted(map(id, harness.parked)) == sorted(map(id, connections))
 
 
 @pytest.mark.usefixtures("endless_patience")
-def test_a_thread_that_lets_go_holds_up_nobody(hall: Hall) -> None:
-    slow, next_one = hall.visitor("slow"), hall.visitor("next")
+def test_a_thread_that_lets_go_holds_up_nobody(harness: Harness) -> None:
+    slow, next_one = harness.connection("slow"), harness.connection("next")
 
     def wait() -> None:
-        hall.pool.release_leadership()
+        harness.pool.release_leadership()
         next_one.done.wait(PATIENCE)
 
     slow.on_request = wait
-    with hall.open(slow, next_one):
+    with harness.open(slow, next_one):
         assert next_one.done.wait(PATIENCE / 2)
-    assert len({thread for _, thread in hall.log}) == 2
+    assert len({thread for _, thread in harness.log}) == 2
 
 
 @pytest.mark.usefixtures("endless_patience")
 def test_at_the_end_nobody_is_left_waiting_for_a_turn(
-    hall: Hall, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aborts: list[bool] = []
-    monkeypatch.setattr(hall.pool, "_abort_all", lambda: aborts.append(True))
+    monkeypatch.setattr(harness.pool, "_abort_all", lambda: aborts.append(True))
     gate = threading.Event()
-    slow, last = hall.visitor("slow"), hall.visitor("last")
+    slow, last = harness.connection("slow"), harness.connection("last")
     slow.on_request = lambda: gate.wait(PATIENCE)
-    with hall.open(slow, last):
+    with harness.open(slow, last):
         opening = threading.Timer(0.2, gate.set)
         opening.start()
     assert not aborts, "a thread did not end"
@@ -201,47 +201,47 @@ def test_at_the_end_nobody_is_left_waiting_for_a_turn(
     opening.join()
 
 
-def test_a_thread_that_waits_without_a_word_is_passed_over(hall: Hall) -> None:
-    slow = [hall.visitor("slow"), hall.visitor("slow")]
-    last = hall.visitor("last")
+def test_a_thread_that_waits_without_a_word_is_passed_over(harness: Harness) -> None:
+    slow = [harness.connection("slow"), harness.connection("slow")]
+    last = harness.connection("last")
     for each in slow:
         each.on_request = lambda: last.done.wait(PATIENCE)
-    with hall.open(*slow, last):
+    with harness.open(*slow, last):
         assert last.done.wait(PATIENCE / 2)
-    assert len({thread for _, thread in hall.log}) == 3
+    assert len({thread for _, thread in harness.log}) == 3
 
 
-def test_as_many_wait_at_once_as_there_are_threads_and_the_rest_follow(hall: Hall) -> None:
+def test_as_many_wait_at_once_as_there_are_threads_and_the_rest_follow(harness: Harness) -> None:
     barrier = threading.Barrier(3)
-    visitors = [hall.visitor(str(number)) for number in range(12)]
-    for each in visitors:
+    connections = [harness.connection(str(number)) for number in range(12)]
+    for each in connections:
         each.on_request = lambda: barrier.wait(PATIENCE)
-    with hall.open(*visitors):
-        assert all(visitor.done.wait(PATIENCE) for visitor in visitors)
-    assert not any(visitor.is_closed for visitor in visitors)
+    with harness.open(*connections):
+        assert all(connection.done.wait(PATIENCE) for connection in connections)
+    assert not any(connection.is_closed for connection in connections)
 
 
 def test_a_connection_that_cannot_be_parked_is_closed(caplog: pytest.LogCaptureFixture) -> None:
     def refuse(connection: workers.ServedConnection) -> None:
         raise ValueError("the selector is closed")
 
-    visitor = Visitor("a", [])
+    connection = FakeConnection("a", [])
     pool = WorkerPool(1, refuse, LIMITS)
-    pool.put(visitor)
+    pool.put(connection)
     pool.start()
     pool.stop(PATIENCE)
-    assert visitor.is_closed
+    assert connection.is_closed
     assert "could not be served" in caplog.text
 
 
-def test_threads_that_wait_for_their_clients_leave_the_others_theirs(hall: Hall) -> None:
+def test_threads_that_wait_for_their_clients_leave_the_others_theirs(harness: Harness) -> None:
     gate = threading.Event()
     barrier = threading.Barrier(3)
-    waiting = [hall.waiting_for(gate) for _ in range(4)]
-    others = [hall.visitor("other") for _ in range(3)]
+    waiting = [harness.waiting_for(gate) for _ in range(4)]
+    others = [harness.connection("other") for _ in range(3)]
     for each in others:
         each.on_request = lambda: barrier.wait(PATIENCE)  # all three at once
-    with hall.open(*waiting, *others):
+    with harness.open(*waiting, *others):
         assert all(one.done.wait(PATIENCE / 2) for one in others)
         assert not barrier.broken
         gate.set()
@@ -249,41 +249,41 @@ def test_threads_that_wait_for_their_clients_leave_the_others_theirs(hall: Hall)
 
 
 def test_a_leader_that_waits_for_its_client_is_not_waited_for(
-    hall: Hall, endless_patience: None
+    harness: Harness, endless_patience: None
 ) -> None:
     gate = threading.Event()
-    waiting, other = hall.waiting_for(gate), hall.visitor("other")
-    with hall.open(waiting, other):
+    waiting, other = harness.waiting_for(gate), harness.connection("other")
+    with harness.open(waiting, other):
         assert other.done.wait(PATIENCE / 2)
         gate.set()
 
 
-def test_no_more_requests_wait_than_may_and_whoever_need_not_is_served(hall: Hall) -> None:
-    gate, refused = threading.Event(), list[Visitor]()
-    crowd = [hall.waiting_for(gate) for _ in range(30)]
+def test_no_more_requests_wait_than_may_and_whoever_need_not_is_served(harness: Harness) -> None:
+    gate, refused = threading.Event(), list[FakeConnection]()
+    crowd = [harness.waiting_for(gate) for _ in range(30)]
 
-    def note_refusal(visitor: Visitor, wait: Callable[[], object]) -> None:
+    def note_refusal(connection: FakeConnection, wait: Callable[[], object]) -> None:
         try:
             wait()
         except UnavailableError:
-            refused.append(visitor)
+            refused.append(connection)
 
     for each in crowd:
         each.on_request = partial(note_refusal, each, each.on_request)
-    last = hall.visitor("last")
-    with hall.open(*crowd, last):
+    last = harness.connection("last")
+    with harness.open(*crowd, last):
         assert last.done.wait(PATIENCE)
         assert len(refused) == 30 - LIMITS.requests
-        assert hall.threads <= 3 + LIMITS.requests + 1
+        assert harness.threads <= 3 + LIMITS.requests + 1
         assert not any(each.done.is_set() for each in crowd if each not in refused)
         gate.set()
         assert all(one.done.wait(PATIENCE) for one in crowd)
 
 
-def test_no_more_are_worked_on_at_once_than_there_are_threads_at_first(hall: Hall) -> None:
+def test_no_more_are_worked_on_at_once_than_there_are_threads_at_first(harness: Harness) -> None:
     """Those that have waited go on at once, whatever the others do; who comes then waits."""
     gate, end = threading.Event(), threading.Event()
-    waiting = [hall.waiting_for(gate) for _ in range(4)]
+    waiting = [harness.waiting_for(gate) for _ in range(4)]
 
     def work(wait: Callable[[], object]) -> None:
         wait()
@@ -291,33 +291,33 @@ def test_no_more_are_worked_on_at_once_than_there_are_threads_at_first(hall: Hal
 
     for each in waiting:
         each.on_request = partial(work, each.on_request)
-    last = hall.visitor("last")
-    with hall.open(*waiting):
-        until(lambda: hall.pool._states.waiting == 4)
+    last = harness.connection("last")
+    with harness.open(*waiting):
+        until(lambda: harness.pool._states.waiting == 4)
         gate.set()
-        until(lambda: not hall.pool._states.waiting)
-        hall.pool.put(last)
+        until(lambda: not harness.pool._states.waiting)
+        harness.pool.put(last)
         assert not last.done.wait(0.1)
         end.set()
         assert last.done.wait(PATIENCE)
 
 
-def test_threads_that_are_no_longer_needed_end(hall: Hall) -> None:
+def test_threads_that_are_no_longer_needed_end(harness: Harness) -> None:
     gate = threading.Event()
-    waiting = [hall.waiting_for(gate) for _ in range(7)]
-    with hall.open(*waiting):
-        until(lambda: hall.threads == 7)
+    waiting = [harness.waiting_for(gate) for _ in range(7)]
+    with harness.open(*waiting):
+        until(lambda: harness.threads == 7)
         gate.set()
         assert all(one.done.wait(PATIENCE) for one in waiting)
-        until(lambda: hall.threads == 3)
-        again = [hall.visitor(name) for name in "abc"]
+        until(lambda: harness.threads == 3)
+        again = [harness.connection(name) for name in "abc"]
         for each in again:
-            hall.pool.put(each)
+            harness.pool.put(each)
         assert all(one.done.wait(PATIENCE) for one in again)
 
 
 def test_short_waits_of_many_do_not_make_and_end_a_thread_each(
-    hall: Hall, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     begun: list[str] = []
     start = threading.Thread.start
@@ -327,59 +327,62 @@ def test_short_waits_of_many_do_not_make_and_end_a_thread_each(
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", counted)
-    visitors = [hall.visitor(str(number), requests=50) for number in range(12)]
+    connections = [harness.connection(str(number), requests=50) for number in range(12)]
 
     def wait() -> None:
-        with hall.pool.other_wait():
+        with harness.pool.other_wait():
             time.sleep(0.001)
 
-    for each in visitors:
+    for each in connections:
         each.on_request = wait
-    with hall.open(*visitors):
-        assert all(one.done.wait(PATIENCE) for one in visitors)
+    with harness.open(*connections):
+        assert all(one.done.wait(PATIENCE) for one in connections)
     assert len(begun) < 40  # of 600 waits
 
 
 def test_stop_aborts_those_whose_threads_wait_and_leaves_no_thread(
-    hall: Hall, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "ABORT_SECONDS", PATIENCE / 2)
     before = threading.active_count()
-    waiting = [hall.visitor("waiting") for _ in range(6)]
+    waiting = [harness.connection("waiting") for _ in range(6)]
 
-    def wait(visitor: Visitor) -> None:
-        with hall.pool.other_wait():
-            visitor.is_aborted.wait(PATIENCE)
+    def wait(connection: FakeConnection) -> None:
+        with harness.pool.other_wait():
+            connection.is_aborted.wait(PATIENCE)
 
     for each in waiting:
         each.on_request = partial(wait, each)
-        hall.pool.put(each)
-    hall.pool.start()
-    until(lambda: hall.pool._states.waiting == 6)
-    hall.pool.stop(0.2)
+        harness.pool.put(each)
+    harness.pool.start()
+    until(lambda: harness.pool._states.waiting == 6)
+    harness.pool.stop(0.2)
     assert all(each.is_aborted.is_set() for each in waiting)
     assert threading.active_count() == before
 
 
 def test_who_waits_for_a_thread_at_the_end_gets_one_although_others_wait_for_clients(
-    hall: Hall,
+    harness: Harness,
 ) -> None:
     gate = threading.Event()
-    waiting = [hall.waiting_for(gate) for _ in range(3)]
-    busy, last = [hall.visitor("busy") for _ in range(3)], hall.visitor("last")
+    waiting = [harness.waiting_for(gate) for _ in range(3)]
+    busy, last = [harness.connection("busy") for _ in range(3)], harness.connection("last")
     for each in busy:
         each.on_request = lambda: time.sleep(0.3)
     last.on_request = gate.set
-    with hall.open(*waiting, *busy, last):
-        until(lambda: len(hall.log) == 6)
+    with harness.open(*waiting, *busy, last):
+        until(lambda: len(harness.log) == 6)
     assert last.done.is_set()
     assert all(one.done.is_set() for one in waiting)
-    assert hall.threads == 0
+    assert harness.threads == 0
 
 
 @pytest.mark.parametrize("can_begin", [0, 2])
 def test_a_system_that_gives_no_more_threads_breaks_nothing(
-    can_begin: int, hall: Hall, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+    can_begin: int,
+    harness: Harness,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
 ) -> None:
     left = can_begin
     start = threading.Thread.start
@@ -394,49 +397,52 @@ def test_a_system_that_gives_no_more_threads_breaks_nothing(
     monkeypatch.setattr(threading.Thread, "start", fail_at_last)
     monkeypatch.setattr(workers, "START_RETRY_SECONDS", 0.1)
     gate = threading.Event()
-    visitors = [hall.waiting_for(gate), hall.waiting_for(gate), hall.visitor("last")]
-    with hall.open(*visitors):
-        until(lambda: len(hall.log) == can_begin)
+    connections = [harness.waiting_for(gate), harness.waiting_for(gate), harness.connection("last")]
+    with harness.open(*connections):
+        until(lambda: len(harness.log) == can_begin)
         assert "no thread serves: can't start new thread" in caplog.text
         left = 100
         time.sleep(0.15)
-        another = hall.visitor("another")
-        hall.pool.put(another)
+        another = harness.connection("another")
+        harness.pool.put(another)
         assert another.done.wait(PATIENCE / 2)
-        assert visitors[-1].done.wait(PATIENCE / 2)
+        assert connections[-1].done.wait(PATIENCE / 2)
         gate.set()
-    assert all(one.done.is_set() for one in visitors)
+    assert all(one.done.is_set() for one in connections)
 
 
 def test_a_thread_that_could_not_be_had_is_tried_for_again_when_nobody_comes(
-    hall: Hall, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(workers, "START_RETRY_SECONDS", 0.1)
     gate = threading.Event()
-    last = hall.visitor("last")
-    with hall.open(*(hall.waiting_for(gate) for _ in range(3))), monkeypatch.context() as patch:
-        until(lambda: len(hall.log) == 3)
+    last = harness.connection("last")
+    with (
+        harness.open(*(harness.waiting_for(gate) for _ in range(3))),
+        monkeypatch.context() as patch,
+    ):
+        until(lambda: len(harness.log) == 3)
 
         def fail(_: threading.Thread) -> None:
             raise RuntimeError("can't start new thread")
 
         patch.setattr(threading.Thread, "start", fail)
-        hall.pool.put(last)
+        harness.pool.put(last)
         patch.undo()
         assert not last.done.wait(0.3)
-        hall.pool.ensure_worker()
+        harness.pool.ensure_worker()
         assert last.done.wait(PATIENCE / 2)
         gate.set()
 
 
-def test_threads_that_wait_for_the_store_for_long_leave_the_others_theirs(hall: Hall) -> None:
+def test_threads_that_wait_for_the_store_for_long_leave_the_others_theirs(harness: Harness) -> None:
     gate = threading.Event()
     barrier = threading.Barrier(3)
-    asking = [hall.asking(gate) for _ in range(LIMITS.store)]
-    others = [hall.visitor("other") for _ in range(3)]
+    asking = [harness.asking(gate) for _ in range(LIMITS.store)]
+    others = [harness.connection("other") for _ in range(3)]
     for each in others:
         each.on_request = lambda: barrier.wait(PATIENCE)  # all three at once
-    with hall.open(*asking, *others):
+    with harness.open(*asking, *others):
         assert all(one.done.wait(PATIENCE) for one in others)
         assert not barrier.broken
         assert not any(one.done.is_set() for one in asking)
@@ -445,23 +451,23 @@ def test_threads_that_wait_for_the_store_for_long_leave_the_others_theirs(hall: 
 
 
 def test_threads_that_wait_for_the_store_for_a_moment_count_as_working(
-    hall: Hall, monkeypatch: pytest.MonkeyPatch
+    harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admission, "STORE_GRACE_SECONDS", 1e6)
     gate = threading.Event()
-    asking = [hall.asking(gate) for _ in range(3)]
-    last = hall.visitor("last")
-    with hall.open(*asking, last):
-        until(lambda: len(hall.log) == 3)
+    asking = [harness.asking(gate) for _ in range(3)]
+    last = harness.connection("last")
+    with harness.open(*asking, last):
+        until(lambda: len(harness.log) == 3)
         assert not last.done.wait(0.3)
-        assert hall.pool._states.waiting == 0
+        assert harness.pool._states.waiting == 0
         gate.set()
         assert last.done.wait(PATIENCE)
 
 
-def test_whoever_logs_in_leaves_the_others_their_threads(hall: Hall) -> None:
+def test_whoever_logs_in_leaves_the_others_their_threads(harness: Harness) -> None:
     gate = threading.Event()
-    crowd = [hall.visitor("login") for _ in range(12)]
+    crowd = [harness.connection("login") for _ in range(12)]
 
     def log_in() -> None:
         with bounded_wait():
@@ -469,32 +475,32 @@ def test_whoever_logs_in_leaves_the_others_their_threads(hall: Hall) -> None:
 
     for each in crowd:
         each.on_request = log_in
-    last = hall.visitor("last")
-    with hall.open(*crowd, last):
+    last = harness.connection("last")
+    with harness.open(*crowd, last):
         assert last.done.wait(PATIENCE)
         assert not any(each.done.is_set() for each in crowd)
         gate.set()
         assert all(each.done.wait(PATIENCE) for each in crowd)
 
 
-def test_waits_within_a_wait_for_the_store_count_once_and_end_together(hall: Hall) -> None:
-    asked, counts = hall.visitor("asked"), list[tuple[int, int]]()
+def test_waits_within_a_wait_for_the_store_count_once_and_end_together(harness: Harness) -> None:
+    asked, counts = harness.connection("asked"), list[tuple[int, int]]()
 
     def ask() -> None:
-        with store_wait(), store_wait(), hall.pool.other_wait():
-            counts.append((hall.pool._states.working, hall.pool._states.waiting))
-        counts.append((hall.pool._states.working, hall.pool._states.waiting))
+        with store_wait(), store_wait(), harness.pool.other_wait():
+            counts.append((harness.pool._states.working, harness.pool._states.waiting))
+        counts.append((harness.pool._states.working, harness.pool._states.waiting))
 
     asked.on_request = ask
-    with hall.open(asked):
+    with harness.open(asked):
         assert asked.done.wait(PATIENCE)
-        until(lambda: hall.pool._states.working == 0)
+        until(lambda: harness.pool._states.working == 0)
     assert counts == [(0, 1), (1, 0)]
 
 
-def test_a_thread_that_serves_nobody_may_wait_as_well(hall: Hall) -> None:
-    with hall.open(), hall.pool.other_wait():
-        visitor = hall.visitor("a")
-        hall.pool.put(visitor)
-        assert visitor.done.wait(PATIENCE)
-    assert hall.threads == 0
+def test_a_thread_that_serves_nobody_may_wait_as_well(harness: Harness) -> None:
+    with harness.open(), harness.pool.other_wait():
+        connection = harness.connection("a")
+        harness.pool.put(connection)
+        assert connection.done.wait(PATIENCE)
+    assert harness.threads == 0
