@@ -20,7 +20,7 @@ from urllib.parse import quote
 from wsgiref.types import WSGIApplication
 
 from davbridge import __version__
-from davbridge.access.door import guarded
+from davbridge.access.authentication import protected
 from davbridge.cache import LISTINGS_AHEAD, CachedStore
 from davbridge.config import S3Settings, Settings
 from davbridge.dav import application
@@ -220,7 +220,7 @@ def _embedded(directory: Path, layers: ExitStack, on_failure: Callable[[], None]
 def _application(settings: Settings, drive: _Drive) -> WSGIApplication:
     """From the wire inwards: what is ready, what is logged, who may, what is done."""
     methods = application.build(drive.namespace, settings.drive)
-    guard = guarded(methods, settings.access, settings.drive.public_origins)
+    guard = protected(methods, settings.access, settings.drive.public_origins)
     return Readiness(AccessLog(guard), drive.store.look)
 
 

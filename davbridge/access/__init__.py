@@ -1,6 +1,6 @@
 """Who may: the users, and how they log in::
 
-    door.py         what stands before the drive
+    authentication.py what stands before the drive
     hosts.py        where no login is needed: by which names the drive is asked for
     basic.py        HTTP Basic around a WSGI application
     logins.py       is this the user's password? answered once, then remembered for a while

@@ -7,8 +7,8 @@ from typing import Any, NamedTuple
 
 import pytest
 
+from davbridge.access.authentication import protected
 from davbridge.access.basic import BasicAuth
-from davbridge.access.door import guarded
 from davbridge.access.logins import Logins
 from davbridge.config import AccessSettings, User
 from tests.support.guessing import HAS_ADDRESSES, PATIENCE, RIGHT, Client, Gate, Guessers, Watched
@@ -162,7 +162,7 @@ def test_logins_that_wait_take_no_thread_of_others(monkeypatch: pytest.MonkeyPat
     defaults = Logins.__init__.__kwdefaults__
     assert defaults is not None
     monkeypatch.setitem(defaults, "verify", gate)
-    watched.app = guarded(app, AccessSettings(users=USERS), (), waiting)
+    watched.app = protected(app, AccessSettings(users=USERS), (), waiting)
     guessers = Guessers(watched, MANY[:14], "anna")
     with serving(watched, threads=4) as server:
         known = Client(server.port)

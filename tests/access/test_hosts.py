@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from davbridge.access.door import guarded
+from davbridge.access.authentication import protected
 from davbridge.config import AccessSettings, User
 
 OPEN = AccessSettings(anonymous=True)
@@ -31,7 +31,7 @@ METHODS = [
 
 
 class Asked:
-    """A door asked once: what it answered, and whether the drive behind it was reached."""
+    """A authenticated asked once: what it answered, and whether the drive behind it was reached."""
 
     def __init__(
         self, host: str | None, settings: AccessSettings = OPEN, method: str = "GET"
@@ -40,7 +40,7 @@ class Asked:
         environ: dict[str, Any] = {"REQUEST_METHOD": method, "PATH_INFO": "/"}
         if host is not None:
             environ["HTTP_HOST"] = host
-        self.body = b"".join(guarded(self._app, settings, ORIGINS)(environ, self._start))
+        self.body = b"".join(protected(self._app, settings, ORIGINS)(environ, self._start))
 
     def _app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         self.is_in = True

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from xml.etree.ElementTree import Element, fromstring
 
-from davbridge.access.door import guarded
+from davbridge.access.authentication import protected
 from davbridge.cache import CachedStore
 from davbridge.config import AccessSettings, CacheSettings, DriveSettings, ServerSettings
 from davbridge.dav.application import build
@@ -133,7 +133,7 @@ def running_bridge(
     )
     app = build(namespace, drive, locks)
     server = HttpServer(
-        guarded(app, access or AccessSettings(anonymous=True), drive.public_origins),
+        protected(app, access or AccessSettings(anonymous=True), drive.public_origins),
         ServerSettings(port=0, threads=threads, shutdown_timeout=2),
     )
     server.prepare()

@@ -10,15 +10,15 @@ from davbridge.config import AccessSettings
 from davbridge.waiting import Waiting, bounded_wait
 
 
-def guarded(
+def protected(
     app: WSGIApplication,
     settings: AccessSettings,
     origins: Iterable[str] = (),
     waiting: Waiting = bounded_wait,
 ) -> WSGIApplication:
-    """``app`` behind its door. ``origins`` are those that the drive is known under; a thread is
+    """``app`` behind its authenticated. ``origins`` are those that the drive is known under; a thread is
     within ``waiting`` while its login waits for others. Who needs a login isn't helped by another
     name; who passed --insecure knows of who comes."""
-    door = BasicAuth(app, settings, Logins(settings.users, waiting=waiting))
+    authenticated = BasicAuth(app, settings, Logins(settings.users, waiting=waiting))
     is_open = settings.anonymous and not settings.insecure
-    return OwnNames(door, origins) if is_open else door
+    return OwnNames(authenticated, origins) if is_open else authenticated
