@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from wsgiref.types import WSGIApplication
 
 from davbridge.access.basic import BasicAuth
-from davbridge.access.hosts import OwnNames
+from davbridge.access.hosts import HostCheck
 from davbridge.access.logins import Logins
 from davbridge.config import AccessSettings
 from davbridge.waiting import Waiting, bounded_wait
@@ -21,4 +21,4 @@ def protected(
     name; who passed --insecure knows of who comes."""
     authenticated = BasicAuth(app, settings, Logins(settings.users, waiting=waiting))
     is_open = settings.anonymous and not settings.insecure
-    return OwnNames(authenticated, origins) if is_open else authenticated
+    return HostCheck(authenticated, origins) if is_open else authenticated

@@ -32,16 +32,16 @@ _BODY = (
 _log = logging.getLogger(__name__)
 
 
-class OwnNames:
+class HostCheck:
     """Lets requests through to ``app`` that name this machine, or one of ``origins``."""
 
     def __init__(self, app: WSGIApplication, origins: Iterable[str] = ()) -> None:
         self._app = app
-        self._names = {*own_names(), *(_canonical(urlsplit(each).hostname) for each in origins)}
+        self._names = {*local_names(), *(_canonical(urlsplit(each).hostname) for each in origins)}
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         host = environ.get("HTTP_HOST")
-        if host is None or self._is_ours(host):  # no browser leaves it out, as HTTP/1.0 may
+        if host is None or self._is_known(host):  # no browser leaves it out, as HTTP/1.0 may
             return self._app(environ, start_response)
         _log.info("refused a request for the host %.255r", host)
         headers = [
@@ -51,7 +51,7 @@ class OwnNames:
         start_response("421 Misdirected Request", headers)
         return [_BODY]
 
-    def _is_ours(self, host: str) -> bool:
+    def _is_known(self, host: str) -> bool:
         match = _HOST.fullmatch(host)
         if match is None:
             return False
@@ -59,7 +59,7 @@ class OwnNames:
         return name in self._names or name.endswith("." + _LOCAL) or _is_address(name)
 
 
-def own_names() -> set[str]:
+def local_names() -> set[str]:
     """Those by which this machine is known to itself, and near by (RFC 6762 §3)."""
     name = _canonical(socket.gethostname())
     label = name.partition(".")[0]
