@@ -6,7 +6,7 @@
     logins.py       is this the user's password? answered once, then remembered for a while
     throttle.py     which logins have to wait because others failed
     verification.py which login is verified next
-    failures.py     the log of failed logins
+    failure_log.py  the log of failed logins
     passwords.py    hashes of passwords: argon2id and bcrypt
 
 Must not know what is being accessed.

@@ -34,7 +34,7 @@ from typing import NamedTuple
 from cachetools import TTLCache
 
 from davbridge.access import passwords
-from davbridge.access.failures import FailureLog
+from davbridge.access.failure_log import FailureLog
 from davbridge.access.throttle import Admission, Throttle, ThrottledError
 from davbridge.access.verification import Claim, TooManyLoginsError, VerificationQueue
 from davbridge.addresses import network_of

@@ -4,7 +4,7 @@ import re
 
 import pytest
 
-from davbridge.access.failures import MAX_NAME, SAMPLE_SECONDS, FailureLog
+from davbridge.access.failure_log import MAX_NAME, SAMPLE_SECONDS, FailureLog
 from davbridge.access.logins import Logins
 from davbridge.access.throttle import PAIR, ThrottledError
 from davbridge.config import User
