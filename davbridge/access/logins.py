@@ -41,12 +41,12 @@ from davbridge.addresses import network_of
 from davbridge.config import User
 from davbridge.waiting import Waiting
 
-REMEMBERED_SECONDS = 300.0
+CACHED_SECONDS = 300.0
 KNOWN_SECONDS = 24 * 3600.0
-REMEMBERED_LOGINS = 1024
+MAX_CACHED_LOGINS = 1024
 
 WRONG_SECONDS = 60.0
-WRONG_LOGINS = 4096
+MAX_WRONG_LOGINS = 4096
 
 PARALLEL = 2
 MAX_WAITING = 32
@@ -54,7 +54,7 @@ MAX_WAITING = 32
 that a client opens at once with a new login."""
 
 
-class _Granted(NamedTuple):
+class _ValidLogin(NamedTuple):
     """A login that was right."""
 
     user: str
@@ -90,11 +90,11 @@ class Logins:
         self._timer = timer
         self._key = os.urandom(32)
         self._lock = threading.Lock()
-        self._granted: TTLCache[bytes, _Granted] = TTLCache(
-            REMEMBERED_LOGINS, KNOWN_SECONDS, timer=timer
+        self._valid: TTLCache[bytes, _ValidLogin] = TTLCache(
+            MAX_CACHED_LOGINS, KNOWN_SECONDS, timer=timer
         )
         self._wrong: TTLCache[tuple[str, bytes], None] = TTLCache(
-            WRONG_LOGINS, WRONG_SECONDS, timer=timer
+            MAX_WRONG_LOGINS, WRONG_SECONDS, timer=timer
         )
         """By the network that sent them."""
         self._attempts: dict[tuple[str, bytes], _Attempt] = {}
@@ -109,14 +109,14 @@ class Logins:
         login = self._digest(name, password)
         now = self._timer()
         with self._lock:
-            granted = self._granted.get(login)
-            if granted is not None and now < granted.until:
-                self._grant(login, granted.user, now)
-                return granted.user
+            valid = self._valid.get(login)
+            if valid is not None and now < valid.until:
+                self._cache_valid(login, valid.user, now)
+                return valid.user
         check = partial(self._whose, name, password)
-        if granted is not None:
+        if valid is not None:
             claim = Claim(login, network_of(address), name, is_known=True)
-            return self._remember(login, self._queue.verify(claim, check))
+            return self._cache(login, self._queue.verify(claim, check))
         try:
             return self._identify_new(name, login, address, check)
         except (ThrottledError, TooManyLoginsError):
@@ -135,7 +135,7 @@ class Logins:
         with self._attempt(network, name, login) as attempt:
             admission = attempt.admission
             claim = Claim(login, network, name, admission.failures, admission.is_repeated)
-            user = self._remember(login, self._queue.verify(claim, check))
+            user = self._cache(login, self._queue.verify(claim, check))
             if self._answer(attempt, user) and user is None:
                 self._failures.failed(address, name)
             return user
@@ -173,17 +173,17 @@ class Logins:
                 self._throttle.succeed(attempt.admission)
             return True
 
-    def _remember(self, login: bytes, user: str | None) -> str | None:
+    def _cache(self, login: bytes, user: str | None) -> str | None:
         with self._lock:
             if user is not None:
-                self._grant(login, user, self._timer())
+                self._cache_valid(login, user, self._timer())
             else:
-                self._granted.pop(login, None)
+                self._valid.pop(login, None)
         return user
 
-    def _grant(self, login: bytes, user: str, now: float) -> None:
+    def _cache_valid(self, login: bytes, user: str, now: float) -> None:
         """For a while from now on."""
-        self._granted[login] = _Granted(user, now + REMEMBERED_SECONDS)
+        self._valid[login] = _ValidLogin(user, now + CACHED_SECONDS)
 
     def _whose(self, name: str, password: str) -> str | None:
         user = self._users.get(name)

@@ -104,7 +104,7 @@ def test_a_remembered_login_is_forgotten_when_it_is_no_longer_used() -> None:
     logins = Logins(USERS, verify=verify, timer=timer)
     for _ in range(10):
         assert logins.identify("anna", "secret")
-        timer.advance(module.REMEMBERED_SECONDS - 1)
+        timer.advance(module.CACHED_SECONDS - 1)
     assert len(verify.calls) == 1
     timer.advance(2)
     assert logins.identify("anna", "secret")
@@ -235,7 +235,7 @@ def test_a_bounded_number_of_requests_waits_while_others_guess(
 
 
 def test_the_memory_of_logins_is_bounded(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "REMEMBERED_LOGINS", 2)
+    monkeypatch.setattr(module, "MAX_CACHED_LOGINS", 2)
     verify = Verifier()
     logins = Logins([User(name, made("x")) for name in "abc"], verify=verify)
     for name in "abc":
