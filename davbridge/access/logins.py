@@ -83,7 +83,7 @@ class Logins:
         waiting: Waiting = nullcontext,
     ) -> None:
         self._users = {passwords.prepared(user.name): user for user in users}
-        self._decoy = users[0].password_hash if users else None
+        self._dummy_hash = users[0].password_hash if users else None
         """The hash that is verified for names that no user has. Where users' hashes differ in kind
         or cost, the time still tells this user's cost from another's."""
         self._verify = verify
@@ -113,7 +113,7 @@ class Logins:
             if valid is not None and now < valid.until:
                 self._cache_valid(login, valid.user, now)
                 return valid.user
-        check = partial(self._whose, name, password)
+        check = partial(self._check, name, password)
         if valid is not None:
             claim = Claim(login, network_of(address), name, is_known=True)
             return self._cache(login, self._queue.verify(claim, check))
@@ -185,12 +185,12 @@ class Logins:
         """For a while from now on."""
         self._valid[login] = _ValidLogin(user, now + CACHED_SECONDS)
 
-    def _whose(self, name: str, password: str) -> str | None:
+    def _check(self, name: str, password: str) -> str | None:
         user = self._users.get(name)
         if user is not None:
             return user.name if self._verify(user.password_hash, password) else None
-        if self._decoy is not None:
-            self._verify(self._decoy, password)
+        if self._dummy_hash is not None:
+            self._verify(self._dummy_hash, password)
         return None
 
     def _digest(self, name: str, password: str) -> bytes:
