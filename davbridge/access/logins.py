@@ -35,7 +35,7 @@ from cachetools import TTLCache
 
 from davbridge.access import passwords
 from davbridge.access.failure_log import FailureLog
-from davbridge.access.throttle import Admission, Throttle, ThrottledError
+from davbridge.access.throttle import AdmittedLogin, Throttle, ThrottledError
 from davbridge.access.verification import Claim, TooManyLoginsError, VerificationQueue
 from davbridge.addresses import network_of
 from davbridge.config import User
@@ -65,8 +65,8 @@ class _ValidLogin(NamedTuple):
 class _Attempt:
     """A login that requests from one network bring at the same time."""
 
-    def __init__(self, admission: Admission) -> None:
-        self.admission = admission
+    def __init__(self, admitted: AdmittedLogin) -> None:
+        self.admitted = admitted
         self.requests = 0
         self.is_answered = False
 
@@ -133,8 +133,8 @@ class Logins:
             self._failures.refused(address, name)
             return None
         with self._attempt(network, name, login) as attempt:
-            admission = attempt.admission
-            claim = Claim(login, network, name, admission.failures, admission.is_repeated)
+            admitted = attempt.admitted
+            claim = Claim(login, network, name, admitted.failures, admitted.is_repeated)
             user = self._cache(login, self._queue.verify(claim, check))
             if self._answer(attempt, user) and user is None:
                 self._failures.failed(address, name)
@@ -156,7 +156,7 @@ class Logins:
             with self._lock:
                 attempt.requests -= 1
                 if not attempt.requests and not attempt.is_answered:
-                    self._throttle.withdraw(attempt.admission)
+                    self._throttle.withdraw(attempt.admitted)
                 if not attempt.requests:
                     del self._attempts[key]
 
@@ -167,10 +167,10 @@ class Logins:
                 return False
             attempt.is_answered = True
             if user is None:
-                self._wrong[attempt.admission.key] = None
-                self._throttle.fail(attempt.admission)
+                self._wrong[attempt.admitted.key] = None
+                self._throttle.fail(attempt.admitted)
             else:
-                self._throttle.succeed(attempt.admission)
+                self._throttle.succeed(attempt.admitted)
             return True
 
     def _cache(self, login: bytes, user: str | None) -> str | None:

@@ -128,7 +128,7 @@ class _Record:
 
 
 @dataclass(frozen=True, slots=True)
-class Admission:
+class AdmittedLogin:
     """A login that may be verified now. Ends with one of the calls of `Throttle`."""
 
     key: tuple[str, bytes]
@@ -160,7 +160,7 @@ class Throttle:
         )
         """When each will be admitted."""
 
-    def admit(self, network: str, name: str, login: bytes) -> Admission:
+    def admit(self, network: str, name: str, login: bytes) -> AdmittedLogin:
         """Raises ThrottledError. ``login`` stands for the name and the password."""
         now, key = self._timer(), (network, login)
         with self._lock:
@@ -172,34 +172,34 @@ class Throttle:
             failures = records[0].failures(now)
             for record in records:
                 record.pending += 1
-        return Admission(key, records, failures, is_repeated)
+        return AdmittedLogin(key, records, failures, is_repeated)
 
-    def succeed(self, admission: Admission) -> None:
+    def succeed(self, admitted: AdmittedLogin) -> None:
         """The password was right: the pair's failures are forgiven. Those of the network aren't,
         as who guesses may have a login of their own."""
         with self._lock:
-            self._end(admission)
-            admission.records[1].forgive()
+            self._end(admitted)
+            admitted.records[1].forgive()
 
-    def fail(self, admission: Admission) -> None:
+    def fail(self, admitted: AdmittedLogin) -> None:
         now = self._timer()
         with self._lock:
-            self._end(admission)
-            for record in admission.records:
+            self._end(admitted)
+            for record in admitted.records:
                 record.fail(now)
 
-    def withdraw(self, admission: Admission) -> None:
+    def withdraw(self, admitted: AdmittedLogin) -> None:
         """It was not verified. It is admitted when it comes again: at once if that was its turn."""
         now = self._timer()
         with self._lock:
-            self._end(admission)
-            if admission.is_repeated:
-                self._appointments[admission.key] = now
+            self._end(admitted)
+            if admitted.is_repeated:
+                self._appointments[admitted.key] = now
             else:
-                self._refused[admission.key] = now
+                self._refused[admitted.key] = now
 
-    def _end(self, admission: Admission) -> None:
-        for record in admission.records:
+    def _end(self, admitted: AdmittedLogin) -> None:
+        for record in admitted.records:
             record.pending -= 1
 
     def _require_appointment(
