@@ -32,7 +32,7 @@ MAX_RECORDS = 20_000
 MAX_REFUSED = 20_000
 """Logins that are remembered as refused once: more than a server can refuse in FIRST_DELAY."""
 
-MAX_APPOINTMENTS = 20_000
+MAX_SCHEDULED = 20_000
 """Logins that came back, and were given a time."""
 
 FIRST_DELAY = 1.0
@@ -41,7 +41,7 @@ FIRST_DELAY = 1.0
 LONGEST_WAIT = 600.0
 """Seconds that a login may have to wait for others at its network."""
 
-LATENESS = 60.0
+LATE_SECONDS = 60.0
 """Seconds after its delay for which a login is still admitted: a person repeats it by hand."""
 
 MAX_EXCESS = 5
@@ -75,7 +75,7 @@ PAIR = Allowance(free=5, seconds=20.0)
 """Of a network and a user name: 4,320 guesses a day."""
 
 
-class _Record:
+class _FailureRecord:
     """The failures of a network, or of a pair."""
 
     def __init__(self, allowance: Allowance) -> None:
@@ -133,7 +133,7 @@ class AdmittedLogin:
 
     key: tuple[str, bytes]
     """Its network, and the login."""
-    records: tuple[_Record, _Record]
+    records: tuple[_FailureRecord, _FailureRecord]
     """The network's, and the pair's."""
     failures: int
     """Those of the network, when it was admitted."""
@@ -148,15 +148,15 @@ class Throttle:
         self._timer = timer
         self._lock = Lock()
         forgiven = max(each.seconds * (each.free + MAX_EXCESS) for each in (NETWORK, PAIR))
-        self._records: TTLCache[tuple[str, ...], _Record] = TTLCache(
+        self._records: TTLCache[tuple[str, ...], _FailureRecord] = TTLCache(
             MAX_RECORDS, LONGEST_WAIT + forgiven, timer=timer
         )
         self._refused: TTLCache[tuple[str, bytes], float] = TTLCache(
-            MAX_REFUSED, FIRST_DELAY + LATENESS, timer=timer
+            MAX_REFUSED, FIRST_DELAY + LATE_SECONDS, timer=timer
         )
         """When each was refused."""
-        self._appointments: TTLCache[tuple[str, bytes], float] = TTLCache(
-            MAX_APPOINTMENTS, LONGEST_WAIT + LATENESS, timer=timer
+        self._scheduled: TTLCache[tuple[str, bytes], float] = TTLCache(
+            MAX_SCHEDULED, LONGEST_WAIT + LATE_SECONDS, timer=timer
         )
         """When each will be admitted."""
 
@@ -165,9 +165,9 @@ class Throttle:
         now, key = self._timer(), (network, login)
         with self._lock:
             records = self._record(NETWORK, network), self._record(PAIR, network, _short(name))
-            is_repeated = key in self._refused or key in self._appointments
+            is_repeated = key in self._refused or key in self._scheduled
             if any(record.is_throttled(now) for record in records):
-                self._require_appointment(key, records, now)
+                self._require_schedule(key, records, now)
             self._forget(key)
             failures = records[0].failures(now)
             for record in records:
@@ -194,7 +194,7 @@ class Throttle:
         with self._lock:
             self._end(admitted)
             if admitted.is_repeated:
-                self._appointments[admitted.key] = now
+                self._scheduled[admitted.key] = now
             else:
                 self._refused[admitted.key] = now
 
@@ -202,11 +202,11 @@ class Throttle:
         for record in admitted.records:
             record.pending -= 1
 
-    def _require_appointment(
-        self, key: tuple[str, bytes], records: Sequence[_Record], now: float
+    def _require_schedule(
+        self, key: tuple[str, bytes], records: Sequence[_FailureRecord], now: float
     ) -> None:
-        due = self._appointments.get(key)
-        if due is None or now > due + LATENESS:
+        due = self._scheduled.get(key)
+        if due is None or now > due + LATE_SECONDS:
             self._require_repetition(key, now)
             due = max(record.next_at(now) for record in records)
             if due > now + LONGEST_WAIT:
@@ -214,7 +214,7 @@ class Throttle:
             for record in records:
                 record.admit_at(due, now)
             self._forget(key)
-            self._appointments[key] = due
+            self._scheduled[key] = due
         if now < due:
             raise ThrottledError(due - now)
 
@@ -228,12 +228,12 @@ class Throttle:
 
     def _forget(self, key: tuple[str, bytes]) -> None:
         self._refused.pop(key, None)
-        self._appointments.pop(key, None)
+        self._scheduled.pop(key, None)
 
-    def _record(self, allowance: Allowance, *key: str) -> _Record:
+    def _record(self, allowance: Allowance, *key: str) -> _FailureRecord:
         record = self._records.get(key)
         if record is None:
-            record = _Record(allowance)
+            record = _FailureRecord(allowance)
         self._records[key] = record  # remembered from now on
         return record
 

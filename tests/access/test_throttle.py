@@ -8,7 +8,7 @@ import pytest
 from davbridge.access import throttle as module
 from davbridge.access.throttle import (
     FIRST_DELAY,
-    LATENESS,
+    LATE_SECONDS,
     LONGEST_WAIT,
     MAX_EXCESS,
     NETWORK,
@@ -202,7 +202,7 @@ def test_a_turn_is_kept_for_a_while_and_then_passes(throttle: Throttle, timer: T
     assert is_admitted(throttle, HERE, "anna", "w")
     told = [delay_of(throttle, HERE, "anna", login) for login in "xyz"]
     assert told == sorted(set(told)), "one after another"
-    timer.advance(told[0] + LATENESS)
+    timer.advance(told[0] + LATE_SECONDS)
     for number in range(PAIR.free):
         is_admitted(throttle, HERE, "anna", f"again {number}")
     assert is_admitted(throttle, HERE, "anna", "x")
@@ -219,7 +219,7 @@ def test_who_would_wait_too_long_is_given_no_turn(throttle: Throttle, timer: Tim
     timer.advance(FIRST_DELAY)
     throttle.admit(HERE, "anna", logins[0].encode())
     told = [delay_of(throttle, HERE, "anna", login) for login in logins[1:]]
-    assert len(throttle._appointments) <= LONGEST_WAIT / PAIR.seconds + MAX_EXCESS
+    assert len(throttle._scheduled) <= LONGEST_WAIT / PAIR.seconds + MAX_EXCESS
     assert max(told) <= LONGEST_WAIT
 
 
@@ -234,7 +234,7 @@ def test_all_is_forgiven_in_time(throttle: Throttle, timer: Timer) -> None:
 def test_memory_is_bounded_whatever_the_number_of_addresses_and_the_length_of_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    for bound in ("MAX_RECORDS", "MAX_REFUSED", "MAX_APPOINTMENTS"):
+    for bound in ("MAX_RECORDS", "MAX_REFUSED", "MAX_SCHEDULED"):
         monkeypatch.setattr(module, bound, 50)
     throttle = Throttle(Timer())
 
