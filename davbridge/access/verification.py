@@ -56,7 +56,7 @@ class Verdict(NamedTuple):
 
 
 @dataclass(eq=False, slots=True)
-class _Request:
+class _QueuedLogin:
     """A request that waits."""
 
     claim: Claim
@@ -78,7 +78,7 @@ class VerificationQueue:
         """What a thread is within while it waits here."""
         self._lock = Lock()
         self._running: dict[bytes, Claim] = {}
-        self._waiting: list[_Request] = []
+        self._waiting: list[_QueuedLogin] = []
         self._called = 0
         """Requests that waited and were called, so far."""
         self._number = 0
@@ -100,14 +100,14 @@ class VerificationQueue:
         self._leave(claim, Verdict(user))
         return user
 
-    def _enter(self, claim: Claim) -> _Request | None:
+    def _enter(self, claim: Claim) -> _QueuedLogin | None:
         """None where it can be verified at once."""
         with self._lock:
             if len(self._running) < self._parallel and claim.login not in self._running:
                 self._running[claim.login] = claim
                 return None
             self._number += 1
-            request = _Request(claim, self._number, self._place_of(claim))
+            request = _QueuedLogin(claim, self._number, self._place_of(claim))
             self._waiting.append(request)
             if len(self._waiting) > self._most:
                 displaced = self._most_dispensable()
@@ -151,10 +151,10 @@ class VerificationQueue:
         worse = claim.failures + of_pair
         return self._called + worse * self._most + len(of_network) + of_name
 
-    def _most_dispensable(self) -> _Request:
+    def _most_dispensable(self) -> _QueuedLogin:
         of_network = Counter(each.claim.network for each in self._waiting)
 
-        def dispensability(request: _Request) -> tuple[int, ...]:
+        def dispensability(request: _QueuedLogin) -> tuple[int, ...]:
             claim = request.claim
             load = claim.failures + of_network[claim.network]
             return (not claim.is_known, load, not claim.is_repeated, request.number)
