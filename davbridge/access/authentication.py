@@ -16,7 +16,7 @@ def protected(
     origins: Iterable[str] = (),
     waiting: Waiting = bounded_wait,
 ) -> WSGIApplication:
-    """``app`` behind its authenticated. ``origins`` are those that the drive is known under; a thread is
+    """``app`` behind its login. ``origins`` are those that the drive is known under; a thread is
     within ``waiting`` while its login waits for others. Who needs a login isn't helped by another
     name; who passed --insecure knows of who comes."""
     authenticated = BasicAuth(app, settings, Logins(settings.users, waiting=waiting))

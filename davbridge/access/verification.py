@@ -62,7 +62,7 @@ class _QueuedLogin:
     claim: Claim
     number: int
     """In the order in which they came."""
-    place: int
+    priority: int
     """The least is served first, and of equal ones that which came first."""
     answer: Future[Verdict | None] = field(default_factory=Future)
     """None: it is to be verified now, by the request's own thread."""
@@ -79,14 +79,14 @@ class VerificationQueue:
         self._lock = Lock()
         self._running: dict[bytes, Claim] = {}
         self._waiting: list[_QueuedLogin] = []
-        self._called = 0
+        self._started = 0
         """Requests that waited and were called, so far."""
         self._number = 0
 
     def verify(self, claim: Claim, check: Callable[[], str | None]) -> str | None:
         """Whose login it is, as ``check`` says, here or for another request with the same login.
         Raises TooManyLoginsError, and what ``check`` raises."""
-        request = self._enter(claim)
+        request = self._start_or_queue(claim)
         if request is not None:
             with self._waits():
                 verdict = request.answer.result()
@@ -95,29 +95,29 @@ class VerificationQueue:
         try:
             user = check()
         except BaseException as error:
-            self._leave(claim, error)  # those that share it have to hear of it
+            self._finish(claim, error)  # those that share it have to hear of it
             raise
-        self._leave(claim, Verdict(user))
+        self._finish(claim, Verdict(user))
         return user
 
-    def _enter(self, claim: Claim) -> _QueuedLogin | None:
+    def _start_or_queue(self, claim: Claim) -> _QueuedLogin | None:
         """None where it can be verified at once."""
         with self._lock:
             if len(self._running) < self._parallel and claim.login not in self._running:
                 self._running[claim.login] = claim
                 return None
             self._number += 1
-            request = _QueuedLogin(claim, self._number, self._place_of(claim))
+            request = _QueuedLogin(claim, self._number, self._priority_of(claim))
             self._waiting.append(request)
             if len(self._waiting) > self._most:
-                displaced = self._most_dispensable()
+                displaced = self._least_important()
                 self._waiting.remove(displaced)
                 if displaced is request:
                     raise TooManyLoginsError
                 displaced.answer.set_exception(TooManyLoginsError())
             return request
 
-    def _leave(self, claim: Claim, outcome: Verdict | BaseException) -> None:
+    def _finish(self, claim: Claim, outcome: Verdict | BaseException) -> None:
         with self._lock:
             del self._running[claim.login]
             for request in [each for each in self._waiting if each.claim.login == claim.login]:
@@ -126,21 +126,21 @@ class VerificationQueue:
                     request.answer.set_result(outcome)
                 else:
                     request.answer.set_exception(outcome)
-            self._call()
+            self._start_queued()
 
-    def _call(self) -> None:
+    def _start_queued(self) -> None:
         """Has the next ones verified."""
         while len(self._running) < self._parallel:
             ready = [each for each in self._waiting if each.claim.login not in self._running]
             if not ready:
                 break
-            request = min(ready, key=lambda each: (each.place, each.number))
+            request = min(ready, key=lambda each: (each.priority, each.number))
             self._waiting.remove(request)
             self._running[request.claim.login] = request.claim
-            self._called += 1
+            self._started += 1
             request.answer.set_result(None)
 
-    def _place_of(self, claim: Claim) -> int:
+    def _priority_of(self, claim: Claim) -> int:
         """As if it had come after as many calls more as its disadvantages are worth."""
         if claim.is_known:
             return -1
@@ -149,14 +149,14 @@ class VerificationQueue:
         of_name = sum(each.name == claim.name for each in others)
         of_pair = sum(each.name == claim.name for each in of_network)
         worse = claim.failures + of_pair
-        return self._called + worse * self._most + len(of_network) + of_name
+        return self._started + worse * self._most + len(of_network) + of_name
 
-    def _most_dispensable(self) -> _QueuedLogin:
+    def _least_important(self) -> _QueuedLogin:
         of_network = Counter(each.claim.network for each in self._waiting)
 
-        def dispensability(request: _QueuedLogin) -> tuple[int, ...]:
+        def unimportance(request: _QueuedLogin) -> tuple[int, ...]:
             claim = request.claim
             load = claim.failures + of_network[claim.network]
             return (not claim.is_known, load, not claim.is_repeated, request.number)
 
-        return max(self._waiting, key=dispensability)
+        return max(self._waiting, key=unimportance)

@@ -31,7 +31,7 @@ METHODS = [
 
 
 class Asked:
-    """A authenticated asked once: what it answered, and whether the drive behind it was reached."""
+    """An application asked once behind its login: what it answered, and whether the drive behind it was reached."""
 
     def __init__(
         self, host: str | None, settings: AccessSettings = OPEN, method: str = "GET"
