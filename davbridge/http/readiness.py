@@ -1,11 +1,11 @@
-"""Whether the bridge is of use: what a load balancer or an orchestrator asks.
+"""Whether the bridge can serve: the URL that load balancers and orchestrators ask.
 
-Owns one URL, whatever the mount, which is answered without a login and logs nothing: 200 while the
-store can be used, 503 while it can't. Must not know what the store is.
+The URL is the same whatever the mount path, needs no login, and isn't logged. It answers 200 while
+the store can be used, and 503 while it can't.
 
-Nobody waits for the store here, else a silent one would take thread after thread. The answer is
-what the last look has found, and asking for it begins the next look, if the last one is old. A look
-that doesn't come to its end is an answer as well.
+No request waits for the store here, because a hanging store would then take thread after thread.
+The answer is the result of the last check. If that is old, the request also starts the next check,
+in a thread of its own. A check that doesn't end counts as failed.
 """
 
 import threading
@@ -15,31 +15,31 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 PATH = "/.davbridge/ready"
 
-LOOK_SECONDS = 5.0
-"""Between two looks, which are a request to the store each."""
+CHECK_INTERVAL_SECONDS = 5.0
+"""Between two checks. Each is a request to the store."""
 
-SILENT_SECONDS = 10.0
-"""After which a look that hasn't ended means that the store is silent."""
+CHECK_TIMEOUT_SECONDS = 10.0
+"""After which a check that hasn't ended counts as failed."""
 
 
 class Readiness:
-    """Wraps a whole application. ``look`` asks the store, and says why it can't be used; it returns
-    an empty text where it can, and may take its time."""
+    """WSGI middleware. ``check`` asks the store, and may take long. It returns why the store can't be
+    used, or an empty string if it can."""
 
     def __init__(
         self,
         app: WSGIApplication,
-        look: Callable[[], str],
+        check: Callable[[], str],
         *,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._app = app
-        self._ask = look
+        self._check_store = check
         self._timer = timer
         self._lock = threading.Lock()
-        self._trouble = ""
-        self._is_looking = False
-        self._began_at = -LOOK_SECONDS
+        self._problem = ""
+        self._is_checking = False
+        self._began_at = -CHECK_INTERVAL_SECONDS
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         if environ.get("PATH_INFO") != PATH:
@@ -51,30 +51,30 @@ class Readiness:
         return _answer(start_response, "503 Service Unavailable", [("Retry-After", "5")])
 
     def is_ready(self) -> bool:
-        """As far as is known. Never waits."""
+        """The result of the last check. Never waits."""
         with self._lock:
             age = self._timer() - self._began_at
-            if self._is_looking:
-                return age < SILENT_SECONDS and not self._trouble
-            if age >= LOOK_SECONDS:
-                self._begin()
-            return not self._trouble
+            if self._is_checking:
+                return age < CHECK_TIMEOUT_SECONDS and not self._problem
+            if age >= CHECK_INTERVAL_SECONDS:
+                self._start_check()
+            return not self._problem
 
-    def _begin(self) -> None:
+    def _start_check(self) -> None:
         self._began_at = self._timer()
         try:
-            threading.Thread(target=self._look, name="davbridge-ready", daemon=True).start()
+            threading.Thread(target=self._check, name="davbridge-ready", daemon=True).start()
         except (RuntimeError, MemoryError):
-            return  # no thread is to be had: the next look is due as ever
-        self._is_looking = True
+            return  # no thread can be started: the next check is due as usual
+        self._is_checking = True
 
-    def _look(self) -> None:
-        trouble = "the look failed"
+    def _check(self) -> None:
+        problem = "the check failed"
         try:
-            trouble = self._ask()
+            problem = self._check_store()
         finally:
             with self._lock:
-                self._trouble, self._is_looking = trouble, False
+                self._problem, self._is_checking = problem, False
 
 
 def _answer(

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from davbridge.http.readiness import LOOK_SECONDS, SILENT_SECONDS, Readiness
+from davbridge.http.readiness import CHECK_INTERVAL_SECONDS, CHECK_TIMEOUT_SECONDS, Readiness
 from tests.support.timer import Timer
 
 
@@ -17,8 +17,8 @@ def wait_until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
         time.sleep(0.02)
 
 
-class Looks:
-    """A store that is looked at: how often, and what is found, once it may be."""
+class StoreChecks:
+    """A store that is checked: how often, and what is found, once it may be."""
 
     def __init__(self) -> None:
         self.timer = Timer()
@@ -27,9 +27,9 @@ class Looks:
         self.fails = False
         self.may_end = threading.Event()
         self.may_end.set()
-        self.readiness = Readiness(lambda *_: [], self.look, timer=self.timer)
+        self.readiness = Readiness(lambda *_: [], self.check, timer=self.timer)
 
-    def look(self) -> str:
+    def check(self) -> str:
         self.count += 1
         self.may_end.wait(10)
         if self.fails:
@@ -38,59 +38,63 @@ class Looks:
 
     def ended(self, is_ready: bool) -> None:
         """Asks, and waits until that is the answer."""
-        self.timer.advance(LOOK_SECONDS)
+        self.timer.advance(CHECK_INTERVAL_SECONDS)
         wait_until(lambda: self.readiness.is_ready() == is_ready)
 
 
 @pytest.fixture
-def looks() -> Iterator[Looks]:
-    looks = Looks()
-    yield looks
-    looks.may_end.set()
+def checks() -> Iterator[StoreChecks]:
+    checks = StoreChecks()
+    yield checks
+    checks.may_end.set()
 
 
-def test_what_was_found_is_told(looks: Looks) -> None:
-    assert looks.readiness.is_ready()
-    looks.found = "no bucket"
-    looks.ended(is_ready=False)
-    looks.found = ""
-    looks.ended(is_ready=True)
+def test_what_was_found_is_told(checks: StoreChecks) -> None:
+    assert checks.readiness.is_ready()
+    checks.found = "no bucket"
+    checks.ended(is_ready=False)
+    checks.found = ""
+    checks.ended(is_ready=True)
 
 
-def test_who_asks_often_costs_no_more(looks: Looks) -> None:
+def test_who_asks_often_costs_no_more(checks: StoreChecks) -> None:
     for _ in range(100):
-        looks.readiness.is_ready()
-    wait_until(lambda: looks.count == 1)
-    looks.timer.advance(LOOK_SECONDS - 0.1)
-    assert looks.readiness.is_ready()
-    assert looks.count == 1
+        checks.readiness.is_ready()
+    wait_until(lambda: checks.count == 1)
+    checks.timer.advance(CHECK_INTERVAL_SECONDS - 0.1)
+    assert checks.readiness.is_ready()
+    assert checks.count == 1
 
 
-def test_a_look_that_does_not_end_is_an_answer_and_holds_nobody_up(looks: Looks) -> None:
-    looks.may_end.clear()
-    assert looks.readiness.is_ready()
-    looks.timer.advance(SILENT_SECONDS)
-    assert not looks.readiness.is_ready()
-    assert looks.count <= 1
-    looks.may_end.set()
-    wait_until(looks.readiness.is_ready)
+def test_a_look_that_does_not_end_is_an_answer_and_holds_nobody_up(checks: StoreChecks) -> None:
+    checks.may_end.clear()
+    assert checks.readiness.is_ready()
+    checks.timer.advance(CHECK_TIMEOUT_SECONDS)
+    assert not checks.readiness.is_ready()
+    assert checks.count <= 1
+    checks.may_end.set()
+    wait_until(checks.readiness.is_ready)
 
 
-def test_a_look_that_fails_is_no_good_news(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_that_fails_is_no_good_news(
+    checks: StoreChecks, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
-    looks.fails = True
-    looks.ended(is_ready=False)
-    looks.fails = False
-    looks.ended(is_ready=True)
+    checks.fails = True
+    checks.ended(is_ready=False)
+    checks.fails = False
+    checks.ended(is_ready=True)
 
 
-def test_a_look_that_cannot_begin_is_no_news(looks: Looks, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_look_that_cannot_begin_is_no_news(
+    checks: StoreChecks, monkeypatch: pytest.MonkeyPatch
+) -> None:
     def fail(_: threading.Thread) -> None:
         raise RuntimeError("can't start new thread")
 
     with monkeypatch.context() as patch:
         patch.setattr(threading.Thread, "start", fail)
-        assert looks.readiness.is_ready()
-    looks.timer.advance(SILENT_SECONDS)
-    assert looks.readiness.is_ready()
-    wait_until(lambda: looks.count == 1)
+        assert checks.readiness.is_ready()
+    checks.timer.advance(CHECK_TIMEOUT_SECONDS)
+    assert checks.readiness.is_ready()
+    wait_until(lambda: checks.count == 1)
