@@ -1,10 +1,10 @@
-"""One request and its response.
+"""One exchange: a request whose head has been received, and its response.
 
-Owns what an unread body, a failing application and a vanished client mean for the connection. Must
-not know how a connection is closed; says only in which way it should be.
+Decides what an unread body, a failing application and a client that is gone mean for the
+connection. `connection` does what is decided.
 
-Invariants: the connection is kept only where the next byte is certain to begin the next request,
-and the client learns before the body of the answer if it isn't (RFC 9112 §9.3, §9.6).
+Invariant: the connection is kept alive only if its next byte is certain to begin the next request.
+If it isn't, the response says ``Connection: close`` (RFC 9112 §9.3, §9.6).
 """
 
 import logging
@@ -20,25 +20,26 @@ from davbridge.http.streams import SocketReader, SocketWriter
 from davbridge.http.wsgi import environ_of, run
 
 MAX_SKIPPED_BYTES = 1024 * 1024
-"""Bytes of an unread body that are read away to keep the connection; for more, it is left."""
+"""Bytes of an unread body that are discarded to keep the connection alive. With more, the
+connection is closed."""
 
 _log = logging.getLogger("davbridge.http")
 
 
 class Disposition(Enum):
-    """What is to become of the connection."""
+    """What to do with the connection after an exchange."""
 
     KEEP_ALIVE = auto()
     LINGER = auto()
-    """The answer is whole, and the client has to be able to read it."""
+    """The response is whole. Close, so that the client can read it first."""
     CLOSE = auto()
-    """The answer isn't whole, and its framing shows it."""
+    """The response isn't whole, and its framing shows it. Close at once."""
     RESET = auto()
-    """The answer isn't whole, and nothing but a reset shows it."""
+    """The response isn't whole, and only a reset shows it."""
 
 
 class ExchangeServer(Protocol):
-    """What an exchange asks of the server."""
+    """What an exchange needs of the server."""
 
     @property
     def app(self) -> WSGIApplication: ...
@@ -48,11 +49,11 @@ class ExchangeServer(Protocol):
 
 
 class Exchange:
-    """Serves one request whose head has been read; ``connection`` is its connection's part of the
-    environ."""
+    """Serves one request. ``connection_environ`` is the part of the environ that all requests of
+    the connection share."""
 
     unread = 0
-    """Bytes of the body that are still to come, where the connection is kept."""
+    """If the connection is kept alive: bytes of the body that are still to come."""
 
     def __init__(
         self,
@@ -60,19 +61,19 @@ class Exchange:
         head: RequestHead,
         reader: SocketReader,
         writer: SocketWriter,
-        connection: dict[str, Any],
+        connection_environ: dict[str, Any],
     ) -> None:
         self._server = server
         self._head = head
         self._writer = writer
         self._awaits_continue = head.wants_continue
-        """Whether the client holds its body back until it is invited."""
+        """Whether the client waits for 100 Continue before it sends the body."""
         self._body: RequestBody = (
             ChunkedBody(reader, self._send_continue)
             if head.length is None
             else KnownLengthBody(reader, self._send_continue, head.length)
         )
-        self._environ: dict[str, Any] = environ_of(head, self._body, connection)
+        self._environ: dict[str, Any] = environ_of(head, self._body, connection_environ)
         self._response = ResponseWriter(
             writer,
             is_head=head.method == b"HEAD",
@@ -81,7 +82,7 @@ class Exchange:
         )
 
     def perform(self) -> Disposition:
-        """Runs the application, to the end of its answer."""
+        """Runs the application, and sends its response."""
         try:
             run(self._server.app, self._environ, self._response)
         except ClientGoneError as error:
@@ -96,7 +97,7 @@ class Exchange:
         return Disposition.KEEP_ALIVE
 
     def _send_continue(self) -> None:
-        """RFC 9110 §10.1.1: 100 is sent only when the body is wanted, and before the answer."""
+        """RFC 9110 §10.1.1: 100 is sent only when the body is read, and before the response."""
         if self._awaits_continue and not self._response.is_sent:
             self._writer.write(b"HTTP/1.1 100 Continue\r\n\r\n")
             self._awaits_continue = False
@@ -111,9 +112,9 @@ class Exchange:
         return is_short and not self._awaits_continue and not self._body.is_broken
 
     def _fail(self, error: Exception) -> Disposition:
-        is_ending = isinstance(error, ConnectionError) and self._response.is_sent
-        if is_ending or isinstance(error, IncompleteBodyError):
-            # A body that broke off, to the client or from it: whose it is has told what there is.
+        is_ended = isinstance(error, ConnectionError) and self._response.is_sent
+        if is_ended or isinstance(error, IncompleteBodyError):
+            # A body that broke off. The client has closed, or the application has logged the reason.
             _log.debug("%s", error)
         else:
             _log.error("the application failed", exc_info=error)

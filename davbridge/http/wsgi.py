@@ -1,9 +1,7 @@
-"""From a request's head to WSGI, and one run of the application (PEP 3333).
+"""From a request head to a WSGI environment, and one run of the application (PEP 3333).
 
-Owns the environ. Must not know sockets.
-
-Invariants: REQUEST_URI is the request target as it was sent; nothing that a client sends can set
-a key that the server sets, or stand in for another header.
+Invariants: REQUEST_URI is the request target as it was sent; no header field can set a key that the
+server sets, or stand in for another field.
 """
 
 import re
@@ -23,7 +21,7 @@ _ENCODED_SLASH = re.compile(rb"%2f", re.IGNORECASE)
 
 @dataclass(frozen=True, slots=True)
 class Endpoints:
-    """Who talks to whom."""
+    """The addresses of both ends of a connection."""
 
     client: str
     client_port: int
@@ -33,7 +31,7 @@ class Endpoints:
 
 
 def connection_environ(ends: Endpoints) -> dict[str, Any]:
-    """What all requests of a connection have in their environs."""
+    """The part of the environ that all requests of a connection share."""
     environ: dict[str, Any] = {
         "SCRIPT_NAME": "",
         "SERVER_NAME": ends.server,
@@ -54,13 +52,15 @@ def connection_environ(ends: Endpoints) -> dict[str, Any]:
     return environ
 
 
-def environ_of(head: RequestHead, body: RequestBody, connection: dict[str, Any]) -> dict[str, Any]:
+def environ_of(
+    head: RequestHead, body: RequestBody, connection_environ: dict[str, Any]
+) -> dict[str, Any]:
     """The environ of a request.
 
-    Header names with an underscore are left out: ``Content_Length`` would look like
-    ``Content-Length`` to the application, and to nobody before it.
+    Header fields with an underscore are left out: the application would take ``Content_Length`` for
+    ``Content-Length``, and a proxy before it would not.
     """
-    environ = connection.copy()
+    environ = connection_environ.copy()
     for name, value in head.fields.items():
         if b"_" not in name:
             environ[_key_of(name)] = value.decode("latin-1")
@@ -75,14 +75,14 @@ def environ_of(head: RequestHead, body: RequestBody, connection: dict[str, Any])
 
 @lru_cache(maxsize=256)
 def _key_of(name: bytes) -> str:
-    """Of a field's name, in lower case. Clients send few different ones."""
+    """The key for a field name in lower case. Clients send few different names."""
     key = name.decode().upper().replace("-", "_")
     return key if key in ("CONTENT_TYPE", "CONTENT_LENGTH") else f"HTTP_{key}"
 
 
 def path_info(path: bytes) -> str:
-    """A path decoded as cheroot does it: an encoded slash stays encoded, so that it can't split
-    a segment. Who must tell ``%2F`` from ``%252F`` parses REQUEST_URI."""
+    """The decoded path. As in cheroot, an encoded slash stays encoded, so that it can't split a
+    segment. An application that must tell ``%2F`` from ``%252F`` parses REQUEST_URI."""
     if b"%" not in path:
         return path.decode("latin-1")
     parts = [unquote_to_bytes(part) for part in _ENCODED_SLASH.split(path)]
@@ -90,7 +90,7 @@ def path_info(path: bytes) -> str:
 
 
 def run(app: WSGIApplication, environ: dict[str, Any], response: ResponseWriter) -> None:
-    """Runs the application to the end of its response; its iterable is always closed."""
+    """Runs the application to the end of its response. Always closes its iterable."""
     blocks = app(environ, response.start)
     try:
         for block in blocks:
