@@ -1,12 +1,11 @@
 """One connection: the handshake, then request after request.
 
-Owns the socket, and how it ends. Knows cheroot only by what it wants of a connection: its accept
-loop calls the constructor as it is, and sets ``remote_addr``, ``remote_port`` and ``ssl_env``; its
-selector sets ``last_used``, and asks for ``socket``, ``rfile.has_data`` and ``close``. Our own loop
-asks for ``deadline`` and ``is_new`` beside, and the workers for the rest.
+cheroot's part of the interface: its accept loop calls the constructor, and sets ``remote_addr``,
+``remote_port`` and ``ssl_env``. Its selector sets ``last_used``, and uses ``socket``,
+``rfile.has_data`` and ``close``.
 
-Invariants: after a whole answer the connection is left through the LingeringCloser, so that the client
-gets it; half an answer is never ended in a way that could look whole.
+Invariants: after a whole response the connection is closed through the LingeringCloser, so that the
+client can read it. A response that isn't whole never looks whole.
 """
 
 import contextlib
@@ -31,17 +30,17 @@ from davbridge.http.response import ResponseWriter
 from davbridge.http.streams import SocketReader, SocketWriter
 from davbridge.http.wsgi import Endpoints, connection_environ
 
-QUICK = (b"PROPFIND", b"HEAD", b"OPTIONS")
-"""Methods that are answered without waiting for anything, as a rule."""
+QUICK_METHODS = (b"PROPFIND", b"HEAD", b"OPTIONS")
+"""Methods that usually don't wait for anything."""
 
 _RESET_AT_CLOSE = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
-"""struct linger: on, for no time."""
+"""struct linger: on, for zero seconds."""
 
 _log = logging.getLogger("davbridge.http")
 
 
 class ConnectionServer(ExchangeServer, Protocol):
-    """What a connection asks of the server."""
+    """What a connection needs of the server."""
 
     @property
     def tls(self) -> ssl.SSLContext | None: ...
@@ -50,16 +49,16 @@ class ConnectionServer(ExchangeServer, Protocol):
     def closer(self) -> LingeringCloser: ...
 
     def release_leadership(self) -> None:
-        """Called by a thread that may have to wait: others go on with what has come."""
+        """Called by a thread before it may have to wait. See `WorkerPool`."""
         ...
 
     def client_wait(self, client: Client) -> contextlib.AbstractContextManager[object]:
-        """What a thread is within while it waits for the client: others don't count it then."""
+        """The context in which a thread waits for the client. See `WorkerPool`."""
         ...
 
 
 class Connection:
-    """cheroot's ConnectionClass: made in the accept loop, served in the workers."""
+    """cheroot's ConnectionClass. Made in the accept loop, served by workers."""
 
     # These are set by cheroot, after the constructor.
     remote_addr = ""
@@ -74,15 +73,15 @@ class Connection:
         self._host, self._port = sock.getsockname()[:2]
         self._timeout_seconds = sock.gettimeout()
         self._environ: dict[str, Any] | None = None
-        self._is_shaking_hands = server.tls is not None
+        self._is_in_handshake = server.tls is not None
         self._handshake_deadline = time.monotonic() + tls.HANDSHAKE_SECONDS
         self._has_come = False
-        """Whether there is something for `serve_request` to do."""
+        """Whether `serve_request` has something to do."""
         self._refusal: RequestHeadError | None = None
         self._is_answered = False
-        """Whether the client has an answer to read before all is closed."""
+        """Whether the client must be able to read a response before the connection is closed."""
         self.is_new = True
-        """Whether the selector has not watched it yet."""
+        """Whether the selector has not had it yet."""
         with contextlib.suppress(OSError):  # macOS refuses it once the client has reset
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._use(sock)
@@ -100,23 +99,26 @@ class Connection:
 
     @property
     def speed(self) -> float:
-        """Bytes a second that the client moves while it is waited for."""
+        """Bytes per second that the client moves while it is waited for."""
         return self._timeout.speed
 
     @property
     def deadline(self) -> float:
-        """By time.monotonic: when this connection is to be served, be it that nothing has come."""
-        return self._handshake_deadline if self._is_shaking_hands else self._request_reader.deadline
+        """In time.monotonic seconds: when the connection must be served even if nothing has come."""
+        return self._handshake_deadline if self._is_in_handshake else self._request_reader.deadline
 
     def has_request(self) -> bool:
-        """Takes what has come; whether there is something for `serve_request` to do. Never waits."""
+        """Receives what has come. Returns whether `serve_request` has something to do. Never
+        waits."""
         return self.wait_for_request(0.0)
 
     def wait_for_request(self, seconds: float) -> bool:
-        """As `has_request`, of what comes within that time."""
+        """As `has_request`, but waits for so long."""
         if not self._has_come:
             try:
-                self._has_come = self._has_shaken_hands() and self._request_reader.advance(seconds)
+                self._has_come = self._complete_handshake() and self._request_reader.advance(
+                    seconds
+                )
             except RequestHeadError as refusal:
                 self._refusal = refusal
                 self._has_come = True
@@ -126,7 +128,7 @@ class Connection:
         return self._has_come
 
     def serve_request(self) -> bool:
-        """Serves the request that has come; whether the connection stays open."""
+        """Serves the request that has come. Returns whether the connection stays open."""
         self._has_come = False
         if self._refusal is not None:
             self._refuse(self._refusal)
@@ -135,7 +137,7 @@ class Connection:
         return head is not None and self._serve(head)
 
     def close(self) -> None:
-        """Closes: gently where there is an answer to be read. May be called twice."""
+        """Closes the connection; later, if there is a response to be read. May be called twice."""
         if self.socket.fileno() < 0:
             return
         if not self._is_answered:
@@ -146,23 +148,24 @@ class Connection:
         self._server.closer.close_later(tls.release(self.socket))
 
     def abort(self) -> None:
-        """Makes what reads or writes in another thread fail at once.
+        """Disconnects, so that reading or writing in another thread fails at once.
 
         Not SSLSocket's own shutdown, which first switches to plain text.
         """
         with contextlib.suppress(OSError):
             socket.socket.shutdown(self.socket, socket.SHUT_RDWR)
 
-    def _has_shaken_hands(self) -> bool:
-        """Goes on with the handshake, if there is one to do. Raises OSError; RequestHeadError."""
-        if self._is_shaking_hands:
-            self._server.release_leadership()  # it computes for a millisecond or two
-            self._is_shaking_hands = not self._shake_hands()
-            if self._is_shaking_hands and time.monotonic() >= self._handshake_deadline:
+    def _complete_handshake(self) -> bool:
+        """Continues the handshake, if it isn't done. Returns whether it is. Raises OSError,
+        RequestHeadError."""
+        if self._is_in_handshake:
+            self._server.release_leadership()  # it takes a millisecond or two of processor time
+            self._is_in_handshake = not self._continue_handshake()
+            if self._is_in_handshake and time.monotonic() >= self._handshake_deadline:
                 raise TimeoutError("the handshake took too long")
-        return not self._is_shaking_hands
+        return not self._is_in_handshake
 
-    def _shake_hands(self) -> bool:
+    def _continue_handshake(self) -> bool:
         assert self._server.tls is not None
         if not isinstance(self.socket, ssl.SSLSocket):
             self.socket = tls.wrap(self.socket, self._server.tls)
@@ -186,17 +189,19 @@ class Connection:
             self._is_answered = True
 
     def _serve(self, head: RequestHead) -> bool:
-        if head.method not in QUICK:
+        if head.method not in QUICK_METHODS:
             self._server.release_leadership()
         if self._environ is None:
             is_tls = self._server.tls is not None
-            ends = Endpoints(self.remote_addr, self.remote_port, self._host, self._port, is_tls)
-            self._environ = connection_environ(ends)
-        served = Exchange(self._server, head, self.rfile, self._writer, self._environ)
-        disposition = served.perform()
+            endpoints = Endpoints(
+                self.remote_addr, self.remote_port, self._host, self._port, is_tls
+            )
+            self._environ = connection_environ(endpoints)
+        exchange = Exchange(self._server, head, self.rfile, self._writer, self._environ)
+        disposition = exchange.perform()
         if disposition is Disposition.RESET:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
         if disposition is Disposition.KEEP_ALIVE:
-            self._request_reader.skip(served.unread)
-        self._is_answered = disposition is Disposition.LINGER or served.unread > 0
+            self._request_reader.skip(exchange.unread)
+        self._is_answered = disposition is Disposition.LINGER or exchange.unread > 0
         return disposition is Disposition.KEEP_ALIVE
