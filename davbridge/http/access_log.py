@@ -1,7 +1,5 @@
 """The access log: one line per request.
 
-Owns the line. Must not know users beyond REMOTE_USER.
-
 Invariant: nothing that a client sends can begin a line, or end a field, of the log.
 """
 
@@ -13,13 +11,13 @@ from typing import Any
 from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 
 _HARMLESS = re.compile(r"[!#-\[\]-~]*")
-"""What nearly all names, methods and targets are made of."""
+"""Matches nearly all names, methods and targets, which need no escaping."""
 
 _log = logging.getLogger("davbridge.http.access")
 
 
 class AccessLog:
-    """Wraps a whole application, its login included."""
+    """WSGI middleware. Wraps the login as well, so that refused logins are logged."""
 
     def __init__(
         self, app: WSGIApplication, *, timer: Callable[[], float] = time.monotonic
@@ -40,7 +38,7 @@ class AccessLog:
 
 
 class _Record:
-    """What is known of one request so far."""
+    """The fields of one request's line, as far as they are known."""
 
     def __init__(self, environ: WSGIEnvironment, timer: Callable[[], float]) -> None:
         self._environ = environ
@@ -63,7 +61,7 @@ class _Record:
         return start
 
     def forget_status(self) -> None:
-        """The application failed: what the client got is not what the application started."""
+        """The application failed, so the client did not get the status that it started with."""
         self._status = "-"
 
     def write(self) -> None:
@@ -81,7 +79,7 @@ class _Record:
 
 
 class _Watched:
-    """The blocks of a response; its end, whatever it is, is logged once."""
+    """The blocks of a response. `close` writes the line."""
 
     def __init__(self, blocks: Iterable[bytes], record: _Record) -> None:
         self._blocks = blocks

@@ -1,21 +1,20 @@
-"""How many requests may wait, and for what.
+"""Admission control: how many requests may wait, and for what.
 
-Owns the bounds, the requests that have begun to wait, and the queue of those that may not ask the
-store yet. Must not know threads but by their numbers, nor what they serve.
-
-A request that waits keeps its thread, and often a connection to the store. If any number might, a
-store that is silent would take them all, and nobody could be answered who needs no store. So a
-request is *admitted* when it waits for the first time, and is so until it ends: one that has begun
-something is never refused. As many others as there are threads at first can be served beside.
-
-Clients that are slow could take all of that, for as long as they like. So where another request
-comes, the slowest of those that are waited for is aborted.
-
-Invariants: no more than ``limits.requests`` are admitted, and up to ``limits.aborted`` others that end
-because their clients were aborted; nobody is aborted who moves SLOW_BYTES_PER_SECOND bytes a second. None of them begins to
-ask the store while ``limits.store`` do; up to ``limits.queue`` wait for that, in the order of
-asking and for QUEUE_SECONDS at the most. Who can't be admitted is refused at once, with
+A request that waits keeps its thread, and often a connection to the store. Without a limit, a store
+that hangs would take all threads, and requests that don't need the store could not be served. So a
+request is *admitted* when it waits for the first time, and stays admitted until it ends: a request
+that has begun a change is never refused. A request that can't be admitted is refused at once, with
 UnavailableError.
+
+Slow clients could use up the limit for as long as they like. So when another request needs to be
+admitted, the slowest of the clients that are waited for is disconnected.
+
+Invariants:
+- At most ``limits.requests`` requests are admitted, and beside them ``limits.aborted`` that are
+  about to end because their clients were disconnected.
+- No client is disconnected that moves SLOW_BYTES_PER_SECOND or more.
+- No request begins to wait for the store while ``limits.store`` others do. Up to ``limits.queue``
+  requests wait for their turn, first come, first served, for at most QUEUE_SECONDS.
 """
 
 import threading
@@ -26,60 +25,61 @@ from typing import NamedTuple, NoReturn, Protocol
 from davbridge.errors import UnavailableError
 
 STORE_GRACE_SECONDS = 0.1
-"""Seconds that a wait may last before its thread counts as waiting. A store that is well answers
-within that, so that no more requests than there are threads are under way there at a time."""
+"""A thread that waits for the store counts as working for this long. A healthy store answers within
+it, so it gets no more requests at a time than the pool has threads."""
 
 QUEUE_SECONDS = 10.0
 
 STORE_WAITS_PER_THREAD = 4
-"""Requests that may wait for the store, for each thread. All of them have come to wait within
-as many STORE_GRACE_SECONDS, and then whoever needs no store is answered as ever."""
+"""Requests that may wait for the store, per thread of the pool. If the store hangs, that many are
+waiting after as many STORE_GRACE_SECONDS. From then on, requests that need no store are served as
+usual."""
 
 SLOW_BYTES_PER_SECOND = 64 * 1024
-"""Bytes a second. A slower client gives way to others where too many requests wait."""
+"""A slower client may be disconnected if too many requests wait."""
 
 MAX_BOUNDED_WAITS = 40
-"""Threads for those in a `bounded_wait`: more than logins may have (access.logins)."""
+"""Threads that may be in a `bounded_wait`: more than access.logins lets wait."""
 
 
 class Client(Protocol):
-    """Whom a request waits for."""
+    """The client of a request, while the request waits for it."""
 
     @property
     def speed(self) -> float:
-        """Bytes a second."""
+        """Bytes per second."""
         ...
 
     def abort(self) -> None:
-        """Makes what waits for it fail at once."""
+        """Disconnects the client, so that the thread that waits for it fails at once."""
         ...
 
 
 class Limits(NamedTuple):
-    """Numbers of requests."""
+    """Maximum numbers of requests."""
 
     requests: int
-    """That may have begun to wait, for whatever."""
+    """Admitted."""
     store: int
-    """That may ask the store when another one begins to."""
+    """Waiting for the store."""
     queue: int
-    """That wait for one of these to come back."""
+    """Queued until fewer wait for the store."""
 
     @property
     def aborted(self) -> int:
-        """That may be about to end since their clients were aborted."""
+        """About to end, because their clients were disconnected."""
         return max(1, self.store // 2)
 
     @classmethod
-    def of(cls, threads: int, max_idle_connections: int) -> "Limits":
-        """Half of ``max_idle_connections`` may wait for their clients and for one another: each has two
-        file descriptors. Those that wait for the store come beside, within a quarter of it."""
-        store = min(STORE_WAITS_PER_THREAD * threads, max(threads, max_idle_connections // 4))
-        return cls(max_idle_connections // 2 + store, store, max_idle_connections // 4)
+    def of(cls, threads: int, max_idle: int) -> "Limits":
+        """Half of ``max_idle`` may wait for their clients and for each other, with two file
+        descriptors each. Beside them, up to a quarter of it may wait for the store."""
+        store = min(STORE_WAITS_PER_THREAD * threads, max(threads, max_idle // 4))
+        return cls(max_idle // 2 + store, store, max_idle // 4)
 
 
 class QueueEntry:
-    """In the queue of those that wait to ask the store."""
+    """A thread in the queue for the store."""
 
     def __init__(self, thread: int) -> None:
         self.thread = thread
@@ -87,26 +87,26 @@ class QueueEntry:
 
 
 class Admission:
-    """Who may wait, by the number of the thread. All methods may be called from any thread."""
+    """Which requests may wait. A request is identified by its thread's ident. Thread-safe."""
 
     def __init__(self, limits: Limits) -> None:
         self._limits = limits
         self._lock = threading.Lock()
-        # These are guarded by it. Of the two that follow each thread sees to its own entry, but
-        # for those in the queue, who have theirs made for them.
+        # The lock guards these.
         self._admitted: set[int] = set()
         self._refused: set[int] = set()
-        """Those whose request has been told to come again: whatever it still tries."""
+        """Their requests were refused once, and every later wait of the same request is refused."""
         self._client_waits: dict[int, Client] = {}
-        """By thread, whom an admitted request waits for."""
+        """The clients that admitted requests wait for, by thread."""
         self._aborted: set[int] = set()
-        """Those of the admitted whose clients were aborted."""
+        """Admitted requests whose clients were disconnected."""
         self._queue: deque[QueueEntry] = deque()
         self._is_closed = False
         self._store_waits: dict[int, float] = {}
-        """Since when, by time.monotonic: threads that wait for the store."""
+        """The threads that wait for the store, with the time.monotonic of the beginning. Changed
+        without the lock by the thread itself, and under it for a thread in the queue."""
         self._bounded_waits: dict[int, float] = {}
-        """The same of those in a `bounded_wait`."""
+        """The same for threads in a `bounded_wait`. Each thread changes its own entry only."""
 
     def is_in_store_wait(self, thread: int) -> bool:
         """Whether it waits for the store."""
@@ -129,8 +129,8 @@ class Admission:
             del self._client_waits[thread]
 
     def begin_store_wait(self, thread: int) -> QueueEntry | None:
-        """Before a wait for the store. None where it may begin; else the entry in the queue that
-        the thread is to `wait_in_queue` before. Raises UnavailableError."""
+        """Before a wait for the store. Returns None if it may begin, or the queue entry with which
+        the thread must call `wait_in_queue` first. Raises UnavailableError."""
         if thread in self._admitted:
             self._store_waits[thread] = time.monotonic()
             return None
@@ -144,12 +144,11 @@ class Admission:
                 return None
             entry = QueueEntry(thread)
             self._queue.append(entry)
-            self._start_queued()  # one may have come back without having seen this one
+            self._start_queued()  # a wait may have ended before this entry was queued
             return entry
 
     def wait_in_queue(self, entry: QueueEntry) -> None:
-        """Waits until its thread may ask the store. Raises UnavailableError where that takes too
-        long."""
+        """Waits until the thread may ask the store. Raises UnavailableError after QUEUE_SECONDS."""
         entry.may_start.wait(QUEUE_SECONDS)
         with self._lock:
             if entry in self._queue:
@@ -159,7 +158,7 @@ class Admission:
                 self._refuse(entry.thread, "the store is too slow for as many as wait for it")
 
     def end_store_wait(self, thread: int) -> bool:
-        """After a wait for the store; whether it has lasted for longer than STORE_GRACE_SECONDS."""
+        """After a wait for the store. Returns whether it lasted STORE_GRACE_SECONDS or longer."""
         since = self._store_waits.pop(thread)
         if self._queue:
             with self._lock:
@@ -175,13 +174,14 @@ class Admission:
         return time.monotonic() - self._bounded_waits.pop(thread) >= STORE_GRACE_SECONDS
 
     def overdue(self) -> list[int]:
-        """The threads that have been waiting for longer than STORE_GRACE_SECONDS."""
+        """The threads that have been waiting for the store, or in a `bounded_wait`, for
+        STORE_GRACE_SECONDS or longer."""
         now = time.monotonic()
         waits = {**self._store_waits.copy(), **self._bounded_waits.copy()}
         return [thread for thread, since in waits.items() if now - since >= STORE_GRACE_SECONDS]
 
     def end_request(self, thread: int) -> None:
-        """After a request."""
+        """Called when the thread's request has ended."""
         if thread in self._admitted or thread in self._refused:
             with self._lock:
                 self._admitted.discard(thread)
@@ -189,7 +189,7 @@ class Admission:
                 self._aborted.discard(thread)
 
     def close(self) -> None:
-        """From now on nobody is admitted, and the queue is sent away."""
+        """Refuses all queued requests, and all that are not yet admitted."""
         with self._lock:
             self._is_closed = True
             while self._queue:
@@ -204,7 +204,7 @@ class Admission:
         self._admitted.add(thread)
 
     def _abort_slowest(self) -> bool:
-        """Whether there was a client to abort, so that its request ends."""
+        """Disconnects the slowest client, if one is slow enough; returns whether it did."""
         if len(self._aborted) >= self._limits.aborted:
             return False
         speeds = {
@@ -223,7 +223,7 @@ class Admission:
         raise UnavailableError(reason)
 
     def _start_queued(self) -> None:
-        """Lets those ask who have waited longest, as far as they may."""
+        """Lets queued threads ask the store, in their order, as far as the limit allows."""
         while self._queue and len(self._store_waits) < self._limits.store:
             entry = self._queue.popleft()
             self._store_waits[entry.thread] = time.monotonic()

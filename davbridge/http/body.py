@@ -1,13 +1,12 @@
-"""wsgi.input: the body of one request, read as it is asked for.
+"""wsgi.input: the body of one request, received when the application reads it.
 
-Owns the framing of bodies (RFC 9112 §6.2, §7.1) and the 100 Continue that invites them. Must not
-know what the bytes are.
+Implements the framing of bodies (RFC 9112 §6.2, §7.1), and 100 Continue.
 
 Invariants:
-- ``b""`` is returned only once the whole body has been read; a body that ends before its promised
-  end, whatever the reason, raises IncompleteBodyError, at every later read as well.
-- Never holds more than what was asked for.
-- Once `is_complete`, the next byte of the connection is the first of the next request.
+- ``b""`` is returned only when the whole body has been read. A body that ends early, for whatever
+  reason, raises IncompleteBodyError, at this read and at every later one.
+- No more bytes are held than were asked for.
+- Once `is_complete` is true, the next byte of the connection is the first of the next request.
 """
 
 import io
@@ -23,14 +22,14 @@ READ_BYTES = 256 * 1024
 
 MAX_CHUNK_LINE = 1024
 MAX_EXTENSIONS = 16 * 1024
-"""Bytes of chunk extensions in one body: nobody needs any, and they multiply the traffic."""
+"""Bytes of chunk extensions in one body. No client needs them; they could multiply the traffic."""
 MAX_TRAILER = 8 * 1024
 
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})([ \t]*;[\t -~\x80-\xff]*)?\r\n")
 
 
 class RequestBody(io.RawIOBase):
-    """A request's body. ``send_continue`` is called before the first byte is waited for."""
+    """The body of a request. Calls ``send_continue`` before it waits for the first byte."""
 
     def __init__(self, reader: SocketReader, send_continue: Callable[[], None]) -> None:
         super().__init__()
@@ -47,7 +46,7 @@ class RequestBody(io.RawIOBase):
     @property
     @abstractmethod
     def remaining(self) -> int | None:
-        """Bytes still to come; None where the client doesn't tell."""
+        """Bytes still to come; None if the length isn't known."""
 
     @abstractmethod
     def _next(self, limit: int) -> bytes:
@@ -55,14 +54,14 @@ class RequestBody(io.RawIOBase):
 
     @property
     def is_broken(self) -> bool:
-        """Whether reading has failed: nothing of the connection can be understood any more."""
+        """Whether reading has failed. Then nothing more can be read from the connection."""
         return self._failure is not None
 
     def readable(self) -> bool:
         return True
 
     def read(self, size: int | None = -1, /) -> bytes:
-        """``size`` bytes, or fewer at the end; all of the rest where it is None or negative."""
+        """``size`` bytes, or fewer at the end; all of the rest if it is None or negative."""
         wanted = size if size is not None and size >= 0 else None
         block = self._guarded(READ_BYTES if wanted is None else wanted)
         if not block or len(block) == wanted:
@@ -126,7 +125,7 @@ class KnownLengthBody(RequestBody):
 
 
 class ChunkedBody(RequestBody):
-    """A body in the chunked coding. Its extensions and trailer fields are read and dropped."""
+    """A body in the chunked coding. Chunk extensions and trailer fields are ignored."""
 
     def __init__(self, reader: SocketReader, send_continue: Callable[[], None]) -> None:
         super().__init__(reader, send_continue)

@@ -1,12 +1,10 @@
 """How long a thread waits for one client.
 
-Owns the time that a client has, and from when on a thread that waits is said to wait. Must not know
-what is waited for, nor what becomes of a thread.
-
-Invariants: a peer that is silent for ``timeout`` seconds, or moves less than MIN_RATE for longer
-than that, is waited for no longer, nor one whose wait would be one too many; whatever waits for
-more than CLIENT_GRACE_SECONDS, all waits of a request taken together, is counted while it waits: short waits, of
-which fast requests have many, cost nothing.
+Invariants:
+- A client that is silent for ``timeout`` seconds times out, and so does one that moves less than
+  MIN_RATE for longer than that, and one whose wait is not admitted.
+- A thread counts as waiting as soon as its request has waited for more than CLIENT_GRACE_SECONDS,
+  all waits taken together. Short waits, of which fast requests have many, cost nothing.
 """
 
 import contextlib
@@ -21,19 +19,21 @@ from davbridge.waiting import Waiting
 _T = TypeVar("_T")
 
 MIN_RATE = 1024
-"""Bytes a second. Slower than any network that files are sent over."""
+"""Bytes per second. Slower than any network that files are sent over."""
 
 INITIAL_BYTES = 64 * 1024
-"""Bytes that a peer is taken to have moved within a second before: none is slow at once."""
+"""Bytes that a client counts as having moved in the second before its request, so that no client
+is slow at the beginning."""
 
 CLIENT_GRACE_SECONDS = 0.02
-"""Seconds. All waits of a request count, as a slow client's may be short: at 1 Mbit/s one packet
-comes every twelve milliseconds."""
+"""All waits of a request are added up, because each wait for a slow client may be short: at
+1 Mbit/s a packet comes every twelve milliseconds."""
 
 
 class ClientTimeout:
-    """Seconds that a peer may keep a thread waiting. Waiting uses them up, and what the peer sends
-    or takes gives them back, up to ``timeout``."""
+    """The seconds that a client may keep a thread waiting. Waiting uses them up; bytes that the
+    client sends or receives give them back, up to ``timeout``. Calls ``waiting`` for the context
+    of a wait that counts."""
 
     def __init__(
         self, timeout: float | None = None, waiting: Waiting = contextlib.nullcontext
@@ -43,35 +43,35 @@ class ClientTimeout:
         self.begin_request()
 
     def begin_request(self) -> None:
-        """Begins another request."""
+        """Called at the beginning of each request."""
         self._remaining = self._limit
         self._grace = CLIENT_GRACE_SECONDS
         self._moved = INITIAL_BYTES
         self._waited = 1.0
-        """Seconds, without those of the wait that lasts."""
+        """Seconds, without those of the current wait."""
         self._since: float | None = None
-        """When that has begun."""
+        """When the current wait began."""
 
     @property
     def speed(self) -> float:
-        """Bytes a second of the time that the peer was waited for in this request. May be asked
-        from another thread."""
+        """Bytes per second of the time that this request has waited for the client. Thread-safe."""
         since = self._since
-        lasting = time.monotonic() - since if since is not None else 0.0
-        return self._moved / (self._waited + lasting)
+        current = time.monotonic() - since if since is not None else 0.0
+        return self._moved / (self._waited + current)
 
     def reset(self) -> None:
-        """Gives back all of the time."""
+        """Gives the client the whole timeout again."""
         self._remaining = self._limit
 
     def record_progress(self, moved: int) -> None:
+        """Gives back time for ``moved`` bytes."""
         self._remaining = min(self._limit, self._remaining + moved / MIN_RATE)
         self._moved += moved
 
     def wait(self, attempt: Callable[[float | None], _T]) -> _T:
-        """What comes of ``attempt``, which takes the seconds that it may last, None for any number.
-        It is called again where it has raised TimeoutError and there is time left. Raises
-        TimeoutError where there isn't."""
+        """Returns what ``attempt`` returns. ``attempt`` takes the seconds that it may last, or None
+        for no limit. It is called again if it raises TimeoutError while there is time left. Raises
+        TimeoutError when there is none left."""
         if self._grace > 0:
             with contextlib.suppress(TimeoutError):
                 return self._spend(attempt, self._grace)

@@ -1,14 +1,13 @@
-"""Closing without losing the answer (RFC 9112 §9.6).
+"""Lingering close: closes a connection without losing the answer (RFC 9112 §9.6).
 
-A client that is still sending when its connection is closed gets a reset, and a reset throws away
-the answer that it hasn't read: Finder and Windows send the whole of a PUT before they look at a
-401. So the closing side says that it will send no more, and then takes and forgets what comes until
-the client closes.
+If a server closes a connection while the client is still sending, the client gets a reset, and
+loses the answer that it hasn't read yet. Finder and Windows send the whole body of a PUT before
+they read a 401. So the server first closes its sending side only, and then receives and discards
+bytes until the client closes.
 
-Owns the sockets that are being left, in one thread of its own: a rejected upload costs no worker
-and no memory. Must not know HTTP.
+One thread does this for all connections: a rejected upload takes no worker, and no memory.
 
-Invariant: every socket that is handed over is closed, at the latest after LINGER_SECONDS.
+Invariant: every socket that is handed over is closed after LINGER_SECONDS at the latest.
 """
 
 import contextlib
@@ -20,18 +19,18 @@ from collections import deque
 
 LINGER_SECONDS = 30.0
 MAX_SOCKETS = 256
-"""Beyond, the one that has waited longest is closed."""
+"""If there are more, the oldest is closed at once."""
 SCRATCH_BYTES = 256 * 1024
 
 
 class LingeringCloser:
-    """A thread that outwaits clients. `close_later` may be called from any thread."""
+    """The thread that discards bytes and closes sockets. `close_later` is thread-safe."""
 
     def __init__(self, seconds: float = LINGER_SECONDS) -> None:
         self._seconds = seconds
         self._new: deque[socket.socket] = deque()
         self._deadlines: dict[socket.socket, float] = {}
-        """In the order of their deadlines: all wait equally long."""
+        """In the order of the deadlines, because all sockets get the same time."""
         self._stop_at: float | None = None
         self._lock = threading.Lock()
         self._is_open = False
@@ -47,7 +46,7 @@ class LingeringCloser:
         self._thread.start()
 
     def close_later(self, sock: socket.socket) -> None:
-        """Says on ``sock`` that nothing more will be sent, and closes it later."""
+        """Closes the sending side of ``sock`` now, and the rest later."""
         try:
             sock.setblocking(False)
             sock.shutdown(socket.SHUT_WR)
@@ -62,14 +61,14 @@ class LingeringCloser:
         sock.close()
 
     def stop(self, seconds: float) -> None:
-        """Gives the clients ``seconds`` more, then closes what is left."""
-        with self._lock:  # until it is woken, the thread may not close what wakes it
+        """Gives the clients ``seconds`` more, then closes all sockets."""
+        with self._lock:  # the thread must not close _wake_writer before it is used here
             self._stop_at = time.monotonic() + seconds
             self._wake()
         self._thread.join()
 
     def _wake(self) -> None:
-        with contextlib.suppress(BlockingIOError):  # then it is awake already
+        with contextlib.suppress(BlockingIOError):  # full: the thread is going to wake anyway
             self._wake_writer.send(b".")
 
     def _run(self) -> None:
@@ -121,6 +120,7 @@ class LingeringCloser:
 
 
 def _discard(sock: socket.socket, scratch: memoryview) -> bool:
+    """Receives and forgets what has come. Returns whether the client may send more."""
     try:
         return sock.recv_into(scratch) > 0
     except BlockingIOError:

@@ -25,18 +25,21 @@ WARNING_SECONDS = 10.0
 """Between two warnings that connections can't be accepted."""
 
 MAX_IDLE_CONNECTIONS = 1000
-"""Connections that may be open between requests, or on their way to one: a few KiB each, some 30
-with TLS."""
+"""Connections that may be open without a request that can be served. Each takes a few KiB, or
+about 30 with TLS."""
 
 IDLE_SECONDS_WHEN_SCARCE = 1.0
-"""What idle connections are given where their file descriptors are needed."""
+"""Idle connections are closed after this time while file descriptors are short."""
 
 _log = logging.getLogger("davbridge.http")
 
 
 def max_idle_connections() -> int:
-    """MAX_IDLE_CONNECTIONS; where file descriptors are few, a third of them. Half as many more requests may
-    wait for their clients, each with a descriptor for the client, and one for the store."""
+    """MAX_IDLE_CONNECTIONS, or a third of the file descriptors if those are few.
+
+    Another third is for requests that wait: half as many as this, with a descriptor for the client
+    and one for the store each.
+    """
     return min(MAX_IDLE_CONNECTIONS, file_descriptors.raise_limit() // 3)
 
 

@@ -1,18 +1,18 @@
-"""What the wire raises.
+"""The exceptions of this package.
 
 ::
 
     ValueError
-    └── ServerSetupError        a setting that the server can't start with; says what to do
+    └── ServerSetupError        the server can't start with these settings; says what to do
     ConnectionError
-    ├── IncompleteBodyError     a body ended before its promised end; never taken for its end
-    │   └── MalformedBodyError  a body that isn't in the chunked coding it claims
-    └── ClientGoneError         an answer could not be written
+    ├── IncompleteBodyError     a body ended before its promised end
+    │   └── MalformedBodyError  the chunked coding of a body is malformed
+    └── ClientGoneError         an answer could not be sent
     Exception
-    ├── RequestHeadError            no head that can be served: it is answered, and ends its connection
-    └── BrokenResponseError     an application's answer that can't be sent as it is
+    ├── RequestHeadError        a request head that can't be served: it is answered, then closed
+    └── BrokenResponseError     the application's answer can't be sent as it is
 
-Invariant: an application needs no import from here. Every error that wsgi.input raises is an
+Invariant: an application needs no import from here. Every exception that wsgi.input raises is an
 OSError.
 """
 
@@ -30,7 +30,7 @@ class MalformedBodyError(IncompleteBodyError):
 
 
 class RequestHeadError(Exception):
-    """What has come is no head that can be trusted: it gets ``status``, and its connection ends."""
+    """A malformed or late request head: it is answered with ``status``, then closed."""
 
     def __init__(self, status: str, reason: str) -> None:
         super().__init__(f"{status}: {reason}")
@@ -39,8 +39,8 @@ class RequestHeadError(Exception):
 
 
 class ClientGoneError(ConnectionError):
-    """An answer could not be written: there is nobody left to tell."""
+    """An answer could not be sent, because the client has disconnected or stopped reading."""
 
 
 class BrokenResponseError(Exception):
-    """An application broke its promise: other headers or another length than HTTP allows."""
+    """The application's answer has headers or a length that HTTP doesn't allow."""

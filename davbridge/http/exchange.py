@@ -114,7 +114,7 @@ class Exchange:
     def _fail(self, error: Exception) -> Disposition:
         is_ended = isinstance(error, ConnectionError) and self._response.is_sent
         if is_ended or isinstance(error, IncompleteBodyError):
-            # A body that broke off. The client has closed, or the application has logged the reason.
+            # The client has gone, or the application has logged why its body broke off.
             _log.debug("%s", error)
         else:
             _log.error("the application failed", exc_info=error)

@@ -1,22 +1,22 @@
-"""How many file descriptors this process may have: one for each connection, and for each to S3.
+"""How many file descriptors this process may have. Each connection and each S3 request needs one.
 
-Owns the process's limit. Must not know what they are for. Invariant: the limit is never lowered.
+Many systems allow 1,024 at first, because of programs that use select(2), and more to a process
+that asks. (On Unix, neither Python's selectors nor urllib3 use select.)
 
-Many systems give 1,024 at first, for the sake of programs that use select(2), and more to those
-that ask. (Python's selectors and urllib3 don't use it on Unix.)
+Invariant: the limit is never lowered.
 """
 
 import contextlib
 import sys
 
 ASSUMED_LIMIT = 1024
-"""Where the system doesn't say: Windows' selector takes 512 sockets."""
+"""On Windows, which doesn't say. Its selector takes 512 sockets."""
 
 WANTED_LIMIT = 8192
 
 
 def raise_limit() -> int:
-    """Asks for as many as may be had, up to WANTED_LIMIT; how many there are."""
+    """Raises the limit as far as the system allows, up to WANTED_LIMIT. Returns the limit."""
     if sys.platform == "win32":
         return ASSUMED_LIMIT
     import resource

@@ -23,8 +23,8 @@ CHECK_TIMEOUT_SECONDS = 10.0
 
 
 class Readiness:
-    """WSGI middleware. ``check`` asks the store, and may take long. It returns why the store can't be
-    used, or an empty string if it can."""
+    """WSGI middleware. ``check`` asks the store, and may take long. It returns why the store
+    can't be used, or an empty string if it can."""
 
     def __init__(
         self,

@@ -1,7 +1,6 @@
 """The head of a request: its request line and header fields, parsed strictly (RFC 9112 §3, §5).
 
-Owns what counts as a well-formed head, and where its body ends (§6). Must not know WSGI; knows
-sockets only as something to read lines from.
+Also finds out how long the body is (§6).
 
 Invariant: a head that another parser could understand in another way (the root of request
 smuggling, §11.2) is refused with RequestHeadError, never repaired.
@@ -15,19 +14,19 @@ from davbridge.http.errors import RequestHeadError
 from davbridge.http.streams import LineTooLongError
 
 MAX_REQUEST_LINE = 16 * 1024
-"""Bytes: five times a key of 1,024 bytes with all of them percent-encoded."""
+"""Bytes. Five times as long as a key of 1,024 bytes that is all percent-encoded."""
 
 MAX_FIELDS = 32 * 1024
-"""Bytes of all header fields together: what a client that never ends them can keep here."""
+"""Bytes of all header fields together. A client that never ends them can't use more memory."""
 
 MAX_FIELD_COUNT = 200
-"""Fields. Behind three proxies a client has some 40."""
+"""A client behind three proxies sends about 40."""
 
 SINGLE_FIELDS = frozenset(
     b"authorization content-length content-range content-type depth destination host if "
     b"if-modified-since if-range if-unmodified-since lock-token overwrite range".split()
 )
-"""Fields that aren't lists: a second one is an error, not more of the first (RFC 9110 §5.3)."""
+"""Fields that aren't lists. A second one is an error (RFC 9110 §5.3)."""
 
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _REQUEST_LINE = re.compile(rb"(%s) ([!-~\x80-\xff]+) HTTP/([0-9])\.([0-9])\r\n" % _TOKEN)
@@ -41,7 +40,7 @@ _LENGTH = re.compile(rb"[0-9]{1,18}")
 
 
 class HeadSource(Protocol):
-    """What a head is read from, as far as it has come. Nothing here waits."""
+    """The bytes that have been received. Methods return None for what isn't there yet."""
 
     def take_through(self, end: bytes, limit: int) -> bytes | None: ...
 
@@ -50,7 +49,7 @@ class HeadSource(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class RequestHead:
-    """A well-formed head. Field names are lower case."""
+    """A well-formed head. Field names are in lower case."""
 
     method: bytes
     target: bytes
@@ -61,7 +60,7 @@ class RequestHead:
     is_http11: bool
     fields: dict[bytes, bytes]
     length: int | None
-    """Bytes of the body; None where it is chunked."""
+    """Bytes of the body; None if it is chunked."""
 
     @property
     def wants_continue(self) -> bool:
@@ -77,7 +76,7 @@ class RequestHead:
 
 
 class RequestHeadParser:
-    """Takes one head after another from a source, in whatever pieces they come."""
+    """Parses one head after another, in whatever pieces they come."""
 
     def __init__(self) -> None:
         self._request_line: re.Match[bytes] | None = None
@@ -86,12 +85,12 @@ class RequestHeadParser:
 
     @property
     def has_begun(self) -> bool:
-        """Whether a part of a head was taken."""
+        """Whether the request line has been taken, and the fields not yet."""
         return self._request_line is not None
 
     def take(self, source: HeadSource) -> RequestHead | None:
-        """The next head; None as long as it isn't all there. Nearly every one comes in one piece.
-        A line that is malformed is refused at once, whatever is still to come."""
+        """The next head; None if it isn't all there yet. Nearly every head comes in one piece.
+        Raises RequestHeadError at the first malformed line."""
         if self._request_line is None:
             whole = source.take_through(_END, MAX_REQUEST_LINE) if self._may_skip else None
             if whole is not None:

@@ -1,10 +1,9 @@
-"""What has to come before a request can be served: the rest of an unread body, then a head.
+"""Receives what comes between two requests: the rest of an unread body, then a request head.
 
-Owns how long that may take. Nothing waits for it: a client that sends a byte a second costs its
-buffer and no thread (a hundred of them would otherwise keep everyone else out). Must not know TLS,
-nor what is done with a head.
+No thread waits here. The selector watches the connection, and `advance` is called when something
+has come. So a client that sends one byte a second costs a buffer, and no thread.
 
-Invariant: `deadline` is set exactly while something has begun to come and isn't whole.
+Invariant: `deadline` is finite exactly while a part has come and the rest has not.
 """
 
 import math
@@ -18,11 +17,11 @@ HEAD_SECONDS = 20.0
 """From the first byte of a head to its last."""
 
 SKIP_SECONDS = 5.0
-"""For the rest of an unread body: it was on its way, or it isn't worth waiting for."""
+"""For the rest of an unread body. It should be under way already."""
 
 
 class RequestReader:
-    """What comes from ``reader`` between two requests."""
+    """Receives one request head after another from ``reader``."""
 
     def __init__(self, reader: SocketReader) -> None:
         self._reader = reader
@@ -30,23 +29,23 @@ class RequestReader:
         self._to_skip = 0
         self._head: RequestHead | None = None
         self.deadline = math.inf
-        """By time.monotonic: when `advance` gives up."""
+        """In time.monotonic seconds: when `advance` fails."""
 
     def skip(self, count: int) -> None:
-        """Has the next ``count`` bytes, which belong to the request before, read away."""
+        """Discards the next ``count`` bytes: the rest of the body of the request before."""
         self._to_skip = count
         self.deadline = time.monotonic() + SKIP_SECONDS if count else math.inf
 
     def take(self) -> RequestHead | None:
-        """The head that has come; None where the connection is at its end instead."""
+        """The head that `advance` found; None if the client has closed the connection."""
         head, self._head = self._head, None
         return head
 
     def advance(self, seconds: float) -> bool:
-        """Takes what has come, or comes within ``seconds``; whether there is a head, or
-        the end.
+        """Receives what has come, or comes within ``seconds``. Returns whether there is a whole
+        head, or the end of the connection.
 
-        Raises RequestHeadError for a head that can't be trusted, or is late; OSError otherwise.
+        Raises RequestHeadError for a head that is malformed, or late; OSError otherwise.
         """
         reader = self._reader
         if (reader.has_data() and self._is_whole()) or (reader.fill(seconds) and self._is_whole()):

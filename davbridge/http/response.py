@@ -1,16 +1,13 @@
-"""One response: what start_response and the blocks become on the wire (RFC 9112 §6, §7).
+"""One response: sends what the application gives to start_response, and its blocks.
 
-Owns the framing of responses and the fields that belong to the connection. Must not know where the
-blocks come from.
+Sets the framing (RFC 9112 §6, §7), and the fields that belong to the connection.
 
 Invariants:
-- Nothing is sent before the first block or `finish`, so that a failure until then gets its own
-  status.
-- A response that ends early never looks whole: its promised length stays unmet, or its last chunk
-  is missing.
-- No byte that an application puts into a status or a field can begin a line of its own.
-- ``Connection`` is the server's to say: an application's word on it is dropped (PEP 3333 forbids
-  hop-by-hop fields).
+- Nothing is sent before the first block or `finish`. So a failure until then gets its own status.
+- A response that ends early never looks whole: it is shorter than its Content-Length, or the last
+  chunk is missing.
+- No byte of a status or a field can begin a line of its own.
+- Hop-by-hop fields of the application are dropped; PEP 3333 forbids them.
 """
 
 import re
@@ -25,7 +22,7 @@ from davbridge.http.errors import BrokenResponseError, ClientGoneError
 from davbridge.http.streams import SocketWriter
 
 SERVER = b"davbridge"
-"""Without a version, and never IIS: Finder and Cyberduck take another way with IIS."""
+"""Without a version. Finder and Cyberduck behave differently if it contains IIS."""
 
 ExcInfo = tuple[type[BaseException], BaseException, TracebackType] | tuple[None, None, None] | None
 
@@ -49,7 +46,7 @@ _WITHOUT_BODY = (HTTPStatus.NO_CONTENT, HTTPStatus.NOT_MODIFIED)
 
 
 class ResponseWriter:
-    """The answer to one request. ``may_persist`` is asked once, when the head is sent."""
+    """The response to one request. ``may_persist`` is called once, when the head is sent."""
 
     def __init__(
         self,
@@ -68,10 +65,10 @@ class ResponseWriter:
         """Whether bytes follow the head (RFC 9112 §6.3)."""
         self._lines: list[str] = []
         self._remaining: int | None = None
-        """Bytes of the promised length that are still to be sent; None without a promise."""
+        """Bytes of the Content-Length that are still to be sent; None if there is none."""
         self._is_chunked = False
         self.is_sent = False
-        """Whether something has been sent: from then on there is no other status."""
+        """Whether something has been sent, so that the status can't change any more."""
         self.is_finished = False
         self.persists = False
         """Whether the client was told that the connection stays open."""
@@ -79,7 +76,7 @@ class ResponseWriter:
     def start(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo = None, /
     ) -> Callable[[bytes], object]:
-        """WSGI's start_response. Raises BrokenResponseError for what must not be sent."""
+        """WSGI's start_response. Raises BrokenResponseError if HTTP doesn't allow it."""
         try:
             if exc_info and exc_info[1] is not None and self.is_sent:
                 raise exc_info[1].with_traceback(exc_info[2])
@@ -101,7 +98,7 @@ class ResponseWriter:
         return self.write
 
     def write(self, block: bytes) -> None:
-        """Sends a block, behind the head if that has not been sent. Empty blocks do nothing."""
+        """Sends a block, and the head before the first one. Empty blocks do nothing."""
         if not self._lines:
             raise BrokenResponseError("a block before start_response")
         if not isinstance(block, bytes):
@@ -114,7 +111,7 @@ class ResponseWriter:
         self._send(head + self._frame(block) if head else self._frame(block))
 
     def finish(self) -> None:
-        """Ends the response. Raises BrokenResponseError where it is shorter than promised."""
+        """Ends the response. Raises BrokenResponseError if it is too short."""
         if not self._lines:
             raise BrokenResponseError("no start_response")
         if self.has_body and self._remaining:
@@ -128,7 +125,7 @@ class ResponseWriter:
         self.is_finished = True
 
     def fail(self, status: str, reason: str) -> None:
-        """Answers with an error of our own, instead of what was started but not sent."""
+        """Sends an error response, instead of what was started but not sent."""
         text = f"{reason}\n".encode("ascii", "replace")
         headers = [
             ("Content-Type", "text/plain; charset=utf-8"),
@@ -141,7 +138,7 @@ class ResponseWriter:
 
     @property
     def ends_with_connection(self) -> bool:
-        """Whether only the end of the connection tells the end of the body (HTTP/1.0)."""
+        """Whether the body ends where the connection ends (HTTP/1.0)."""
         return self.has_body and self._remaining is None and not self._is_chunked
 
     def _add(self, name: str, value: str) -> None:
@@ -190,5 +187,5 @@ class ResponseWriter:
 
 @lru_cache(maxsize=1)
 def _date(second: int) -> str:
-    """The Date field, which is the same for all answers of a second."""
+    """The Date field, which is the same for all responses of a second."""
     return f"Date: {formatdate(second, usegmt=True)}"

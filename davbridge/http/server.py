@@ -90,7 +90,7 @@ class _Loop(HTTPServer):
         self.closer = LingeringCloser()
         self.timeout = settings.timeout  # type: ignore[assignment]  # the stub says int
         self.shutdown_timeout = settings.shutdown_timeout  # type: ignore[assignment]
-        # cheroot's 10 would close Finder's connections in turn; the ConnectionManager has a limit of its own.
+        # cheroot's 10 would close Finder's connections; our ConnectionManager has its own limit.
         self.keep_alive_conn_limit = None  # type: ignore[assignment]  # as its documentation says
         self.ConnectionClass = Connection
         limits = Limits.of(settings.threads, max_idle_connections())

@@ -1,13 +1,11 @@
-"""Buffered reading from, and writing to, one socket, plain or TLS.
-
-Owns the buffer between the socket and the parsers. Must not know HTTP.
+"""Buffered reading and writing of one socket, plain or TLS.
 
 Invariants:
-- Whatever was received and not yet asked for is kept: a pipelined request is never lost.
-- A TLS record is taken whole: what OpenSSL has decrypted and keeps would wake no selector.
-- A peer is waited for its timeout allows, and no longer: a thread waits with it.
-- Nothing is waited for, or prepared for waiting, where bytes are there already, or there is room:
-  each system call gives the GIL away, and costs as much as all of the parsing.
+- Bytes that were received and not asked for stay in the buffer, so no pipelined request is lost.
+- A TLS record is received whole. The selector doesn't see bytes that OpenSSL has already decrypted.
+- A thread waits for the client only as long as its ClientTimeout allows.
+- No system call prepares for a wait that isn't needed. Each one gives the GIL away, and costs as
+  much as all of the parsing.
 """
 
 import socket
@@ -19,21 +17,21 @@ from davbridge.http.client_timeout import ClientTimeout
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 
 BUFFER_BYTES = 64 * 1024
-"""Bytes received at a time where small pieces are asked for."""
+"""Received at a time, when small pieces are asked for."""
 
 MAX_RECEIVE_BYTES = 256 * 1024
-"""Bytes received at a time, at the most, where large pieces are asked for."""
+"""Received at a time at most, when large pieces are asked for."""
 
 TLS_RECORD_BYTES = 16 * 1024
-"""The largest there is. OpenSSL gives one at a time; more would only be allocated in vain."""
+"""The maximum. OpenSSL returns one record at a time, so a larger buffer would not be used."""
 
 
 class LineTooLongError(Exception):
-    """No line feed within the limit."""
+    """There is no line feed within the limit."""
 
 
 class SocketReader:
-    """The incoming bytes of a connection, whose socket doesn't block by itself."""
+    """The incoming bytes of a connection. Its socket is non-blocking."""
 
     def __init__(self, sock: socket.socket, timeout: ClientTimeout | None = None) -> None:
         self._socket = sock
@@ -43,12 +41,12 @@ class SocketReader:
             TLS_RECORD_BYTES if isinstance(sock, ssl.SSLSocket) else MAX_RECEIVE_BYTES
         )
         self._searched = 0
-        """Bytes of the buffer that are known to hold no line feed."""
+        """Bytes at the beginning of the buffer that contain no line feed."""
         self.is_at_end = False
-        """Whether the peer has closed."""
+        """Whether the client has closed."""
 
     def has_data(self) -> bool:
-        """Whether there are bytes that nobody has looked at yet."""
+        """Whether there are bytes that `take_line` has not searched yet."""
         return len(self._buffer) > self._searched
 
     @property
@@ -56,8 +54,8 @@ class SocketReader:
         return not self._buffer
 
     def fill(self, seconds: float) -> bool:
-        """Takes what has come, or comes within ``seconds``; whether anything has: bytes,
-        or the end."""
+        """Receives what has come, or comes within ``seconds``. Returns whether bytes came, or the
+        end of the connection."""
         limit = min(BUFFER_BYTES, self._max_receive)
         try:
             data = self._receive_within(limit, seconds) if seconds else self._socket.recv(limit)
@@ -67,14 +65,14 @@ class SocketReader:
         return True
 
     def take_through(self, end: bytes, limit: int) -> bytes | None:
-        """What is there up to ``end``, and ``end``; None where it isn't, within ``limit``."""
+        """The buffered bytes through ``end``; None if ``end`` isn't within ``limit`` bytes."""
         found = self._buffer.find(end, 0, limit)
         return None if found < 0 else self._take(found + len(end))
 
     def take_line(self, limit: int) -> bytes | None:
-        """The next line with its line feed, where all of it is there.
+        """The next line with its line feed; None if it isn't all there yet.
 
-        Raises LineTooLongError where there is none within ``limit`` bytes.
+        Raises LineTooLongError if there is no line feed within ``limit`` bytes.
         """
         end = self._buffer.find(b"\n", self._searched, limit)
         if end >= 0:
@@ -85,11 +83,11 @@ class SocketReader:
         return None
 
     def skip(self, limit: int) -> int:
-        """Forgets up to ``limit`` bytes of what is there; how many."""
+        """Discards up to ``limit`` buffered bytes. Returns how many."""
         return len(self._take(limit)) if self._buffer and limit else 0
 
     def read_some(self, limit: int) -> bytes:
-        """The next bytes, one to ``limit`` of them; ``b""`` only where the peer has closed."""
+        """The next bytes, from one to ``limit``; ``b""`` only if the client has closed."""
         if not self._buffer:
             if limit >= BUFFER_BYTES:
                 return self._receive(limit)
@@ -97,9 +95,9 @@ class SocketReader:
         return self._take(limit)
 
     def read_line(self, limit: int) -> bytes:
-        """The next line with its line feed; without one where the peer has closed.
+        """The next line with its line feed; without one if the client has closed.
 
-        Raises LineTooLongError where there is none within ``limit`` bytes.
+        Raises LineTooLongError if there is no line feed within ``limit`` bytes.
         """
         while (line := self.take_line(limit)) is None:
             received = self._receive(BUFFER_BYTES)
@@ -138,7 +136,7 @@ class SocketReader:
 
 
 class SocketWriter:
-    """The outgoing bytes of such a connection. Nothing is kept back."""
+    """The outgoing bytes of a connection. Its socket is non-blocking. Nothing is buffered."""
 
     def __init__(self, sock: socket.socket, timeout: ClientTimeout) -> None:
         self._socket = sock
@@ -154,8 +152,8 @@ class SocketWriter:
             self._send_rest(memoryview(data)[sent:])
 
     def _send_rest(self, rest: memoryview) -> None:
-        """Not `sendall`: its timeout is for all of the data, and would cut a slow but steady
-        reader."""
+        """Not `sendall`: its timeout is for all of the data, and would disconnect a slow but steady
+        client."""
         self._timeout.reset()
         while rest:
             sent = self._timeout.wait(partial(self._send_within, rest))

@@ -1,8 +1,7 @@
 """TLS: the certificate, and the handshake.
 
-Owns the TLS context. Must not know HTTP requests. The handshake runs where it is called, which is
-in a worker, a step whenever something has come: one that waited in the accept loop would hold up
-all others, and one that waited in a worker would hold that.
+The handshake never waits: each call continues it as far as the client's bytes have come. A client
+that doesn't finish it holds up neither the accept loop nor a worker.
 
 Invariants: TLS 1.2 at least; no passphrase is ever asked for on a terminal; the certificate is the
 one that was there at the start.
