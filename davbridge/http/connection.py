@@ -170,7 +170,7 @@ class Connection:
         if not isinstance(self.socket, ssl.SSLSocket):
             self.socket = tls.wrap(self.socket, self._server.tls)
         try:
-            is_done = tls.shake_hands(self.socket)
+            is_done = tls.continue_handshake(self.socket)
         except tls.PlainHttpError as error:
             self._use(tls.release(self.socket))
             reason = "this port speaks HTTPS: use an https:// URL"

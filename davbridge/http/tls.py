@@ -42,7 +42,7 @@ def wrap(sock: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
     return context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
 
 
-def shake_hands(sock: ssl.SSLSocket) -> bool:
+def continue_handshake(sock: ssl.SSLSocket) -> bool:
     """Goes on with the handshake as far as the client's part has come; whether it is done. Never
     waits: ``sock`` doesn't block. Raises OSError; PlainHttpError."""
     try:
