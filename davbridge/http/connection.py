@@ -144,7 +144,7 @@ class Connection:
             self.socket.close()
             return
         if isinstance(self.socket, ssl.SSLSocket):
-            tls.say_goodbye(self.socket)
+            tls.send_close_notify(self.socket)
         self._server.closer.close_later(tls.release(self.socket))
 
     def abort(self) -> None:

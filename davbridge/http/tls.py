@@ -56,7 +56,7 @@ def continue_handshake(sock: ssl.SSLSocket) -> bool:
     return True
 
 
-def say_goodbye(sock: ssl.SSLSocket) -> None:
+def send_close_notify(sock: ssl.SSLSocket) -> None:
     """Ends TLS on our side, without waiting for the client's side.
 
     The close_notify tells a client that nothing was cut off.
