@@ -145,7 +145,7 @@ class Connection:
             return
         if isinstance(self.socket, ssl.SSLSocket):
             tls.send_close_notify(self.socket)
-        self._server.closer.close_later(tls.release(self.socket))
+        self._server.closer.close_later(tls.detach(self.socket))
 
     def abort(self) -> None:
         """Disconnects, so that reading or writing in another thread fails at once.
@@ -172,7 +172,7 @@ class Connection:
         try:
             is_done = tls.continue_handshake(self.socket)
         except tls.PlainHttpError as error:
-            self._use(tls.release(self.socket))
+            self._use(tls.detach(self.socket))
             reason = "this port speaks HTTPS: use an https:// URL"
             raise RequestHeadError("400 Bad Request", reason) from error
         if is_done:

@@ -66,7 +66,7 @@ def send_close_notify(sock: ssl.SSLSocket) -> None:
         sock.unwrap()
 
 
-def release(sock: socket.socket) -> socket.socket:
+def detach(sock: socket.socket) -> socket.socket:
     """The bare socket, from below TLS where there is TLS. ``sock`` itself is used up."""
     return socket.socket(fileno=sock.detach())
 
