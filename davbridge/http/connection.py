@@ -75,7 +75,7 @@ class Connection:
         self._environ: dict[str, Any] | None = None
         self._is_in_handshake = server.tls is not None
         self._handshake_deadline = time.monotonic() + tls.HANDSHAKE_SECONDS
-        self._has_come = False
+        self._is_ready = False
         """Whether `serve_request` has something to do."""
         self._refusal: RequestHeadError | None = None
         self._is_answered = False
@@ -114,22 +114,22 @@ class Connection:
 
     def wait_for_request(self, seconds: float) -> bool:
         """As `has_request`, but waits for so long."""
-        if not self._has_come:
+        if not self._is_ready:
             try:
-                self._has_come = self._complete_handshake() and self._request_reader.advance(
+                self._is_ready = self._complete_handshake() and self._request_reader.advance(
                     seconds
                 )
             except RequestHeadError as refusal:
                 self._refusal = refusal
-                self._has_come = True
+                self._is_ready = True
             except OSError as error:
                 _log.debug("%s: %s", self.remote_addr, error)
-                self._has_come = True
-        return self._has_come
+                self._is_ready = True
+        return self._is_ready
 
     def serve_request(self) -> bool:
         """Serves the request that has come. Returns whether the connection stays open."""
-        self._has_come = False
+        self._is_ready = False
         if self._refusal is not None:
             self._refuse(self._refusal)
             return False
