@@ -7,6 +7,7 @@ or on a body that did not arrive whole::
     server.py              HttpServer: binds, serves, stops
     connection_manager.py  accepts connections; holds the idle ones
     workers.py             the worker pool: which thread serves which connection
+    worker_threads.py      starts and joins the threads of the pool
     thread_states.py       which threads work, and which only wait
     admission.py           how many requests may wait, and for what
     closing.py             closes connections after the client has read the answer

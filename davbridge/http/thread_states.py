@@ -1,13 +1,10 @@
-"""Which connections are worked on, and which are served by a thread that only waits.
+"""Which threads work on a connection, and which only wait.
 
-Owns that, and what a thread is within while it waits. Must not know how threads are chosen, nor
-how many there are. How many may wait is up to http.admission.
+Waits for the store are many, and usually short. So a thread in a `store_wait` counts as working at
+first, which costs only a note of the time. It counts as waiting if the wait has lasted for
+STORE_GRACE_SECONDS when `count_overdue_as_waiting` is called. `admission` limits how many may wait.
 
-Waits for the store are many, and short as a rule. A thread that is within `store_wait` counts as
-one that works until the wait has lasted for longer than STORE_GRACE_SECONDS, and somebody has looked
-(`count_overdue_as_waiting`): a short one costs no more than a note of the time.
-
-Invariant: a connection that was begun and not ended is either worked on or waited for.
+Invariant: between `begin` and `end`, a thread counts as either working or waiting.
 """
 
 import threading
@@ -20,12 +17,12 @@ from davbridge.http.admission import Admission, Client, Limits
 T = TypeVar("T")
 
 _UNCOUNTED = nullcontext()
-"""A wait within another one, or in a thread that serves nobody."""
+"""For a wait within another wait, or in a thread that serves no connection."""
 
 
 class ThreadStates(Generic[T]):
-    """What threads are at, by their numbers. ``lock`` guards it; ``on_wait`` is called under it
-    with the number of a thread that has begun to count as waiting."""
+    """The states of threads, by their idents. ``lock`` guards them. ``on_wait`` is called under the
+    lock, with the ident of a thread that counts as waiting from now on."""
 
     def __init__(
         self, lock: threading.Condition, limits: Limits, on_wait: Callable[[int], None]
@@ -38,17 +35,17 @@ class ThreadStates(Generic[T]):
 
     @property
     def working(self) -> int:
-        """How many are worked on."""
+        """How many threads work."""
         return len(self._working)
 
     @property
     def waiting(self) -> int:
-        """How many have a thread that only waits."""
+        """How many threads wait."""
         return len(self._waiting)
 
     @property
     def all(self) -> tuple[T, ...]:
-        """All of them. Under the lock."""
+        """The connections of all threads. Under the lock."""
         return (*self._working.values(), *self._waiting.values())
 
     def begin(self, thread: int, connection: T) -> None:
@@ -56,24 +53,24 @@ class ThreadStates(Generic[T]):
         self._working[thread] = connection
 
     def end(self, thread: int) -> None:
-        """Under the lock. Does nothing where the thread has begun nothing."""
+        """Under the lock. Does nothing if the thread has no connection."""
         self._working.pop(thread, None)
         self._admission.end_request(thread)
 
     def close(self) -> None:
-        """Lets nobody begin to wait any more."""
+        """From now on, no thread may begin to wait."""
         self._admission.close()
 
     def count_overdue_as_waiting(self) -> None:
-        """Counts those among the waiting that have waited for too long. Under the lock."""
+        """Counts threads as waiting whose waits have lasted too long. Under the lock."""
         for thread in self._admission.overdue():
             if thread in self._working:
                 self._count_as_waiting(thread)
 
     @contextmanager
     def other_wait(self) -> Iterator[None]:
-        """A wait that counts from its beginning. Nothing in a thread that serves nobody. Raises
-        UnavailableError where too many wait."""
+        """A wait for another request. The thread counts as waiting at once. Raises
+        UnavailableError if too many wait. Does nothing in a thread that serves no connection."""
         me = threading.get_ident()
         if me not in self._working:
             yield
@@ -84,7 +81,7 @@ class ThreadStates(Generic[T]):
 
     @contextmanager
     def client_wait(self, client: Client) -> Iterator[None]:
-        """As `other_wait`, for a client that may be aborted meanwhile, so that another request can
+        """As `other_wait`, for a client, which may be disconnected so that another request can
         wait."""
         me = threading.get_ident()
         if me not in self._working:

@@ -10,7 +10,7 @@ from itertools import pairwise
 import pytest
 
 from davbridge.errors import UnavailableError
-from davbridge.http import admission, workers
+from davbridge.http import admission, worker_threads, workers
 from davbridge.http.admission import Limits
 from davbridge.http.workers import WorkerPool
 from davbridge.waiting import bounded_wait, store_wait
@@ -98,7 +98,7 @@ class Harness:
 
     @property
     def threads(self) -> int:
-        return sum(thread.is_alive() for thread in self.pool._threads)
+        return len(self.pool._threads.alive())
 
     @contextmanager
     def open(self, *waiting: FakeConnection) -> Iterator[None]:
@@ -395,7 +395,7 @@ def test_a_system_that_gives_no_more_threads_breaks_nothing(
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", fail_at_last)
-    monkeypatch.setattr(workers, "START_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(worker_threads, "START_RETRY_SECONDS", 0.1)
     gate = threading.Event()
     connections = [harness.waiting_for(gate), harness.waiting_for(gate), harness.connection("last")]
     with harness.open(*connections):
@@ -414,7 +414,7 @@ def test_a_system_that_gives_no_more_threads_breaks_nothing(
 def test_a_thread_that_could_not_be_had_is_tried_for_again_when_nobody_comes(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "START_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(worker_threads, "START_RETRY_SECONDS", 0.1)
     gate = threading.Event()
     last = harness.connection("last")
     with (
