@@ -104,7 +104,7 @@ class Connection:
 
     @property
     def deadline(self) -> float:
-        """In time.monotonic seconds: when the connection must be served even if nothing has come."""
+        """In time.monotonic seconds: when it must be served even if nothing has come."""
         return self._handshake_deadline if self._is_in_handshake else self._request_reader.deadline
 
     def has_request(self) -> bool:

@@ -20,11 +20,11 @@ HANDSHAKE_SECONDS = 10.0
 
 
 class PlainHttpError(Exception):
-    """The client speaks plain HTTP where TLS is spoken."""
+    """The client speaks plain HTTP on a TLS port."""
 
 
 def load_context(certificate: Path, key: Path) -> ssl.SSLContext:
-    """A server's context. ``certificate`` holds the full chain. Raises ServerSetupError."""
+    """The context of a server. ``certificate`` has the full chain. Raises ServerSetupError."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.minimum_version = ssl.TLSVersion.TLSv1_2
     context.set_alpn_protocols(["http/1.1"])
@@ -38,13 +38,13 @@ def load_context(certificate: Path, key: Path) -> ssl.SSLContext:
 
 
 def wrap(sock: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
-    """The TLS end of ``sock``, before its handshake. ``sock`` itself is used up."""
+    """The TLS socket over ``sock``, before its handshake. ``sock`` can't be used any more."""
     return context.wrap_socket(sock, server_side=True, do_handshake_on_connect=False)
 
 
 def continue_handshake(sock: ssl.SSLSocket) -> bool:
-    """Goes on with the handshake as far as the client's part has come; whether it is done. Never
-    waits: ``sock`` doesn't block. Raises OSError; PlainHttpError."""
+    """Continues the handshake as far as the client's bytes have come. Returns whether it is done.
+    Never waits: ``sock`` is non-blocking. Raises OSError, PlainHttpError."""
     try:
         sock.do_handshake()
     except ssl.SSLWantReadError:
@@ -57,17 +57,15 @@ def continue_handshake(sock: ssl.SSLSocket) -> bool:
 
 
 def send_close_notify(sock: ssl.SSLSocket) -> None:
-    """Ends TLS on our side, without waiting for the client's side.
-
-    The close_notify tells a client that nothing was cut off.
-    """
+    """Sends close_notify, which tells the client that the response is whole. Doesn't wait for
+    the client's."""
     with contextlib.suppress(OSError, ValueError):
         sock.settimeout(0)
         sock.unwrap()
 
 
 def detach(sock: socket.socket) -> socket.socket:
-    """The bare socket, from below TLS where there is TLS. ``sock`` itself is used up."""
+    """The bare socket, below TLS if there is TLS. ``sock`` can't be used any more."""
     return socket.socket(fileno=sock.detach())
 
 

@@ -31,7 +31,7 @@ METHODS = [
 
 
 class Asked:
-    """An application asked once behind its login: what it answered, and whether the drive behind it was reached."""
+    """A request that was asked once: the answer, and whether it reached the drive."""
 
     def __init__(
         self, host: str | None, settings: AccessSettings = OPEN, method: str = "GET"
