@@ -62,6 +62,15 @@ class LaterFormatError(ValueError):
     """A journal that a later davbridge has written, and knows how to go on with."""
 
 
+class DamagedJournalError(ValueError):
+    """A journal that nobody can read."""
+
+    def __init__(self, message: str, row: ObjectRow) -> None:
+        super().__init__(message)
+        self.row = row
+        """The version that was read."""
+
+
 class Request(NamedTuple):
     """What was asked for, and by whom."""
 

@@ -38,7 +38,9 @@ from davbridge.tree.journal import (
     LEASE,
     LEFT,
     PLAN,
+    DamagedJournalError,
     Entry,
+    LaterFormatError,
     Request,
     decoded,
     encoded,
@@ -220,7 +222,7 @@ class Journals:
 
     def take_over(self, name: str, trace: Trace) -> tuple[Entry, Hold]:
         """Raises PreconditionFailedError where somebody else has done so, NotFoundError where it
-        has ended, and ValueError where nobody can read it."""
+        has ended, and what `read` raises."""
         self.watch.claim(name)
         entry, since = self.read(name), self.timer()
         beat = {"bridge": self.bridge, "beat": 0, "nonce": uuid.uuid4().hex}
@@ -288,15 +290,28 @@ class Journals:
         return row.modified
 
     def read(self, name: str) -> Entry:
-        """Raises NotFoundError, and ValueError where nobody can read it."""
+        """Raises NotFoundError, LaterFormatError, and DamagedJournalError where nobody can read
+        it."""
         with self._store.get_object(self.key(name, PLAN)) as reader:
-            if reader.info.row.size > _MAX_BYTES:
-                raise ValueError("too large for a journal")
-            entry = decoded(read_all(reader, _MAX_BYTES))
+            row = reader.info.row
+            body = read_all(reader, _MAX_BYTES) if row.size <= _MAX_BYTES else None
         try:
+            if body is None:
+                raise ValueError("too large for a journal")
+            entry = decoded(body)
             require_within(self._mount, entry)
-        except (StoreError, TypeError, AttributeError) as error:
-            raise ValueError(f"a damaged journal: {error!r}") from error
-        if entry.request.name != name:
-            raise ValueError(f"the journal of another operation: {entry.request}")
+            if entry.request.name != name:
+                raise ValueError(f"the journal of another operation: {entry.request}")
+        except LaterFormatError:
+            raise
+        except (ValueError, StoreError, TypeError, AttributeError) as error:
+            raise DamagedJournalError(str(error), row) from error
         return entry
+
+    def discard(self, name: str, damaged: ObjectRow, lease: ObjectRow | None) -> None:
+        """Deletes a journal that nobody can read, and the lease on it. What a bridge has written
+        there since stays. Raises StoreError."""
+        with suppress(PreconditionFailedError):
+            self.delete(name, PLAN, own=(damaged,))
+            if lease:
+                self.delete(name, LEASE, own=(lease,))

@@ -9,12 +9,13 @@ keeps none of the others from being finished.
 
 import logging
 from collections.abc import Callable
+from contextlib import suppress
 from datetime import timedelta
 from threading import Event, Thread
 
-from davbridge.errors import NotFoundError, StoreError
+from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError
 from davbridge.store.clock import Clock
-from davbridge.tree.journal import LEASE, LEFT, PLAN, LaterFormatError, Request
+from davbridge.tree.journal import LEASE, LEFT, DamagedJournalError, LaterFormatError, Request
 from davbridge.tree.journals import KEPT, Journals
 from davbridge.tree.leases import Trace
 
@@ -54,7 +55,7 @@ class Recovery:
             if trace.plan is None:
                 self._tidy(name, trace)
             elif self._journals.watch.is_dead(name):
-                self._resume(name)
+                self._resume(name, trace)
             elif not self._journals.watch.is_held(name):
                 wait = WATCH_SECONDS
         return wait
@@ -72,7 +73,7 @@ class Recovery:
                     return  # The lanes were closed meanwhile.
                 _log.exception("unfinished operations were not looked for")
 
-    def _resume(self, name: str) -> None:
+    def _resume(self, name: str, trace: Trace) -> None:
         try:
             self._finish(self._journals.read(name).request)
         except NotFoundError:
@@ -81,17 +82,18 @@ class Recovery:
             _log.warning("an operation could not be finished; later again: %s", error)
         except LaterFormatError as error:
             _log.warning("the journal %r is left to a later davbridge: %s", name, error)
-        except ValueError as error:
+        except DamagedJournalError as error:
             _log.error("the journal %r is of no use, and goes: %s", name, error)
-            self._journals.delete(name, PLAN, LEASE)
+            self._journals.discard(name, error.row, trace.lease)
         except Exception:
             if self._is_over.is_set():
                 raise
             _log.exception("an operation could not be finished: the journal %r", name)
 
     def _tidy(self, name: str, trace: Trace) -> None:
-        if trace.lease and self._journals.watch.is_dead(name):
-            self._journals.delete(name, LEASE)
-        age = self._now() - trace.left.modified if trace.left else timedelta()
-        if trace.left and age > KEPT and self._journals.time() - trace.left.modified > KEPT:
-            self._journals.delete(name, LEFT)
+        with suppress(PreconditionFailedError):  # A bridge has begun, or left, something since.
+            if trace.lease and self._journals.watch.is_dead(name):
+                self._journals.delete(name, LEASE, own=[trace.lease])
+            age = self._now() - trace.left.modified if trace.left else timedelta()
+            if trace.left and age > KEPT and self._journals.time() - trace.left.modified > KEPT:
+                self._journals.delete(name, LEFT, own=[trace.left])

@@ -31,7 +31,7 @@ from davbridge.paths import DELIMITER, ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.copies import NotBegunError
-from davbridge.tree.journal import LEASE, PLAN, Entry, LaterFormatError, Request
+from davbridge.tree.journal import DamagedJournalError, Entry, LaterFormatError, Request
 from davbridge.tree.journals import Hold, Journals
 from davbridge.tree.leases import NO_TRACE, Trace
 from davbridge.tree.plan import Copy, shown_path
@@ -134,9 +134,9 @@ class Resumption:
             raise UnavailableError(
                 f"a later davbridge has to end what it began: {error}"
             ) from error
-        except ValueError as error:
+        except DamagedJournalError as error:
             _log.error("the journal %r is of no use, and goes: %s", name, error)
-            self._journals.delete(name, PLAN, LEASE)
+            self._journals.discard(name, error.row, trace.lease)
             return None
         request, plan = entry.request, entry.plan
         _log.info("%s was begun by a bridge that died: going on with it", request)

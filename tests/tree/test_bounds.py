@@ -9,11 +9,22 @@ import pytest
 from davbridge.errors import UnavailableError
 from davbridge.paths import parse
 from davbridge.store.base import Attributes, ObjectRow
-from davbridge.tree.journal import JOURNALS, PLAN, Entry, Request, encoded
+from davbridge.tree.journal import JOURNALS, LEASE, LEFT, PLAN, Entry, Request, encoded
+from davbridge.tree.journals import KEPT
 from davbridge.tree.leases import LEASE_SECONDS
 from davbridge.tree.plan import NO_PLAN, Copy, Plan
 from tests.tree.conftest import Drive
-from tests.tree.deaths import SOURCE, another, bodies, die_after_the_copies, fill, journals, moved
+from tests.tree.deaths import (
+    SOURCE,
+    KilledError,
+    another,
+    bodies,
+    die_after_the_copies,
+    fill,
+    journals,
+    moved,
+)
+from tests.tree.wrappers import WatchedStore
 
 MOVE = Request("MOVE", ("s",), ("t",))
 DELETE = Request("DELETE", ("s",))
@@ -157,6 +168,75 @@ def test_a_damaged_journal_is_in_no_clients_way(drive: Drive, body: bytes) -> No
         assert tree.move(parse("/s"), parse("/t")) == []
     assert bodies(drive) == moved(SOURCE)
     assert journals(drive) == []
+
+
+DAMAGED = pytest.mark.parametrize("damaged", [b"outside", forged(source=[1])])
+
+
+def replacing(drive: Drive, damaged: bytes) -> WatchedStore:
+    """A store in which a bridge writes its journal right before a damaged one is deleted."""
+    key = f"{JOURNALS}{MOVE.name}{PLAN}"
+    drive.bucket.put_object(key, damaged, Attributes())
+    store = WatchedStore(drive.bucket)
+
+    def replace(operation: str, of: str) -> None:
+        if (operation, of) == ("delete", key):
+            store.before = lambda _operation, _key: None
+            drive.bucket.delete_object(key)
+            written(drive, NO_PLAN._replace(target_prefix="t/"), mount="")
+            drive.bucket.put_object(f"{JOURNALS}{MOVE.name}{LEASE}", b"{}", Attributes())
+
+    store.before = replace
+    return store
+
+
+JOURNAL = [f"{JOURNALS}{MOVE.name}{end}" for end in (LEASE, PLAN)]
+
+
+@DAMAGED
+def test_a_journal_that_replaces_a_damaged_one_is_spared(drive: Drive, damaged: bytes) -> None:
+    fill(drive)
+    with another(drive, store=replacing(drive, damaged)) as tree:
+        tree.recovery.look()
+        drive.clock.advance(LEASE_SECONDS)
+        tree.recovery.look()
+    assert journals(drive) == JOURNAL
+
+
+@DAMAGED
+def test_a_client_spares_a_journal_that_replaces_a_damaged_one(
+    drive: Drive, damaged: bytes
+) -> None:
+    fill(drive)
+
+    def pause(seconds: float) -> None:
+        drive.clock.advance(seconds)
+        if journals(drive) != JOURNAL[1:]:
+            raise KilledError
+
+    store = replacing(drive, damaged)
+    with another(drive, pause, store) as tree, pytest.raises(KilledError):
+        tree.move(parse("/s"), parse("/t"))
+    assert journals(drive) == JOURNAL
+
+
+@pytest.mark.parametrize("end", [LEASE, LEFT])
+def test_what_is_written_in_place_of_what_is_tidied_away_stays(drive: Drive, end: str) -> None:
+    key = f"{JOURNALS}{MOVE.name}{end}"
+    drive.outside(key, body=b"old")
+    store = WatchedStore(drive.bucket)
+    with another(drive, store=store) as tree:
+        tree.recovery.look()
+        drive.clock.advance(2 * KEPT.total_seconds())
+
+        def replace(operation: str, of: str) -> None:
+            if (operation, of) == ("delete", key):
+                drive.outside(key, body=b"new")
+
+        store.before = replace
+        tree.recovery.look()
+    assert journals(drive) == [key]
+    assert drive.content(key) == b"new"
 
 
 def test_what_a_later_davbridge_has_begun_is_left_to_it(drive: Drive) -> None:
