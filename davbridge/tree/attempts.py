@@ -43,7 +43,7 @@ from davbridge.tree.copies import Copied
 from davbridge.tree.facts import Properties
 from davbridge.tree.journal import Entry, Request
 from davbridge.tree.journals import Hold, Journals
-from davbridge.tree.kin import Overlaps
+from davbridge.tree.kin import Other, Overlaps
 from davbridge.tree.parents import Parents
 from davbridge.tree.plan import NO_PLAN, Keys, left_behind
 from davbridge.tree.resource import Failure, Outcome, Resource
@@ -69,7 +69,7 @@ class AlreadyBegunError(Exception):
 class OverlapError(Exception):
     """Another bridge is at work on the same trees. Nothing was begun."""
 
-    def __init__(self, other: Request) -> None:
+    def __init__(self, other: Other) -> None:
         super().__init__(str(other))
         self.other = other
 

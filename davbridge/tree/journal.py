@@ -16,7 +16,9 @@ Three objects may have a journal's name, told apart by their ends:
 - ``.left``: of a MOVE whose client was told that not everything could go. As long as it is there,
   the same MOVE, asked for again, takes nothing away from the target that it has moved there before.
 
-Invariant: what isn't understood is damaged, or a later davbridge's, and never guessed.
+Invariants: what isn't understood is damaged, or a later davbridge's, and never guessed; every later
+format is packed JSON with its number as ``format``, so that an earlier davbridge knows it for that,
+and never deletes it.
 """
 
 import json

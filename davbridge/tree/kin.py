@@ -7,6 +7,11 @@ has. Whoever then copies or moves the one over the other, under whatever name (a
 spelling, a folder around both or inside both), would take what has been moved already for members
 that the source hasn't, and delete them. So that MOVE ends first; and where it left something,
 nothing is taken away from the target.
+
+A journal of a later davbridge can't be read here: it may be of any trees. While its bridge is
+alive, it overlaps everything. Once its bridge has died, only a later davbridge can finish it, and
+there may be none any more. So it keeps nobody waiting then, but counts as one that has left
+something.
 """
 
 from threading import Lock
@@ -18,11 +23,23 @@ from cachetools import LRUCache
 from davbridge.errors import NotFoundError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
-from davbridge.tree.journal import LEFT, Request
+from davbridge.tree.journal import LEFT, LaterFormatError, Request
 from davbridge.tree.journals import Journals
 from davbridge.tree.leases import Trace
 
 _MAX_KNOWN = 10_000
+
+
+class Other(NamedTuple):
+    """Another operation that has a journal."""
+
+    name: str
+    """The journal's."""
+    request: Request | None
+    """None: of a later davbridge, which can't be read here."""
+
+    def __str__(self) -> str:
+        return str(self.request) if self.request else f"a later davbridge's journal {self.name!r}"
 
 
 class Found(NamedTuple):
@@ -33,7 +50,7 @@ class Found(NamedTuple):
     unfinished: Request | None = None
     has_note: bool = False
     """Whether it is noted that kin have left something."""
-    overlapping: Request | None = None
+    overlapping: Other | None = None
     """One that isn't kin, and has a journal."""
 
 
@@ -51,17 +68,19 @@ class Kin:
                 found = found._replace(is_known=True)
                 continue
             other = self._others.operation(trace.plan, name) if trace.plan else None
-            if other and _are_kin(request, other):
-                return found._replace(unfinished=other)
-            if other and _overlap(request, other):
+            if other and other.request and _are_kin(request, other.request):
+                return found._replace(unfinished=other.request)
+            if other and self._others.is_in_the_way(other, request):
                 found = found._replace(overlapping=other)
+            elif other and other.request is None:
+                found = found._replace(has_note=True)
             if trace.left and self._has_left(trace.left, name, request):
                 found = found._replace(has_note=True)
         return found
 
     def _has_left(self, row: ObjectRow, name: str, request: Request) -> bool:
         other = self._others.operation(row, name)
-        return other is not None and _are_kin(request, other)
+        return other is not None and other.request is not None and _are_kin(request, other.request)
 
 
 class Overlaps:
@@ -74,14 +93,14 @@ class Overlaps:
     def __init__(self, others: "Others") -> None:
         self._others = others
 
-    def of(self, request: Request) -> Request | None:
+    def of(self, request: Request) -> Other | None:
         """One that has a journal beside that of ``request``, if there is any. One listing, and a
         look at what is new in it. Raises StoreError."""
         for name, trace in self._others.traces().items():
             if name == request.name or trace.plan is None:
                 continue
             other = self._others.operation(trace.plan, name)
-            if other and _overlap(request, other):
+            if other and self._others.is_in_the_way(other, request):
                 return other
         return None
 
@@ -92,14 +111,21 @@ class Others:
     def __init__(self, journals: Journals) -> None:
         self._journals = journals
         self._lock = Lock()
-        self._known: LRUCache[tuple[str, str], Request | None] = LRUCache(_MAX_KNOWN)
+        self._known: LRUCache[tuple[str, str], Other | None] = LRUCache(_MAX_KNOWN)
 
     def traces(self) -> dict[str, Trace]:
         """All there are. One request for 1,000. Raises StoreError."""
         return self._journals.traces()
 
-    def operation(self, row: ObjectRow, name: str) -> Request | None:
-        """The operation that an object under a journal's name is of."""
+    def is_in_the_way(self, other: Other, request: Request) -> bool:
+        """Whether it has to end before ``request`` begins."""
+        if other.request is None:
+            return not self._journals.watch.is_dead(other.name)
+        return _overlap(request, other.request)
+
+    def operation(self, row: ObjectRow, name: str) -> Other | None:
+        """The operation that an object under a journal's name is of; None where nobody can read
+        that."""
         question = row.key, row.etag
         with self._lock:
             is_known, other = question in self._known, self._known.get(question)
@@ -109,11 +135,13 @@ class Others:
                 self._known[question] = other
         return other
 
-    def _read(self, row: ObjectRow, name: str) -> Request | None:
+    def _read(self, row: ObjectRow, name: str) -> Other | None:
         try:
             if row.key == self._journals.key(name, LEFT):
-                return self._journals.left_by(name)
-            return self._journals.read(name).request
+                return Other(name, self._journals.left_by(name))
+            return Other(name, self._journals.read(name).request)
+        except LaterFormatError:
+            return Other(name, None)
         except (NotFoundError, ValueError):
             return None
 

@@ -7,6 +7,7 @@ know how an operation is carried out.
 Invariant: operations on the same trees take turns, and look things up when theirs has come.
 """
 
+import logging
 import random
 from collections.abc import Callable
 
@@ -17,7 +18,7 @@ from davbridge.tree.attempts import AlreadyBegunError, Attempts, OverlapError, R
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.journal import Request
 from davbridge.tree.journals import Journals
-from davbridge.tree.kin import Found, Kin, Others, Overlaps
+from davbridge.tree.kin import Found, Kin, Other, Others, Overlaps
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.parents import Parents
@@ -39,6 +40,9 @@ _OVERLAPS = 20
 
 _BACKOFF_SECONDS = 2.0
 """The longest random pause before that: two that met must not go on meeting."""
+
+
+_log = logging.getLogger(__name__)
 
 
 class _KinUnfinishedError(Exception):
@@ -103,7 +107,7 @@ class Operations:
                     self._resumption.go_on(request)
                 return self._begun_alone(request, delete_the_rest)
 
-        return self._after_overlaps(delete_in_turn)
+        return self._after_overlaps(request, delete_in_turn)
 
     def copy(
         self,
@@ -125,7 +129,7 @@ class Operations:
             with self._turns.of(changed=[target], read=[source]):
                 return self._or_go_on(request, lambda: insisting(terms, copy))
 
-        return self._after_overlaps(lambda: self._after_kin(terms, copy_in_turn))
+        return self._after_overlaps(request, lambda: self._after_kin(terms, copy_in_turn))
 
     def move(self, request: Request, terms: Terms = ANY) -> Outcome:
         def move(terms: Terms) -> Outcome:
@@ -138,7 +142,7 @@ class Operations:
             with self._turns.of(changed=self._paths(request)):
                 return self._or_go_on(request, lambda: insisting(terms, move))
 
-        return self._after_overlaps(lambda: self._after_kin(terms, move_in_turn))
+        return self._after_overlaps(request, lambda: self._after_kin(terms, move_in_turn))
 
     def go_on(self, request: Request, admit: Callable[[], object] = lambda: None) -> Outcome | None:
         """Finishes what a dead bridge has begun of the same, or waits for one that is at work on
@@ -182,7 +186,7 @@ class Operations:
             terms = terms._replace(spares=True)
         raise _at_work_elsewhere(unfinished)
 
-    def _after_overlaps(self, work: Callable[[], Outcome]) -> Outcome:
+    def _after_overlaps(self, request: Request, work: Callable[[], Outcome]) -> Outcome:
         """Waits for other bridges that are at work on the same trees, or finishes what one of them
         has left. The turns are given back meanwhile: the other operation may be for more trees."""
         for _ in range(_OVERLAPS):
@@ -190,7 +194,11 @@ class Operations:
                 return work()
             except OverlapError as overlap:
                 other = overlap.other
-            self.go_on(other)
+            if other.request:
+                self.go_on(other.request)
+            else:
+                _log.warning("%s: %s is waited for", request, other)
+                self._resumption.outwait(other.name)
             self._pause(random.uniform(0, _BACKOFF_SECONDS))
         raise _at_work_elsewhere(other)
 
@@ -218,5 +226,5 @@ class Operations:
         return found
 
 
-def _at_work_elsewhere(request: Request) -> UnavailableError:
+def _at_work_elsewhere(request: Request | Other) -> UnavailableError:
     return UnavailableError(f"{request}: another bridge is at work on it")

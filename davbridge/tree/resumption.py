@@ -111,6 +111,13 @@ class Resumption:
             elif outcome := self._take_over(request.name, trace):
                 return Earlier(outcome, has_note)
 
+    def outwait(self, name: str) -> None:
+        """Returns when a journal that can't be read here has ended, or its bridge has died."""
+        while self._journals.traces(name).get(name, NO_TRACE).plan is not None:
+            if self._journals.watch.is_dead(name):
+                return
+            self._journals.pause(POLL_SECONDS)
+
     def _end_of(self, awaited: Entry | None) -> Outcome | None:
         """How one has ended elsewhere that was waited for; None where that can't be told."""
         is_finished = awaited is not None and awaited.undo is None

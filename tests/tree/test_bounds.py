@@ -2,6 +2,7 @@
 
 import json
 import zlib
+from itertools import count
 from typing import Any
 
 import pytest
@@ -248,6 +249,68 @@ def test_what_a_later_davbridge_has_begun_is_left_to_it(drive: Drive) -> None:
         tree.move(parse("/s"), parse("/t"))
     assert bodies(drive) == SOURCE
     assert journals(drive) == [key]
+
+
+LATER = f"{JOURNALS}{'0' * 32}{PLAN}"
+
+
+def of_a_later_davbridge(drive: Drive) -> None:
+    """A journal, of nobody knows what."""
+    drive.bucket.put_object(LATER, forged(format=3, request="?"), Attributes())
+
+
+def test_a_later_davbridge_that_is_at_work_is_waited_for(drive: Drive) -> None:
+    fill(drive)
+    of_a_later_davbridge(drive)
+    renewals = count()
+    during: list[dict[str, bytes]] = []
+
+    def pause(seconds: float) -> None:
+        drive.clock.advance(seconds)
+        during.append(bodies(drive))
+        if next(renewals) < 100:
+            drive.outside(LATER.replace(PLAN, LEASE), body=str(len(during)).encode())
+        else:
+            for key in journals(drive):
+                drive.bucket.delete_object(key)
+
+    with another(drive, pause) as tree:
+        assert tree.move(parse("/s"), parse("/t")) == []
+    assert len(during) > 100
+    assert during.count(SOURCE) == len(during)
+    assert bodies(drive) == moved(SOURCE)
+    assert journals(drive) == []
+
+
+def test_a_later_davbridge_that_has_died_keeps_nobody_waiting_and_its_journal_stays(
+    drive: Drive,
+) -> None:
+    fill(drive)
+    of_a_later_davbridge(drive)
+    began = drive.clock.seconds()
+    with another(drive) as tree:
+        assert tree.move(parse("/s"), parse("/t")) == []
+        assert LEASE_SECONDS <= drive.clock.seconds() - began < 2 * LEASE_SECONDS
+        tree.recovery.look()
+        began = drive.clock.seconds()
+        assert tree.move(parse("/t"), parse("/s")) == []
+        assert drive.clock.seconds() == began
+    assert bodies(drive) == SOURCE
+    assert journals(drive) == [LATER]
+
+
+@pytest.mark.parametrize("verb", ["COPY", "MOVE"])
+def test_what_a_later_davbridge_may_have_moved_stays(drive: Drive, verb: str) -> None:
+    """Its MOVE may have stopped in the middle, from what is copied or moved over the rest here."""
+    fill(drive)
+    drive.outside("t/only", body=b"only")
+    of_a_later_davbridge(drive)
+    drive.clock.advance(100)
+    with another(drive) as tree:
+        operation = tree.copy if verb == "COPY" else tree.move
+        assert operation(parse("/s"), parse("/t")) == []
+    assert (moved(SOURCE) | {"t/only": b"only"}).items() <= bodies(drive).items()
+    assert LATER in journals(drive)
 
 
 def test_a_journal_under_another_name_is_not_gone_on_with(drive: Drive) -> None:
