@@ -12,7 +12,7 @@
 
     request.py      a request, read strictly
     target.py       URLs ↔ resource paths
-    if_header.py    the If header: its grammar
+    headers/if_header.py the If header: its grammar
     ranges.py       the Range header
     xml.py          XML as clients send it
     selection.py    what a PROPFIND asks for

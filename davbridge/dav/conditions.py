@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from email.utils import parsedate_to_datetime
 
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.if_header import IfCondition, IfList
+from davbridge.dav.headers.if_header import IfCondition, IfList
 from davbridge.dav.request import Request
 from davbridge.paths import ResourcePath
 from davbridge.tree.resource import Resource

@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.if_header import MAX_CONDITIONS, IfCondition, IfList, parse_if
+from davbridge.dav.headers.if_header import MAX_CONDITIONS, IfCondition, IfList, parse_if
 from davbridge.dav.target import Site
 from tests.support.steps import steps_of
 

@@ -1,0 +1,1 @@
+"""Request and response headers: pure functions from text to values, and back."""
