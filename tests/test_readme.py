@@ -27,8 +27,8 @@ from davbridge.config import (
 from davbridge.config.checks import parse_size
 from davbridge.config.file import SECTIONS
 from davbridge.config.settings import AccessSettings, LogSettings
-from davbridge.dav import locks, ranges, request, selection, target, xml
-from davbridge.dav.headers import if_header
+from davbridge.dav import locks, request, selection, target, xml
+from davbridge.dav.headers import if_header, ranges
 from davbridge.dav.verbs import lock
 from davbridge.http import client_timeout, request_head, request_reader
 from davbridge.paths import MAX_KEY_BYTES

@@ -13,7 +13,7 @@
     request.py      a request, read strictly
     target.py       URLs ↔ resource paths
     headers/if_header.py the If header: its grammar
-    ranges.py       the Range header
+    headers/ranges.py the Range header
     xml.py          XML as clients send it
     selection.py    what a PROPFIND asks for
     facts.py        what clients tell of a file beside its bytes

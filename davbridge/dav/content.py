@@ -11,7 +11,7 @@ from wsgidav.dav_error import HTTP_SERVICE_UNAVAILABLE, DAVError
 
 from davbridge.dav.errors import RETRY_AFTER, RefusalError, as_refusals
 from davbridge.dav.facts import Checksum
-from davbridge.dav.ranges import ByteRange
+from davbridge.dav.headers.ranges import ByteRange
 from davbridge.errors import NotFoundError, PreconditionFailedError
 from davbridge.store.base import ObjectInfo, ObjectReader
 from davbridge.tree.facts import Facts

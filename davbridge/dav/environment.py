@@ -11,7 +11,7 @@ from wsgidav import util
 from wsgidav.dav_error import DAVError
 from wsgidav.lock_man.lock_manager import LockManager, normalize_lock_root
 
-from davbridge.dav.ranges import ByteRange
+from davbridge.dav.headers.ranges import ByteRange
 from davbridge.store.base import Condition
 
 Environ = dict[str, Any]

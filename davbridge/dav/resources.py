@@ -23,8 +23,8 @@ from davbridge.dav.environment import (
 )
 from davbridge.dav.errors import RefusalError, as_refusals
 from davbridge.dav.facts import Checksum, attributes_told, facts_told
+from davbridge.dav.headers.ranges import ByteRange
 from davbridge.dav.policies import browser_policies
-from davbridge.dav.ranges import ByteRange
 from davbridge.dav.resource_properties import ResourceProperties
 from davbridge.dav.tree_methods import TreeMethods
 from davbridge.errors import PreconditionFailedError

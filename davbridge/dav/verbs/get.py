@@ -11,8 +11,8 @@ from davbridge.dav.conditions import entity_tag, range_applies
 from davbridge.dav.contenttype import guess_type, shown_type
 from davbridge.dav.context import Context
 from davbridge.dav.dates import http_date
+from davbridge.dav.headers.ranges import ByteRange, parse_range
 from davbridge.dav.policies import SAME_SITE, SANDBOX, browser_policies
-from davbridge.dav.ranges import ByteRange, parse_range
 from davbridge.dav.resources import File
 from davbridge.dav.response import Headers, Response, complete, empty, streamed
 from davbridge.errors import NotFoundError, PreconditionFailedError, UnavailableError

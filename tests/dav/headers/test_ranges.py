@@ -3,7 +3,7 @@
 import pytest
 
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.ranges import MAX_RANGES, ByteRange, parse_range
+from davbridge.dav.headers.ranges import MAX_RANGES, ByteRange, parse_range
 
 
 @pytest.mark.parametrize(
