@@ -27,8 +27,8 @@ from davbridge.config import (
 from davbridge.config.checks import parse_size
 from davbridge.config.file import SECTIONS
 from davbridge.config.settings import AccessSettings, LogSettings
-from davbridge.dav import locks, request, selection, target, xml
-from davbridge.dav.headers import if_header, ranges
+from davbridge.dav import locks, request, selection, xml
+from davbridge.dav.headers import if_header, ranges, urls
 from davbridge.dav.verbs import lock
 from davbridge.http import client_timeout, request_head, request_reader
 from davbridge.paths import MAX_KEY_BYTES
@@ -232,7 +232,7 @@ LIMITS: dict[str, float] = {
     "header fields": request_head.MAX_FIELDS,
     "number of header fields": request_head.MAX_FIELD_COUNT,
     "seconds for a whole head": request_reader.HEAD_SECONDS,
-    "path in a URL": target.MAX_PATH,
+    "path in a URL": urls.MAX_PATH,
     "key, with its prefix": MAX_KEY_BYTES,
     "XML body": request.MAX_XML,
     "XML elements": xml._MAX_ELEMENTS,

@@ -11,7 +11,7 @@
     lobby.py        what is above the mount
 
     request.py      a request, read strictly
-    target.py       URLs ↔ resource paths
+    headers/urls.py URLs ↔ resource paths
     headers/if_header.py the If header: its grammar
     headers/ranges.py the Range header
     xml.py          XML as clients send it

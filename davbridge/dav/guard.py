@@ -7,9 +7,9 @@ that locks what it changes, the user has shown a token of a lock that is the use
 from collections.abc import Iterable
 
 from davbridge.dav.errors import RefusalError
+from davbridge.dav.headers.urls import Site
 from davbridge.dav.locks import Lock, LockStore
 from davbridge.dav.request import Request
-from davbridge.dav.target import Site
 from davbridge.paths import ResourcePath
 
 

@@ -3,8 +3,8 @@
 from collections.abc import Iterable
 from xml.sax.saxutils import escape
 
+from davbridge.dav.headers.urls import Site
 from davbridge.dav.locks import Lock
-from davbridge.dav.target import Site
 
 
 def _entry(scope: str) -> str:

@@ -16,8 +16,8 @@ from typing import Any, Literal
 from davbridge.addresses import network_of
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.if_header import IfCondition, IfList, parse_if
+from davbridge.dav.headers.urls import Site, parse_request_target
 from davbridge.dav.once import once
-from davbridge.dav.target import Site, parse_request_target
 from davbridge.paths import ResourcePath
 
 logger = logging.getLogger(__name__)

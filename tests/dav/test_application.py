@@ -9,9 +9,9 @@ import pytest
 from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings, DriveSettings
 from davbridge.dav.application import WsgiApplication, build
+from davbridge.dav.headers.urls import parse_request_target
 from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.request import Request
-from davbridge.dav.target import parse_request_target
 from davbridge.dav.xml import parse_document
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore

@@ -8,8 +8,8 @@ import pytest
 from davbridge.dav.conditions import check_http, check_if, entity_tag, range_applies
 from davbridge.dav.dates import http_date
 from davbridge.dav.errors import RefusalError
+from davbridge.dav.headers.urls import Site
 from davbridge.dav.request import Request
-from davbridge.dav.target import Site
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
 from davbridge.tree.resource import Resource

@@ -7,12 +7,12 @@ import pytest
 
 from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings
+from davbridge.dav.headers.urls import Site
 from davbridge.dav.live import Around
 from davbridge.dav.locks import MemoryLockStore
 from davbridge.dav.memberlist import MemberList
 from davbridge.dav.renderer import NO_PROPERTIES, Renderer
 from davbridge.dav.selection import Selection
-from davbridge.dav.target import Site
 from davbridge.paths import parse
 from davbridge.store.base import PAGE_SIZE, Attributes
 from davbridge.store.memory import MemoryStore

@@ -9,10 +9,10 @@ import pytest
 
 from davbridge.dav import repeats as repeats_module
 from davbridge.dav.errors import RefusalError
+from davbridge.dav.headers.urls import Site
 from davbridge.dav.repeats import MEMORY_SECONDS, PATIENCE, Repeats
 from davbridge.dav.request import Request
 from davbridge.dav.response import Response, complete, empty
-from davbridge.dav.target import Site
 from davbridge.errors import UnavailableError
 from tests.support.timer import Timer
 

@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from typing import NamedTuple
 
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.target import Site
+from davbridge.dav.headers.urls import Site
 from davbridge.paths import ResourcePath
 
 MAX_CONDITIONS = 100

@@ -6,7 +6,7 @@ import pytest
 
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.if_header import MAX_CONDITIONS, IfCondition, IfList, parse_if
-from davbridge.dav.target import Site
+from davbridge.dav.headers.urls import Site
 from tests.support.steps import steps_of
 
 

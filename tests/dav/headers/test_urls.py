@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from davbridge import paths
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.target import Site, parse_request_target
+from davbridge.dav.headers.urls import Site, parse_request_target
 
 SITE = Site()
 
