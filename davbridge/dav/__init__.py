@@ -16,7 +16,7 @@
     headers/ranges.py the Range header
     xml.py          XML as clients send it
     selection.py    what a PROPFIND asks for
-    facts.py        what clients tell of a file beside its bytes
+    headers/upload_headers.py what clients tell of a file beside its bytes
 
     context.py      what a verb works with: the request, the mount, the locks
     conditions.py   whether conditional headers hold

@@ -10,8 +10,8 @@ from contextlib import contextmanager
 from wsgidav.dav_error import HTTP_SERVICE_UNAVAILABLE, DAVError
 
 from davbridge.dav.errors import RETRY_AFTER, RefusalError, as_refusals
-from davbridge.dav.facts import Checksum
 from davbridge.dav.headers.ranges import ByteRange
+from davbridge.dav.headers.upload_headers import Checksum
 from davbridge.errors import NotFoundError, PreconditionFailedError
 from davbridge.store.base import ObjectInfo, ObjectReader
 from davbridge.tree.facts import Facts

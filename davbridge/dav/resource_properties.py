@@ -19,7 +19,7 @@ from davbridge.dav.conditions import entity_tag
 from davbridge.dav.contenttype import guess_type
 from davbridge.dav.environment import Environ, Locks
 from davbridge.dav.errors import RefusalError, as_refusals
-from davbridge.dav.facts import parse_time_property, time_told
+from davbridge.dav.headers.upload_headers import parse_time_property, time_told
 from davbridge.dav.live import ALLPROP, LIVE, OWNCLOUD, PROTECTED, Around
 from davbridge.dav.once import once
 from davbridge.dav.xml import lang_of, serialise

@@ -22,8 +22,8 @@ from davbridge.dav.environment import (
     write_condition,
 )
 from davbridge.dav.errors import RefusalError, as_refusals
-from davbridge.dav.facts import Checksum, attributes_told, facts_told
 from davbridge.dav.headers.ranges import ByteRange
+from davbridge.dav.headers.upload_headers import Checksum, attributes_told, facts_told
 from davbridge.dav.policies import browser_policies
 from davbridge.dav.resource_properties import ResourceProperties
 from davbridge.dav.tree_methods import TreeMethods

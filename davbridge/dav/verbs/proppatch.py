@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 from davbridge.dav import multistatus
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.facts import WIN32, time_told
+from davbridge.dav.headers.upload_headers import WIN32, time_told
 from davbridge.dav.live import PROTECTED
 from davbridge.dav.multistatus import PropStat
 from davbridge.dav.response import Response

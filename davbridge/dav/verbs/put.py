@@ -10,7 +10,7 @@ from davbridge.dav.conditions import entity_tag
 from davbridge.dav.context import Context
 from davbridge.dav.dates import http_date
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.facts import Checksum, attributes_told, facts_told
+from davbridge.dav.headers.upload_headers import Checksum, attributes_told, facts_told
 from davbridge.dav.request import Request
 from davbridge.dav.response import Response, empty
 from davbridge.store.base import Condition

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from davbridge.dav.facts import parse_time_property
+from davbridge.dav.headers.upload_headers import parse_time_property
 
 MOMENT = datetime(1994, 11, 6, 8, 49, 37, tzinfo=UTC)
 
