@@ -38,7 +38,7 @@
     memberlist.py   those of a collection's members, a page at a time
     contenttype.py  content types of names
     policies.py     what browsers are told beside a file
-    dates.py        moments as text
+    headers/validators.py moments as text
     profiles.py     where a client needs an exception
 
 Must not know S3, caches or sockets.

@@ -8,7 +8,7 @@ from typing import NamedTuple, Protocol
 
 from davbridge.dav.conditions import entity_tag
 from davbridge.dav.contenttype import guess_type
-from davbridge.dav.dates import http_date, internet_date
+from davbridge.dav.headers.validators import http_date, internet_date
 from davbridge.dav.lockxml import NO_LOCKS, SUPPORTED_LOCK
 from davbridge.tree.facts import FACTS
 from davbridge.tree.resource import Resource

@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 import pytest
 
-from davbridge.dav.dates import http_date
+from davbridge.dav.headers.validators import http_date
 from davbridge.store.base import ObjectStore
 from davbridge.store.memory import MemoryStore
 from tests.support.bodies import lock_info

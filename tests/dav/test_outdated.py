@@ -6,7 +6,7 @@ from typing import TypeVar
 
 import pytest
 
-from davbridge.dav.dates import http_date
+from davbridge.dav.headers.validators import http_date
 from davbridge.store.memory import MemoryStore
 from tests.support.bridge import Client, running_bridge
 from tests.support.intercepted import InterceptedStore

@@ -8,9 +8,9 @@ from functools import partial
 
 from davbridge.dav.conditions import entity_tag
 from davbridge.dav.context import Context
-from davbridge.dav.dates import http_date
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.upload_headers import Checksum, attributes_told, facts_told
+from davbridge.dav.headers.validators import http_date
 from davbridge.dav.request import Request
 from davbridge.dav.response import Response, empty
 from davbridge.store.base import Condition

@@ -6,7 +6,7 @@ from email.utils import format_datetime
 import hypothesis.strategies as st
 from hypothesis import given
 
-from davbridge.dav.dates import http_date, internet_date
+from davbridge.dav.headers.validators import http_date, internet_date
 
 MOMENTS = st.datetimes(timezones=st.just(UTC))
 
