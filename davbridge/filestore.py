@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import BinaryIO, TypedDict
 
-from davbridge.dav.contenttype import guess_type
+from davbridge.dav.headers.content_type import guess_type
 from davbridge.errors import StoreError
 from davbridge.paths import parse
 from davbridge.store.base import Attributes, ObjectReader

@@ -36,7 +36,7 @@
     renderer.py     one response of a PROPFIND
     blocks.py       those of a page of members, rendered once
     memberlist.py   those of a collection's members, a page at a time
-    contenttype.py  content types of names
+    headers/content_type.py content types of names
     policies.py     what browsers are told beside a file
     headers/validators.py moments as text
     profiles.py     where a client needs an exception

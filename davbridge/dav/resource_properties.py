@@ -16,9 +16,9 @@ from wsgidav.util import etree
 from wsgidav.xml_tools import string_to_xml
 
 from davbridge.dav.conditions import entity_tag
-from davbridge.dav.contenttype import guess_type
 from davbridge.dav.environment import Environ, Locks
 from davbridge.dav.errors import RefusalError, as_refusals
+from davbridge.dav.headers.content_type import guess_type
 from davbridge.dav.headers.upload_headers import parse_time_property, time_told
 from davbridge.dav.live import ALLPROP, LIVE, OWNCLOUD, PROTECTED, Around
 from davbridge.dav.once import once

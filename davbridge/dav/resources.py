@@ -12,7 +12,6 @@ from collections.abc import Iterator
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection
 
 from davbridge.dav.content import Content, Upload, of_this_version
-from davbridge.dav.contenttype import guess_type, shown_type
 from davbridge.dav.environment import (
     Environ,
     Locks,
@@ -22,6 +21,7 @@ from davbridge.dav.environment import (
     write_condition,
 )
 from davbridge.dav.errors import RefusalError, as_refusals
+from davbridge.dav.headers.content_type import guess_type, shown_type
 from davbridge.dav.headers.ranges import ByteRange
 from davbridge.dav.headers.upload_headers import Checksum, attributes_told, facts_told
 from davbridge.dav.policies import browser_policies

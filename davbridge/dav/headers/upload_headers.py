@@ -14,7 +14,7 @@ from typing import Protocol
 from xml.etree.ElementTree import fromstring
 
 from davbridge.dav.conditions import parse_date
-from davbridge.dav.contenttype import DEFAULT_TYPE, guess_type
+from davbridge.dav.headers.content_type import DEFAULT_TYPE, guess_type
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
 from davbridge.tree.facts import Facts
 

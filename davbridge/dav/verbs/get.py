@@ -8,8 +8,8 @@ import uuid
 from collections.abc import Iterator
 
 from davbridge.dav.conditions import entity_tag, range_applies
-from davbridge.dav.contenttype import guess_type, shown_type
 from davbridge.dav.context import Context
+from davbridge.dav.headers.content_type import guess_type, shown_type
 from davbridge.dav.headers.ranges import ByteRange, parse_range
 from davbridge.dav.headers.validators import http_date
 from davbridge.dav.policies import SAME_SITE, SANDBOX, browser_policies

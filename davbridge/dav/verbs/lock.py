@@ -7,10 +7,10 @@ where that fails, so that a refused LOCK leaves nothing behind.
 import uuid
 from dataclasses import replace
 
-from davbridge.dav.contenttype import guess_type
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.failures import multi_status
+from davbridge.dav.headers.content_type import guess_type
 from davbridge.dav.locks import Lock, LockConflictError, LocksFullError
 from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.profiles import profile_of
