@@ -27,8 +27,9 @@ from davbridge.config import (
 from davbridge.config.checks import parse_size
 from davbridge.config.file import SECTIONS
 from davbridge.config.settings import AccessSettings, LogSettings
-from davbridge.dav import locks, request, selection, xml
+from davbridge.dav import locks, request, xml
 from davbridge.dav.headers import if_header, ranges, urls
+from davbridge.dav.propfind import query
 from davbridge.dav.verbs import lock
 from davbridge.http import client_timeout, request_head, request_reader
 from davbridge.paths import MAX_KEY_BYTES
@@ -238,7 +239,7 @@ LIMITS: dict[str, float] = {
     "XML elements": xml._MAX_ELEMENTS,
     "XML nesting": xml._MAX_NESTING,
     "property names in one request": xml.MAX_NAMES,
-    "characters of these names": selection.MAX_NAMES_LENGTH,
+    "characters of these names": query.MAX_NAMES_LENGTH,
     "properties of one resource": sidecar.MAX_RESOURCE_BYTES,
     "properties of all members of a folder": sidecar.MAX_SIDECAR_BYTES,
     "conditions in `If`": if_header.MAX_CONDITIONS,

@@ -15,7 +15,7 @@
     headers/if_header.py the If header: its grammar
     headers/ranges.py the Range header
     xml.py          XML as clients send it
-    selection.py    what a PROPFIND asks for
+    propfind/query.py what a PROPFIND asks for
     headers/upload_headers.py what clients tell of a file beside its bytes
 
     context.py      what a verb works with: the request, the mount, the locks

@@ -12,7 +12,7 @@ from typing import NamedTuple
 from davbridge.dav import multistatus
 from davbridge.dav.live import ALLPROP, LIVE, Around, LiveProperty
 from davbridge.dav.multistatus import PropStat
-from davbridge.dav.selection import Selection
+from davbridge.dav.propfind.query import Selection
 from davbridge.dav.xml import empty_element
 from davbridge.tree.facts import Properties
 from davbridge.tree.resource import Resource

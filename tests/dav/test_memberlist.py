@@ -11,8 +11,8 @@ from davbridge.dav.headers.urls import Site
 from davbridge.dav.live import Around
 from davbridge.dav.locks import MemoryLockStore
 from davbridge.dav.memberlist import MemberList
+from davbridge.dav.propfind.query import Selection
 from davbridge.dav.renderer import NO_PROPERTIES, Renderer
-from davbridge.dav.selection import Selection
 from davbridge.paths import parse
 from davbridge.store.base import PAGE_SIZE, Attributes
 from davbridge.store.memory import MemoryStore

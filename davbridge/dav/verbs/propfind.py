@@ -13,9 +13,9 @@ from davbridge.dav.errors import RefusalError
 from davbridge.dav.live import Around
 from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.memberlist import MemberList
+from davbridge.dav.propfind.query import Selection, parse_selection
 from davbridge.dav.renderer import NO_PROPERTIES, Renderer
 from davbridge.dav.response import XML, Response, complete, streamed
-from davbridge.dav.selection import Selection, parse_selection
 from davbridge.errors import NotACollectionError
 from davbridge.tree.members import MemberPage, Members
 from davbridge.tree.resource import Resource

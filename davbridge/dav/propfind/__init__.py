@@ -1,0 +1,1 @@
+"""PROPFIND: from the query to the XML of its responses."""
