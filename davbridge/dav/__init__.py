@@ -31,7 +31,7 @@
     errors.py       refusals, and the one place where a StoreError becomes one
     failures.py     answers that name the members on which a method failed
     multistatus.py  207 as text
-    live.py         live properties
+    propfind/live_properties.py live properties
     lockxml.py      locks as XML
     renderer.py     one response of a PROPFIND
     blocks.py       those of a page of members, rendered once

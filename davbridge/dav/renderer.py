@@ -10,8 +10,8 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from davbridge.dav import multistatus
-from davbridge.dav.live import ALLPROP, LIVE, Around, LiveProperty
 from davbridge.dav.multistatus import PropStat
+from davbridge.dav.propfind.live_properties import ALLPROP, LIVE, Around, LiveProperty
 from davbridge.dav.propfind.query import Selection
 from davbridge.dav.xml import empty_element
 from davbridge.tree.facts import Properties

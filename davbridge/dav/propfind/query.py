@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Literal
 from xml.etree.ElementTree import Element
 
-from davbridge.dav.live import LIVE
+from davbridge.dav.propfind.live_properties import LIVE
 from davbridge.dav.xml import DAV, MAX_NAMES, parse_document, refuse
 
 _QUOTA = frozenset((DAV + "quota-available-bytes", DAV + "quota-used-bytes"))

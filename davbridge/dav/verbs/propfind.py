@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from davbridge.dav import multistatus
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.live import Around
 from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.memberlist import MemberList
+from davbridge.dav.propfind.live_properties import Around
 from davbridge.dav.propfind.query import Selection, parse_selection
 from davbridge.dav.renderer import NO_PROPERTIES, Renderer
 from davbridge.dav.response import XML, Response, complete, streamed

@@ -10,8 +10,8 @@ from davbridge.dav import multistatus
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.upload_headers import WIN32, time_told
-from davbridge.dav.live import PROTECTED
 from davbridge.dav.multistatus import PropStat
+from davbridge.dav.propfind.live_properties import PROTECTED
 from davbridge.dav.response import Response
 from davbridge.dav.xml import (
     DAV,
