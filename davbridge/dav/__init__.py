@@ -33,7 +33,7 @@
     multistatus.py  207 as text
     propfind/live_properties.py live properties
     lockxml.py      locks as XML
-    renderer.py     one response of a PROPFIND
+    propfind/renderer.py one response of a PROPFIND
     blocks.py       those of a page of members, rendered once
     memberlist.py   those of a collection's members, a page at a time
     headers/content_type.py content types of names

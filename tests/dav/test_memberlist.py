@@ -12,7 +12,7 @@ from davbridge.dav.locks import MemoryLockStore
 from davbridge.dav.memberlist import MemberList
 from davbridge.dav.propfind.live_properties import Around
 from davbridge.dav.propfind.query import Selection
-from davbridge.dav.renderer import NO_PROPERTIES, Renderer
+from davbridge.dav.propfind.renderer import NO_PROPERTIES, Renderer
 from davbridge.paths import parse
 from davbridge.store.base import PAGE_SIZE, Attributes
 from davbridge.store.memory import MemoryStore

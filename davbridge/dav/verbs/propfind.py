@@ -14,7 +14,7 @@ from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.memberlist import MemberList
 from davbridge.dav.propfind.live_properties import Around
 from davbridge.dav.propfind.query import Selection, parse_selection
-from davbridge.dav.renderer import NO_PROPERTIES, Renderer
+from davbridge.dav.propfind.renderer import NO_PROPERTIES, Renderer
 from davbridge.dav.response import XML, Response, complete, streamed
 from davbridge.errors import NotACollectionError
 from davbridge.tree.members import MemberPage, Members
