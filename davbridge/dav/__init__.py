@@ -35,7 +35,7 @@
     lockxml.py      locks as XML
     propfind/renderer.py one response of a PROPFIND
     blocks.py       those of a page of members, rendered once
-    memberlist.py   those of a collection's members, a page at a time
+    propfind/member_list.py those of a collection's members, a page at a time
     headers/content_type.py content types of names
     policies.py     what browsers are told beside a file
     headers/validators.py moments as text

@@ -11,8 +11,8 @@ from davbridge.dav import multistatus
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.lockxml import lock_discovery
-from davbridge.dav.memberlist import MemberList
 from davbridge.dav.propfind.live_properties import Around
+from davbridge.dav.propfind.member_list import MemberList
 from davbridge.dav.propfind.query import Selection, parse_selection
 from davbridge.dav.propfind.renderer import NO_PROPERTIES, Renderer
 from davbridge.dav.response import XML, Response, complete, streamed

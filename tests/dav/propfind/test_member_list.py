@@ -9,8 +9,8 @@ from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings
 from davbridge.dav.headers.urls import Site
 from davbridge.dav.locks import MemoryLockStore
-from davbridge.dav.memberlist import MemberList
 from davbridge.dav.propfind.live_properties import Around
+from davbridge.dav.propfind.member_list import MemberList
 from davbridge.dav.propfind.query import Selection
 from davbridge.dav.propfind.renderer import NO_PROPERTIES, Renderer
 from davbridge.paths import parse
