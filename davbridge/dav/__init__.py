@@ -34,7 +34,7 @@
     propfind/live_properties.py live properties
     lockxml.py      locks as XML
     propfind/renderer.py one response of a PROPFIND
-    blocks.py       those of a page of members, rendered once
+    propfind/response_cache.py those of a page of members, rendered once
     propfind/member_list.py those of a collection's members, a page at a time
     headers/content_type.py content types of names
     policies.py     what browsers are told beside a file

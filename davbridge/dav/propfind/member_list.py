@@ -9,11 +9,11 @@ beside them are compared with what was rendered before; locks, whose time runs, 
 from collections.abc import Mapping
 from functools import partial
 
-from davbridge.dav.blocks import Annotated, Entry, block_of, kept_block
 from davbridge.dav.headers.urls import Site, encode_segment
 from davbridge.dav.locks import LockStore
 from davbridge.dav.lockxml import lock_discovery
 from davbridge.dav.propfind.renderer import NO_PROPERTIES, Renderer
+from davbridge.dav.propfind.response_cache import Annotated, Entry, block_of, kept_block
 from davbridge.paths import canonical_name
 from davbridge.tree.facts import FACTS, Properties, without_facts
 from davbridge.tree.members import Member, MemberPage, Members

@@ -5,7 +5,14 @@ from datetime import UTC, datetime
 
 import pytest
 
-from davbridge.dav.blocks import SELECTIONS, Annotated, Block, Entry, block_of, kept_block
+from davbridge.dav.propfind.response_cache import (
+    SELECTIONS,
+    Annotated,
+    Block,
+    Entry,
+    block_of,
+    kept_block,
+)
 from davbridge.store.base import ObjectRow
 from davbridge.store.notes import Notes
 
