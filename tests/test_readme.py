@@ -27,8 +27,9 @@ from davbridge.config import (
 from davbridge.config.checks import parse_size
 from davbridge.config.file import SECTIONS
 from davbridge.config.settings import AccessSettings, LogSettings
-from davbridge.dav import locks, request, xml
+from davbridge.dav import request, xml
 from davbridge.dav.headers import if_header, ranges, urls
+from davbridge.dav.locking import locks
 from davbridge.dav.propfind import query
 from davbridge.dav.verbs import lock
 from davbridge.http import client_timeout, request_head, request_reader

@@ -21,7 +21,7 @@
     context.py      what a verb works with: the request, the mount, the locks
     conditions.py   whether conditional headers hold
     lookups.py      what is at the paths that they name
-    locks.py        write locks, and where they are kept
+    locking/locks.py write locks, and where they are kept
     guard.py        whether they allow a write
     shares.py       how many of them one holder may have
     repeats.py      clients that ask again for what takes long

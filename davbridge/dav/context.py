@@ -14,7 +14,7 @@ from davbridge.dav.conditions import (
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.guard import Guard
 from davbridge.dav.headers.if_header import IfList
-from davbridge.dav.locks import LockStore
+from davbridge.dav.locking.locks import LockStore
 from davbridge.dav.lookups import Find, Lookups
 from davbridge.dav.once import once
 from davbridge.dav.provider import BucketProvider

@@ -8,7 +8,7 @@ from collections.abc import Iterable
 
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.urls import Site
-from davbridge.dav.locks import Lock, LockStore
+from davbridge.dav.locking.locks import Lock, LockStore
 from davbridge.dav.request import Request
 from davbridge.paths import ResourcePath
 

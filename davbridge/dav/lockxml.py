@@ -4,7 +4,7 @@ from collections.abc import Iterable
 from xml.sax.saxutils import escape
 
 from davbridge.dav.headers.urls import Site
-from davbridge.dav.locks import Lock
+from davbridge.dav.locking.locks import Lock
 
 
 def _entry(scope: str) -> str:

@@ -14,7 +14,7 @@ from http import HTTPStatus
 from davbridge.dav import lobby
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError, refusal_of, status_line
-from davbridge.dav.locks import LockStore
+from davbridge.dav.locking.locks import LockStore
 from davbridge.dav.provider import BucketProvider
 from davbridge.dav.repeats import REPEATED, Repeats
 from davbridge.dav.request import Environ, Request

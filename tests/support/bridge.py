@@ -12,7 +12,7 @@ from davbridge.access.authentication import protected
 from davbridge.cache import CachedStore
 from davbridge.config import AccessSettings, CacheSettings, DriveSettings, ServerSettings
 from davbridge.dav.application import build
-from davbridge.dav.locks import LockStore
+from davbridge.dav.locking.locks import LockStore
 from davbridge.http.server import HttpServer
 from davbridge.store.base import ObjectStore
 from davbridge.tree.namespace import Namespace

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from davbridge.dav.locks import (
+from davbridge.dav.locking.locks import (
     MAX_BESIDE,
     MAX_LOCKS,
     MAX_OWNERS,
