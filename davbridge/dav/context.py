@@ -12,8 +12,8 @@ from davbridge.dav.conditions import (
     wants_absence,
 )
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.guard import Guard
 from davbridge.dav.headers.if_header import IfList
+from davbridge.dav.locking.enforcement import Guard
 from davbridge.dav.locking.locks import LockStore
 from davbridge.dav.lookups import Find, Lookups
 from davbridge.dav.once import once

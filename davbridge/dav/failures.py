@@ -9,8 +9,8 @@ from collections.abc import Iterable, Iterator
 
 from davbridge.dav import multistatus
 from davbridge.dav.errors import RefusalError, refusal_of
-from davbridge.dav.guard import Guard, locked
 from davbridge.dav.headers.urls import Site
+from davbridge.dav.locking.enforcement import Guard, locked
 from davbridge.dav.locking.locks import Lock
 from davbridge.dav.response import Response
 from davbridge.paths import ResourcePath
