@@ -32,7 +32,7 @@
     failures.py     answers that name the members on which a method failed
     multistatus.py  207 as text
     propfind/live_properties.py live properties
-    lockxml.py      locks as XML
+    locking/xml.py  locks as XML
     propfind/renderer.py one response of a PROPFIND
     propfind/response_cache.py those of a page of members, rendered once
     propfind/member_list.py those of a collection's members, a page at a time

@@ -10,7 +10,7 @@ from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings, DriveSettings
 from davbridge.dav.application import WsgiApplication, build
 from davbridge.dav.headers.urls import parse_request_target
-from davbridge.dav.lockxml import lock_discovery
+from davbridge.dav.locking.xml import lock_discovery
 from davbridge.dav.request import Request
 from davbridge.dav.xml import parse_document
 from davbridge.store.base import Attributes

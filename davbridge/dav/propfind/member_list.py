@@ -11,7 +11,7 @@ from functools import partial
 
 from davbridge.dav.headers.urls import Site, encode_segment
 from davbridge.dav.locking.locks import LockStore
-from davbridge.dav.lockxml import lock_discovery
+from davbridge.dav.locking.xml import lock_discovery
 from davbridge.dav.propfind.renderer import NO_PROPERTIES, Renderer
 from davbridge.dav.propfind.response_cache import Annotated, Entry, block_of, kept_block
 from davbridge.paths import canonical_name

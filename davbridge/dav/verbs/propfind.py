@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from davbridge.dav import multistatus
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.lockxml import lock_discovery
+from davbridge.dav.locking.xml import lock_discovery
 from davbridge.dav.propfind.live_properties import Around
 from davbridge.dav.propfind.member_list import MemberList
 from davbridge.dav.propfind.query import Selection, parse_selection
