@@ -23,7 +23,7 @@
     lookups.py      what is at the paths that they name
     locking/locks.py write locks, and where they are kept
     locking/enforcement.py whether they allow a write
-    shares.py       how many of them one holder may have
+    locking/limits.py how many of them one holder may have
     repeats.py      clients that ask again for what takes long
     once.py         an attribute that is computed when it is first asked for
 

@@ -22,7 +22,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 from typing import Protocol, TypeVar
 
-from davbridge.dav.shares import Shares
+from davbridge.dav.locking.limits import Shares
 from davbridge.paths import ResourcePath, canonical
 
 _Item = TypeVar("_Item", ResourcePath, tuple[float, str])

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import pytest
 
+from davbridge.dav.locking.limits import SHARES
 from davbridge.dav.locking.locks import (
     MAX_BESIDE,
     MAX_LOCKS,
@@ -16,7 +17,6 @@ from davbridge.dav.locking.locks import (
     LocksFullError,
     MemoryLockStore,
 )
-from davbridge.dav.shares import SHARES
 from davbridge.paths import ResourcePath
 from tests.support.memory import bytes_taken_by
 from tests.support.steps import steps_of
