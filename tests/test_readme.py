@@ -30,8 +30,8 @@ from davbridge.config.settings import AccessSettings, LogSettings
 from davbridge.dav import request, xml
 from davbridge.dav.headers import if_header, ranges, urls
 from davbridge.dav.locking import locks
+from davbridge.dav.methods import lock
 from davbridge.dav.propfind import query
-from davbridge.dav.verbs import lock
 from davbridge.http import client_timeout, request_head, request_reader
 from davbridge.paths import MAX_KEY_BYTES
 from davbridge.tree import sidecar

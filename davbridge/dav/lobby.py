@@ -11,10 +11,10 @@ written, and nothing beside the way to it is there.
 from davbridge.dav import multistatus
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.urls import Site
+from davbridge.dav.methods.options import class_headers
 from davbridge.dav.multistatus import PropStat
 from davbridge.dav.request import Request
 from davbridge.dav.response import Response, empty
-from davbridge.dav.verbs.options import class_headers
 from davbridge.paths import ResourcePath
 
 ALLOW = ("Allow", "OPTIONS, PROPFIND")

@@ -15,19 +15,19 @@ from davbridge.dav import lobby
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError, refusal_of, status_line
 from davbridge.dav.locking.locks import LockStore
+from davbridge.dav.methods.delete import delete
+from davbridge.dav.methods.get import get
+from davbridge.dav.methods.lock import lock, unlock
+from davbridge.dav.methods.mkcol import mkcol
+from davbridge.dav.methods.options import READING, allow_header, options
+from davbridge.dav.methods.propfind import propfind
+from davbridge.dav.methods.proppatch import proppatch
+from davbridge.dav.methods.put import put
+from davbridge.dav.methods.transfer import copy, move
 from davbridge.dav.provider import BucketProvider
 from davbridge.dav.repeats import REPEATED, Repeats
 from davbridge.dav.request import Environ, Request
 from davbridge.dav.response import Response, complete, document
-from davbridge.dav.verbs.delete import delete
-from davbridge.dav.verbs.get import get
-from davbridge.dav.verbs.lock import lock, unlock
-from davbridge.dav.verbs.mkcol import mkcol
-from davbridge.dav.verbs.options import READING, allow_header, options
-from davbridge.dav.verbs.propfind import propfind
-from davbridge.dav.verbs.proppatch import proppatch
-from davbridge.dav.verbs.put import put
-from davbridge.dav.verbs.transfer import copy, move
 from davbridge.errors import StoreError
 
 logger = logging.getLogger(__name__)

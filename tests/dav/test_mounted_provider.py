@@ -15,7 +15,7 @@ from davbridge.errors import UnavailableError
 from davbridge.store.base import Attributes, ObjectStore
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.namespace import Namespace
-from tests.dav.verbs.words import EXCLUSIVE, fill, lock, patch, prop, text
+from tests.dav.methods.words import EXCLUSIVE, fill, lock, patch, prop, text
 from tests.support.bridge import Answer, Client
 from tests.support.intercepted import InterceptedStore
 from tests.support.mounted import mounted

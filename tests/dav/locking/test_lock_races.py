@@ -16,7 +16,7 @@ import pytest
 from davbridge.dav.locking.locks import MemoryLockStore
 from davbridge.store.base import ObjectStore
 from davbridge.store.memory import MemoryStore
-from tests.dav.verbs.words import EXCLUSIVE, patch
+from tests.dav.methods.words import EXCLUSIVE, patch
 from tests.support.bridge import Bridge, running_bridge
 from tests.support.contract import drain, keys
 from tests.support.intercepted import InterceptedStore

@@ -4,7 +4,7 @@ import pytest
 
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
-from tests.dav.verbs.words import fill
+from tests.dav.methods.words import fill
 from tests.support.bridge import Client
 
 

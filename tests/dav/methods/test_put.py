@@ -5,7 +5,7 @@ import pytest
 from davbridge.config import DriveSettings
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
-from tests.dav.verbs.words import fill, wait_for_usage
+from tests.dav.methods.words import fill, wait_for_usage
 from tests.support.bridge import Client, running_bridge
 from tests.support.contract import drain, keys
 

@@ -3,7 +3,7 @@
 import pytest
 
 from davbridge.store.memory import MemoryStore
-from tests.dav.verbs.words import fill
+from tests.dav.methods.words import fill
 from tests.support.bridge import Client
 from tests.support.contract import drain, keys
 

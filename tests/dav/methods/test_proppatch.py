@@ -6,7 +6,7 @@ import pytest
 
 from davbridge.config import DriveSettings
 from davbridge.store.memory import MemoryStore
-from tests.dav.verbs.words import fill, lock, patch, prop, text, wait_for_usage
+from tests.dav.methods.words import fill, lock, patch, prop, text, wait_for_usage
 from tests.support.bridge import DAV, Client, running_bridge
 
 

@@ -4,7 +4,7 @@ import pytest
 
 from davbridge.config import DriveSettings
 from davbridge.store.memory import MemoryStore
-from tests.dav.verbs.words import fill
+from tests.dav.methods.words import fill
 from tests.support.bridge import Client, running_bridge
 from tests.support.contract import keys
 

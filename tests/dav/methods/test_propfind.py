@@ -6,7 +6,7 @@ import pytest
 
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
-from tests.dav.verbs.words import EXCLUSIVE, RESERVED, fill, patch, text
+from tests.dav.methods.words import EXCLUSIVE, RESERVED, fill, patch, text
 from tests.support.bridge import DAV, Client, running_bridge
 
 

@@ -5,7 +5,7 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from davbridge.store.memory import MemoryStore
-from tests.dav.verbs.words import EXCLUSIVE, RESERVED, fill, patch
+from tests.dav.methods.words import EXCLUSIVE, RESERVED, fill, patch
 from tests.support.bridge import DAV, Client, running_bridge
 from tests.support.contract import drain, keys
 

@@ -7,7 +7,7 @@ import pytest
 
 from davbridge.dav.locking.locks import MemoryLockStore
 from davbridge.store.memory import MemoryStore
-from tests.dav.verbs.words import EXCLUSIVE, SHARED, fill, lock, patch
+from tests.dav.methods.words import EXCLUSIVE, SHARED, fill, lock, patch
 from tests.support.bridge import DAV, Bridge, Client, running_bridge
 from tests.support.contract import drain, keys
 from tests.support.guessing import HAS_ADDRESSES
