@@ -29,7 +29,7 @@
 
     response.py     what a verb answers
     errors.py       refusals, and the one place where a StoreError becomes one
-    failures.py     answers that name the members on which a method failed
+    methods/failures.py answers that name the members on which a method failed
     multistatus.py  207 as text
     propfind/live_properties.py live properties
     locking/xml.py  locks as XML

@@ -11,8 +11,8 @@ from functools import partial
 
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.failures import failed_members, multi_status, refused_removal
 from davbridge.dav.locking.locks import GoingLocks
+from davbridge.dav.methods.failures import failed_members, multi_status, refused_removal
 from davbridge.dav.response import Response, empty
 from davbridge.paths import ResourcePath, is_reserved
 from davbridge.tree.journal import Request, Verb
