@@ -39,7 +39,7 @@
     headers/content_type.py content types of names
     policies.py     what browsers are told beside a file
     headers/validators.py moments as text
-    profiles.py     where a client needs an exception
+    methods/client_quirks.py where a client needs an exception
 
 Must not know S3, caches or sockets.
 

@@ -12,8 +12,8 @@ from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.content_type import guess_type
 from davbridge.dav.locking.locks import Lock, LockConflictError, LocksFullError
 from davbridge.dav.locking.xml import lock_discovery
+from davbridge.dav.methods.client_quirks import profile_of
 from davbridge.dav.methods.failures import multi_status
-from davbridge.dav.profiles import profile_of
 from davbridge.dav.response import Headers, Response, document, empty
 from davbridge.dav.xml import DAV, parse_document, refuse, serialise
 from davbridge.store.base import Attributes
