@@ -8,7 +8,7 @@
     environment.py  what WsgiDAV's request server leaves in the environment; its locks
     server.py       from a request to its verb; whatever was raised, to an answer
     verbs/          one module a verb, or two that are alike
-    lobby.py        what is above the mount
+    mount_ancestors.py what is above the mount
 
     request.py      a request, read strictly
     headers/urls.py URLs ↔ resource paths

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Mapping
 from functools import partial
 from http import HTTPStatus
 
-from davbridge.dav import lobby
+from davbridge.dav import mount_ancestors
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError, refusal_of, status_line
 from davbridge.dav.locking.locks import LockStore
@@ -76,7 +76,7 @@ class RequestServer:
         try:
             if request.site.resolve(request.url_path) is None:
                 read_only = self._provider.is_readonly()
-                return lobby.answer(request, request.url_path, read_only=read_only)
+                return mount_ancestors.answer(request, request.url_path, read_only=read_only)
             return self._answer(request)
         except RefusalError as refusal:
             return self._refuse(request, refusal)
