@@ -24,7 +24,7 @@
     locking/locks.py write locks, and where they are kept
     locking/enforcement.py whether they allow a write
     locking/limits.py how many of them one holder may have
-    repeats.py      clients that ask again for what takes long
+    idempotency.py  clients that ask again for what takes long
     once.py         an attribute that is computed when it is first asked for
 
     response.py     what a verb answers

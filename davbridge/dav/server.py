@@ -14,6 +14,7 @@ from http import HTTPStatus
 from davbridge.dav import mount_ancestors
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError, refusal_of, status_line
+from davbridge.dav.idempotency import REPEATED, Repeats
 from davbridge.dav.locking.locks import LockStore
 from davbridge.dav.methods.delete import delete
 from davbridge.dav.methods.get import get
@@ -25,7 +26,6 @@ from davbridge.dav.methods.proppatch import proppatch
 from davbridge.dav.methods.put import put
 from davbridge.dav.methods.transfer import copy, move
 from davbridge.dav.provider import BucketProvider
-from davbridge.dav.repeats import REPEATED, Repeats
 from davbridge.dav.request import Environ, Request
 from davbridge.dav.response import Response, complete, document
 from davbridge.errors import StoreError

@@ -23,7 +23,7 @@ from davbridge.config import (
     ServerSettings,
     Settings,
 )
-from davbridge.dav import repeats
+from davbridge.dav import idempotency
 from davbridge.http import admission
 from davbridge.http.admission import Limits
 from davbridge.http.connection_manager import max_idle_connections
@@ -326,7 +326,7 @@ def test_those_who_wait_for_the_same_answer_of_the_store_hold_up_no_other(
 def test_those_who_wait_for_one_move_hold_up_no_other_and_are_not_too_many(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repeats, "PATIENCE", 10 * PATIENCE)  # else some join the same DELETE
+    monkeypatch.setattr(idempotency, "PATIENCE", 10 * PATIENCE)  # else some join the same DELETE
     before = threads()
     running.gate.holds = is_copy
     deletes = [f"DELETE /s/m{number % 3}" for number in range(560)]

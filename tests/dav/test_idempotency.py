@@ -7,10 +7,10 @@ from contextlib import contextmanager
 
 import pytest
 
-from davbridge.dav import repeats as repeats_module
+from davbridge.dav import idempotency as repeats_module
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.urls import Site
-from davbridge.dav.repeats import MEMORY_SECONDS, PATIENCE, Repeats
+from davbridge.dav.idempotency import MEMORY_SECONDS, PATIENCE, Repeats
 from davbridge.dav.request import Request
 from davbridge.dav.response import Response, complete, empty
 from davbridge.errors import UnavailableError
