@@ -19,7 +19,7 @@
     headers/upload_headers.py what clients tell of a file beside its bytes
 
     context.py      what a verb works with: the request, the mount, the locks
-    conditions.py   whether conditional headers hold
+    conditional_requests.py whether conditional headers hold
     lookups.py      what is at the paths that they name
     locking/locks.py write locks, and where they are kept
     locking/enforcement.py whether they allow a write

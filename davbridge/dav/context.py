@@ -3,7 +3,7 @@
 Invariant: a context lives for one request.
 """
 
-from davbridge.dav.conditions import (
+from davbridge.dav.conditional_requests import (
     check_http,
     check_if,
     depends_on_target,

@@ -15,7 +15,7 @@ from wsgidav.dav_provider import _DAVResource
 from wsgidav.util import etree
 from wsgidav.xml_tools import string_to_xml
 
-from davbridge.dav.conditions import entity_tag
+from davbridge.dav.conditional_requests import entity_tag
 from davbridge.dav.environment import Environ, Locks
 from davbridge.dav.errors import RefusalError, as_refusals
 from davbridge.dav.headers.content_type import guess_type

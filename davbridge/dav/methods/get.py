@@ -7,7 +7,7 @@ from the store as the client takes it; a body that can't be completed breaks the
 import uuid
 from collections.abc import Iterator
 
-from davbridge.dav.conditions import entity_tag, range_applies
+from davbridge.dav.conditional_requests import entity_tag, range_applies
 from davbridge.dav.context import Context
 from davbridge.dav.headers.content_type import guess_type, shown_type
 from davbridge.dav.headers.ranges import ByteRange, parse_range

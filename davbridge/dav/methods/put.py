@@ -6,7 +6,7 @@ once; a refusal that can be known is given before the body is read.
 
 from functools import partial
 
-from davbridge.dav.conditions import entity_tag
+from davbridge.dav.conditional_requests import entity_tag
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.upload_headers import Checksum, attributes_told, facts_told

@@ -6,7 +6,7 @@ what is around it, and on nothing else. A property that a resource hasn't got is
 
 from typing import NamedTuple, Protocol
 
-from davbridge.dav.conditions import entity_tag
+from davbridge.dav.conditional_requests import entity_tag
 from davbridge.dav.headers.content_type import guess_type
 from davbridge.dav.headers.validators import http_date, internet_date
 from davbridge.dav.locking.xml import NO_LOCKS, SUPPORTED_LOCK

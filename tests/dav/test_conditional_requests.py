@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 import pytest
 
-from davbridge.dav.conditions import check_http, check_if, entity_tag, range_applies
+from davbridge.dav.conditional_requests import check_http, check_if, entity_tag, range_applies
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.urls import Site
 from davbridge.dav.headers.validators import http_date
