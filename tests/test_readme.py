@@ -27,7 +27,7 @@ from davbridge.config import (
 from davbridge.config.checks import parse_size
 from davbridge.config.file import SECTIONS
 from davbridge.config.settings import AccessSettings, LogSettings
-from davbridge.dav import request, xml
+from davbridge.dav import request, xml_elements
 from davbridge.dav.headers import if_header, ranges, urls
 from davbridge.dav.locking import locks
 from davbridge.dav.methods import lock
@@ -237,9 +237,9 @@ LIMITS: dict[str, float] = {
     "path in a URL": urls.MAX_PATH,
     "key, with its prefix": MAX_KEY_BYTES,
     "XML body": request.MAX_XML,
-    "XML elements": xml._MAX_ELEMENTS,
-    "XML nesting": xml._MAX_NESTING,
-    "property names in one request": xml.MAX_NAMES,
+    "XML elements": xml_elements._MAX_ELEMENTS,
+    "XML nesting": xml_elements._MAX_NESTING,
+    "property names in one request": xml_elements.MAX_NAMES,
     "characters of these names": query.MAX_NAMES_LENGTH,
     "properties of one resource": sidecar.MAX_RESOURCE_BYTES,
     "properties of all members of a folder": sidecar.MAX_SIDECAR_BYTES,

@@ -14,7 +14,7 @@
     headers/urls.py URLs ↔ resource paths
     headers/if_header.py the If header: its grammar
     headers/ranges.py the Range header
-    xml.py          XML as clients send it
+    xml_elements.py XML as clients send it
     propfind/query.py what a PROPFIND asks for
     headers/upload_headers.py what clients tell of a file beside its bytes
 

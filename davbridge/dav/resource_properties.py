@@ -22,7 +22,7 @@ from davbridge.dav.headers.content_type import guess_type
 from davbridge.dav.headers.upload_headers import parse_time_property, time_told
 from davbridge.dav.once import once
 from davbridge.dav.propfind.live_properties import ALLPROP, LIVE, OWNCLOUD, PROTECTED, Around
-from davbridge.dav.xml import lang_of, serialise
+from davbridge.dav.xml_elements import lang_of, serialise
 from davbridge.tree.facts import Properties
 from davbridge.tree.resource import Resource
 

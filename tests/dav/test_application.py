@@ -12,7 +12,7 @@ from davbridge.dav.application import WsgiApplication, build
 from davbridge.dav.headers.urls import parse_request_target
 from davbridge.dav.locking.xml import lock_discovery
 from davbridge.dav.request import Request
-from davbridge.dav.xml import parse_document
+from davbridge.dav.xml_elements import parse_document
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.namespace import Namespace

@@ -15,7 +15,7 @@ from davbridge.dav.locking.xml import lock_discovery
 from davbridge.dav.methods.client_quirks import profile_of
 from davbridge.dav.methods.failures import multi_status
 from davbridge.dav.response import Headers, Response, document, empty
-from davbridge.dav.xml import DAV, parse_document, refuse, serialise
+from davbridge.dav.xml_elements import DAV, parse_document, refuse, serialise
 from davbridge.store.base import Attributes
 from davbridge.tree.creation import Place
 

@@ -13,7 +13,7 @@ from davbridge.dav.headers.upload_headers import WIN32, time_told
 from davbridge.dav.multistatus import PropStat
 from davbridge.dav.propfind.live_properties import PROTECTED
 from davbridge.dav.response import Response
-from davbridge.dav.xml import (
+from davbridge.dav.xml_elements import (
     DAV,
     MAX_NAMES,
     empty_element,

@@ -9,7 +9,7 @@ from typing import Literal
 from xml.etree.ElementTree import Element
 
 from davbridge.dav.propfind.live_properties import LIVE
-from davbridge.dav.xml import DAV, MAX_NAMES, parse_document, refuse
+from davbridge.dav.xml_elements import DAV, MAX_NAMES, parse_document, refuse
 
 _QUOTA = frozenset((DAV + "quota-available-bytes", DAV + "quota-used-bytes"))
 

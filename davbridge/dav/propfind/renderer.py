@@ -13,7 +13,7 @@ from davbridge.dav import multistatus
 from davbridge.dav.multistatus import PropStat
 from davbridge.dav.propfind.live_properties import ALLPROP, LIVE, Around, LiveProperty
 from davbridge.dav.propfind.query import Selection
-from davbridge.dav.xml import empty_element
+from davbridge.dav.xml_elements import empty_element
 from davbridge.tree.facts import Properties
 from davbridge.tree.resource import Resource
 

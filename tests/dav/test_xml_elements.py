@@ -5,9 +5,9 @@ from xml.parsers import expat
 
 import pytest
 
-from davbridge.dav import xml
+from davbridge.dav import xml_elements
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.xml import parse_document, split_name
+from davbridge.dav.xml_elements import parse_document, split_name
 from tests.support.memory import peak_of
 from tests.support.steps import steps_of
 
@@ -67,7 +67,7 @@ def test_a_megabyte_that_would_grow_is_refused_before_a_tree_is_built(
     content: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     body = propfind(content)
-    monkeypatch.setattr(xml, "fromstring", pytest.fail)
+    monkeypatch.setattr(xml_elements, "fromstring", pytest.fail)
 
     def parse() -> None:
         with pytest.raises(RefusalError) as refusal:
@@ -75,7 +75,7 @@ def test_a_megabyte_that_would_grow_is_refused_before_a_tree_is_built(
         assert refusal.value.status == 400
 
     assert peak_of(parse) < 32 * len(body)
-    assert steps_of(parse) < STEPS_OF_ELEMENT * xml._MAX_ELEMENTS
+    assert steps_of(parse) < STEPS_OF_ELEMENT * xml_elements._MAX_ELEMENTS
 
 
 @pytest.mark.parametrize("content", [each for each in TOO_MUCH if "long" in each or "tag" in each])
@@ -107,7 +107,7 @@ def test_of_a_tag_that_is_too_long_no_more_is_read_than_shows_it(
     monkeypatch.setattr(expat, "ParserCreate", Counted)
     with pytest.raises(RefusalError):
         parse_document(propfind(TOO_MUCH[content]), "propfind")
-    assert sum(given) <= xml._MAX_TAG + 2 * xml._SLICE
+    assert sum(given) <= xml_elements._MAX_TAG + 2 * xml_elements._SLICE
 
 
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-16", "UTF-16", "us-ascii", "ISO-8859-1"])
