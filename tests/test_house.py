@@ -146,7 +146,7 @@ def test_both_request_servers_read_files_through_the_providers_resources() -> No
         for module in MODULES
         if module.room == "dav" and any(use.endswith(".open_reader") for use in uses(module))
     }
-    assert readers == {"dav.resources"}
+    assert readers == {"dav.resources.resources"}
 
 
 def test_every_module_says_what_it_is() -> None:

@@ -13,7 +13,7 @@ from davbridge.dav.headers.content_type import guess_type, shown_type
 from davbridge.dav.headers.ranges import ByteRange, parse_range
 from davbridge.dav.headers.validators import http_date
 from davbridge.dav.policies import SAME_SITE, SANDBOX, browser_policies
-from davbridge.dav.resources import File
+from davbridge.dav.resources.resources import File
 from davbridge.dav.response import Headers, Response, complete, empty, streamed
 from davbridge.errors import NotFoundError, PreconditionFailedError, UnavailableError
 from davbridge.store.base import ObjectInfo, ObjectReader
