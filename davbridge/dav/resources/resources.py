@@ -25,8 +25,8 @@ from davbridge.dav.headers.content_type import guess_type, shown_type
 from davbridge.dav.headers.ranges import ByteRange
 from davbridge.dav.headers.upload_headers import Checksum, attributes_told, facts_told
 from davbridge.dav.policies import browser_policies
+from davbridge.dav.resources.operations import TreeMethods
 from davbridge.dav.resources.properties import ResourceProperties
-from davbridge.dav.tree_methods import TreeMethods
 from davbridge.errors import PreconditionFailedError
 from davbridge.store.base import IF_ABSENT, ObjectInfo, ObjectReader, ObjectRow
 from davbridge.tree.facts import Facts, Properties, without_facts
