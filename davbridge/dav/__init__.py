@@ -4,7 +4,7 @@
     provider.py     one mount, as WsgiDAV wants it: complete, for its own request server as well
     resources.py    its files and collections
     resource_properties.py, tree_methods.py   what the two have in common
-    content.py      their bytes as file-like objects
+    resources/content.py their bytes as file-like objects
     environment.py  what WsgiDAV's request server leaves in the environment; its locks
     server.py       from a request to its verb; whatever was raised, to an answer
     verbs/          one module a verb, or two that are alike
