@@ -5,7 +5,7 @@
     resources.py    its files and collections
     resource_properties.py, tree_methods.py   what the two have in common
     resources/content.py their bytes as file-like objects
-    environment.py  what WsgiDAV's request server leaves in the environment; its locks
+    resources/wsgidav_environment.py what WsgiDAV's request server leaves in the environment; its locks
     server.py       from a request to its verb; whatever was raised, to an answer
     verbs/          one module a verb, or two that are alike
     mount_ancestors.py what is above the mount

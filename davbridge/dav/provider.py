@@ -17,12 +17,12 @@ from wsgidav.dav_provider import DAVProvider
 
 from davbridge import paths
 from davbridge.config import DriveSettings
-from davbridge.dav.environment import Environ, has_ambiguous_destination, header
 from davbridge.dav.errors import RefusalError, as_refusals
 from davbridge.dav.headers.urls import Site
 from davbridge.dav.propfind.live_properties import Around
 from davbridge.dav.resources.content import OutdatedVersionError
 from davbridge.dav.resources.resources import CREATED_RESOURCE, Collection, File, instance
+from davbridge.dav.resources.wsgidav_environment import Environ, has_ambiguous_destination, header
 from davbridge.errors import InvalidNameError
 from davbridge.paths import ResourcePath
 from davbridge.tree.namespace import Namespace

@@ -11,8 +11,13 @@ from typing import TYPE_CHECKING
 from wsgidav.dav_error import HTTP_CREATED, HTTP_LOCKED, DAVError
 from wsgidav.dav_provider import _DAVResource
 
-from davbridge.dav.environment import Environ, Locks, allows_overwrite, is_for_version
 from davbridge.dav.errors import RefusalError, as_refusals, refusal_of
+from davbridge.dav.resources.wsgidav_environment import (
+    Environ,
+    Locks,
+    allows_overwrite,
+    is_for_version,
+)
 from davbridge.paths import ResourcePath
 from davbridge.tree.resource import Failure, Resource
 from davbridge.tree.terms import Terms

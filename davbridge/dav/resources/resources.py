@@ -11,14 +11,6 @@ from collections.abc import Iterator
 
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection
 
-from davbridge.dav.environment import (
-    Environ,
-    Locks,
-    announced_length,
-    expected_range,
-    header,
-    write_condition,
-)
 from davbridge.dav.errors import RefusalError, as_refusals
 from davbridge.dav.headers.content_type import guess_type, shown_type
 from davbridge.dav.headers.ranges import ByteRange
@@ -27,6 +19,14 @@ from davbridge.dav.policies import browser_policies
 from davbridge.dav.resources.content import Content, Upload, of_this_version
 from davbridge.dav.resources.operations import TreeMethods
 from davbridge.dav.resources.properties import ResourceProperties
+from davbridge.dav.resources.wsgidav_environment import (
+    Environ,
+    Locks,
+    announced_length,
+    expected_range,
+    header,
+    write_condition,
+)
 from davbridge.errors import PreconditionFailedError
 from davbridge.store.base import IF_ABSENT, ObjectInfo, ObjectReader, ObjectRow
 from davbridge.tree.facts import Facts, Properties, without_facts
