@@ -16,6 +16,7 @@ from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError, refusal_of, status_line
 from davbridge.dav.idempotency import REPEATED, Repeats
 from davbridge.dav.locking.locks import LockStore
+from davbridge.dav.methods.copy_move import copy, move
 from davbridge.dav.methods.delete import delete
 from davbridge.dav.methods.get import get
 from davbridge.dav.methods.lock import lock, unlock
@@ -24,7 +25,6 @@ from davbridge.dav.methods.options import READING, allow_header, options
 from davbridge.dav.methods.propfind import propfind
 from davbridge.dav.methods.proppatch import proppatch
 from davbridge.dav.methods.put import put
-from davbridge.dav.methods.transfer import copy, move
 from davbridge.dav.provider import BucketProvider
 from davbridge.dav.request import Environ, Request
 from davbridge.dav.response import Response, complete, document
