@@ -37,7 +37,6 @@
     propfind/response_cache.py those of a page of members, rendered once
     propfind/member_list.py those of a collection's members, a page at a time
     headers/content_type.py content types of names
-    policies.py     what browsers are told beside a file
     headers/validators.py moments as text
     methods/client_quirks.py where a client needs an exception
 

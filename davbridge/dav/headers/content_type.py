@@ -1,9 +1,13 @@
-"""Content types of names, for what has none of its own: a listing tells no types.
+"""Content types of files, and the headers that keep browsers from running a file.
 
-Pure. Invariant: every bridge on a bucket guesses the same.
+A listing tells no content types, so PROPFIND guesses them from names.
+
+Invariants: every bridge on a bucket guesses the same. No stored file runs with the rights of the
+drive's own pages.
 """
 
 import mimetypes
+import re
 from functools import lru_cache
 
 DEFAULT_TYPE = "application/octet-stream"
@@ -30,3 +34,30 @@ def _type_of(suffix: str) -> str:
     if encoding is not None or kind is None:
         return f"application/{encoding}" if encoding in ("gzip", "bzip2") else DEFAULT_TYPE
     return kind
+
+
+SANDBOX = ("Content-Security-Policy", "sandbox")
+"""Sent with every file, whatever its type: a browser then runs nothing of it in this server's
+origin. Which types run is up to the browser (of ``text/plain, text/html`` it takes the last), and
+the content is up to whoever wrote the file."""
+
+_MEDIA_SANDBOX = ("Content-Security-Policy", "sandbox allow-same-origin")
+"""As strict with scripts. Chromium's page around a sound or a video requests the file once more,
+which a sandbox without this origin forbids. Firefox's tools for PDF need it, too."""
+
+_IS_MEDIA = re.compile(r"((audio|video)/[\w.-]+|application/pdf)\s*(;[^,]*)?", re.ASCII | re.I)
+"""One type, and none of XML (``audio/a+xml``)."""
+
+SAME_SITE = ("Cross-Origin-Resource-Policy", "same-site")
+"""Without it, any web page could have a browser load a file as a script or a style sheet, with the
+login that the browser remembers or without one, and so read it."""
+
+_IS_EMBEDDED = re.compile(r"(image|audio|video)/[\w.+-]+\s*(;[^,]*)?", re.ASCII | re.I)
+"""What pages can show but not read. A page on the drive itself can show it only without the policy,
+because its sandbox belongs to no site."""
+
+
+def browser_policies(content_type: str) -> list[tuple[str, str]]:
+    """The headers that go with a file of this type."""
+    sandbox = _MEDIA_SANDBOX if _IS_MEDIA.fullmatch(content_type) else SANDBOX
+    return [sandbox] if _IS_EMBEDDED.fullmatch(content_type) else [sandbox, SAME_SITE]

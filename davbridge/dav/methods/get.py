@@ -9,10 +9,15 @@ from collections.abc import Iterator
 
 from davbridge.dav.conditional_requests import entity_tag, range_applies
 from davbridge.dav.context import Context
-from davbridge.dav.headers.content_type import guess_type, shown_type
+from davbridge.dav.headers.content_type import (
+    SAME_SITE,
+    SANDBOX,
+    browser_policies,
+    guess_type,
+    shown_type,
+)
 from davbridge.dav.headers.ranges import ByteRange, parse_range
 from davbridge.dav.headers.validators import http_date
-from davbridge.dav.policies import SAME_SITE, SANDBOX, browser_policies
 from davbridge.dav.resources.resources import File
 from davbridge.dav.response import Headers, Response, complete, empty, streamed
 from davbridge.errors import NotFoundError, PreconditionFailedError, UnavailableError

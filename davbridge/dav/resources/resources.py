@@ -12,10 +12,9 @@ from collections.abc import Iterator
 from wsgidav.dav_provider import DAVCollection, DAVNonCollection
 
 from davbridge.dav.errors import RefusalError, as_refusals
-from davbridge.dav.headers.content_type import guess_type, shown_type
+from davbridge.dav.headers.content_type import browser_policies, guess_type, shown_type
 from davbridge.dav.headers.ranges import ByteRange
 from davbridge.dav.headers.upload_headers import Checksum, attributes_told, facts_told
-from davbridge.dav.policies import browser_policies
 from davbridge.dav.resources.content import Content, Upload, of_this_version
 from davbridge.dav.resources.operations import TreeMethods
 from davbridge.dav.resources.properties import ResourceProperties
