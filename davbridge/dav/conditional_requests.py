@@ -6,30 +6,16 @@ resource that doesn't exist is evaluated, never skipped.
 
 import re
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
-from email.utils import parsedate_to_datetime
+from datetime import datetime, timedelta
 
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.if_header import IfCondition, IfList
+from davbridge.dav.headers.validators import entity_tag, parse_date
 from davbridge.dav.request import Request
 from davbridge.paths import ResourcePath
 from davbridge.tree.resource import Resource
 
 _ENTITY_TAG = re.compile(r'\s*((?:W/)?"[^"]*")\s*(?:,|$)')
-
-
-def entity_tag(resource: Resource) -> str:
-    """As in the ETag header: strong and quoted; empty for a collection."""
-    return f'"{resource.etag}"' if resource.etag else ""
-
-
-def parse_date(value: str) -> datetime | None:
-    """Any form of RFC 9110 §5.6.7, in UTC; None for what is no date."""
-    try:
-        date = parsedate_to_datetime(value)
-        return (date if date.tzinfo else date.replace(tzinfo=UTC)).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None
 
 
 def check_http(request: Request, resource: Resource | None) -> bool:

@@ -5,10 +5,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from davbridge.dav.conditional_requests import check_http, check_if, entity_tag, range_applies
+from davbridge.dav.conditional_requests import check_http, check_if, range_applies
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.urls import Site
-from davbridge.dav.headers.validators import http_date
+from davbridge.dav.headers.validators import entity_tag, http_date
 from davbridge.dav.request import Request
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow

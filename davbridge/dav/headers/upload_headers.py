@@ -13,8 +13,8 @@ from datetime import UTC, datetime
 from typing import Protocol
 from xml.etree.ElementTree import fromstring
 
-from davbridge.dav.conditional_requests import parse_date
 from davbridge.dav.headers.content_type import DEFAULT_TYPE, guess_type
+from davbridge.dav.headers.validators import parse_date
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
 from davbridge.tree.facts import Facts
 

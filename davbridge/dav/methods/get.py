@@ -7,7 +7,7 @@ from the store as the client takes it; a body that can't be completed breaks the
 import uuid
 from collections.abc import Iterator
 
-from davbridge.dav.conditional_requests import entity_tag, range_applies
+from davbridge.dav.conditional_requests import range_applies
 from davbridge.dav.context import Context
 from davbridge.dav.headers.content_type import (
     SAME_SITE,
@@ -17,7 +17,7 @@ from davbridge.dav.headers.content_type import (
     shown_type,
 )
 from davbridge.dav.headers.ranges import ByteRange, parse_range
-from davbridge.dav.headers.validators import http_date
+from davbridge.dav.headers.validators import entity_tag, http_date
 from davbridge.dav.resources.resources import File
 from davbridge.dav.response import Headers, Response, complete, empty, streamed
 from davbridge.errors import NotFoundError, PreconditionFailedError, UnavailableError

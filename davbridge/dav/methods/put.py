@@ -6,11 +6,10 @@ once; a refusal that can be known is given before the body is read.
 
 from functools import partial
 
-from davbridge.dav.conditional_requests import entity_tag
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.upload_headers import Checksum, attributes_told, facts_told
-from davbridge.dav.headers.validators import http_date
+from davbridge.dav.headers.validators import entity_tag, http_date
 from davbridge.dav.request import Request
 from davbridge.dav.response import Response, empty
 from davbridge.store.base import Condition

@@ -6,9 +6,8 @@ what is around it, and on nothing else. A property that a resource hasn't got is
 
 from typing import NamedTuple, Protocol
 
-from davbridge.dav.conditional_requests import entity_tag
 from davbridge.dav.headers.content_type import guess_type
-from davbridge.dav.headers.validators import http_date, internet_date
+from davbridge.dav.headers.validators import entity_tag, http_date, internet_date
 from davbridge.dav.locking.xml import NO_LOCKS, SUPPORTED_LOCK
 from davbridge.tree.facts import FACTS
 from davbridge.tree.resource import Resource

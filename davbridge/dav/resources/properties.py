@@ -15,10 +15,10 @@ from wsgidav.dav_provider import _DAVResource
 from wsgidav.util import etree
 from wsgidav.xml_tools import string_to_xml
 
-from davbridge.dav.conditional_requests import entity_tag
 from davbridge.dav.errors import RefusalError, as_refusals
 from davbridge.dav.headers.content_type import guess_type
 from davbridge.dav.headers.upload_headers import parse_time_property, time_told
+from davbridge.dav.headers.validators import entity_tag
 from davbridge.dav.once import once
 from davbridge.dav.propfind.live_properties import ALLPROP, LIVE, OWNCLOUD, PROTECTED, Around
 from davbridge.dav.resources.wsgidav_environment import Environ, Locks
