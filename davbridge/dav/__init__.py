@@ -20,7 +20,6 @@
 
     context.py      what a verb works with: the request, the mount, the locks
     conditional_requests.py whether conditional headers hold
-    lookups.py      what is at the paths that they name
     locking/locks.py write locks, and where they are kept
     locking/enforcement.py whether they allow a write
     locking/limits.py how many of them one holder may have

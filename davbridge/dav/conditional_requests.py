@@ -5,7 +5,7 @@ resource that doesn't exist is evaluated, never skipped.
 """
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
 
 from davbridge.dav.errors import RefusalError
@@ -14,6 +14,8 @@ from davbridge.dav.headers.validators import entity_tag, parse_date
 from davbridge.dav.request import Request
 from davbridge.paths import ResourcePath
 from davbridge.tree.resource import Resource
+
+Find = Callable[[ResourcePath], Resource | None]
 
 _ENTITY_TAG = re.compile(r'\s*((?:W/)?"[^"]*")\s*(?:,|$)')
 
@@ -51,7 +53,7 @@ def depends_on_target(request: Request) -> bool:
 
 def check_if(
     request: Request,
-    find: Callable[[ResourcePath], Resource | None],
+    find: Find,
     is_locked_with: Callable[[ResourcePath, str], bool],
     first: IfList | None = None,
 ) -> IfList | None:
@@ -147,3 +149,44 @@ def _is_modified_since(value: str | None, resource: Resource | None) -> bool | N
 def _seconds(moment: datetime) -> datetime:
     """To the second, as HTTP tells it."""
     return moment - timedelta(microseconds=moment.microsecond)
+
+
+class Lookups:
+    """What is at the paths that a request's conditions name, for one check of them.
+
+    Nothing is looked up twice in the same place, however many conditions name it. For one thread.
+    """
+
+    def __init__(
+        self,
+        cached: Find,
+        current: Find,
+        may_be_cached: Callable[[ResourcePath], bool],
+        found: Mapping[ResourcePath, Resource | None],
+    ) -> None:
+        """``cached`` answers from the cache, ``current`` from the store; ``found``: results that
+        aren't looked up again."""
+        self._cached = cached
+        self._current = current
+        self._may_be_cached = may_be_cached
+        self._found = dict(found)
+        self._from_cache: set[ResourcePath] = set()
+
+    def find(self, path: ResourcePath) -> Resource | None:
+        """What is at ``path``."""
+        if path not in self._found:
+            is_cached = self._may_be_cached(path)
+            self._found[path] = (self._cached if is_cached else self._current)(path)
+            if is_cached:
+                self._from_cache.add(path)
+        return self._found[path]
+
+    def ask_store(self) -> bool:
+        """Forgets what came from the cache, and uses only the store from now on. Tells whether
+        anything had come from the cache."""
+        was_cached = bool(self._from_cache)
+        for path in self._from_cache:
+            del self._found[path]
+        self._from_cache.clear()
+        self._may_be_cached = lambda _: False
+        return was_cached

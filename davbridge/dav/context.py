@@ -4,6 +4,8 @@ Invariant: a context lives for one request.
 """
 
 from davbridge.dav.conditional_requests import (
+    Find,
+    Lookups,
     check_http,
     check_if,
     depends_on_target,
@@ -15,7 +17,6 @@ from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.if_header import IfList
 from davbridge.dav.locking.enforcement import Guard
 from davbridge.dav.locking.locks import LockStore
-from davbridge.dav.lookups import Find, Lookups
 from davbridge.dav.once import once
 from davbridge.dav.provider import BucketProvider
 from davbridge.dav.request import Request
