@@ -29,7 +29,7 @@ from davbridge.config.file import SECTIONS
 from davbridge.config.settings import AccessSettings, LogSettings
 from davbridge.dav import request, xml_elements
 from davbridge.dav.headers import if_header, ranges, urls
-from davbridge.dav.locking import locks
+from davbridge.dav.locking import memory
 from davbridge.dav.methods import lock
 from davbridge.dav.propfind import query
 from davbridge.http import client_timeout, request_head, request_reader
@@ -245,7 +245,7 @@ LIMITS: dict[str, float] = {
     "properties of all members of a folder": sidecar.MAX_SIDECAR_BYTES,
     "conditions in `If`": if_header.MAX_CONDITIONS,
     "ranges in one request": ranges.MAX_RANGES,
-    "locks": locks.MAX_LOCKS,
+    "locks": memory.MAX_LOCKS,
     "lock timeout, in hours": lock.MAX_TIMEOUT / 3600,
     "logins that wait to be verified": logins.MAX_WAITING,
     "bytes a second of a body": client_timeout.MIN_RATE,

@@ -15,7 +15,8 @@ from typing import Any
 from wsgidav.wsgidav_app import WsgiDAVApp
 
 from davbridge.config import DriveSettings
-from davbridge.dav.locking.locks import LockStore, MemoryLockStore
+from davbridge.dav.locking.locks import LockStore
+from davbridge.dav.locking.memory import MemoryLockStore
 from davbridge.dav.provider import BucketProvider
 from davbridge.dav.request import Environ
 from davbridge.dav.server import RequestServer, StartResponse

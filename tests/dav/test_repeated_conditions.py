@@ -9,7 +9,7 @@ import pytest
 from davbridge.config import DriveSettings
 from davbridge.dav.context import LOOK_SECONDS, Context
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.locking.locks import MemoryLockStore
+from davbridge.dav.locking.memory import MemoryLockStore
 from davbridge.dav.provider import BucketProvider
 from davbridge.dav.request import Request
 from davbridge.store.memory import MemoryStore

@@ -15,7 +15,7 @@ from typing import Any, Protocol
 import bcrypt
 
 from davbridge.config import AccessSettings, DriveSettings, User
-from davbridge.dav.locking.locks import MemoryLockStore
+from davbridge.dav.locking.memory import MemoryLockStore
 from davbridge.paths import RESERVED_PREFIX
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
 from davbridge.store.memory import MemoryStore

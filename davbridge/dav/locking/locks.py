@@ -1,31 +1,19 @@
-"""Write locks (RFC 4918 §6, §7): what a lock is, and where locks are kept.
+"""Write locks (RFC 4918 §6, §7): what a lock is, its scope, and the interface of a lock store.
 
-Owns the rules of scope, depth and expiry. Must not know requests or the bucket. `LockStore` is
-the interface through which another store can share locks between bridges; `MemoryLockStore` is
-this process's own.
+`LockStore` is the interface through which another store can share locks between bridges; `memory`
+has this process's own.
 
 A lock holds for every Unicode spelling of its root: the namespace takes one for the other where
 only one exists, so that a write under the other spelling reaches the locked resource.
 
-Locks are shared out (`shares`) among holders: one user, wherever they are, or one address where
-nobody is logged in. Users who share an address, as behind one proxy, have a share each.
-
-Invariants: an expired lock is no lock, whether or not it has been swept; a check, and a refusal,
-cost time in the depth of the path and the locks found, not in the number of locks; there are no
-more live locks than the store's limit; safe under threads.
+Invariant: an expired lock is no lock, whether or not it has been removed.
 """
 
-import threading
-import time
-from bisect import bisect_left, bisect_right, insort
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
-from typing import Protocol, TypeVar
+from collections.abc import Iterable
+from dataclasses import dataclass
+from typing import Protocol
 
-from davbridge.dav.locking.limits import Shares
 from davbridge.paths import ResourcePath, canonical
-
-_Item = TypeVar("_Item", ResourcePath, tuple[float, str])
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,144 +95,6 @@ class LockStore(Protocol):
         ...
 
 
-MAX_LOCKS = 20_000
-"""Live ones, so that clients don't make the memory grow: about 1 KiB each, and as much as its owner
-and the names in its path take."""
-
-MAX_BESIDE = 10
-"""Shared locks beside which another may stand: each is shown in the listing of every member that it
-covers."""
-
-MAX_OWNERS = 4 * 1024
-"""Characters of all their owners, likewise: a thousand members come to 10 MB."""
-
-
-class MemoryLockStore:
-    """A LockStore for one process. Every lock is filed under its root. Those below a path stand
-    side by side among the sorted roots, so that a deep path takes no more room than it is long."""
-
-    def __init__(
-        self, clock: Callable[[], float] = time.monotonic, *, limit: int = MAX_LOCKS
-    ) -> None:
-        self._clock = clock
-        self._limit = limit
-        self._mutex = threading.Lock()
-        self._by_token: dict[str, Lock] = {}
-        self._at: dict[ResourcePath, dict[str, None]] = {}
-        self._roots: list[ResourcePath] = []
-        """Those of ``_at``, sorted."""
-        self._expiring: list[tuple[float, str]] = []
-        """When each expires, and its token; sorted."""
-        self._shares = Shares(limit)
-
-    def now(self) -> float:
-        return self._clock()
-
-    def acquire(self, lock: Lock) -> None:
-        with self._mutex:
-            others = self._covering(lock.root)
-            if lock.is_deep:
-                others += self._live(self._below(canonical(lock.root)))
-            conflicts = [each for each in others if lock.is_exclusive or each.is_exclusive]
-            if conflicts:
-                raise LockConflictError(conflicts)
-            _require_few(lock, others)
-            self._drop_expired()
-            self._require_share(lock)
-            self._file(lock)
-
-    def refresh(self, token: str, timeout: int) -> Lock | None:
-        with self._mutex:
-            if not self._live([token]):
-                return None
-            old = self._by_token[token]
-            lock = self._by_token[token] = replace(old, expires=self._clock() + timeout)
-            _discard(self._expiring, (old.expires, token))
-            insort(self._expiring, (lock.expires, token))
-            return lock
-
-    def release(self, token: str) -> None:
-        with self._mutex:
-            self._drop(token)
-
-    def release_tree(self, path: ResourcePath) -> None:
-        root = canonical(path)
-        with self._mutex:
-            for token in [*self._at.get(root, ()), *self._below(root)]:
-                self._drop(token)
-
-    def covering(self, path: ResourcePath) -> list[Lock]:
-        if not self._by_token:
-            return []
-        with self._mutex:
-            return self._covering(path)
-
-    def rooted_below(self, path: ResourcePath) -> list[Lock]:
-        with self._mutex:
-            return self._live(self._below(canonical(path)))
-
-    def _covering(self, path: ResourcePath) -> list[Lock]:
-        inside = canonical(path)
-        ends = range(len(inside) + 1)
-        found = [token for end in ends for token in self._at.get(inside[:end], ())]
-        return [lock for lock in self._live(found) if lock.covers(path)]
-
-    def _live(self, tokens: Iterable[str]) -> list[Lock]:
-        """The locks of ``tokens`` that haven't expired; those that have are dropped."""
-        now, live = self._clock(), []
-        for token in list(tokens):
-            lock = self._by_token.get(token)
-            if lock is not None and lock.expires > now:
-                live.append(lock)
-            else:
-                self._drop(token)
-        return live
-
-    def _drop_expired(self) -> None:
-        """Looks at no lock that is alive, but for the next to expire."""
-        now = self._clock()
-        while self._expiring and self._expiring[0][0] <= now:
-            self._drop(self._expiring[0][1])
-
-    def _require_share(self, lock: Lock) -> None:
-        """That the holder has less than its share. Raises LocksFullError."""
-        if not self._shares.free:
-            raise LocksFullError(f"there are {self._limit} locks")
-        if not self._shares.may_take(lock.holder):
-            held = self._shares.held[lock.holder]
-            raise LocksFullError(f"you have {held} locks: there is no room for more of yours")
-
-    def _file(self, lock: Lock) -> None:
-        self._by_token[lock.token] = lock
-        self._shares.take(lock.holder)
-        insort(self._expiring, (lock.expires, lock.token))
-        root = canonical(lock.root)
-        if root not in self._at:
-            self._at[root] = {}
-            insort(self._roots, root)
-        self._at[root][lock.token] = None
-
-    def _drop(self, token: str) -> None:
-        lock = self._by_token.pop(token, None)
-        if lock is None:
-            return
-        self._shares.give_back(lock.holder)
-        _discard(self._expiring, (lock.expires, token))
-        root = canonical(lock.root)
-        del self._at[root][token]
-        if not self._at[root]:
-            del self._at[root]
-            _discard(self._roots, root)
-
-    def _below(self, root: ResourcePath) -> list[str]:
-        """The tokens of the locks rooted strictly below ``root``."""
-        start, end = bisect_right(self._roots, root), len(self._roots)
-        if root:
-            # No name comes between this one and the same with a NUL, which no name can hold.
-            end = bisect_left(self._roots, (*root[:-1], root[-1] + "\0"), start)
-        return [token for each in self._roots[start:end] for token in self._at[each]]
-
-
 class GoingLocks:
     """The locks that go with what they are on (§7.6, §9.6), of one operation.
 
@@ -267,15 +117,3 @@ class GoingLocks:
     def release(self) -> None:
         for token in self._tokens:
             self._locks.release(token)
-
-
-def _require_few(lock: Lock, others: list[Lock]) -> None:
-    """That what is locked by ``others`` can be shown with one more. Raises LocksFullError."""
-    owners = sum(len(each.owner) for each in others)
-    if len(others) > MAX_BESIDE or (others and owners + len(lock.owner) > MAX_OWNERS):
-        raise LocksFullError("more locks can't be shared here")
-
-
-def _discard(items: list[_Item], item: _Item) -> None:
-    """Takes ``item`` out of a sorted list that has it."""
-    del items[bisect_left(items, item)]

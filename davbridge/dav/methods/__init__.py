@@ -1,5 +1,11 @@
-"""The verbs: each a function from a Context to a Response, that raises RefusalError or StoreError.
+"""The methods: each is a function from a Context to a Response, and raises RefusalError or
+StoreError::
 
-GET and HEAD, COPY and MOVE, LOCK and UNLOCK have a module together. What several verbs need is in
-the room around: guards, conditions, multistatus. Verbs must not know one another.
+    options.py, get.py, propfind.py, put.py, mkcol.py, delete.py, proppatch.py
+    copy_move.py      COPY and MOVE
+    lock.py           LOCK and UNLOCK
+    failures.py       answers that name the members on which a method failed
+    client_quirks.py  exceptions for single clients
+
+A method's module doesn't use another method's.
 """

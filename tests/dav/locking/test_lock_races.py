@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import pytest
 
-from davbridge.dav.locking.locks import MemoryLockStore
+from davbridge.dav.locking.memory import MemoryLockStore
 from davbridge.store.base import ObjectStore
 from davbridge.store.memory import MemoryStore
 from tests.dav.methods.words import EXCLUSIVE, patch

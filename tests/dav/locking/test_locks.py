@@ -8,15 +8,8 @@ from dataclasses import replace
 import pytest
 
 from davbridge.dav.locking.limits import SHARES
-from davbridge.dav.locking.locks import (
-    MAX_BESIDE,
-    MAX_LOCKS,
-    MAX_OWNERS,
-    Lock,
-    LockConflictError,
-    LocksFullError,
-    MemoryLockStore,
-)
+from davbridge.dav.locking.locks import Lock, LockConflictError, LocksFullError
+from davbridge.dav.locking.memory import MAX_BESIDE, MAX_LOCKS, MAX_OWNERS, MemoryLockStore
 from davbridge.paths import ResourcePath
 from tests.support.memory import bytes_taken_by
 from tests.support.steps import steps_of

@@ -5,7 +5,7 @@ from contextlib import closing
 
 import pytest
 
-from davbridge.dav.locking.locks import MemoryLockStore
+from davbridge.dav.locking.memory import MemoryLockStore
 from davbridge.store.memory import MemoryStore
 from tests.dav.methods.words import EXCLUSIVE, SHARED, fill, lock, patch
 from tests.support.bridge import DAV, Bridge, Client, running_bridge

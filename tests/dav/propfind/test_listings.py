@@ -9,7 +9,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from davbridge.config import CacheSettings, DriveSettings
-from davbridge.dav.locking.locks import MemoryLockStore
+from davbridge.dav.locking.memory import MemoryLockStore
 from davbridge.store.base import DIRECTORY_TYPE, PAGE_SIZE, Attributes
 from davbridge.store.memory import MemoryStore
 from tests.support.bodies import lock_info

@@ -8,7 +8,7 @@ import pytest
 from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings
 from davbridge.dav.headers.urls import Site
-from davbridge.dav.locking.locks import MemoryLockStore
+from davbridge.dav.locking.memory import MemoryLockStore
 from davbridge.dav.propfind.live_properties import Around
 from davbridge.dav.propfind.member_list import MemberList
 from davbridge.dav.propfind.query import Selection
