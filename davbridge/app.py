@@ -10,7 +10,7 @@ down in reverse, whatever happens in between; what can't come up raises SetupErr
 
 import logging
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
+from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from functools import partial
 from pathlib import Path
@@ -37,7 +37,6 @@ from davbridge.store.s3.sweep import Swept
 from davbridge.tree.lanes import LANES
 from davbridge.tree.markers import HEADS_AT_ONCE
 from davbridge.tree.namespace import Namespace
-from davbridge.waiting import Waiting
 
 EMBEDDED_BUCKET = "davbridge"
 
@@ -80,12 +79,9 @@ def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator
     Raises SetupError.
     """
 
-    def waiting() -> AbstractContextManager[object]:
-        return server.other_wait()
-
     with ExitStack() as layers:
         try:
-            drive = _drive(settings, layers, on_failure, waiting)
+            drive = _drive(settings, layers, on_failure)
             server = HttpServer(_application(settings, drive), settings.server)
             layers.callback(server.close)
             server.prepare()
@@ -104,7 +100,7 @@ def opened(settings: Settings) -> Iterator[Namespace]:
     with the context. Raises SetupError."""
     with ExitStack() as layers:
         try:
-            drive = _drive(settings, layers, lambda: None, nullcontext)
+            drive = _drive(settings, layers, lambda: None)
             drive.probe()
         except StoreSetupError as error:
             raise SetupError(str(error)) from error
@@ -156,21 +152,16 @@ def _sweep_beside(store: S3Store, prefix: str) -> None:
     Thread(target=sweeping, name="davbridge-sweep", daemon=True).start()
 
 
-def _drive(
-    settings: Settings, layers: ExitStack, on_failure: Callable[[], None], waiting: Waiting
-) -> _Drive:
+def _drive(settings: Settings, layers: ExitStack, on_failure: Callable[[], None]) -> _Drive:
     """Reaches the store, and makes its bucket if need be. Raises StoreSetupError."""
     is_writable = not settings.drive.read_only
     store, place = _store(settings, layers, on_failure, may_create=is_writable)
-    store.budget.waiting = waiting
-    namespace = _namespace(settings, store, place.prefix, layers, waiting)
+    namespace = _namespace(settings, store, place.prefix, layers)
     bucket = place.bucket if settings.s3 else None
     return _Drive(namespace, store, place.prefix, is_writable, bucket)
 
 
-def _namespace(
-    settings: Settings, store: S3Store, prefix: str, layers: ExitStack, waiting: Waiting
-) -> Namespace:
+def _namespace(settings: Settings, store: S3Store, prefix: str, layers: ExitStack) -> Namespace:
     cached = CachedStore(store, settings.cache)
     layers.callback(cached.close)
     namespace = Namespace(
@@ -179,7 +170,6 @@ def _namespace(
         prefix=prefix,
         max_file_size=settings.drive.max_file_size,
         quota=settings.drive.quota,
-        waiting=waiting,
     )
     layers.callback(namespace.close)
     return namespace

@@ -4,10 +4,9 @@ Owns the type of what a thread is within while it waits for a client, or for oth
 on: then it doesn't count among those that work, and others may begin (http.workers). Must not know
 who counts.
 
-A wait for the store may happen anywhere below a request, and is short as a rule. So it is the
-thread that carries who is to know of it, and not the modules that wait: `store_wait` and
-`bounded_wait` mean whoever called `report_to` in the same thread. Threads that serve no request
-report to nobody.
+A wait may happen anywhere below a request. So it is the thread that carries who is to know of it,
+and not the modules that wait: `store_wait`, `queue_wait` and `bounded_wait` report to whoever
+called `report_to` in the same thread. Threads that serve no request report to nobody.
 """
 
 import threading
@@ -22,6 +21,8 @@ class Observer(Protocol):
     """Who is told of a thread's waits."""
 
     def store_wait(self) -> AbstractContextManager[object]: ...
+
+    def queue_wait(self) -> AbstractContextManager[object]: ...
 
     def bounded_wait(self) -> AbstractContextManager[object]: ...
 
@@ -46,6 +47,15 @@ def store_wait() -> AbstractContextManager[object]:
     return _UNOBSERVED if observer is None else observer.store_wait()
 
 
+def queue_wait() -> AbstractContextManager[object]:
+    """What a thread is within while it waits for other requests to get on, however long they take.
+
+    Raises UnavailableError where too many wait.
+    """
+    observer: Observer | None = getattr(_thread, "observer", None)
+    return _UNOBSERVED if observer is None else observer.queue_wait()
+
+
 def bounded_wait() -> AbstractContextManager[object]:
     """What a thread is within while it waits for what only a few requests may wait for at a time:
     whoever lets them wait sees to that."""
@@ -53,11 +63,11 @@ def bounded_wait() -> AbstractContextManager[object]:
     return _UNOBSERVED if observer is None else observer.bounded_wait()
 
 
-def within(waiting: Waiting, pause: Callable[[float], None]) -> Callable[[float], None]:
-    """A pause that is told."""
+def reported(pause: Callable[[float], None]) -> Callable[[float], None]:
+    """The same pause, as a wait for other requests."""
 
-    def told(seconds: float) -> None:
-        with waiting():
+    def reported_pause(seconds: float) -> None:
+        with queue_wait():
             pause(seconds)
 
-    return told
+    return reported_pause

@@ -21,7 +21,6 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from concurrent.futures import Future
-from contextlib import nullcontext
 from threading import Lock
 from typing import NamedTuple
 
@@ -31,7 +30,7 @@ from davbridge.dav.errors import RefusalError
 from davbridge.dav.request import Request
 from davbridge.dav.response import Response
 from davbridge.errors import UnavailableError
-from davbridge.waiting import Waiting
+from davbridge.waiting import queue_wait
 
 REPEATED = frozenset(("COPY", "MOVE", "DELETE"))
 
@@ -65,10 +64,7 @@ class _Flight(NamedTuple):
 class Repeats:
     """The requests of one mount that may be asked again."""
 
-    def __init__(
-        self, waiting: Waiting = nullcontext, timer: Callable[[], float] = time.monotonic
-    ) -> None:
-        self._waiting = waiting
+    def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
         self._timer = timer
         self._lock = Lock()
         self._flights: dict[_Same, _Flight] = {}
@@ -97,7 +93,7 @@ class Repeats:
                 raise UnavailableError("too many requests wait for the answer to the same one")
             self._joined[same] += 1
         try:
-            with self._waiting():
+            with queue_wait():
                 return flight.response.result()
         finally:
             with self._lock:

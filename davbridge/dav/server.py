@@ -57,7 +57,7 @@ class RequestServer:
     def __init__(self, provider: BucketProvider, locks: LockStore) -> None:
         self._provider = provider
         self._locks = locks
-        self._repeats = Repeats(provider.namespace.waiting)
+        self._repeats = Repeats()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ, self._provider.site)

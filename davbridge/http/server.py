@@ -70,11 +70,6 @@ class HttpServer:
         """Ends `serve`. May be called from a signal handler or any thread, and again."""
         self._loop.stop()
 
-    def other_wait(self) -> AbstractContextManager[object]:
-        """What a thread that serves a request is within while it waits for other clients. Raises
-        UnavailableError where too many wait."""
-        return self._loop.other_wait()
-
     def close(self) -> None:
         """Gives the port back where `serve` was never called; does nothing otherwise."""
         self._loop.close()
@@ -101,10 +96,6 @@ class _Loop(HTTPServer):
 
     def release_leadership(self) -> None:
         self.requests.release_leadership()
-
-    def other_wait(self) -> AbstractContextManager[object]:
-        pool: WorkerPool = self.requests
-        return pool.other_wait()
 
     def client_wait(self, client: Client) -> AbstractContextManager[object]:
         pool: WorkerPool = self.requests

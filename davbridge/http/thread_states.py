@@ -68,7 +68,7 @@ class ThreadStates(Generic[T]):
                 self._count_as_waiting(thread)
 
     @contextmanager
-    def other_wait(self) -> Iterator[None]:
+    def queue_wait(self) -> Iterator[None]:
         """A wait for another request. The thread counts as waiting at once. Raises
         UnavailableError if too many wait. Does nothing in a thread that serves no connection."""
         me = threading.get_ident()
@@ -81,7 +81,7 @@ class ThreadStates(Generic[T]):
 
     @contextmanager
     def client_wait(self, client: Client) -> Iterator[None]:
-        """As `other_wait`, for a client, which may be disconnected so that another request can
+        """As `queue_wait`, for a client, which may be disconnected so that another request can
         wait."""
         me = threading.get_ident()
         if me not in self._working:

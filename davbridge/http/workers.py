@@ -11,11 +11,11 @@ served is queued behind them. Its next request has usually come when its turn co
 selector. If no other is ready, the thread waits for the next request for KEEP_ALIVE_SECONDS. The
 selector would cost as much as a request.
 
-**Threads that wait don't count.** A thread that waits for a client, or for another request, says so
-(`client_wait`, `other_wait`). If a connection is ready and all threads are taken, another thread is
-started. So ``size`` requests are worked on at a time, however many wait. Surplus threads end. A
-wait for the store (`davbridge.waiting`) counts as work at first. While all threads are taken and a
-connection is ready, an idle thread monitors those waits (see `thread_states`).
+**Threads that wait don't count.** A thread that waits for a client (`client_wait`), or for another
+request (`davbridge.waiting.queue_wait`), says so. If a connection is ready and all threads are
+taken, another thread is started. So ``size`` requests are worked on at a time, however many wait.
+Surplus threads end. A wait for the store (`store_wait`) counts as work at first. While all threads
+are taken and a connection is ready, an idle thread monitors those waits (see `thread_states`).
 
 **Stop.** cheroot's own pool waits for its threads without a limit. This one gives them a time, then
 aborts their connections, then goes on without them.
@@ -128,11 +128,6 @@ class WorkerPool:
             with self._changed:
                 self._leader = None
                 self._ensure_worker()
-
-    def other_wait(self) -> AbstractContextManager[None]:
-        """The context in which a thread waits for another request. Raises UnavailableError if too
-        many wait."""
-        return self._states.other_wait()
 
     def client_wait(self, client: Client) -> AbstractContextManager[None]:
         """The context in which a thread waits for its client. The client may be disconnected, if

@@ -9,21 +9,18 @@ Invariants:
   announced.
 - Small bodies have a pool of their own, which large ones can't use up. Who holds a small buffer may
   wait for a large one's memory, never the other way round.
-- Whoever waits does so within ``waiting``: that there is nothing for an upload needn't hold up what
-  isn't one.
+- An upload that waits for memory doesn't count among the requests that are worked on (waiting).
 """
 
 import mmap
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 
 from davbridge.config import MIB
 from davbridge.errors import UnavailableError
 from davbridge.store.allocation import Allocation
 from davbridge.store.content import Pieces
 from davbridge.store.pool import PiecePool
-from davbridge.waiting import Waiting
 
 PIECE = 256 * 1024
 """What memory is allocated in: as much as is read of a body at a time. Pieces are used again: to
@@ -57,11 +54,9 @@ class MemoryBudget:
         patience: float = PATIENCE,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._small = PiecePool(small // PIECE, patience, timer=timer, waiting=self._within_waiting)
-        self._large = PiecePool(large // PIECE, patience, timer=timer, waiting=self._within_waiting)
+        self._small = PiecePool(small // PIECE, patience, timer=timer)
+        self._large = PiecePool(large // PIECE, patience, timer=timer)
         self._unused: list[memoryview] = []
-        self.waiting: Waiting = nullcontext
-        """What a thread is within while it waits for others' memory to come back."""
 
     @property
     def allocated(self) -> int:
@@ -97,9 +92,6 @@ class MemoryBudget:
         """Frees what isn't used, once no upload is under way."""
         if not self.allocated:
             self._unused.clear()
-
-    def _within_waiting(self) -> AbstractContextManager[object]:
-        return self.waiting()
 
 
 class PartBuffer:

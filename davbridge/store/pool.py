@@ -24,10 +24,10 @@ and clients who have stopped sending could hold all there is. Hence these invari
 import threading
 import time
 from collections.abc import Callable
-from contextlib import AbstractContextManager, nullcontext
 
 from davbridge.errors import UnavailableError
 from davbridge.store.allocation import Allocation
+from davbridge.waiting import queue_wait
 
 RECLAIM_AFTER = 2.0
 """Seconds that the filling of one buffer may wait for parts that are with the store."""
@@ -57,13 +57,11 @@ class PiecePool:
         patience: float,
         *,
         timer: Callable[[], float] = time.monotonic,
-        waiting: Callable[[], AbstractContextManager[object]] = nullcontext,
     ) -> None:
         self.size = size
         self.allocated = 0
         self._patience = patience
         self._timer = timer
-        self._waiting = waiting
         self._lock = threading.Lock()
         self._filling: dict[Allocation, None] = {}
         """Those that have a piece and lack others, or may."""
@@ -98,7 +96,7 @@ class PiecePool:
             self._serve()
         try:
             if not request.is_decided.is_set():
-                with self._waiting():
+                with queue_wait():
                     self._wait_for(request)
             _require_memory(allocation)
         finally:

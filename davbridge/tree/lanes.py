@@ -9,11 +9,10 @@ so, or raises.
 
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from contextlib import nullcontext
 from threading import Event, Lock
 from typing import Generic, TypeVar
 
-from davbridge.waiting import Waiting
+from davbridge.waiting import queue_wait
 
 LANES = 32
 """Requests that copies may have under way at once: with 20 ms each, 1,600 a second, which is more
@@ -26,9 +25,8 @@ R = TypeVar("R")
 class Lanes:
     """So many requests at a time."""
 
-    def __init__(self, count: int, waiting: Waiting = nullcontext) -> None:
+    def __init__(self, count: int) -> None:
         self._count = count
-        self._waiting = waiting
         self._pool = _Pool(count)
 
     def close(self) -> None:
@@ -54,7 +52,7 @@ class Lanes:
         if len(items) < 2:
             return [work(item) for item in items]
         run = _Run(self._pool, work, items, is_fatal)
-        with self._waiting():
+        with queue_wait():
             return run.through(min(at_once or self._count, self._count, len(items)))
 
 

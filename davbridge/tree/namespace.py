@@ -15,7 +15,7 @@ Invariants:
 
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager
 from datetime import datetime
 
 from davbridge.errors import IsACollectionError, NotFoundError
@@ -49,7 +49,7 @@ from davbridge.tree.terms import ANY, Terms
 from davbridge.tree.usage import Usage
 from davbridge.tree.view import View
 from davbridge.tree.writer import BoundedWriter
-from davbridge.waiting import Waiting, within
+from davbridge.waiting import reported
 
 
 class Namespace:
@@ -68,7 +68,6 @@ class Namespace:
         timer: Callable[[], float] = lasting,
         now: Clock = utc_now,
         pause: Callable[[float], None] = time.sleep,
-        waiting: Waiting = nullcontext,
     ) -> None:
         self._store = store
         self._verdicts = DirectoryVerdicts(store, now)
@@ -78,10 +77,8 @@ class Namespace:
         self._usage = Usage(store, prefix, timer)
         largest = store.max_object_size
         self._space = Space(self._usage, quota, min(largest, max_file_size or largest))
-        self.waiting = waiting
-        """What a thread is within while it waits for other requests to get on."""
-        self._lanes = Lanes(lanes, waiting)
-        journals = Journals(uncached or store, prefix, timer, within(waiting, pause))
+        self._lanes = Lanes(lanes)
+        journals = Journals(uncached or store, prefix, timer, reported(pause))
         self._operations = Operations(
             store,
             self._view,
@@ -90,7 +87,6 @@ class Namespace:
             self._belongings,
             self._lanes,
             journals,
-            waiting,
         )
         self._turns = turns = self._operations.turns
         commits = Commits(self._view, parents, self._belongings, turns)

@@ -30,7 +30,6 @@ from davbridge.tree.terms import ANY, Terms, insisting
 from davbridge.tree.turns import Turns
 from davbridge.tree.view import View
 from davbridge.tree.works import Works
-from davbridge.waiting import Waiting
 
 _KIN = 10
 """How many that are unfinished one operation goes on with."""
@@ -65,11 +64,10 @@ class Operations:
         belongings: Belongings,
         lanes: Lanes,
         journals: Journals,
-        waiting: Waiting,
     ) -> None:
         self.works = Works()
         self._view = view
-        self._turns = Turns(waiting)
+        self._turns = Turns()
         self._pause = journals.pause
         others = Others(journals)
         self._kin = Kin(others)

@@ -18,14 +18,14 @@ than MOST_WAITING wait for the same.
 """
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from itertools import takewhile
 from threading import Condition
 from typing import NamedTuple
 
 from davbridge.errors import UnavailableError
 from davbridge.paths import ResourcePath, canonical
-from davbridge.waiting import Waiting
+from davbridge.waiting import queue_wait
 
 MOST_WAITING = 64
 """Operations that wait for one that is at work, or in the way of one that comes. Each of them may
@@ -102,8 +102,7 @@ class _Turn:
 class Turns:
     """The turns of one namespace."""
 
-    def __init__(self, waiting: Waiting = nullcontext) -> None:
-        self._waiting = waiting
+    def __init__(self) -> None:
         self._condition = Condition()
         self._turns: list[_Turn] = []
         self._locks_waiting = 0
@@ -186,7 +185,7 @@ class Turns:
 
     def _wait_while(self, holds: Callable[[], bool]) -> None:
         if holds():
-            with self._waiting():
+            with queue_wait():
                 self._condition.wait_for(lambda: not holds())
 
     def _end(self, turn: _Turn) -> None:

@@ -11,6 +11,7 @@ from davbridge.access.authentication import protected
 from davbridge.access.basic import BasicAuth
 from davbridge.access.logins import Logins
 from davbridge.config import AccessSettings, User
+from davbridge.waiting import queue_wait
 from tests.support.guessing import HAS_ADDRESSES, PATIENCE, RIGHT, Client, Gate, Guessers, Watched
 from tests.support.timer import Timer
 from tests.support.wire import serving
@@ -155,7 +156,7 @@ def test_logins_that_wait_take_no_thread_of_others(monkeypatch: pytest.MonkeyPat
 
     @contextmanager
     def waiting() -> Iterator[None]:
-        with watched.waiting(), server.other_wait():
+        with watched.waiting(), queue_wait():
             yield
 
     watched, gate = Watched(), Gate()

@@ -1,8 +1,6 @@
 """What our own writes change of what is kept, and what they leave in doubt."""
 
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager
 from typing import TypeVar
 
 import pytest
@@ -12,9 +10,10 @@ from davbridge.config import CacheSettings
 from davbridge.errors import NotFoundError, PreconditionFailedError, UnavailableError
 from davbridge.store.base import IF_ABSENT, PAGE_SIZE, Attributes, Lookup, ObjectInfo
 from davbridge.store.memory import MemoryStore
-from davbridge.waiting import report_to, store_wait
+from davbridge.waiting import store_wait
 from tests.support.intercepted import GatedStore
 from tests.support.objects import PLAIN, names, put
+from tests.support.observers import Refusing, thread_reporting_to
 from tests.support.timer import Timer
 
 T = TypeVar("T")
@@ -50,21 +49,6 @@ class WaitingStore(GatedStore):
     def intercept(self, name: str, key: str, call: Callable[[], T]) -> T:
         with store_wait():
             return super().intercept(name, key, call)
-
-
-class Full:
-    """Lets nobody wait for the store."""
-
-    def store_wait(self) -> AbstractContextManager[object]:
-        raise UnavailableError("too many requests wait for the store")
-
-    def bounded_wait(self) -> AbstractContextManager[object]:
-        raise UnavailableError("too many requests wait")
-
-
-def unadmitted() -> ThreadPoolExecutor:
-    """One thread that may not wait for the store."""
-    return ThreadPoolExecutor(1, initializer=report_to, initargs=(Full(),))
 
 
 WRITES = pytest.mark.parametrize("write", [put_object, commit, copy_object])
@@ -332,7 +316,7 @@ def test_a_write_that_may_not_wait_for_the_store_leaves_what_is_cached(
     cached = CachedStore(inner, CacheSettings(ttl=60, negative_ttl=10), timer=timer)
     put(inner, "a/1", "b")
     cached_before = names(cached), names(cached, "a/"), cached.head_object("a/1")
-    with inner.expect(), unadmitted() as thread, pytest.raises(UnavailableError):
+    with inner.expect(), thread_reporting_to(Refusing()) as thread, pytest.raises(UnavailableError):
         thread.submit(write, cached, "a/1").result()
     with inner.expect():
         assert (names(cached), names(cached, "a/"), cached.head_object("a/1")) == cached_before
@@ -343,7 +327,7 @@ def test_a_body_that_may_not_wait_for_the_store_is_given_up(timer: Timer) -> Non
     cached = CachedStore(inner, CacheSettings(), timer=timer)
     writer = cached.open_writer("a", PLAIN)
     writer.write(b"new")
-    with unadmitted() as thread, pytest.raises(UnavailableError):
+    with thread_reporting_to(Refusing()) as thread, pytest.raises(UnavailableError):
         thread.submit(writer.commit).result()
     with pytest.raises(ValueError, match="aborted"):
         writer.commit()

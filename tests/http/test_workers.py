@@ -13,7 +13,7 @@ from davbridge.errors import UnavailableError
 from davbridge.http import admission, worker_threads, workers
 from davbridge.http.admission import Limits
 from davbridge.http.workers import WorkerPool
-from davbridge.waiting import bounded_wait, store_wait
+from davbridge.waiting import bounded_wait, queue_wait, store_wait
 from tests.support.waiting import PATIENCE, until
 
 LIMITS = Limits(requests=16, store=6, queue=4)
@@ -79,7 +79,7 @@ class Harness:
         connection = self.connection("waiting")
 
         def wait() -> None:
-            with self.pool.other_wait():
+            with queue_wait():
                 gate.wait(PATIENCE)
 
         connection.on_request = wait
@@ -330,7 +330,7 @@ def test_short_waits_of_many_do_not_make_and_end_a_thread_each(
     connections = [harness.connection(str(number), requests=50) for number in range(12)]
 
     def wait() -> None:
-        with harness.pool.other_wait():
+        with queue_wait():
             time.sleep(0.001)
 
     for each in connections:
@@ -348,7 +348,7 @@ def test_stop_aborts_those_whose_threads_wait_and_leaves_no_thread(
     waiting = [harness.connection("waiting") for _ in range(6)]
 
     def wait(connection: FakeConnection) -> None:
-        with harness.pool.other_wait():
+        with queue_wait():
             connection.is_aborted.wait(PATIENCE)
 
     for each in waiting:
@@ -487,7 +487,7 @@ def test_waits_within_a_wait_for_the_store_count_once_and_end_together(harness: 
     asked, counts = harness.connection("asked"), list[tuple[int, int]]()
 
     def ask() -> None:
-        with store_wait(), store_wait(), harness.pool.other_wait():
+        with store_wait(), store_wait(), queue_wait():
             counts.append((harness.pool._states.working, harness.pool._states.waiting))
         counts.append((harness.pool._states.working, harness.pool._states.waiting))
 
@@ -499,7 +499,7 @@ def test_waits_within_a_wait_for_the_store_count_once_and_end_together(harness: 
 
 
 def test_a_thread_that_serves_nobody_may_wait_as_well(harness: Harness) -> None:
-    with harness.open(), harness.pool.other_wait():
+    with harness.open(), queue_wait():
         connection = harness.connection("a")
         harness.pool.put(connection)
         assert connection.done.wait(PATIENCE)

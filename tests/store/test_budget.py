@@ -3,9 +3,7 @@
 import mmap
 import random
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
 
 import pytest
 
@@ -20,6 +18,7 @@ from davbridge.store.budget import (
     MemoryBudget,
     PartBuffer,
 )
+from tests.support.observers import Recording, thread_reporting_to
 from tests.support.timer import Timer
 
 LONG = 10.0
@@ -213,27 +212,19 @@ def test_the_largest_buffer_leaves_room_for_another() -> None:
 
 
 def test_whoever_waits_says_so_and_nobody_else() -> None:
-    said: list[str] = []
-
-    @contextmanager
-    def waiting() -> Iterator[None]:
-        said.append("begins")
-        yield
-        said.append("ends")
-
+    observer = Recording()
     budget = MemoryBudget(large=2 * UNIT, patience=LONG)
-    budget.waiting = waiting
     first, second = budget.buffer(UNIT), budget.buffer(UNIT)
     for buffer in (first, second):
         fill(buffer, bytes(UNIT))
         buffer.complete()
-    with ThreadPoolExecutor(1) as pool:
+    with thread_reporting_to(observer) as pool:
         third = pool.submit(fill, budget.buffer(UNIT), b"x")
-        while not said:
+        while not observer.waits:
             time.sleep(0.001)
         first.release()
         third.result(LONG)
-        assert said == ["begins", "ends"]
-    second.release()
-    fill(budget.buffer(UNIT), b"x")
-    assert said == ["begins", "ends"]
+        assert observer.waits == ["begins", "ends"]
+        second.release()
+        pool.submit(fill, budget.buffer(UNIT), b"x").result(LONG)
+    assert observer.waits == ["begins", "ends"]

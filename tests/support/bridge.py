@@ -129,7 +129,6 @@ def running_bridge(
         prefix=prefix,
         max_file_size=drive.max_file_size,
         quota=drive.quota,
-        waiting=lambda: server.other_wait(),
     )
     app = build(namespace, drive, locks)
     server = HttpServer(

@@ -12,6 +12,7 @@ from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.paths import parse
 from davbridge.tree import turns as turns_module
 from davbridge.tree.turns import LockScope, Turns
+from tests.support.observers import Refusing, thread_reporting_to
 from tests.tree.conftest import Drive
 
 MOMENT = 0.2
@@ -295,13 +296,15 @@ def test_a_lock_that_waits_for_an_operation_goes_before_the_next() -> None:
 
 
 def test_a_lock_that_may_not_wait_keeps_nobody_waiting() -> None:
-    def refuse() -> AbstractContextManager[None]:
-        raise UnavailableError("too many wait")
+    turns = Turns()
 
-    turns = Turns(refuse)
-    with turns.of(changed=[("a", "b")]):
-        with pytest.raises(UnavailableError), turns.without_writes(LockScope((), is_deep=True)):
+    def lock() -> None:
+        with turns.without_writes(LockScope((), is_deep=True)):
             pass
+
+    with turns.of(changed=[("a", "b")]):
+        with thread_reporting_to(Refusing()) as thread, pytest.raises(UnavailableError):
+            thread.submit(lock).result(PATIENCE)
         with turns.of(changed=[("a", "c")]):
             pass
 
