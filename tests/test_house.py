@@ -132,7 +132,9 @@ def test_a_library_stays_in_its_room() -> None:
 def test_the_settings_alone_read_the_environment() -> None:
     # The embedded store hands its child process a copy.
     readers = {module.name for module in MODULES if ENVIRONMENT & set(uses(module))}
-    assert {reader for reader in readers if not reader.startswith("config.")} <= {"store.embedded"}
+    assert {reader for reader in readers if not reader.startswith("config.")} <= {
+        "store.embedded.process"
+    }
     assert "config.load" in readers
 
 

@@ -143,7 +143,7 @@ def test_on_death_may_stop_the_store(folder: Path) -> None:
 def test_a_davbridge_that_was_killed_leaves_nothing_running_and_all_data(folder: Path) -> None:
     script = (
         "import sys, time; from pathlib import Path;"
-        "from davbridge.store.embedded import EmbeddedStore;"
+        "from davbridge.store.embedded.process import EmbeddedStore;"
         "store = EmbeddedStore.start(Path(sys.argv[1]));"
         "print(store.endpoint_url, store.access_key, store.secret_key, flush=True);"
         "time.sleep(600)"
@@ -217,7 +217,7 @@ def test_a_missing_extra_is_told_with_the_command_that_installs_it() -> None:
     # Without site-packages the wheel isn't there, and davbridge is found in the working directory.
     script = (
         "import sys; sys.path.insert(0, sys.argv[1]);"
-        "from davbridge.store.embedded import find_weed; find_weed()"
+        "from davbridge.store.embedded.process import find_weed; find_weed()"
     )
     command = [sys.executable, "-I", "-S", "-c", script, str(ROOT)]
     ended = subprocess.run(command, capture_output=True, text=True, check=False)

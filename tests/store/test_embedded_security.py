@@ -17,8 +17,8 @@ from botocore.exceptions import ClientError
 from cryptography import x509
 
 from davbridge.errors import StoreSetupError
-from davbridge.store import embedded, weed_security
-from davbridge.store.embedded import EmbeddedStore
+from davbridge.store import weed_security
+from davbridge.store.embedded import EmbeddedStore, process
 from davbridge.store.weed_folder import Credentials, WeedFolder
 from davbridge.store.weed_security import CERTIFICATE, write_security
 from tests.support.endpoints import Endpoint, s3_client
@@ -118,7 +118,7 @@ def test_a_first_start_that_was_killed_while_it_wrote_a_file_is_begun_anew(
 ) -> None:
     script = (
         "import os, signal, sys; from pathlib import Path\n"
-        "from davbridge.store.embedded import EmbeddedStore\n"
+        "from davbridge.store.embedded.process import EmbeddedStore\n"
         "numbers = iter(range(1, 100))\n"
         "def fsync(_):\n"
         "    if next(numbers) == int(sys.argv[2]): os.kill(os.getpid(), signal.SIGKILL)\n"
@@ -215,7 +215,7 @@ def test_a_seaweedfs_that_leaves_a_port_open_is_not_used(
 ) -> None:
     """As a later SeaweedFS would that calls a setting something else."""
     monkeypatch.setattr(weed_security, constant, less)
-    monkeypatch.setattr(embedded, "START_LIMIT", 10.0)
+    monkeypatch.setattr(process, "START_LIMIT", 10.0)
     with pytest.raises(StoreSetupError, match="didn't start"):
         EmbeddedStore.start(folder)
     with WeedFolder(folder) as stopped:

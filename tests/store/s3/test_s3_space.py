@@ -10,10 +10,9 @@ from urllib.parse import urlsplit
 import pytest
 
 from davbridge.errors import OutOfSpaceError, UnavailableError
-from davbridge.store import embedded
 from davbridge.store.base import ALWAYS, Attributes
 from davbridge.store.clock import utc_now
-from davbridge.store.embedded import EmbeddedStore
+from davbridge.store.embedded import EmbeddedStore, process
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.answers import Bucket
 from davbridge.store.s3.commits import put
@@ -160,9 +159,9 @@ def test_it_is_looked_once_for_many_and_anew_after_a_while(
 @pytest.fixture
 def tiny(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Endpoint]:
     """A SeaweedFS of one volume, which takes nothing more after its first megabytes."""
-    command = embedded._command
+    command = process._command
     limits = ["-volume.max=1", "-master.volumeSizeLimitMB=1"]
-    monkeypatch.setattr(embedded, "_command", lambda *given: [*command(*given), *limits])
+    monkeypatch.setattr(process, "_command", lambda *given: [*command(*given), *limits])
     with EmbeddedStore.start(tmp_path) as store:
         yield Endpoint(store.endpoint_url, store.access_key, store.secret_key, store.region)
 
