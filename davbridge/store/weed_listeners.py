@@ -16,7 +16,7 @@ from http import HTTPStatus
 from pathlib import Path
 from typing import NamedTuple
 
-from davbridge.store.weed_folder import GRPC_OFFSET
+from davbridge.store.embedded.folder import GRPC_OFFSET
 
 TIMEOUT = 5.0
 """Seconds that a port may take for one answer."""

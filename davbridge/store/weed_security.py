@@ -24,7 +24,7 @@ from ipaddress import ip_address
 from pathlib import Path
 
 from davbridge.errors import StoreSetupError
-from davbridge.store.weed_folder import Credentials, write_private
+from davbridge.store.embedded.folder import Credentials, write_private
 
 CERTIFICATE = "identity.pem"
 """The certificate, which is its own authority, and its private key."""

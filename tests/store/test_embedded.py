@@ -15,7 +15,7 @@ import pytest
 
 from davbridge.errors import StoreSetupError
 from davbridge.store.embedded import EmbeddedStore
-from davbridge.store.weed_folder import Credentials, WeedFolder
+from davbridge.store.embedded.folder import Credentials, WeedFolder
 from tests.support.endpoints import Endpoint, s3_client
 from tests.support.waiting import PATIENCE, until
 from tests.support.weed import read_once_found, weed_of

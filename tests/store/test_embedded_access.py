@@ -11,7 +11,7 @@ from typing import NamedTuple
 import pytest
 
 from davbridge.store.embedded import EmbeddedStore
-from davbridge.store.weed_folder import GRPC_OFFSET, PORT_NAMES, Credentials
+from davbridge.store.embedded.folder import GRPC_OFFSET, PORT_NAMES, Credentials
 from davbridge.store.weed_security import CERTIFICATE, write_security
 from tests.support.endpoints import Endpoint, s3_client
 from tests.support.listening import Address, Listening, listening

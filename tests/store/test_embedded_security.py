@@ -19,7 +19,7 @@ from cryptography import x509
 from davbridge.errors import StoreSetupError
 from davbridge.store import weed_security
 from davbridge.store.embedded import EmbeddedStore, process
-from davbridge.store.weed_folder import Credentials, WeedFolder
+from davbridge.store.embedded.folder import Credentials, WeedFolder
 from davbridge.store.weed_security import CERTIFICATE, write_security
 from tests.support.endpoints import Endpoint, s3_client
 from tests.support.listening import descendants

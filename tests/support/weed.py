@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from davbridge.store.embedded.folder import WeedFolder
 from davbridge.store.embedded.process import find_weed
-from davbridge.store.weed_folder import WeedFolder
 from tests.support.endpoints import Endpoint
 from tests.support.strangers import ask, tcp
 

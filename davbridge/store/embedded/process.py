@@ -24,7 +24,7 @@ from typing import Self
 
 from davbridge.errors import StoreSetupError
 from davbridge.store import weed_guard, weed_listeners
-from davbridge.store.weed_folder import WeedFolder
+from davbridge.store.embedded.folder import WeedFolder
 from davbridge.store.weed_security import CERTIFICATE, IDENTITIES, write_security
 
 START_LIMIT = 30.0
