@@ -48,7 +48,7 @@ LIBRARIES = {
     "boto3": r"store\.s3\..*",
     "botocore": r"store\.s3\..*",
     "cheroot": r"app|http\..*",
-    "cryptography": r"store\.weed_security",
+    "cryptography": r"store\.embedded\.security",
     "mypy_boto3_s3": r"store\.s3\..*",
     "urllib3": r"store\.s3\..*",
     "wsgidav": r"app|dav\..*",

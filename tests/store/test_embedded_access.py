@@ -12,7 +12,7 @@ import pytest
 
 from davbridge.store.embedded import EmbeddedStore
 from davbridge.store.embedded.folder import GRPC_OFFSET, PORT_NAMES, Credentials
-from davbridge.store.weed_security import CERTIFICATE, write_security
+from davbridge.store.embedded.security import CERTIFICATE, write_security
 from tests.support.endpoints import Endpoint, s3_client
 from tests.support.listening import Address, Listening, listening
 from tests.support.strangers import Connect, answers, speaks_grpc, tcp, tls, unix

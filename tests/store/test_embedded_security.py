@@ -17,10 +17,9 @@ from botocore.exceptions import ClientError
 from cryptography import x509
 
 from davbridge.errors import StoreSetupError
-from davbridge.store import weed_security
-from davbridge.store.embedded import EmbeddedStore, process
+from davbridge.store.embedded import EmbeddedStore, process, security
 from davbridge.store.embedded.folder import Credentials, WeedFolder
-from davbridge.store.weed_security import CERTIFICATE, write_security
+from davbridge.store.embedded.security import CERTIFICATE, write_security
 from tests.support.endpoints import Endpoint, s3_client
 from tests.support.listening import descendants
 from tests.support.weed import as_older_versions_ran_it, read_once_found, weed_of
@@ -214,7 +213,7 @@ def test_a_seaweedfs_that_leaves_a_port_open_is_not_used(
     name: str,
 ) -> None:
     """As a later SeaweedFS would that calls a setting something else."""
-    monkeypatch.setattr(weed_security, constant, less)
+    monkeypatch.setattr(security, constant, less)
     monkeypatch.setattr(process, "START_LIMIT", 10.0)
     with pytest.raises(StoreSetupError, match="didn't start"):
         EmbeddedStore.start(folder)

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from davbridge.store.embedded.folder import GRPC_OFFSET, Credentials
+from davbridge.store.embedded.security import CERTIFICATE, write_security
 from davbridge.store.weed_listeners import Check, checks
-from davbridge.store.weed_security import CERTIFICATE, write_security
 from tests.support.weed import as_older_versions_ran_it
 
 Handle = Callable[[socket.socket], None]

@@ -25,7 +25,7 @@ from typing import Self
 from davbridge.errors import StoreSetupError
 from davbridge.store import weed_guard, weed_listeners
 from davbridge.store.embedded.folder import WeedFolder
-from davbridge.store.weed_security import CERTIFICATE, IDENTITIES, write_security
+from davbridge.store.embedded.security import CERTIFICATE, IDENTITIES, write_security
 
 START_LIMIT = 30.0
 """Seconds until everything has to answer; it takes about one."""
