@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Self
 
 from davbridge.errors import StoreSetupError
-from davbridge.store import weed_guard, weed_listeners
+from davbridge.store import weed_guard
+from davbridge.store.embedded import listeners
 from davbridge.store.embedded.folder import WeedFolder
 from davbridge.store.embedded.security import CERTIFICATE, IDENTITIES, write_security
 
@@ -137,7 +138,7 @@ def _start_somewhere(weed: Path, folder: WeedFolder) -> tuple["subprocess.Popen[
     for attempt in range(START_ATTEMPTS):
         ports = folder.choose_ports(anew=attempt > 0)
         guard = _spawn(_command(weed, folder, ports), folder)
-        if _is_ready(guard, weed_listeners.checks(ports, folder.security / CERTIFICATE)):
+        if _is_ready(guard, listeners.checks(ports, folder.security / CERTIFICATE)):
             return guard, f"http://127.0.0.1:{ports['s3']}"
         was_running = guard.poll() is None
         _end(guard)
@@ -199,7 +200,7 @@ def _environment() -> dict[str, str]:
     return passed | {CLEANUP_DELAY: NEVER}
 
 
-def _is_ready(guard: "subprocess.Popen[bytes]", checks: list[weed_listeners.Check]) -> bool:
+def _is_ready(guard: "subprocess.Popen[bytes]", checks: list[listeners.Check]) -> bool:
     """Waits until every port passes its check, the child is gone, or START_LIMIT is over."""
     deadline = time.monotonic() + START_LIMIT
     while guard.poll() is None and time.monotonic() < deadline:

@@ -10,8 +10,8 @@ from pathlib import Path
 import pytest
 
 from davbridge.store.embedded.folder import GRPC_OFFSET, Credentials
+from davbridge.store.embedded.listeners import Check, checks
 from davbridge.store.embedded.security import CERTIFICATE, write_security
-from davbridge.store.weed_listeners import Check, checks
 from tests.support.weed import as_older_versions_ran_it
 
 Handle = Callable[[socket.socket], None]
@@ -81,7 +81,7 @@ def test_a_server_that_wants_a_certificate_passes(certificate: Path) -> None:
 def test_a_server_that_lets_everyone_in_fails(
     certificate: Path, says: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("davbridge.store.weed_listeners.TIMEOUT", 0.5)
+    monkeypatch.setattr("davbridge.store.embedded.listeners.TIMEOUT", 0.5)
     with server(with_tls(certificate, wants_certificate=False, says=says)) as port:
         assert not check_of(port, certificate).passes()
 
