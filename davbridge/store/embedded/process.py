@@ -23,8 +23,7 @@ from pathlib import Path
 from typing import Self
 
 from davbridge.errors import StoreSetupError
-from davbridge.store import weed_guard
-from davbridge.store.embedded import listeners
+from davbridge.store.embedded import listeners, watchdog
 from davbridge.store.embedded.folder import WeedFolder
 from davbridge.store.embedded.security import CERTIFICATE, IDENTITIES, write_security
 
@@ -175,7 +174,7 @@ def _command(weed: Path, folder: WeedFolder, ports: dict[str, int]) -> list[str]
 
 
 def _spawn(command: list[str], folder: WeedFolder) -> "subprocess.Popen[bytes]":
-    guard = [sys.executable, "-I", "-S", weed_guard.__file__, str(STOP_LIMIT), *command]
+    guard = [sys.executable, "-I", "-S", watchdog.__file__, str(STOP_LIMIT), *command]
     with (folder.log / "console.log").open("wb") as console:
         return subprocess.Popen(
             guard,
