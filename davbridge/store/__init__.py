@@ -7,9 +7,7 @@ notes.py           what upper layers keep beside a page of a listing
 
 s3/                a bucket of any S3 store
 memory.py          the reference, in memory
-embedded.py        a SeaweedFS of our own, which is then used by way of s3/
-weed_folder.py, weed_security.py, weed_listeners.py, weed_guard.py
-                   its folder, its keys, its ports, and its end
+embedded/          a SeaweedFS of our own, which is then used by way of s3/
 
 content.py         the bytes of one body on their way to the store
 budget.py, pool.py, allocation.py

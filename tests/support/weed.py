@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
-from davbridge.store.embedded.folder import WeedFolder
+from davbridge.store.embedded.folder import DataFolder
 from davbridge.store.embedded.process import find_weed
 from tests.support.endpoints import Endpoint
 from tests.support.strangers import ask, tcp
@@ -29,7 +29,7 @@ def weed_of(folder: Path) -> int:
     )
     for line in processes.stdout.splitlines():
         pid, command = line.split(maxsplit=1)
-        if f" -dir={folder}/data" in command and "weed_guard" not in command:
+        if f" -dir={folder}/data" in command and "watchdog" not in command:
             return int(pid)
     return 0
 
@@ -65,7 +65,7 @@ def read_once_found(client: "S3Client", bucket: str, key: str) -> bytes:
 @contextmanager
 def as_older_versions_ran_it(folder: Path) -> Iterator[tuple[Endpoint, dict[str, int]]]:
     """SeaweedFS without any security configuration, and with the keys in its environment."""
-    with WeedFolder(folder) as prepared:
+    with DataFolder(folder) as prepared:
         ports, (access_key, secret_key) = prepared.choose_ports(), prepared.credentials()
         command = [
             *(str(find_weed()), f"-logdir={prepared.log}", "mini", f"-dir={prepared.data}"),

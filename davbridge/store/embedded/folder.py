@@ -1,16 +1,14 @@
 """The folder of an embedded store: its lock, credentials, ports and logs.
 
-Owns the layout of that folder::
+Its layout::
 
     davbridge.lock    held by the davbridge that runs the store
     weed.lock         held by that davbridge and by its SeaweedFS: by whoever lives longest
     credentials.json  made once, mode 0600
     ports.json        where it listened last; taken again while they are free
-    security/         weed_security's, made anew at every start, mode 0700
+    security/         as security.py makes it at every start, mode 0700
     data/             SeaweedFS's own
-    log/              what SeaweedFS told
-
-Must not know how SeaweedFS is run.
+    log/              SeaweedFS's logs
 
 Invariants: at most one davbridge, and one SeaweedFS, uses the folder; secrets are never readable by
 others, not even while they are written.
@@ -53,7 +51,7 @@ class Credentials(NamedTuple):
         return f"Credentials({self.access_key!r}, …)"
 
 
-class WeedFolder:
+class DataFolder:
     """A data folder that is this process's own until `release`."""
 
     def __init__(self, directory: Path) -> None:
@@ -68,12 +66,12 @@ class WeedFolder:
             mine = _lock(self.path / "davbridge.lock", 0, "another davbridge")
             locks.callback(os.close, mine)
             leftover = "a SeaweedFS whose davbridge is gone"
-            self.weed_lock = _lock(self.path / "weed.lock", LEFTOVER_LIMIT, leftover)
-            locks.callback(os.close, self.weed_lock)
+            self.seaweedfs_lock = _lock(self.path / "weed.lock", LEFTOVER_LIMIT, leftover)
+            locks.callback(os.close, self.seaweedfs_lock)
             self._locks = locks.pop_all()
 
     def release(self) -> None:
-        """Lets others use the folder, once no SeaweedFS holds `weed_lock` any more."""
+        """Lets others use the folder, once no SeaweedFS holds `seaweedfs_lock` any more."""
         self._locks.close()
 
     def __enter__(self) -> Self:

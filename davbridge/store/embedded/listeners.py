@@ -1,10 +1,8 @@
-"""Whether what an embedded SeaweedFS listens on is up, and closed to everyone else.
+"""Whether the ports of an embedded SeaweedFS are up, and closed to everyone else.
 
 SeaweedFS runs without any protection where it can't use a part of its security configuration, and
 only notes so in its log. Each of its ports is therefore tried as a stranger would before the store
 is used. That answers, too, whether it is our SeaweedFS that listens, and no other process.
-
-Must not know how SeaweedFS is run.
 """
 
 import http.client

