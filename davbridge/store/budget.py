@@ -19,7 +19,7 @@ from collections.abc import Callable
 from davbridge.config import MIB
 from davbridge.errors import UnavailableError
 from davbridge.store.allocation import Allocation
-from davbridge.store.content import Pieces
+from davbridge.store.buffers.content import Pieces
 from davbridge.store.pool import PiecePool
 
 PIECE = 256 * 1024

@@ -14,7 +14,7 @@ from typing import Protocol
 
 from botocore.exceptions import FlexibleChecksumError
 
-from davbridge.store.content import Content, buffers_of
+from davbridge.store.buffers.content import Content, buffers_of
 from davbridge.store.s3.connections import Answer
 
 ASK = {"x-amz-checksum-mode": "ENABLED"}

@@ -28,7 +28,7 @@ from davbridge.errors import (
 )
 from davbridge.paths import DELIMITER
 from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
-from davbridge.store.content import Content
+from davbridge.store.buffers.content import Content
 from davbridge.store.s3 import uploads
 from davbridge.store.s3.answers import (
     TRANSACTION,

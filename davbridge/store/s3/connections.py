@@ -31,7 +31,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.util.wait import wait_for_read
 
 from davbridge import deadline
-from davbridge.store.content import Content, buffers_of
+from davbridge.store.buffers.content import Content, buffers_of
 from davbridge.store.s3.connect import Network, Opener
 from davbridge.store.s3.http import Body, read_head
 

@@ -17,7 +17,7 @@ from urllib.parse import quote
 
 from davbridge import __version__, deadline
 from davbridge.errors import DeadlinePassedError
-from davbridge.store.content import Content, buffers_of
+from davbridge.store.buffers.content import Content, buffers_of
 from davbridge.store.s3.address import Address
 from davbridge.store.s3.checksums import CRC32
 from davbridge.store.s3.clock import Reading, StoreClock

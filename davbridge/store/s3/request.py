@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from davbridge.store.content import Content
+from davbridge.store.buffers.content import Content
 from davbridge.store.s3.connections import JOINED
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})

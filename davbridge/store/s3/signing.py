@@ -19,7 +19,7 @@ from urllib.parse import quote
 
 from botocore.credentials import ReadOnlyCredentials
 
-from davbridge.store.content import Content, buffers_of
+from davbridge.store.buffers.content import Content, buffers_of
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
 """In place of the body's hash, where something else protects it."""

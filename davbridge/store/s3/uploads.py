@@ -17,7 +17,7 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from davbridge.store.base import Condition, ObjectRow
-from davbridge.store.content import Content
+from davbridge.store.buffers.content import Content
 from davbridge.store.s3.answers import (
     Bucket,
     copied_from,

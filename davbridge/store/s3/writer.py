@@ -20,7 +20,7 @@ from davbridge.errors import (
 )
 from davbridge.store.base import Attributes, Condition, ObjectRow
 from davbridge.store.budget import PIECE, SMALL_BODY, PartBuffer
-from davbridge.store.content import Content
+from davbridge.store.buffers.content import Content
 from davbridge.store.limits import require_size
 from davbridge.store.s3.answers import Bucket, attribute_headers
 from davbridge.store.s3.checksums import ALGORITHM

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from davbridge.store.content import Pieces, buffers_of
+from davbridge.store.buffers.content import Pieces, buffers_of
 from davbridge.store.s3.checksums import checksum_headers
 from davbridge.store.s3.connect import Network
 from davbridge.store.s3.connections import JOINED, Connections
