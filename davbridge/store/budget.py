@@ -18,7 +18,7 @@ from collections.abc import Callable
 
 from davbridge.config import MIB
 from davbridge.errors import UnavailableError
-from davbridge.store.allocation import Allocation
+from davbridge.store.buffers.allocation import Allocation
 from davbridge.store.buffers.content import Pieces
 from davbridge.store.pool import PiecePool
 

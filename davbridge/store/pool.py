@@ -26,7 +26,7 @@ import time
 from collections.abc import Callable
 
 from davbridge.errors import UnavailableError
-from davbridge.store.allocation import Allocation
+from davbridge.store.buffers.allocation import Allocation
 from davbridge.waiting import queue_wait
 
 RECLAIM_AFTER = 2.0

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 
 from davbridge.errors import UnavailableError
-from davbridge.store.allocation import MOST_CREDIT, RATE, Allocation
+from davbridge.store.buffers.allocation import MOST_CREDIT, RATE, Allocation
 from davbridge.store.pool import RECLAIM_AFTER, PiecePool
 from tests.support.timer import Timer
 
