@@ -12,7 +12,7 @@ import pytest
 
 from davbridge.errors import UnavailableError
 from davbridge.store.buffers.allocation import MOST_CREDIT, RATE, Allocation
-from davbridge.store.pool import RECLAIM_AFTER, PiecePool
+from davbridge.store.buffers.pool import RECLAIM_AFTER, PiecePool
 from tests.support.timer import Timer
 
 LONG = 10.0
@@ -364,7 +364,7 @@ def test_memory_that_comes_at_the_end_of_a_wait_is_taken(
             super().wait(LONG)
             return False
 
-    monkeypatch.setattr("davbridge.store.pool.threading.Event", LateEvent)
+    monkeypatch.setattr("davbridge.store.buffers.pool.threading.Event", LateEvent)
     pool = PiecePool(NEED, LONG, timer=timer)
     with ThreadPoolExecutor(1) as others:
         first, second = Client(pool).fill(), Client(pool)
