@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import pytest
 
 from davbridge.http.body import READ_BYTES
-from davbridge.store.budget import LARGE_SHARE, UNIT
+from davbridge.store.buffers.budget import LARGE_SHARE, UNIT
 from tests.support.buckets import Bucket
 from tests.support.drive import Home
 from tests.support.proc import cost_of

@@ -18,7 +18,7 @@ from contextvars import copy_context
 
 from davbridge import deadline
 from davbridge.store.base import Condition, ObjectRow
-from davbridge.store.budget import UNIT, MemoryBudget
+from davbridge.store.buffers.budget import UNIT, MemoryBudget
 from davbridge.store.s3 import uploads
 from davbridge.store.s3.answers import META, TRANSACTION, Bucket
 from davbridge.store.s3.commits import complete, new_transaction

@@ -30,7 +30,7 @@ from davbridge.store.base import (
     ObjectWriter,
     Page,
 )
-from davbridge.store.budget import MemoryBudget
+from davbridge.store.buffers.budget import MemoryBudget
 from davbridge.store.clock import Clock, utc_now
 from davbridge.store.limits import MAX_OBJECT_SIZE, require_key, require_size
 from davbridge.store.s3.answers import Bucket, head_request, info_of, size_of

@@ -19,7 +19,7 @@ from davbridge.errors import (
     UnavailableError,
 )
 from davbridge.store.base import Attributes, Condition, ObjectRow
-from davbridge.store.budget import PIECE, SMALL_BODY, PartBuffer
+from davbridge.store.buffers.budget import PIECE, SMALL_BODY, PartBuffer
 from davbridge.store.buffers.content import Content
 from davbridge.store.limits import require_size
 from davbridge.store.s3.answers import Bucket, attribute_headers

@@ -11,7 +11,7 @@ import pytest
 
 from davbridge.errors import OutOfSpaceError, StoreError, TruncatedError, UnavailableError
 from davbridge.store.base import Attributes, ObjectWriter
-from davbridge.store.budget import PIECE, UNIT, MemoryBudget
+from davbridge.store.buffers.budget import PIECE, UNIT, MemoryBudget
 from davbridge.store.s3 import S3Store
 from tests.support.contract import LONG, drain, write
 from tests.support.memory import peak_of

@@ -15,7 +15,7 @@ from davbridge.errors import (
     UnavailableError,
 )
 from davbridge.store.base import ALWAYS, IF_ABSENT, Attributes, Condition
-from davbridge.store.budget import UNIT, MemoryBudget
+from davbridge.store.buffers.budget import UNIT, MemoryBudget
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.capabilities import ALL, UNPROBED
 from davbridge.store.s3.multipart import PART_SIZE, part_size

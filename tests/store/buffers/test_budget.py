@@ -8,8 +8,8 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from davbridge.errors import UnavailableError
-from davbridge.store import budget as module
-from davbridge.store.budget import (
+from davbridge.store.buffers import budget as module
+from davbridge.store.buffers.budget import (
     LARGE_SHARE,
     PIECE,
     SMALL_BODY,
