@@ -6,12 +6,12 @@ from datetime import timedelta
 
 import pytest
 
-import davbridge.store.s3.setup
+import davbridge.store.s3.setup.bucket_check
 from davbridge.config import ConfigError, S3Settings
 from davbridge.errors import StoreError, UnavailableError
 from davbridge.store.clock import utc_now
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.setup import ensure_bucket
+from davbridge.store.s3.setup.bucket_check import ensure_bucket
 from tests.support.endpoints import Endpoint
 from tests.support.s3proxy import S3Proxy, error
 
@@ -66,7 +66,9 @@ def test_seed_get_time_difference_is_measured(settings: S3Settings) -> None:
 def test_seed_get_logging_handler_is_a_named_logger(
     settings: S3Settings, caplog: pytest.LogCaptureFixture
 ) -> None:
-    assert davbridge.store.s3.setup.__name__.startswith("davbridge.store.")
+    assert davbridge.store.s3.setup.bucket_check.__name__.startswith("davbridge.store.")
     with caplog.at_level(logging.WARNING):
         ensure_bucket(settings, clock=lambda: utc_now() + timedelta(minutes=5))
-    assert {record.name for record in caplog.records} == {davbridge.store.s3.setup.__name__}
+    assert {record.name for record in caplog.records} == {
+        davbridge.store.s3.setup.bucket_check.__name__
+    }

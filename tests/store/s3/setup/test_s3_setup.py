@@ -14,8 +14,8 @@ import trustme
 from davbridge.config import S3Settings
 from davbridge.errors import StoreSetupError
 from davbridge.store.clock import utc_now
-from davbridge.store.s3 import setup
-from davbridge.store.s3.setup import BucketState, ensure_bucket
+from davbridge.store.s3.setup import bucket_check
+from davbridge.store.s3.setup.bucket_check import BucketState, ensure_bucket
 from tests.support.endpoints import Endpoint
 from tests.support.s3proxy import Answer, S3Proxy, error, s3_proxy
 from tests.support.stores import settings_for
@@ -167,7 +167,7 @@ def test_a_host_that_does_not_exist_is_named() -> None:
 def test_a_silent_endpoint_is_asked_twice_whatever_patience_is_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(setup, "PATIENCE", 0.5)
+    monkeypatch.setattr(bucket_check, "PATIENCE", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         patient = replace(settings(url), attempts=10, read_timeout=FOREVER)
