@@ -18,7 +18,7 @@ from davbridge import __version__
 from davbridge.access.passwords import verify
 from davbridge.store.base import Attributes
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.client import build_client
+from davbridge.store.s3.setup.client import build_client
 from tests.support.bridge import Client
 from tests.support.endpoints import Endpoint, s3_client
 from tests.support.process import (

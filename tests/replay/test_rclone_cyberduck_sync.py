@@ -11,7 +11,7 @@ from davbridge.config import S3Settings
 from davbridge.errors import StoreError, UnavailableError
 from davbridge.store.memory import MemoryStore
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.client import build_client
+from davbridge.store.s3.setup.client import build_client
 from tests.replay.agents import (
     CURL,
     CYBERDUCK,

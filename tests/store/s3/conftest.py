@@ -7,7 +7,7 @@ import pytest
 
 from davbridge.config import S3Settings
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.client import build_client
+from davbridge.store.s3.setup.client import build_client
 from tests.support.s3proxy import S3Proxy, s3_proxy
 
 if TYPE_CHECKING:

@@ -24,9 +24,9 @@ from davbridge.store.base import Attributes, ObjectRow
 from davbridge.store.clock import utc_now
 from davbridge.store.s3 import S3Store, wire
 from davbridge.store.s3.address import address_of
-from davbridge.store.s3.client import build_client
 from davbridge.store.s3.clock import StoreClock
 from davbridge.store.s3.outgoing import outgoing, payload_told
+from davbridge.store.s3.setup.client import build_client
 from tests.support.contract import drain
 from tests.support.endpoints import Endpoint, s3_client
 from tests.support.operations import credential_of
@@ -85,7 +85,7 @@ def store(opens: Opens, settings: S3Settings) -> S3Store:
 @pytest.fixture
 def like_aws(monkeypatch: pytest.MonkeyPatch, opens: Opens, settings: S3Settings) -> S3Store:
     """A store that is taken for AWS."""
-    monkeypatch.setattr("davbridge.store.s3.client.is_aws", lambda _: True)
+    monkeypatch.setattr("davbridge.store.s3.setup.client.is_aws", lambda _: True)
     return opens(replace(settings, addressing="path", region="us-east-1"))
 
 

@@ -16,7 +16,6 @@ from botocore.exceptions import ClientError
 from davbridge.config import S3Settings
 from davbridge.errors import StoreSetupError
 from davbridge.store.clock import Clock, utc_now
-from davbridge.store.s3.client import DEFAULT_REGION, build_client, is_aws
 from davbridge.store.s3.diagnosis import (
     Situation,
     clock_skew,
@@ -26,6 +25,7 @@ from davbridge.store.s3.diagnosis import (
     wrong_region,
 )
 from davbridge.store.s3.errors import ERRORS, NO_SUCH_BUCKET, code_of
+from davbridge.store.s3.setup.client import DEFAULT_REGION, build_client, is_aws
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

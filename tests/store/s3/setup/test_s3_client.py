@@ -11,7 +11,7 @@ from davbridge.config import S3Settings
 from davbridge.errors import StoreSetupError, UnavailableError
 from davbridge.store.base import Attributes
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.client import build_client, is_aws
+from davbridge.store.s3.setup.client import build_client, is_aws
 from tests.support.operations import credential_of
 from tests.support.s3proxy import Answer, Fault, Request, S3Proxy, error, s3_proxy
 
