@@ -457,7 +457,7 @@ def test_a_refusal_in_many_chunks_is_read_to_its_end(opens: Opens, settings: S3S
 def test_keys_that_expire_while_the_store_is_in_trouble_are_renewed(
     opens: Opens, settings: S3Settings, canned: S3Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("davbridge.store.s3.credentials.PAUSE", 0.0)
+    monkeypatch.setattr("davbridge.store.s3.setup.credentials.PAUSE", 0.0)
     monkeypatch.setenv("AWS_ACCESS_KEY_ID", "OLD")
     monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "secret")
     store = opens(replace(settings, access_key=None, secret_key=None))

@@ -156,7 +156,7 @@ def keys(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, canned: S3Proxy) -> Ke
 
 @pytest.fixture
 def store(canned: S3Proxy, keys: Keys, monkeypatch: pytest.MonkeyPatch) -> Iterator[S3Store]:
-    monkeypatch.setattr("davbridge.store.s3.credentials.PAUSE", 0.0)
+    monkeypatch.setattr("davbridge.store.s3.setup.credentials.PAUSE", 0.0)
     settings = replace(OTHER, endpoint_url=canned.url, access_key=None, secret_key=None)
     client = build_client(settings, pool_size=1)
     with S3Store(client, "bucket") as store:
