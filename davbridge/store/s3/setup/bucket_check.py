@@ -16,7 +16,9 @@ from botocore.exceptions import ClientError
 from davbridge.config import S3Settings
 from davbridge.errors import StoreSetupError
 from davbridge.store.clock import Clock, utc_now
-from davbridge.store.s3.diagnosis import (
+from davbridge.store.s3.errors import ERRORS, NO_SUCH_BUCKET, code_of
+from davbridge.store.s3.setup.client import DEFAULT_REGION, build_client, is_aws
+from davbridge.store.s3.setup.diagnosis import (
     Situation,
     clock_skew,
     explain,
@@ -24,8 +26,6 @@ from davbridge.store.s3.diagnosis import (
     not_s3,
     wrong_region,
 )
-from davbridge.store.s3.errors import ERRORS, NO_SUCH_BUCKET, code_of
-from davbridge.store.s3.setup.client import DEFAULT_REGION, build_client, is_aws
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
