@@ -24,7 +24,7 @@ from davbridge.store.s3.commits import put
 from davbridge.store.s3.deletes import delete_one
 from davbridge.store.s3.errors import code_of, header_of, translated
 from davbridge.store.s3.listing import pages
-from davbridge.store.s3.probe import CANARY
+from davbridge.store.s3.setup.probe import CANARY
 from davbridge.store.s3.wire import Request
 
 VALID = 5.0

@@ -47,8 +47,8 @@ from davbridge.store.s3.deletes import delete_many, delete_one
 from davbridge.store.s3.errors import translated
 from davbridge.store.s3.listing import look_up, pages
 from davbridge.store.s3.multipart import PART_SIZE, PartPool
-from davbridge.store.s3.probe import PATIENCE, probe
 from davbridge.store.s3.reader import S3Reader
+from davbridge.store.s3.setup.probe import PATIENCE, probe
 from davbridge.store.s3.space import Space
 from davbridge.store.s3.sweep import Swept, abort_stale, sweep
 from davbridge.store.s3.uploads import MOST_PARTS

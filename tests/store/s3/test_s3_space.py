@@ -16,7 +16,7 @@ from davbridge.store.embedded import EmbeddedStore, process
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.answers import Bucket
 from davbridge.store.s3.commits import put
-from davbridge.store.s3.probe import CANARY
+from davbridge.store.s3.setup.probe import CANARY
 from davbridge.store.s3.space import VALID, Space
 from davbridge.store.s3.wire import Wire
 from tests.support.contract import LONG, keys, write

@@ -15,8 +15,8 @@ from davbridge.errors import NotFoundError, PreconditionFailedError
 from davbridge.store.base import IF_ABSENT, Attributes, Condition
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.capabilities import ALL, UNPROBED, Capabilities
-from davbridge.store.s3.probe import CANARY
 from davbridge.store.s3.setup.client import build_client
+from davbridge.store.s3.setup.probe import CANARY
 from tests.support.contract import LONG, drain, keys, write
 from tests.support.endpoints import Endpoint
 from tests.support.operations import is_expiring, operation_of
