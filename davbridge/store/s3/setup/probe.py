@@ -28,7 +28,13 @@ from davbridge.store.s3.capabilities import ALL, UNPROBED, Capabilities
 from davbridge.store.s3.deletes import delete_many
 from davbridge.store.s3.errors import ERRORS, status_of, translated
 from davbridge.store.s3.health import is_trouble
-from davbridge.store.s3.questions import OF_EXPIRING, QUESTIONS, WRITTEN, Canaries, put_canary
+from davbridge.store.s3.setup.capability_checks import (
+    OF_EXPIRING,
+    QUESTIONS,
+    WRITTEN,
+    Canaries,
+    put_canary,
+)
 
 CANARY = f"{RESERVED_PREFIX}.canary."
 
