@@ -45,7 +45,7 @@ from davbridge.store.s3.answers import (
     told_of_bytes,
 )
 from davbridge.store.s3.checksums import checksum_headers
-from davbridge.store.s3.errors import (
+from davbridge.store.s3.messages.errors import (
     CONFLICT,
     ERRORS,
     code_of,

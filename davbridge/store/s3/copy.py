@@ -36,7 +36,7 @@ from davbridge.store.s3.commits import (
     settling_head,
     upheld,
 )
-from davbridge.store.s3.errors import ERRORS, translated
+from davbridge.store.s3.messages.errors import ERRORS, translated
 from davbridge.store.s3.multipart import MultipartUpload, PartPool, SendPart
 from davbridge.store.s3.uploads import MOST_PARTS, Part
 from davbridge.store.s3.wire import LONG_WORK_TIMEOUT, Request

@@ -9,7 +9,7 @@ import logging
 from botocore.exceptions import ClientError, ParamValidationError
 
 from davbridge.errors import UnavailableError
-from davbridge.store.s3.errors import NO_SUCH_UPLOAD, code_of, kind_of, one_line, status_of
+from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of, kind_of, one_line, status_of
 
 _OF_ONE_REQUEST = frozenset({NO_SUCH_UPLOAD, "OperationAborted"})
 

@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError, HTTPClientError
 from botocore.exceptions import ConnectionError as NoConnectionError
 from botocore.retries.quota import RetryQuota
 
-from davbridge.store.s3.errors import code_of, header_of, status_of
+from davbridge.store.s3.messages.errors import code_of, header_of, status_of
 
 LONGEST_DELAY = 20.0
 """Seconds."""

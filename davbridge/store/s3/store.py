@@ -44,8 +44,8 @@ from davbridge.store.s3.copy import (
     copy_whole,
 )
 from davbridge.store.s3.deletes import delete_many, delete_one
-from davbridge.store.s3.errors import translated
 from davbridge.store.s3.listing import look_up, pages
+from davbridge.store.s3.messages.errors import translated
 from davbridge.store.s3.multipart import PART_SIZE, PartPool
 from davbridge.store.s3.reader import S3Reader
 from davbridge.store.s3.setup.probe import PATIENCE, probe

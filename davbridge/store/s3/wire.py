@@ -26,9 +26,9 @@ from davbridge.store.s3.address import Address, address_of
 from davbridge.store.s3.clock import TIMING, StoreClock, Timing
 from davbridge.store.s3.connect import Network
 from davbridge.store.s3.connections import Answer, Connections
-from davbridge.store.s3.errors import ERRORS, REDIRECTS, code_of, header_of
 from davbridge.store.s3.health import Health
 from davbridge.store.s3.kept import kept_by
+from davbridge.store.s3.messages.errors import ERRORS, REDIRECTS, code_of, header_of
 from davbridge.store.s3.outcomes import (
     is_out_of_time,
     mark_out_of_time,

@@ -21,8 +21,8 @@ from botocore.exceptions import BotoCoreError
 from davbridge import __version__
 from davbridge.config import S3Settings
 from davbridge.errors import StoreSetupError
-from davbridge.store.s3.errors import one_line
 from davbridge.store.s3.kept import Kept, keep
+from davbridge.store.s3.messages.errors import one_line
 from davbridge.store.s3.setup.credentials import Found, ReloadableCredentials
 
 if TYPE_CHECKING:
