@@ -31,11 +31,11 @@ from davbridge.store.s3.answers import Bucket, headers_of, info_of, quoted, size
 from davbridge.store.s3.checksums import checksum_headers
 from davbridge.store.s3.commits import second_now, send_past_conflicts, settling_head
 from davbridge.store.s3.messages.errors import kind_of, translated
+from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
 from davbridge.store.s3.outcomes import may_have_acted
 from davbridge.store.s3.outgoing import content_md5
 from davbridge.store.s3.uploads import NAMESPACE
 from davbridge.store.s3.wire import Request
-from davbridge.store.s3.xml import name_of, parsed, texts_of
 from davbridge.xmltext import can_hold, escaped
 
 BATCH_SIZE = 1000

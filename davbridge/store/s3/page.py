@@ -15,7 +15,7 @@ from botocore.parsers import ResponseParserError
 
 from davbridge.store.base import ObjectRow, Page
 from davbridge.store.s3.answers import MOST_DIGITS, etag_of
-from davbridge.store.s3.xml import Element, name_of, parse_time, parsed
+from davbridge.store.s3.messages.xml import Element, name_of, parse_time, parsed
 
 ROOT = "ListBucketResult"
 

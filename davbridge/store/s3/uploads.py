@@ -29,9 +29,9 @@ from davbridge.store.s3.answers import (
 )
 from davbridge.store.s3.checksums import CRC32, checksum_headers
 from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of
+from davbridge.store.s3.messages.xml import Element, name_of, parse_time, parsed, required, texts_of
 from davbridge.store.s3.page import Onward
 from davbridge.store.s3.wire import LONG_WORK_TIMEOUT, Request
-from davbridge.store.s3.xml import Element, name_of, parse_time, parsed, required, texts_of
 
 MARK = b"davbridge"
 

@@ -29,6 +29,7 @@ from davbridge.store.s3.connections import Answer, Connections
 from davbridge.store.s3.health import Health
 from davbridge.store.s3.kept import kept_by
 from davbridge.store.s3.messages.errors import ERRORS, REDIRECTS, code_of, header_of
+from davbridge.store.s3.messages.xml import client_error, is_error
 from davbridge.store.s3.outcomes import (
     is_out_of_time,
     mark_out_of_time,
@@ -38,7 +39,6 @@ from davbridge.store.s3.outcomes import (
 from davbridge.store.s3.outgoing import Outgoing, outgoing
 from davbridge.store.s3.request import Received, Request
 from davbridge.store.s3.retries import Retries
-from davbridge.store.s3.xml import client_error, is_error
 from davbridge.waiting import store_wait
 
 if TYPE_CHECKING:

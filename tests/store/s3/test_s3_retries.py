@@ -9,8 +9,8 @@ from botocore.exceptions import (
     ReadTimeoutError,
 )
 
+from davbridge.store.s3.messages.xml import client_error
 from davbridge.store.s3.retries import LONGEST_DELAY, LONGEST_EXTENSION, Retries
-from davbridge.store.s3.xml import client_error
 
 URL = "http://127.0.0.1:9000"
 

@@ -25,9 +25,9 @@ from davbridge.store.s3.answers import (
 from davbridge.store.s3.checksums import ALGORITHM, ASK, CRC32, checksum_headers
 from davbridge.store.s3.deletes import batch_request
 from davbridge.store.s3.messages.errors import ERRORS, status_of
+from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
 from davbridge.store.s3.uploads import MARK, MARK_NUMBER, Part
 from davbridge.store.s3.wire import Request
-from davbridge.store.s3.xml import name_of, parsed, texts_of
 
 BODY = b"davbridge looks what this store can do, and will remove this"
 

@@ -6,8 +6,8 @@ import pytest
 from botocore.credentials import Credentials, ReadOnlyCredentials
 from botocore.exceptions import CredentialRetrievalError
 
+from davbridge.store.s3.messages.xml import client_error
 from davbridge.store.s3.setup.credentials import LONGEST_REQUEST, PAUSE, ReloadableCredentials
-from davbridge.store.s3.xml import client_error
 from tests.support.timer import Timer
 
 OLD, NEW = Credentials("OLD", "secret"), Credentials("NEW", "secret")
