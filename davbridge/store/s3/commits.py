@@ -44,7 +44,7 @@ from davbridge.store.s3.answers import (
     told_etag,
     told_of_bytes,
 )
-from davbridge.store.s3.checksums import checksum_headers
+from davbridge.store.s3.messages.checksums import checksum_headers
 from davbridge.store.s3.messages.errors import (
     CONFLICT,
     ERRORS,

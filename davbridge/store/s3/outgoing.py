@@ -19,8 +19,8 @@ from davbridge import __version__, deadline
 from davbridge.errors import DeadlinePassedError
 from davbridge.store.buffers.content import Content, buffers_of
 from davbridge.store.s3.address import Address
-from davbridge.store.s3.checksums import CRC32
 from davbridge.store.s3.clock import Reading, StoreClock
+from davbridge.store.s3.messages.checksums import CRC32
 from davbridge.store.s3.request import Request
 from davbridge.store.s3.signing import UNSIGNED, payload_hash, presigned, signed
 

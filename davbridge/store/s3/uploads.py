@@ -27,7 +27,7 @@ from davbridge.store.s3.answers import (
     told_etag,
     told_of_bytes,
 )
-from davbridge.store.s3.checksums import CRC32, checksum_headers
+from davbridge.store.s3.messages.checksums import CRC32, checksum_headers
 from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of
 from davbridge.store.s3.messages.xml import Element, name_of, parse_time, parsed, required, texts_of
 from davbridge.store.s3.page import Onward

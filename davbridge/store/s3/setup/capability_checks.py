@@ -22,8 +22,8 @@ from davbridge.store.s3.answers import (
     size_of,
     told_etag,
 )
-from davbridge.store.s3.checksums import ALGORITHM, ASK, CRC32, checksum_headers
 from davbridge.store.s3.deletes import batch_request
+from davbridge.store.s3.messages.checksums import ALGORITHM, ASK, CRC32, checksum_headers
 from davbridge.store.s3.messages.errors import ERRORS, status_of
 from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
 from davbridge.store.s3.uploads import MARK, MARK_NUMBER, Part
