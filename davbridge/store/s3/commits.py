@@ -30,7 +30,17 @@ from davbridge.paths import DELIMITER
 from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
 from davbridge.store.buffers.content import Content
 from davbridge.store.s3 import uploads
-from davbridge.store.s3.answers import (
+from davbridge.store.s3.messages.checksums import checksum_headers
+from davbridge.store.s3.messages.errors import (
+    CONFLICT,
+    ERRORS,
+    code_of,
+    mark_retried,
+    store_error,
+    translated,
+    was_retried,
+)
+from davbridge.store.s3.messages.headers import (
     TRANSACTION,
     Bucket,
     Headers,
@@ -43,16 +53,6 @@ from davbridge.store.s3.answers import (
     size_of,
     told_etag,
     told_of_bytes,
-)
-from davbridge.store.s3.messages.checksums import checksum_headers
-from davbridge.store.s3.messages.errors import (
-    CONFLICT,
-    ERRORS,
-    code_of,
-    mark_retried,
-    store_error,
-    translated,
-    was_retried,
 )
 from davbridge.store.s3.uploads import Part
 from davbridge.store.s3.wire import Received, Request

@@ -14,18 +14,6 @@ from davbridge.config import MIB
 from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.store.base import Attributes, Condition, ObjectRow
 from davbridge.store.s3 import uploads
-from davbridge.store.s3.answers import (
-    Bucket,
-    Headers,
-    attribute_headers,
-    attributes_of,
-    copied_from,
-    etag_of,
-    head_request,
-    headers_of,
-    info_of,
-    size_of,
-)
 from davbridge.store.s3.commits import (
     may_be_ours,
     new_transaction,
@@ -37,6 +25,18 @@ from davbridge.store.s3.commits import (
     upheld,
 )
 from davbridge.store.s3.messages.errors import ERRORS, translated
+from davbridge.store.s3.messages.headers import (
+    Bucket,
+    Headers,
+    attribute_headers,
+    attributes_of,
+    copied_from,
+    etag_of,
+    head_request,
+    headers_of,
+    info_of,
+    size_of,
+)
 from davbridge.store.s3.messages.xml import parse_time, parsed, required
 from davbridge.store.s3.multipart import MultipartUpload, PartPool, SendPart
 from davbridge.store.s3.uploads import MOST_PARTS, Part

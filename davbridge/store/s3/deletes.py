@@ -27,10 +27,10 @@ from davbridge.store.base import (
     is_same_version,
 )
 from davbridge.store.limits import require_key
-from davbridge.store.s3.answers import Bucket, headers_of, info_of, quoted, size_of
 from davbridge.store.s3.commits import second_now, send_past_conflicts, settling_head
 from davbridge.store.s3.messages.checksums import checksum_headers
 from davbridge.store.s3.messages.errors import kind_of, translated
+from davbridge.store.s3.messages.headers import Bucket, headers_of, info_of, quoted, size_of
 from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
 from davbridge.store.s3.outcomes import may_have_acted
 from davbridge.store.s3.outgoing import content_md5

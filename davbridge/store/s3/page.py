@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 from botocore.parsers import ResponseParserError
 
 from davbridge.store.base import ObjectRow, Page
-from davbridge.store.s3.answers import MOST_DIGITS, etag_of
+from davbridge.store.s3.messages.headers import MOST_DIGITS, etag_of
 from davbridge.store.s3.messages.xml import Element, name_of, parse_time, parsed
 
 ROOT = "ListBucketResult"

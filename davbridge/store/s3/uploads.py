@@ -18,7 +18,9 @@ from botocore.parsers import ResponseParserError
 
 from davbridge.store.base import Condition, ObjectRow
 from davbridge.store.buffers.content import Content
-from davbridge.store.s3.answers import (
+from davbridge.store.s3.messages.checksums import CRC32, checksum_headers
+from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of
+from davbridge.store.s3.messages.headers import (
     Bucket,
     copied_from,
     etag_of,
@@ -27,8 +29,6 @@ from davbridge.store.s3.answers import (
     told_etag,
     told_of_bytes,
 )
-from davbridge.store.s3.messages.checksums import CRC32, checksum_headers
-from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of
 from davbridge.store.s3.messages.xml import Element, name_of, parse_time, parsed, required, texts_of
 from davbridge.store.s3.page import Onward
 from davbridge.store.s3.wire import LONG_WORK_TIMEOUT, Request

@@ -13,7 +13,10 @@ from botocore.exceptions import ClientError
 
 from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, ObjectRow
 from davbridge.store.s3 import uploads
-from davbridge.store.s3.answers import (
+from davbridge.store.s3.deletes import batch_request
+from davbridge.store.s3.messages.checksums import ALGORITHM, ASK, CRC32, checksum_headers
+from davbridge.store.s3.messages.errors import ERRORS, status_of
+from davbridge.store.s3.messages.headers import (
     Bucket,
     copied_from,
     date_of,
@@ -22,9 +25,6 @@ from davbridge.store.s3.answers import (
     size_of,
     told_etag,
 )
-from davbridge.store.s3.deletes import batch_request
-from davbridge.store.s3.messages.checksums import ALGORITHM, ASK, CRC32, checksum_headers
-from davbridge.store.s3.messages.errors import ERRORS, status_of
 from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
 from davbridge.store.s3.uploads import MARK, MARK_NUMBER, Part
 from davbridge.store.s3.wire import Request
