@@ -16,7 +16,7 @@ from davbridge.paths import DELIMITER, MAX_KEY_BYTES
 from davbridge.store.base import PAGE_SIZE, Lookup, Page
 from davbridge.store.s3.messages.errors import translated
 from davbridge.store.s3.messages.headers import Bucket
-from davbridge.store.s3.page import Onward, PageAnswer, read_page
+from davbridge.store.s3.messages.listing_page import Onward, PageAnswer, read_page
 from davbridge.store.s3.wire import Request
 
 LOOKUP_ROWS = 50

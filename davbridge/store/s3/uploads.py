@@ -29,8 +29,8 @@ from davbridge.store.s3.messages.headers import (
     told_etag,
     told_of_bytes,
 )
+from davbridge.store.s3.messages.listing_page import Onward
 from davbridge.store.s3.messages.xml import Element, name_of, parse_time, parsed, required, texts_of
-from davbridge.store.s3.page import Onward
 from davbridge.store.s3.wire import LONG_WORK_TIMEOUT, Request
 
 MARK = b"davbridge"

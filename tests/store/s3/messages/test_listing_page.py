@@ -6,8 +6,8 @@ import pytest
 from botocore.parsers import ResponseParserError
 
 from davbridge.store.base import ObjectRow
+from davbridge.store.s3.messages.listing_page import read_page
 from davbridge.store.s3.messages.xml import parse_time
-from davbridge.store.s3.page import read_page
 
 ROW = (
     "<Contents><Key>a%20b+%2B%01%C3%A9</Key><LastModified>2026-11-22T16:42:57.999Z</LastModified>"
