@@ -19,10 +19,10 @@ from davbridge import __version__, deadline
 from davbridge.errors import DeadlinePassedError
 from davbridge.store.buffers.content import Content, buffers_of
 from davbridge.store.s3.address import Address
-from davbridge.store.s3.clock import Reading, StoreClock
 from davbridge.store.s3.messages.checksums import CRC32
 from davbridge.store.s3.request import Request
 from davbridge.store.s3.signing import UNSIGNED, payload_hash, presigned, signed
+from davbridge.store.s3.transport.store_clock import Reading, StoreClock
 
 LIFETIME = 4
 """Seconds for which the store takes a request that must not take effect late: whole ones, as S3

@@ -23,7 +23,6 @@ from botocore.parsers import ResponseParserError
 
 from davbridge.errors import DeadlinePassedError
 from davbridge.store.s3.address import Address, address_of
-from davbridge.store.s3.clock import TIMING, StoreClock, Timing
 from davbridge.store.s3.connect import Network
 from davbridge.store.s3.connections import Answer, Connections
 from davbridge.store.s3.health import Health
@@ -39,6 +38,7 @@ from davbridge.store.s3.outcomes import (
 from davbridge.store.s3.outgoing import Outgoing, outgoing
 from davbridge.store.s3.request import Received, Request
 from davbridge.store.s3.retries import Retries
+from davbridge.store.s3.transport.store_clock import TIMING, StoreClock, Timing
 from davbridge.waiting import store_wait
 
 if TYPE_CHECKING:

@@ -19,7 +19,7 @@ from davbridge.errors import InvalidNameError, UnavailableError
 from davbridge.store.base import Attributes, Condition, ObjectInfo, ObjectRow
 from davbridge.store.clock import Clock
 from davbridge.store.s3.capabilities import ALL, Capabilities
-from davbridge.store.s3.clock import parse_date
+from davbridge.store.s3.transport.store_clock import parse_date
 from davbridge.store.s3.wire import Received, Request, Wire
 
 TRANSACTION = "dav-txn"

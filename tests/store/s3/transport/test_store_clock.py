@@ -5,7 +5,7 @@ from email.utils import format_datetime
 
 import pytest
 
-from davbridge.store.s3.clock import StoreClock, Timing
+from davbridge.store.s3.transport.store_clock import StoreClock, Timing
 
 T = 1_800_000_000
 """A second of the store's."""
