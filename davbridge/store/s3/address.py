@@ -20,7 +20,7 @@ from urllib3 import HTTPResponse
 
 from davbridge.config.checks import is_loopback
 from davbridge.errors import StoreSetupError
-from davbridge.store.s3.signing import Scope
+from davbridge.store.s3.transport.signing import Scope
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client

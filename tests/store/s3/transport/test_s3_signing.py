@@ -8,7 +8,7 @@ from botocore.auth import S3SigV4Auth, S3SigV4QueryAuth
 from botocore.awsrequest import AWSRequest
 from botocore.credentials import ReadOnlyCredentials
 
-from davbridge.store.s3.signing import UNSIGNED, Scope, payload_hash, presigned, signed
+from davbridge.store.s3.transport.signing import UNSIGNED, Scope, payload_hash, presigned, signed
 
 NOW = datetime(2026, 11, 22, 16, 42, 57, tzinfo=UTC)
 SCOPE = Scope("eu-west-1", "s3")
