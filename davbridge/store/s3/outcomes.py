@@ -6,7 +6,7 @@ Owns three questions. Must not know what the request was.
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from davbridge.store.s3.messages.errors import code_of, header_of, status_of
-from davbridge.store.s3.outgoing import LIFETIME, Outgoing
+from davbridge.store.s3.transport.signed_request import LIFETIME, Outgoing
 from davbridge.store.s3.transport.store_clock import parse_date
 
 _GATEWAY = frozenset({502, 504})

@@ -35,9 +35,9 @@ from davbridge.store.s3.outcomes import (
     may_have_acted,
     may_still_act,
 )
-from davbridge.store.s3.outgoing import Outgoing, outgoing
 from davbridge.store.s3.retries import Retries
 from davbridge.store.s3.transport.request import Received, Request
+from davbridge.store.s3.transport.signed_request import Outgoing, outgoing
 from davbridge.store.s3.transport.store_clock import TIMING, StoreClock, Timing
 from davbridge.waiting import store_wait
 

@@ -15,7 +15,7 @@ from davbridge.errors import DeadlinePassedError, StoreError, UnavailableError
 from davbridge.store.base import IF_ABSENT, Attributes
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.connections import JOINED
-from davbridge.store.s3.outgoing import LIFETIME
+from davbridge.store.s3.transport.signed_request import LIFETIME
 from davbridge.store.s3.wire import Timing
 from tests.support.contract import LONG, drain, keys, write
 from tests.support.endpoints import Endpoint
