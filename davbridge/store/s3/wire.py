@@ -35,8 +35,8 @@ from davbridge.store.s3.outcomes import (
     may_have_acted,
     may_still_act,
 )
-from davbridge.store.s3.retries import Retries
 from davbridge.store.s3.transport.request import Received, Request
+from davbridge.store.s3.transport.retries import Retries
 from davbridge.store.s3.transport.signed_request import Outgoing, outgoing
 from davbridge.store.s3.transport.store_clock import TIMING, StoreClock, Timing
 from davbridge.waiting import store_wait

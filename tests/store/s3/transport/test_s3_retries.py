@@ -10,7 +10,7 @@ from botocore.exceptions import (
 )
 
 from davbridge.store.s3.messages.xml import client_error
-from davbridge.store.s3.retries import LONGEST_DELAY, LONGEST_EXTENSION, Retries
+from davbridge.store.s3.transport.retries import LONGEST_DELAY, LONGEST_EXTENSION, Retries
 
 URL = "http://127.0.0.1:9000"
 
