@@ -32,7 +32,7 @@ from davbridge.store.s3.messages.checksums import checksum_headers
 from davbridge.store.s3.messages.errors import kind_of, translated
 from davbridge.store.s3.messages.headers import Bucket, headers_of, info_of, quoted, size_of
 from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
-from davbridge.store.s3.outcomes import may_have_acted
+from davbridge.store.s3.transport.failures import may_have_acted
 from davbridge.store.s3.transport.signed_request import content_md5
 from davbridge.store.s3.uploads import NAMESPACE
 from davbridge.store.s3.wire import Request

@@ -29,7 +29,7 @@ from davbridge.store.s3.health import Health
 from davbridge.store.s3.kept import kept_by
 from davbridge.store.s3.messages.errors import ERRORS, REDIRECTS, code_of, header_of
 from davbridge.store.s3.messages.xml import client_error, is_error
-from davbridge.store.s3.outcomes import (
+from davbridge.store.s3.transport.failures import (
     is_out_of_time,
     mark_out_of_time,
     may_have_acted,
