@@ -25,7 +25,6 @@ from davbridge.paths import RESERVED_PREFIX
 from davbridge.store.base import ObjectRow
 from davbridge.store.s3.capabilities import ALL, UNPROBED, Capabilities
 from davbridge.store.s3.deletes import delete_many
-from davbridge.store.s3.health import is_trouble
 from davbridge.store.s3.messages.errors import ERRORS, status_of, translated
 from davbridge.store.s3.messages.headers import Bucket
 from davbridge.store.s3.setup.capability_checks import (
@@ -35,6 +34,7 @@ from davbridge.store.s3.setup.capability_checks import (
     Canaries,
     put_canary,
 )
+from davbridge.store.s3.transport.health import is_trouble
 
 CANARY = f"{RESERVED_PREFIX}.canary."
 
