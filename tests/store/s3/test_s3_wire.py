@@ -23,8 +23,8 @@ from davbridge.errors import (
 from davbridge.store.base import Attributes, ObjectRow
 from davbridge.store.clock import utc_now
 from davbridge.store.s3 import S3Store, wire
-from davbridge.store.s3.address import address_of
 from davbridge.store.s3.setup.client import build_client
+from davbridge.store.s3.transport.address import address_of
 from davbridge.store.s3.transport.signed_request import outgoing, payload_told
 from davbridge.store.s3.transport.store_clock import StoreClock
 from tests.support.contract import drain

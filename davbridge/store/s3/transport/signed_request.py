@@ -18,8 +18,8 @@ from urllib.parse import quote
 from davbridge import __version__, deadline
 from davbridge.errors import DeadlinePassedError
 from davbridge.store.buffers.content import Content, buffers_of
-from davbridge.store.s3.address import Address
 from davbridge.store.s3.messages.checksums import CRC32
+from davbridge.store.s3.transport.address import Address
 from davbridge.store.s3.transport.request import Request
 from davbridge.store.s3.transport.signing import UNSIGNED, payload_hash, presigned, signed
 from davbridge.store.s3.transport.store_clock import Reading, StoreClock
