@@ -22,7 +22,6 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from davbridge.errors import DeadlinePassedError
-from davbridge.store.s3.connect import Network
 from davbridge.store.s3.connections import Answer, Connections
 from davbridge.store.s3.kept import kept_by
 from davbridge.store.s3.messages.errors import ERRORS, REDIRECTS, code_of, header_of
@@ -35,6 +34,7 @@ from davbridge.store.s3.transport.failures import (
     may_still_act,
 )
 from davbridge.store.s3.transport.health import Health
+from davbridge.store.s3.transport.opener import Network
 from davbridge.store.s3.transport.request import Received, Request
 from davbridge.store.s3.transport.retries import Retries
 from davbridge.store.s3.transport.signed_request import Outgoing, outgoing

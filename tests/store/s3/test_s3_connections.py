@@ -21,8 +21,8 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from davbridge.store.s3.connect import Network
 from davbridge.store.s3.connections import JOINED, Connections
+from davbridge.store.s3.transport.opener import Network
 from tests.support.parrot import OK, REFUSED, Server, serving
 
 NETWORK = Network(5.0, 20.0, 2, None, None, {})
