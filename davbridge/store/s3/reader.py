@@ -17,10 +17,10 @@ from botocore.exceptions import BotoCoreError, FlexibleChecksumError
 
 from davbridge.errors import PreconditionFailedError, StoreError, TruncatedError, UnavailableError
 from davbridge.store.base import Condition, ObjectInfo
-from davbridge.store.s3.connections import Answer
 from davbridge.store.s3.messages.checksums import ASK, Checked
 from davbridge.store.s3.messages.errors import one_line, translated
 from davbridge.store.s3.messages.headers import Bucket, Headers, headers_of, info_of, size_of
+from davbridge.store.s3.transport.connections import Answer
 from davbridge.store.s3.wire import Request
 from davbridge.waiting import store_wait
 

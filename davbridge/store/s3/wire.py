@@ -22,11 +22,11 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from davbridge.errors import DeadlinePassedError
-from davbridge.store.s3.connections import Answer, Connections
 from davbridge.store.s3.kept import kept_by
 from davbridge.store.s3.messages.errors import ERRORS, REDIRECTS, code_of, header_of
 from davbridge.store.s3.messages.xml import client_error, is_error
 from davbridge.store.s3.transport.address import Address, address_of
+from davbridge.store.s3.transport.connections import Answer, Connections
 from davbridge.store.s3.transport.failures import (
     is_out_of_time,
     mark_out_of_time,

@@ -5,8 +5,8 @@ from urllib.parse import urlsplit
 import pytest
 
 from davbridge.store.buffers.content import Pieces, buffers_of
-from davbridge.store.s3.connections import JOINED, Connections
 from davbridge.store.s3.messages.checksums import checksum_headers
+from davbridge.store.s3.transport.connections import JOINED, Connections
 from davbridge.store.s3.transport.opener import Network
 from davbridge.store.s3.transport.signing import payload_hash
 from tests.support.parrot import Server, serving

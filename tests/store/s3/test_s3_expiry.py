@@ -14,7 +14,7 @@ from davbridge.clock import lasting
 from davbridge.errors import DeadlinePassedError, StoreError, UnavailableError
 from davbridge.store.base import IF_ABSENT, Attributes
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.connections import JOINED
+from davbridge.store.s3.transport.connections import JOINED
 from davbridge.store.s3.transport.signed_request import LIFETIME
 from davbridge.store.s3.wire import Timing
 from tests.support.contract import LONG, drain, keys, write

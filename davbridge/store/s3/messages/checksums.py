@@ -15,7 +15,7 @@ from typing import Protocol
 from botocore.exceptions import FlexibleChecksumError
 
 from davbridge.store.buffers.content import Content, buffers_of
-from davbridge.store.s3.connections import Answer
+from davbridge.store.s3.transport.connections import Answer
 
 ASK = {"x-amz-checksum-mode": "ENABLED"}
 """The header that makes a GET tell them."""

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from davbridge.store.buffers.content import Content
-from davbridge.store.s3.connections import JOINED
+from davbridge.store.s3.transport.connections import JOINED
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 

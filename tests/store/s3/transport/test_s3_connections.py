@@ -21,7 +21,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from davbridge.store.s3.connections import JOINED, Connections
+from davbridge.store.s3.transport.connections import JOINED, Connections
 from davbridge.store.s3.transport.opener import Network
 from tests.support.parrot import OK, REFUSED, Server, serving
 
