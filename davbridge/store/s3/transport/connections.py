@@ -32,7 +32,7 @@ from urllib3.util.wait import wait_for_read
 
 from davbridge import deadline
 from davbridge.store.buffers.content import Content, buffers_of
-from davbridge.store.s3.http import Body, read_head
+from davbridge.store.s3.transport.http_response import Body, read_head
 from davbridge.store.s3.transport.opener import Network, Opener
 
 BLOCK = 256 * 1024

@@ -5,7 +5,7 @@ from io import BytesIO
 
 import pytest
 
-from davbridge.store.s3.http import Body, Head, read_head
+from davbridge.store.s3.transport.http_response import Body, Head, read_head
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
