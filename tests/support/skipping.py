@@ -3,7 +3,7 @@
 import time
 
 from davbridge.clock import lasting
-from davbridge.store.s3.wire import Timing
+from davbridge.store.s3.transport.transport import Timing
 
 
 class Skipping:

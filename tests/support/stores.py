@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from davbridge.config import S3Settings
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.setup.client import build_client
-from davbridge.store.s3.wire import TIMING, Timing
+from davbridge.store.s3.transport.transport import TIMING, Timing
 from tests.support.endpoints import Endpoint
 
 if TYPE_CHECKING:

@@ -54,8 +54,8 @@ from davbridge.store.s3.messages.headers import (
     told_etag,
     told_of_bytes,
 )
+from davbridge.store.s3.transport.transport import Received, Request
 from davbridge.store.s3.uploads import Part
-from davbridge.store.s3.wire import Received, Request
 from davbridge.waiting import store_wait
 
 CONFLICT_DELAYS = (0.05, 0.2, 0.8)

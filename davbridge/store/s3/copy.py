@@ -39,8 +39,8 @@ from davbridge.store.s3.messages.headers import (
 )
 from davbridge.store.s3.messages.xml import parse_time, parsed, required
 from davbridge.store.s3.multipart import MultipartUpload, PartPool, SendPart
+from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, Request
 from davbridge.store.s3.uploads import MOST_PARTS, Part
-from davbridge.store.s3.wire import LONG_WORK_TIMEOUT, Request
 
 COPY_LIMIT = 5 * 1024 * MIB
 """The largest object that one CopyObject takes, on every store that keeps to AWS."""

@@ -34,8 +34,8 @@ from davbridge.store.s3.messages.headers import Bucket, headers_of, info_of, quo
 from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
 from davbridge.store.s3.transport.failures import may_have_acted
 from davbridge.store.s3.transport.signed_request import content_md5
+from davbridge.store.s3.transport.transport import Request
 from davbridge.store.s3.uploads import NAMESPACE
-from davbridge.store.s3.wire import Request
 from davbridge.xmltext import can_hold, escaped
 
 BATCH_SIZE = 1000

@@ -21,7 +21,7 @@ from davbridge.store.s3.messages.checksums import ASK, Checked
 from davbridge.store.s3.messages.errors import one_line, translated
 from davbridge.store.s3.messages.headers import Bucket, Headers, headers_of, info_of, size_of
 from davbridge.store.s3.transport.connections import Answer
-from davbridge.store.s3.wire import Request
+from davbridge.store.s3.transport.transport import Request
 from davbridge.waiting import store_wait
 
 RESUMPTIONS = 3

@@ -25,7 +25,7 @@ from davbridge.store.s3.listing import pages
 from davbridge.store.s3.messages.errors import code_of, header_of, translated
 from davbridge.store.s3.messages.headers import Bucket
 from davbridge.store.s3.setup.probe import CANARY
-from davbridge.store.s3.wire import Request
+from davbridge.store.s3.transport.transport import Request
 
 VALID = 5.0
 """Seconds for which an answer is used again."""

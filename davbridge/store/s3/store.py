@@ -51,8 +51,8 @@ from davbridge.store.s3.reader import S3Reader
 from davbridge.store.s3.setup.probe import PATIENCE, probe
 from davbridge.store.s3.space import Space
 from davbridge.store.s3.sweep import Swept, abort_stale, sweep
+from davbridge.store.s3.transport.transport import TIMING, Request, Timing, Wire
 from davbridge.store.s3.uploads import MOST_PARTS
-from davbridge.store.s3.wire import TIMING, Request, Timing, Wire
 from davbridge.store.s3.writer import S3Writer
 from davbridge.waiting import store_wait
 

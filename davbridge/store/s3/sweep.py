@@ -24,8 +24,8 @@ from davbridge.store.s3.listing import pages
 from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of, translated
 from davbridge.store.s3.messages.headers import Bucket, date_of
 from davbridge.store.s3.setup.probe import CANARY
+from davbridge.store.s3.transport.transport import Request
 from davbridge.store.s3.uploads import MARK, MARK_NUMBER, OpenUpload
-from davbridge.store.s3.wire import Request
 
 _log = logging.getLogger(__name__)
 

@@ -31,7 +31,7 @@ from davbridge.store.s3.messages.headers import (
 )
 from davbridge.store.s3.messages.listing_page import Onward
 from davbridge.store.s3.messages.xml import Element, name_of, parse_time, parsed, required, texts_of
-from davbridge.store.s3.wire import LONG_WORK_TIMEOUT, Request
+from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, Request
 
 MARK = b"davbridge"
 

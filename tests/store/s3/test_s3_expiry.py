@@ -16,7 +16,7 @@ from davbridge.store.base import IF_ABSENT, Attributes
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.transport.connections import JOINED
 from davbridge.store.s3.transport.signed_request import LIFETIME
-from davbridge.store.s3.wire import Timing
+from davbridge.store.s3.transport.transport import Timing
 from tests.support.contract import LONG, drain, keys, write
 from tests.support.endpoints import Endpoint
 from tests.support.operations import is_expiring, operation_of

@@ -18,7 +18,7 @@ from davbridge.store.s3.commits import put
 from davbridge.store.s3.messages.headers import Bucket
 from davbridge.store.s3.setup.probe import CANARY
 from davbridge.store.s3.space import VALID, Space
-from davbridge.store.s3.wire import Wire
+from davbridge.store.s3.transport.transport import Wire
 from tests.support.contract import LONG, keys, write
 from tests.support.endpoints import Endpoint
 from tests.support.s3proxy import Answer, Fault, Request, S3Proxy, error

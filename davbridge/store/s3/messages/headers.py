@@ -20,7 +20,7 @@ from davbridge.store.base import Attributes, Condition, ObjectInfo, ObjectRow
 from davbridge.store.clock import Clock
 from davbridge.store.s3.capabilities import ALL, Capabilities
 from davbridge.store.s3.transport.store_clock import parse_date
-from davbridge.store.s3.wire import Received, Request, Wire
+from davbridge.store.s3.transport.transport import Received, Request, Wire
 
 TRANSACTION = "dav-txn"
 """The user metadata that tells one's own write from another's (see commits)."""

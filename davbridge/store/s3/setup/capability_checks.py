@@ -26,8 +26,8 @@ from davbridge.store.s3.messages.headers import (
     told_etag,
 )
 from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
+from davbridge.store.s3.transport.transport import Request
 from davbridge.store.s3.uploads import MARK, MARK_NUMBER, Part
-from davbridge.store.s3.wire import Request
 
 BODY = b"davbridge looks what this store can do, and will remove this"
 

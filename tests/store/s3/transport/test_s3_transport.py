@@ -22,8 +22,9 @@ from davbridge.errors import (
 )
 from davbridge.store.base import Attributes, ObjectRow
 from davbridge.store.clock import utc_now
-from davbridge.store.s3 import S3Store, wire
+from davbridge.store.s3 import S3Store
 from davbridge.store.s3.setup.client import build_client
+from davbridge.store.s3.transport import transport
 from davbridge.store.s3.transport.address import address_of
 from davbridge.store.s3.transport.signed_request import outgoing, payload_told
 from davbridge.store.s3.transport.store_clock import StoreClock
@@ -404,7 +405,7 @@ def test_a_body_is_signed_where_nothing_else_protects_it_on_its_way(
     client = build_client(settings, pool_size=1)
     address = address_of(client, "bucket")
     client.close()
-    told = payload_told(address, wire.Request("PutObject", "PUT", "a", headers, body=BODY))
+    told = payload_told(address, transport.Request("PutObject", "PUT", "a", headers, body=BODY))
     assert told == (hashlib.sha256(BODY).hexdigest() if is_hashed else "UNSIGNED-PAYLOAD")
 
 
@@ -424,7 +425,7 @@ def test_a_body_whose_hash_no_signature_holds_has_a_signed_digest_where_nothing_
     address = address_of(client, "bucket")
     client.close()
     for operation, method in (("PutObject", "PUT"), ("CompleteMultipartUpload", "POST")):
-        request = wire.Request(operation, method, "a", body=BODY)
+        request = transport.Request(operation, method, "a", body=BODY)
         sent = outgoing(address, request, StoreClock(), expires=True)
         digest = base64.b64encode(hashlib.md5(BODY).digest()).decode()
         assert sent.headers.get("content-md5") == (digest if is_digested else None)
