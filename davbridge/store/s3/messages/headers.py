@@ -18,7 +18,7 @@ from botocore.parsers import ResponseParserError
 from davbridge.errors import InvalidNameError, UnavailableError
 from davbridge.store.base import Attributes, Condition, ObjectInfo, ObjectRow
 from davbridge.store.clock import Clock
-from davbridge.store.s3.capabilities import ALL, Capabilities
+from davbridge.store.s3.operations.capabilities import ALL, Capabilities
 from davbridge.store.s3.transport.store_clock import parse_date
 from davbridge.store.s3.transport.transport import Received, Request, Wire
 
