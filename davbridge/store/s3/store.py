@@ -42,11 +42,11 @@ from davbridge.store.s3.copy import (
     copy_whole,
 )
 from davbridge.store.s3.deletes import delete_many, delete_one
-from davbridge.store.s3.listing import look_up, pages
 from davbridge.store.s3.messages.errors import translated
 from davbridge.store.s3.messages.headers import Bucket, head_request, info_of, size_of
 from davbridge.store.s3.multipart import PART_SIZE, PartPool
 from davbridge.store.s3.operations.capabilities import ALL, UNPROBED, Capabilities, lost
+from davbridge.store.s3.operations.listing import look_up, pages
 from davbridge.store.s3.reader import S3Reader
 from davbridge.store.s3.setup.probe import PATIENCE, probe
 from davbridge.store.s3.space import Space

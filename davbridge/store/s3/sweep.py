@@ -20,9 +20,9 @@ from davbridge.errors import StoreError
 from davbridge.store.base import ObjectRow
 from davbridge.store.s3 import uploads
 from davbridge.store.s3.deletes import delete_one
-from davbridge.store.s3.listing import pages
 from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of, translated
 from davbridge.store.s3.messages.headers import Bucket, date_of
+from davbridge.store.s3.operations.listing import pages
 from davbridge.store.s3.setup.probe import CANARY
 from davbridge.store.s3.transport.transport import Request
 from davbridge.store.s3.uploads import MARK, MARK_NUMBER, OpenUpload
