@@ -47,7 +47,7 @@ from davbridge.store.s3.messages.headers import Bucket, head_request, info_of, s
 from davbridge.store.s3.multipart import PART_SIZE, PartPool
 from davbridge.store.s3.operations.capabilities import ALL, UNPROBED, Capabilities, lost
 from davbridge.store.s3.operations.listing import look_up, pages
-from davbridge.store.s3.reader import S3Reader
+from davbridge.store.s3.operations.reader import S3Reader
 from davbridge.store.s3.setup.probe import PATIENCE, probe
 from davbridge.store.s3.space import Space
 from davbridge.store.s3.sweep import Swept, abort_stale, sweep
