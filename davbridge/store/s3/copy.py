@@ -14,16 +14,6 @@ from davbridge.config import MIB
 from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.store.base import Attributes, Condition, ObjectRow
 from davbridge.store.s3 import uploads
-from davbridge.store.s3.commits import (
-    may_be_ours,
-    new_transaction,
-    own_row,
-    put,
-    refusal,
-    second_now,
-    settling_head,
-    upheld,
-)
 from davbridge.store.s3.messages.errors import ERRORS, translated
 from davbridge.store.s3.messages.headers import (
     Bucket,
@@ -39,6 +29,16 @@ from davbridge.store.s3.messages.headers import (
 )
 from davbridge.store.s3.messages.xml import parse_time, parsed, required
 from davbridge.store.s3.multipart import MultipartUpload, PartPool, SendPart
+from davbridge.store.s3.operations.conditional_writes import (
+    may_be_ours,
+    new_transaction,
+    own_row,
+    put,
+    refusal,
+    second_now,
+    settling_head,
+    upheld,
+)
 from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, Request
 from davbridge.store.s3.uploads import MOST_PARTS, Part
 

@@ -27,11 +27,15 @@ from davbridge.store.base import (
     is_same_version,
 )
 from davbridge.store.limits import require_key
-from davbridge.store.s3.commits import second_now, send_past_conflicts, settling_head
 from davbridge.store.s3.messages.checksums import checksum_headers
 from davbridge.store.s3.messages.errors import kind_of, translated
 from davbridge.store.s3.messages.headers import Bucket, headers_of, info_of, quoted, size_of
 from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
+from davbridge.store.s3.operations.conditional_writes import (
+    second_now,
+    send_past_conflicts,
+    settling_head,
+)
 from davbridge.store.s3.transport.failures import may_have_acted
 from davbridge.store.s3.transport.signed_request import content_md5
 from davbridge.store.s3.transport.transport import Request

@@ -20,9 +20,9 @@ from davbridge import deadline
 from davbridge.store.base import Condition, ObjectRow
 from davbridge.store.buffers.budget import UNIT, MemoryBudget
 from davbridge.store.s3 import uploads
-from davbridge.store.s3.commits import complete, new_transaction
 from davbridge.store.s3.messages.errors import ERRORS, one_line, translated
 from davbridge.store.s3.messages.headers import META, TRANSACTION, Bucket
+from davbridge.store.s3.operations.conditional_writes import complete, new_transaction
 from davbridge.store.s3.space import Space
 from davbridge.store.s3.uploads import MARK, MARK_NUMBER, MOST_PARTS, Part
 from davbridge.waiting import store_wait

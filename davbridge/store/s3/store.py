@@ -33,7 +33,6 @@ from davbridge.store.base import (
 from davbridge.store.buffers.budget import MemoryBudget
 from davbridge.store.clock import Clock, utc_now
 from davbridge.store.limits import MAX_OBJECT_SIZE, require_key, require_size
-from davbridge.store.s3.commits import put
 from davbridge.store.s3.copy import (
     COPY_LIMIT,
     COPY_PART_SIZE,
@@ -46,6 +45,7 @@ from davbridge.store.s3.messages.errors import translated
 from davbridge.store.s3.messages.headers import Bucket, head_request, info_of, size_of
 from davbridge.store.s3.multipart import PART_SIZE, PartPool
 from davbridge.store.s3.operations.capabilities import ALL, UNPROBED, Capabilities, lost
+from davbridge.store.s3.operations.conditional_writes import put
 from davbridge.store.s3.operations.listing import look_up, pages
 from davbridge.store.s3.operations.reader import S3Reader
 from davbridge.store.s3.setup.probe import PATIENCE, probe
