@@ -13,7 +13,6 @@ from datetime import datetime
 from davbridge.config import MIB
 from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.store.base import Attributes, Condition, ObjectRow
-from davbridge.store.s3 import uploads
 from davbridge.store.s3.messages.errors import ERRORS, translated
 from davbridge.store.s3.messages.headers import (
     Bucket,
@@ -29,6 +28,7 @@ from davbridge.store.s3.messages.headers import (
 )
 from davbridge.store.s3.messages.xml import parse_time, parsed, required
 from davbridge.store.s3.multipart import MultipartUpload, PartPool, SendPart
+from davbridge.store.s3.operations import multipart_requests
 from davbridge.store.s3.operations.conditional_writes import (
     may_be_ours,
     new_transaction,
@@ -39,8 +39,8 @@ from davbridge.store.s3.operations.conditional_writes import (
     settling_head,
     upheld,
 )
+from davbridge.store.s3.operations.multipart_requests import MOST_PARTS, Part
 from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, Request
-from davbridge.store.s3.uploads import MOST_PARTS, Part
 
 COPY_LIMIT = 5 * 1024 * MIB
 """The largest object that one CopyObject takes, on every store that keeps to AWS."""
@@ -167,6 +167,6 @@ def _headers_of(bucket: Bucket, source: ObjectRow) -> Mapping[str, str]:
 
 def _part_copy(bucket: Bucket, source: ObjectRow, target: str, span: tuple[int, int]) -> SendPart:
     def send(upload_id: str, number: int) -> Part:
-        return uploads.copy_part(bucket, source, target, upload_id, number, span)
+        return multipart_requests.copy_part(bucket, source, target, upload_id, number, span)
 
     return send

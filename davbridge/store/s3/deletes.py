@@ -36,10 +36,10 @@ from davbridge.store.s3.operations.conditional_writes import (
     send_past_conflicts,
     settling_head,
 )
+from davbridge.store.s3.operations.multipart_requests import NAMESPACE
 from davbridge.store.s3.transport.failures import may_have_acted
 from davbridge.store.s3.transport.signed_request import content_md5
 from davbridge.store.s3.transport.transport import Request
-from davbridge.store.s3.uploads import NAMESPACE
 from davbridge.xmltext import can_hold, escaped
 
 BATCH_SIZE = 1000

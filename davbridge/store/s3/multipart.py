@@ -19,12 +19,12 @@ from contextvars import copy_context
 from davbridge import deadline
 from davbridge.store.base import Condition, ObjectRow
 from davbridge.store.buffers.budget import UNIT, MemoryBudget
-from davbridge.store.s3 import uploads
 from davbridge.store.s3.messages.errors import ERRORS, one_line, translated
 from davbridge.store.s3.messages.headers import META, TRANSACTION, Bucket
+from davbridge.store.s3.operations import multipart_requests
 from davbridge.store.s3.operations.conditional_writes import complete, new_transaction
+from davbridge.store.s3.operations.multipart_requests import MARK, MARK_NUMBER, MOST_PARTS, Part
 from davbridge.store.s3.space import Space
-from davbridge.store.s3.uploads import MARK, MARK_NUMBER, MOST_PARTS, Part
 from davbridge.waiting import store_wait
 
 PART_SIZE = UNIT
@@ -91,7 +91,9 @@ class MultipartUpload:
     ) -> "MultipartUpload":
         transaction = new_transaction()
         with translated(key):
-            upload_id = uploads.create(bucket, key, {**headers, META + TRANSACTION: transaction})
+            upload_id = multipart_requests.create(
+                bucket, key, {**headers, META + TRANSACTION: transaction}
+            )
         return cls(bucket, pool, key, upload_id, transaction)
 
     def add(self, send: SendPart, *, in_flight: int) -> "Future[Part]":
@@ -108,7 +110,9 @@ class MultipartUpload:
 
     def _send_mark(self) -> Part:
         with self._pool.space.watched(), translated(self._key):
-            return uploads.send_part(self._bucket, self._key, self._upload_id, MARK_NUMBER, MARK)
+            return multipart_requests.send_part(
+                self._bucket, self._key, self._upload_id, MARK_NUMBER, MARK
+            )
 
     def _send(self, send: SendPart, number: int) -> Part:
         if self._mark:
@@ -150,7 +154,7 @@ class MultipartUpload:
         self._in_flight.clear()
         for delay in (*ABORT_DELAYS, None):
             try:
-                uploads.abort(self._bucket, self._key, self._upload_id)
+                multipart_requests.abort(self._bucket, self._key, self._upload_id)
                 return
             except ERRORS as error:
                 if delay is None:

@@ -18,14 +18,14 @@ from botocore.exceptions import ClientError
 
 from davbridge.errors import StoreError
 from davbridge.store.base import ObjectRow
-from davbridge.store.s3 import uploads
 from davbridge.store.s3.deletes import delete_one
 from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of, translated
 from davbridge.store.s3.messages.headers import Bucket, date_of
+from davbridge.store.s3.operations import multipart_requests
 from davbridge.store.s3.operations.listing import pages
+from davbridge.store.s3.operations.multipart_requests import MARK, MARK_NUMBER, OpenUpload
 from davbridge.store.s3.setup.probe import CANARY
 from davbridge.store.s3.transport.transport import Request
-from davbridge.store.s3.uploads import MARK, MARK_NUMBER, OpenUpload
 
 _log = logging.getLogger(__name__)
 
@@ -45,11 +45,11 @@ def sweep(bucket: Bucket, prefix: str, older_than: timedelta, *, dry_run: bool) 
     with translated(prefix):
         told = date_of(bucket.wire.send(Request("HeadBucket", "HEAD", None)).headers, bucket.clock)
         newest = _before(min(told, bucket.clock()), older_than)
-        for upload in uploads.open_uploads(bucket, prefix):
+        for upload in multipart_requests.open_uploads(bucket, prefix):
             is_canary = upload.key.startswith(prefix + CANARY)
             found = _stale(bucket, upload, newest, is_own=is_canary)
             if found and not dry_run:
-                uploads.abort(bucket, upload.key, upload.upload_id)
+                multipart_requests.abort(bucket, upload.key, upload.upload_id)
             if found:
                 yield found
     for canary in _canaries(bucket, prefix):
@@ -85,7 +85,7 @@ def _stale(bucket: Bucket, upload: OpenUpload, newest: datetime, *, is_own: bool
         return None  # whatever its parts are
     size, last = 0, upload.begun
     try:
-        for part in uploads.parts_of(bucket, upload):
+        for part in multipart_requests.parts_of(bucket, upload):
             size += part.size
             last = max(last, part.modified)
             is_own = is_own or (part.number, part.size) == (MARK_NUMBER, len(MARK))

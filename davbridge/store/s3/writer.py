@@ -27,7 +27,7 @@ from davbridge.store.s3.messages.errors import is_conflict
 from davbridge.store.s3.messages.headers import Bucket, attribute_headers
 from davbridge.store.s3.multipart import PARTS_IN_FLIGHT, MultipartUpload, PartPool, part_size
 from davbridge.store.s3.operations.conditional_writes import put
-from davbridge.store.s3.uploads import MOST_PARTS, Part, send_part
+from davbridge.store.s3.operations.multipart_requests import MOST_PARTS, Part, send_part
 
 FIRST_PART = PIECE
 """Bytes of what a body of unknown length fills at first: most turn out to be small."""

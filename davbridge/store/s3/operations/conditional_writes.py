@@ -29,7 +29,6 @@ from davbridge.errors import (
 from davbridge.paths import DELIMITER
 from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
 from davbridge.store.buffers.content import Content
-from davbridge.store.s3 import uploads
 from davbridge.store.s3.messages.checksums import checksum_headers
 from davbridge.store.s3.messages.errors import (
     CONFLICT,
@@ -54,8 +53,9 @@ from davbridge.store.s3.messages.headers import (
     told_etag,
     told_of_bytes,
 )
+from davbridge.store.s3.operations import multipart_requests
+from davbridge.store.s3.operations.multipart_requests import Part
 from davbridge.store.s3.transport.transport import Received, Request
-from davbridge.store.s3.uploads import Part
 from davbridge.waiting import store_wait
 
 CONFLICT_DELAYS = (0.05, 0.2, 0.8)
@@ -150,7 +150,7 @@ def complete(
     """
     condition = upheld(bucket, key, condition, by_store=bucket.can.conditional_complete)
     try:
-        etag, headers = uploads.complete(bucket, key, upload_id, parts, condition)
+        etag, headers = multipart_requests.complete(bucket, key, upload_id, parts, condition)
     except ERRORS as error:
         own = own_row(bucket, key, transaction) if may_be_ours(error) else None
         if own:

@@ -12,7 +12,6 @@ from typing import NamedTuple
 from botocore.exceptions import ClientError
 
 from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, ObjectRow
-from davbridge.store.s3 import uploads
 from davbridge.store.s3.deletes import batch_request
 from davbridge.store.s3.messages.checksums import ALGORITHM, ASK, CRC32, checksum_headers
 from davbridge.store.s3.messages.errors import ERRORS, status_of
@@ -26,8 +25,9 @@ from davbridge.store.s3.messages.headers import (
     told_etag,
 )
 from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
+from davbridge.store.s3.operations import multipart_requests
+from davbridge.store.s3.operations.multipart_requests import MARK, MARK_NUMBER, Part
 from davbridge.store.s3.transport.transport import Request
-from davbridge.store.s3.uploads import MARK, MARK_NUMBER, Part
 
 BODY = b"davbridge looks what this store can do, and will remove this"
 
@@ -100,9 +100,11 @@ def _conditional_delete_batch(bucket: Bucket, canaries: Canaries, present: Objec
 
 def _conditional_complete(bucket: Bucket, canaries: Canaries, _: ObjectRow) -> bool:
     def write(key: str, upload_id: str) -> bool:
-        parts = [uploads.send_part(bucket, key, upload_id, 1, BODY)]
-        held = _holds(lambda condition: uploads.complete(bucket, key, upload_id, parts, condition))
-        uploads.abort(bucket, key, upload_id)
+        parts = [multipart_requests.send_part(bucket, key, upload_id, 1, BODY)]
+        held = _holds(
+            lambda condition: multipart_requests.complete(bucket, key, upload_id, parts, condition)
+        )
+        multipart_requests.abort(bucket, key, upload_id)
         return held
 
     return _in_an_upload(bucket, canaries.completed, write)
@@ -117,7 +119,7 @@ def _checksums(bucket: Bucket, _: Canaries, present: ObjectRow) -> bool:
 
 def _part_copy(bucket: Bucket, canaries: Canaries, present: ObjectRow) -> bool:
     def write(key: str, upload_id: str) -> bool:
-        part = uploads.copy_part(bucket, present, key, upload_id, 1)
+        part = multipart_requests.copy_part(bucket, present, key, upload_id, 1)
         return _is_whole(bucket, key, upload_id, part)
 
     return _in_an_upload(bucket, canaries.copied_in_parts, write, is_copied=True)
@@ -125,8 +127,8 @@ def _part_copy(bucket: Bucket, canaries: Canaries, present: ObjectRow) -> bool:
 
 def _marks(bucket: Bucket, canaries: Canaries, _: ObjectRow) -> bool:
     def write(key: str, upload_id: str) -> bool:
-        uploads.send_part(bucket, key, upload_id, MARK_NUMBER, MARK)
-        part = uploads.send_part(bucket, key, upload_id, 1, BODY)
+        multipart_requests.send_part(bucket, key, upload_id, MARK_NUMBER, MARK)
+        part = multipart_requests.send_part(bucket, key, upload_id, 1, BODY)
         return _is_whole(bucket, key, upload_id, part)
 
     return _in_an_upload(bucket, canaries.marked, write)
@@ -193,15 +195,15 @@ def _in_an_upload(
 ) -> bool:
     """``write`` ends the upload, unless it raises."""
     with_sums = bucket.sends_checksums and not is_copied
-    upload_id = uploads.create(bucket, key, ALGORITHM if with_sums else {})
+    upload_id = multipart_requests.create(bucket, key, ALGORITHM if with_sums else {})
     try:
         return write(key, upload_id)
     except ERRORS:
-        uploads.abort(bucket, key, upload_id)
+        multipart_requests.abort(bucket, key, upload_id)
         raise
 
 
 def _is_whole(bucket: Bucket, key: str, upload_id: str, part: Part) -> bool:
     """Whether what comes of the upload is this one part."""
-    uploads.complete(bucket, key, upload_id, [part], ALWAYS)
+    multipart_requests.complete(bucket, key, upload_id, [part], ALWAYS)
     return size_of(key, bucket.wire.send(head_request(key)).headers) == len(BODY)
