@@ -23,8 +23,8 @@ from davbridge.store.s3.messages.errors import ERRORS, one_line, translated
 from davbridge.store.s3.messages.headers import META, TRANSACTION, Bucket
 from davbridge.store.s3.operations import multipart_requests
 from davbridge.store.s3.operations.conditional_writes import complete, new_transaction
+from davbridge.store.s3.operations.full_store import Space
 from davbridge.store.s3.operations.multipart_requests import MARK, MARK_NUMBER, MOST_PARTS, Part
-from davbridge.store.s3.space import Space
 from davbridge.waiting import store_wait
 
 PART_SIZE = UNIT

@@ -46,11 +46,11 @@ from davbridge.store.s3.messages.headers import Bucket, head_request, info_of, s
 from davbridge.store.s3.multipart import PART_SIZE, PartPool
 from davbridge.store.s3.operations.capabilities import ALL, UNPROBED, Capabilities, lost
 from davbridge.store.s3.operations.conditional_writes import put
+from davbridge.store.s3.operations.full_store import Space
 from davbridge.store.s3.operations.listing import look_up, pages
 from davbridge.store.s3.operations.multipart_requests import MOST_PARTS
 from davbridge.store.s3.operations.reader import S3Reader
 from davbridge.store.s3.setup.probe import PATIENCE, probe
-from davbridge.store.s3.space import Space
 from davbridge.store.s3.sweep import Swept, abort_stale, sweep
 from davbridge.store.s3.transport.transport import TIMING, Request, Timing, Wire
 from davbridge.store.s3.writer import S3Writer
