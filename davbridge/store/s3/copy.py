@@ -27,7 +27,6 @@ from davbridge.store.s3.messages.headers import (
     size_of,
 )
 from davbridge.store.s3.messages.xml import parse_time, parsed, required
-from davbridge.store.s3.multipart import MultipartUpload, PartPool, SendPart
 from davbridge.store.s3.operations import multipart_requests
 from davbridge.store.s3.operations.conditional_writes import (
     may_be_ours,
@@ -39,6 +38,7 @@ from davbridge.store.s3.operations.conditional_writes import (
     settling_head,
     upheld,
 )
+from davbridge.store.s3.operations.multipart import MultipartUpload, PartPool, SendPart
 from davbridge.store.s3.operations.multipart_requests import MOST_PARTS, Part
 from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, Request
 

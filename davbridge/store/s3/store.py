@@ -43,11 +43,11 @@ from davbridge.store.s3.copy import (
 from davbridge.store.s3.deletes import delete_many, delete_one
 from davbridge.store.s3.messages.errors import translated
 from davbridge.store.s3.messages.headers import Bucket, head_request, info_of, size_of
-from davbridge.store.s3.multipart import PART_SIZE, PartPool
 from davbridge.store.s3.operations.capabilities import ALL, UNPROBED, Capabilities, lost
 from davbridge.store.s3.operations.conditional_writes import put
 from davbridge.store.s3.operations.full_store import Space
 from davbridge.store.s3.operations.listing import look_up, pages
+from davbridge.store.s3.operations.multipart import PART_SIZE, PartPool
 from davbridge.store.s3.operations.multipart_requests import MOST_PARTS
 from davbridge.store.s3.operations.reader import S3Reader
 from davbridge.store.s3.setup.probe import PATIENCE, probe

@@ -25,8 +25,13 @@ from davbridge.store.limits import require_size
 from davbridge.store.s3.messages.checksums import ALGORITHM
 from davbridge.store.s3.messages.errors import is_conflict
 from davbridge.store.s3.messages.headers import Bucket, attribute_headers
-from davbridge.store.s3.multipart import PARTS_IN_FLIGHT, MultipartUpload, PartPool, part_size
 from davbridge.store.s3.operations.conditional_writes import put
+from davbridge.store.s3.operations.multipart import (
+    PARTS_IN_FLIGHT,
+    MultipartUpload,
+    PartPool,
+    part_size,
+)
 from davbridge.store.s3.operations.multipart_requests import MOST_PARTS, Part, send_part
 
 FIRST_PART = PIECE
