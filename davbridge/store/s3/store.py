@@ -33,7 +33,6 @@ from davbridge.store.base import (
 from davbridge.store.buffers.budget import MemoryBudget
 from davbridge.store.clock import Clock, utc_now
 from davbridge.store.limits import MAX_OBJECT_SIZE, require_key, require_size
-from davbridge.store.s3.deletes import delete_many, delete_one
 from davbridge.store.s3.messages.errors import translated
 from davbridge.store.s3.messages.headers import Bucket, head_request, info_of, size_of
 from davbridge.store.s3.operations.capabilities import ALL, UNPROBED, Capabilities, lost
@@ -45,6 +44,7 @@ from davbridge.store.s3.operations.copy import (
     copy_marker,
     copy_whole,
 )
+from davbridge.store.s3.operations.deletes import delete_many, delete_one
 from davbridge.store.s3.operations.full_store import Space
 from davbridge.store.s3.operations.listing import look_up, pages
 from davbridge.store.s3.operations.multipart import PART_SIZE, PartPool

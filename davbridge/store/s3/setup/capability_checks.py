@@ -12,7 +12,6 @@ from typing import NamedTuple
 from botocore.exceptions import ClientError
 
 from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, ObjectRow
-from davbridge.store.s3.deletes import batch_request
 from davbridge.store.s3.messages.checksums import ALGORITHM, ASK, CRC32, checksum_headers
 from davbridge.store.s3.messages.errors import ERRORS, status_of
 from davbridge.store.s3.messages.headers import (
@@ -26,6 +25,7 @@ from davbridge.store.s3.messages.headers import (
 )
 from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
 from davbridge.store.s3.operations import multipart_requests
+from davbridge.store.s3.operations.deletes import batch_request
 from davbridge.store.s3.operations.multipart_requests import MARK, MARK_NUMBER, Part
 from davbridge.store.s3.transport.transport import Request
 
