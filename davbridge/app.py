@@ -31,9 +31,9 @@ from davbridge.http.readiness import Readiness
 from davbridge.http.server import HttpServer
 from davbridge.store.embedded import EmbeddedStore
 from davbridge.store.s3 import PART_THREADS, S3Store
+from davbridge.store.s3.operations.sweep import Swept
 from davbridge.store.s3.setup.bucket_check import ensure_bucket
 from davbridge.store.s3.setup.client import build_client
-from davbridge.store.s3.sweep import Swept
 from davbridge.tree.lanes import LANES
 from davbridge.tree.markers import HEADS_AT_ONCE
 from davbridge.tree.namespace import Namespace

@@ -50,9 +50,9 @@ from davbridge.store.s3.operations.listing import look_up, pages
 from davbridge.store.s3.operations.multipart import PART_SIZE, PartPool
 from davbridge.store.s3.operations.multipart_requests import MOST_PARTS
 from davbridge.store.s3.operations.reader import S3Reader
+from davbridge.store.s3.operations.sweep import Swept, abort_stale, sweep
 from davbridge.store.s3.operations.writer import S3Writer
 from davbridge.store.s3.setup.probe import PATIENCE, probe
-from davbridge.store.s3.sweep import Swept, abort_stale, sweep
 from davbridge.store.s3.transport.transport import TIMING, Request, Timing, Wire
 from davbridge.waiting import store_wait
 
