@@ -34,7 +34,8 @@ from davbridge.store.buffers.budget import MemoryBudget
 from davbridge.store.clock import Clock, utc_now
 from davbridge.store.limits import MAX_OBJECT_SIZE, require_key, require_size
 from davbridge.store.s3.messages.errors import translated
-from davbridge.store.s3.messages.headers import Bucket, head_request, info_of, size_of
+from davbridge.store.s3.messages.headers import info_of, size_of
+from davbridge.store.s3.operations.bucket import Bucket, head_request
 from davbridge.store.s3.operations.capabilities import ALL, UNPROBED, Capabilities, lost
 from davbridge.store.s3.operations.conditional_writes import put
 from davbridge.store.s3.operations.copy import (

@@ -9,13 +9,12 @@ before its end is told.
 import base64
 import hashlib
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Protocol
 
 from botocore.exceptions import FlexibleChecksumError
 
 from davbridge.store.buffers.content import Content, buffers_of
-from davbridge.store.s3.transport.connections import Answer
 
 ASK = {"x-amz-checksum-mode": "ENABLED"}
 """The header that makes a GET tell them."""
@@ -62,10 +61,21 @@ def checksum_headers(body: Content) -> dict[str, str]:
     return {CRC32: _text(digest), "x-amz-sdk-checksum-algorithm": "CRC32"}
 
 
+class Body(Protocol):
+    """The body of an answer, as it comes."""
+
+    @property
+    def headers(self) -> Mapping[str, str]: ...
+
+    def read(self, size: int) -> bytes: ...
+
+    def close(self) -> None: ...
+
+
 class Checked:
     """The body of an answer that has a whole object, held against the checksum it came with."""
 
-    def __init__(self, answer: Answer) -> None:
+    def __init__(self, answer: Body) -> None:
         self._answer = answer
         self._expected = ""
         self._digest: Digest | None = None

@@ -10,17 +10,14 @@ shows among an object's metadata.
 import re
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import NamedTuple
-from urllib.parse import quote
+from email.utils import parsedate_to_datetime
+from functools import lru_cache
 
 from botocore.parsers import ResponseParserError
 
 from davbridge.errors import InvalidNameError, UnavailableError
 from davbridge.store.base import Attributes, Condition, ObjectInfo, ObjectRow
 from davbridge.store.clock import Clock
-from davbridge.store.s3.operations.capabilities import ALL, Capabilities
-from davbridge.store.s3.transport.store_clock import parse_date
-from davbridge.store.s3.transport.transport import Received, Request, Wire
 
 TRANSACTION = "dav-txn"
 """The user metadata that tells one's own write from another's (see commits)."""
@@ -37,27 +34,6 @@ META = "x-amz-meta-"
 
 Headers = Mapping[str, str]
 """Of an answer, or a request. Names are in lower case."""
-
-
-class Bucket(NamedTuple):
-    """A bucket, the way to it, and what can be done there."""
-
-    wire: Wire
-    name: str
-    clock: Clock
-    can: Capabilities = ALL
-
-    @property
-    def sends_checksums(self) -> bool:
-        return self.can.checksums and self.wire.sends_checksums
-
-    @property
-    def checks_checksums(self) -> bool:
-        return self.can.checksums and self.wire.checks_checksums
-
-
-def head_request(key: str, if_match: str | None = None) -> Request:
-    return Request("HeadObject", "HEAD", key, headers_of(Condition(if_match=if_match)))
 
 
 def info_of(key: str, size: int, headers: Headers) -> ObjectInfo:
@@ -111,14 +87,6 @@ def etag_of(told: str) -> str:
     return etag
 
 
-def told_of_bytes(answer: Received) -> Headers:
-    """The headers of the answer to bytes that were sent. Raises ResponseParserError where there is
-    a page with it: whoever sent that (a proxy, a network's login) has stored nothing."""
-    if answer.content.strip():
-        raise ResponseParserError("what was said isn't said of an object")
-    return answer.headers
-
-
 def told_etag(headers: Headers) -> str:
     """Raises ResponseParserError where there is none: whoever answered so is no S3 store, and has
     neither stored nor given anything."""
@@ -139,14 +107,6 @@ def headers_of(condition: Condition) -> dict[str, str]:
     return headers
 
 
-def copied_from(bucket: Bucket, source: ObjectRow) -> dict[str, str]:
-    """The headers that name what is copied, and its version where the store can hold that."""
-    headers = {"x-amz-copy-source": quote(f"{bucket.name}/{source.key}", safe="/~")}
-    if bucket.can.pinned_copy:
-        headers["x-amz-copy-source-if-match"] = quoted(source.etag)
-    return headers
-
-
 def attribute_headers(attributes: Attributes, transaction: str = "") -> dict[str, str]:
     """What is stored beside the bytes, as headers. Raises InvalidNameError for metadata that
     no store keeps as it is: S3 takes ASCII."""
@@ -158,3 +118,14 @@ def attribute_headers(attributes: Attributes, transaction: str = "") -> dict[str
     if transaction:
         headers[META + TRANSACTION] = transaction
     return headers
+
+
+@lru_cache(maxsize=1024)
+def parse_date(header: str | None) -> datetime | None:
+    """The time that an HTTP Date header tells."""
+    try:
+        date = parsedate_to_datetime(header) if header else None
+        # A date without a zone is GMT (RFC 9110 §5.6.7), not this machine's time.
+        return date and date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
+    except (ValueError, OverflowError):
+        return None

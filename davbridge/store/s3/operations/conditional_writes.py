@@ -41,19 +41,17 @@ from davbridge.store.s3.messages.errors import (
 )
 from davbridge.store.s3.messages.headers import (
     TRANSACTION,
-    Bucket,
     Headers,
     attribute_headers,
     date_of,
-    head_request,
     headers_of,
     info_of,
     metadata_of,
     size_of,
     told_etag,
-    told_of_bytes,
 )
 from davbridge.store.s3.operations import multipart_requests
+from davbridge.store.s3.operations.bucket import Bucket, head_request, told_of_bytes
 from davbridge.store.s3.operations.multipart_requests import Part
 from davbridge.store.s3.transport.transport import Received, Request
 from davbridge.waiting import store_wait

@@ -15,19 +15,17 @@ from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.store.base import Attributes, Condition, ObjectRow
 from davbridge.store.s3.messages.errors import ERRORS, translated
 from davbridge.store.s3.messages.headers import (
-    Bucket,
     Headers,
     attribute_headers,
     attributes_of,
-    copied_from,
     etag_of,
-    head_request,
     headers_of,
     info_of,
     size_of,
 )
 from davbridge.store.s3.messages.xml import parse_time, parsed, required
 from davbridge.store.s3.operations import multipart_requests
+from davbridge.store.s3.operations.bucket import Bucket, copied_from, head_request
 from davbridge.store.s3.operations.conditional_writes import (
     may_be_ours,
     new_transaction,

@@ -29,8 +29,9 @@ from davbridge.store.base import (
 from davbridge.store.limits import require_key
 from davbridge.store.s3.messages.checksums import checksum_headers
 from davbridge.store.s3.messages.errors import kind_of, translated
-from davbridge.store.s3.messages.headers import Bucket, headers_of, info_of, quoted, size_of
+from davbridge.store.s3.messages.headers import headers_of, info_of, quoted, size_of
 from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
+from davbridge.store.s3.operations.bucket import Bucket
 from davbridge.store.s3.operations.conditional_writes import (
     second_now,
     send_past_conflicts,

@@ -15,8 +15,8 @@ from botocore.parsers import ResponseParserError
 from davbridge.paths import DELIMITER, MAX_KEY_BYTES
 from davbridge.store.base import PAGE_SIZE, Lookup, Page
 from davbridge.store.s3.messages.errors import translated
-from davbridge.store.s3.messages.headers import Bucket
 from davbridge.store.s3.messages.listing_page import Onward, PageAnswer, read_page
+from davbridge.store.s3.operations.bucket import Bucket
 from davbridge.store.s3.transport.transport import Request
 
 LOOKUP_ROWS = 50

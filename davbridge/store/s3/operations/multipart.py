@@ -20,8 +20,9 @@ from davbridge import deadline
 from davbridge.store.base import Condition, ObjectRow
 from davbridge.store.buffers.budget import UNIT, MemoryBudget
 from davbridge.store.s3.messages.errors import ERRORS, one_line, translated
-from davbridge.store.s3.messages.headers import META, TRANSACTION, Bucket
+from davbridge.store.s3.messages.headers import META, TRANSACTION
 from davbridge.store.s3.operations import multipart_requests
+from davbridge.store.s3.operations.bucket import Bucket
 from davbridge.store.s3.operations.conditional_writes import complete, new_transaction
 from davbridge.store.s3.operations.full_store import Space
 from davbridge.store.s3.operations.multipart_requests import MARK, MARK_NUMBER, MOST_PARTS, Part

@@ -20,17 +20,10 @@ from davbridge.store.base import Condition, ObjectRow
 from davbridge.store.buffers.content import Content
 from davbridge.store.s3.messages.checksums import CRC32, checksum_headers
 from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of
-from davbridge.store.s3.messages.headers import (
-    Bucket,
-    copied_from,
-    etag_of,
-    headers_of,
-    quoted,
-    told_etag,
-    told_of_bytes,
-)
+from davbridge.store.s3.messages.headers import etag_of, headers_of, quoted, told_etag
 from davbridge.store.s3.messages.listing_page import Onward
 from davbridge.store.s3.messages.xml import Element, name_of, parse_time, parsed, required, texts_of
+from davbridge.store.s3.operations.bucket import Bucket, copied_from, told_of_bytes
 from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, Request
 
 MARK = b"davbridge"

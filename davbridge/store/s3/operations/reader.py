@@ -19,7 +19,8 @@ from davbridge.errors import PreconditionFailedError, StoreError, TruncatedError
 from davbridge.store.base import Condition, ObjectInfo
 from davbridge.store.s3.messages.checksums import ASK, Checked
 from davbridge.store.s3.messages.errors import one_line, translated
-from davbridge.store.s3.messages.headers import Bucket, Headers, headers_of, info_of, size_of
+from davbridge.store.s3.messages.headers import Headers, headers_of, info_of, size_of
+from davbridge.store.s3.operations.bucket import Bucket
 from davbridge.store.s3.transport.connections import Answer
 from davbridge.store.s3.transport.transport import Request
 from davbridge.waiting import store_wait

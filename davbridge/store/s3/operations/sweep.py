@@ -19,8 +19,9 @@ from botocore.exceptions import ClientError
 from davbridge.errors import StoreError
 from davbridge.store.base import ObjectRow
 from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of, translated
-from davbridge.store.s3.messages.headers import Bucket, date_of
+from davbridge.store.s3.messages.headers import date_of
 from davbridge.store.s3.operations import multipart_requests
+from davbridge.store.s3.operations.bucket import Bucket
 from davbridge.store.s3.operations.deletes import delete_one
 from davbridge.store.s3.operations.listing import pages
 from davbridge.store.s3.operations.multipart_requests import MARK, MARK_NUMBER, OpenUpload

@@ -24,7 +24,8 @@ from davbridge.store.buffers.content import Content
 from davbridge.store.limits import require_size
 from davbridge.store.s3.messages.checksums import ALGORITHM
 from davbridge.store.s3.messages.errors import is_conflict
-from davbridge.store.s3.messages.headers import Bucket, attribute_headers
+from davbridge.store.s3.messages.headers import attribute_headers
+from davbridge.store.s3.operations.bucket import Bucket
 from davbridge.store.s3.operations.conditional_writes import put
 from davbridge.store.s3.operations.multipart import (
     PARTS_IN_FLIGHT,

@@ -14,17 +14,10 @@ from botocore.exceptions import ClientError
 from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, ObjectRow
 from davbridge.store.s3.messages.checksums import ALGORITHM, ASK, CRC32, checksum_headers
 from davbridge.store.s3.messages.errors import ERRORS, status_of
-from davbridge.store.s3.messages.headers import (
-    Bucket,
-    copied_from,
-    date_of,
-    head_request,
-    headers_of,
-    size_of,
-    told_etag,
-)
+from davbridge.store.s3.messages.headers import date_of, headers_of, size_of, told_etag
 from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
 from davbridge.store.s3.operations import multipart_requests
+from davbridge.store.s3.operations.bucket import Bucket, copied_from, head_request
 from davbridge.store.s3.operations.deletes import batch_request
 from davbridge.store.s3.operations.multipart_requests import MARK, MARK_NUMBER, Part
 from davbridge.store.s3.transport.transport import Request

@@ -27,7 +27,7 @@ from botocore.exceptions import (
 from davbridge.config import S3Settings
 from davbridge.store.clock import Clock
 from davbridge.store.s3.messages.errors import REDIRECTS, code_of, header_of, one_line, status_of
-from davbridge.store.s3.transport.store_clock import parse_date
+from davbridge.store.s3.messages.headers import parse_date
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ResponseMetadataTypeDef

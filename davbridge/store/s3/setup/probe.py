@@ -24,7 +24,7 @@ from davbridge.errors import StoreError, UnavailableError
 from davbridge.paths import RESERVED_PREFIX
 from davbridge.store.base import ObjectRow
 from davbridge.store.s3.messages.errors import ERRORS, status_of, translated
-from davbridge.store.s3.messages.headers import Bucket
+from davbridge.store.s3.operations.bucket import Bucket
 from davbridge.store.s3.operations.capabilities import ALL, UNPROBED, Capabilities
 from davbridge.store.s3.operations.deletes import delete_many
 from davbridge.store.s3.setup.capability_checks import (

@@ -6,8 +6,8 @@ Owns three questions. Must not know what the request was.
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from davbridge.store.s3.messages.errors import code_of, header_of, status_of
+from davbridge.store.s3.messages.headers import parse_date
 from davbridge.store.s3.transport.signed_request import LIFETIME, Outgoing
-from davbridge.store.s3.transport.store_clock import parse_date
 
 _GATEWAY = frozenset({502, 504})
 """What a proxy says that had no answer from the store. With a 503 it may say the same, but a store

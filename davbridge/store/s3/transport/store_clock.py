@@ -13,12 +13,10 @@ refuses what the estimate says (a proxy on the way may tell its own time), the o
 
 import time
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from email.utils import parsedate_to_datetime
-from functools import lru_cache
 from typing import NamedTuple
 
 from davbridge.clock import lasting
+from davbridge.store.s3.messages.headers import parse_date
 
 
 class Timing(NamedTuple):
@@ -76,14 +74,3 @@ class StoreClock:
         now = self.read()
         if abs((now.store - now.local) - (used.store - used.local)) < 1:
             self._is_doubted = not self._is_doubted
-
-
-@lru_cache(maxsize=1024)
-def parse_date(header: str | None) -> datetime | None:
-    """The time that an HTTP Date header tells."""
-    try:
-        date = parsedate_to_datetime(header) if header else None
-        # A date without a zone is GMT (RFC 9110 §5.6.7), not this machine's time.
-        return date and date.replace(tzinfo=date.tzinfo or UTC).astimezone(UTC)
-    except (ValueError, OverflowError):
-        return None

@@ -14,7 +14,7 @@ from davbridge.store.base import ALWAYS, Attributes
 from davbridge.store.clock import utc_now
 from davbridge.store.embedded import EmbeddedStore, process
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.messages.headers import Bucket
+from davbridge.store.s3.operations.bucket import Bucket
 from davbridge.store.s3.operations.conditional_writes import put
 from davbridge.store.s3.operations.full_store import VALID, Space
 from davbridge.store.s3.setup.probe import CANARY

@@ -1,0 +1,49 @@
+"""A bucket, the way to it, and the requests and headers that several operations share."""
+
+from typing import NamedTuple
+from urllib.parse import quote
+
+from botocore.parsers import ResponseParserError
+
+from davbridge.store.base import Condition, ObjectRow
+from davbridge.store.clock import Clock
+from davbridge.store.s3.messages.headers import Headers, headers_of, quoted
+from davbridge.store.s3.operations.capabilities import ALL, Capabilities
+from davbridge.store.s3.transport.transport import Received, Request, Wire
+
+
+class Bucket(NamedTuple):
+    """A bucket, the way to it, and what can be done there."""
+
+    wire: Wire
+    name: str
+    clock: Clock
+    can: Capabilities = ALL
+
+    @property
+    def sends_checksums(self) -> bool:
+        return self.can.checksums and self.wire.sends_checksums
+
+    @property
+    def checks_checksums(self) -> bool:
+        return self.can.checksums and self.wire.checks_checksums
+
+
+def head_request(key: str, if_match: str | None = None) -> Request:
+    return Request("HeadObject", "HEAD", key, headers_of(Condition(if_match=if_match)))
+
+
+def copied_from(bucket: Bucket, source: ObjectRow) -> dict[str, str]:
+    """The headers that name what is copied, and its version where the store can hold that."""
+    headers = {"x-amz-copy-source": quote(f"{bucket.name}/{source.key}", safe="/~")}
+    if bucket.can.pinned_copy:
+        headers["x-amz-copy-source-if-match"] = quoted(source.etag)
+    return headers
+
+
+def told_of_bytes(answer: Received) -> Headers:
+    """The headers of the answer to bytes that were sent. Raises ResponseParserError where there is
+    a page with it: whoever sent that (a proxy, a network's login) has stored nothing."""
+    if answer.content.strip():
+        raise ResponseParserError("what was said isn't said of an object")
+    return answer.headers
