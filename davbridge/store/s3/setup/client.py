@@ -21,9 +21,9 @@ from botocore.exceptions import BotoCoreError
 from davbridge import __version__
 from davbridge.config import S3Settings
 from davbridge.errors import StoreSetupError
-from davbridge.store.s3.kept import Kept, keep
 from davbridge.store.s3.messages.errors import one_line
 from davbridge.store.s3.setup.credentials import Found, ReloadableCredentials
+from davbridge.store.s3.transport.address import ClientOptions, attach_options
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -75,7 +75,10 @@ def _build(settings: S3Settings, pool_size: int) -> "S3Client":
         config=_config(settings, pool_size),
     )
     ca_bundle = core.get_config_variable("ca_bundle")
-    keep(client, Kept(ca_bundle, credentials.renewed) if credentials else Kept(ca_bundle))
+    attach_options(
+        client,
+        ClientOptions(ca_bundle, credentials.renewed) if credentials else ClientOptions(ca_bundle),
+    )
     return client
 
 

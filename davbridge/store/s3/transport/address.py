@@ -7,6 +7,7 @@ is never sent.
 Invariants: credentials are those that the client's chain has now, so that botocore renews them.
 """
 
+from collections.abc import Callable
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
@@ -26,6 +27,8 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 _KEY = "key"
+
+_EVENT = "davbridge-client-options"
 
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
@@ -128,3 +131,26 @@ def _host(url: SplitResult) -> str:
     host = url.netloc.rpartition("@")[2]
     default = f":{_DEFAULT_PORTS[url.scheme]}"
     return host.removesuffix(default)
+
+
+class ClientOptions(NamedTuple):
+    """How a client was built, for what speaks to its store beside it."""
+
+    ca_bundle: str | None = None
+    """The file of certificate authorities, where it isn't the usual one."""
+    renew: Callable[[str], bool] = lambda _: False
+    """Given the code that a request was refused with: whether there are new credentials."""
+
+
+def attach_options(client: "S3Client", options: ClientOptions) -> None:
+    """Keeps ``options`` with the client. A botocore client holds nothing of others but handlers of
+    events: so they are the answer to an event of davbridge's own."""
+    events: Any = client.meta.events
+    events.register(_EVENT, lambda **_: options)
+
+
+def options_of(client: "S3Client") -> ClientOptions:
+    """The defaults, where somebody else has built the client."""
+    events: Any = client.meta.events
+    _, options = events.emit_until_response(_EVENT)
+    return options or ClientOptions()

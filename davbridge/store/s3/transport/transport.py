@@ -22,10 +22,9 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from davbridge.errors import DeadlinePassedError
-from davbridge.store.s3.kept import kept_by
 from davbridge.store.s3.messages.errors import ERRORS, REDIRECTS, code_of, header_of
 from davbridge.store.s3.messages.xml import client_error, is_error
-from davbridge.store.s3.transport.address import Address, address_of
+from davbridge.store.s3.transport.address import Address, address_of, options_of
 from davbridge.store.s3.transport.connections import Answer, Connections
 from davbridge.store.s3.transport.failures import (
     is_out_of_time,
@@ -90,8 +89,8 @@ class Wire:
         config: Any = client.meta.config
         self._client = client
         self._bucket = bucket
-        self._kept = kept_by(client)
-        self._network = Network.of(config, self._kept.ca_bundle)
+        self._options = options_of(client)
+        self._network = Network.of(config, self._options.ca_bundle)
         self._retries = Retries((config.retries or {}).get("total_max_attempts", DEFAULT_ATTEMPTS))
         self._lock = threading.Lock()
         self._way: tuple[Address, Connections] | None = None
@@ -218,7 +217,7 @@ class Wire:
         """Whether the same request is another one now: by other keys, or to another region."""
         if not isinstance(error, ClientError):
             return False
-        if self._kept.renew(code_of(error)):
+        if self._options.renew(code_of(error)):
             return True
         return is_elsewhere(error) and self._follows()
 
