@@ -2,7 +2,6 @@
 
 base.py            the ObjectStore protocol
 limits.py          what AWS allows of a key and of a size
-clock.py           the time, as it is passed in
 notes.py           what upper layers keep beside a page of a listing
 
 s3/                a bucket of any S3 store

@@ -19,6 +19,7 @@ from types import TracebackType
 from typing import NamedTuple, Self
 
 from davbridge import deadline
+from davbridge.clock import Clock, utc_now
 from davbridge.errors import (
     NotFoundError,
     PreconditionFailedError,
@@ -39,7 +40,6 @@ from davbridge.store.base import (
     ObjectWriter,
     Page,
 )
-from davbridge.store.clock import Clock, utc_now
 from davbridge.store.limits import MAX_OBJECT_SIZE, require_key, require_size
 
 

@@ -21,6 +21,7 @@ from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
 from threading import Lock
 
+from davbridge.clock import lasting
 from davbridge.deadline import before
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError, UnavailableError
 from davbridge.store.base import (
@@ -31,7 +32,6 @@ from davbridge.store.base import (
     ObjectRow,
     ObjectStore,
 )
-from davbridge.store.clock import lasting
 from davbridge.tree.bounds import require_within
 from davbridge.tree.journal import (
     JOURNALS,

@@ -18,6 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 
+from davbridge.clock import Clock, lasting, utc_now
 from davbridge.errors import IsACollectionError, NotFoundError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import (
@@ -29,7 +30,6 @@ from davbridge.store.base import (
     ObjectRow,
     ObjectStore,
 )
-from davbridge.store.clock import Clock, lasting, utc_now
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.bulk import Metadata, metadata_of
 from davbridge.tree.commits import Admit, Commits, Target, admitted

@@ -14,7 +14,7 @@ from datetime import timedelta
 from threading import Event, Thread
 
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError
-from davbridge.store.clock import Clock
+from davbridge.clock import Clock
 from davbridge.tree.journal import LEASE, LEFT, DamagedJournalError, LaterFormatError, Request
 from davbridge.tree.journals import KEPT, Journals
 from davbridge.tree.leases import Trace

@@ -7,9 +7,9 @@ from datetime import timedelta
 import pytest
 
 import davbridge.store.s3.setup.bucket_check
+from davbridge.clock import utc_now
 from davbridge.config import ConfigError, S3Settings
 from davbridge.errors import StoreError, UnavailableError
-from davbridge.store.clock import utc_now
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.setup.bucket_check import ensure_bucket
 from tests.support.endpoints import Endpoint

@@ -2,8 +2,8 @@
 
 from collections.abc import Callable
 
+from davbridge.clock import utc_now
 from davbridge.store.base import IF_ABSENT, Attributes, Condition, ObjectRow
-from davbridge.store.clock import utc_now
 from davbridge.store.s3 import S3Store
 
 ROW = ObjectRow("a", 1, utc_now(), "e")

@@ -15,6 +15,7 @@ from functools import cached_property
 from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
+from davbridge.clock import Clock, utc_now
 from davbridge.errors import InvalidNameError, StoreError, StoreSetupError
 from davbridge.store.base import (
     ALWAYS,
@@ -31,7 +32,6 @@ from davbridge.store.base import (
     Page,
 )
 from davbridge.store.buffers.budget import MemoryBudget
-from davbridge.store.clock import Clock, utc_now
 from davbridge.store.limits import MAX_OBJECT_SIZE, require_key, require_size
 from davbridge.store.s3.messages.errors import translated
 from davbridge.store.s3.messages.headers import info_of, size_of

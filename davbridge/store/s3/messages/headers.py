@@ -15,9 +15,9 @@ from functools import lru_cache
 
 from botocore.parsers import ResponseParserError
 
+from davbridge.clock import Clock
 from davbridge.errors import InvalidNameError, UnavailableError
 from davbridge.store.base import Attributes, Condition, ObjectInfo, ObjectRow
-from davbridge.store.clock import Clock
 
 TRANSACTION = "dav-txn"
 """The user metadata that tells one's own write from another's (see commits)."""

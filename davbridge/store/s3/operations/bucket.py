@@ -5,8 +5,8 @@ from urllib.parse import quote
 
 from botocore.parsers import ResponseParserError
 
+from davbridge.clock import Clock
 from davbridge.store.base import Condition, ObjectRow
-from davbridge.store.clock import Clock
 from davbridge.store.s3.messages.headers import Headers, headers_of, quoted
 from davbridge.store.s3.operations.capabilities import ALL, Capabilities
 from davbridge.store.s3.transport.transport import Received, Request, Wire

@@ -13,9 +13,9 @@ from typing import TYPE_CHECKING
 
 from botocore.exceptions import ClientError
 
+from davbridge.clock import Clock, utc_now
 from davbridge.config import S3Settings
 from davbridge.errors import StoreSetupError
-from davbridge.store.clock import Clock, utc_now
 from davbridge.store.s3.messages.errors import ERRORS, NO_SUCH_BUCKET, code_of
 from davbridge.store.s3.setup.client import DEFAULT_REGION, build_client, is_aws
 from davbridge.store.s3.setup.diagnosis import (

@@ -24,8 +24,8 @@ from botocore.exceptions import (
     SSLError,
 )
 
+from davbridge.clock import Clock
 from davbridge.config import S3Settings
-from davbridge.store.clock import Clock
 from davbridge.store.s3.messages.errors import REDIRECTS, code_of, header_of, one_line, status_of
 from davbridge.store.s3.messages.headers import parse_date
 

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from davbridge.clock import utc_now
 from davbridge.errors import PreconditionFailedError, UnavailableError
 from davbridge.store.base import IF_ABSENT, Attributes, Condition, ObjectRow
-from davbridge.store.clock import utc_now
 from davbridge.store.s3 import S3Store
 from tests.support.contract import LONG, drain, keys, write
 from tests.support.endpoints import Endpoint

@@ -9,9 +9,9 @@ from urllib.parse import urlsplit
 
 import pytest
 
+from davbridge.clock import utc_now
 from davbridge.errors import OutOfSpaceError, UnavailableError
 from davbridge.store.base import ALWAYS, Attributes
-from davbridge.store.clock import utc_now
 from davbridge.store.embedded import EmbeddedStore, process
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.operations.bucket import Bucket

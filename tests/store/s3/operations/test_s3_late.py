@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from davbridge.clock import utc_now
 from davbridge.errors import PreconditionFailedError
 from davbridge.store.base import IF_ABSENT, Attributes, ObjectRow
-from davbridge.store.clock import utc_now
 from davbridge.store.s3 import S3Store
 from davbridge.tree.markers import MARKER
 from tests.support.contract import LONG, drain, keys, write

@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 import trustme
 
+from davbridge.clock import utc_now
 from davbridge.config import S3Settings
 from davbridge.errors import StoreSetupError
-from davbridge.store.clock import utc_now
 from davbridge.store.s3.setup import bucket_check
 from davbridge.store.s3.setup.bucket_check import BucketState, ensure_bucket
 from tests.support.endpoints import Endpoint

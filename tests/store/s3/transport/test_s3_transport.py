@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 import trustme
 
+from davbridge.clock import utc_now
 from davbridge.config import S3Settings
 from davbridge.errors import (
     InvalidNameError,
@@ -21,7 +22,6 @@ from davbridge.errors import (
     UnavailableError,
 )
 from davbridge.store.base import Attributes, ObjectRow
-from davbridge.store.clock import utc_now
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.setup.client import build_client
 from davbridge.store.s3.transport import transport

@@ -2,7 +2,7 @@
 
 import time
 
-from davbridge.store.clock import lasting
+from davbridge.clock import lasting
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.journals import Journals
 from tests.support.waiting import until
