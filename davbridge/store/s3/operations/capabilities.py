@@ -7,6 +7,11 @@ copy, multipart).
 from collections.abc import Iterator
 from typing import NamedTuple
 
+from davbridge.paths import RESERVED_PREFIX
+
+CANARY = f"{RESERVED_PREFIX}.canary."
+"""How the name of an object begins on which a capability is tested."""
+
 
 class Capabilities(NamedTuple):
     """Each that is there is used; each that isn't has a fallback."""

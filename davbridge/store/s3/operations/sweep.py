@@ -22,10 +22,10 @@ from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of, translat
 from davbridge.store.s3.messages.headers import date_of
 from davbridge.store.s3.operations import multipart_requests
 from davbridge.store.s3.operations.bucket import Bucket
+from davbridge.store.s3.operations.capabilities import CANARY
 from davbridge.store.s3.operations.deletes import delete_one
 from davbridge.store.s3.operations.listing import pages
 from davbridge.store.s3.operations.multipart_requests import MARK, MARK_NUMBER, OpenUpload
-from davbridge.store.s3.setup.probe import CANARY
 from davbridge.store.s3.transport.transport import Request
 
 _log = logging.getLogger(__name__)

@@ -21,11 +21,10 @@ from typing import NamedTuple, TypeVar
 from botocore.exceptions import ClientError
 
 from davbridge.errors import StoreError, UnavailableError
-from davbridge.paths import RESERVED_PREFIX
 from davbridge.store.base import ObjectRow
 from davbridge.store.s3.messages.errors import ERRORS, status_of, translated
 from davbridge.store.s3.operations.bucket import Bucket
-from davbridge.store.s3.operations.capabilities import ALL, UNPROBED, Capabilities
+from davbridge.store.s3.operations.capabilities import ALL, CANARY, UNPROBED, Capabilities
 from davbridge.store.s3.operations.deletes import delete_many
 from davbridge.store.s3.setup.capability_checks import (
     OF_EXPIRING,
@@ -35,8 +34,6 @@ from davbridge.store.s3.setup.capability_checks import (
     put_canary,
 )
 from davbridge.store.s3.transport.health import is_trouble
-
-CANARY = f"{RESERVED_PREFIX}.canary."
 
 PATIENCE = 10.0
 """Seconds for the canaries to be written, and then for all questions."""

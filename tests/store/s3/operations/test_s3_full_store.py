@@ -15,9 +15,9 @@ from davbridge.store.base import ALWAYS, Attributes
 from davbridge.store.embedded import EmbeddedStore, process
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.operations.bucket import Bucket
+from davbridge.store.s3.operations.capabilities import CANARY
 from davbridge.store.s3.operations.conditional_writes import put
 from davbridge.store.s3.operations.full_store import VALID, Space
-from davbridge.store.s3.setup.probe import CANARY
 from davbridge.store.s3.transport.transport import Wire
 from tests.support.contract import LONG, keys, write
 from tests.support.endpoints import Endpoint
