@@ -30,8 +30,8 @@ class RenewingStore(MemoryStore):
         if row.key.endswith(".json"):
             return row
         renewed = row._replace(etag=f"{row.etag[:32]}-{target.count('/') + 2}")
-        kept = self._objects[target.encode()]
-        self._objects[target.encode()] = replace(kept, info=replace(kept.info, row=renewed))
+        kept = self._get(target)
+        self._objects.put(replace(kept, info=replace(kept.info, row=renewed)))
         return renewed
 
 

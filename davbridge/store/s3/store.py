@@ -41,9 +41,8 @@ from davbridge.store.s3.operations.conditional_writes import put
 from davbridge.store.s3.operations.copy import (
     COPY_LIMIT,
     COPY_PART_SIZE,
-    copy_in_parts,
-    copy_marker,
-    copy_whole,
+    CopyLimits,
+    copy_object,
 )
 from davbridge.store.s3.operations.deletes import delete_many, delete_one
 from davbridge.store.s3.operations.full_store import Space
@@ -64,8 +63,6 @@ PART_THREADS = 8
 """Parts that are sent at a time, over all writers and copies."""
 
 STALE_AGE = timedelta(days=1)
-
-COPY_BLOCK = 1024**2
 
 _log = logging.getLogger(__name__)
 
@@ -96,8 +93,7 @@ class S3Store:
         # A part waits in memory until the store has it, for it may have to be sent again.
         self._max_object_size = min(max_object_size, MOST_PARTS * self._pool.budget.largest)
         self._part_size = part_size
-        self._copy_limit = copy_limit
-        self._copy_part_size = copy_part_size
+        self._copy_limits = CopyLimits(copy_limit, copy_part_size, self._max_object_size, part_size)
 
     @property
     def budget(self) -> MemoryBudget:
@@ -189,34 +185,9 @@ class S3Store:
     ) -> ObjectRow:
         require_key(source.key)
         self._require_writable(target)
-        if source.size == 0 and source.key.endswith("/"):
-            return copy_marker(self._bucket, source, target, attributes, condition)
-        if source.size <= self._copy_limit:
-            with self._space.watched():
-                return copy_whole(self._bucket, source, target, attributes, condition)
-        if not self._bucket.can.part_copy:
-            return self._copy_by_hand(source, target, attributes, condition)
-        return copy_in_parts(
-            self._bucket, self._pool, source, target, attributes, condition, self._copy_part_size
+        return copy_object(
+            self._bucket, self._pool, source, target, attributes, condition, self._copy_limits
         )
-
-    def _copy_by_hand(
-        self,
-        source: ObjectRow,
-        target: str,
-        attributes: Attributes | None,
-        condition: Condition,
-    ) -> ObjectRow:
-        with self.get_object(source.key, if_match=source.etag) as reader:
-            carried = attributes or reader.info.attributes
-            writer = self.open_writer(target, carried, condition, length=source.size)
-            try:
-                while block := reader.read(COPY_BLOCK):
-                    writer.write(block)
-                return writer.commit()
-            except BaseException:
-                writer.abort()
-                raise
 
     def delete_object(self, key: str, *, version: ObjectRow | None = None) -> None:
         delete_one(self._bucket, key, version)

@@ -1,7 +1,6 @@
-"""Copies inside the store, whatever the size.
+"""Copies, whatever the size: CopyObject, or a multipart copy of what is over its limit.
 
-Owns CopyObject, and the multipart copy of what is over CopyObject's limit. The bytes never come
-here. Must not know why something is copied.
+The bytes come by way of davbridge only if the store has no UploadPartCopy.
 
 Invariant: the copy is of the version that the source row names, where the store can check it: each
 request is pinned to its ETag.
@@ -9,10 +8,13 @@ request is pinned to its ETag.
 
 from collections.abc import Mapping
 from datetime import datetime
+from typing import NamedTuple
 
 from davbridge.config import MIB
 from davbridge.errors import NotFoundError, UnavailableError
+from davbridge.paths import DELIMITER
 from davbridge.store.base import Attributes, Condition, ObjectRow
+from davbridge.store.limits import require_size
 from davbridge.store.s3.messages.errors import ERRORS, translated
 from davbridge.store.s3.messages.headers import (
     Headers,
@@ -38,6 +40,8 @@ from davbridge.store.s3.operations.conditional_writes import (
 )
 from davbridge.store.s3.operations.multipart import MultipartUpload, PartPool, SendPart
 from davbridge.store.s3.operations.multipart_requests import MOST_PARTS, Part
+from davbridge.store.s3.operations.reader import S3Reader
+from davbridge.store.s3.operations.writer import S3Writer
 from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, Request
 
 COPY_LIMIT = 5 * 1024 * MIB
@@ -50,7 +54,42 @@ CARRIED_HEADERS = ("cache-control", "content-disposition", "content-encoding", "
 COPY_PARTS_IN_FLIGHT = 8
 
 
-def copy_whole(
+COPY_BLOCK = 1024**2
+"""Bytes that are read and written at a time where the bytes come by way of davbridge."""
+
+
+class CopyLimits(NamedTuple):
+    """Sizes in bytes."""
+
+    largest_copy: int
+    """Of one CopyObject."""
+    part_of_copy: int
+    largest_object: int
+    smallest_part: int
+    """Of an upload by way of davbridge."""
+
+
+def copy_object(
+    bucket: Bucket,
+    pool: PartPool,
+    source: ObjectRow,
+    target: str,
+    attributes: Attributes | None,
+    condition: Condition,
+    limits: CopyLimits,
+) -> ObjectRow:
+    """Copies in the way that this object and this store need."""
+    if source.size == 0 and source.key.endswith(DELIMITER):
+        return _copy_marker(bucket, source, target, attributes, condition)
+    if source.size <= limits.largest_copy:
+        with pool.space.watched():
+            return _copy_whole(bucket, source, target, attributes, condition)
+    if not bucket.can.part_copy:
+        return _copy_through_davbridge(bucket, pool, source, target, attributes, condition, limits)
+    return _copy_in_parts(bucket, pool, source, target, attributes, condition, limits.part_of_copy)
+
+
+def _copy_whole(
     bucket: Bucket,
     source: ObjectRow,
     target: str,
@@ -113,7 +152,7 @@ def _made(
     return None
 
 
-def copy_marker(
+def _copy_marker(
     bucket: Bucket,
     source: ObjectRow,
     target: str,
@@ -122,13 +161,13 @@ def copy_marker(
 ) -> ObjectRow:
     """CopyObject, or else the same by hand: SeaweedFS finds no source that is a folder."""
     try:
-        return copy_whole(bucket, source, target, attributes, condition)
+        return _copy_whole(bucket, source, target, attributes, condition)
     except NotFoundError:
         present = attributes_of(_pinned_head(bucket, source))
         return put(bucket, target, b"", attributes or present, condition)
 
 
-def copy_in_parts(
+def _copy_in_parts(
     bucket: Bucket,
     pool: PartPool,
     source: ObjectRow,
@@ -149,6 +188,36 @@ def copy_in_parts(
     except BaseException:
         upload.abort()
         raise
+
+
+def _copy_through_davbridge(
+    bucket: Bucket,
+    pool: PartPool,
+    source: ObjectRow,
+    target: str,
+    attributes: Attributes | None,
+    condition: Condition,
+    limits: CopyLimits,
+) -> ObjectRow:
+    require_size(source.size, limits.largest_object)
+    with S3Reader.open(bucket, source.key, 0, None, source.etag) as reader:
+        writer = S3Writer(
+            bucket,
+            pool,
+            target,
+            attributes or reader.info.attributes,
+            condition,
+            length=source.size,
+            limit=limits.largest_object,
+            smallest_part=limits.smallest_part,
+        )
+        try:
+            while block := reader.read(COPY_BLOCK):
+                writer.write(block)
+            return writer.commit()
+        except BaseException:
+            writer.abort()
+            raise
 
 
 def _pinned_head(bucket: Bucket, source: ObjectRow) -> Headers:
