@@ -13,8 +13,8 @@ from contextlib import suppress
 from datetime import timedelta
 from threading import Event, Thread
 
-from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError
 from davbridge.clock import Clock
+from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError
 from davbridge.tree.journal import LEASE, LEFT, DamagedJournalError, LaterFormatError, Request
 from davbridge.tree.journals import KEPT, Journals
 from davbridge.tree.leases import Trace
