@@ -119,6 +119,8 @@ class Attempts:
             return Outcome(failures)
         if has_belongings:
             self._belongings.forget(path)
+        else:
+            self._belongings.note_gone(path)
         return Outcome([], -sum(row.size for row in going))
 
     def copy(

@@ -6,8 +6,8 @@ format, nor when a resource goes where.
 Invariants:
 - Clients never see facts among the properties, nor those of another version.
 - What is told of a version is told of its copy as well, whose ETag may be another.
-- A stop between two writes leaves at most an entry for a name that is gone, and who makes that
-  name anew removes it.
+- A stop between two writes, or a listing that is older than an entry, leaves at most an entry for
+  a name that is gone, and who makes that name anew removes it.
 """
 
 import logging
@@ -15,6 +15,9 @@ from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
 from itertools import count
+from threading import Lock
+
+from cachetools import LRUCache
 
 from davbridge.errors import StoreError
 from davbridge.paths import DELIMITER, ResourcePath, key_of, path_of, prefix_of
@@ -35,6 +38,9 @@ from davbridge.tree.sidecar import MemberProperties, is_sidecar
 _HAND_OVERS = 4
 """How often is looked for what others have set."""
 
+_MAX_GONE = 10_000
+"""Names of resources of which `note_gone` keeps note."""
+
 _log = logging.getLogger(__name__)
 
 
@@ -45,6 +51,8 @@ class Belongings:
         self._store = store
         self._mount = mount
         self.sidecars = Sidecars(store)
+        self._lock = Lock()
+        self._gone: LRUCache[ResourcePath, None] = LRUCache(_MAX_GONE)
 
     def of(self, path: ResourcePath) -> Properties:
         """The resource's, facts included."""
@@ -107,9 +115,21 @@ class Belongings:
 
         self.sidecars.update(self._home(path), _name(path), change)
 
+    def note_gone(self, path: ResourcePath) -> None:
+        """After a resource has gone that had nothing, as far as is known: another bridge may have
+        set something within the time that listings are cached. Who makes that name anew looks."""
+        with self._lock:
+            self._gone[path] = None
+
     def clear(self, path: ResourcePath) -> None:
         """Before a resource is made: none of one that went are its own."""
+        with self._lock:
+            is_noted = path in self._gone
+        if is_noted:
+            self.renew(path)
         self.sidecars.put(self._home(path), _name(path), {})
+        with self._lock:
+            self._gone.pop(path, None)
 
     def give(
         self, target: ResourcePath, properties: Properties, source: ObjectRow | None
@@ -154,6 +174,8 @@ class Belongings:
             for _ in range(_HAND_OVERS):
                 late = self._take(source.path, given)
                 if late is None:
+                    if not given:
+                        self.note_gone(source.path)
                     return
                 if failures := self.give(target, late, source.row):
                     raise failures[0].error

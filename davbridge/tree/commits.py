@@ -90,7 +90,11 @@ class Commits:
             try:
                 return writer.commit(_still(seen)), seen
             except PreconditionFailedError:
+                is_known = seen is not None
                 seen = _file_at(target.path, self._view.find_current(target.path))
+                if is_known and seen is None:
+                    self._belongings.note_gone(target.path)
+                    self.prepare_new(target.path)
         return writer.commit(ALWAYS), seen
 
     def _described(self, stored: Resource, facts: Facts) -> Resource:

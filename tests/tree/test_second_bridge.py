@@ -10,6 +10,7 @@ from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings
 from davbridge.errors import NotFoundError, OutOfSpaceError, StoreError, UnavailableError
 from davbridge.paths import ROOT, parse
+from davbridge.store.base import Attributes
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.properties import Sidecars
 from davbridge.tree.resource import Failure
@@ -375,6 +376,66 @@ def test_properties_that_were_set_after_the_death_of_a_bridge_go_along(drive: Dr
     assert (found["/t/a"], found["/t/b"], found["/t/d/c"]) == (VALUE, OLD, VALUE)
     assert not [key for key in drive.stored() if key.startswith("s/")]
     assert journals(drive) == []
+
+
+def put(tree: Namespace, path: str) -> None:
+    writer = tree.open_writer(parse(path), Attributes())
+    writer.write(b"anew")
+    writer.commit()
+
+
+MAKING: dict[str, Callable[[Namespace], object]] = {
+    "PUT": lambda tree: put(tree, "/f"),
+    "MKCOL": lambda tree: tree.make_collection(parse("/f")),
+    "COPY": lambda tree: tree.copy(parse("/g"), parse("/f")),
+    "MOVE": lambda tree: tree.move(parse("/g"), parse("/f")),
+    "COPY of a folder": lambda tree: tree.copy(parse("/s"), parse("/f")),
+}
+
+GOING: dict[str, Callable[[Namespace], object]] = {
+    "DELETE": lambda tree: tree.delete(parse("/f")),
+    "MOVE": lambda tree: tree.move(parse("/f"), parse("/n")),
+}
+
+
+@pytest.mark.parametrize("making", MAKING)
+@pytest.mark.parametrize("going", GOING)
+@pytest.mark.parametrize("has_others", [False, True], ids=["the first", "one more"])
+def test_what_is_made_anew_has_none_that_another_bridge_has_set(
+    drive: Drive, making: str, going: str, has_others: bool
+) -> None:
+    """Before its name went, and since the listing that is cached."""
+    fill(drive)
+    drive.outside("f", "g", body=b"1")
+    if has_others:
+        drive.tree.update_properties(parse("/s"), {PROPERTY: OTHER})
+    drive.clock.advance(100)
+    tree = cached(drive)
+    try:
+        with another(drive) as other:
+            other.update_properties(parse("/f"), {PROPERTY: VALUE})
+        GOING[going](tree)
+        MAKING[making](tree)
+    finally:
+        tree.close()
+    found = properties(drive)
+    assert found["/f"] == (OTHER if making == "COPY of a folder" and has_others else None)
+    assert found["/s"] == (OTHER if has_others else None)
+
+
+def test_a_file_that_is_gone_though_it_is_listed_leaves_none_to_what_is_put_there(
+    drive: Drive,
+) -> None:
+    drive.outside("f", body=b"1")
+    drive.tree.update_properties(parse("/f"), {PROPERTY: OLD})
+    drive.clock.advance(100)
+    tree = cached(drive)
+    try:
+        drive.bucket.delete_object("f")
+        put(tree, "/f")
+    finally:
+        tree.close()
+    assert properties(drive)["/f"] is None
 
 
 # What this bridge has waited for.
