@@ -268,6 +268,21 @@ def test_a_save_into_a_known_folder_as_finder_does_it(store: S3Store, counted: C
         assert counted.requests == Counter({PUT: 2})
 
 
+def test_a_put_to_a_name_that_has_just_gone_looks_for_properties_once(
+    store: S3Store, counted: Counted
+) -> None:
+    """Else it would have those that another bridge had set there since the folder was listed."""
+    with running_bridge(store) as bridge, bridge.client() as client:
+        warm_up(client)
+        assert client("DELETE", "/d/f").status == 204
+        counted.clear()
+        assert client("PUT", "/d/f", b"anew").status == 201
+        assert counted.requests == Counter({LIST: 1, PUT: 1})
+        counted.clear()
+        assert client("PUT", "/d/f", b"again").status == 204
+        assert counted.requests == Counter({PUT: 1})
+
+
 def warm_up(client: Client) -> None:
     for target in ("/", "/d/"):
         assert client("PROPFIND", target, NAMED, depth="1").status == 207
