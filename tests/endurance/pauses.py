@@ -173,7 +173,10 @@ def run(ground: Ground, size: Size) -> Result:
         held: list[Held] = []
         for number in ground.rounds(-(-size.pauses // size.pairs)):
             numbers = [number * size.pairs + each.number for each in pairs]
-            held += pool.map(Pair.hold, pairs, numbers, map(ground.random, numbers))
+            last = list(pool.map(Pair.hold, pairs, numbers, map(ground.random, numbers)))
+            for fault in (fault for each in last for fault in each.broken):
+                ground.tell(f"BROKEN: {fault}")
+            held += last
     figures = {
         "pauses": f"{len(held):,}",
         "operations held": f"{sum(each.reached for each in held):,}",

@@ -25,7 +25,7 @@ from tests.support.sockets import reset_at_close
 LONGEST_WRITE = 300.0
 """Seconds that a store may take for one."""
 
-LONGEST_HOLD = 120.0
+LONGEST_HOLD = 600.0
 """Seconds that a request is held, and waited for, before a test has failed."""
 
 
