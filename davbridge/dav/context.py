@@ -17,7 +17,6 @@ from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.if_header import IfList
 from davbridge.dav.locking.enforcement import Guard
 from davbridge.dav.locking.locks import LockStore
-from davbridge.dav.once import once
 from davbridge.dav.provider import BucketProvider
 from davbridge.dav.request import Request
 from davbridge.paths import ResourcePath, canonical
@@ -47,6 +46,8 @@ class Context:
         self.provider = provider
         self.locks = locks
         self.guard = Guard(locks, request)
+        self._resource: Resource | None = None
+        self._is_looked_up = False
         self._checked_at: float | None = None
         """When the conditions were last judged by the store's state, on the locks' clock."""
         self._held: IfList | None = None
@@ -61,10 +62,13 @@ class Context:
     def path(self) -> ResourcePath:
         return self.request.path
 
-    @once
+    @property
     def resource(self) -> Resource | None:
         """What is at the request's path, or None; looked up once."""
-        return self.provider.find(self.path)
+        if not self._is_looked_up:
+            self._resource = self.provider.find(self.path)
+            self._is_looked_up = True
+        return self._resource
 
     @property
     def if_match(self) -> str | None:
@@ -90,7 +94,7 @@ class Context:
 
     def forget_resource(self) -> None:
         """It is looked up again when it is next asked for."""
-        self.__dict__.pop("resource", None)
+        self._is_looked_up = False
 
     def check_conditions(self) -> bool:
         """Every conditional header. True where the answer is 304; raises RefusalError 412.
@@ -173,5 +177,5 @@ class Context:
         # Clients tell of times, and an answer has what they told.
         with_facts = is_dated(self.request) or not self._writes
         found = self.namespace.find_current(path, with_facts=with_facts)
-        self.__dict__["resource"] = found
+        self._resource, self._is_looked_up = found, True
         return found

@@ -11,13 +11,13 @@ import logging
 import math
 import re
 from collections.abc import Iterator
+from functools import cached_property
 from typing import Any, Literal
 
 from davbridge.addresses import network_of
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.if_header import IfCondition, IfList, parse_if
 from davbridge.dav.headers.urls import Site, parse_request_target
-from davbridge.dav.once import once
 from davbridge.paths import ResourcePath
 
 logger = logging.getLogger(__name__)
@@ -59,7 +59,7 @@ class Request:
         value: str | None = self.environ.get(f"HTTP_{name}")
         return value
 
-    @once
+    @cached_property
     def path(self) -> ResourcePath:
         """What the request target names. Raises RefusalError 400, or 404 outside of the mount."""
         path = self.site.resolve(self.url_path)
@@ -67,7 +67,7 @@ class Request:
             raise RefusalError(404, "the drive is elsewhere")
         return path
 
-    @once
+    @cached_property
     def url_path(self) -> ResourcePath:
         """The path of the request's URL, whether or not it is in the mount. Raises as `path`."""
         return parse_request_target(self.environ["REQUEST_URI"])
@@ -95,7 +95,7 @@ class Request:
     def is_chunked(self) -> bool:
         return "HTTP_TRANSFER_ENCODING" in self.environ
 
-    @once
+    @cached_property
     def length(self) -> int | None:
         """Bytes of the body; None where a chunked one doesn't tell."""
         if self.is_chunked:
@@ -105,7 +105,7 @@ class Request:
             raise RefusalError(400, "Content-Length is not a number")
         return int(text)
 
-    @once
+    @cached_property
     def depth(self) -> Depth | None:
         """RFC 4918 §10.2; None where the header is missing."""
         value = self.header("DEPTH")
@@ -120,7 +120,7 @@ class Request:
                 return "infinity"
         raise RefusalError(400, "Depth must be 0, 1 or infinity")
 
-    @once
+    @cached_property
     def overwrite(self) -> bool:
         """RFC 4918 §10.6: true where the header is missing."""
         value = (self.header("OVERWRITE") or "T").strip().upper()
@@ -128,7 +128,7 @@ class Request:
             raise RefusalError(400, "Overwrite must be T or F")
         return value == "T"
 
-    @once
+    @cached_property
     def destination(self) -> ResourcePath:
         """RFC 4918 §10.3. Raises RefusalError 400, or 502 where it is on another server."""
         value = self.header("DESTINATION")
@@ -157,7 +157,7 @@ class Request:
         """The values of all these headers: equal for requests that depend on the same."""
         return tuple(map(self.environ.get, _CONDITIONAL))
 
-    @once
+    @cached_property
     def if_lists(self) -> tuple[IfList, ...]:
         """The If header (§10.4), empty where there is none. Raises RefusalError 400."""
         value = self.header("IF")
@@ -165,14 +165,14 @@ class Request:
             return (IfList(None, (IfCondition(self.refreshed_token, None, negated=False),)),)
         return parse_if(value) if value is not None else ()
 
-    @once
+    @cached_property
     def refreshed_token(self) -> str | None:
         """The token of a LOCK whose If header is nothing else: npm's webdav refreshes a lock so,
         and sends a lockinfo along (its operations/lock.js)."""
         match = _TOKEN.fullmatch((self.header("IF") or "").strip())
         return match[1] if match and self.method == "LOCK" else None
 
-    @once
+    @cached_property
     def lock_token(self) -> str | None:
         """The Lock-Token header (§10.5), with or without its angle brackets."""
         value = self.header("LOCK_TOKEN")
@@ -183,7 +183,7 @@ class Request:
             raise RefusalError(400, "Lock-Token holds no lock token")
         return match[1]
 
-    @once
+    @cached_property
     def submitted_tokens(self) -> frozenset[str]:
         """The lock tokens that the client shows, anywhere in If (§10.4.1) or in Lock-Token.
 

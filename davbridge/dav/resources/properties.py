@@ -7,6 +7,7 @@ not at all, in one write.
 from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from datetime import datetime
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 from xml.etree.ElementTree import fromstring
 
@@ -19,7 +20,6 @@ from davbridge.dav.errors import RefusalError, as_refusals
 from davbridge.dav.headers.content_type import guess_type
 from davbridge.dav.headers.upload_headers import parse_time_property, time_told
 from davbridge.dav.headers.validators import entity_tag
-from davbridge.dav.once import once
 from davbridge.dav.propfind.live_properties import ALLPROP, LIVE, OWNCLOUD, PROTECTED, Around
 from davbridge.dav.resources.wsgidav_environment import Environ, Locks
 from davbridge.dav.xml_elements import lang_of, serialise
@@ -160,7 +160,7 @@ class ResourceProperties(_DAVResource):
     def remove_all_properties(self, *, recursive: bool) -> None:
         """Does nothing: dead properties go with their resource, and the namespace sees to that."""
 
-    @once
+    @cached_property
     def _update(self) -> PropertyUpdate:
         return PropertyUpdate(lambda changes: self._update_properties(changes, time_told(changes)))
 
