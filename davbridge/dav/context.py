@@ -15,7 +15,7 @@ from davbridge.dav.conditional_requests import (
 )
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.if_header import IfList
-from davbridge.dav.locking.enforcement import Guard
+from davbridge.dav.locking.enforcement import LockEnforcement
 from davbridge.dav.locking.locks import LockStore
 from davbridge.dav.provider import BucketProvider
 from davbridge.dav.request import Request
@@ -45,7 +45,7 @@ class Context:
         self.request = request
         self.provider = provider
         self.locks = locks
-        self.guard = Guard(locks, request)
+        self.enforcement = LockEnforcement(locks, request)
         self._resource: Resource | None = None
         self._is_looked_up = False
         self._checked_at: float | None = None
@@ -131,7 +131,7 @@ class Context:
         return Lookups(self._find_cached, self._find_current, may_be_cached, self._found)
 
     def _conditions_hold(self, find: Find) -> bool:
-        self._held = check_if(self.request, find, self.guard.is_locked_with, self._held)
+        self._held = check_if(self.request, find, self.enforcement.is_locked_with, self._held)
         target = find(self.path) if depends_on_target(self.request) else None
         return check_http(self.request, target)
 

@@ -13,7 +13,7 @@ from davbridge.dav.request import Request
 from davbridge.paths import ResourcePath
 
 
-class Guard:
+class LockEnforcement:
     """Answers for one request."""
 
     def __init__(self, locks: LockStore, request: Request) -> None:
@@ -49,23 +49,23 @@ class Guard:
 
     def blocking_below(self, path: ResourcePath) -> list[Lock]:
         """The locks strictly inside ``path`` that this request has no token for."""
-        return self._unopened(self._locks.rooted_below(path))
+        return self._blocking(self._locks.rooted_below(path))
 
     def _require(self, locks: Iterable[Lock]) -> None:
-        blocking = self._unopened(locks)
+        blocking = self._blocking(locks)
         if blocking:
             raise locked(blocking, self._request.site)
 
-    def _unopened(self, locks: Iterable[Lock]) -> list[Lock]:
+    def _blocking(self, locks: Iterable[Lock]) -> list[Lock]:
         """The locks at whose roots no token of the user's own has been shown.
 
         One token is enough for a root with several shared locks (§6.2, §7).
         """
         found = list(locks)
-        opened = {lock.root for lock in found if self._is_shown(lock)}
+        opened = {lock.root for lock in found if self._is_submitted(lock)}
         return [lock for lock in found if lock.root not in opened]
 
-    def _is_shown(self, lock: Lock) -> bool:
+    def _is_submitted(self, lock: Lock) -> bool:
         request = self._request
         return lock.token in request.submitted_tokens and lock.user == request.user
 

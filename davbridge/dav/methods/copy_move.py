@@ -54,7 +54,7 @@ def move(context: Context) -> Response:
     if resource.is_collection and context.request.depth not in (None, "infinity"):
         raise RefusalError(400, "a collection is moved with Depth: infinity")
     context.check_conditions()
-    if refused := refused_removal(context.guard, path, context.request.site):
+    if refused := refused_removal(context.enforcement, path, context.request.site):
         return refused
     destination = context.request.destination
     _refuse_overlap(path, destination, resource)
@@ -104,9 +104,9 @@ def _terms(context: Context, verb: Verb, going: GoingLocks) -> Terms:
         context.check_conditions()
         _require_unlocked(context, verb)
         if context.namespace.find(destination) is None:
-            context.guard.require_membership(destination)
+            context.enforcement.require_membership(destination)
         if verb == "MOVE":
-            context.guard.require_membership(source)
+            context.enforcement.require_membership(source)
             going.note(source)
         going.note(destination, inside_only=True)
 
@@ -117,7 +117,7 @@ def _require_unlocked(context: Context, verb: Verb) -> None:
     """Raises RefusalError 423."""
     source, destination = context.path, context.request.destination
     for path in (destination,) if verb == "COPY" else (destination, source):
-        context.guard.require_tree(path)
+        context.enforcement.require_tree(path)
 
 
 def _ended(
@@ -148,9 +148,9 @@ def _admit(context: Context) -> Resource | None:
     """All that is asked of a destination before anything is written; what is there now."""
     destination = context.request.destination
     target = context.namespace.find(destination)
-    context.guard.require_tree(destination)
+    context.enforcement.require_tree(destination)
     if target is None:
-        context.guard.require_membership(destination)
+        context.enforcement.require_membership(destination)
         parent = context.namespace.find(destination[:-1])
         if parent is None or not parent.is_collection:
             raise RefusalError(409, "the destination's parent collection doesn't exist")

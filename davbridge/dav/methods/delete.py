@@ -23,7 +23,7 @@ def delete(context: Context) -> Response:
     if resource.is_collection and context.request.depth not in (None, "infinity"):
         raise RefusalError(400, "a collection is deleted with Depth: infinity")
     context.check_conditions()
-    if refused := refused_removal(context.guard, path, context.request.site):
+    if refused := refused_removal(context.enforcement, path, context.request.site):
         return refused
     going = GoingLocks(context.locks)
     terms = Terms(context.if_match, admit=partial(_admit, context, going))
@@ -37,6 +37,6 @@ def delete(context: Context) -> Response:
 def _admit(context: Context, going: GoingLocks) -> None:
     """What has been written and locked since counts as well. Raises RefusalError 412, 423."""
     context.check_conditions()
-    context.guard.require_removal(context.path)
-    context.guard.require_tree(context.path)
+    context.enforcement.require_removal(context.path)
+    context.enforcement.require_tree(context.path)
     going.note(context.path)

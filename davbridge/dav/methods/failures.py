@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from davbridge.dav import multistatus
 from davbridge.dav.errors import RefusalError, refusal_of
 from davbridge.dav.headers.urls import Site
-from davbridge.dav.locking.enforcement import Guard, locked
+from davbridge.dav.locking.enforcement import LockEnforcement, locked
 from davbridge.dav.locking.locks import Lock
 from davbridge.dav.response import Response
 from davbridge.paths import ResourcePath
@@ -27,11 +27,13 @@ def multi_status(refusals: Iterable[MemberRefusal]) -> Response:
     return multistatus.answer(multistatus.status_response(*each) for each in refusals)
 
 
-def refused_removal(guard: Guard, path: ResourcePath, site: Site) -> Response | None:
+def refused_removal(
+    enforcement: LockEnforcement, path: ResourcePath, site: Site
+) -> Response | None:
     """207 with the roots of the locks inside that keep ``path`` from going as a whole; None where
     it may go. Raises RefusalError 423 where a lock on itself, or on its parent, keeps it."""
-    guard.require_removal(path)
-    locks = guard.blocking_below(path)
+    enforcement.require_removal(path)
+    locks = enforcement.blocking_below(path)
     return multi_status(_refused_members(locks, site)) if locks else None
 
 

@@ -112,7 +112,7 @@ def _acquire(context: Context, wanted: Lock, place: Place) -> Response:
     """Grants the lock, and makes the resource where there is none."""
     resource = place.resource
     if resource is None:
-        context.guard.require_membership(context.path)
+        context.enforcement.require_membership(context.path)
     wanted = replace(
         wanted,
         is_collection=resource is not None and resource.is_collection,

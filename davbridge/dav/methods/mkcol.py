@@ -23,5 +23,5 @@ def mkcol(context: Context) -> Response:
 def _admit(context: Context) -> None:
     """Before, and once more right before it is made. Raises RefusalError 412, 423."""
     context.check_conditions()
-    context.guard.require_write(context.path)
-    context.guard.require_membership(context.path)
+    context.enforcement.require_write(context.path)
+    context.enforcement.require_membership(context.path)

@@ -62,9 +62,9 @@ def _admit(context: Context, changes: Changes) -> None:
     """
     context.check_conditions()
     if all(name.startswith(f"{{{WIN32}}}") for name in changes):
-        context.guard.require_owner(context.path)
+        context.enforcement.require_owner(context.path)
     else:
-        context.guard.require_write(context.path)
+        context.enforcement.require_write(context.path)
 
 
 def parse_changes(body: bytes) -> Changes:

@@ -40,9 +40,9 @@ def _refuse_unfit(request: Request, resource: Resource | None) -> None:
 
 
 def _require_unlocked(context: Context, resource: Resource | None) -> None:
-    context.guard.require_write(context.path)
+    context.enforcement.require_write(context.path)
     if resource is None:
-        context.guard.require_membership(context.path)
+        context.enforcement.require_membership(context.path)
 
 
 def _admit(context: Context, resource: Resource | None) -> None:

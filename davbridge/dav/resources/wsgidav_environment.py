@@ -1,7 +1,7 @@
 """What WsgiDAV's own request server leaves in a request's environment, for our resources.
 
 Owns the reading of headers there, and the questions to WsgiDAV's lock manager. Our own request
-server needs none of this: it has Request and Guard.
+server needs none of this: it has Request and LockEnforcement.
 """
 
 import re
