@@ -54,7 +54,7 @@ class LockEnforcement:
     def _require(self, locks: Iterable[Lock]) -> None:
         blocking = self._blocking(locks)
         if blocking:
-            raise locked(blocking, self._request.site)
+            raise locked_refusal(blocking, self._request.site)
 
     def _blocking(self, locks: Iterable[Lock]) -> list[Lock]:
         """The locks at whose roots no token of the user's own has been shown.
@@ -70,7 +70,7 @@ class LockEnforcement:
         return lock.token in request.submitted_tokens and lock.user == request.user
 
 
-def locked(locks: Iterable[Lock], site: Site) -> RefusalError:
+def locked_refusal(locks: Iterable[Lock], site: Site) -> RefusalError:
     """423, naming the roots of the locks whose tokens are missing (§16 lock-token-submitted)."""
     hrefs = dict.fromkeys(site.href(lock.root, is_collection=lock.is_collection) for lock in locks)
     return RefusalError(

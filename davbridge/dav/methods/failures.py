@@ -10,7 +10,7 @@ from collections.abc import Iterable, Iterator
 from davbridge.dav import multistatus
 from davbridge.dav.errors import RefusalError, refusal_of
 from davbridge.dav.headers.urls import Site
-from davbridge.dav.locking.enforcement import LockEnforcement, locked
+from davbridge.dav.locking.enforcement import LockEnforcement, locked_refusal
 from davbridge.dav.locking.locks import Lock
 from davbridge.dav.response import Response
 from davbridge.paths import ResourcePath
@@ -39,7 +39,7 @@ def refused_removal(
 
 def _refused_members(locks: Iterable[Lock], site: Site) -> Iterator[MemberRefusal]:
     for lock in locks:
-        yield site.href(lock.root, is_collection=lock.is_collection), locked([lock], site)
+        yield site.href(lock.root, is_collection=lock.is_collection), locked_refusal([lock], site)
 
 
 def failed_members(failures: Iterable[Failure], site: Site) -> Iterator[MemberRefusal]:
