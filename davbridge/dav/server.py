@@ -14,7 +14,7 @@ from http import HTTPStatus
 from davbridge.dav import mount_ancestors
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError, refusal_of, status_line
-from davbridge.dav.idempotency import REPEATED, Repeats
+from davbridge.dav.idempotency import REPEATABLE_METHODS, RepeatedRequests
 from davbridge.dav.locking.locks import LockStore
 from davbridge.dav.methods.copy_move import copy, move
 from davbridge.dav.methods.delete import delete
@@ -57,7 +57,7 @@ class RequestServer:
     def __init__(self, provider: BucketProvider, locks: LockStore) -> None:
         self._provider = provider
         self._locks = locks
-        self._repeats = Repeats()
+        self._repeated_requests = RepeatedRequests()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
         request = Request(environ, self._provider.site)
@@ -89,8 +89,8 @@ class RequestServer:
     def _answer(self, request: Request) -> Response:
         verb = self._verb(request)
         context = Context(request, self._provider, self._locks)
-        if request.method in REPEATED:
-            return self._repeats.answer(request, partial(verb, context))
+        if request.method in REPEATABLE_METHODS:
+            return self._repeated_requests.answer(request, partial(verb, context))
         return verb(context)
 
     def _logged(self, request: Request, error: StoreError) -> RefusalError:

@@ -10,7 +10,7 @@ import pytest
 from davbridge.dav import idempotency as repeats_module
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.urls import Site
-from davbridge.dav.idempotency import MEMORY_SECONDS, PATIENCE, Repeats
+from davbridge.dav.idempotency import MOVE_RESULT_SECONDS, PATIENCE, RepeatedRequests
 from davbridge.dav.request import Request
 from davbridge.dav.response import Response, complete, empty
 from davbridge.errors import UnavailableError
@@ -36,11 +36,11 @@ def timer() -> Timer:
 
 
 @pytest.fixture
-def repeats(timer: Timer) -> Repeats:
-    return Repeats(timer=timer)
+def repeats(timer: Timer) -> RepeatedRequests:
+    return RepeatedRequests(timer=timer)
 
 
-def during(repeats: Repeats, request: Request, then: Callable[[], None]) -> Response:
+def during(repeats: RepeatedRequests, request: Request, then: Callable[[], None]) -> Response:
     """Asks, and does something while the answer is being worked on."""
 
     def work() -> Response:
@@ -51,7 +51,9 @@ def during(repeats: Repeats, request: Request, then: Callable[[], None]) -> Resp
 
 
 @contextmanager
-def asked_again(repeats: Repeats, timer: Timer) -> Iterator[Callable[[], "Future[Response]"]]:
+def asked_again(
+    repeats: RepeatedRequests, timer: Timer
+) -> Iterator[Callable[[], "Future[Response]"]]:
     """What asks again, after a while, from another thread; it is waiting then."""
     with ThreadPoolExecutor(1) as thread:
 
@@ -65,7 +67,7 @@ def asked_again(repeats: Repeats, timer: Timer) -> Iterator[Callable[[], "Future
 
 
 def test_who_asks_again_after_a_while_waits_for_the_same_answer(
-    repeats: Repeats, timer: Timer
+    repeats: RepeatedRequests, timer: Timer
 ) -> None:
     seconds: list[Future[Response]] = []
     with asked_again(repeats, timer) as again:
@@ -74,9 +76,9 @@ def test_who_asks_again_after_a_while_waits_for_the_same_answer(
 
 
 def test_no_more_wait_for_the_same_answer_than_may(
-    repeats: Repeats, timer: Timer, monkeypatch: pytest.MonkeyPatch
+    repeats: RepeatedRequests, timer: Timer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(repeats_module, "MOST_JOINED", 1)
+    monkeypatch.setattr(repeats_module, "MAX_WAITING_FOR_ONE", 1)
     seconds: list[Future[Response]] = []
 
     def ask_twice() -> None:
@@ -91,7 +93,7 @@ def test_no_more_wait_for_the_same_answer_than_may(
         assert seconds[1].result(10).status == 201
 
 
-def test_and_for_the_same_refusal(repeats: Repeats, timer: Timer) -> None:
+def test_and_for_the_same_refusal(repeats: RepeatedRequests, timer: Timer) -> None:
     seconds: list[Future[Response]] = []
     with asked_again(repeats, timer) as again:
 
@@ -104,7 +106,7 @@ def test_and_for_the_same_refusal(repeats: Repeats, timer: Timer) -> None:
         assert seconds[0].exception(10) is refusal.value
 
 
-def test_of_two_who_ask_at_once_each_has_an_answer_of_its_own(repeats: Repeats) -> None:
+def test_of_two_who_ask_at_once_each_has_an_answer_of_its_own(repeats: RepeatedRequests) -> None:
     """Who moves a file to claim it must not be told that he has, where another one did."""
 
     def ask_too() -> None:
@@ -128,7 +130,9 @@ def test_of_two_who_ask_at_once_each_has_an_answer_of_its_own(repeats: Repeats) 
     ],
     ids=["method", "url", "user", "destination", "depth", "overwrite", "If-Match", "If"],
 )
-def test_what_differs_is_another_request(repeats: Repeats, timer: Timer, other: Request) -> None:
+def test_what_differs_is_another_request(
+    repeats: RepeatedRequests, timer: Timer, other: Request
+) -> None:
     def ask_other() -> None:
         timer.advance(PATIENCE)
         assert repeats.answer(other, lambda: empty(204)).status == 204
@@ -137,28 +141,30 @@ def test_what_differs_is_another_request(repeats: Repeats, timer: Timer, other: 
 
 
 def test_a_long_move_is_known_for_a_while_once_its_source_is_gone(
-    repeats: Repeats, timer: Timer
+    repeats: RepeatedRequests, timer: Timer
 ) -> None:
     during(repeats, asked(), lambda: timer.advance(PATIENCE))
     assert repeats.answer(asked(), gone).status == 201
     assert repeats.answer(asked(), lambda: empty(204)).status == 204
     with pytest.raises(RefusalError):
         repeats.answer(asked(user="you"), gone)
-    timer.advance(MEMORY_SECONDS)
+    timer.advance(MOVE_RESULT_SECONDS)
     with pytest.raises(RefusalError):
         repeats.answer(asked(), gone)
 
 
 @pytest.mark.parametrize(("method", "seconds"), [("MOVE", PATIENCE - 1), ("DELETE", PATIENCE)])
 def test_a_short_one_is_not_nor_is_a_deletion(
-    repeats: Repeats, timer: Timer, method: str, seconds: float
+    repeats: RepeatedRequests, timer: Timer, method: str, seconds: float
 ) -> None:
     during(repeats, asked(method), lambda: timer.advance(seconds))
     with pytest.raises(RefusalError):
         repeats.answer(asked(method), gone)
 
 
-def test_an_answer_that_is_given_again_is_whole_each_time(repeats: Repeats, timer: Timer) -> None:
+def test_an_answer_that_is_given_again_is_whole_each_time(
+    repeats: RepeatedRequests, timer: Timer
+) -> None:
     def work() -> Response:
         timer.advance(PATIENCE)
         return complete(201, "text/plain", b"moved")
