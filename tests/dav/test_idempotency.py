@@ -10,7 +10,7 @@ import pytest
 from davbridge.dav import idempotency as repeats_module
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.urls import Site
-from davbridge.dav.idempotency import MOVE_RESULT_SECONDS, PATIENCE, RepeatedRequests
+from davbridge.dav.idempotency import JOIN_AFTER_SECONDS, MOVE_RESULT_SECONDS, RepeatedRequests
 from davbridge.dav.request import Request
 from davbridge.dav.response import Response, complete, empty
 from davbridge.errors import UnavailableError
@@ -58,7 +58,7 @@ def asked_again(
     with ThreadPoolExecutor(1) as thread:
 
         def again() -> "Future[Response]":
-            timer.advance(PATIENCE)
+            timer.advance(JOIN_AFTER_SECONDS)
             second = thread.submit(repeats.answer, asked(), gone)
             assert not wait_for([second], MOMENT).done
             return second
@@ -134,7 +134,7 @@ def test_what_differs_is_another_request(
     repeats: RepeatedRequests, timer: Timer, other: Request
 ) -> None:
     def ask_other() -> None:
-        timer.advance(PATIENCE)
+        timer.advance(JOIN_AFTER_SECONDS)
         assert repeats.answer(other, lambda: empty(204)).status == 204
 
     assert during(repeats, asked(), ask_other).status == 201
@@ -143,7 +143,7 @@ def test_what_differs_is_another_request(
 def test_a_long_move_is_known_for_a_while_once_its_source_is_gone(
     repeats: RepeatedRequests, timer: Timer
 ) -> None:
-    during(repeats, asked(), lambda: timer.advance(PATIENCE))
+    during(repeats, asked(), lambda: timer.advance(JOIN_AFTER_SECONDS))
     assert repeats.answer(asked(), gone).status == 201
     assert repeats.answer(asked(), lambda: empty(204)).status == 204
     with pytest.raises(RefusalError):
@@ -153,7 +153,9 @@ def test_a_long_move_is_known_for_a_while_once_its_source_is_gone(
         repeats.answer(asked(), gone)
 
 
-@pytest.mark.parametrize(("method", "seconds"), [("MOVE", PATIENCE - 1), ("DELETE", PATIENCE)])
+@pytest.mark.parametrize(
+    ("method", "seconds"), [("MOVE", JOIN_AFTER_SECONDS - 1), ("DELETE", JOIN_AFTER_SECONDS)]
+)
 def test_a_short_one_is_not_nor_is_a_deletion(
     repeats: RepeatedRequests, timer: Timer, method: str, seconds: float
 ) -> None:
@@ -166,7 +168,7 @@ def test_an_answer_that_is_given_again_is_whole_each_time(
     repeats: RepeatedRequests, timer: Timer
 ) -> None:
     def work() -> Response:
-        timer.advance(PATIENCE)
+        timer.advance(JOIN_AFTER_SECONDS)
         return complete(201, "text/plain", b"moved")
 
     repeats.answer(asked(), work)

@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import TypeVar
 
-from davbridge.dav.locking.limits import Shares
+from davbridge.dav.locking.limits import HolderLimits
 from davbridge.dav.locking.locks import Lock, LockConflictError, LocksFullError
 from davbridge.paths import ResourcePath, canonical
 
@@ -23,7 +23,7 @@ _Item = TypeVar("_Item", ResourcePath, tuple[float, str])
 
 MAX_LOCKS = 20_000
 """Live ones, so that clients don't make the memory grow: about 1 KiB each, and as much as its owner
-and the names in its path take."""
+and the names in its path add."""
 
 MAX_BESIDE = 10
 """Shared locks beside which another may stand: each is shown in the listing of every member that it
@@ -49,7 +49,7 @@ class MemoryLockStore:
         """Those of ``_at``, sorted."""
         self._expiring: list[tuple[float, str]] = []
         """When each expires, and its token; sorted."""
-        self._shares = Shares(limit)
+        self._limits = HolderLimits(limit)
 
     def now(self) -> float:
         return self._clock()
@@ -122,15 +122,15 @@ class MemoryLockStore:
 
     def _require_share(self, lock: Lock) -> None:
         """That the holder has less than its share. Raises LocksFullError."""
-        if not self._shares.free:
+        if not self._limits.free:
             raise LocksFullError(f"there are {self._limit} locks")
-        if not self._shares.may_take(lock.holder):
-            held = self._shares.held[lock.holder]
+        if not self._limits.may_add(lock.holder):
+            held = self._limits.held[lock.holder]
             raise LocksFullError(f"you have {held} locks: there is no room for more of yours")
 
     def _file(self, lock: Lock) -> None:
         self._by_token[lock.token] = lock
-        self._shares.take(lock.holder)
+        self._limits.add(lock.holder)
         insort(self._expiring, (lock.expires, lock.token))
         root = canonical(lock.root)
         if root not in self._at:
@@ -142,7 +142,7 @@ class MemoryLockStore:
         lock = self._by_token.pop(token, None)
         if lock is None:
             return
-        self._shares.give_back(lock.holder)
+        self._limits.remove(lock.holder)
         _discard(self._expiring, (lock.expires, token))
         root = canonical(lock.root)
         del self._at[root][token]
