@@ -58,7 +58,7 @@ class LockConflictError(Exception):
         self.locks = tuple(locks)
 
 
-class LocksFullError(Exception):
+class LockLimitError(Exception):
     """There are as many live locks as the store keeps, of one holder or in one place. The message
     is fit for the client."""
 
@@ -71,7 +71,7 @@ class LockStore(Protocol):
         ...
 
     def acquire(self, lock: Lock) -> None:
-        """Keeps ``lock``, atomically with the check. Raises LockConflictError, LocksFullError."""
+        """Keeps ``lock``, atomically with the check. Raises LockConflictError, LockLimitError."""
         ...
 
     def refresh(self, token: str, timeout: int) -> Lock | None:

@@ -16,7 +16,7 @@ from dataclasses import replace
 from typing import TypeVar
 
 from davbridge.dav.locking.limits import HolderLimits
-from davbridge.dav.locking.locks import Lock, LockConflictError, LocksFullError
+from davbridge.dav.locking.locks import Lock, LockConflictError, LockLimitError
 from davbridge.paths import ResourcePath, canonical
 
 _Item = TypeVar("_Item", ResourcePath, tuple[float, str])
@@ -25,11 +25,11 @@ MAX_LOCKS = 20_000
 """Live ones, so that clients don't make the memory grow: about 1 KiB each, and as much as its owner
 and the names in its path add."""
 
-MAX_BESIDE = 10
+MAX_SHARED_LOCKS = 10
 """Shared locks beside which another may stand: each is shown in the listing of every member that it
 covers."""
 
-MAX_OWNERS = 4 * 1024
+MAX_OWNERS_LENGTH = 4 * 1024
 """Characters of all their owners, likewise: a thousand members come to 10 MB."""
 
 
@@ -62,9 +62,9 @@ class MemoryLockStore:
             conflicts = [each for each in others if lock.is_exclusive or each.is_exclusive]
             if conflicts:
                 raise LockConflictError(conflicts)
-            _require_few(lock, others)
+            _require_displayable(lock, others)
             self._drop_expired()
-            self._require_share(lock)
+            self._require_below_limit(lock)
             self._file(lock)
 
     def refresh(self, token: str, timeout: int) -> Lock | None:
@@ -120,13 +120,13 @@ class MemoryLockStore:
         while self._expiring and self._expiring[0][0] <= now:
             self._drop(self._expiring[0][1])
 
-    def _require_share(self, lock: Lock) -> None:
-        """That the holder has less than its share. Raises LocksFullError."""
+    def _require_below_limit(self, lock: Lock) -> None:
+        """That the holder has less than its share. Raises LockLimitError."""
         if not self._limits.free:
-            raise LocksFullError(f"there are {self._limit} locks")
+            raise LockLimitError(f"there are {self._limit} locks")
         if not self._limits.may_add(lock.holder):
             held = self._limits.held[lock.holder]
-            raise LocksFullError(f"you have {held} locks: there is no room for more of yours")
+            raise LockLimitError(f"you have {held} locks: there is no room for more of yours")
 
     def _file(self, lock: Lock) -> None:
         self._by_token[lock.token] = lock
@@ -159,11 +159,11 @@ class MemoryLockStore:
         return [token for each in self._roots[start:end] for token in self._at[each]]
 
 
-def _require_few(lock: Lock, others: list[Lock]) -> None:
-    """That what is locked by ``others`` can be shown with one more. Raises LocksFullError."""
+def _require_displayable(lock: Lock, others: list[Lock]) -> None:
+    """That what is locked by ``others`` can be shown with one more. Raises LockLimitError."""
     owners = sum(len(each.owner) for each in others)
-    if len(others) > MAX_BESIDE or (others and owners + len(lock.owner) > MAX_OWNERS):
-        raise LocksFullError("more locks can't be shared here")
+    if len(others) > MAX_SHARED_LOCKS or (others and owners + len(lock.owner) > MAX_OWNERS_LENGTH):
+        raise LockLimitError("more locks can't be shared here")
 
 
 def _discard(items: list[_Item], item: _Item) -> None:

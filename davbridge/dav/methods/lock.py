@@ -10,7 +10,7 @@ from dataclasses import replace
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.content_type import guess_type
-from davbridge.dav.locking.locks import Lock, LockConflictError, LocksFullError
+from davbridge.dav.locking.locks import Lock, LockConflictError, LockLimitError
 from davbridge.dav.locking.xml import lock_discovery
 from davbridge.dav.methods.client_quirks import profile_of
 from davbridge.dav.methods.failures import multi_status
@@ -122,7 +122,7 @@ def _acquire(context: Context, wanted: Lock, place: Place) -> Response:
         context.locks.acquire(wanted)
     except LockConflictError as conflict:
         return _conflict(context, conflict)
-    except LocksFullError as full:
+    except LockLimitError as full:
         raise RefusalError(507, str(full)) from full
     created = resource is None and _create_empty(context, wanted, place)
     headers = [("Lock-Token", f"<{wanted.token}>")]

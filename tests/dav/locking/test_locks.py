@@ -7,9 +7,14 @@ from dataclasses import replace
 
 import pytest
 
-from davbridge.dav.locking.limits import SHARES
-from davbridge.dav.locking.locks import Lock, LockConflictError, LocksFullError
-from davbridge.dav.locking.memory import MAX_BESIDE, MAX_LOCKS, MAX_OWNERS, MemoryLockStore
+from davbridge.dav.locking.limits import FIRST_HOLDER_DIVISOR
+from davbridge.dav.locking.locks import Lock, LockConflictError, LockLimitError
+from davbridge.dav.locking.memory import (
+    MAX_LOCKS,
+    MAX_OWNERS_LENGTH,
+    MAX_SHARED_LOCKS,
+    MemoryLockStore,
+)
 from davbridge.paths import ResourcePath
 from tests.support.memory import bytes_taken_by
 from tests.support.steps import steps_of
@@ -176,7 +181,7 @@ def test_live_locks_are_bounded_and_expired_ones_make_room(timer: Timer) -> None
     store = MemoryLockStore(timer, limit=2)
     store.acquire(replace(make("a", "a"), user="anna"))
     store.acquire(replace(make("b", "b"), user="bob"))
-    with pytest.raises(LocksFullError):
+    with pytest.raises(LockLimitError):
         store.acquire(make("c", "c"))
     store.release("a")
     store.acquire(make("c", "c"))
@@ -192,14 +197,14 @@ def lock_all_it_can(store: MemoryLockStore, user: str, address: str = "") -> int
         name = f"{user} {address} {before + number} {store.now()}"
         try:
             store.acquire(replace(make(name, name), user=user, address=address))
-        except LocksFullError:
+        except LockLimitError:
             return number
     raise AssertionError
 
 
 def test_one_user_takes_a_tenth_of_all_locks_at_the_most() -> None:
     store = MemoryLockStore(Timer())
-    assert MAX_LOCKS // 15 < lock_all_it_can(store, "greedy") < MAX_LOCKS // SHARES
+    assert MAX_LOCKS // 15 < lock_all_it_can(store, "greedy") < MAX_LOCKS // FIRST_HOLDER_DIVISOR
     assert lock_all_it_can(store, "next") > MAX_LOCKS // 20
 
 
@@ -245,7 +250,7 @@ def test_released_and_expired_locks_free_the_share(timer: Timer) -> None:
     store.release_tree(second.root)
     store.acquire(make("again", "again"))
     store.acquire(make("and again", "and again"))
-    with pytest.raises(LocksFullError):
+    with pytest.raises(LockLimitError):
         store.acquire(make("once more", "once more"))
     timer.now = 1060
     for number in range(8):
@@ -287,11 +292,11 @@ def test_who_is_at_the_limit_has_not_all_locks_looked_through() -> None:
     for number in range(1000):
         ask(f"{number}")
     ask()
-    while store._shares.may_take(("u", "")):
+    while store._shares.may_add(("u", "")):
         ask()
     CountedToken.looked_up = 0
     for _ in range(100):
-        with pytest.raises(LocksFullError):
+        with pytest.raises(LockLimitError):
             ask()
     assert CountedToken.looked_up <= 100
 
@@ -316,10 +321,10 @@ def test_locks_expire_in_any_order_and_each_is_dropped_once(timer: Timer) -> Non
 
 
 def test_no_resource_is_covered_by_any_number_of_shared_locks(store: MemoryLockStore) -> None:
-    for number in range(MAX_BESIDE + 1):
+    for number in range(MAX_SHARED_LOCKS + 1):
         store.acquire(make(f"t{number}", "a", "b", exclusive=False))
     for root in ((), ("a",), ("a", "b"), ("a", "b", "c")):
-        with pytest.raises(LocksFullError):
+        with pytest.raises(LockLimitError):
             store.acquire(make("one more", *root, exclusive=False))
     store.release("t0")
     store.acquire(make("another", "a", exclusive=False))
@@ -328,13 +333,13 @@ def test_no_resource_is_covered_by_any_number_of_shared_locks(store: MemoryLockS
 
 def test_the_owners_of_shared_locks_are_bounded_together(store: MemoryLockStore) -> None:
     """They are shown in the listing of every member that the locks cover."""
-    half = replace(make("1", "a", exclusive=False), owner="o" * (MAX_OWNERS // 2))
+    half = replace(make("1", "a", exclusive=False), owner="o" * (MAX_OWNERS_LENGTH // 2))
     store.acquire(half)
     store.acquire(replace(half, token="2"))
-    with pytest.raises(LocksFullError):
+    with pytest.raises(LockLimitError):
         store.acquire(replace(half, token="3"))
     store.acquire(make("4", "a", "b", exclusive=False))
-    store.acquire(replace(half, token="5", root=("c",), owner="o" * (MAX_OWNERS + 1)))
+    store.acquire(replace(half, token="5", root=("c",), owner="o" * (MAX_OWNERS_LENGTH + 1)))
 
 
 def test_a_lock_at_the_end_of_a_deep_path_takes_no_more_room_than_its_names() -> None:
