@@ -95,7 +95,7 @@ class LockStore(Protocol):
         ...
 
 
-class GoingLocks:
+class LocksToRelease:
     """The locks that go with what they are on (§7.6, §9.6), of one operation.
 
     They are noted while nobody can lock anything there, and released when it has gone: what is

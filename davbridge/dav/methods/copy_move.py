@@ -11,7 +11,7 @@ from functools import partial
 
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.locking.locks import GoingLocks
+from davbridge.dav.locking.locks import LocksToRelease
 from davbridge.dav.methods.failures import failed_members, multi_status, refused_removal
 from davbridge.dav.response import Response, empty
 from davbridge.paths import ResourcePath, is_reserved
@@ -32,14 +32,14 @@ def copy(context: Context) -> Response:
     if answer := _where_taken(context, "COPY", resource):
         return answer
     target = _admit(context)
-    going = GoingLocks(context.locks)
+    to_release = LocksToRelease(context.locks)
     failures = context.namespace.copy(
         context.path,
         context.request.destination,
-        _terms(context, "COPY", going),
+        _terms(context, "COPY", to_release),
         recursive=depth != "0",
     )
-    return _ended(context, failures, target, going)
+    return _ended(context, failures, target, to_release)
 
 
 def move(context: Context) -> Response:
@@ -61,10 +61,10 @@ def move(context: Context) -> Response:
     if answer := _where_taken(context, "MOVE", resource):
         return answer
     target = _admit(context)
-    going = GoingLocks(context.locks)
-    terms = _terms(context, "MOVE", going)
+    to_release = LocksToRelease(context.locks)
+    terms = _terms(context, "MOVE", to_release)
     failures = context.namespace.move(path, destination, terms, user=context.request.user)
-    return _ended(context, failures, target, going)
+    return _ended(context, failures, target, to_release)
 
 
 def _refuse_reserved(context: Context) -> None:
@@ -91,7 +91,7 @@ def _go_on(context: Context, verb: Verb) -> Response | None:
     return empty(201 if outcome.is_new else 204)
 
 
-def _terms(context: Context, verb: Verb, going: GoingLocks) -> Terms:
+def _terms(context: Context, verb: Verb, to_release: LocksToRelease) -> Terms:
     """What has been written and locked since it was admitted counts as what was before.
 
     A lock on the destination itself stays; those on what is replaced inside it go (§7.6), and the
@@ -107,8 +107,8 @@ def _terms(context: Context, verb: Verb, going: GoingLocks) -> Terms:
             context.enforcement.require_membership(destination)
         if verb == "MOVE":
             context.enforcement.require_membership(source)
-            going.note(source)
-        going.note(destination, inside_only=True)
+            to_release.note(source)
+        to_release.note(destination, inside_only=True)
 
     return context.terms._replace(admit=admit)
 
@@ -121,11 +121,11 @@ def _require_unlocked(context: Context, verb: Verb) -> None:
 
 
 def _ended(
-    context: Context, failures: list[Failure], target: Resource | None, going: GoingLocks
+    context: Context, failures: list[Failure], target: Resource | None, to_release: LocksToRelease
 ) -> Response:
     if failures:
         return _failed(context, failures)
-    going.release()
+    to_release.release()
     return empty(204 if target else 201)
 
 

@@ -8,7 +8,7 @@ from functools import partial
 
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.locking.locks import GoingLocks
+from davbridge.dav.locking.locks import LocksToRelease
 from davbridge.dav.methods.failures import failed_members, multi_status, refused_removal
 from davbridge.dav.response import Response, empty
 from davbridge.tree.terms import Terms
@@ -25,18 +25,18 @@ def delete(context: Context) -> Response:
     context.check_conditions()
     if refused := refused_removal(context.enforcement, path, context.request.site):
         return refused
-    going = GoingLocks(context.locks)
-    terms = Terms(context.if_match, admit=partial(_admit, context, going))
+    to_release = LocksToRelease(context.locks)
+    terms = Terms(context.if_match, admit=partial(_admit, context, to_release))
     failures = context.namespace.delete(path, terms)
     if failures:
         return multi_status(failed_members(failures, context.request.site))
-    going.release()
+    to_release.release()
     return empty(204)
 
 
-def _admit(context: Context, going: GoingLocks) -> None:
+def _admit(context: Context, to_release: LocksToRelease) -> None:
     """What has been written and locked since counts as well. Raises RefusalError 412, 423."""
     context.check_conditions()
     context.enforcement.require_removal(context.path)
     context.enforcement.require_tree(context.path)
-    going.note(context.path)
+    to_release.note(context.path)

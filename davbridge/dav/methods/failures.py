@@ -30,7 +30,7 @@ def multi_status(refusals: Iterable[MemberRefusal]) -> Response:
 def refused_removal(
     enforcement: LockEnforcement, path: ResourcePath, site: Site
 ) -> Response | None:
-    """207 with the roots of the locks inside that keep ``path`` from going as a whole; None where
+    """207 with the roots of the locks inside that keep ``path`` from to_release as a whole; None where
     it may go. Raises RefusalError 423 where a lock on itself, or on its parent, keeps it."""
     enforcement.require_removal(path)
     locks = enforcement.blocking_below(path)
