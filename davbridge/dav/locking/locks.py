@@ -106,7 +106,7 @@ class LocksToRelease:
         self._locks = locks
         self._tokens: set[str] = set()
 
-    def note(self, path: ResourcePath, *, inside_only: bool = False) -> None:
+    def collect(self, path: ResourcePath, *, inside_only: bool = False) -> None:
         """Those rooted at or below ``path``; ``inside_only``: below."""
         noted = self._locks.rooted_below(path)
         if not inside_only:

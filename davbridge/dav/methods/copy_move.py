@@ -107,8 +107,8 @@ def _terms(context: Context, verb: Verb, to_release: LocksToRelease) -> Terms:
             context.enforcement.require_membership(destination)
         if verb == "MOVE":
             context.enforcement.require_membership(source)
-            to_release.note(source)
-        to_release.note(destination, inside_only=True)
+            to_release.collect(source)
+        to_release.collect(destination, inside_only=True)
 
     return context.terms._replace(admit=admit)
 

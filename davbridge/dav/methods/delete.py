@@ -39,4 +39,4 @@ def _admit(context: Context, to_release: LocksToRelease) -> None:
     context.check_conditions()
     context.enforcement.require_removal(context.path)
     context.enforcement.require_tree(context.path)
-    to_release.note(context.path)
+    to_release.collect(context.path)
