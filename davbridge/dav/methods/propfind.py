@@ -13,7 +13,7 @@ from davbridge.dav.errors import RefusalError
 from davbridge.dav.locking.xml import lock_discovery
 from davbridge.dav.propfind.live_properties import Around
 from davbridge.dav.propfind.member_list import MemberList
-from davbridge.dav.propfind.query import Selection, parse_selection
+from davbridge.dav.propfind.query import PropertyQuery, parse_query
 from davbridge.dav.propfind.renderer import NO_PROPERTIES, Renderer
 from davbridge.dav.response import XML, Response, complete, streamed
 from davbridge.errors import NotACollectionError
@@ -24,13 +24,13 @@ from davbridge.tree.resource import Resource
 def propfind(context: Context) -> Response:
     """207, streamed where it is long. A missing Depth counts as 1: what RFC 4918 has it count
     as, infinity, is refused with propfind-finite-depth, and some clients just leave it out."""
-    selection = parse_selection(context.request.xml_body())
+    query = parse_query(context.request.xml_body())
     if context.request.depth == "infinity":
         raise RefusalError(403, "Depth: infinity is not offered", condition="propfind-finite-depth")
     members = _listed(context)
     resource = Resource(members.path, None) if members else context.require()
     context.check_conditions()
-    renderer = Renderer(selection, _around(context, selection))
+    renderer = Renderer(query, _around(context, query))
     opening = (multistatus.OPENING + _own_response(context, renderer, resource)).encode()
     if members is None:
         return _complete(opening)
@@ -49,18 +49,22 @@ def _listed(context: Context) -> Members | None:
         return None
 
 
-def _around(context: Context, selection: Selection) -> Around:
+def _around(context: Context, query: PropertyQuery) -> Around:
     """What all responses depend on; no more of it than they show, since it is compared."""
-    return context.provider.around(with_quota=selection.shows_quota)
+    return context.provider.around(with_quota=query.shows_quota)
 
 
 def _own_response(context: Context, renderer: Renderer, resource: Resource) -> str:
     """The response of the resource that was asked for, with the locks that cover it."""
-    locks, site, selection = context.locks, context.provider.site, renderer.selection
-    if selection.shows_locks:
+    locks, site, query = context.locks, context.provider.site, renderer.query
+    if query.shows_locks:
         discovery = lock_discovery(locks.covering(resource.path), locks.now(), site)
-        renderer = Renderer(selection, renderer.around._replace(lock_discovery=discovery))
-    dead = context.namespace.properties(resource.path) if selection.needs_dead else NO_PROPERTIES
+        renderer = Renderer(query, renderer.around._replace(lock_discovery=discovery))
+    dead = (
+        context.namespace.properties(resource.path)
+        if query.needs_dead_properties
+        else NO_PROPERTIES
+    )
     href = site.href(resource.path, is_collection=resource.is_collection)
     return renderer.response(href, resource, dead)
 

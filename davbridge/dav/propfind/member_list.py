@@ -30,12 +30,14 @@ class MemberList:
         self._locks = locks
         self._href = site.href(members.path, is_collection=True)
         self._fingerprint = renderer.fingerprint(self._href)
-        self._annotations = _shown(members.told, needs_dead=renderer.needs_dead)
+        self._annotations = _shown(
+            members.told, needs_dead_properties=renderer.needs_dead_properties
+        )
 
     def responses(self, page: MemberPage) -> bytes:
         """The members of a page: as rendered before, where nothing has changed."""
         entries, render = self._entries(page), partial(self._render, page, self._renderer)
-        if self._renderer.selection.is_usual:
+        if self._renderer.query.is_small:
             block = kept_block(page.notes, self._fingerprint, entries, render)
         else:
             block = block_of(entries, render)
@@ -61,7 +63,7 @@ class MemberList:
         resource, dead = page.resource(member), NO_PROPERTIES
         if properties:
             resource = with_told(resource, properties)
-            dead = without_facts(properties) if renderer.needs_dead else NO_PROPERTIES
+            dead = without_facts(properties) if renderer.needs_dead_properties else NO_PROPERTIES
         href = self._href + encode_segment(resource.path[-1]) + "/" * resource.is_collection
         return renderer.response(href, resource, dead).encode()
 
@@ -70,11 +72,11 @@ class MemberList:
         locks = self._locks.covering((*self._path, page.name_of(member)))
         discovery = lock_discovery(locks, self._locks.now(), self._site)
         around = self._renderer.around._replace(lock_discovery=discovery)
-        return self._render(page, Renderer(self._renderer.selection, around), entry)
+        return self._render(page, Renderer(self._renderer.query, around), entry)
 
     def _locked(self, page: MemberPage) -> list[int]:
         """The places of the members whose locks are to be shown."""
-        if not self._renderer.selection.shows_locks:
+        if not self._renderer.query.shows_locks:
             return []
         if any(lock.is_deep for lock in self._locks.covering(self._path)):
             return list(range(len(page.members)))
@@ -93,11 +95,11 @@ def _parts(entry: Entry) -> tuple[Member, Properties]:
 
 
 def _shown(
-    annotations: Mapping[str, Properties], *, needs_dead: bool
+    annotations: Mapping[str, Properties], *, needs_dead_properties: bool
 ) -> dict[str, tuple[tuple[str, str], ...]]:
     """Those that can show: where no dead property is asked for, of members with facts alone."""
     return {
         name: tuple(properties.items())
         for name, properties in annotations.items()
-        if needs_dead or FACTS in properties
+        if needs_dead_properties or FACTS in properties
     }

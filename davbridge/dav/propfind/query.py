@@ -16,24 +16,24 @@ _QUOTA = frozenset((DAV + "quota-available-bytes", DAV + "quota-used-bytes"))
 MAX_NAMES_LENGTH = 8 * 1024
 """Characters of all names together: they are in the response of each member."""
 
-USUAL_SIZE = 4096
+SMALL_QUERY_SIZE = 4096
 """Bytes of a body, and characters of names. The largest of a known client has a third of it."""
 
 
 @dataclass(frozen=True, slots=True)
-class Selection:
+class PropertyQuery:
     """Which properties are asked for; with ``allprop``, ``names`` are those of DAV:include."""
 
     kind: Literal["allprop", "propname", "prop"]
     names: tuple[str, ...] = ()
 
     @property
-    def is_usual(self) -> bool:
+    def is_small(self) -> bool:
         """Whether it is as short as clients' are, and keeping what follows from it costs little."""
-        return sum(map(len, self.names)) <= USUAL_SIZE
+        return sum(map(len, self.names)) <= SMALL_QUERY_SIZE
 
     @property
-    def needs_dead(self) -> bool:
+    def needs_dead_properties(self) -> bool:
         """Whether dead properties can be in the answer at all: reading them costs a request."""
         return self.kind != "prop" or any(name not in LIVE for name in self.names)
 
@@ -48,25 +48,25 @@ class Selection:
         return self.kind == "propname" or not _QUOTA.isdisjoint(self.names)
 
 
-def parse_selection(body: bytes) -> Selection:
+def parse_query(body: bytes) -> PropertyQuery:
     """What a PROPFIND body asks for; an empty one asks for allprop (§9.1)."""
-    return _remembered(body) if len(body) <= USUAL_SIZE else _parse(body)
+    return _remembered(body) if len(body) <= SMALL_QUERY_SIZE else _parse(body)
 
 
-def _parse(body: bytes) -> Selection:
+def _parse(body: bytes) -> PropertyQuery:
     if not body.strip():
-        return Selection("allprop")
+        return PropertyQuery("allprop")
     document = parse_document(body, "propfind")
     kinds = [child for child in document if child.tag in _KINDS]
     if len(kinds) != 1:
         refuse("propfind must hold one of prop, allprop and propname")
     kind = kinds[0].tag
     if kind == DAV + "propname":
-        return Selection("propname")
+        return PropertyQuery("propname")
     if kind == DAV + "prop":
-        return Selection("prop", _names(kinds[0]))
+        return PropertyQuery("prop", _names(kinds[0]))
     include = document.find(DAV + "include")
-    return Selection("allprop", _names(include) if include is not None else ())
+    return PropertyQuery("allprop", _names(include) if include is not None else ())
 
 
 _KINDS = (DAV + "prop", DAV + "allprop", DAV + "propname")

@@ -1,7 +1,7 @@
 """One DAV:response of a PROPFIND (RFC 4918 §9.1), from a resource and its properties.
 
 Pure. Must not know requests, nor where resources come from. Invariant: a response depends on the
-selection, what is around, the href, the resource and its dead properties alone, so that equal ones
+query, what is around, the href, the resource and its dead properties alone, so that equal ones
 can be taken for one another.
 """
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from davbridge.dav import multistatus
 from davbridge.dav.multistatus import PropStat
 from davbridge.dav.propfind.live_properties import ALLPROP, LIVE, Around, LiveProperty
-from davbridge.dav.propfind.query import Selection
+from davbridge.dav.propfind.query import PropertyQuery
 from davbridge.dav.xml_elements import empty_element
 from davbridge.tree.facts import Properties
 from davbridge.tree.resource import Resource
@@ -21,22 +21,22 @@ NO_PROPERTIES: Properties = {}
 
 
 class Renderer:
-    """Renders resources for one selection."""
+    """Renders resources for one query."""
 
-    def __init__(self, selection: Selection, around: Around) -> None:
-        self.selection = selection
+    def __init__(self, query: PropertyQuery, around: Around) -> None:
+        self.query = query
         self.around = around
-        self.needs_dead = selection.needs_dead
-        self._columns = (_remembered if selection.is_usual else _columns)(selection)
+        self.needs_dead_properties = query.needs_dead_properties
+        self._columns = (_remembered if query.is_small else _columns)(query)
 
     def fingerprint(self, href: str) -> bytes:
         """Tells what is rendered below ``href`` from all else. It is short, however many
         properties are asked for: those would take more memory than what is rendered."""
-        return sha256(repr((self.selection, self.around, href)).encode()).digest()
+        return sha256(repr((self.query, self.around, href)).encode()).digest()
 
     def response(self, href: str, resource: Resource, dead: Properties = NO_PROPERTIES) -> str:
         """The resource, with those of its properties that are asked for."""
-        if self.selection.kind == "propname":
+        if self.query.kind == "propname":
             return multistatus.response(href, [PropStat(200, self._names(resource, dead))])
         found, missing = [], []
         for name, live, missing_element in self._columns:
@@ -45,8 +45,8 @@ class Renderer:
                 found.append(element)
             elif missing_element:
                 missing.append(missing_element)
-        if dead and self.selection.kind == "allprop":
-            asked = frozenset(self.selection.names).union(LIVE)
+        if dead and self.query.kind == "allprop":
+            asked = frozenset(self.query.names).union(LIVE)
             found += [element for name, element in dead.items() if name not in asked]
         return multistatus.response(href, [PropStat(200, found), PropStat(404, missing)])
 
@@ -64,11 +64,11 @@ class _Column(NamedTuple):
     """The element where the resource hasn't got it; empty where nobody named it."""
 
 
-def _columns(selection: Selection) -> tuple[_Column, ...]:
-    always = ALLPROP if selection.kind == "allprop" else ()
+def _columns(query: PropertyQuery) -> tuple[_Column, ...]:
+    always = ALLPROP if query.kind == "allprop" else ()
     return tuple(
-        _Column(name, LIVE.get(name), empty_element(name) if name in selection.names else "")
-        for name in dict.fromkeys((*always, *selection.names))
+        _Column(name, LIVE.get(name), empty_element(name) if name in query.names else "")
+        for name in dict.fromkeys((*always, *query.names))
     )
 
 

@@ -2,7 +2,7 @@
 
 Owns which of the responses that were rendered before still hold. Must not know what they say.
 
-A response follows from the selection, what is around, the collection's href and the member, with
+A response follows from the query, what is around, the collection's href and the member, with
 what is kept beside it. A block keeps the responses of a page in one text, with the members that
 they were rendered from; those that are equal now have the same response. So after the change of one
 member one response is rendered, and nothing has to be invalidated.

@@ -11,7 +11,7 @@ from davbridge.dav.headers.urls import Site
 from davbridge.dav.locking.memory import MemoryLockStore
 from davbridge.dav.propfind.live_properties import Around
 from davbridge.dav.propfind.member_list import MemberList
-from davbridge.dav.propfind.query import Selection
+from davbridge.dav.propfind.query import PropertyQuery
 from davbridge.dav.propfind.renderer import NO_PROPERTIES, Renderer
 from davbridge.paths import parse
 from davbridge.store.base import PAGE_SIZE, Attributes
@@ -22,15 +22,15 @@ from davbridge.tree.resource import Resource
 from tests.support.intercepted import CountingStore
 from tests.support.memory import bytes_taken_by
 
-ALLPROP = Selection("allprop")
-SIZES = Selection("prop", ("{DAV:}getcontentlength",))
+ALLPROP = PropertyQuery("allprop")
+SIZES = PropertyQuery("prop", ("{DAV:}getcontentlength",))
 
 
 class CountingRenderer(Renderer):
     """Remembers what it was asked to render."""
 
-    def __init__(self, selection: Selection, around: Around) -> None:
-        super().__init__(selection, around)
+    def __init__(self, query: PropertyQuery, around: Around) -> None:
+        super().__init__(query, around)
         self.rendered: list[str] = []
 
     def response(self, href: str, resource: Resource, dead: Properties = NO_PROPERTIES) -> str:
@@ -58,9 +58,9 @@ class Folder:
         writer.write(b"new")
         writer.commit()
 
-    def shown(self, selection: Selection = ALLPROP, mount: str = "/", **around: int) -> list[str]:
+    def shown(self, query: PropertyQuery = ALLPROP, mount: str = "/", **around: int) -> list[str]:
         """Asks for all members. Returns the hrefs of those that were rendered for it."""
-        renderer = CountingRenderer(selection, Around(used_bytes=around.get("used")))
+        renderer = CountingRenderer(query, Around(used_bytes=around.get("used")))
         members = self.tree.listed(("d",))
         responses = MemberList(members, renderer, Site.of(mount, ()), self.locks)
         for page in members.pages:
@@ -145,7 +145,7 @@ def test_selections_are_kept_apart(folder: Folder) -> None:
 
 def test_what_lies_around_the_members_is_part_of_what_is_rendered(folder: Folder) -> None:
     folder.fill(10)
-    quota = Selection("prop", ("{DAV:}quota-used-bytes",))
+    quota = PropertyQuery("prop", ("{DAV:}quota-used-bytes",))
     assert len(folder.shown(quota, used=1)) == 10
     assert len(folder.shown(quota, used=2)) == 10
     assert folder.shown(quota, used=2) == []
@@ -164,7 +164,7 @@ def test_what_no_client_asks_for_is_not_kept(folder: Folder) -> None:
     folder.fill(10)
     names = tuple(f"{{urn:p}}{number:0100}" for number in range(100))
     for _ in range(2):
-        assert len(folder.shown(Selection("prop", names))) == 10
+        assert len(folder.shown(PropertyQuery("prop", names))) == 10
 
 
 def test_the_bound_in_bytes_holds_whatever_properties_are_asked_for() -> None:
@@ -180,7 +180,7 @@ def test_the_bound_in_bytes_holds_whatever_properties_are_asked_for() -> None:
         for number in range(450):
             names = tuple(f"{{DAV:}}p{number}-{place}" for place in range(40))
             members = tree.listed((f"d{number // 3}",))
-            renderer = Renderer(Selection("prop", names), Around())
+            renderer = Renderer(PropertyQuery("prop", names), Around())
             for page in members.pages:
                 MemberList(members, renderer, Site(), MemoryLockStore()).responses(page)
 
