@@ -13,7 +13,12 @@ from davbridge.dav.headers.urls import Site, encode_segment
 from davbridge.dav.locking.locks import LockStore
 from davbridge.dav.locking.xml import lock_discovery
 from davbridge.dav.propfind.renderer import NO_PROPERTIES, Renderer
-from davbridge.dav.propfind.response_cache import Annotated, Entry, block_of, kept_block
+from davbridge.dav.propfind.response_cache import (
+    MemberWithProperties,
+    RenderedMember,
+    render_cached_page,
+    render_page,
+)
 from davbridge.paths import canonical_name
 from davbridge.tree.facts import FACTS, Properties, without_facts
 from davbridge.tree.members import Member, MemberPage, Members
@@ -38,9 +43,9 @@ class MemberList:
         """The members of a page: as rendered before, where nothing has changed."""
         entries, render = self._entries(page), partial(self._render, page, self._renderer)
         if self._renderer.query.is_small:
-            block = kept_block(page.notes, self._fingerprint, entries, render)
+            block = render_cached_page(page.notes, self._fingerprint, entries, render)
         else:
-            block = block_of(entries, render)
+            block = render_page(entries, render)
         locked = self._locked(page)
         if not locked:
             return block.text
@@ -49,16 +54,16 @@ class MemberList:
             responses[place] = self._render_locked(page, entries[place])
         return b"".join(responses)
 
-    def _entries(self, page: MemberPage) -> tuple[Entry, ...]:
+    def _entries(self, page: MemberPage) -> tuple[RenderedMember, ...]:
         if not self._annotations:
             return page.members
         kept = (self._annotations.get(page.name_of(member)) for member in page.members)
         return tuple(
-            Annotated(member, properties) if properties else member
+            MemberWithProperties(member, properties) if properties else member
             for member, properties in zip(page.members, kept, strict=True)
         )
 
-    def _render(self, page: MemberPage, renderer: Renderer, entry: Entry) -> bytes:
+    def _render(self, page: MemberPage, renderer: Renderer, entry: RenderedMember) -> bytes:
         member, properties = _parts(entry)
         resource, dead = page.resource(member), NO_PROPERTIES
         if properties:
@@ -67,7 +72,7 @@ class MemberList:
         href = self._href + encode_segment(resource.path[-1]) + "/" * resource.is_collection
         return renderer.response(href, resource, dead).encode()
 
-    def _render_locked(self, page: MemberPage, entry: Entry) -> bytes:
+    def _render_locked(self, page: MemberPage, entry: RenderedMember) -> bytes:
         member, _ = _parts(entry)
         locks = self._locks.covering((*self._path, page.name_of(member)))
         discovery = lock_discovery(locks, self._locks.now(), self._site)
@@ -88,8 +93,8 @@ class MemberList:
         return [place for place, name in shown if canonical_name(name) in names]
 
 
-def _parts(entry: Entry) -> tuple[Member, Properties]:
-    if isinstance(entry, Annotated):
+def _parts(entry: RenderedMember) -> tuple[Member, Properties]:
+    if isinstance(entry, MemberWithProperties):
         return entry.member, dict(entry.properties)
     return entry, NO_PROPERTIES
 

@@ -20,28 +20,28 @@ from typing import NamedTuple
 from davbridge.store.notes import Kind, Notes
 from davbridge.tree.members import Member
 
-SELECTIONS = 3
+MAX_QUERIES = 3
 """Blocks that a page keeps at the most: clients ask for one to three selections."""
 
-_BLOCK_BYTES = 500
+_RENDERED_PAGE_BYTES = 500
 """An empty block, with the key that it is kept under."""
 
 
-class Annotated(NamedTuple):
+class MemberWithProperties(NamedTuple):
     """A member with what is kept beside it: dead properties, and facts."""
 
     member: Member
     properties: tuple[tuple[str, str], ...]
 
 
-Entry = Member | Annotated
+RenderedMember = Member | MemberWithProperties
 """What a response is rendered from."""
 
 
-class Block(NamedTuple):
+class RenderedPage(NamedTuple):
     """Responses, one after the other."""
 
-    entries: tuple[Entry, ...]
+    entries: tuple[RenderedMember, ...]
     ends: "array[int]"
     """Where each response ends in the text."""
     text: bytes
@@ -49,44 +49,56 @@ class Block(NamedTuple):
     @property
     def nbytes(self) -> int:
         """The memory that it takes; rows and names are the page's."""
-        kept = (entry.properties for entry in self.entries if isinstance(entry, Annotated))
+        kept = (
+            entry.properties for entry in self.entries if isinstance(entry, MemberWithProperties)
+        )
         texts = chain.from_iterable(chain.from_iterable(kept))
-        return _BLOCK_BYTES + len(self.text) + 16 * len(self.entries) + sum(map(getsizeof, texts))
+        return (
+            _RENDERED_PAGE_BYTES
+            + len(self.text)
+            + 16 * len(self.entries)
+            + sum(map(getsizeof, texts))
+        )
 
     def responses(self) -> Iterator[bytes]:
         """They, apart."""
         return (self.text[start:end] for start, end in pairwise(chain((0,), self.ends)))
 
 
-def block_of(
-    entries: tuple[Entry, ...], render: Callable[[Entry], bytes], before: Block | None = None
-) -> Block:
+def render_page(
+    entries: tuple[RenderedMember, ...],
+    render: Callable[[RenderedMember], bytes],
+    before: RenderedPage | None = None,
+) -> RenderedPage:
     """The responses of ``entries``: those of ``before``, as far as it has them."""
     if before is not None and before.entries == entries:
         return before
     known = dict(zip(before.entries, before.responses(), strict=True)) if before else {}
     responses = [known.get(entry) or render(entry) for entry in entries]
-    return Block(entries, array("L", accumulate(map(len, responses))), b"".join(responses))
+    return RenderedPage(entries, array("L", accumulate(map(len, responses))), b"".join(responses))
 
 
-def kept_block(
-    notes: Notes, key: bytes, entries: tuple[Entry, ...], render: Callable[[Entry], bytes]
-) -> Block:
-    """As `block_of`, with what was kept beside the page for ``key``; it is kept from now on. Where
+def render_cached_page(
+    notes: Notes,
+    key: bytes,
+    entries: tuple[RenderedMember, ...],
+    render: Callable[[RenderedMember], bytes],
+) -> RenderedPage:
+    """As `render_page`, with what was kept beside the page for ``key``; it is kept from now on. Where
     the key is the same, equal entries have equal responses."""
-    kept = notes.get(_KEPT) or ()
+    kept = notes.get(_RENDERED_PAGES) or ()
     before = next((each.block for each in kept if each.key == key), None)
-    block = block_of(entries, render, before)
+    block = render_page(entries, render, before)
     if block is not before:
         others = [each for each in kept if each.key != key]
-        kept = (_Kept(key, block), *others[: SELECTIONS - 1])
-        notes.keep(_KEPT, kept, sum(each.block.nbytes for each in kept))
+        kept = (_CacheEntry(key, block), *others[: MAX_QUERIES - 1])
+        notes.keep(_RENDERED_PAGES, kept, sum(each.block.nbytes for each in kept))
     return block
 
 
-class _Kept(NamedTuple):
+class _CacheEntry(NamedTuple):
     key: bytes
-    block: Block
+    block: RenderedPage
 
 
-_KEPT: Kind[tuple[_Kept, ...]] = Kind()
+_RENDERED_PAGES: Kind[tuple[_CacheEntry, ...]] = Kind()
