@@ -1,20 +1,20 @@
-"""Clients that ask again for what takes long: they join the work under way, or get its result.
+"""COPY, MOVE and DELETE requests that a client sends again while the first one is still running.
 
-Owns which requests are the key, and for how long an answer is kept. Must not know what is done.
+A client that has waited too long sends its request once more, on another connection. Done twice,
+the second MOVE would find its source gone. So a request with the same key as a running one waits
+for the answer to that one. A MOVE whose source is gone gets the answer to the same MOVE, if that
+ended shortly before.
 
-A client that has waited too long for a COPY, MOVE or DELETE sends it once more, on another
-connection. Done twice, the second MOVE would find its source gone. So a request that is the key
-in all that counts waits for the answer to the first one; and a MOVE whose source is gone gets the
-answer that the key MOVE had shortly before.
+But clients that race to move the same file, to claim it, also send equal requests, and only one of
+them may succeed. Such requests come close together. So the above holds only for operations that
+take JOIN_AFTER_SECONDS or longer.
 
-But two who want to be the first to move a file, to claim it, send the key as well, and only one
-may be told that it was. They don't wait for long: so it holds only for what takes JOIN_AFTER_SECONDS.
-
-Invariants: an answer is given only to the user who asked for it, under the key conditions; bounded
-in number and time, as is who waits for one; what is remembered lives in this process. (For a bridge
-that died, the journals do: see tree/journal.) One Response goes to several requests, at once and
-later: what is done here answers with a whole body, which can be iterated over and closed any number
-of times.
+Invariants:
+- An answer is given only to the user who sent the first request, under the same conditions.
+- The numbers of waiting requests and of cached answers are bounded, and so is their age. They are
+  lost with the process: for a bridge that died, the journals in the bucket do this.
+- One Response goes to several requests. Its body is complete, so that it can be iterated over, and
+  closed, any number of times.
 """
 
 import time
@@ -35,17 +35,17 @@ from davbridge.waiting import queue_wait
 REPEATABLE_METHODS = frozenset(("COPY", "MOVE", "DELETE"))
 
 JOIN_AFTER_SECONDS = 5.0
-"""Seconds. No client is known that gives up sooner; davfs2 waits for 30, Explorer for 30."""
+"""No known client gives up sooner; davfs2 and Explorer wait for 30 seconds."""
 
 MAX_WAITING_FOR_ONE = 64
-"""Requests that wait for the answer to the key one."""
+"""Requests that wait for the answer to the same request."""
 
 MOVE_RESULT_SECONDS = 120.0
 MAX_MOVE_RESULTS = 1000
 
 
 class _RequestKey(NamedTuple):
-    """What makes a request the key as another."""
+    """Two requests with equal keys are the same request."""
 
     user: str
     method: str
@@ -62,7 +62,7 @@ class _RunningRequest(NamedTuple):
 
 
 class RepeatedRequests:
-    """The requests of one mount that may be asked again."""
+    """The running requests of one mount, and the answers to MOVEs that ended shortly before."""
 
     def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
         self._timer = timer
@@ -74,7 +74,8 @@ class RepeatedRequests:
         )
 
     def answer(self, request: Request, work: Callable[[], Response]) -> Response:
-        """What ``work`` answers, or what it answers to the key request. Raises as it does."""
+        """The answer of ``work``, or the one to the same request. Raises what ``work`` raises, and
+        UnavailableError where too many requests wait already."""
         key = _key_of(request)
         with self._lock:
             first = self._running.get(key)
@@ -90,7 +91,7 @@ class RepeatedRequests:
     def _wait_for(self, key: _RequestKey, running: _RunningRequest) -> Response:
         with self._lock:
             if self._waiting_counts[key] >= MAX_WAITING_FOR_ONE:
-                raise UnavailableError("too many requests wait for the answer to the key one")
+                raise UnavailableError("too many requests wait for the answer to the same one")
             self._waiting_counts[key] += 1
         try:
             with queue_wait():
@@ -98,7 +99,7 @@ class RepeatedRequests:
         finally:
             with self._lock:
                 self._waiting_counts[key] -= 1
-                self._waiting_counts += Counter()  # Forgets what nobody waits for any more.
+                self._waiting_counts += Counter()  # Removes the keys whose count is 0.
 
     def _run(
         self, key: _RequestKey, running: _RunningRequest, work: Callable[[], Response]
@@ -112,12 +113,8 @@ class RepeatedRequests:
             raise
         with self._lock:
             del self._running[key]
-            took = self._timer() - running.began_at
-            if (
-                key.method == "MOVE"
-                and took >= JOIN_AFTER_SECONDS
-                and response.status in (201, 204)
-            ):
+            is_long = self._timer() - running.began_at >= JOIN_AFTER_SECONDS
+            if key.method == "MOVE" and is_long and response.status in (201, 204):
                 self._finished_moves[key] = response
         running.response.set_result(response)
         return response
@@ -134,14 +131,12 @@ class RepeatedRequests:
 
 
 def _key_of(request: Request) -> _RequestKey:
-    header = request.header
-    url = request.environ["REQUEST_URI"]
     return _RequestKey(
         request.user,
         request.method,
-        url,
-        header("DESTINATION"),
-        header("DEPTH"),
-        header("OVERWRITE"),
+        request.environ["REQUEST_URI"],
+        request.header("DESTINATION"),
+        request.header("DEPTH"),
+        request.header("OVERWRITE"),
         request.conditions,
     )

@@ -1,7 +1,7 @@
-"""Whether the locks allow a write (RFC 4918 §7): who holds which token, and what it opens.
+"""Whether the locks allow a write (RFC 4918 §7).
 
-Knows requests and locks, not the bucket. Invariant: a write is allowed only if, at every root
-that locks what it changes, the user has shown a token of a lock that is the user's own.
+Invariant: a write is allowed only if the request submits, for every root that locks what it
+changes, the token of a lock there that is the user's own.
 """
 
 from collections.abc import Iterable
@@ -14,7 +14,7 @@ from davbridge.paths import ResourcePath
 
 
 class LockEnforcement:
-    """Answers for one request."""
+    """The locks as one request has to respect them."""
 
     def __init__(self, locks: LockStore, request: Request) -> None:
         self._locks = locks
@@ -25,30 +25,31 @@ class LockEnforcement:
         return any(lock.token == token for lock in self._locks.covering(path))
 
     def require_write(self, path: ResourcePath) -> None:
-        """The resource's own state: its bytes, its properties. Raises RefusalError 423."""
+        """Content and properties of ``path`` may be changed. Raises RefusalError 423."""
         self._require(self._locks.covering(path))
 
     def require_owner(self, path: ResourcePath) -> None:
-        """That no other user has a lock here; tokens aren't asked for. Raises RefusalError 423."""
+        """No other user has a lock on ``path``; needs no token. Raises RefusalError 423."""
         locks = self._locks.covering(path)
         self._require(lock for lock in locks if lock.user != self._request.user)
 
     def require_membership(self, path: ResourcePath) -> None:
-        """That ``path`` appears in, or goes from, its parent collection (§7.4). Raises 423."""
+        """``path`` may be added to, or removed from, its parent collection (§7.4). Raises
+        RefusalError 423."""
         if path:
             self._require(self._locks.covering(path[:-1]))
 
     def require_removal(self, path: ResourcePath) -> None:
-        """The resource's own state, and that it goes from its parent. Raises RefusalError 423."""
+        """``path`` may be changed, and removed from its parent. Raises RefusalError 423."""
         self.require_write(path)
         self.require_membership(path)
 
     def require_tree(self, path: ResourcePath) -> None:
-        """The resource and everything inside it. Raises RefusalError 423."""
+        """``path`` and everything inside it may be changed. Raises RefusalError 423."""
         self._require(self._locks.covering(path) + self._locks.rooted_below(path))
 
     def blocking_below(self, path: ResourcePath) -> list[Lock]:
-        """The locks strictly inside ``path`` that this request has no token for."""
+        """The locks strictly inside ``path`` whose tokens the request doesn't submit."""
         return self._blocking(self._locks.rooted_below(path))
 
     def _require(self, locks: Iterable[Lock]) -> None:
@@ -57,13 +58,13 @@ class LockEnforcement:
             raise locked_refusal(blocking, self._request.site)
 
     def _blocking(self, locks: Iterable[Lock]) -> list[Lock]:
-        """The locks at whose roots no token of the user's own has been shown.
+        """The locks without a submitted token of the user's own.
 
         One token is enough for a root with several shared locks (§6.2, §7).
         """
         found = list(locks)
-        opened = {lock.root for lock in found if self._is_submitted(lock)}
-        return [lock for lock in found if lock.root not in opened]
+        submitted = {lock.root for lock in found if self._is_submitted(lock)}
+        return [lock for lock in found if lock.root not in submitted]
 
     def _is_submitted(self, lock: Lock) -> bool:
         request = self._request

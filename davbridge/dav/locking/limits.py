@@ -1,11 +1,9 @@
-"""HolderLimits of something limited, so that no holder leaves nothing for others.
+"""Limits per holder, so that no holder can use up something that all share.
 
-A holder has a share: a tenth of all where all are free. It shrinks with the square of what is free:
-what is held is never taken away, so half of what is free would leave nothing of 20,000 after
-fourteen holders. After N holders that took all they could, 10 / (10 + N) of all are free, and who
-comes next can add some.
-
-Owns how large a share is, and the counts. Must not know what is shared. Not safe under threads.
+Where everything is free, one holder may have a tenth of it. The limit shrinks with the square of
+what is free: nothing is ever taken away from a holder, and with half of what is free as the limit,
+fourteen holders would leave nothing of 20,000. After N holders that have taken all they could,
+10 / (10 + N) is free, and the next holder can still have some.
 """
 
 from collections import Counter
@@ -17,13 +15,13 @@ can. After 14 others have done so, the next one gets 343; after 100 others, 17."
 
 
 class HolderLimits:
-    """How many of ``limit`` each holder has."""
+    """How many of ``limit`` each holder has. Not safe under threads."""
 
     def __init__(self, limit: int) -> None:
         self._limit = limit
         self._total = 0
         self.held: Counter[Hashable] = Counter()
-        """By holder, but for those that have none."""
+        """By holder. Holders that have none are left out."""
 
     @property
     def free(self) -> int:
@@ -31,9 +29,9 @@ class HolderLimits:
         return self._limit - self._total
 
     def may_add(self, holder: Hashable) -> bool:
-        """Whether ``holder`` has less than its share, which is one at least while any are free."""
-        share = max(1, self.free**2 // (FIRST_HOLDER_DIVISOR * self._limit))
-        return self.free > 0 and self.held[holder] < share
+        """Whether ``holder`` is below its limit, which is at least one while any are free."""
+        most = max(1, self.free**2 // (FIRST_HOLDER_DIVISOR * self._limit))
+        return self.free > 0 and self.held[holder] < most
 
     def add(self, holder: Hashable) -> None:
         self._total += 1

@@ -39,7 +39,7 @@ class Lock:
 
     @property
     def holder(self) -> tuple[str, str]:
-        """Whose share it takes from: the user's, or the network's where nobody is logged in."""
+        """Whose limit it counts against: the user's, or the network's where nobody is logged in."""
         return (self.user, "") if self.user else ("", self.address)
 
     def covers(self, path: ResourcePath) -> bool:
@@ -59,31 +59,32 @@ class LockConflictError(Exception):
 
 
 class LockLimitError(Exception):
-    """There are as many live locks as the store keeps, of one holder or in one place. The message
-    is fit for the client."""
+    """The store, the holder or the place has as many live locks as it may have. The message is fit
+    for the client."""
 
 
 class LockStore(Protocol):
-    """Where locks are kept. Every lock that it answers with is alive."""
+    """Stores locks. Every lock that a method returns is alive."""
 
     def now(self) -> float:
         """The clock that `Lock.expires` is on, in seconds."""
         ...
 
     def acquire(self, lock: Lock) -> None:
-        """Keeps ``lock``, atomically with the check. Raises LockConflictError, LockLimitError."""
+        """Checks for conflicts and stores ``lock``, atomically. Raises LockConflictError and
+        LockLimitError."""
         ...
 
     def refresh(self, token: str, timeout: int) -> Lock | None:
-        """Starts the lock's time anew; None where it is gone."""
+        """Lets the lock live for ``timeout`` seconds from now; None where it is gone."""
         ...
 
     def release(self, token: str) -> None:
-        """Forgets the lock, if it is there."""
+        """Removes the lock, if it is there."""
         ...
 
     def release_tree(self, path: ResourcePath) -> None:
-        """Forgets every lock rooted at or below ``path``: its resources are gone (§7.6, §9.6)."""
+        """Removes every lock rooted at or below ``path``: its resources are gone (§7.6, §9.6)."""
         ...
 
     def covering(self, path: ResourcePath) -> list[Lock]:
@@ -96,10 +97,10 @@ class LockStore(Protocol):
 
 
 class LocksToRelease:
-    """The locks that go with what they are on (§7.6, §9.6), of one operation.
+    """The locks that one operation removes along with their resources (§7.6, §9.6).
 
-    They are noted while nobody can lock anything there, and released when it has gone: what is
-    made anew at the name right after may be locked by then.
+    They are collected while nobody can lock anything there, and released once the resources are
+    gone. A lock that somebody gets on a new resource of that name is not among them.
     """
 
     def __init__(self, locks: LockStore) -> None:
@@ -107,12 +108,12 @@ class LocksToRelease:
         self._tokens: set[str] = set()
 
     def collect(self, path: ResourcePath, *, inside_only: bool = False) -> None:
-        """Those rooted at or below ``path``; ``inside_only``: below."""
-        noted = self._locks.rooted_below(path)
+        """The locks rooted at or below ``path``; only those below if ``inside_only``."""
+        found = self._locks.rooted_below(path)
         if not inside_only:
             root = canonical(path)
-            noted += [lock for lock in self._locks.covering(path) if canonical(lock.root) == root]
-        self._tokens.update(lock.token for lock in noted)
+            found += [lock for lock in self._locks.covering(path) if canonical(lock.root) == root]
+        self._tokens.update(lock.token for lock in found)
 
     def release(self) -> None:
         for token in self._tokens:

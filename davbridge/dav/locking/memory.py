@@ -22,20 +22,19 @@ from davbridge.paths import ResourcePath, canonical
 _Item = TypeVar("_Item", ResourcePath, tuple[float, str])
 
 MAX_LOCKS = 20_000
-"""Live ones, so that clients don't make the memory grow: about 1 KiB each, and as much as its owner
-and the names in its path add."""
+"""Live ones, so that the memory is bounded: about 1 KiB each, and the texts of owner and path."""
 
 MAX_SHARED_LOCKS = 10
-"""Shared locks beside which another may stand: each is shown in the listing of every member that it
-covers."""
+"""A further shared lock is granted beside so many: each is shown in the listing of every member
+that it covers."""
 
 MAX_OWNERS_LENGTH = 4 * 1024
-"""Characters of all their owners, likewise: a thousand members come to 10 MB."""
+"""Characters in the owners of these locks together: with a thousand members, 10 MB of listing."""
 
 
 class MemoryLockStore:
-    """A LockStore for one process. Every lock is filed under its root. Those below a path stand
-    side by side among the sorted roots, so that a deep path takes no more room than it is long."""
+    """A LockStore for one process. Locks are indexed by their roots, which are sorted: those below
+    a path are neighbours."""
 
     def __init__(
         self, clock: Callable[[], float] = time.monotonic, *, limit: int = MAX_LOCKS
@@ -46,9 +45,9 @@ class MemoryLockStore:
         self._by_token: dict[str, Lock] = {}
         self._at: dict[ResourcePath, dict[str, None]] = {}
         self._roots: list[ResourcePath] = []
-        """Those of ``_at``, sorted."""
+        """The keys of ``_at``, sorted."""
         self._expiring: list[tuple[float, str]] = []
-        """When each expires, and its token; sorted."""
+        """When each lock expires, and its token; sorted."""
         self._limits = HolderLimits(limit)
 
     def now(self) -> float:
@@ -115,13 +114,13 @@ class MemoryLockStore:
         return live
 
     def _drop_expired(self) -> None:
-        """Looks at no lock that is alive, but for the next to expire."""
+        """Costs time in the number of expired locks alone."""
         now = self._clock()
         while self._expiring and self._expiring[0][0] <= now:
             self._drop(self._expiring[0][1])
 
     def _require_below_limit(self, lock: Lock) -> None:
-        """That the holder has less than its share. Raises LockLimitError."""
+        """That the holder may have one more. Raises LockLimitError."""
         if not self._limits.free:
             raise LockLimitError(f"there are {self._limit} locks")
         if not self._limits.may_add(lock.holder):
@@ -160,12 +159,12 @@ class MemoryLockStore:
 
 
 def _require_displayable(lock: Lock, others: list[Lock]) -> None:
-    """That what is locked by ``others`` can be shown with one more. Raises LockLimitError."""
+    """That ``others`` and this lock can be shown with each member. Raises LockLimitError."""
     owners = sum(len(each.owner) for each in others)
     if len(others) > MAX_SHARED_LOCKS or (others and owners + len(lock.owner) > MAX_OWNERS_LENGTH):
         raise LockLimitError("more locks can't be shared here")
 
 
 def _discard(items: list[_Item], item: _Item) -> None:
-    """Takes ``item`` out of a sorted list that has it."""
+    """Removes ``item`` from a sorted list that contains it."""
     del items[bisect_left(items, item)]

@@ -1,7 +1,6 @@
-"""Answers that name the members on which a method failed (RFC 4918 §13).
+"""207 answers that name the members on which a method failed (RFC 4918 §13).
 
-Owns their multistatus. Must not know what was being done. Invariant: what the store said of a
-member is in the log, and what the client is told of it is errors' choice.
+The log has the store's own message for each member; the client gets the one of `errors`.
 """
 
 import logging
@@ -19,7 +18,7 @@ from davbridge.tree.resource import Failure
 logger = logging.getLogger(__name__)
 
 MemberRefusal = tuple[str, RefusalError]
-"""An href, and what was refused there."""
+"""An href, and the error there."""
 
 
 def multi_status(refusals: Iterable[MemberRefusal]) -> Response:
@@ -30,8 +29,8 @@ def multi_status(refusals: Iterable[MemberRefusal]) -> Response:
 def refused_removal(
     enforcement: LockEnforcement, path: ResourcePath, site: Site
 ) -> Response | None:
-    """207 with the roots of the locks inside that keep ``path`` from to_release as a whole; None where
-    it may go. Raises RefusalError 423 where a lock on itself, or on its parent, keeps it."""
+    """207 with the roots of the locks inside ``path`` that forbid its removal; None where it is
+    allowed. Raises RefusalError 423 where a lock on ``path`` itself or its parent forbids it."""
     enforcement.require_removal(path)
     locks = enforcement.blocking_below(path)
     return multi_status(_refused_members(locks, site)) if locks else None
@@ -43,8 +42,8 @@ def _refused_members(locks: Iterable[Lock], site: Site) -> Iterator[MemberRefusa
 
 
 def failed_members(failures: Iterable[Failure], site: Site) -> Iterator[MemberRefusal]:
-    """What the namespace could not deal with. Whether a member is a collection isn't known then:
-    its href is the one without a slash."""
+    """The members on which the namespace failed. Whether one is a collection isn't known: no href
+    ends in a slash."""
     for failure in failures:
         logger.info("%s: %s", "/".join(failure.path), failure.error)
         yield site.href(failure.path, is_collection=False), refusal_of(failure.error)

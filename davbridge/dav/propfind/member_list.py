@@ -14,8 +14,8 @@ from davbridge.dav.locking.locks import LockStore
 from davbridge.dav.locking.xml import lock_discovery
 from davbridge.dav.propfind.renderer import NO_PROPERTIES, Renderer
 from davbridge.dav.propfind.response_cache import (
+    MemberEntry,
     MemberWithProperties,
-    RenderedMember,
     render_cached_page,
     render_page,
 )
@@ -43,18 +43,18 @@ class MemberList:
         """The members of a page: as rendered before, where nothing has changed."""
         entries, render = self._entries(page), partial(self._render, page, self._renderer)
         if self._renderer.query.is_small:
-            block = render_cached_page(page.notes, self._fingerprint, entries, render)
+            rendered = render_cached_page(page.notes, self._fingerprint, entries, render)
         else:
-            block = render_page(entries, render)
+            rendered = render_page(entries, render)
         locked = self._locked(page)
         if not locked:
-            return block.text
-        responses = list(block.responses())
+            return rendered.text
+        responses = list(rendered.responses())
         for place in locked:
             responses[place] = self._render_locked(page, entries[place])
         return b"".join(responses)
 
-    def _entries(self, page: MemberPage) -> tuple[RenderedMember, ...]:
+    def _entries(self, page: MemberPage) -> tuple[MemberEntry, ...]:
         if not self._annotations:
             return page.members
         kept = (self._annotations.get(page.name_of(member)) for member in page.members)
@@ -63,7 +63,7 @@ class MemberList:
             for member, properties in zip(page.members, kept, strict=True)
         )
 
-    def _render(self, page: MemberPage, renderer: Renderer, entry: RenderedMember) -> bytes:
+    def _render(self, page: MemberPage, renderer: Renderer, entry: MemberEntry) -> bytes:
         member, properties = _parts(entry)
         resource, dead = page.resource(member), NO_PROPERTIES
         if properties:
@@ -72,7 +72,7 @@ class MemberList:
         href = self._href + encode_segment(resource.path[-1]) + "/" * resource.is_collection
         return renderer.response(href, resource, dead).encode()
 
-    def _render_locked(self, page: MemberPage, entry: RenderedMember) -> bytes:
+    def _render_locked(self, page: MemberPage, entry: MemberEntry) -> bytes:
         member, _ = _parts(entry)
         locks = self._locks.covering((*self._path, page.name_of(member)))
         discovery = lock_discovery(locks, self._locks.now(), self._site)
@@ -93,7 +93,7 @@ class MemberList:
         return [place for place, name in shown if canonical_name(name) in names]
 
 
-def _parts(entry: RenderedMember) -> tuple[Member, Properties]:
+def _parts(entry: MemberEntry) -> tuple[Member, Properties]:
     if isinstance(entry, MemberWithProperties):
         return entry.member, dict(entry.properties)
     return entry, NO_PROPERTIES

@@ -1,14 +1,12 @@
-"""The responses of a page of members: rendered once, kept with the page, joined from then on.
+"""The response cache: the responses of a page of members are rendered once.
 
-Owns which of the responses that were rendered before still hold. Must not know what they say.
+A response depends on the query, the property context, the collection's href, the member and its
+properties, and on nothing else. A RenderedPage has the responses of a page as one text, and the
+members that they were rendered from. A member that is equal to one of those has the same response.
+So when one member changes, one response is rendered; nothing has to be invalidated.
 
-A response follows from the query, what is around, the collection's href and the member, with
-what is kept beside it. A block keeps the responses of a page in one text, with the members that
-they were rendered from; those that are equal now have the same response. So after the change of one
-member one response is rendered, and nothing has to be invalidated.
-
-Invariant: what changes without the renderer knowing (the seconds that a lock has left) is
-never in a block.
+Invariant: no RenderedPage has anything that changes by itself, such as the seconds that a lock has
+left.
 """
 
 from array import array
@@ -21,56 +19,50 @@ from davbridge.store.notes import Kind, Notes
 from davbridge.tree.members import Member
 
 MAX_QUERIES = 3
-"""Blocks that a page keeps at the most: clients ask for one to three selections."""
+"""A page caches its responses for so many queries. Clients use one to three."""
 
 _RENDERED_PAGE_BYTES = 500
-"""An empty block, with the key that it is kept under."""
+"""The memory of an empty RenderedPage and its key."""
 
 
 class MemberWithProperties(NamedTuple):
-    """A member with what is kept beside it: dead properties, and facts."""
+    """A member with its dead properties, and the metadata that clients sent with it."""
 
     member: Member
     properties: tuple[tuple[str, str], ...]
 
 
-RenderedMember = Member | MemberWithProperties
+MemberEntry = Member | MemberWithProperties
 """What a response is rendered from."""
 
 
 class RenderedPage(NamedTuple):
-    """Responses, one after the other."""
+    """The responses of a page, one after the other."""
 
-    entries: tuple[RenderedMember, ...]
+    entries: tuple[MemberEntry, ...]
     ends: "array[int]"
     """Where each response ends in the text."""
     text: bytes
 
     @property
     def nbytes(self) -> int:
-        """The memory that it takes; rows and names are the page's."""
-        kept = (
-            entry.properties for entry in self.entries if isinstance(entry, MemberWithProperties)
-        )
-        texts = chain.from_iterable(chain.from_iterable(kept))
-        return (
-            _RENDERED_PAGE_BYTES
-            + len(self.text)
-            + 16 * len(self.entries)
-            + sum(map(getsizeof, texts))
-        )
+        """Memory, without the rows and names, which belong to the page."""
+        lists = [each.properties for each in self.entries if isinstance(each, MemberWithProperties)]
+        texts = chain.from_iterable(chain.from_iterable(lists))
+        own = _RENDERED_PAGE_BYTES + len(self.text) + 16 * len(self.entries)
+        return own + sum(map(getsizeof, texts))
 
     def responses(self) -> Iterator[bytes]:
-        """They, apart."""
+        """Each response."""
         return (self.text[start:end] for start, end in pairwise(chain((0,), self.ends)))
 
 
 def render_page(
-    entries: tuple[RenderedMember, ...],
-    render: Callable[[RenderedMember], bytes],
+    entries: tuple[MemberEntry, ...],
+    render: Callable[[MemberEntry], bytes],
     before: RenderedPage | None = None,
 ) -> RenderedPage:
-    """The responses of ``entries``: those of ``before``, as far as it has them."""
+    """The responses of ``entries``. Those that ``before`` has aren't rendered again."""
     if before is not None and before.entries == entries:
         return before
     known = dict(zip(before.entries, before.responses(), strict=True)) if before else {}
@@ -81,24 +73,26 @@ def render_page(
 def render_cached_page(
     notes: Notes,
     key: bytes,
-    entries: tuple[RenderedMember, ...],
-    render: Callable[[RenderedMember], bytes],
+    entries: tuple[MemberEntry, ...],
+    render: Callable[[MemberEntry], bytes],
 ) -> RenderedPage:
-    """As `render_page`, with what was kept beside the page for ``key``; it is kept from now on. Where
-    the key is the same, equal entries have equal responses."""
-    kept = notes.get(_RENDERED_PAGES) or ()
-    before = next((each.block for each in kept if each.key == key), None)
-    block = render_page(entries, render, before)
-    if block is not before:
-        others = [each for each in kept if each.key != key]
-        kept = (_CacheEntry(key, block), *others[: MAX_QUERIES - 1])
-        notes.keep(_RENDERED_PAGES, kept, sum(each.block.nbytes for each in kept))
-    return block
+    """As `render_page`, with the responses that are cached under ``key``, and caches the result.
+
+    Under equal keys, equal entries must have equal responses.
+    """
+    cached = notes.get(_RENDERED_PAGES) or ()
+    before = next((each.page for each in cached if each.key == key), None)
+    page = render_page(entries, render, before)
+    if page is not before:
+        others = [each for each in cached if each.key != key]
+        cached = (_CacheEntry(key, page), *others[: MAX_QUERIES - 1])
+        notes.keep(_RENDERED_PAGES, cached, sum(each.page.nbytes for each in cached))
+    return page
 
 
 class _CacheEntry(NamedTuple):
     key: bytes
-    block: RenderedPage
+    page: RenderedPage
 
 
 _RENDERED_PAGES: Kind[tuple[_CacheEntry, ...]] = Kind()

@@ -223,7 +223,7 @@ def test_however_many_take_all_they_can_the_next_one_can_lock(
 
 def test_a_holder_of_none_can_lock_until_all_are_taken(timer: Timer) -> None:
     store = MemoryLockStore(timer, limit=100)
-    while (free := store._shares.free) > 20:
+    while (free := store._limits.free) > 20:
         lock_all_it_can(store, f"greedy {free}")
     for number in range(free):
         assert lock_all_it_can(store, f"{number}") == 1
@@ -255,9 +255,9 @@ def test_released_and_expired_locks_free_the_share(timer: Timer) -> None:
     timer.now = 1060
     for number in range(8):
         store.acquire(replace(make(f"{number}", f"{number}"), expires=2000.0))
-    assert store._shares.held == {("u", ""): 8}
+    assert store._limits.held == {("u", ""): 8}
     store.release_tree(())
-    assert store._shares.held == {}
+    assert store._limits.held == {}
 
 
 def test_a_refresh_is_no_lock_more(timer: Timer) -> None:
@@ -292,7 +292,7 @@ def test_who_is_at_the_limit_has_not_all_locks_looked_through() -> None:
     for number in range(1000):
         ask(f"{number}")
     ask()
-    while store._shares.may_add(("u", "")):
+    while store._limits.may_add(("u", "")):
         ask()
     CountedToken.looked_up = 0
     for _ in range(100):

@@ -17,7 +17,7 @@ from tests.support.bridge import Client, running_bridge
 from tests.support.timer import Timer
 
 PROP = '<D:propfind xmlns:D="DAV:"><D:prop>{}</D:prop></D:propfind>'
-MAX_QUERIES = {
+QUERIES = {
     "allprop": "",
     "propname": '<propfind xmlns="DAV:"><propname/></propfind>',
     "sizes": PROP.format("<D:resourcetype/><D:getcontentlength/><D:getlastmodified/>"),
@@ -56,7 +56,7 @@ class Two:
         self.store.put_object(key, body, Attributes(kind))
 
     def agree(self) -> None:
-        for body in MAX_QUERIES.values():
+        for body in QUERIES.values():
             assert responses(self.keeping, body) == responses(self.asking, body)
 
 

@@ -7,8 +7,8 @@ import pytest
 
 from davbridge.dav.propfind.response_cache import (
     MAX_QUERIES,
+    MemberEntry,
     MemberWithProperties,
-    RenderedMember,
     RenderedPage,
     render_cached_page,
     render_page,
@@ -27,13 +27,13 @@ class Rendered:
     """Renders an entry as its text, and remembers which ones."""
 
     def __init__(self) -> None:
-        self.entries: list[RenderedMember] = []
+        self.entries: list[MemberEntry] = []
 
-    def __call__(self, entry: RenderedMember) -> bytes:
+    def __call__(self, entry: MemberEntry) -> bytes:
         self.entries.append(entry)
         return f"<{entry!r}>".encode()
 
-    def taken(self) -> list[RenderedMember]:
+    def taken(self) -> list[MemberEntry]:
         entries, self.entries = self.entries, []
         return entries
 
@@ -43,7 +43,7 @@ def rendered() -> Rendered:
     return Rendered()
 
 
-ENTRIES: tuple[RenderedMember, ...] = (
+ENTRIES: tuple[MemberEntry, ...] = (
     "folder",
     row("a"),
     MemberWithProperties(row("ü"), (("{urn:p}q", "<q/>"),)),
@@ -51,7 +51,7 @@ ENTRIES: tuple[RenderedMember, ...] = (
 )
 
 
-def text_of(entries: tuple[RenderedMember, ...]) -> bytes:
+def text_of(entries: tuple[MemberEntry, ...]) -> bytes:
     return b"".join(map(Rendered(), entries))
 
 
@@ -76,7 +76,7 @@ A, FOLDER, TOLD, Z = (
     row("z"),
 )
 
-CHANGED: list[tuple[tuple[RenderedMember, ...], list[RenderedMember]]] = [
+CHANGED: list[tuple[tuple[MemberEntry, ...], list[MemberEntry]]] = [
     ((FOLDER, row("A"), A, TOLD, Z), [row("A")]),
     ((FOLDER, A, TOLD, Z, row("zz")), [row("zz")]),
     ((FOLDER, row("a", "2"), TOLD, Z), [row("a", "2")]),
@@ -94,7 +94,7 @@ CHANGED: list[tuple[tuple[RenderedMember, ...], list[RenderedMember]]] = [
 
 @pytest.mark.parametrize(("entries", "new"), CHANGED)
 def test_what_has_changed_alone_is_rendered(
-    entries: tuple[RenderedMember, ...], new: list[RenderedMember], rendered: Rendered
+    entries: tuple[MemberEntry, ...], new: list[MemberEntry], rendered: Rendered
 ) -> None:
     before = render_page((FOLDER, A, TOLD, Z), rendered)
     rendered.taken()
