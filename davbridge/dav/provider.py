@@ -19,7 +19,7 @@ from davbridge import paths
 from davbridge.config import DriveSettings
 from davbridge.dav.errors import RefusalError, as_refusals
 from davbridge.dav.headers.urls import Site
-from davbridge.dav.propfind.live_properties import Around
+from davbridge.dav.propfind.live_properties import PropertyContext
 from davbridge.dav.resources.content import OutdatedVersionError
 from davbridge.dav.resources.resources import CREATED_RESOURCE, Collection, File, instance
 from davbridge.dav.resources.wsgidav_environment import Environ, has_ambiguous_destination, header
@@ -75,13 +75,13 @@ class BucketProvider(DAVProvider):
                 return self._lock(environ, start_response, default_handler)
         return default_handler(environ, start_response)
 
-    def around(self, *, with_quota: bool = True) -> Around:
+    def property_context(self, *, with_quota: bool = True) -> PropertyContext:
         """What live properties depend on beside their resources."""
-        around = Around(is_read_only=self._read_only)
+        context = PropertyContext(is_read_only=self._read_only)
         if not (with_quota and self.publishes_quota):
-            return around
+            return context
         used, available = self.namespace.used_bytes(), self.namespace.available_bytes()
-        return around._replace(used_bytes=used, available_bytes=available)
+        return context._replace(used_bytes=used, available_bytes=available)
 
     def path_of(self, path: str) -> ResourcePath:
         """Of a decoded path below the share. Raises DAVError 400."""

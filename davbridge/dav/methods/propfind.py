@@ -11,7 +11,7 @@ from davbridge.dav import multistatus
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.locking.xml import lock_discovery
-from davbridge.dav.propfind.live_properties import Around
+from davbridge.dav.propfind.live_properties import PropertyContext
 from davbridge.dav.propfind.member_list import MemberList
 from davbridge.dav.propfind.query import PropertyQuery, parse_query
 from davbridge.dav.propfind.renderer import NO_PROPERTIES, Renderer
@@ -30,7 +30,7 @@ def propfind(context: Context) -> Response:
     members = _listed(context)
     resource = Resource(members.path, None) if members else context.require()
     context.check_conditions()
-    renderer = Renderer(query, _around(context, query))
+    renderer = Renderer(query, _property_context(context, query))
     opening = (multistatus.OPENING + _own_response(context, renderer, resource)).encode()
     if members is None:
         return _complete(opening)
@@ -49,9 +49,9 @@ def _listed(context: Context) -> Members | None:
         return None
 
 
-def _around(context: Context, query: PropertyQuery) -> Around:
+def _property_context(context: Context, query: PropertyQuery) -> PropertyContext:
     """What all responses depend on; no more of it than they show, since it is compared."""
-    return context.provider.around(with_quota=query.shows_quota)
+    return context.provider.property_context(with_quota=query.shows_quota)
 
 
 def _own_response(context: Context, renderer: Renderer, resource: Resource) -> str:
@@ -59,7 +59,7 @@ def _own_response(context: Context, renderer: Renderer, resource: Resource) -> s
     locks, site, query = context.locks, context.provider.site, renderer.query
     if query.shows_locks:
         discovery = lock_discovery(locks.covering(resource.path), locks.now(), site)
-        renderer = Renderer(query, renderer.around._replace(lock_discovery=discovery))
+        renderer = Renderer(query, renderer.context._replace(lock_discovery=discovery))
     dead = (
         context.namespace.properties(resource.path)
         if query.needs_dead_properties

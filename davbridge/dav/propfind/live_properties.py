@@ -1,7 +1,7 @@
 """Live properties (RFC 4918 §15, RFC 4331): each name with the element that a resource has.
 
 Owns the table of names. Must not know requests. Pure: an element depends on the resource and on
-what is around it, and on nothing else. A property that a resource hasn't got is None.
+what is context it, and on nothing else. A property that a resource hasn't got is None.
 """
 
 from typing import NamedTuple, Protocol
@@ -16,7 +16,7 @@ from davbridge.xmltext import can_hold, escaped
 OWNCLOUD = "http://owncloud.org/ns"
 
 
-class Around(NamedTuple):
+class PropertyContext(NamedTuple):
     """What an element depends on beside the resource."""
 
     lock_discovery: str = NO_LOCKS
@@ -31,55 +31,55 @@ class Around(NamedTuple):
 class LiveProperty(Protocol):
     """The element of one property; None where ``resource`` doesn't have it."""
 
-    def __call__(self, resource: Resource, around: Around, /) -> str | None: ...
+    def __call__(self, resource: Resource, context: PropertyContext, /) -> str | None: ...
 
 
-def _creation_date(resource: Resource, _: Around) -> str:
+def _creation_date(resource: Resource, _: PropertyContext) -> str:
     """S3 keeps no other time than the last write's."""
     return f"<D:creationdate>{internet_date(resource.modified)}</D:creationdate>"
 
 
-def _display_name(resource: Resource, _: Around) -> str | None:
+def _display_name(resource: Resource, _: PropertyContext) -> str | None:
     """Left out for a name that XML can't hold; its href still tells it."""
     name = resource.name
     return f"<D:displayname>{escaped(name)}</D:displayname>" if can_hold(name) else None
 
 
-def _content_length(resource: Resource, _: Around) -> str | None:
+def _content_length(resource: Resource, _: PropertyContext) -> str | None:
     row = resource.row
     return row and f"<D:getcontentlength>{row.size}</D:getcontentlength>"
 
 
-def _content_type(resource: Resource, _: Around) -> str | None:
+def _content_type(resource: Resource, _: PropertyContext) -> str | None:
     if resource.row is None:
         return None
     return f"<D:getcontenttype>{guess_type(resource.name)}</D:getcontenttype>"
 
 
-def _etag(resource: Resource, _: Around) -> str | None:
+def _etag(resource: Resource, _: PropertyContext) -> str | None:
     """The very text of the ETag header."""
     return resource.row and f"<D:getetag>{escaped(entity_tag(resource))}</D:getetag>"
 
 
-def _last_modified(resource: Resource, _: Around) -> str:
+def _last_modified(resource: Resource, _: PropertyContext) -> str:
     return f"<D:getlastmodified>{http_date(resource.modified)}</D:getlastmodified>"
 
 
-def _lock_discovery(_: Resource, around: Around) -> str:
-    return around.lock_discovery
+def _lock_discovery(_: Resource, context: PropertyContext) -> str:
+    return context.lock_discovery
 
 
-def _resource_type(resource: Resource, _: Around) -> str:
+def _resource_type(resource: Resource, _: PropertyContext) -> str:
     if resource.row is not None:
         return "<D:resourcetype/>"
     return "<D:resourcetype><D:collection/></D:resourcetype>"
 
 
-def _supported_lock(_: Resource, around: Around) -> str | None:
-    return None if around.is_read_only else SUPPORTED_LOCK
+def _supported_lock(_: Resource, context: PropertyContext) -> str | None:
+    return None if context.is_read_only else SUPPORTED_LOCK
 
 
-def _checksums(resource: Resource, _: Around) -> str | None:
+def _checksums(resource: Resource, _: PropertyContext) -> str | None:
     """ownCloud's, of the version that is there, where its writer told one."""
     facts = resource.facts
     if facts is None or not facts.checksums:
@@ -88,12 +88,12 @@ def _checksums(resource: Resource, _: Around) -> str | None:
     return f'<oc:checksums xmlns:oc="{OWNCLOUD}">{checksum}</oc:checksums>'
 
 
-def _available_bytes(resource: Resource, around: Around) -> str | None:
-    return _quota("quota-available-bytes", resource, around.available_bytes)
+def _available_bytes(resource: Resource, context: PropertyContext) -> str | None:
+    return _quota("quota-available-bytes", resource, context.available_bytes)
 
 
-def _used_bytes(resource: Resource, around: Around) -> str | None:
-    return _quota("quota-used-bytes", resource, around.used_bytes)
+def _used_bytes(resource: Resource, context: PropertyContext) -> str | None:
+    return _quota("quota-used-bytes", resource, context.used_bytes)
 
 
 def _quota(name: str, resource: Resource, value: int | None) -> str | None:

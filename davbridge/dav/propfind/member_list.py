@@ -76,8 +76,8 @@ class MemberList:
         member, _ = _parts(entry)
         locks = self._locks.covering((*self._path, page.name_of(member)))
         discovery = lock_discovery(locks, self._locks.now(), self._site)
-        around = self._renderer.around._replace(lock_discovery=discovery)
-        return self._render(page, Renderer(self._renderer.query, around), entry)
+        context = self._renderer.context._replace(lock_discovery=discovery)
+        return self._render(page, Renderer(self._renderer.query, context), entry)
 
     def _locked(self, page: MemberPage) -> list[int]:
         """The places of the members whose locks are to be shown."""

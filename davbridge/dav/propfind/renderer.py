@@ -1,7 +1,7 @@
 """One DAV:response of a PROPFIND (RFC 4918 §9.1), from a resource and its properties.
 
 Pure. Must not know requests, nor where resources come from. Invariant: a response depends on the
-query, what is around, the href, the resource and its dead properties alone, so that equal ones
+query, what is context, the href, the resource and its dead properties alone, so that equal ones
 can be taken for one another.
 """
 
@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from davbridge.dav import multistatus
 from davbridge.dav.multistatus import PropStat
-from davbridge.dav.propfind.live_properties import ALLPROP, LIVE, Around, LiveProperty
+from davbridge.dav.propfind.live_properties import ALLPROP, LIVE, LiveProperty, PropertyContext
 from davbridge.dav.propfind.query import PropertyQuery
 from davbridge.dav.xml_elements import empty_element
 from davbridge.tree.facts import Properties
@@ -23,16 +23,16 @@ NO_PROPERTIES: Properties = {}
 class Renderer:
     """Renders resources for one query."""
 
-    def __init__(self, query: PropertyQuery, around: Around) -> None:
+    def __init__(self, query: PropertyQuery, context: PropertyContext) -> None:
         self.query = query
-        self.around = around
+        self.context = context
         self.needs_dead_properties = query.needs_dead_properties
         self._columns = (_remembered if query.is_small else _columns)(query)
 
     def fingerprint(self, href: str) -> bytes:
         """Tells what is rendered below ``href`` from all else. It is short, however many
         properties are asked for: those would take more memory than what is rendered."""
-        return sha256(repr((self.query, self.around, href)).encode()).digest()
+        return sha256(repr((self.query, self.context, href)).encode()).digest()
 
     def response(self, href: str, resource: Resource, dead: Properties = NO_PROPERTIES) -> str:
         """The resource, with those of its properties that are asked for."""
@@ -40,7 +40,7 @@ class Renderer:
             return multistatus.response(href, [PropStat(200, self._names(resource, dead))])
         found, missing = [], []
         for name, live, missing_element in self._columns:
-            element = live(resource, self.around) if live else dead.get(name)
+            element = live(resource, self.context) if live else dead.get(name)
             if element is not None:
                 found.append(element)
             elif missing_element:
@@ -51,7 +51,7 @@ class Renderer:
         return multistatus.response(href, [PropStat(200, found), PropStat(404, missing)])
 
     def _names(self, resource: Resource, dead: Properties) -> list[str]:
-        present = [name for name in LIVE if LIVE[name](resource, self.around) is not None]
+        present = [name for name in LIVE if LIVE[name](resource, self.context) is not None]
         return [empty_element(name) for name in (*present, *dead)]
 
 

@@ -20,7 +20,13 @@ from davbridge.dav.errors import RefusalError, as_refusals
 from davbridge.dav.headers.content_type import guess_type
 from davbridge.dav.headers.upload_headers import parse_time_property, time_told
 from davbridge.dav.headers.validators import entity_tag
-from davbridge.dav.propfind.live_properties import ALLPROP, LIVE, OWNCLOUD, PROTECTED, Around
+from davbridge.dav.propfind.live_properties import (
+    ALLPROP,
+    LIVE,
+    OWNCLOUD,
+    PROTECTED,
+    PropertyContext,
+)
 from davbridge.dav.resources.wsgidav_environment import Environ, Locks
 from davbridge.dav.xml_elements import lang_of, serialise
 from davbridge.tree.facts import Properties
@@ -31,7 +37,7 @@ if TYPE_CHECKING:
 
 _LOCK_PROPERTIES = ("{DAV:}lockdiscovery", "{DAV:}supportedlock")
 
-_AROUND = "davbridge.around"
+_PROPERTY_CONTEXT = "davbridge.property_context"
 """In a request's environment: what its live properties depend on beside their resources."""
 
 
@@ -89,7 +95,7 @@ class ResourceProperties(_DAVResource):
     def get_display_name(self) -> str | None:
         """None for a name that XML can't hold."""
         name = self.resource.name
-        return name if LIVE["{DAV:}displayname"](self.resource, self._around) else None
+        return name if LIVE["{DAV:}displayname"](self.resource, self._property_context) else None
 
     def get_property_names(self, *, is_allprop: bool) -> list[str]:
         """Those that our own request server gives in answer to allprop or propname."""
@@ -112,7 +118,7 @@ class ResourceProperties(_DAVResource):
     def _has(self, name: str) -> bool:
         if name in _LOCK_PROPERTIES:
             return self.provider.lock_manager is not None
-        return LIVE[name](self.resource, self._around) is not None
+        return LIVE[name](self.resource, self._property_context) is not None
 
     def _live_value(self, name: str) -> Any:
         match name:
@@ -121,20 +127,20 @@ class ResourceProperties(_DAVResource):
             case "{DAV:}getcontenttype":
                 return guess_type(self.resource.name)
             case "{DAV:}quota-used-bytes":
-                return str(self._around.used_bytes)
+                return str(self._property_context.used_bytes)
             case "{DAV:}quota-available-bytes":
-                return str(self._around.available_bytes)
+                return str(self._property_context.available_bytes)
         if name.startswith(f"{{{OWNCLOUD}}}"):
-            return string_to_xml(LIVE[name](self.resource, self._around))
+            return string_to_xml(LIVE[name](self.resource, self._property_context))
         return super().get_property_value(name)
 
     @property
-    def _around(self) -> Around:
+    def _property_context(self) -> PropertyContext:
         """The same for all resources of a request."""
-        around: Around | None = self.environ.get(_AROUND)
-        if around is None:
-            around = self.environ[_AROUND] = self.provider.around()
-        return around
+        context: PropertyContext | None = self.environ.get(_PROPERTY_CONTEXT)
+        if context is None:
+            context = self.environ[_PROPERTY_CONTEXT] = self.provider.property_context()
+        return context
 
     # --- Dead properties
 

@@ -54,10 +54,10 @@ class Collection(_BucketResource, DAVCollection):
 
     def get_used_bytes(self) -> int | None:
         """Those of the whole mount."""
-        return self._around.used_bytes
+        return self._property_context.used_bytes
 
     def get_available_bytes(self) -> int | None:
-        return self._around.available_bytes
+        return self._property_context.available_bytes
 
     def get_member_names(self) -> list[str]:
         return [member.resource.name for member in self.get_member_list()]

@@ -9,7 +9,7 @@ from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings
 from davbridge.dav.headers.urls import Site
 from davbridge.dav.locking.memory import MemoryLockStore
-from davbridge.dav.propfind.live_properties import Around
+from davbridge.dav.propfind.live_properties import PropertyContext
 from davbridge.dav.propfind.member_list import MemberList
 from davbridge.dav.propfind.query import PropertyQuery
 from davbridge.dav.propfind.renderer import NO_PROPERTIES, Renderer
@@ -29,8 +29,8 @@ SIZES = PropertyQuery("prop", ("{DAV:}getcontentlength",))
 class CountingRenderer(Renderer):
     """Remembers what it was asked to render."""
 
-    def __init__(self, query: PropertyQuery, around: Around) -> None:
-        super().__init__(query, around)
+    def __init__(self, query: PropertyQuery, context: PropertyContext) -> None:
+        super().__init__(query, context)
         self.rendered: list[str] = []
 
     def response(self, href: str, resource: Resource, dead: Properties = NO_PROPERTIES) -> str:
@@ -58,9 +58,9 @@ class Folder:
         writer.write(b"new")
         writer.commit()
 
-    def shown(self, query: PropertyQuery = ALLPROP, mount: str = "/", **around: int) -> list[str]:
+    def shown(self, query: PropertyQuery = ALLPROP, mount: str = "/", **context: int) -> list[str]:
         """Asks for all members. Returns the hrefs of those that were rendered for it."""
-        renderer = CountingRenderer(query, Around(used_bytes=around.get("used")))
+        renderer = CountingRenderer(query, PropertyContext(used_bytes=context.get("used")))
         members = self.tree.listed(("d",))
         responses = MemberList(members, renderer, Site.of(mount, ()), self.locks)
         for page in members.pages:
@@ -180,7 +180,7 @@ def test_the_bound_in_bytes_holds_whatever_properties_are_asked_for() -> None:
         for number in range(450):
             names = tuple(f"{{DAV:}}p{number}-{place}" for place in range(40))
             members = tree.listed((f"d{number // 3}",))
-            renderer = Renderer(PropertyQuery("prop", names), Around())
+            renderer = Renderer(PropertyQuery("prop", names), PropertyContext())
             for page in members.pages:
                 MemberList(members, renderer, Site(), MemoryLockStore()).responses(page)
 
