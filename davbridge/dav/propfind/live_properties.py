@@ -102,7 +102,7 @@ def _quota(name: str, resource: Resource, value: int | None) -> str | None:
     return f"<D:{name}>{value}</D:{name}>"
 
 
-LIVE: dict[str, LiveProperty] = {
+LIVE_PROPERTIES: dict[str, LiveProperty] = {
     "{DAV:}creationdate": _creation_date,
     "{DAV:}displayname": _display_name,
     "{DAV:}getcontentlength": _content_length,
@@ -118,12 +118,12 @@ LIVE: dict[str, LiveProperty] = {
 }
 """Every live property. None of them can be changed by PROPPATCH."""
 
-PROTECTED = frozenset(LIVE) | {"{DAV:}getcontentlanguage", FACTS}
+PROTECTED = frozenset(LIVE_PROPERTIES) | {"{DAV:}getcontentlanguage", FACTS}
 """Names that PROPPATCH refuses."""
 
 ALLPROP = tuple(
     name
-    for name in LIVE
+    for name in LIVE_PROPERTIES
     if name.startswith("{DAV:}") and "quota" not in name and name != "{DAV:}supportedlock"
 )
 """What RFC 4918 §15 defines (RFC 4331 §5 keeps the quota out), but for supportedlock: the same for

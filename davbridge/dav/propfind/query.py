@@ -8,7 +8,7 @@ from functools import lru_cache
 from typing import Literal
 from xml.etree.ElementTree import Element
 
-from davbridge.dav.propfind.live_properties import LIVE
+from davbridge.dav.propfind.live_properties import LIVE_PROPERTIES
 from davbridge.dav.xml_elements import DAV, MAX_NAMES, parse_document, refuse
 
 _QUOTA = frozenset((DAV + "quota-available-bytes", DAV + "quota-used-bytes"))
@@ -35,7 +35,7 @@ class PropertyQuery:
     @property
     def needs_dead_properties(self) -> bool:
         """Whether dead properties can be in the answer at all: reading them costs a request."""
-        return self.kind != "prop" or any(name not in LIVE for name in self.names)
+        return self.kind != "prop" or any(name not in LIVE_PROPERTIES for name in self.names)
 
     @property
     def shows_locks(self) -> bool:

@@ -11,7 +11,12 @@ from typing import NamedTuple
 
 from davbridge.dav import multistatus
 from davbridge.dav.multistatus import PropStat
-from davbridge.dav.propfind.live_properties import ALLPROP, LIVE, LiveProperty, PropertyContext
+from davbridge.dav.propfind.live_properties import (
+    ALLPROP,
+    LIVE_PROPERTIES,
+    LiveProperty,
+    PropertyContext,
+)
 from davbridge.dav.propfind.query import PropertyQuery
 from davbridge.dav.xml_elements import empty_element
 from davbridge.tree.facts import Properties
@@ -46,12 +51,16 @@ class Renderer:
             elif missing_element:
                 missing.append(missing_element)
         if dead and self.query.kind == "allprop":
-            asked = frozenset(self.query.names).union(LIVE)
+            asked = frozenset(self.query.names).union(LIVE_PROPERTIES)
             found += [element for name, element in dead.items() if name not in asked]
         return multistatus.response(href, [PropStat(200, found), PropStat(404, missing)])
 
     def _names(self, resource: Resource, dead: Properties) -> list[str]:
-        present = [name for name in LIVE if LIVE[name](resource, self.context) is not None]
+        present = [
+            name
+            for name in LIVE_PROPERTIES
+            if LIVE_PROPERTIES[name](resource, self.context) is not None
+        ]
         return [empty_element(name) for name in (*present, *dead)]
 
 
@@ -67,7 +76,7 @@ class _Column(NamedTuple):
 def _columns(query: PropertyQuery) -> tuple[_Column, ...]:
     always = ALLPROP if query.kind == "allprop" else ()
     return tuple(
-        _Column(name, LIVE.get(name), empty_element(name) if name in query.names else "")
+        _Column(name, LIVE_PROPERTIES.get(name), empty_element(name) if name in query.names else "")
         for name in dict.fromkeys((*always, *query.names))
     )
 

@@ -22,7 +22,7 @@ from davbridge.dav.headers.upload_headers import parse_time_property, time_told
 from davbridge.dav.headers.validators import entity_tag
 from davbridge.dav.propfind.live_properties import (
     ALLPROP,
-    LIVE,
+    LIVE_PROPERTIES,
     OWNCLOUD,
     PROTECTED,
     PropertyContext,
@@ -95,18 +95,22 @@ class ResourceProperties(_DAVResource):
     def get_display_name(self) -> str | None:
         """None for a name that XML can't hold."""
         name = self.resource.name
-        return name if LIVE["{DAV:}displayname"](self.resource, self._property_context) else None
+        return (
+            name
+            if LIVE_PROPERTIES["{DAV:}displayname"](self.resource, self._property_context)
+            else None
+        )
 
     def get_property_names(self, *, is_allprop: bool) -> list[str]:
         """Those that our own request server gives in answer to allprop or propname."""
-        live = [name for name in (ALLPROP if is_allprop else LIVE) if self._has(name)]
+        live = [name for name in (ALLPROP if is_allprop else LIVE_PROPERTIES) if self._has(name)]
         return [*live, *self._dead_properties()]
 
     def get_property_value(self, name: str) -> Any:
         """Text, or an element for a value of XML. Raises DAVError 404."""
         if name in _LOCK_PROPERTIES:
             return super().get_property_value(name)
-        if name in LIVE:
+        if name in LIVE_PROPERTIES:
             if not self._has(name):
                 raise RefusalError(404, "the resource has no such property")
             return self._live_value(name)
@@ -118,7 +122,7 @@ class ResourceProperties(_DAVResource):
     def _has(self, name: str) -> bool:
         if name in _LOCK_PROPERTIES:
             return self.provider.lock_manager is not None
-        return LIVE[name](self.resource, self._property_context) is not None
+        return LIVE_PROPERTIES[name](self.resource, self._property_context) is not None
 
     def _live_value(self, name: str) -> Any:
         match name:
@@ -131,7 +135,7 @@ class ResourceProperties(_DAVResource):
             case "{DAV:}quota-available-bytes":
                 return str(self._property_context.available_bytes)
         if name.startswith(f"{{{OWNCLOUD}}}"):
-            return string_to_xml(LIVE[name](self.resource, self._property_context))
+            return string_to_xml(LIVE_PROPERTIES[name](self.resource, self._property_context))
         return super().get_property_value(name)
 
     @property
