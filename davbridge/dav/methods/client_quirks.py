@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 
 @dataclass(frozen=True, slots=True)
-class Profile:
+class ClientQuirks:
     """The exceptions for one client."""
 
     lenient_unlock: bool = False
@@ -17,11 +17,11 @@ class Profile:
     (webdavfs, webdav_agent/OpenWebDAVFS, ``network_unlock``)."""
 
 
-DEFAULT = Profile()
+NO_QUIRKS = ClientQuirks()
 
-_PROFILES = ((re.compile(r"WebDAVFS/|WebDAVLib/"), Profile(lenient_unlock=True)),)
+_QUIRKS = ((re.compile(r"WebDAVFS/|WebDAVLib/"), ClientQuirks(lenient_unlock=True)),)
 
 
-def profile_of(agent: str) -> Profile:
+def quirks_of(agent: str) -> ClientQuirks:
     """The exceptions for the client that sends this User-Agent."""
-    return next((profile for pattern, profile in _PROFILES if pattern.search(agent)), DEFAULT)
+    return next((quirks for pattern, quirks in _QUIRKS if pattern.search(agent)), NO_QUIRKS)

@@ -12,7 +12,7 @@ from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.content_type import guess_type
 from davbridge.dav.locking.locks import Lock, LockConflictError, LockLimitError
 from davbridge.dav.locking.xml import lock_discovery
-from davbridge.dav.methods.client_quirks import profile_of
+from davbridge.dav.methods.client_quirks import quirks_of
 from davbridge.dav.methods.failures import multi_status
 from davbridge.dav.response import Headers, Response, document, empty
 from davbridge.dav.xml_elements import DAV, parse_document, refuse, serialise
@@ -63,7 +63,7 @@ def unlock(context: Context) -> Response:
         raise RefusalError(400, "a Lock-Token header is needed")
     context.check_conditions()
     held = [each for each in context.locks.covering(context.path) if each.token == token]
-    if not held and profile_of(context.request.agent).lenient_unlock:
+    if not held and quirks_of(context.request.agent).lenient_unlock:
         return empty(204)
     if not held:
         raise RefusalError(409, "no such lock here", condition="lock-token-matches-request-uri")
