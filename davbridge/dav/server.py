@@ -1,6 +1,6 @@
-"""The request server: from WSGI to a verb, and back.
+"""The request server: from WSGI to a method, and back.
 
-Owns dispatch, and what a client sees of whatever was raised. Must not know any verb's rules.
+Owns dispatch, and what a client sees of whatever was raised. Must not know any method's rules.
 
 Invariants: every request gets exactly one response, or its connection is broken; what went wrong
 inside is logged in full and told to the client in a line.
@@ -33,9 +33,9 @@ from davbridge.errors import StoreError
 logger = logging.getLogger(__name__)
 
 StartResponse = Callable[[str, list[tuple[str, str]]], object]
-Verb = Callable[[Context], Response]
+Method = Callable[[Context], Response]
 
-VERBS: Mapping[str, Verb] = {
+METHODS: Mapping[str, Method] = {
     "OPTIONS": options,
     "GET": get,
     "HEAD": get,
@@ -87,11 +87,11 @@ class RequestServer:
             return self._refuse(request, RefusalError(500, "something went wrong; see the log"))
 
     def _answer(self, request: Request) -> Response:
-        verb = self._verb(request)
+        method = self._method(request)
         context = Context(request, self._provider, self._locks)
         if request.method in REPEATABLE_METHODS:
-            return self._repeated_requests.answer(request, partial(verb, context))
-        return verb(context)
+            return self._repeated_requests.answer(request, partial(method, context))
+        return method(context)
 
     def _logged(self, request: Request, error: StoreError) -> RefusalError:
         """What the client is told; the log gets it all, the store's faults as warnings."""
@@ -100,13 +100,13 @@ class RequestServer:
         logger.log(level, "%s %s: %s", request.method, request.environ["REQUEST_URI"], error)
         return refusal
 
-    def _verb(self, request: Request) -> Verb:
-        verb = VERBS.get(request.method)
-        if verb is None:
+    def _method(self, request: Request) -> Method:
+        method = METHODS.get(request.method)
+        if method is None:
             raise RefusalError(501, f"{request.method} is not a method of WebDAV")
         if self._provider.is_readonly() and request.method not in READING:
             raise RefusalError(403, "the drive is read-only")
-        return verb
+        return method
 
     def _refuse(self, request: Request, refusal: RefusalError) -> Response:
         headers = list(refusal.headers)
