@@ -46,7 +46,7 @@ def parse_time_property(text: str | None) -> datetime | None:
     return parse_date(text or "") or parse_mtime(text)
 
 
-def time_told(changes: Mapping[str, str | None]) -> datetime | None:
+def modification_time_set_by(changes: Mapping[str, str | None]) -> datetime | None:
     """The modification time that a client sets along with a dead property, if any."""
     for name in TIME_PROPERTIES:
         element = changes.get(name)
@@ -55,7 +55,7 @@ def time_told(changes: Mapping[str, str | None]) -> datetime | None:
     return None
 
 
-def attributes_told(name: str, content_type: str, mtime: str | None) -> Attributes:
+def upload_attributes(name: str, content_type: str, mtime: str | None) -> Attributes:
     """What is stored with a file of this name: the client's content type where it says something,
     else the name's; and its X-OC-Mtime."""
     sent = content_type.strip()
@@ -68,7 +68,7 @@ def attributes_told(name: str, content_type: str, mtime: str | None) -> Attribut
     return Attributes(sent, {"mtime": f"{modified.timestamp():.6f}"} if modified else {})
 
 
-def facts_told(mtime: str | None, checksum: "Checksum | None") -> Facts | None:
+def upload_facts(mtime: str | None, checksum: "Checksum | None") -> Facts | None:
     """What the client tells of the bytes, if anything; their ETag isn't known yet."""
     modified = parse_mtime(mtime)
     return Facts("", modified, str(checksum or "")) if modified or checksum else None

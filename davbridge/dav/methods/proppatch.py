@@ -9,7 +9,7 @@ from xml.etree.ElementTree import Element
 from davbridge.dav import multistatus
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.headers.upload_headers import WIN32, time_told
+from davbridge.dav.headers.upload_headers import WIN32, modification_time_set_by
 from davbridge.dav.multistatus import PropStat
 from davbridge.dav.propfind.live_properties import PROTECTED
 from davbridge.dav.response import Response
@@ -41,7 +41,7 @@ def proppatch(context: Context) -> Response:
         context.namespace.update_properties(
             context.path,
             changes,
-            modified=time_told(changes),
+            modified=modification_time_set_by(changes),
             admit=lambda _: _admit(context, changes),
         )
     done = PropStat(

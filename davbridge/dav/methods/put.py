@@ -8,7 +8,7 @@ from functools import partial
 
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.headers.upload_headers import Checksum, attributes_told, facts_told
+from davbridge.dav.headers.upload_headers import Checksum, upload_attributes, upload_facts
 from davbridge.dav.headers.validators import entity_tag, http_date
 from davbridge.dav.request import Request
 from davbridge.dav.response import Response, empty
@@ -55,7 +55,7 @@ def _store_body(context: Context, checksum: Checksum | None) -> Resource:
     request = context.request
     writer = context.namespace.open_writer(
         context.path,
-        attributes_told(
+        upload_attributes(
             request.path[-1],
             str(request.environ.get("CONTENT_TYPE") or ""),
             request.header("X_OC_MTIME"),
@@ -73,7 +73,7 @@ def _store_body(context: Context, checksum: Checksum | None) -> Resource:
                 checksum.update(block)
         if checksum and not checksum.holds():
             raise RefusalError(400, f"the body's checksum is not {checksum}")
-        return writer.commit(facts_told(request.header("X_OC_MTIME"), checksum))
+        return writer.commit(upload_facts(request.header("X_OC_MTIME"), checksum))
     except BaseException:
         writer.abort()  # Nothing more to undo where commit has failed: it has aborted already.
         raise

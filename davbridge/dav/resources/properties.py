@@ -18,7 +18,7 @@ from wsgidav.xml_tools import string_to_xml
 
 from davbridge.dav.errors import RefusalError, as_refusals
 from davbridge.dav.headers.content_type import guess_type
-from davbridge.dav.headers.upload_headers import parse_time_property, time_told
+from davbridge.dav.headers.upload_headers import modification_time_set_by, parse_time_property
 from davbridge.dav.headers.validators import entity_tag
 from davbridge.dav.propfind.live_properties import (
     ALLPROP,
@@ -172,7 +172,9 @@ class ResourceProperties(_DAVResource):
 
     @cached_property
     def _update(self) -> PropertyUpdate:
-        return PropertyUpdate(lambda changes: self._update_properties(changes, time_told(changes)))
+        return PropertyUpdate(
+            lambda changes: self._update_properties(changes, modification_time_set_by(changes))
+        )
 
     @as_refusals()
     def _update_properties(

@@ -14,7 +14,7 @@ from wsgidav.dav_provider import DAVCollection, DAVNonCollection
 from davbridge.dav.errors import RefusalError, as_refusals
 from davbridge.dav.headers.content_type import browser_policies, guess_type, shown_type
 from davbridge.dav.headers.ranges import ByteRange
-from davbridge.dav.headers.upload_headers import Checksum, attributes_told, facts_told
+from davbridge.dav.headers.upload_headers import Checksum, upload_attributes, upload_facts
 from davbridge.dav.resources.content import Content, Upload, of_this_version
 from davbridge.dav.resources.operations import TreeMethods
 from davbridge.dav.resources.properties import ResourceProperties
@@ -85,7 +85,7 @@ class Collection(_BucketResource, DAVCollection):
             return File(Resource(path, None), self.environ)
         # WsgiDAV looks at the locks only afterwards, and leaves the file where they forbid it.
         self._locks.require(self.get_ref_url())
-        attributes = attributes_told(name, "", None)
+        attributes = upload_attributes(name, "", None)
         writer = self.provider.namespace.open_writer(path, attributes, IF_ABSENT, length=0)
         made = writer.commit()
         self.environ[CREATED_RESOURCE] = made
@@ -147,13 +147,13 @@ class File(_BucketResource, DAVNonCollection):
         length = announced_length(environ)
         writer = self.provider.namespace.open_writer(
             path,
-            attributes_told(path[-1], content_type or "", header(environ, "X_OC_MTIME")),
+            upload_attributes(path[-1], content_type or "", header(environ, "X_OC_MTIME")),
             write_condition(environ, self.resource.etag),
             length=length,
             admit=self._require_writable,
         )
         checksum = Checksum.announced(header(environ, "OC_CHECKSUM"))
-        self._facts = facts_told(header(environ, "X_OC_MTIME"), checksum)
+        self._facts = upload_facts(header(environ, "X_OC_MTIME"), checksum)
         self._upload = Upload(writer, length, checksum)
         return self._upload
 
