@@ -24,17 +24,17 @@ from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Resource
 from davbridge.tree.terms import Terms
 
-LOOK_SECONDS = 1.0
+CONDITIONS_HOLD_SECONDS = 1.0
 """What was found longer ago is looked up in the store once more before the write that depends on
 it: another bridge may have written since."""
 
-_READING = ("GET", "HEAD", "PROPFIND")
+_READING_METHODS = ("GET", "HEAD", "PROPFIND")
 """Their conditions may be judged by a cache."""
 
-_OF_A_VERSION = ("PUT", "DELETE", "COPY", "MOVE")
+_VERSIONED_METHODS = ("PUT", "DELETE", "COPY", "MOVE")
 """They tell the store which version of the resource they are meant for."""
 
-_WITHOUT_A_LOOK = ("PUT", "COPY")
+_DECIDED_BY_STORE = ("PUT", "COPY")
 """Of these, all that they do hangs on that version."""
 
 
@@ -50,7 +50,7 @@ class Context:
         self._is_looked_up = False
         self._checked_at: float | None = None
         """When the conditions were last judged by the store's state, on the locks' clock."""
-        self._held: IfList | None = None
+        self._matching_list: IfList | None = None
         self._found: dict[ResourcePath, Resource | None] = {}
         self._target_if_match: str | None = None
 
@@ -92,7 +92,7 @@ class Context:
             raise RefusalError(404, "there is nothing here")
         return self.resource
 
-    def forget_resource(self) -> None:
+    def invalidate_resource(self) -> None:
         """It is looked up again when it is next asked for."""
         self._is_looked_up = False
 
@@ -101,12 +101,14 @@ class Context:
 
         A write's are judged by what the store has now, but for those on a version that the store
         itself looks for as it writes. To be called again right before the write: that costs no
-        request within LOOK_SECONDS, unless this bridge has changed what they are about.
+        request within CONDITIONS_HOLD_SECONDS, unless this bridge has changed what they are about.
         """
         if not self.request.is_conditional:
             return False
         began = self.locks.now()
-        is_recent = self._checked_at is not None and began - self._checked_at < LOOK_SECONDS
+        is_recent = (
+            self._checked_at is not None and began - self._checked_at < CONDITIONS_HOLD_SECONDS
+        )
         lookups = self._lookups(is_recent=is_recent)
         try:
             not_modified = self._conditions_hold(lookups.find)
@@ -114,7 +116,7 @@ class Context:
             if not lookups.ask_store():
                 raise
             not_modified = self._conditions_hold(lookups.find)
-        self._leave_to_the_store(lookups.find)
+        self._skip_what_the_store_checks(lookups.find)
         if not is_recent:
             self._checked_at = began
         return not_modified
@@ -123,7 +125,7 @@ class Context:
         request = self.request
         names_state = wants_absence(request) and request.method == "PUT"
         names_state = names_state or (names_version(request) and not is_dated(request))
-        needs_no_look = names_state and request.method in _WITHOUT_A_LOOK
+        needs_no_look = names_state and request.method in _DECIDED_BY_STORE
 
         def may_be_cached(path: ResourcePath) -> bool:
             return is_recent or not self._writes or (needs_no_look and path == self.path)
@@ -131,15 +133,17 @@ class Context:
         return Lookups(self._find_cached, self._find_current, may_be_cached, self._found)
 
     def _conditions_hold(self, find: Find) -> bool:
-        self._held = check_if(self.request, find, self.enforcement.is_locked_with, self._held)
+        self._matching_list = check_if(
+            self.request, find, self.enforcement.is_locked_with, self._matching_list
+        )
         target = find(self.path) if depends_on_target(self.request) else None
         return check_http(self.request, target)
 
-    def _leave_to_the_store(self, find: Find) -> None:
+    def _skip_what_the_store_checks(self, find: Find) -> None:
         """What the write itself is conditional on isn't judged again, once the conditions hold: a
         destination after the check in the operation's turn, whose first attempt may change it."""
         request = self.request
-        destination = self._held_destination
+        destination = self._conditional_destination
         target = find(destination) if destination is not None else None
         if self._checked_at is not None:
             if destination is not None:
@@ -147,13 +151,13 @@ class Context:
             return
         self._target_if_match = (target.etag or None) if target else None
         is_absent = request.method == "PUT" and wants_absence(request)
-        if request.method in _OF_A_VERSION and (is_absent or self.if_match is not None):
+        if request.method in _VERSIONED_METHODS and (is_absent or self.if_match is not None):
             self._found[self.path] = self.resource
 
     @property
-    def _held_destination(self) -> ResourcePath | None:
+    def _conditional_destination(self) -> ResourcePath | None:
         """The destination, if the list that holds names a version of it."""
-        request, held = self.request, self._held
+        request, held = self.request, self._matching_list
         if request.method not in ("COPY", "MOVE") or held is None or not held.names_version:
             return None
         path = held.resource(self.path, request.site)
@@ -162,13 +166,13 @@ class Context:
 
     @property
     def _writes(self) -> bool:
-        return self.request.method not in _READING
+        return self.request.method not in _READING_METHODS
 
     def _find_cached(self, path: ResourcePath) -> Resource | None:
         if path != self.path:
             return self.namespace.find(path)
         if self._checked_at is not None:
-            self.forget_resource()
+            self.invalidate_resource()
         return self.resource
 
     def _find_current(self, path: ResourcePath) -> Resource | None:

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import pytest
 
 from davbridge.config import DriveSettings
-from davbridge.dav.context import LOOK_SECONDS, Context
+from davbridge.dav.context import CONDITIONS_HOLD_SECONDS, Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.locking.memory import MemoryLockStore
 from davbridge.dav.provider import BucketProvider
@@ -67,7 +67,7 @@ def change(place: Place, *, by_another_bridge: bool) -> None:
     """The file that others depend on changes, after a while or at once."""
     if by_another_bridge:
         put(place.store, OTHER, body=b"newer")
-        place.timer.advance(LOOK_SECONDS)
+        place.timer.advance(CONDITIONS_HOLD_SECONDS)
     else:
         client = Client(place.port, {})
         assert client("PUT", f"/{OTHER}", b"newer").status == 204
@@ -135,7 +135,7 @@ def test_a_destination_that_changes_before_the_turn_has_come_is_not_replaced(
     second = pool.submit(ask, place, method, "/a", headers)
     look.wait_until_answered()
     put(place.store, TARGET, body=b"newer")
-    place.timer.advance(LOOK_SECONDS)
+    place.timer.advance(CONDITIONS_HOLD_SECONDS)
     open_all(look, copying)
     assert first.result().status == 201
     assert second.result().status == 412

@@ -42,7 +42,7 @@ def get(context: Context) -> Response:
 
 def _shown_anew(context: Context) -> Response:
     """What is there now, if the conditions hold for that as well."""
-    context.forget_resource()
+    context.invalidate_resource()
     try:
         return _shown(context)
     except PreconditionFailedError as error:
