@@ -170,7 +170,7 @@ class Lookups:
         self._current = current
         self._may_be_cached = may_be_cached
         self._found = dict(found)
-        self._from_cache: set[ResourcePath] = set()
+        self._cached_paths: set[ResourcePath] = set()
 
     def find(self, path: ResourcePath) -> Resource | None:
         """What is at ``path``."""
@@ -178,15 +178,15 @@ class Lookups:
             is_cached = self._may_be_cached(path)
             self._found[path] = (self._cached if is_cached else self._current)(path)
             if is_cached:
-                self._from_cache.add(path)
+                self._cached_paths.add(path)
         return self._found[path]
 
-    def ask_store(self) -> bool:
+    def invalidate_cached(self) -> bool:
         """Forgets what came from the cache, and uses only the store from now on. Tells whether
         anything had come from the cache."""
-        was_cached = bool(self._from_cache)
-        for path in self._from_cache:
+        was_cached = bool(self._cached_paths)
+        for path in self._cached_paths:
             del self._found[path]
-        self._from_cache.clear()
+        self._cached_paths.clear()
         self._may_be_cached = lambda _: False
         return was_cached

@@ -113,7 +113,7 @@ class Context:
         try:
             not_modified = self._conditions_hold(lookups.find)
         except RefusalError:
-            if not lookups.ask_store():
+            if not lookups.invalidate_cached():
                 raise
             not_modified = self._conditions_hold(lookups.find)
         self._skip_what_the_store_checks(lookups.find)
