@@ -22,7 +22,7 @@ from davbridge.paths import ResourcePath
 
 logger = logging.getLogger(__name__)
 
-BLOCK = 256 * 1024
+READ_SIZE = 256 * 1024
 """Bytes read from the client at a time."""
 
 MAX_XML = 1024 * 1024
@@ -199,7 +199,7 @@ class Request:
         a connection after the answer."""
         promised, seen = self.length, 0
         while promised is None or seen < promised:
-            block = self._read(BLOCK if promised is None else min(BLOCK, promised - seen))
+            block = self._read(READ_SIZE if promised is None else min(READ_SIZE, promised - seen))
             if not block:
                 break
             seen += len(block)

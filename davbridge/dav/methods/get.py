@@ -24,7 +24,7 @@ from davbridge.errors import NotFoundError, PreconditionFailedError, Unavailable
 from davbridge.store.base import ObjectInfo, ObjectReader
 from davbridge.tree.resource import Resource
 
-BLOCK = 256 * 1024
+BLOCK_SIZE = 256 * 1024
 """Bytes asked of the store, and given to the socket, at a time: as fast as any larger number, for
 they stay in the processor's cache, and little memory for each client."""
 
@@ -101,7 +101,7 @@ class ObjectBody:
     def __init__(self, reader: ObjectReader) -> None:
         self._reader = reader
         try:
-            self._first = reader.read(BLOCK)
+            self._first = reader.read(BLOCK_SIZE)
         except BaseException:
             reader.close()
             raise
@@ -116,7 +116,7 @@ class ObjectBody:
         block, self._first = self._first, b""
         while block:
             yield block
-            block = self._reader.read(BLOCK)
+            block = self._reader.read(BLOCK_SIZE)
 
 
 class RangesBody:
