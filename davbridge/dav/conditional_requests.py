@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.if_header import IfCondition, IfList
 from davbridge.dav.headers.validators import entity_tag, parse_date
-from davbridge.dav.request import Request
+from davbridge.dav.request import DavRequest
 from davbridge.paths import ResourcePath
 from davbridge.tree.resource import Resource
 
@@ -20,7 +20,7 @@ Find = Callable[[ResourcePath], Resource | None]
 _ENTITY_TAG = re.compile(r'\s*((?:W/)?"[^"]*")\s*(?:,|$)')
 
 
-def check_http(request: Request, resource: Resource | None) -> bool:
+def check_http(request: DavRequest, resource: Resource | None) -> bool:
     """Evaluates If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since, in the order
     of RFC 9110 §13.2.2. True where the answer is 304; raises RefusalError 412."""
     if_match, if_none_match = request.header("IF_MATCH"), request.header("IF_NONE_MATCH")
@@ -45,14 +45,14 @@ def check_http(request: Request, resource: Resource | None) -> bool:
     )
 
 
-def depends_on_target(request: Request) -> bool:
+def depends_on_target(request: DavRequest) -> bool:
     """Whether `check_http` looks at the resource."""
     names = ("IF_MATCH", "IF_NONE_MATCH", "IF_UNMODIFIED_SINCE", "IF_MODIFIED_SINCE")
     return any(request.header(name) is not None for name in names)
 
 
 def check_if(
-    request: Request,
+    request: DavRequest,
     find: Find,
     is_locked_with: Callable[[ResourcePath, str], bool],
     first: IfList | None = None,
@@ -89,7 +89,7 @@ def check_if(
     return held
 
 
-def names_version(request: Request) -> bool:
+def names_version(request: DavRequest) -> bool:
     """Whether the request is meant for the version whose entity tag it names, and for no other: by
     If-Match, or in every list of its If header."""
     if request.header("IF_MATCH") not in (None, "*"):
@@ -100,19 +100,19 @@ def names_version(request: Request) -> bool:
     )
 
 
-def wants_absence(request: Request) -> bool:
+def wants_absence(request: DavRequest) -> bool:
     """Whether the request is meant for a name that is free: ``If-None-Match: *``."""
     return (request.header("IF_NONE_MATCH") or "").strip() == "*"
 
 
-def is_dated(request: Request) -> bool:
+def is_dated(request: DavRequest) -> bool:
     """Whether the request is meant for the version that the client knows by its time: by
     If-Unmodified-Since, where that counts. No store can be asked by it."""
     since = request.header("IF_UNMODIFIED_SINCE")
     return since is not None and request.header("IF_MATCH") is None and bool(parse_date(since))
 
 
-def range_applies(request: Request, resource: Resource) -> bool:
+def range_applies(request: DavRequest, resource: Resource) -> bool:
     """If-Range (RFC 9110 §13.1.5): whether Range is to be honoured, not the whole sent."""
     value = request.header("IF_RANGE")
     if value is None:

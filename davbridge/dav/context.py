@@ -18,7 +18,7 @@ from davbridge.dav.headers.if_header import IfList
 from davbridge.dav.locking.enforcement import LockEnforcement
 from davbridge.dav.locking.locks import LockStore
 from davbridge.dav.provider import BucketProvider
-from davbridge.dav.request import Request
+from davbridge.dav.request import DavRequest
 from davbridge.paths import ResourcePath, canonical
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Resource
@@ -41,7 +41,7 @@ _DECIDED_BY_STORE = ("PUT", "COPY")
 class Context:
     """That of one request on its way through."""
 
-    def __init__(self, request: Request, provider: BucketProvider, locks: LockStore) -> None:
+    def __init__(self, request: DavRequest, provider: BucketProvider, locks: LockStore) -> None:
         self.request = request
         self.provider = provider
         self.locks = locks

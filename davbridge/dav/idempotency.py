@@ -27,7 +27,7 @@ from typing import NamedTuple
 from cachetools import TTLCache
 
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.request import Request
+from davbridge.dav.request import DavRequest
 from davbridge.dav.response import Response
 from davbridge.errors import UnavailableError
 from davbridge.waiting import queue_wait
@@ -73,7 +73,7 @@ class RepeatedRequests:
             MAX_MOVE_RESULTS, MOVE_RESULT_SECONDS, timer=timer
         )
 
-    def answer(self, request: Request, work: Callable[[], Response]) -> Response:
+    def answer(self, request: DavRequest, work: Callable[[], Response]) -> Response:
         """The answer of ``work``, or the one to the same request. Raises what ``work`` raises, and
         UnavailableError where too many requests wait already."""
         key = _key_of(request)
@@ -130,7 +130,7 @@ class RepeatedRequests:
             return moved
 
 
-def _key_of(request: Request) -> _RequestKey:
+def _key_of(request: DavRequest) -> _RequestKey:
     return _RequestKey(
         request.user,
         request.method,

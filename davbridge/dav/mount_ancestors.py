@@ -13,7 +13,7 @@ from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.urls import Site
 from davbridge.dav.methods.options import class_headers
 from davbridge.dav.multistatus import PropStat
-from davbridge.dav.request import Request
+from davbridge.dav.request import DavRequest
 from davbridge.dav.response import Response, empty
 from davbridge.paths import ResourcePath
 
@@ -21,7 +21,7 @@ ALLOW = ("Allow", "OPTIONS, PROPFIND")
 COLLECTION = "<D:resourcetype><D:collection/></D:resourcetype>"
 
 
-def answer(request: Request, path: ResourcePath, *, read_only: bool) -> Response:
+def answer(request: DavRequest, path: ResourcePath, *, read_only: bool) -> Response:
     """What a request for the URL path above the mount gets; of the drive itself it tells the class.
     Raises RefusalError."""
     site = request.site

@@ -46,7 +46,7 @@ _SECONDS = re.compile(r"[0-9]{1,10}")
 _TOKEN = re.compile(r"<?([A-Za-z][A-Za-z0-9+.\-]*:[^\s<>]+)>?")
 
 
-class Request:
+class DavRequest:
     """One request. Header values are parsed when they are first asked for."""
 
     def __init__(self, environ: Environ, site: Site) -> None:

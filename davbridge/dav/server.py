@@ -26,7 +26,7 @@ from davbridge.dav.methods.propfind import propfind
 from davbridge.dav.methods.proppatch import proppatch
 from davbridge.dav.methods.put import put
 from davbridge.dav.provider import BucketProvider
-from davbridge.dav.request import Environ, Request
+from davbridge.dav.request import DavRequest, Environ
 from davbridge.dav.response import Response, complete, document
 from davbridge.errors import StoreError
 
@@ -60,7 +60,7 @@ class RequestServer:
         self._repeated_requests = RepeatedRequests()
 
     def __call__(self, environ: Environ, start_response: StartResponse) -> Iterable[bytes]:
-        request = Request(environ, self._provider.site)
+        request = DavRequest(environ, self._provider.site)
         response = self._respond(request)
         try:
             start_response(status_line(response.status), response.headers)
@@ -72,7 +72,7 @@ class RequestServer:
             return [b""]
         return response.body
 
-    def _respond(self, request: Request) -> Response:
+    def _respond(self, request: DavRequest) -> Response:
         try:
             if request.site.resolve(request.url_path) is None:
                 read_only = self._provider.is_readonly()
@@ -86,21 +86,21 @@ class RequestServer:
             logger.exception("%s %s failed", request.method, request.environ["REQUEST_URI"])
             return self._refuse(request, RefusalError(500, "something went wrong; see the log"))
 
-    def _answer(self, request: Request) -> Response:
+    def _answer(self, request: DavRequest) -> Response:
         method = self._method(request)
         context = Context(request, self._provider, self._locks)
         if request.method in REPEATABLE_METHODS:
             return self._repeated_requests.answer(request, partial(method, context))
         return method(context)
 
-    def _logged(self, request: Request, error: StoreError) -> RefusalError:
+    def _logged(self, request: DavRequest, error: StoreError) -> RefusalError:
         """What the client is told; the log gets it all, the store's faults as warnings."""
         refusal = refusal_of(error)
         level = logging.WARNING if refusal.status >= 500 else logging.INFO
         logger.log(level, "%s %s: %s", request.method, request.environ["REQUEST_URI"], error)
         return refusal
 
-    def _method(self, request: Request) -> Method:
+    def _method(self, request: DavRequest) -> Method:
         method = METHODS.get(request.method)
         if method is None:
             raise RefusalError(501, f"{request.method} is not a method of WebDAV")
@@ -108,7 +108,7 @@ class RequestServer:
             raise RefusalError(403, "the drive is read-only")
         return method
 
-    def _refuse(self, request: Request, refusal: RefusalError) -> Response:
+    def _refuse(self, request: DavRequest, refusal: RefusalError) -> Response:
         headers = list(refusal.headers)
         if refusal.status == HTTPStatus.METHOD_NOT_ALLOWED and not headers:
             headers.append(allow_header(read_only=self._provider.is_readonly()))

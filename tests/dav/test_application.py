@@ -11,7 +11,7 @@ from davbridge.config import CacheSettings, DriveSettings
 from davbridge.dav.application import WsgiApplication, build
 from davbridge.dav.headers.urls import parse_request_target
 from davbridge.dav.locking.xml import lock_discovery
-from davbridge.dav.request import Request
+from davbridge.dav.request import DavRequest
 from davbridge.dav.xml_elements import parse_document
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
@@ -69,7 +69,7 @@ def _read_once(body: bytes) -> io.BytesIO:
 def test_one_look_at_the_url_and_one_at_the_namespace(
     app: WsgiApplication, method: str, target: str, status: str
 ) -> None:
-    watched = (Request.__init__, parse_request_target, Namespace.find, lock_discovery)
+    watched = (DavRequest.__init__, parse_request_target, Namespace.find, lock_discovery)
     with calls_of(*watched) as calls:
         assert ask(app, method, target, ASKED if method == "PROPFIND" else b"") == status
     assert calls == {"Request.__init__": 1, "parse_request_target": 1, "Namespace.find": 1}

@@ -9,7 +9,7 @@ from davbridge.dav.conditional_requests import check_http, check_if, range_appli
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.urls import Site
 from davbridge.dav.headers.validators import entity_tag, http_date
-from davbridge.dav.request import Request
+from davbridge.dav.request import DavRequest
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
 from davbridge.tree.resource import Resource
@@ -21,9 +21,9 @@ FILE = Resource(("f",), ObjectRow("f", 3, MODIFIED, "e1"))
 FOLDER = Resource(("d",), None)
 
 
-def request(method: str = "GET", target: str = "/f", **headers: str) -> Request:
+def request(method: str = "GET", target: str = "/f", **headers: str) -> DavRequest:
     environ = {f"HTTP_{name}": value for name, value in headers.items()}
-    return Request({"REQUEST_METHOD": method, "REQUEST_URI": target, **environ}, Site())
+    return DavRequest({"REQUEST_METHOD": method, "REQUEST_URI": target, **environ}, Site())
 
 
 def test_dates_and_tags_are_written_as_http_has_them() -> None:

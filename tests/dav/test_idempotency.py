@@ -11,7 +11,7 @@ from davbridge.dav import idempotency as repeats_module
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.urls import Site
 from davbridge.dav.idempotency import JOIN_AFTER_SECONDS, MOVE_RESULT_SECONDS, RepeatedRequests
-from davbridge.dav.request import Request
+from davbridge.dav.request import DavRequest
 from davbridge.dav.response import Response, complete, empty
 from davbridge.errors import UnavailableError
 from tests.support.timer import Timer
@@ -20,10 +20,10 @@ MOMENT = 0.2
 """Seconds in which what doesn't wait would have come through."""
 
 
-def asked(method: str = "MOVE", url: str = "/a/", user: str = "me", **headers: str) -> Request:
+def asked(method: str = "MOVE", url: str = "/a/", user: str = "me", **headers: str) -> DavRequest:
     environ = {"REQUEST_METHOD": method, "REQUEST_URI": url, "REMOTE_USER": user}
     environ |= {f"HTTP_{name.upper()}": value for name, value in headers.items()}
-    return Request(environ, Site.of("/", ()))
+    return DavRequest(environ, Site.of("/", ()))
 
 
 def gone() -> Response:
@@ -40,7 +40,7 @@ def repeats(timer: Timer) -> RepeatedRequests:
     return RepeatedRequests(timer=timer)
 
 
-def during(repeats: RepeatedRequests, request: Request, then: Callable[[], None]) -> Response:
+def during(repeats: RepeatedRequests, request: DavRequest, then: Callable[[], None]) -> Response:
     """Asks, and does something while the answer is being worked on."""
 
     def work() -> Response:
@@ -131,7 +131,7 @@ def test_of_two_who_ask_at_once_each_has_an_answer_of_its_own(repeats: RepeatedR
     ids=["method", "url", "user", "destination", "depth", "overwrite", "If-Match", "If"],
 )
 def test_what_differs_is_another_request(
-    repeats: RepeatedRequests, timer: Timer, other: Request
+    repeats: RepeatedRequests, timer: Timer, other: DavRequest
 ) -> None:
     def ask_other() -> None:
         timer.advance(JOIN_AFTER_SECONDS)

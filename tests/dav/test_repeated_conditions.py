@@ -11,7 +11,7 @@ from davbridge.dav.context import CONDITIONS_HOLD_SECONDS, Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.locking.memory import MemoryLockStore
 from davbridge.dav.provider import BucketProvider
-from davbridge.dav.request import Request
+from davbridge.dav.request import DavRequest
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.namespace import Namespace
 from tests.support.bridge import Answer, Client, running_bridge
@@ -204,7 +204,7 @@ def context_of(store: GatedStore, method: str, **headers: str) -> Context:
     environ = {f"HTTP_{name}": value for name, value in headers.items()}
     environ |= {"REQUEST_METHOD": method, "REQUEST_URI": "/a"}
     provider = BucketProvider(Namespace(store), DriveSettings())
-    return Context(Request(environ, provider.site), provider, MemoryLockStore())
+    return Context(DavRequest(environ, provider.site), provider, MemoryLockStore())
 
 
 @pytest.mark.parametrize("method", ["COPY", "MOVE"])

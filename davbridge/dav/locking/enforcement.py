@@ -9,14 +9,14 @@ from collections.abc import Iterable
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.urls import Site
 from davbridge.dav.locking.locks import Lock, LockStore
-from davbridge.dav.request import Request
+from davbridge.dav.request import DavRequest
 from davbridge.paths import ResourcePath
 
 
 class LockEnforcement:
     """The locks as one request has to respect them."""
 
-    def __init__(self, locks: LockStore, request: Request) -> None:
+    def __init__(self, locks: LockStore, request: DavRequest) -> None:
         self._locks = locks
         self._request = request
 

@@ -10,7 +10,7 @@ from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.upload_headers import Checksum, upload_attributes, upload_facts
 from davbridge.dav.headers.validators import entity_tag, http_date
-from davbridge.dav.request import Request
+from davbridge.dav.request import DavRequest
 from davbridge.dav.response import Response, empty
 from davbridge.store.base import Condition
 from davbridge.tree.resource import Resource
@@ -29,7 +29,7 @@ def put(context: Context) -> Response:
     return empty(204 if resource else 201, headers)
 
 
-def _refuse_unfit(request: Request, resource: Resource | None) -> None:
+def _refuse_unfit(request: DavRequest, resource: Resource | None) -> None:
     if request.names_collection or (resource and resource.is_collection):
         raise RefusalError(405, "PUT is for files; MKCOL makes a collection")
     if request.header("CONTENT_RANGE") is not None:

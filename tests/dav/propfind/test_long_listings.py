@@ -19,7 +19,7 @@ NAMED = (
     "</prop></propfind>"
 )
 
-BLOCK_SIZE = 64 * 1024
+BLOCK = 64 * 1024
 
 
 @contextmanager
@@ -34,7 +34,7 @@ def listing(bridge: Bridge, target: str, body: str = "") -> Iterator[http.client
 
 
 def length_of(response: http.client.HTTPResponse) -> int:
-    return sum(map(len, iter(lambda: response.read(BLOCK_SIZE), b"")))
+    return sum(map(len, iter(lambda: response.read(BLOCK), b"")))
 
 
 def test_the_first_bytes_leave_when_the_first_page_is_there() -> None:
@@ -46,7 +46,7 @@ def test_the_first_bytes_leave_when_the_first_page_is_there() -> None:
         second = store.gate("list_objects", "d/")
         with listing(bridge, "/d/", NAMED) as response:
             assert response.status == 207
-            first = response.read(BLOCK_SIZE)
+            first = response.read(BLOCK)
             assert b"<D:href>/d/00000</D:href>" in first
             second.open()
             assert response.read().rstrip().endswith(b"</D:multistatus>")
