@@ -72,7 +72,7 @@ def test_one_look_at_the_url_and_one_at_the_namespace(
     watched = (DavRequest.__init__, parse_request_target, Namespace.find, lock_discovery)
     with calls_of(*watched) as calls:
         assert ask(app, method, target, ASKED if method == "PROPFIND" else b"") == status
-    assert calls == {"Request.__init__": 1, "parse_request_target": 1, "Namespace.find": 1}
+    assert calls == {"DavRequest.__init__": 1, "parse_request_target": 1, "Namespace.find": 1}
 
 
 def test_a_body_is_parsed_once_however_often_it_comes(app: WsgiApplication) -> None:
