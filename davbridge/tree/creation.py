@@ -5,11 +5,12 @@ files are made. Must not know how bytes come.
 
 Invariants: a resource that is new has a parent that is a proper collection, and nobody else's
 properties; a marker is written only where nothing is, and goes again where a file turns out to be
-there: another bridge's, written since the listing.
+there: another bridge's, written since the listing. It goes as well where that can't be told.
 """
 
+import logging
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
@@ -18,6 +19,7 @@ from davbridge.errors import (
     IsACollectionError,
     NotFoundError,
     PreconditionFailedError,
+    StoreError,
 )
 from davbridge.paths import ResourcePath, key_of, prefix_of, require_key_length
 from davbridge.store.base import IF_ABSENT, Attributes, ObjectRow, ObjectStore
@@ -29,6 +31,8 @@ from davbridge.tree.space import Space
 from davbridge.tree.turns import LockScope, Turns
 from davbridge.tree.view import View
 from davbridge.tree.writer import BoundedWriter
+
+_log = logging.getLogger(__name__)
 
 
 class Place(NamedTuple):
@@ -130,11 +134,24 @@ class Creation:
             raise AlreadyExistsError(f"something is at {path}")
 
     def _require_no_file(self, path: ResourcePath, marker: ObjectRow) -> None:
-        """Looks whether the marker hides a file that came meanwhile, and takes it back then."""
-        if self._view.file_beside(path) is None:
-            return
-        inside = next(self._store.list_objects(marker.key)).rows
+        """Looks whether the marker hides a file that came meanwhile, and deletes it then; also
+        where that can't be told: the client learns of no folder. One with members stays a folder
+        without a marker."""
+        try:
+            if self._view.file_beside(path) is None:
+                return
+            inside = next(self._store.list_objects(marker.key)).rows
+        except StoreError:
+            self._take_back(marker)
+            raise
         if [(row.key, row.size, row.etag) for row in inside] == [(marker.key, 0, marker.etag)]:
-            with suppress(NotFoundError, PreconditionFailedError):
-                self._store.delete_object(marker.key, version=marker)
+            self._take_back(marker)
         raise AlreadyExistsError(f"a file has been written at {path}")
+
+    def _take_back(self, marker: ObjectRow) -> None:
+        try:
+            self._store.delete_object(marker.key, version=marker)
+        except (NotFoundError, PreconditionFailedError):
+            return  # It is another's by now.
+        except StoreError as error:
+            _log.warning("the marker %r is left, and may hide a file: %s", marker.key, error)

@@ -132,6 +132,33 @@ def test_a_folder_is_not_made_over_a_file_that_another_bridge_has_written(
     assert drain(bridges.bucket.get_object("a")) == b"acknowledged"
 
 
+@pytest.mark.parametrize("look", [("lookup", "a"), ("list_objects", "a/")], ids="-".join)
+def test_a_folder_goes_again_where_it_cannot_be_told_whether_it_hides_a_file(
+    bridges: TwoBridges, look: tuple[str, str]
+) -> None:
+    def lose() -> None:
+        raise UnavailableError("the answer was lost")
+
+    write(bridges.other, "/a", b"acknowledged")
+    bridges.store.before(*look, lose)
+    with pytest.raises(UnavailableError):
+        bridges.tree.make_collection(parse("/a"))
+    assert keys(bridges.bucket) == ["a", "there"]
+
+
+def test_a_folder_whose_marker_cannot_be_taken_back_is_told(
+    bridges: TwoBridges, caplog: pytest.LogCaptureFixture
+) -> None:
+    def lose() -> None:
+        raise UnavailableError("the answer was lost")
+
+    bridges.store.before("lookup", "a", lose)
+    bridges.store.before("delete_object", "a/", lose)
+    with pytest.raises(UnavailableError):
+        bridges.tree.make_collection(parse("/a"))
+    assert "'a/' is left" in caplog.text
+
+
 def test_a_folder_that_turns_out_to_hide_a_file_stays_where_something_is_inside(
     bridges: TwoBridges,
 ) -> None:
