@@ -16,7 +16,12 @@ import logging
 from collections.abc import Callable
 from typing import NamedTuple
 
-from davbridge.errors import IsACollectionError, PreconditionFailedError, StoreError
+from davbridge.errors import (
+    IsACollectionError,
+    PreconditionFailedError,
+    StoreError,
+    UnavailableError,
+)
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ALWAYS, Condition, ObjectRow, ObjectWriter
 from davbridge.tree.belongings import Belongings
@@ -60,8 +65,9 @@ class Commits:
     def commit(
         self, target: Target, writer: ObjectWriter, claim: Claim, facts: Facts | None
     ) -> Resource:
-        """Raises IsACollectionError, OutOfSpaceError, what `Target.admit` does, and
-        PreconditionFailedError where the client's condition doesn't hold."""
+        """Raises IsACollectionError, OutOfSpaceError, what `Target.admit` does,
+        PreconditionFailedError where the client's condition doesn't hold, and UnavailableError
+        where it came too late for a file that is there in another spelling now."""
         path = target.path
         with self._turns.of(written=[path], described=[path] if facts else ()):
             found = self._view.find(path)
@@ -116,7 +122,12 @@ def _still(seen: ObjectRow | None) -> Condition:
 
 
 def _file_at(path: ResourcePath, found: Resource | None) -> ObjectRow | None:
-    """The object that a write to ``path`` replaces; in another spelling it is another one."""
-    if found is not None and found.is_collection:
+    """The object that a write to ``path`` replaces. Raises UnavailableError where it has come in
+    another Unicode spelling since the writer was opened: who tries again writes to that."""
+    if found is None:
+        return None
+    if found.is_collection:
         raise IsACollectionError(f"a collection is at /{'/'.join(path)}")
-    return found.row if found and found.path == path else None
+    if found.path != path:
+        raise UnavailableError(f"a file in another spelling has come to be at {path}; try again")
+    return found.row

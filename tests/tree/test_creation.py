@@ -95,6 +95,23 @@ def in_turn(
     return begun
 
 
+def test_of_puts_of_two_spellings_of_a_new_name_one_makes_the_file(drive: Drive) -> None:
+    """The other one is to be sent again, and replaces it."""
+    names = "\u00e9", "e\u0301"
+    drive.mkcol("/d")
+    writers = [drive.tree.open_writer(("d", name), Attributes()) for name in names]
+    for writer, name in zip(writers, names, strict=True):
+        writer.write(name.encode())
+    writers[0].commit()
+    with pytest.raises(UnavailableError):
+        writers[1].commit()
+    assert drive.stored() == ["d/", f"d/{names[0]}"]
+    assert drive.content(f"d/{names[0]}") == names[0].encode()
+    write(drive.tree, f"/d/{names[1]}", b"again")
+    assert drive.stored() == ["d/", f"d/{names[0]}"]
+    assert drive.content(f"d/{names[0]}") == b"again"
+
+
 @pytest.mark.parametrize("looks", [1, 2])
 @pytest.mark.parametrize("is_file_first", [True, False], ids=["PUT first", "MKCOL first"])
 def test_of_put_and_mkcol_of_one_name_one_wins(is_file_first: bool, looks: int) -> None:
