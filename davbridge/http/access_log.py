@@ -30,11 +30,11 @@ class AccessLog:
             return self._app(environ, start_response)
         record = _Record(environ, self._timer)
         try:
-            blocks = self._app(environ, record.watch(start_response))
+            blocks = self._app(environ, record.recording(start_response))
         except BaseException:
             record.write()
             raise
-        return _Watched(blocks, record)
+        return _LoggedBlocks(blocks, record)
 
 
 class _Record:
@@ -46,8 +46,10 @@ class _Record:
         self._begin = timer()
         self._status = "-"
         self.sent = 0
+        self.has_failed = False
+        """Whether the application failed, so that the client did not get its status."""
 
-    def watch(self, start_response: StartResponse) -> StartResponse:
+    def recording(self, start_response: StartResponse) -> StartResponse:
         def start(status: str, headers: list[tuple[str, str]], *rest: Any) -> Any:
             self._status = status[:3]
             write = start_response(status, headers, *rest)
@@ -60,10 +62,6 @@ class _Record:
 
         return start
 
-    def forget_status(self) -> None:
-        """The application failed, so the client did not get the status that it started with."""
-        self._status = "-"
-
     def write(self) -> None:
         environ = self._environ
         _log.info(
@@ -72,13 +70,13 @@ class _Record:
             printable(environ.get("REMOTE_USER") or "-"),
             printable(environ["REQUEST_METHOD"]),
             printable(environ["REQUEST_URI"]),
-            self._status,
+            "-" if self.has_failed else self._status,
             self.sent,
             self._timer() - self._begin,
         )
 
 
-class _Watched:
+class _LoggedBlocks:
     """The blocks of a response. `close` writes the line."""
 
     def __init__(self, blocks: Iterable[bytes], record: _Record) -> None:
@@ -86,13 +84,14 @@ class _Watched:
         self._record = record
 
     def __iter__(self) -> Iterator[bytes]:
-        try:
-            for block in self._blocks:
-                self._record.sent += len(block)
-                yield block
-        except Exception:
-            self._record.forget_status()
-            raise
+        record = self._record
+        record.has_failed = True  # until the application has given a block, or ended
+        for block in self._blocks:
+            record.sent += len(block)
+            record.has_failed = False
+            yield block
+            record.has_failed = True
+        record.has_failed = False
 
     def close(self) -> None:
         try:
