@@ -1,8 +1,7 @@
 """One connection: the handshake, then request after request.
 
-cheroot's part of the interface: its accept loop calls the constructor, and sets ``remote_addr``,
-``remote_port`` and ``ssl_env``. Its selector sets ``last_used``, and uses ``socket``,
-``rfile.has_data`` and ``close``.
+Parts of the interface are cheroot's: its accept loop sets ``remote_addr``, ``remote_port`` and
+``ssl_env``, its selector sets ``last_used`` and uses ``socket``, ``rfile.has_data`` and ``close``.
 
 Invariants: after a whole response the connection is closed through the LingeringCloser, so that the
 client can read it. A response that isn't whole never looks whole.
@@ -58,7 +57,7 @@ class ConnectionServer(ExchangeServer, Protocol):
 
 
 class Connection:
-    """cheroot's ConnectionClass. Made in the accept loop, served by workers."""
+    """Made in the accept loop, served by workers."""
 
     # These are set by cheroot, after the constructor.
     remote_addr = ""
@@ -66,9 +65,7 @@ class Connection:
     ssl_env: Mapping[str, str] = {}
     last_used = 0.0
 
-    def __init__(
-        self, server: ConnectionServer, sock: socket.socket, makefile: object = None
-    ) -> None:
+    def __init__(self, server: ConnectionServer, sock: socket.socket) -> None:
         self._server = server
         self._host, self._port = sock.getsockname()[:2]
         self._timeout_seconds = sock.gettimeout()

@@ -1,11 +1,11 @@
-"""The accept loop, and the selector that watches connections until what comes is worth a thread.
+"""Accepts connections, and holds the idle ones until something comes.
 
-Both are cheroot's. This module leans on the insides of its ConnectionManager, as `server` does on
-those of its HTTPServer: they are why its minor version is pinned, and no other module knows any.
+The accept loop and the selector are cheroot's. No other module imports cheroot. This one uses
+private names of cheroot's ConnectionManager, so cheroot's minor version is pinned.
 
-Invariants: what one connection does, or a lack of file descriptors, never ends the loop, and never
-keeps it from the connections that can be read. However many connect and say nothing, or never come
-to an end, those that ask are served: beyond MAX_IDLE_CONNECTIONS the others are closed.
+Invariants: neither a connection that fails nor a lack of file descriptors ends the loop, or keeps
+it from the other connections. If more than `max_idle_connections` are idle, or have sent only a
+part of a request, the surplus is closed.
 """
 
 import errno
@@ -13,13 +13,16 @@ import logging
 import math
 import socket
 import time
-from typing import Any
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any, Protocol
 
-from cheroot.connections import ConnectionManager as CherootConnectionManager
-from cheroot.server import HTTPServer
+import cheroot.connections
 
 from davbridge.http import file_descriptors
 from davbridge.http.connection import Connection
+
+CHECK_SECONDS = 0.5
+"""Between two checks for connections that time out, or are too many."""
 
 WARNING_SECONDS = 10.0
 """Between two warnings that connections can't be accepted."""
@@ -43,51 +46,117 @@ def max_idle_connections() -> int:
     return min(MAX_IDLE_CONNECTIONS, file_descriptors.raise_limit() // 3)
 
 
-class ConnectionManager(CherootConnectionManager):
-    """Accepts connections, and hands those that can be read to the server's process_conn."""
+class ConnectionHandler(Protocol):
+    """What the manager does with connections, and when."""
+
+    def make_connection(self, sock: socket.socket) -> Connection:
+        """Called for each connection that was accepted."""
+        ...
+
+    def serve_connection(self, connection: Connection) -> None:
+        """Called when something has come, or the connection's deadline has passed."""
+        ...
+
+    def check(self) -> None:
+        """Called every CHECK_SECONDS."""
+        ...
+
+
+class _Selector(Protocol):
+    """cheroot's selector."""
+
+    @property
+    def connections(self) -> list[tuple[int, Any]]:
+        """File descriptors, each with its connection, or with the server for the listener."""
+        ...
+
+    def unregister(self, fileobj: int) -> object: ...
+
+
+class _CherootManager(cheroot.connections.ConnectionManager):
+    """cheroot's ConnectionManager, with the private names that its type stubs leave out."""
 
     _stop_requested: bool
-    _selector: Any
-    """Yields what is watched as ``connections``: file descriptors with a connection each."""
+    _selector: _Selector
 
-    def __init__(self, server: HTTPServer) -> None:
-        super().__init__(server)
+    if TYPE_CHECKING:
+
+        def _expire(self, threshold: float) -> None:
+            """Called by `run` every CHECK_SECONDS: closes what was last used before the time."""
+
+        def _from_server_socket(self, server_socket: socket.socket) -> Connection | None:
+            """Called by `run` to accept a connection."""
+
+
+class ConnectionManager(_CherootManager):
+    """Accepts connections from ``listener``, and gives them to ``handler`` when they can be read.
+    A connection that is idle for ``timeout`` seconds is closed."""
+
+    def __init__(self, listener: socket.socket, timeout: float, handler: ConnectionHandler) -> None:
+        # A client may have gone when accept is called. Then accept must not wait for another.
+        listener.setblocking(False)
+        self._handler = handler
+        self._listener = listener
         self._limit = max_idle_connections()
         self._ran_out = False
-        """Whether file descriptors ran out since `_expire` was last called."""
+        """Whether file descriptors ran out since the last `_expire`."""
         self._warned_at = -math.inf
+        cheroot_server = SimpleNamespace(
+            socket=listener,
+            bind_addr=listener.getsockname()[:2],
+            timeout=timeout,
+            keep_alive_conn_limit=None,  # 10 would close Finder's connections; we have _limit
+            ssl_adapter=None,
+            stats={"Enabled": False},
+            ConnectionClass=lambda _server, sock, _makefile: handler.make_connection(sock),
+            process_conn=self._process,
+        )
+        super().__init__(cheroot_server)
+
+    def serve(self) -> None:
+        """Runs the loop until `request_stop` is called."""
+        self.run(CHECK_SECONDS)
 
     def request_stop(self) -> None:
-        """Ends `run` at its next turn; unlike `stop`, doesn't wait for it."""
+        """Ends `serve` soon. Unlike `stop`, doesn't wait. May be called by a signal handler."""
         self._stop_requested = True
 
     def close_idle(self) -> None:
-        """Closes all connections that are idle."""
+        """Closes all idle connections."""
         self._expire(math.inf)
 
+    def _process(self, connection: Connection) -> None:
+        """Called by `run` when a connection was accepted, or can be read."""
+        if connection.is_new:
+            # It goes to the selector first. cheroot would hand it to a thread, and a few clients
+            # that send nothing would take all threads.
+            connection.is_new = False
+            self.put(connection)
+        else:
+            self._handler.serve_connection(connection)
+
     def _expire(self, threshold: float) -> None:
-        """Called by `run` twice a second, when what can be read has been handed on."""
         if self._ran_out:
             self._ran_out = False
             threshold = max(threshold, time.time() - IDLE_SECONDS_WHEN_SCARCE)
-        super()._expire(threshold)  # type: ignore[misc]  # the stub leaves it out
-        self.server.requests.ensure_worker()
+        super()._expire(threshold)
+        self._handler.check()
         now = time.monotonic()
         idle = self._idle()
-        for fd, late in idle:
-            if late.deadline <= now:
+        for fd, connection in idle:
+            if connection.deadline <= now:
                 self._selector.unregister(fd)
-                self.server.process_conn(late)  # which has it refused
+                self._handler.serve_connection(connection)  # which refuses it
         if len(idle) > self._limit:
             self._close_surplus()
 
     def _idle(self) -> list[tuple[int, Connection]]:
-        """The connections, with their file descriptors."""
+        """The idle connections, with their file descriptors."""
         return [each for each in self._selector.connections if each[1] is not self.server]
 
     def _close_surplus(self) -> None:
-        """Closes what is beyond the limit: first those that have begun and don't come to an end,
-        then those that have been silent longest."""
+        """Closes what is beyond the limit: first the connections that have sent a part of a
+        request, then those that have been idle for longest."""
         idle = self._idle()
         idle.sort(key=lambda each: (each[1].deadline == math.inf, each[1].last_used))
         for fd, connection in idle[: -self._limit]:
@@ -95,14 +164,11 @@ class ConnectionManager(CherootConnectionManager):
             connection.close()
 
     def _from_server_socket(self, server_socket: socket.socket) -> Connection | None:
-        """Called by `run` to accept a connection."""
         try:
-            found: Connection | None
-            found = super()._from_server_socket(server_socket)  # type: ignore[misc]
+            return super()._from_server_socket(server_socket)
         except OSError as error:
             self._recover(error)
             return None
-        return found
 
     def _recover(self, error: OSError) -> None:
         if self._stop_requested:

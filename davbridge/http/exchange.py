@@ -45,7 +45,7 @@ class ExchangeServer(Protocol):
     def app(self) -> WSGIApplication: ...
 
     @property
-    def can_add_keepalive_connection(self) -> bool: ...
+    def may_keep_alive(self) -> bool: ...
 
 
 class Exchange:
@@ -89,7 +89,7 @@ class Exchange:
             _log.debug("%s", error)
             return Disposition.CLOSE
         except Exception as error:
-            # Whatever an application raises ends its own exchange, and no more.
+            # A boundary: whatever an application raises must end this exchange only.
             return self._fail(error)
         if not self._response.persists or self._body.is_broken:
             return Disposition.LINGER
@@ -103,7 +103,7 @@ class Exchange:
             self._awaits_continue = False
 
     def _may_persist(self) -> bool:
-        if self._head.wants_close or not self._server.can_add_keepalive_connection:
+        if self._head.wants_close or not self._server.may_keep_alive:
             return False
         if self._body.is_complete:
             return True

@@ -1,13 +1,12 @@
 """HttpServer: a WSGI application on a port.
 
-Owns the listening socket, and the order in which everything starts and ends. cheroot supplies the
-accept loop and the selector for idle connections; its threads, its connections and its stop are
-replaced, for the reasons that their modules give. `_Loop` leans on the insides of its HTTPServer.
+Binds the port, and starts and stops the parts of this package in order.
 
 Invariants:
-- `prepare` either binds, or raises ServerSetupError in one line.
-- A connection costs a thread only from a whole request to the end of its answer.
-- `serve` returns within ``shutdown_timeout``, and a little, after `stop`.
+- `prepare` binds the port, or raises ServerSetupError with one line.
+- A connection takes a thread only while a request is served, from the whole head to the end of the
+  response.
+- `serve` returns after `stop` within ``shutdown_timeout`` and a few seconds.
 """
 
 import contextlib
@@ -18,8 +17,6 @@ import ssl
 from contextlib import AbstractContextManager
 from wsgiref.types import WSGIApplication
 
-from cheroot.server import HTTPServer
-
 from davbridge.config import ServerSettings
 from davbridge.http.admission import Client, Limits
 from davbridge.http.closing import LingeringCloser
@@ -27,135 +24,143 @@ from davbridge.http.connection import Connection
 from davbridge.http.connection_manager import ConnectionManager, max_idle_connections
 from davbridge.http.errors import ServerSetupError
 from davbridge.http.tls import load_context
-from davbridge.http.workers import WorkerPool
+from davbridge.http.workers import ServedConnection, WorkerPool
 
 BACKLOG = 256
 
 CLOSER_STOP_SECONDS = 1.0
+"""For clients to read the last responses, at the end."""
 
 _log = logging.getLogger("davbridge.http")
 
 
 class HttpServer:
-    """Serves ``app`` until `stop`. One life: prepare, serve."""
+    """Serves ``app`` until `stop`. Call `prepare` once, then `serve` once."""
 
     def __init__(self, app: WSGIApplication, settings: ServerSettings) -> None:
         self._settings = settings
-        self._loop = _Loop(app, settings)
+        self._core = _ServerCore(app, settings)
 
     @property
     def port(self) -> int:
-        """The port that was bound; after `prepare`."""
-        return int(self._loop.bind_addr[1])
+        """The port that was bound. Only after `prepare`."""
+        return self._core.address[1]
 
     @property
     def url(self) -> str:
-        """The root's URL, by the address that was bound; after `prepare`."""
-        host = self._loop.bind_addr[0]
-        scheme = "https" if self._loop.tls else "http"
-        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{self.port}/"
+        """The URL of the root, with the address that was bound. Only after `prepare`."""
+        host, port = self._core.address
+        scheme = "https" if self._core.tls else "http"
+        return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
 
     def prepare(self) -> None:
         """Loads the certificate and binds the port. Raises ServerSetupError."""
         certificate, key = self._settings.tls_cert, self._settings.tls_key
         if certificate is not None and key is not None:
-            self._loop.tls = load_context(certificate, key)
-        self._loop.listen(_bind(self._settings))
+            self._core.tls = load_context(certificate, key)
+        self._core.listen(_bind(self._settings))
 
     def serve(self) -> None:
         """Serves until `stop` was called and the requests under way have ended."""
-        self._loop.serve()
+        self._core.serve()
 
     def stop(self) -> None:
         """Ends `serve`. May be called from a signal handler or any thread, and again."""
-        self._loop.stop()
+        self._core.stop()
 
     def close(self) -> None:
-        """Gives the port back where `serve` was never called; does nothing otherwise."""
-        self._loop.close()
+        """Closes the port if `serve` was never called. Otherwise does nothing."""
+        self._core.close()
 
 
-class _Loop(HTTPServer):
-    """cheroot's server, with our threads, connections and end."""
+class _ServerCore:
+    """The parts of the server, as connections see them: a ConnectionServer, and the
+    ConnectionHandler of the ConnectionManager."""
+
+    address: tuple[str, int]
+    """What was bound. Set by `listen`."""
 
     def __init__(self, app: WSGIApplication, settings: ServerSettings) -> None:
-        super().__init__((settings.host, settings.port), gateway=None)
         self.app = app
         self.tls: ssl.SSLContext | None = None
         self.closer = LingeringCloser()
-        self.timeout = settings.timeout  # type: ignore[assignment]  # the stub says int
-        self.shutdown_timeout = settings.shutdown_timeout  # type: ignore[assignment]
-        # cheroot's 10 would close Finder's connections; our ConnectionManager has its own limit.
-        self.keep_alive_conn_limit = None  # type: ignore[assignment]  # as its documentation says
-        self.ConnectionClass = Connection
         limits = Limits.of(settings.threads, max_idle_connections())
-        self.requests = WorkerPool(settings.threads, self.put_conn, limits)
+        self.pool = WorkerPool(settings.threads, self._park, limits)
+        self._settings = settings
         self._is_bound = False
+        self._is_open = False
+        """Whether connections may be kept alive: from `listen` to `stop`."""
         self._is_serving = False
         self._is_stopping = False
 
+    @property
+    def may_keep_alive(self) -> bool:
+        return self._is_open
+
     def release_leadership(self) -> None:
-        self.requests.release_leadership()
+        self.pool.release_leadership()
 
     def client_wait(self, client: Client) -> AbstractContextManager[object]:
-        pool: WorkerPool = self.requests
-        return pool.client_wait(client)
+        return self.pool.client_wait(client)
+
+    def make_connection(self, sock: socket.socket) -> Connection:
+        return Connection(self, sock)
+
+    def serve_connection(self, connection: Connection) -> None:
+        self.pool.put(connection)
+
+    def check(self) -> None:
+        self.pool.ensure_worker()
 
     def listen(self, listener: socket.socket) -> None:
         """Takes a bound socket."""
-        # A client may be gone again when accept is called, which then must not wait for another.
-        listener.setblocking(False)
-        self.socket = listener
-        self.bind_addr = listener.getsockname()[:2]
-        self._connections = ConnectionManager(self)
+        self._listener = listener
+        host, port, *_ = listener.getsockname()
+        self.address = (host, port)
+        self._connections = ConnectionManager(listener, self._settings.timeout, self)
         self._is_bound = True
-        self.ready = True
-
-    def process_conn(self, conn: Connection) -> None:
-        """Called by cheroot where a connection was accepted, or can be read.
-
-        A new one is only watched at first: cheroot would hand it to a thread, and a few silent
-        clients would occupy all of them.
-        """
-        if conn.is_new:
-            conn.is_new = False
-            self._connections.put(conn)
-        else:
-            self.requests.put(conn)
+        self._is_open = True
 
     def serve(self) -> None:
         self._is_serving = True
-        self.requests.start()
+        self.pool.start()
         self.closer.start()
         while not self._is_stopping:
             try:
-                self._connections.run(self.expiration_interval)
+                self._connections.serve()
             except Exception:
-                # One connection's fault must not be the end of all others.
+                # A boundary: whatever one connection raises must not end all others.
                 _log.exception("the accept loop failed, and goes on")
         self._shut_down()
 
     def stop(self) -> None:
-        """Only flags and one system call, as a signal handler may run between any two others."""
+        """Only flags and one system call: a signal handler may run between any two steps."""
         self._is_stopping = True
-        if not self.ready:
+        if not self._is_open:
             return
-        self.ready = False
+        self._is_open = False
         self._connections.request_stop()
         with contextlib.suppress(OSError):  # on Linux this wakes the selector; others wait for it
-            self.socket.shutdown(socket.SHUT_RDWR)
+            self._listener.shutdown(socket.SHUT_RDWR)
 
     def close(self) -> None:
         if self._is_bound and not self._is_serving:
             self._is_bound = False
-            self.socket.close()
+            self._listener.close()
             self._connections.close()
 
+    def _park(self, connection: ServedConnection) -> None:
+        """Called by the pool with a connection that is open and has nothing to read."""
+        if self._is_open:
+            self._connections.put(connection)
+        else:
+            connection.close()
+
     def _shut_down(self) -> None:
-        self.socket.close()
+        self._listener.close()
         self._connections.close_idle()
-        self.requests.stop(self.shutdown_timeout)
-        # Threads that saw `ready` just before it fell may have put connections back since.
+        self.pool.stop(self._settings.shutdown_timeout)
+        # Threads that saw `_is_open` just before `stop` may have parked connections since.
         self._connections.close()
         self.closer.stop(CLOSER_STOP_SECONDS)
 

@@ -90,7 +90,7 @@ def test_an_idle_connection_is_closed_after_the_timeout_without_a_word(
 
     monkeypatch.setattr(ConnectionManager, "_expire", counted)
     with serving(hello) as server, RawClient(server.port) as client:
-        watch = server._loop._connections
+        watch = server._core._connections
         assert client.ask(GET).status == 200
         until(lambda: len(watch._idle()) == 1)
         seen = len(looks)
@@ -324,7 +324,7 @@ class OneConnection:
     app: WSGIApplication
     tls: None = None
     closer: LingeringCloser = field(default_factory=LingeringCloser)
-    can_add_keepalive_connection: bool = True
+    may_keep_alive: bool = True
     release_leadership: Callable[[], None] = lambda: None
     client_wait: Callable[[object], contextlib.AbstractContextManager[object]] = (
         contextlib.nullcontext

@@ -206,7 +206,7 @@ def test_requests_that_wait_for_a_thread_are_served_before_the_end() -> None:
         clients = [stack.enter_context(RawClient(run.server.port)) for _ in range(8)]
         for client in clients:
             client.send(GET)
-        until(lambda: len(run.server._loop.requests._ready) == 4)
+        until(lambda: len(run.server._core.pool._ready) == 4)
         run.server.stop()
         gate.open.set()
         assert [client.answer().body for client in clients] == [b"done"] * 8
