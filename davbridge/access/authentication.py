@@ -1,4 +1,4 @@
-"""All that stands before the drive, as the settings want it. Must not know what is behind."""
+"""Puts the login, or the host check, around an application, as the settings say."""
 
 from collections.abc import Iterable
 from wsgiref.types import WSGIApplication
@@ -16,9 +16,12 @@ def protected(
     origins: Iterable[str] = (),
     waiting: Waiting = bounded_wait,
 ) -> WSGIApplication:
-    """``app`` behind its login. ``origins`` are those that the drive is known under; a thread is
-    within ``waiting`` while its login waits for others. Who needs a login isn't helped by another
-    name; who passed --insecure knows of who comes."""
+    """``app`` behind its login. ``origins`` are the public origins of the drive. ``waiting`` gives
+    the context in which a thread waits to verify a login.
+
+    The host check is for a drive without logins on this machine. With a login it isn't needed, and
+    with --insecure the operator has opened the drive to everyone.
+    """
     authenticated = BasicAuth(app, settings, Logins(settings.users, waiting=waiting))
     is_open = settings.anonymous and not settings.insecure
     return HostCheck(authenticated, origins) if is_open else authenticated

@@ -1,14 +1,11 @@
-"""HTTP Basic (RFC 7617) around a WSGI application.
-
-Owns the challenge and the Authorization header, and tells who it is in REMOTE_USER. Must not know
-what the application is.
+"""HTTP Basic (RFC 7617) as WSGI middleware. Puts the user's name into REMOTE_USER.
 
 Invariants:
-- Every method needs a login, OPTIONS as well: Windows asks without one first, and comes back.
-- A header that isn't well-formed is a 401, never a 500. A login that isn't verified now is a 429
-  where its address has to wait because logins failed, and a 503 where all have to; both say for how
-  long (RFC 6585 §4).
-- The application runs only with REMOTE_USER set; it is empty for an anonymous user.
+- Every method needs a login, OPTIONS as well: Windows first asks without one, and then with one.
+- A header that isn't well-formed is a 401, never a 500.
+- A login that isn't verified now is a 429 if its address must wait because logins failed, and a 503
+  if all must wait. Both have a Retry-After (RFC 6585 §4).
+- The application runs only with REMOTE_USER set. It is empty for an anonymous user.
 """
 
 import base64
@@ -24,8 +21,8 @@ from davbridge.config import AccessSettings
 ANONYMOUS = ""
 
 MAX_AUTHORIZATION = 4096
-"""Characters of the header. What a longer one holds is nobody's password, and bringing it into
-Unicode's form NFC can take time in the square of its length, before anyone is known."""
+"""Characters of the header. No password is longer. Normalising text to NFC may take quadratic
+time, which nobody may cause before the login."""
 
 _BODY = b"Log in with a user name and a password.\n"
 _BUSY = b"Too many logins at once: try again.\n"
@@ -34,7 +31,7 @@ _THROTTLED = b"Too many logins failed: try again later, with the same name and p
 
 
 class BasicAuth:
-    """Lets requests through to ``app`` that come with a login, or need none."""
+    """Passes requests with a valid login to ``app``, or all if the drive is anonymous."""
 
     def __init__(
         self, app: WSGIApplication, settings: AccessSettings, logins: Logins | None = None
@@ -59,7 +56,7 @@ class BasicAuth:
         return self._app(environ, start_response)
 
     def _user(self, environ: WSGIEnvironment) -> str | None:
-        """Who is asking; None where that can't be known."""
+        """The user's name; None if there is no valid login."""
         if self._is_anonymous:
             return ANONYMOUS
         login = parse_authorization(environ.get("HTTP_AUTHORIZATION", ""))
@@ -80,7 +77,7 @@ def _answer(
 
 
 def parse_authorization(value: str) -> tuple[str, str] | None:
-    """Name and password of an Authorization header; None where it isn't well-formed Basic."""
+    """Name and password of an Authorization header; None if it isn't well-formed Basic."""
     scheme, _, encoded = value.strip().partition(" ")
     if scheme.lower() != "basic" or len(value) > MAX_AUTHORIZATION:
         return None

@@ -1,10 +1,8 @@
 """The log of failed logins, for operators and for programs that block addresses.
 
-Owns the form of the lines, and how many there are. Never has a password.
-
-Invariants: a wrong password that was verified is one line. Refused and repeated logins are one line
-each SAMPLE_SECONDS for a network, with their number. The address comes before the name, and the
-name is escaped, so that no name can look like an address.
+Invariants: each verified wrong password is one line. Logins that were refused, or repeated a wrong
+password, are one line per network every SAMPLE_SECONDS, with their number. The address comes before
+the name, and the name is escaped, so that no name can look like an address. No line has a password.
 """
 
 import logging
@@ -19,13 +17,13 @@ from davbridge.addresses import network_of
 SAMPLE_SECONDS = 60.0
 MAX_NETWORKS = 4096
 MAX_NAME = 64
-"""Characters of a name that are shown."""
+"""Characters of a name that are logged."""
 
 _log = logging.getLogger(__name__)
 
 
 class FailureLog:
-    """Safe to use from many threads."""
+    """Writes the lines. Thread-safe."""
 
     def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
         self._lock = Lock()
@@ -33,11 +31,11 @@ class FailureLog:
         self._unlogged: TTLCache[str, int] = TTLCache(MAX_NETWORKS, 3600.0, timer=timer)
 
     def failed(self, address: str, name: str) -> None:
-        """A name and a password were found to be wrong."""
+        """A password was verified, and was wrong."""
         _log.warning("failed login from %s for user %s", address or "-", _shown(name))
 
     def refused(self, address: str, name: str) -> None:
-        """A login was refused without a look at its password."""
+        """A login was refused without verifying its password."""
         network = network_of(address)
         with self._lock:
             unlogged = self._unlogged.get(network, 0)

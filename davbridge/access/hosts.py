@@ -1,14 +1,12 @@
-"""By which name is the drive asked for?
+"""The host check: protects a drive without logins from DNS rebinding.
 
-A drive that needs no login is kept from strangers by listening on this machine alone. But a web
-page that somebody opens here can ask as well, through the browser, which keeps it from the answers
-of other origins and tells origins apart by their names. So a stranger lets his page's own name mean
-127.0.0.1 as soon as the page is there (DNS rebinding), and the drive is of the page's origin. What
-he can't do is to have the browser send another name than that in Host.
+Such a drive listens on this machine only. But a web page that is open in a browser here can send
+requests to it. The browser keeps the answers of other origins from the page, and compares origins
+by name. An attacker can make the page's own name resolve to 127.0.0.1 after the page has loaded.
+Then the drive is of the page's origin. What the attacker can't change is the Host header: the
+browser sends the page's name.
 
-Owns which names are the drive's. Must not know who may, nor what is being accessed.
-
-Invariant: a request by another name, whatever its method, reaches nothing behind it.
+Invariant: a request for another host, whatever its method, doesn't reach the application.
 """
 
 import logging
@@ -22,7 +20,7 @@ from wsgiref.types import StartResponse, WSGIApplication, WSGIEnvironment
 _LOCAL = "localhost"
 
 _HOST = re.compile(r"(?:\[([^\]]*)\]|([0-9A-Za-z._-]*))(?::[0-9]*)?")
-"""RFC 9110 §7.2: an address of IPv6 in brackets, or a name; and a port."""
+"""RFC 9110 §7.2: an IPv6 address in brackets, or a name; and a port."""
 
 _BODY = (
     b"A drive without logins answers only by an IP address, by localhost or this machine's name,"
@@ -33,7 +31,7 @@ _log = logging.getLogger(__name__)
 
 
 class HostCheck:
-    """Lets requests through to ``app`` that name this machine, or one of ``origins``."""
+    """WSGI middleware. Passes requests for this machine, or for one of ``origins``, to ``app``."""
 
     def __init__(self, app: WSGIApplication, origins: Iterable[str] = ()) -> None:
         self._app = app
@@ -41,7 +39,7 @@ class HostCheck:
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:
         host = environ.get("HTTP_HOST")
-        if host is None or self._is_known(host):  # no browser leaves it out, as HTTP/1.0 may
+        if host is None or self._is_known(host):  # HTTP/1.0 may omit it; no browser does
             return self._app(environ, start_response)
         _log.info("refused a request for the host %.255r", host)
         headers = [
@@ -60,19 +58,19 @@ class HostCheck:
 
 
 def local_names() -> set[str]:
-    """Those by which this machine is known to itself, and near by (RFC 6762 §3)."""
+    """The names of this machine, here and in its local network (RFC 6762 §3)."""
     name = _canonical(socket.gethostname())
     label = name.partition(".")[0]
     return {_LOCAL, name, label, f"{label}.local"} if label else {_LOCAL}
 
 
 def _canonical(name: str | None) -> str:
-    """In lower case, and without the dot that says that nothing follows."""
+    """In lower case, without the final dot of a fully qualified name."""
     return (name or "").lower().removesuffix(".")
 
 
 def _is_address(name: str) -> bool:
-    """A page that has an address for its name can't make it mean another."""
+    """Whether ``name`` is an IP address, which can't be made to resolve to another one."""
     try:
         ip_address(name)
     except ValueError:

@@ -1,25 +1,22 @@
-"""Is this the user's password?
+"""Checks names and passwords.
 
-A client logs in with every request, and a hash that is good takes a tenth of a second and 64 MiB.
-So an answer is remembered, as long as it is asked for, under a digest with a key that this process
-made up. A new login is verified when the throttle admits it and the queue calls it.
-
-Owns the users and what is remembered of them. Must not know HTTP.
+Clients send their login with every request, and a good password hash takes a tenth of a second and
+64 MiB. So results are cached, under a keyed digest of the login. The key is made by this process. A
+new login is verified when the throttle admits it, and when the queue calls it.
 
 Invariants:
-- No password is kept: only keyed digests of logins, bounded in number, and in the time since they
-  were last used.
-- A name that no user has costs the time of a wrong password, and is throttled and queued as one.
-- However many requests bring the same new login at once, it is verified once; and no more than
-  PARALLEL logins are verified at a time, so that memory stays bounded.
-- A remembered login is granted without a delay, whoever guesses from wherever. One that was right
-  within KNOWN_SECONDS is verified before all others, and never throttled.
-- A wrong login is remembered for the network that sent it, and its repetition is no new failure: a
-  device that still has an old password throttles nobody. What one network sent tells another
-  nothing.
-- At another network than the guessers', a first login isn't throttled, and waits for its turn in
-  the queue. It is refused only where MAX_WAITING other requests wait, all from networks that have
-  had fewer failures and requests. At the guessers' network, it is throttled with theirs.
+- No password is kept. Only keyed digests are, bounded in number, and in the time since their last
+  use.
+- A name that no user has takes the time of a wrong password, and is throttled and queued like one.
+- A new login is verified once, however many requests bring it at the same time. At most PARALLEL
+  logins are verified at a time, so memory is bounded.
+- A cached valid login is granted at once, whoever else guesses. One that was valid within
+  KNOWN_SECONDS is verified before all others, and never throttled.
+- A wrong login is cached for the network that sent it, and its repetition is no new failure: a
+  device with an old password throttles nobody. Nothing is cached across networks.
+- In a network without failures, a first login isn't throttled. It waits in the queue, and is
+  refused only if MAX_WAITING other requests wait, all from networks with fewer failures and
+  requests.
 """
 
 import hashlib
@@ -50,12 +47,12 @@ MAX_WRONG_LOGINS = 4096
 
 PARALLEL = 2
 MAX_WAITING = 32
-"""Requests, each with a thread: two seconds' worth of verifications, and more than the connections
-that a client opens at once with a new login."""
+"""Requests that wait, each with a thread: two seconds' worth of verifications, and more than the
+connections that a client opens at once."""
 
 
 class _ValidLogin(NamedTuple):
-    """A login that was right."""
+    """A login that was valid."""
 
     user: str
     until: float
@@ -63,7 +60,7 @@ class _ValidLogin(NamedTuple):
 
 
 class _Attempt:
-    """A login that requests from one network bring at the same time."""
+    """A login that one or more requests from one network bring at the same time."""
 
     def __init__(self, admitted: AdmittedLogin) -> None:
         self.admitted = admitted
@@ -72,7 +69,7 @@ class _Attempt:
 
 
 class Logins:
-    """Checks names and passwords against ``users``. Safe to use from many threads."""
+    """Checks names and passwords against ``users``. Thread-safe."""
 
     def __init__(
         self,
@@ -84,8 +81,8 @@ class Logins:
     ) -> None:
         self._users = {passwords.prepared(user.name): user for user in users}
         self._dummy_hash = users[0].password_hash if users else None
-        """The hash that is verified for names that no user has. Where users' hashes differ in kind
-        or cost, the time still tells this user's cost from another's."""
+        """The hash that is verified for unknown names, so that they take as long as known ones.
+        If the users' hashes differ in cost, the time still shows a difference."""
         self._verify = verify
         self._timer = timer
         self._key = os.urandom(32)
@@ -96,15 +93,15 @@ class Logins:
         self._wrong: TTLCache[tuple[str, bytes], None] = TTLCache(
             MAX_WRONG_LOGINS, WRONG_SECONDS, timer=timer
         )
-        """By the network that sent them."""
+        """By network and login."""
         self._attempts: dict[tuple[str, bytes], _Attempt] = {}
         self._throttle = Throttle(timer)
         self._queue = VerificationQueue(PARALLEL, MAX_WAITING, waiting)
         self._failures = FailureLog(timer)
 
     def identify(self, name: str, password: str, address: str = "") -> str | None:
-        """The user, by the name that the settings give, whose login this is; None where it is
-        nobody's. Raises ThrottledError, TooManyLoginsError."""
+        """The name of the user with this login, as in the settings; None if the login is wrong.
+        Raises ThrottledError, TooManyLoginsError."""
         name = passwords.prepared(name)
         login = self._digest(name, password)
         now = self._timer()
@@ -142,7 +139,7 @@ class Logins:
 
     @contextmanager
     def _attempt(self, network: str, name: str, login: bytes) -> Iterator[_Attempt]:
-        """Raises ThrottledError. Its requests count once."""
+        """Requests with the same login share one attempt. Raises ThrottledError."""
         key = network, login
         with self._lock:
             attempt = self._attempts.get(key)
@@ -161,7 +158,7 @@ class Logins:
                     del self._attempts[key]
 
     def _answer(self, attempt: _Attempt, user: str | None) -> bool:
-        """Tells the throttle. False where another request has done so."""
+        """Reports the result to the throttle. False if another request has done so."""
         with self._lock:
             if attempt.is_answered:
                 return False
@@ -182,7 +179,6 @@ class Logins:
         return user
 
     def _cache_valid(self, login: bytes, user: str, now: float) -> None:
-        """For a while from now on."""
         self._valid[login] = _ValidLogin(user, now + CACHED_SECONDS)
 
     def _check(self, name: str, password: str) -> str | None:
@@ -194,6 +190,6 @@ class Logins:
         return None
 
     def _digest(self, name: str, password: str) -> bytes:
-        # With the name's length, so that no other pair reads the same.
+        # With the length of the name, so that no other pair has the same text.
         text = f"{len(name)}:{name}:{password}".encode()
         return hashlib.blake2b(text, key=self._key, digest_size=32).digest()

@@ -1,11 +1,7 @@
-"""Hashes of passwords: argon2id, which is made and read, and bcrypt, which is read.
+"""Password hashes: argon2id, which is created and verified, and bcrypt, which is verified.
 
-Owns what a hash means; which strings look like one is for the settings to check. Must not know
-users.
-
-Invariants: a password is taken in Unicode's form NFC, as RFC 8265 §4.2 prepares it, since macOS may
-send the decomposed form of what was typed elsewhere; comparing takes the same time whatever
-differs.
+Invariants: a password is normalised to NFC (RFC 8265 §4.2), because macOS may send the decomposed
+form. A comparison takes the same time wherever the difference is.
 """
 
 import unicodedata
@@ -15,7 +11,7 @@ from argon2 import PasswordHasher
 from argon2.exceptions import InvalidHashError, VerificationError
 
 BCRYPT_BYTES = 72
-"""bcrypt reads no more of a password, and what made the hash has cut it there as well."""
+"""bcrypt uses no more of a password, also when the hash was created."""
 
 _hasher = PasswordHasher()
 
@@ -26,7 +22,7 @@ def hash_password(password: str) -> str:
 
 
 def verify(password_hash: str, password: str) -> bool:
-    """Whether ``password`` is the one that the hash was made of. Slow on purpose."""
+    """Whether ``password`` matches the hash. Slow on purpose."""
     secret = prepared(password).encode()
     if not password_hash.startswith("$argon2id$"):
         return _verify_bcrypt(password_hash, secret)
@@ -39,7 +35,7 @@ def verify(password_hash: str, password: str) -> bool:
 def _verify_bcrypt(password_hash: str, password: bytes) -> bool:
     try:
         return bcrypt.checkpw(password[:BCRYPT_BYTES], password_hash.encode())
-    except ValueError:  # a hash that isn't one
+    except ValueError:  # not a bcrypt hash
         return False
 
 

@@ -1,20 +1,17 @@
-"""Growing delays for logins from where passwords were wrong before.
+"""Delays for logins from networks where logins have failed.
 
-A network (see `addresses`) may fail some times without a delay, and so may each pair of a network
-and a user name. Beyond that, a new login is refused at first, and admitted when the same login is
-repeated after the delay that the refusal named. Who guesses without waiting is never admitted.
-Those who wait are admitted one after another, in the order in which they first came back, and the
-delays between them grow. There is no delay for a user name alone, so nobody can lock a user out
-from another network.
-
-Owns the counts of failures and the delays. Must not know passwords, or HTTP: a login is a digest.
+A network (see `addresses`), and each pair of a network and a user name, may fail some times without
+a delay. After that, a new login is refused at first, with a delay. It is admitted when the same
+login is repeated after the delay. A client that guesses without waiting is never admitted. Clients
+that wait are admitted one after another, in the order in which they first came back, with growing
+delays between them. There is no delay for a user name alone, so nobody can lock a user out from
+another network. A login is known by its digest here.
 
 Invariants:
-- A login under way counts as failed until it has succeeded, so that parallel logins don't pass.
-- A login is refused twice at the most before it is admitted, where its client waits as it is asked
-  to. The exceptions: logins that wait at its network take LONGEST_WAIT already, or so many logins
-  are refused that those bounds of memory are reached.
-- No thread waits here. Memory is bounded; the least recently used entries are forgotten first.
+- A login counts as failed until it has succeeded, so logins in parallel don't evade the throttle.
+- A client that waits as told is refused twice at most. The exceptions: logins of its network are
+  scheduled for the next LONGEST_WAIT already, or more logins are refused than are remembered.
+- No thread waits here. Memory is bounded; the least recently used entries are dropped first.
 """
 
 import hashlib
@@ -27,30 +24,30 @@ from threading import Lock
 from cachetools import TTLCache
 
 MAX_RECORDS = 20_000
-"""Networks, and pairs of a network and a name, whose failures are remembered."""
+"""Networks and pairs whose failures are remembered."""
 
 MAX_REFUSED = 20_000
-"""Logins that are remembered as refused once: more than a server can refuse in FIRST_DELAY."""
+"""Logins that were refused once: more than a server can refuse in FIRST_DELAY."""
 
 MAX_SCHEDULED = 20_000
-"""Logins that came back, and were given a time."""
+"""Logins that came back, and have a time at which they are admitted."""
 
 FIRST_DELAY = 1.0
 """Seconds. Delays double from there."""
 
 LONGEST_WAIT = 600.0
-"""Seconds that a login may have to wait for others at its network."""
+"""Seconds that a login may have to wait for others of its network."""
 
 LATE_SECONDS = 60.0
-"""Seconds after its delay for which a login is still admitted: a person repeats it by hand."""
+"""For so long after its time, a login is still admitted. A person repeats it by hand."""
 
 MAX_EXCESS = 5
-"""Failures beyond the free ones that are counted, so that a network recovers soon after its guesser
-has gone. With them, delays are at their longest."""
+"""Failures that are counted beyond the free ones. The delay is longest then. More aren't counted,
+so that a network recovers soon after an attack."""
 
 
 class ThrottledError(Exception):
-    """The login isn't verified now. ``seconds``: after which it should be repeated."""
+    """The login isn't verified now. It should be repeated after ``seconds``."""
 
     def __init__(self, seconds: float) -> None:
         super().__init__("too many logins failed")
@@ -59,9 +56,10 @@ class ThrottledError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Allowance:
-    """How many failures cause no delay, and in how many seconds one is forgiven.
+    """``free`` failures cause no delay. One is forgiven every ``seconds``.
 
-    Those are also the longest delay: a guesser who never rests gets as many as are forgiven.
+    That is also the longest delay: a client that guesses all the time gets as many guesses as are
+    forgiven.
     """
 
     free: int
@@ -72,7 +70,7 @@ NETWORK = Allowance(free=25, seconds=5.0)
 """Many users may share an address, or come through one proxy."""
 
 PAIR = Allowance(free=5, seconds=20.0)
-"""Of a network and a user name: 4,320 guesses a day."""
+"""For a network and a user name: 4,320 guesses a day."""
 
 
 class _FailureRecord:
@@ -89,7 +87,7 @@ class _FailureRecord:
         """Logins that were admitted, and have no answer yet."""
 
     def failures(self, now: float) -> int:
-        """Those that aren't forgiven."""
+        """The failures that aren't forgiven yet."""
         forgiven = int((now - self._counted_at) // self._allowance.seconds)
         if forgiven >= self._failures:
             self._failures, self._counted_at = 0, now
@@ -106,8 +104,8 @@ class _FailureRecord:
         return max(now, self._next_at) if self.is_throttled(now) else now
 
     def admit_at(self, at: float, now: float) -> None:
-        """A login is going to be admitted ``at`` that time. The longer it has to wait for others,
-        the more of them there are, and the longer the next one waits after it."""
+        """Schedules a login for the time ``at``. The longer it must wait for others, the longer the
+        next one must wait after it."""
         if self.is_throttled(now):
             delay = max(self._delay(now), min(at - now, self._allowance.seconds))
             self._next_at = max(self._next_at, at + delay)
@@ -129,7 +127,7 @@ class _FailureRecord:
 
 @dataclass(frozen=True, slots=True)
 class AdmittedLogin:
-    """A login that may be verified now. Ends with one of the calls of `Throttle`."""
+    """A login that may be verified now. Pass it to `succeed`, `fail` or `withdraw` afterwards."""
 
     key: tuple[str, bytes]
     """Its network, and the login."""
@@ -142,7 +140,7 @@ class AdmittedLogin:
 
 
 class Throttle:
-    """Which logins may be verified now. Safe to use from many threads."""
+    """Decides which logins may be verified now. Thread-safe."""
 
     def __init__(self, timer: Callable[[], float] = time.monotonic) -> None:
         self._timer = timer
@@ -161,7 +159,7 @@ class Throttle:
         """When each will be admitted."""
 
     def admit(self, network: str, name: str, login: bytes) -> AdmittedLogin:
-        """Raises ThrottledError. ``login`` stands for the name and the password."""
+        """Raises ThrottledError. ``login`` is a digest of name and password."""
         now, key = self._timer(), (network, login)
         with self._lock:
             records = self._record(NETWORK, network), self._record(PAIR, network, _short(name))
@@ -175,8 +173,8 @@ class Throttle:
         return AdmittedLogin(key, records, failures, is_repeated)
 
     def succeed(self, admitted: AdmittedLogin) -> None:
-        """The password was right: the pair's failures are forgiven. Those of the network aren't,
-        as who guesses may have a login of their own."""
+        """The password was right. Forgives the failures of the pair. Those of the network stay,
+        because an attacker may have a valid login as well."""
         with self._lock:
             self._end(admitted)
             admitted.records[1].forgive()
@@ -189,7 +187,7 @@ class Throttle:
                 record.fail(now)
 
     def withdraw(self, admitted: AdmittedLogin) -> None:
-        """It was not verified. It is admitted when it comes again: at once if that was its turn."""
+        """It was not verified. If it was scheduled, it is admitted at once when it comes again."""
         now = self._timer()
         with self._lock:
             self._end(admitted)
@@ -219,7 +217,7 @@ class Throttle:
             raise ThrottledError(due - now)
 
     def _require_repetition(self, key: tuple[str, bytes], now: float) -> None:
-        """That the login was refused before, and has waited. Raises ThrottledError."""
+        """Raises ThrottledError unless the login was refused before, and has waited."""
         refused_at = self._refused.get(key)
         if refused_at is None:
             refused_at = self._refused[key] = now
@@ -234,10 +232,10 @@ class Throttle:
         record = self._records.get(key)
         if record is None:
             record = _FailureRecord(allowance)
-        self._records[key] = record  # remembered from now on
+        self._records[key] = record  # makes it the most recently used
         return record
 
 
 def _short(name: str) -> str:
-    """What stands for a user name, which may be long."""
+    """A digest of a user name, which may be long."""
     return hashlib.blake2b(name.encode(), digest_size=16).hexdigest()

@@ -1,21 +1,17 @@
-"""Which login is verified next, while more come than can be verified at a time.
+"""The queue of logins to be verified, fair between networks and user names.
 
-A password's hash takes a tenth of a second of a processor and 64 MiB. So few are computed at a
-time, and requests wait, each with a thread. The order is fair between networks and user names.
-
-Owns the order, and the bound of those that wait. Must not know passwords, or HTTP: a login is a
-digest.
+A password hash takes a tenth of a second of a processor, and 64 MiB. So few are computed at a time,
+and other requests wait, each with a thread. A login is known by its digest here.
 
 Invariants:
-- No more than ``parallel`` logins are verified at a time, and requests that bring the same login
-  share one verification.
-- No more than ``most`` requests wait. One more displaces the request whose network has most
-  failures and waiting requests, and is refused only where that is its own.
-- A request that came later goes first where its network has fewer recent failures, or fewer
-  requests for the same name wait; and, to a lesser degree, where fewer requests of its network, or
-  for its name, do. How many may go first is decided when a request comes, so that each is served
-  after a bounded number of others.
-- Logins that are known to have been right are verified before all others.
+- At most ``parallel`` logins are verified at a time. Requests with the same login share one
+  verification.
+- At most ``limit`` requests wait. One more displaces the request whose network has most failures
+  and waiting requests, which may be itself. What is displaced is refused.
+- A later request goes first if its network has fewer recent failures, or if fewer requests wait for
+  the same name; to a lesser degree, if fewer requests of its network, or for its name, wait. The
+  priority is fixed when a request comes, so each is served after a bounded number of others.
+- Logins that are known to have been valid go before all others.
 """
 
 from collections import Counter
@@ -30,62 +26,63 @@ from davbridge.waiting import Waiting
 
 
 class TooManyLoginsError(Exception):
-    """So many logins wait to be verified that this one can't wait with them."""
+    """Too many logins wait to be verified already."""
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One request's login, and what decides on its place in the order."""
+    """The login of one request, and what its priority depends on."""
 
     login: bytes
     """The digest of name and password."""
     network: str
     name: str
     failures: int = 0
-    """Recent ones, of the network."""
+    """Recent failures of the network."""
     is_repeated: bool = False
     """Whether it was refused before."""
     is_known: bool = False
-    """Whether it was right the last time."""
+    """Whether it was valid the last time."""
 
 
 class Verdict(NamedTuple):
-    """The answer to a login: whose it is, or None."""
+    """The result of a verification: the user's name, or None."""
 
     user: str | None
 
 
 @dataclass(eq=False, slots=True)
 class _QueuedLogin:
-    """A request that waits."""
+    """A request that waits in the queue."""
 
     claim: Claim
     number: int
-    """In the order in which they came."""
+    """In the order in which requests came."""
     priority: int
-    """The least is served first, and of equal ones that which came first."""
+    """The lowest is served first; of equal ones, the earliest."""
     answer: Future[Verdict | None] = field(default_factory=Future)
-    """None: it is to be verified now, by the request's own thread."""
+    """The verdict of another request with the same login; None if this request's thread is to
+    verify it."""
 
 
 class VerificationQueue:
     """Verifies logins in a fair order, in the threads that ask."""
 
-    def __init__(self, parallel: int, most: int, waiting: Waiting = nullcontext) -> None:
+    def __init__(self, parallel: int, limit: int, waiting: Waiting = nullcontext) -> None:
         self._parallel = parallel
-        self._most = most
+        self._limit = limit
         self._waits = waiting
-        """What a thread is within while it waits here."""
+        """Gives the context in which a thread waits here."""
         self._lock = Lock()
         self._running: dict[bytes, Claim] = {}
         self._waiting: list[_QueuedLogin] = []
         self._started = 0
-        """Requests that waited and were called, so far."""
+        """How many requests have left the queue to be verified, so far."""
         self._number = 0
 
     def verify(self, claim: Claim, check: Callable[[], str | None]) -> str | None:
-        """Whose login it is, as ``check`` says, here or for another request with the same login.
-        Raises TooManyLoginsError, and what ``check`` raises."""
+        """The result of ``check``, called here or for another request with the same login. Raises
+        TooManyLoginsError, and what ``check`` raises."""
         request = self._start_or_queue(claim)
         if request is not None:
             with self._waits():
@@ -95,13 +92,13 @@ class VerificationQueue:
         try:
             user = check()
         except BaseException as error:
-            self._finish(claim, error)  # those that share it have to hear of it
+            self._finish(claim, error)  # requests that share the verification fail as well
             raise
         self._finish(claim, Verdict(user))
         return user
 
     def _start_or_queue(self, claim: Claim) -> _QueuedLogin | None:
-        """None where it can be verified at once."""
+        """None if the login can be verified at once."""
         with self._lock:
             if len(self._running) < self._parallel and claim.login not in self._running:
                 self._running[claim.login] = claim
@@ -109,7 +106,7 @@ class VerificationQueue:
             self._number += 1
             request = _QueuedLogin(claim, self._number, self._priority_of(claim))
             self._waiting.append(request)
-            if len(self._waiting) > self._most:
+            if len(self._waiting) > self._limit:
                 displaced = self._least_important()
                 self._waiting.remove(displaced)
                 if displaced is request:
@@ -129,7 +126,7 @@ class VerificationQueue:
             self._start_queued()
 
     def _start_queued(self) -> None:
-        """Has the next ones verified."""
+        """Starts verifications, as many as may run."""
         while len(self._running) < self._parallel:
             ready = [each for each in self._waiting if each.claim.login not in self._running]
             if not ready:
@@ -141,7 +138,7 @@ class VerificationQueue:
             request.answer.set_result(None)
 
     def _priority_of(self, claim: Claim) -> int:
-        """As if it had come after as many calls more as its disadvantages are worth."""
+        """As if it had come later: after as many more verifications as it has disadvantages."""
         if claim.is_known:
             return -1
         others = [*self._running.values(), *(each.claim for each in self._waiting)]
@@ -149,7 +146,7 @@ class VerificationQueue:
         of_name = sum(each.name == claim.name for each in others)
         of_pair = sum(each.name == claim.name for each in of_network)
         worse = claim.failures + of_pair
-        return self._started + worse * self._most + len(of_network) + of_name
+        return self._started + worse * self._limit + len(of_network) + of_name
 
     def _least_important(self) -> _QueuedLogin:
         of_network = Counter(each.claim.network for each in self._waiting)
