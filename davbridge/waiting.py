@@ -1,12 +1,10 @@
-"""How a thread says that it only waits.
+"""How a thread reports that it waits.
 
-Owns the type of what a thread is within while it waits for a client, or for other requests to get
-on: then it doesn't count among those that work, and others may begin (http.workers). Must not know
-who counts.
+A thread that waits doesn't count as working, so that another one can work (`http.thread_states`).
 
-A wait may happen anywhere below a request. So it is the thread that carries who is to know of it,
-and not the modules that wait: `store_wait`, `queue_wait` and `bounded_wait` report to whoever
-called `report_to` in the same thread. Threads that serve no request report to nobody.
+A wait may happen anywhere below a request. So the thread has an observer, and the modules that wait
+don't need to know it: `store_wait`, `queue_wait` and `bounded_wait` report to the observer that was
+set in the same thread. A thread that serves no request has none.
 """
 
 import threading
@@ -15,10 +13,11 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 Waiting = Callable[[], AbstractContextManager[object]]
+"""Gives the context in which a thread waits."""
 
 
-class Observer(Protocol):
-    """Who is told of a thread's waits."""
+class WaitObserver(Protocol):
+    """What the waits of a thread are reported to."""
 
     def store_wait(self) -> AbstractContextManager[object]: ...
 
@@ -31,40 +30,40 @@ _thread = threading.local()
 _UNOBSERVED = nullcontext()
 
 
-def report_to(observer: Observer) -> None:
-    """From now on ``observer`` is told of what this thread waits for."""
+def set_observer(observer: WaitObserver) -> None:
+    """From now on, the waits of this thread are reported to ``observer``."""
     _thread.observer = observer
 
 
 def store_wait() -> AbstractContextManager[object]:
-    """What a thread is within while it waits for the store, be it for an answer that another
-    thread has asked for. May be nested.
+    """The context in which a thread waits for the store, be it for the answer to a request of
+    another thread. May be nested.
 
-    Raises UnavailableError at a request's first wait, before anything was asked, where so many
-    requests wait for the store that no more may.
+    Raises UnavailableError if too many requests wait for the store. That happens only at the first
+    wait of a request, before anything was sent.
     """
-    observer: Observer | None = getattr(_thread, "observer", None)
+    observer: WaitObserver | None = getattr(_thread, "observer", None)
     return _UNOBSERVED if observer is None else observer.store_wait()
 
 
 def queue_wait() -> AbstractContextManager[object]:
-    """What a thread is within while it waits for other requests to get on, however long they take.
+    """The context in which a thread waits for other requests, however long they take.
 
-    Raises UnavailableError where too many wait.
+    Raises UnavailableError if too many requests wait.
     """
-    observer: Observer | None = getattr(_thread, "observer", None)
+    observer: WaitObserver | None = getattr(_thread, "observer", None)
     return _UNOBSERVED if observer is None else observer.queue_wait()
 
 
 def bounded_wait() -> AbstractContextManager[object]:
-    """What a thread is within while it waits for what only a few requests may wait for at a time:
-    whoever lets them wait sees to that."""
-    observer: Observer | None = getattr(_thread, "observer", None)
+    """The context of a wait that only few requests may be in at a time. The caller limits their
+    number."""
+    observer: WaitObserver | None = getattr(_thread, "observer", None)
     return _UNOBSERVED if observer is None else observer.bounded_wait()
 
 
 def reported(pause: Callable[[float], None]) -> Callable[[float], None]:
-    """The same pause, as a wait for other requests."""
+    """``pause``, reported as a wait for other requests."""
 
     def reported_pause(seconds: float) -> None:
         with queue_wait():

@@ -38,7 +38,7 @@ from typing import Protocol
 from davbridge.http.admission import MAX_BOUNDED_WAITS, STORE_GRACE_SECONDS, Client, Limits
 from davbridge.http.thread_states import ThreadStates
 from davbridge.http.worker_threads import WorkerThreads
-from davbridge.waiting import report_to
+from davbridge.waiting import set_observer
 
 _log = logging.getLogger("davbridge.http")
 
@@ -162,7 +162,7 @@ class WorkerPool:
 
     def _work(self) -> None:
         me = threading.get_ident()
-        report_to(self._states)
+        set_observer(self._states)
         while (connection := self._next_connection(me)) is not None:
             try:
                 self._serve(connection)

@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractContextManager, contextmanager
 
 from davbridge.errors import UnavailableError
-from davbridge.waiting import Observer, report_to
+from davbridge.waiting import WaitObserver, set_observer
 
 
 class Refusing:
@@ -36,6 +36,6 @@ class Recording:
     store_wait = queue_wait = bounded_wait = _recorded
 
 
-def thread_reporting_to(observer: Observer) -> ThreadPoolExecutor:
+def thread_reporting_to(observer: WaitObserver) -> ThreadPoolExecutor:
     """One thread, whose waits the observer is told of."""
-    return ThreadPoolExecutor(1, initializer=lambda: report_to(observer))
+    return ThreadPoolExecutor(1, initializer=lambda: set_observer(observer))
