@@ -6,7 +6,7 @@
     writes.py       our own writes, and which of them overlap
     corrections.py  what they change of what is kept
     flights.py      questions to the store inside, asked once for all who wait
-    shelf.py        what is kept and what is being asked for, under one lock, within the bounds
+    state.py        what is kept and what is being asked for, under one lock, within the bounds
     filling.py      a listing on its way; reading ahead
     listing.py      a listing that is kept
     pages.py        its pages, and the change of one name in them
@@ -23,7 +23,7 @@ Invariants:
   it, and not kept.
 - An absent name is believed absent for the negative TTL only.
 - Requests for the same thing at the same time are one request to the inner store.
-- Calls to the inner store run outside the shelf's lock.
+- Calls to the inner store run outside the lock of the state.
 - What is kept is bounded in entries and bytes.
 """
 

@@ -1,8 +1,8 @@
-"""What a change in the store means for what is kept.
+"""What a change in the store means for what is cached.
 
-Bookkeeping on a Shelf, under its lock. A key is a row in the listing of the prefix that it lies
-in (for the marker ``a/`` that is ``a/`` itself), and every prefix is a common prefix in the listing
-of the one above it.
+Every function here needs the lock of the CacheState. A key is a row in the listing of the prefix
+that it lies in (for the marker ``a/`` that is ``a/`` itself), and every prefix is a common prefix
+in the listing of the one above it.
 
 Invariants: after `present` and `absent` nothing that is kept contradicts the fact; `doubt` never
 adds, and leaves nothing that an unknown change of the key could have made wrong. Whatever was
@@ -12,7 +12,7 @@ being asked about the key, or about a prefix of it that it bears on, is not kept
 from collections.abc import Iterator
 
 from davbridge.cache.listing import same_version
-from davbridge.cache.shelf import Question, Shelf
+from davbridge.cache.state import CacheState, Question
 from davbridge.paths import DELIMITER
 from davbridge.store.base import Lookup, ObjectRow
 
@@ -22,128 +22,128 @@ def home_of(key: str) -> str:
     return key[: key.rfind(DELIMITER) + 1]
 
 
-def present(shelf: Shelf, row: ObjectRow) -> None:
+def present(state: CacheState, row: ObjectRow) -> None:
     """An object is at the key now, and this is its row."""
-    _forget_answers(shelf, row.key)
-    _add(shelf, row.key, home_of(row.key), row)
+    _forget_answers(state, row.key)
+    _add(state, row.key, home_of(row.key), row)
 
 
-def absent(shelf: Shelf, key: str) -> None:
+def absent(state: CacheState, key: str) -> None:
     """No object is at the key now."""
-    _forget_answers(shelf, key)
+    _forget_answers(state, key)
     for name, prefix in _places(key, home_of(key)):
-        listing = shelf.listing(prefix)
+        listing = state.listing(prefix)
         if listing is None:
-            _doubt_that_anything_is_left(shelf, name, prefix)
+            _doubt_that_anything_is_left(state, name, prefix)
             return
-        shelf.disown(prefix)
+        state.disown(prefix)
         listing.discard(name)
-        shelf.keep_collection(prefix, listing)
+        state.keep_collection(prefix, listing)
         if listing.has_other_than(name):
             return
 
 
-def doubt(shelf: Shelf, key: str) -> None:
+def doubt(state: CacheState, key: str) -> None:
     """Whether an object is at the key now, and which, isn't known."""
-    _forget_answers(shelf, key)
+    _forget_answers(state, key)
     is_inhabited = False
     for name, prefix in _places(key, home_of(key)):
-        listing = shelf.listing(prefix)
+        listing = state.listing(prefix)
         # Up to the root, even where something else is inside: that may be about to go, and a
         # newer listing above, or one on its way, may show it gone, and the key's prefix with it.
         if is_inhabited and listing and listing.lookup(name.removesuffix(DELIMITER)).is_prefix:
-            shelf.disown(prefix)
+            state.disown(prefix)
         else:
-            shelf.drop_collection(prefix)
+            state.drop_collection(prefix)
         is_inhabited = is_inhabited or bool(listing and listing.has_other_than(name))
 
 
-def found(shelf: Shelf, key: str, answer: Lookup, started: float) -> None:
+def found(state: CacheState, key: str, answer: Lookup, started: float) -> None:
     """The store was asked at ``started`` what is at a slashless key."""
     prefix = home_of(key)
-    listing = shelf.listing(prefix)
+    listing = state.listing(prefix)
     if listing is None or started < listing.started:
         return
     if answer.row:
         listing.set(key, answer.row)
     if answer.is_prefix:
         listing.set(key + DELIMITER, None)
-    shelf.keep_collection(prefix, listing)
+    state.keep_collection(prefix, listing)
 
 
-def renewed(shelf: Shelf, key: str, answer: Lookup, started: float) -> None:
+def renewed(state: CacheState, key: str, answer: Lookup, started: float) -> None:
     """The store was asked at ``started`` what is at a slashless key, whatever was kept of it:
     what is older and says otherwise is corrected, or goes."""
     home, inside = home_of(key), key + DELIMITER
-    listing = shelf.listing(home)
+    listing = state.listing(home)
     if listing is None:
-        shelf.drop_collection(home)
+        state.drop_collection(home)
     elif started < listing.started:
         return
     else:
-        shelf.disown(home)
+        state.disown(home)
         if listing.lookup(key) == answer:
             return
-    _forget_answers(shelf, key)
+    _forget_answers(state, key)
     if answer.row:
-        _add(shelf, key, home, answer.row)
+        _add(state, key, home, answer.row)
     else:
-        _remove(shelf, key, key)
+        _remove(state, key, key)
     if answer.is_prefix:
-        _add(shelf, inside, home, None)
-        if (members := shelf.listing(inside)) and not members.has_other_than(""):
-            shelf.drop_collection(inside)
+        _add(state, inside, home, None)
+        if (members := state.listing(inside)) and not members.has_other_than(""):
+            state.drop_collection(inside)
     else:
-        shelf.drop_collection(inside)
-        _remove(shelf, key, inside)
+        state.drop_collection(inside)
+        _remove(state, key, inside)
 
 
-def compare(shelf: Shelf, key: str, row: ObjectRow | None, started: float) -> None:
+def compare(state: CacheState, key: str, row: ObjectRow | None, started: float) -> None:
     """The store was asked at ``started`` for the HEAD of a key; a listing that differs goes.
 
     A marker that no listing shows proves nothing: SeaweedFS answers for any collection.
     """
     prefix = home_of(key)
-    listing = shelf.listing(prefix)
+    listing = state.listing(prefix)
     if listing is None or started < listing.started or same_version(row, listing.row(key)):
         return
     if listing.row(key) or not key.endswith(DELIMITER):
-        shelf.drop_collection(prefix)
+        state.drop_collection(prefix)
 
 
-def _add(shelf: Shelf, name: str, prefix: str, row: ObjectRow | None) -> None:
+def _add(state: CacheState, name: str, prefix: str, row: ObjectRow | None) -> None:
     """A name is there, and its row if it is an object's: in the listing of ``prefix``, and that
     prefix in those above. Up to the root, even where one shows it: one above that may be older."""
     fact = row
     for each, place in _places(name, prefix):
-        if listing := shelf.listing(place):
-            shelf.disown(place)
+        if listing := state.listing(place):
+            state.disown(place)
             listing.set(each, fact)
-            shelf.keep_collection(place, listing)
+            state.keep_collection(place, listing)
         else:
-            shelf.drop_collection(place)
+            state.drop_collection(place)
         fact = None
 
 
-def _remove(shelf: Shelf, key: str, name: str) -> None:
+def _remove(state: CacheState, key: str, name: str) -> None:
     """The name, which is ``key`` or that with a delimiter, is in the listing around it no more.
     Where it was the last one there, others may have come since that was asked for."""
     home = home_of(key)
-    listing = shelf.listing(home)
+    listing = state.listing(home)
     if listing is None:
         return
     if listing.has_other_than(name):
         listing.discard(name)
-        shelf.keep_collection(home, listing)
+        state.keep_collection(home, listing)
     else:
-        doubt(shelf, key)
+        doubt(state, key)
 
 
-def _doubt_that_anything_is_left(shelf: Shelf, name: str, prefix: str) -> None:
+def _doubt_that_anything_is_left(state: CacheState, name: str, prefix: str) -> None:
     """A name has gone from a prefix of which not all is known."""
     for child, above in _places(name, prefix):
-        listing = shelf.listing(above)
-        shelf.drop_collection(above)
+        listing = state.listing(above)
+        state.drop_collection(above)
         if listing and listing.has_other_than(child):
             return
 
@@ -156,8 +156,8 @@ def _places(name: str, prefix: str) -> Iterator[tuple[str, str]]:
         yield name, prefix
 
 
-def _forget_answers(shelf: Shelf, key: str) -> None:
-    shelf.drop(Question("info", key))
+def _forget_answers(state: CacheState, key: str) -> None:
+    state.drop(Question("info", key))
     for name, _ in _places(key, home_of(key)):
         # For a prefix, the answer that it bears on is the slashless key's.
-        shelf.drop(Question("lookup", name.removesuffix(DELIMITER)))
+        state.drop(Question("lookup", name.removesuffix(DELIMITER)))

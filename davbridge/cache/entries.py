@@ -3,7 +3,7 @@
 Owns what they hold, and as how much they count. Must not know who asks, nor for how long what is
 believed.
 
-Invariant: an entry never changes; another takes its place, under the shelf's lock.
+Invariant: an entry never changes; another takes its place, under the state's lock.
 """
 
 from dataclasses import dataclass

@@ -3,7 +3,7 @@
 Owns the registering of flights and the keeping of their answers. Must not know what is asked, nor
 of writes.
 
-Invariants: the inner store is called outside the shelf's lock; an answer's age counts from before
+Invariants: the inner store is called outside the state's lock; an answer's age counts from before
 it was asked for; what a write took out of the flights is given to its readers and not kept.
 """
 
@@ -15,14 +15,14 @@ from davbridge import deadline
 from davbridge.cache.filling import Filling, Node
 from davbridge.cache.lazy import Lazy
 from davbridge.cache.listing import Listing
-from davbridge.cache.shelf import Question, Shelf
+from davbridge.cache.state import CacheState, Question
 from davbridge.store.base import Page
 
 T = TypeVar("T")
 
 
 def ask(
-    shelf: Shelf,
+    state: CacheState,
     question: Question,
     call: Callable[[], T],
     keep: Callable[[T, float], None],
@@ -34,94 +34,94 @@ def ask(
     ``keep`` gets the answer and when it was asked for, under the lock. Not ``joins``: an answer
     that is on its way may be older than the reader accepts; it is not kept then.
     """
-    flight: Lazy[T] = _Flight(shelf, question, call, keep)
-    with shelf.lock:
+    flight: Lazy[T] = _Flight(state, question, call, keep)
+    with state.lock:
         if joins:
-            flight = shelf.flights.setdefault(question, flight)
+            flight = state.flights.setdefault(question, flight)
         else:
-            shelf.flights[question] = flight
+            state.flights[question] = flight
     return flight.get()
 
 
 class _Flight(Lazy[T]):
     """A question on its way."""
 
-    __slots__ = ("_call", "_keep", "_question", "_shelf")
+    __slots__ = ("_call", "_keep", "_question", "_state")
 
     def __init__(
         self,
-        shelf: Shelf,
+        state: CacheState,
         question: Question,
         call: Callable[[], T],
         keep: Callable[[T, float], None],
     ) -> None:
         super().__init__(self._fly)
-        self._shelf = shelf
+        self._state = state
         self._question = question
         self._call = call
         self._keep = keep
 
     def _fly(self) -> T:
-        started = self._shelf.now()
+        started = self._state.now()
         try:
             with deadline.unlimited():  # others wait for it who have time
                 answer = self._call()
         except BaseException:
-            with self._shelf.lock:
+            with self._state.lock:
                 self._land()
             raise
-        with self._shelf.lock:
+        with self._state.lock:
             if self._land():
                 self._keep(answer, started)
         return answer
 
     def _land(self) -> bool:
         """Whether it was still registered: no write came between."""
-        if self._shelf.flights.get(self._question) is not self:
+        if self._state.flights.get(self._question) is not self:
             return False
-        del self._shelf.flights[self._question]
+        del self._state.flights[self._question]
         return True
 
 
-def join(shelf: Shelf, prefix: str, pages: Callable[[], Iterator[Page]]) -> Lazy[Node] | None:
+def join(state: CacheState, prefix: str, pages: Callable[[], Iterator[Page]]) -> Lazy[Node] | None:
     """The first place in the listing that is on its way for ``prefix``; begun if there is none.
 
     Under the lock, so ``pages`` must not call the inner store before its first page is asked for.
     """
-    filling = shelf.fillings.get(prefix)
+    filling = state.fillings.get(prefix)
     if filling is None:
-        now = shelf.now()
+        now = state.now()
         listing = Listing(
             started=now,
-            expires=now + shelf.ttl,
-            negative_until=now + shelf.negative_ttl,
-            keeper=shelf.keeper(prefix),
+            expires=now + state.ttl,
+            negative_until=now + state.negative_ttl,
+            keeper=state.keeper(prefix),
         )
-        arrived, failed = partial(_arrived, shelf, prefix), partial(_failed, shelf, prefix)
-        filling = shelf.fillings[prefix] = Filling(listing, pages(), arrived, failed)
+        arrived, failed = partial(_arrived, state, prefix), partial(_failed, state, prefix)
+        filling = state.fillings[prefix] = Filling(listing, pages(), arrived, failed)
     return filling.head
 
 
-def _arrived(shelf: Shelf, prefix: str, filling: Filling, page: Page) -> Page:
-    with shelf.lock:
-        if not _land(shelf, prefix, filling):
+def _arrived(state: CacheState, prefix: str, filling: Filling, page: Page) -> Page:
+    with state.lock:
+        if not _land(state, prefix, filling):
             # A write came between, or it expired, or had to make room.
             filling.forget()
             return page
         page = filling.listing.add_page(page)
-        shelf.keep_collection(prefix, filling.listing if page.is_last else filling)
+        state.keep_collection(prefix, filling.listing if page.is_last else filling)
         return page
 
 
-def _failed(shelf: Shelf, prefix: str, filling: Filling) -> None:
-    with shelf.lock:
-        if _land(shelf, prefix, filling) and shelf.collection(prefix) is filling:
-            shelf.drop_collection(prefix)
+def _failed(state: CacheState, prefix: str, filling: Filling) -> None:
+    with state.lock:
+        if _land(state, prefix, filling) and state.collection(prefix) is filling:
+            state.drop_collection(prefix)
 
 
-def _land(shelf: Shelf, prefix: str, filling: Filling) -> bool:
+def _land(state: CacheState, prefix: str, filling: Filling) -> bool:
     """Whether the filling is still wanted; from its first page on it is kept, not in flight."""
-    if shelf.fillings.get(prefix) is filling:
-        del shelf.fillings[prefix]
+    if state.fillings.get(prefix) is filling:
+        del state.fillings[prefix]
         return True
-    return shelf.collection(prefix) is filling
+    return state.collection(prefix) is filling

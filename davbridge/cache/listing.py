@@ -1,6 +1,6 @@
 """A listing: all that is directly below a prefix, and how long it is believed.
 
-Read and changed under the shelf's lock alone; the pages that it hands out are immutable.
+Read and changed under the state's lock alone; the pages that it hands out are immutable.
 
 Invariant: a Listing that is kept holds everything directly below its prefix.
 """

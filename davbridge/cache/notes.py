@@ -2,7 +2,7 @@
 
 Owns the counting. Must not know what a page holds, nor the bounds.
 
-Invariant: notes are changed under the shelf's lock alone; reading them takes no lock.
+Invariant: notes are changed under the state's lock alone; reading them takes no lock.
 """
 
 from collections.abc import Callable

@@ -11,7 +11,7 @@ from operator import attrgetter
 from davbridge.store.base import ObjectInfo, ObjectRow
 
 LISTING_BYTES = 900
-"""A listing that holds nothing: objects, lists, and its places in the shelf."""
+"""A listing that holds nothing: objects, lists, and its places in the state."""
 
 PAGE_BYTES = 500
 """A page that holds nothing: its tuples' heads, and its notes' place."""
@@ -23,7 +23,7 @@ ROW_BYTES = 190
 """An object in a listing, its texts apart: the row, its size and time, and its place."""
 
 ANSWER_BYTES = 500
-"""An answer about a key, what it says apart: the objects around it and its places in the shelf."""
+"""An answer about a key, what it says apart: the objects around it and its places in the state."""
 
 INFO_BYTES = 250
 """The attributes of an object, the texts of its metadata apart."""

@@ -17,7 +17,7 @@ from davbridge.cache.entries import info_answer, lookup_answer
 from davbridge.cache.filling import Filling, Node, ReadAhead
 from davbridge.cache.lazy import Lazy
 from davbridge.cache.listing import Listing, same_version
-from davbridge.cache.shelf import Collection, Question, Shelf
+from davbridge.cache.state import CacheState, Collection, Question
 from davbridge.cache.writes import CachedWriter, Writes
 from davbridge.config import CacheSettings
 from davbridge.errors import NotFoundError, PreconditionFailedError
@@ -60,8 +60,8 @@ class CachedStore:
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self._inner = inner
-        self._shelf = Shelf(settings, timer)
-        self._writes = Writes(self._shelf)
+        self._state = CacheState(settings, timer)
+        self._writes = Writes(self._state)
         self._ahead = ReadAhead(LISTINGS_AHEAD)
 
     @property
@@ -76,13 +76,13 @@ class CachedStore:
     def invalidate(self, key: str) -> None:
         """Forgets what a write of ``key`` past this cache could have made wrong: the store has
         shown it by refusing ours, or an event of the bucket tells of it."""
-        with self._shelf.lock:
-            corrections.doubt(self._shelf, key)
+        with self._state.lock:
+            corrections.doubt(self._state, key)
 
     def clear(self) -> None:
         """Forgets everything: nobody knows which keys were written, as where events were missed."""
-        with self._shelf.lock:
-            self._shelf.clear()
+        with self._state.lock:
+            self._state.clear()
 
     # Reading
 
@@ -99,7 +99,7 @@ class CachedStore:
         yield from self._pages(prefix)
 
     def _pages(self, prefix: str) -> Iterator[Page]:
-        with self._shelf.lock:
+        with self._state.lock:
             entry = self._known(prefix)
             if isinstance(entry, Listing):
                 return iter(entry.pages())
@@ -109,21 +109,21 @@ class CachedStore:
 
     def _known(self, prefix: str) -> Collection | None:
         """What is known of a collection, be it that the listing around it shows no such one."""
-        entry = self._shelf.collection(prefix)
+        entry = self._state.collection(prefix)
         if entry is not None or not prefix:
             return entry
         key = prefix.removesuffix(DELIMITER)
-        around = self._shelf.listing(home_of(key))
-        if around is None or self._shelf.now() >= around.negative_until:
+        around = self._state.listing(home_of(key))
+        if around is None or self._state.now() >= around.negative_until:
             return None
         if around.lookup(key).is_prefix:
             return None
-        empty = around.empty(self._shelf.keeper(prefix))
-        self._shelf.keep_collection(prefix, empty)
+        empty = around.empty(self._state.keeper(prefix))
+        self._state.keep_collection(prefix, empty)
         return empty
 
     def _join(self, prefix: str) -> Lazy[Node] | None:
-        return flights.join(self._shelf, prefix, partial(self._fetch, prefix))
+        return flights.join(self._state, prefix, partial(self._fetch, prefix))
 
     def _fetch(self, prefix: str) -> Iterator[Page]:
         # A generator: the inner store is called when the first page is asked for, not before.
@@ -134,18 +134,18 @@ class CachedStore:
         require_key(key)
         if past_caches:
             return self._ask_lookup(key, past_caches=True)
-        shelf, prefix = self._shelf, home_of(key)
-        with shelf.lock:
+        state, prefix = self._state, home_of(key)
+        with state.lock:
             entry = self._known(prefix)
             if isinstance(entry, Listing):
                 found = entry.lookup(key)
-                if found != NOTHING or shelf.now() < entry.negative_until:
+                if found != NOTHING or state.now() < entry.negative_until:
                     return found
-            if isinstance(entry, Filling) and shelf.now() < entry.listing.negative_until:
+            if isinstance(entry, Filling) and state.now() < entry.listing.negative_until:
                 passed = entry.listing.lookup_passed(key)
                 if passed is not None:
                     return passed
-            if kept := shelf.lookup(key):
+            if kept := state.lookup(key):
                 return kept.value
             place = self._join(prefix) if self._is_worth_a_page(entry) else None
         if place is not None:
@@ -157,24 +157,24 @@ class CachedStore:
     def _is_worth_a_page(self, entry: Collection | None) -> bool:
         """Whether a page of a collection is likely to be all of it, and can be kept."""
         is_small = entry is None or (isinstance(entry, Listing) and not entry.is_large)
-        return is_small and self._shelf.ttl > 0
+        return is_small and self._state.ttl > 0
 
     def _ask_lookup(self, key: str, *, past_caches: bool = False) -> Lookup:
-        shelf, question = self._shelf, Question("lookup", key)
+        state, question = self._state, Question("lookup", key)
         call = partial(self._inner.lookup, key, past_caches=past_caches)
         correct = corrections.renewed if past_caches else corrections.found
 
         def keep(found: Lookup, started: float) -> None:
-            correct(shelf, key, found, started)
-            ttl = shelf.negative_ttl if found == NOTHING else shelf.ttl
-            shelf.keep(question, lookup_answer(key, found, started + ttl))
+            correct(state, key, found, started)
+            ttl = state.negative_ttl if found == NOTHING else state.ttl
+            state.keep(question, lookup_answer(key, found, started + ttl))
 
-        return flights.ask(shelf, question, call, keep, joins=not past_caches)
+        return flights.ask(state, question, call, keep, joins=not past_caches)
 
     def head_object(self, key: str) -> ObjectInfo:
         """Kept as long as the listing around it, if there is one, shows the same version."""
         require_key(key)
-        with self._shelf.lock:
+        with self._state.lock:
             known, info = self._known_info(key)
         if not known:
             info = self._ask_info(key)
@@ -183,18 +183,18 @@ class CachedStore:
         return info
 
     def _known_info(self, key: str) -> tuple[bool, ObjectInfo | None]:
-        shelf = self._shelf
-        listing, kept = shelf.listing(home_of(key)), shelf.info(key)
+        state = self._state
+        listing, kept = state.listing(home_of(key)), state.info(key)
         if listing is not None:
             row = listing.row(key)
-            if row is None and shelf.now() < listing.negative_until:
+            if row is None and state.now() < listing.negative_until:
                 return True, None
             if kept and not same_version(row, kept.value.row if kept.value else None):
                 return False, None
         return (True, kept.value) if kept else (False, None)
 
     def _ask_info(self, key: str) -> ObjectInfo | None:
-        shelf = self._shelf
+        state = self._state
 
         def call() -> ObjectInfo | None:
             try:
@@ -203,11 +203,11 @@ class CachedStore:
                 return None
 
         def keep(info: ObjectInfo | None, started: float) -> None:
-            ttl = shelf.ttl if info else shelf.negative_ttl
-            shelf.keep(Question("info", key), info_answer(key, info, started + ttl))
-            corrections.compare(shelf, key, info.row if info else None, started)
+            ttl = state.ttl if info else state.negative_ttl
+            state.keep(Question("info", key), info_answer(key, info, started + ttl))
+            corrections.compare(state, key, info.row if info else None, started)
 
-        return flights.ask(shelf, Question("info", key), call, keep)
+        return flights.ask(state, Question("info", key), call, keep)
 
     def get_object(
         self,

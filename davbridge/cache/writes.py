@@ -12,7 +12,7 @@ from contextlib import contextmanager
 
 from davbridge.cache import corrections
 from davbridge.cache.entries import info_answer
-from davbridge.cache.shelf import Question, Shelf
+from davbridge.cache.state import CacheState, Question
 from davbridge.errors import PreconditionFailedError
 from davbridge.store.base import Attributes, Condition, ObjectInfo, ObjectRow, ObjectWriter
 from davbridge.waiting import store_wait
@@ -39,8 +39,8 @@ class Write:
 class Writes:
     """The writes under way to one store."""
 
-    def __init__(self, shelf: Shelf) -> None:
-        self._shelf = shelf
+    def __init__(self, state: CacheState) -> None:
+        self._state = state
         self._by_key: dict[str, set[Write]] = {}
 
     @contextmanager
@@ -51,15 +51,15 @@ class Writes:
         begun, and what is cached of the keys stays.
         """
         with store_wait():
-            write = Write(keys, self._shelf.now())
-            with self._shelf.lock:
+            write = Write(keys, self._state.now())
+            with self._state.lock:
                 for key in write.keys:
                     self._begin(write, key)
             try:
                 yield write
             finally:
                 for key in write.keys:
-                    with self._shelf.lock:
+                    with self._state.lock:
                         self._end(write, key)
 
     def _begin(self, write: Write, key: str) -> None:
@@ -74,19 +74,19 @@ class Writes:
         if not others:
             del self._by_key[key]
         if key in write.overlapped or key not in write.facts:
-            corrections.doubt(self._shelf, key)
+            corrections.doubt(self._state, key)
         else:
             self._learn(key, write.facts[key], write.started)
 
     def _learn(self, key: str, fact: ObjectInfo | ObjectRow | None, started: float) -> None:
         if fact is None:
-            corrections.absent(self._shelf, key)
+            corrections.absent(self._state, key)
         elif isinstance(fact, ObjectRow):
-            corrections.present(self._shelf, fact)
+            corrections.present(self._state, fact)
         else:
-            corrections.present(self._shelf, fact.row)
-            answer = info_answer(key, fact, started + self._shelf.ttl)
-            self._shelf.keep(Question("info", key), answer)
+            corrections.present(self._state, fact.row)
+            answer = info_answer(key, fact, started + self._state.ttl)
+            self._state.keep(Question("info", key), answer)
 
 
 class CachedWriter:

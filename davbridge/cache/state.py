@@ -1,7 +1,6 @@
-"""What is kept, and what is being asked for right now.
+"""CacheState: the cached entries and the requests under way, under one lock.
 
-Owns the lock, the bounds and the clock of the cache. Must not know what a write means for entries:
-that is corrections'.
+It has the lock, the bounds and the clock of the cache.
 
 A flight is a question to the inner store whose answer isn't there yet. It is registered here until
 it is; a write that ends meanwhile takes it out, and then the answer is not kept. Being registered
@@ -54,7 +53,7 @@ class _Entries(TLRUCache[Question, Entry]):
         return question, entry
 
 
-class Shelf:
+class CacheState:
     """Entries and flights, by question."""
 
     def __init__(self, settings: CacheSettings, timer: Callable[[], float]) -> None:
