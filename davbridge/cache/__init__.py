@@ -10,7 +10,7 @@
     filling.py      a listing on its way; reading ahead
     listing.py      a listing that is kept
     pages.py        its pages, and the change of one name in them
-    notes.py        what upper layers derived of a page, counted among its bytes
+    derived.py      what upper layers derive from a page, counted among its bytes
     entries.py      answers about one key
     sizes.py        what all of these take in memory
     lazy.py         a value that is asked for once, whoever wants it

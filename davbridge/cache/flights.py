@@ -95,7 +95,7 @@ def join(state: CacheState, prefix: str, pages: Callable[[], Iterator[Page]]) ->
             started=now,
             expires=now + state.ttl,
             negative_until=now + state.negative_ttl,
-            keeper=state.keeper(prefix),
+            keep_value=state.keep_value(prefix),
         )
         arrived, failed = partial(_arrived, state, prefix), partial(_failed, state, prefix)
         filling = state.fillings[prefix] = Filling(listing, pages(), arrived, failed)

@@ -8,11 +8,11 @@ Invariant: a Listing that is kept holds everything directly below its prefix.
 from datetime import timedelta
 from typing import TypeVar
 
-from davbridge.cache.notes import Keeper, KeptNotes
+from davbridge.cache.derived import CountedValues, KeepValue
 from davbridge.cache.pages import Pages
 from davbridge.cache.sizes import LISTING_BYTES
 from davbridge.store.base import Lookup, ObjectRow, Page
-from davbridge.store.notes import Kind
+from davbridge.store.derived import DerivedKind
 
 T = TypeVar("T")
 
@@ -20,19 +20,19 @@ T = TypeVar("T")
 class Listing:
     """Rows and common prefixes, in the pages that the store gave, as changed by our own writes."""
 
-    __slots__ = ("_expires", "_keeper", "_pages", "is_large", "negative_until", "started")
+    __slots__ = ("_expires", "_keep_value", "_pages", "is_large", "negative_until", "started")
 
     def __init__(
-        self, *, started: float, expires: float, negative_until: float, keeper: Keeper
+        self, *, started: float, expires: float, negative_until: float, keep_value: KeepValue
     ) -> None:
-        """``keeper`` counts what is noted beside the pages."""
+        """``keep_value`` counts what is derived from the pages."""
         self.started = started
         self._expires = expires
         self.negative_until = negative_until
         self.is_large = False
         """Whether it came in more than one page."""
-        self._keeper = keeper
-        self._pages = Pages(keeper)
+        self._keep_value = keep_value
+        self._pages = Pages(keep_value)
 
     @property
     def expires(self) -> float:
@@ -61,13 +61,13 @@ class Listing:
         """What is at a slashless key."""
         return Lookup(self._pages.row(key), self._pages.has_prefix(key + "/"))
 
-    def empty(self, keeper: Keeper | None = None) -> "Listing":
+    def empty(self, keep_value: KeepValue | None = None) -> "Listing":
         """The listing of a collection that this one shows not to be there: as old as this one."""
         return Listing(
             started=self.started,
             expires=self._expires,
             negative_until=self.negative_until,
-            keeper=keeper or self._keeper,
+            keep_value=keep_value or self._keep_value,
         )
 
     def lookup_passed(self, key: str) -> Lookup | None:
@@ -103,17 +103,19 @@ class Listing:
         """Makes a key or common prefix not be there."""
         self._pages.discard(name)
 
-    def holds(self, notes: KeptNotes) -> bool:
-        """Whether these are the notes beside one of the pages."""
-        return self._pages.holds(notes)
+    def holds(self, values: CountedValues) -> bool:
+        """Whether these are the derived values of one of the pages."""
+        return self._pages.holds(values)
 
-    def note(self, notes: KeptNotes, kind: Kind[T], value: T, nbytes: int) -> None:
-        """Notes a value beside a page of this listing."""
-        self._pages.note(notes, kind, value, nbytes)
+    def keep_value(
+        self, values: CountedValues, kind: DerivedKind[T], value: T, nbytes: int
+    ) -> None:
+        """Keeps a value that was derived from a page of this listing."""
+        self._pages.keep_value(values, kind, value, nbytes)
 
-    def clear_notes(self) -> None:
+    def clear_derived(self) -> None:
         """Makes room."""
-        self._pages.clear_notes()
+        self._pages.clear_derived()
 
 
 def same_version(one: ObjectRow | None, other: ObjectRow | None) -> bool:

@@ -3,8 +3,8 @@
 Owns their order. Must not know how long, or for whom, they are kept.
 
 Pages are immutable: a change puts another in the place of the one that it concerns, with the same
-notes. So it costs time in the size of a page, not of the listing, disturbs nobody who iterates,
-and loses little of what was derived.
+derived values. So it costs time in the size of a page, not of the listing, disturbs nobody who
+iterates, and loses little of what was derived.
 
 Invariants: names are found by bisection, so those of a page are in order, and after those of the
 page before it; where a store's order is another one (SeaweedFS sorts ``a/`` as ``a``), `is_ordered`
@@ -18,10 +18,10 @@ from itertools import chain
 from operator import attrgetter, lt
 from typing import Any, TypeVar
 
-from davbridge.cache.notes import Keeper, KeptNotes
+from davbridge.cache.derived import CountedValues, KeepValue
 from davbridge.cache.sizes import PAGE_BYTES, bytes_of_prefixes, bytes_of_rows
 from davbridge.store.base import PAGE_SIZE, ObjectRow, Page
-from davbridge.store.notes import Kind, Notes
+from davbridge.store.derived import DerivedKind, DerivedValues
 
 T = TypeVar("T")
 
@@ -36,16 +36,16 @@ _NOTHING = Page((), (), is_last=True)
 class Pages:
     """Pages, as far as they have come."""
 
-    __slots__ = ("_firsts", "_keeper", "_pages", "count", "is_ordered", "nbytes", "reached")
+    __slots__ = ("_firsts", "_keep_value", "_pages", "count", "is_ordered", "nbytes", "reached")
 
-    def __init__(self, keeper: Keeper) -> None:
-        self._keeper = keeper
+    def __init__(self, keep_value: KeepValue) -> None:
+        self._keep_value = keep_value
         self._pages: list[Page] = []
         self._firsts: list[str] = []
         self.count = 0
         """Rows and common prefixes."""
         self.nbytes = 0
-        """With the notes."""
+        """With the derived values."""
         self.is_ordered = True
         self.reached = ""
         """The greatest name that was appended."""
@@ -56,7 +56,7 @@ class Pages:
     def append(self, page: Page) -> Page:
         """Takes in the next page. Returns the one that stands for it from now on."""
         if page.rows or page.prefixes:
-            page = replace(page, notes=KeptNotes(self._keeper))
+            page = replace(page, derived=CountedValues(self._keep_value))
             self.is_ordered = self.is_ordered and _is_sorted(page, self.reached)
             self.reached = max(self.reached, _last(page))
             self.count += len(page.rows) + len(page.prefixes)
@@ -75,7 +75,7 @@ class Pages:
         rows = {row.key: row for page in self for row in page.rows}
         in_order = tuple(rows[key] for key in sorted(rows))
         prefixes = tuple(sorted({prefix for page in self for prefix in page.prefixes}))
-        pages = Pages(self._keeper)
+        pages = Pages(self._keep_value)
         for some_rows, some_prefixes in _divided(in_order, prefixes, PAGE_SIZE):
             pages.append(Page(some_rows, some_prefixes, is_last=False))
         pages.end()
@@ -115,36 +115,41 @@ class Pages:
         self.nbytes -= bytes_of_rows(old_rows) + bytes_of_prefixes(old_prefixes)
         self._replace(
             name,
-            page.notes,
+            page.derived,
             page.rows[: at.start] + rows + page.rows[at.stop :],
             page.prefixes[: inside.start] + prefixes + page.prefixes[inside.stop :],
         )
 
-    def _replace(self, name: str, notes: Notes, rows: Rows, prefixes: Prefixes) -> None:
+    def _replace(self, name: str, values: DerivedValues, rows: Rows, prefixes: Prefixes) -> None:
         """Gives the page of ``name`` other contents; one that has grown too large is halved."""
         size = len(rows) + len(prefixes)
         parts = iter([(rows, prefixes)] if size else [])
         if size > PAGE_SIZE:
             parts = _divided(rows, prefixes, -(-size // 2))
-        pages = [Page(*part, is_last=False, notes=KeptNotes(self._keeper, notes)) for part in parts]
+        pages = [
+            Page(*part, is_last=False, derived=CountedValues(self._keep_value, values))
+            for part in parts
+        ]
         self._put(self._place(name), min(1, len(self._pages)), pages)
         self.end()
 
-    def note(self, notes: KeptNotes, kind: Kind[T], value: T, nbytes: int) -> None:
-        """Notes a value beside a page that is here."""
-        self.nbytes += notes.growth(kind, nbytes)
-        notes.put(kind, value, nbytes)
+    def keep_value(
+        self, values: CountedValues, kind: DerivedKind[T], value: T, nbytes: int
+    ) -> None:
+        """Keeps a value that was derived from a page that is here."""
+        self.nbytes += values.growth(kind, nbytes)
+        values.put(kind, value, nbytes)
 
-    def holds(self, notes: KeptNotes) -> bool:
-        """Whether these are the notes beside one of the pages, and not of one that was replaced."""
-        return any(page.notes is notes for page in self._pages)
+    def holds(self, values: CountedValues) -> bool:
+        """Whether these are the values of one of the pages, and not of one that was replaced."""
+        return any(page.derived is values for page in self._pages)
 
-    def clear_notes(self) -> None:
+    def clear_derived(self) -> None:
         """Forgets what was derived."""
         for page in self._pages:
-            if isinstance(page.notes, KeptNotes):
-                self.nbytes -= page.notes.nbytes
-                page.notes.clear()
+            if isinstance(page.derived, CountedValues):
+                self.nbytes -= page.derived.nbytes
+                page.derived.clear()
 
     def _page_of(self, name: str) -> Page:
         return self._pages[self._place(name)] if self._pages else _NOTHING
@@ -195,5 +200,5 @@ def _last(page: Page) -> str:
 
 def _bytes_around(pages: Iterable[Page]) -> int:
     """What pages take beside their names."""
-    notes = (page.notes for page in pages)
-    return sum(PAGE_BYTES + each.nbytes for each in notes if isinstance(each, KeptNotes))
+    notes = (page.derived for page in pages)
+    return sum(PAGE_BYTES + each.nbytes for each in notes if isinstance(each, CountedValues))

@@ -14,7 +14,7 @@ LISTING_BYTES = 900
 """A listing that holds nothing: objects, lists, and its places in the state."""
 
 PAGE_BYTES = 500
-"""A page that holds nothing: its tuples' heads, and its notes' place."""
+"""A page that holds nothing: its tuples' heads, and the place of its derived values."""
 
 PREFIX_BYTES = 10
 """A common prefix in a listing, its text apart: its place in a page."""

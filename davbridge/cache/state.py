@@ -17,14 +17,14 @@ from typing import Any, Literal, NamedTuple
 
 from cachetools import TLRUCache
 
+from davbridge.cache.derived import CountedValues, KeepValue
 from davbridge.cache.entries import Answer, Large
 from davbridge.cache.filling import Filling
 from davbridge.cache.lazy import Lazy
 from davbridge.cache.listing import Listing
-from davbridge.cache.notes import Keeper, KeptNotes
 from davbridge.config import CacheSettings
 from davbridge.store.base import Lookup, ObjectInfo
-from davbridge.store.notes import Kind
+from davbridge.store.derived import DerivedKind
 
 Collection = Listing | Filling | Large
 Entry = Collection | Answer[Any]
@@ -102,35 +102,36 @@ class CacheState:
 
     def keep_collection(self, prefix: str, entry: Collection) -> None:
         """Keeps an entry, or takes note that it has grown; one over the bounds is dropped."""
-        if not isinstance(entry, Large) and not self._has_room_for_notes(entry):
-            _listing_of(entry).clear_notes()
+        if not isinstance(entry, Large) and not self._has_room_for_derived(entry):
+            _listing_of(entry).clear_derived()
         if not self._put(Question("collection", prefix), entry):
             self.drop_collection(prefix, entry)
 
-    def keeper(self, prefix: str) -> Keeper:
-        """What keeps the notes beside the pages of a listing. It takes the lock itself."""
+    def keep_value(self, prefix: str) -> KeepValue:
+        """What keeps the values derived from pages of a listing. It takes the lock itself."""
 
-        def keep(notes: KeptNotes, kind: Kind[Any], value: object, nbytes: int) -> None:
+        def keep(values: CountedValues, kind: DerivedKind[Any], value: object, nbytes: int) -> None:
             with self.lock:
-                self._note(prefix, notes, kind, value, nbytes)
+                self._keep_value(prefix, values, kind, value, nbytes)
 
         return keep
 
-    def _note(
-        self, prefix: str, notes: KeptNotes, kind: Kind[Any], value: object, nbytes: int
+    def _keep_value(
+        self, prefix: str, values: CountedValues, kind: DerivedKind[Any], value: object, nbytes: int
     ) -> None:
-        """Less recently used entries make room for a note, but not the page that it is beside."""
+        """Less recently used entries make room for a value, but not the page that it was derived
+        from."""
         entry = self.collection(prefix)
         if entry is None or isinstance(entry, Large):
             return
         listing = _listing_of(entry)
-        if listing.holds(notes) and self._has_room_for_notes(entry, notes.growth(kind, nbytes)):
-            listing.note(notes, kind, value, nbytes)
+        if listing.holds(values) and self._has_room_for_derived(entry, values.growth(kind, nbytes)):
+            listing.keep_value(values, kind, value, nbytes)
             self._put(Question("collection", prefix), entry)
 
-    def _has_room_for_notes(self, entry: Entry, growth: int = 0) -> bool:
-        """A listing has notes only while both take no more than half of the bounds: they must not
-        be what it is dropped for."""
+    def _has_room_for_derived(self, entry: Entry, growth: int = 0) -> bool:
+        """A listing has derived values only while both take no more than half of the bounds: they
+        must not be what it is dropped for."""
         return (self._charge(entry) + growth * self._max_entries) * 2 <= self._entries.maxsize
 
     def drop(self, question: Question) -> None:

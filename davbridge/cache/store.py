@@ -118,7 +118,7 @@ class CachedStore:
             return None
         if around.lookup(key).is_prefix:
             return None
-        empty = around.empty(self._state.keeper(prefix))
+        empty = around.empty(self._state.keep_value(prefix))
         self._state.keep_collection(prefix, empty)
         return empty
 

@@ -2,7 +2,7 @@
 
 base.py     the ObjectStore protocol
 limits.py   what AWS allows of a key and of a size
-notes.py    what upper layers keep beside a page of a listing
+derived.py  what upper layers derive from a page of a listing, kept beside it
 
 s3/         a bucket of any S3 store
 memory/     the reference, in memory

@@ -22,7 +22,7 @@ from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Protocol, Self
 
 from davbridge.errors import StoreError
-from davbridge.store.notes import Notes
+from davbridge.store.derived import DerivedValues
 
 DIRECTORY_TYPE = "application/x-directory"
 """The content type of directory markers, as CloudFusion, s3fs and Cyberduck write it."""
@@ -79,8 +79,8 @@ class Page:
     prefixes: tuple[str, ...]
     """Common prefixes, each ending in the delimiter."""
     is_last: bool
-    notes: Notes = field(default_factory=Notes, compare=False, repr=False)
-    """What upper layers derived of it."""
+    derived: DerivedValues = field(default_factory=DerivedValues, compare=False, repr=False)
+    """What upper layers derive from the page. Bounded by who caches the page; see derived.py."""
 
 
 class Lookup(NamedTuple):

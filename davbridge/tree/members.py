@@ -9,7 +9,7 @@ from typing import NamedTuple
 
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
-from davbridge.store.notes import Notes
+from davbridge.store.derived import DerivedValues
 from davbridge.tree.resource import Resource
 from davbridge.tree.sidecar import MemberProperties
 
@@ -26,7 +26,7 @@ class MemberPage(NamedTuple):
     """Its keys'."""
     members: tuple[Member, ...]
     is_last: bool
-    notes: Notes
+    derived: DerivedValues
     """Of the page of the listing: the members can be others, for the same page."""
 
     def name_of(self, member: Member) -> str:

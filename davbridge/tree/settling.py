@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 from davbridge.paths import DELIMITER, is_visible
 from davbridge.store.base import ObjectRow, Page
-from davbridge.store.notes import Kind
+from davbridge.store.derived import DerivedKind
 from davbridge.tree.markers import folder_stem
 from davbridge.tree.members import Member
 
@@ -48,11 +48,11 @@ def settled(prefix: str, pages: Iterable[Page]) -> Iterator[tuple[Page, Settled]
     """What is certain with each page of the listing of a prefix, as they come."""
     carried = NOTHING
     for page in pages:
-        note = page.notes.get(_NOTED)
+        note = page.derived.get(_NOTED)
         if note is None or not note.is_of(page, carried):
             result = settle(prefix, page, carried)
             note = _Note(page.rows, page.prefixes, page.is_last, carried, result)
-            page.notes.keep(_NOTED, note, _NOTE_BYTES + 8 * len(note.settled.members))
+            page.derived.set(_NOTED, note, _NOTE_BYTES + 8 * len(note.settled.members))
         carried = note.settled.carried
         yield page, note.settled
 
@@ -100,7 +100,7 @@ class _Note(NamedTuple):
         )
 
 
-_NOTED: Kind[_Note] = Kind()
+_NOTED: DerivedKind[_Note] = DerivedKind()
 
 _NOTE_BYTES = 1000
 """All but the places of the objects."""

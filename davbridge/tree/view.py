@@ -163,7 +163,7 @@ class View:
                 self._log_hidden(row)
             if empty and (directories := self._verdicts.among(empty)):
                 members = _with_directories(prefix, members, directories)
-            yield MemberPage(path, prefix, members, page.is_last, page.notes)
+            yield MemberPage(path, prefix, members, page.is_last, page.derived)
 
     def _log_hidden(self, row: ObjectRow) -> None:
         with self._lock:

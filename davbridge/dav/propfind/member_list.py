@@ -43,7 +43,7 @@ class MemberList:
         """The members of a page: as rendered before, where nothing has changed."""
         entries, render = self._entries(page), partial(self._render, page, self._renderer)
         if self._renderer.query.is_small:
-            rendered = render_cached_page(page.notes, self._fingerprint, entries, render)
+            rendered = render_cached_page(page.derived, self._fingerprint, entries, render)
         else:
             rendered = render_page(entries, render)
         locked = self._locked(page)

@@ -15,7 +15,7 @@ from itertools import accumulate, chain, pairwise
 from sys import getsizeof
 from typing import NamedTuple
 
-from davbridge.store.notes import Kind, Notes
+from davbridge.store.derived import DerivedKind, DerivedValues
 from davbridge.tree.members import Member
 
 MAX_QUERIES = 3
@@ -71,7 +71,7 @@ def render_page(
 
 
 def render_cached_page(
-    notes: Notes,
+    derived: DerivedValues,
     key: bytes,
     entries: tuple[MemberEntry, ...],
     render: Callable[[MemberEntry], bytes],
@@ -80,13 +80,13 @@ def render_cached_page(
 
     Under equal keys, equal entries must have equal responses.
     """
-    cached = notes.get(_RENDERED_PAGES) or ()
+    cached = derived.get(_RENDERED_PAGES) or ()
     before = next((each.page for each in cached if each.key == key), None)
     page = render_page(entries, render, before)
     if page is not before:
         others = [each for each in cached if each.key != key]
         cached = (_CacheEntry(key, page), *others[: MAX_QUERIES - 1])
-        notes.keep(_RENDERED_PAGES, cached, sum(each.page.nbytes for each in cached))
+        derived.set(_RENDERED_PAGES, cached, sum(each.page.nbytes for each in cached))
     return page
 
 
@@ -95,4 +95,4 @@ class _CacheEntry(NamedTuple):
     page: RenderedPage
 
 
-_RENDERED_PAGES: Kind[tuple[_CacheEntry, ...]] = Kind()
+_RENDERED_PAGES: DerivedKind[tuple[_CacheEntry, ...]] = DerivedKind()

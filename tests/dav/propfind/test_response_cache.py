@@ -14,7 +14,7 @@ from davbridge.dav.propfind.response_cache import (
     render_page,
 )
 from davbridge.store.base import ObjectRow
-from davbridge.store.notes import Notes
+from davbridge.store.derived import DerivedValues
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -104,7 +104,7 @@ def test_what_has_changed_alone_is_rendered(
 
 
 def test_a_page_keeps_blocks_for_as_many_selections_as_clients_ask(rendered: Rendered) -> None:
-    notes = Notes()
+    notes = DerivedValues()
     keys = [bytes([number]) for number in range(MAX_QUERIES + 1)]
     for key in keys:
         render_cached_page(notes, key, ENTRIES, rendered)

@@ -8,14 +8,14 @@ import pytest
 from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings
 from davbridge.store.base import PAGE_SIZE, Page
+from davbridge.store.derived import DerivedKind
 from davbridge.store.memory import MemoryStore
-from davbridge.store.notes import Kind
 from tests.support.intercepted import CountingStore, GatedStore
 from tests.support.objects import names, put
 from tests.support.timer import Timer
 
-TEXT: Kind[str] = Kind()
-OTHER: Kind[str] = Kind()
+TEXT: DerivedKind[str] = DerivedKind()
+OTHER: DerivedKind[str] = DerivedKind()
 
 MIB = 1024 * 1024
 
@@ -28,11 +28,11 @@ def pages(cached: CachedStore, prefix: str = "") -> list[Page]:
 
 def note_all(cached: CachedStore, nbytes: int = 10) -> None:
     for number, page in enumerate(pages(cached)):
-        page.notes.keep(TEXT, str(number), nbytes)
+        page.derived.set(TEXT, str(number), nbytes)
 
 
 def noted(cached: CachedStore) -> list[str | None]:
-    return [page.notes.get(TEXT) for page in pages(cached)]
+    return [page.derived.get(TEXT) for page in pages(cached)]
 
 
 def test_a_note_stays_with_its_page(inner: GatedStore, cached: CachedStore) -> None:
@@ -40,7 +40,7 @@ def test_a_note_stays_with_its_page(inner: GatedStore, cached: CachedStore) -> N
     assert noted(cached) == [None, None, None]
     note_all(cached)
     assert noted(cached) == ["0", "1", "2"]
-    assert pages(cached)[0].notes.get(OTHER) is None
+    assert pages(cached)[0].derived.get(OTHER) is None
 
 
 def test_a_note_made_while_the_listing_comes_stays(inner: GatedStore, cached: CachedStore) -> None:
@@ -51,9 +51,9 @@ def test_a_note_made_while_the_listing_comes_stays(inner: GatedStore, cached: Ca
 
 def test_a_note_beside_a_page_that_holds_nothing_is_nobody_else_s(cached: CachedStore) -> None:
     for prefix in ("", "other/"):
-        assert pages(cached, prefix)[0].notes.get(TEXT) is None
-    pages(cached)[0].notes.keep(TEXT, "of the root", 10)
-    assert pages(cached, "other/")[0].notes.get(TEXT) is None
+        assert pages(cached, prefix)[0].derived.get(TEXT) is None
+    pages(cached)[0].derived.set(TEXT, "of the root", 10)
+    assert pages(cached, "other/")[0].derived.get(TEXT) is None
 
 
 def test_a_note_goes_when_the_listing_expires(
@@ -69,7 +69,7 @@ def test_a_note_goes_when_the_listing_expires(
 def test_a_write_gives_the_note_on_and_leaves_the_other_pages_alone(
     inner: GatedStore, cached: CachedStore, key: str
 ) -> None:
-    """Who made the note compares: see davbridge.store.notes."""
+    """Who made the note compares: see davbridge.store.derived."""
     put(inner, *LARGE)
     note_all(cached)
     before = pages(cached)
@@ -102,7 +102,7 @@ def test_a_note_beside_a_page_that_was_replaced_is_not_kept(
     put(inner, *LARGE)
     old = pages(cached)[0]
     put(cached, "00000")
-    old.notes.keep(TEXT, "late", 10)
+    old.derived.set(TEXT, "late", 10)
     assert noted(cached) == [None, None, None]
 
 
@@ -113,7 +113,7 @@ def test_a_note_beside_a_page_of_an_older_listing_is_not_kept(
     old = pages(cached)[0]
     timer.advance(60)
     pages(cached)
-    old.notes.keep(TEXT, "late", 10)
+    old.derived.set(TEXT, "late", 10)
     assert noted(cached) == [None, None, None]
 
 
@@ -132,10 +132,10 @@ def test_notes_are_counted_among_the_bytes() -> None:
     cached = CachedStore(inner, CacheSettings(max_bytes=5 * MIB))
     for prefix in ("a/", "b/", "c/"):
         for page in pages(cached, prefix):
-            page.notes.keep(TEXT, prefix, MIB * 2)
+            page.derived.set(TEXT, prefix, MIB * 2)
     with inner.expect(list_objects=1):
         for prefix, note in (("c/", "c/"), ("b/", "b/"), ("a/", None)):
-            assert [page.notes.get(TEXT) for page in pages(cached, prefix)] == [note]
+            assert [page.derived.get(TEXT) for page in pages(cached, prefix)] == [note]
 
 
 def test_a_note_that_takes_another_s_place_is_counted_once() -> None:
@@ -145,7 +145,7 @@ def test_a_note_that_takes_another_s_place_is_counted_once() -> None:
     names(cached, "b/")
     for _ in range(10):
         for page in pages(cached, "a/"):
-            page.notes.keep(TEXT, "again", MIB // 3)
+            page.derived.set(TEXT, "again", MIB // 3)
     with inner.expect():
         names(cached, "a/")
         names(cached, "b/")
