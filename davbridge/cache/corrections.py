@@ -4,9 +4,10 @@ Every function here needs the lock of the CacheState. A key is a row in the list
 that it lies in (for the marker ``a/`` that is ``a/`` itself), and every prefix is a common prefix
 in the listing of the one above it.
 
-Invariants: after `present` and `absent` nothing that is kept contradicts the fact; `doubt` never
-adds, and leaves nothing that an unknown change of the key could have made wrong. Whatever was
-being asked about the key, or about a prefix of it that it bears on, is not kept.
+Invariants: after `record_present` and `record_absent` nothing cached contradicts the fact;
+`invalidate` adds nothing, and leaves nothing that an unknown change of the key could have made
+wrong. The answers to requests under way about the key,
+or about a prefix that it bears on, are not cached.
 """
 
 from collections.abc import Iterator
@@ -22,19 +23,19 @@ def home_of(key: str) -> str:
     return key[: key.rfind(DELIMITER) + 1]
 
 
-def present(state: CacheState, row: ObjectRow) -> None:
+def record_present(state: CacheState, row: ObjectRow) -> None:
     """An object is at the key now, and this is its row."""
     _forget_answers(state, row.key)
     _add(state, row.key, home_of(row.key), row)
 
 
-def absent(state: CacheState, key: str) -> None:
+def record_absent(state: CacheState, key: str) -> None:
     """No object is at the key now."""
     _forget_answers(state, key)
     for name, prefix in _places(key, home_of(key)):
         listing = state.listing(prefix)
         if listing is None:
-            _doubt_that_anything_is_left(state, name, prefix)
+            _invalidate_above(state, name, prefix)
             return
         state.disown(prefix)
         listing.discard(name)
@@ -43,7 +44,7 @@ def absent(state: CacheState, key: str) -> None:
             return
 
 
-def doubt(state: CacheState, key: str) -> None:
+def invalidate(state: CacheState, key: str) -> None:
     """Whether an object is at the key now, and which, isn't known."""
     _forget_answers(state, key)
     is_inhabited = False
@@ -58,7 +59,7 @@ def doubt(state: CacheState, key: str) -> None:
         is_inhabited = is_inhabited or bool(listing and listing.has_other_than(name))
 
 
-def found(state: CacheState, key: str, answer: Lookup, started: float) -> None:
+def record_lookup(state: CacheState, key: str, answer: Lookup, started: float) -> None:
     """The store was asked at ``started`` what is at a slashless key."""
     prefix = home_of(key)
     listing = state.listing(prefix)
@@ -71,7 +72,7 @@ def found(state: CacheState, key: str, answer: Lookup, started: float) -> None:
     state.keep_collection(prefix, listing)
 
 
-def renewed(state: CacheState, key: str, answer: Lookup, started: float) -> None:
+def replace_lookup(state: CacheState, key: str, answer: Lookup, started: float) -> None:
     """The store was asked at ``started`` what is at a slashless key, whatever was kept of it:
     what is older and says otherwise is corrected, or goes."""
     home, inside = home_of(key), key + DELIMITER
@@ -98,7 +99,7 @@ def renewed(state: CacheState, key: str, answer: Lookup, started: float) -> None
         _remove(state, key, inside)
 
 
-def compare(state: CacheState, key: str, row: ObjectRow | None, started: float) -> None:
+def compare_head(state: CacheState, key: str, row: ObjectRow | None, started: float) -> None:
     """The store was asked at ``started`` for the HEAD of a key; a listing that differs goes.
 
     A marker that no listing shows proves nothing: SeaweedFS answers for any collection.
@@ -136,10 +137,10 @@ def _remove(state: CacheState, key: str, name: str) -> None:
         listing.discard(name)
         state.keep_collection(home, listing)
     else:
-        doubt(state, key)
+        invalidate(state, key)
 
 
-def _doubt_that_anything_is_left(state: CacheState, name: str, prefix: str) -> None:
+def _invalidate_above(state: CacheState, name: str, prefix: str) -> None:
     """A name has gone from a prefix of which not all is known."""
     for child, above in _places(name, prefix):
         listing = state.listing(above)

@@ -200,5 +200,5 @@ def _last(page: Page) -> str:
 
 def _bytes_around(pages: Iterable[Page]) -> int:
     """What pages take beside their names."""
-    notes = (page.derived for page in pages)
-    return sum(PAGE_BYTES + each.nbytes for each in notes if isinstance(each, CountedValues))
+    derived = (page.derived for page in pages)
+    return sum(PAGE_BYTES + each.nbytes for each in derived if isinstance(each, CountedValues))

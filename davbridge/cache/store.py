@@ -77,7 +77,7 @@ class CachedStore:
         """Forgets what a write of ``key`` past this cache could have made wrong: the store has
         shown it by refusing ours, or an event of the bucket tells of it."""
         with self._state.lock:
-            corrections.doubt(self._state, key)
+            corrections.invalidate(self._state, key)
 
     def clear(self) -> None:
         """Forgets everything: nobody knows which keys were written, as where events were missed."""
@@ -162,7 +162,7 @@ class CachedStore:
     def _ask_lookup(self, key: str, *, past_caches: bool = False) -> Lookup:
         state, question = self._state, Question("lookup", key)
         call = partial(self._inner.lookup, key, past_caches=past_caches)
-        correct = corrections.renewed if past_caches else corrections.found
+        correct = corrections.replace_lookup if past_caches else corrections.record_lookup
 
         def keep(found: Lookup, started: float) -> None:
             correct(state, key, found, started)
@@ -205,7 +205,7 @@ class CachedStore:
         def keep(info: ObjectInfo | None, started: float) -> None:
             ttl = state.ttl if info else state.negative_ttl
             state.keep(Question("info", key), info_answer(key, info, started + ttl))
-            corrections.compare(state, key, info.row if info else None, started)
+            corrections.compare_head(state, key, info.row if info else None, started)
 
         return flights.ask(state, Question("info", key), call, keep)
 

@@ -1,10 +1,8 @@
-"""Our own writes: what they teach once they have ended, and which of them overlap.
-
-Owns the writes under way. Must not know how what is kept is corrected: that is corrections'.
+"""This bridge's writes under way: what is known once they have ended, and which of them overlap.
 
 Invariants: every write, whatever becomes of it, ends in one correction for each of its keys, made
 after the inner call returned; where two writes to a key overlap, which of them the store did last
-isn't known, so that both leave a doubt.
+isn't known, so that both invalidate the key.
 """
 
 from collections.abc import Iterable, Iterator
@@ -24,16 +22,16 @@ class Write:
     def __init__(self, keys: Iterable[str], started: float) -> None:
         self.keys = set(keys)
         self.started = started
-        self.facts: dict[str, ObjectInfo | ObjectRow | None] = {}
+        self.outcomes: dict[str, ObjectInfo | ObjectRow | None] = {}
         self.overlapped: set[str] = set()
 
     def put(self, row: ObjectRow, attributes: Attributes | None) -> None:
         """The object is there now, with these attributes if they are known."""
-        self.facts[row.key] = ObjectInfo(row, attributes) if attributes else row
+        self.outcomes[row.key] = ObjectInfo(row, attributes) if attributes else row
 
     def deleted(self, keys: Iterable[str]) -> None:
         """There is no object at these keys now."""
-        self.facts.update(dict.fromkeys(keys))
+        self.outcomes.update(dict.fromkeys(keys))
 
 
 class Writes:
@@ -73,19 +71,19 @@ class Writes:
         others.remove(write)
         if not others:
             del self._by_key[key]
-        if key in write.overlapped or key not in write.facts:
-            corrections.doubt(self._state, key)
+        if key in write.overlapped or key not in write.outcomes:
+            corrections.invalidate(self._state, key)
         else:
-            self._learn(key, write.facts[key], write.started)
+            self._record(key, write.outcomes[key], write.started)
 
-    def _learn(self, key: str, fact: ObjectInfo | ObjectRow | None, started: float) -> None:
-        if fact is None:
-            corrections.absent(self._state, key)
-        elif isinstance(fact, ObjectRow):
-            corrections.present(self._state, fact)
+    def _record(self, key: str, outcome: ObjectInfo | ObjectRow | None, started: float) -> None:
+        if outcome is None:
+            corrections.record_absent(self._state, key)
+        elif isinstance(outcome, ObjectRow):
+            corrections.record_present(self._state, outcome)
         else:
-            corrections.present(self._state, fact.row)
-            answer = info_answer(key, fact, started + self._state.ttl)
+            corrections.record_present(self._state, outcome.row)
+            answer = info_answer(key, outcome, started + self._state.ttl)
             self._state.keep(Question("info", key), answer)
 
 
