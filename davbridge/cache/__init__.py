@@ -7,7 +7,7 @@
     corrections.py  what they change of what is kept
     flights.py      questions to the store inside, asked once for all who wait
     state.py        what is kept and what is being asked for, under one lock, within the bounds
-    filling.py      a listing on its way; reading ahead
+    fetch.py      a listing on its way; reading ahead
     listing.py      a listing that is kept
     pages.py        its pages, and the change of one name in them
     derived.py      what upper layers derive from a page, counted among its bytes

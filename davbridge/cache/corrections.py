@@ -37,7 +37,7 @@ def record_absent(state: CacheState, key: str) -> None:
         if listing is None:
             _invalidate_above(state, name, prefix)
             return
-        state.disown(prefix)
+        state.detach_fetch(prefix)
         listing.discard(name)
         state.keep_collection(prefix, listing)
         if listing.has_other_than(name):
@@ -53,7 +53,7 @@ def invalidate(state: CacheState, key: str) -> None:
         # Up to the root, even where something else is inside: that may be about to go, and a
         # newer listing above, or one on its way, may show it gone, and the key's prefix with it.
         if is_inhabited and listing and listing.lookup(name.removesuffix(DELIMITER)).is_prefix:
-            state.disown(prefix)
+            state.detach_fetch(prefix)
         else:
             state.drop_collection(prefix)
         is_inhabited = is_inhabited or bool(listing and listing.has_other_than(name))
@@ -82,7 +82,7 @@ def replace_lookup(state: CacheState, key: str, answer: Lookup, started: float) 
     elif started < listing.started:
         return
     else:
-        state.disown(home)
+        state.detach_fetch(home)
         if listing.lookup(key) == answer:
             return
     _forget_answers(state, key)
@@ -118,7 +118,7 @@ def _add(state: CacheState, name: str, prefix: str, row: ObjectRow | None) -> No
     fact = row
     for each, place in _places(name, prefix):
         if listing := state.listing(place):
-            state.disown(place)
+            state.detach_fetch(place)
             listing.set(each, fact)
             state.keep_collection(place, listing)
         else:

@@ -37,7 +37,7 @@ def info_answer(key: str, info: ObjectInfo | None, expires: float) -> Answer[Obj
 
 
 @dataclass(frozen=True, slots=True)
-class Large:
+class LargeCollection:
     """A collection of more than one page: not worth a page to look up one name."""
 
     expires: float

@@ -12,9 +12,9 @@ from functools import partial
 from typing import TypeVar
 
 from davbridge import deadline
-from davbridge.cache.filling import Filling, Node
 from davbridge.cache.lazy import Lazy
 from davbridge.cache.listing import Listing
+from davbridge.cache.listing_fetch import ListingFetch, PageNode
 from davbridge.cache.state import CacheState, Question
 from davbridge.store.base import Page
 
@@ -83,13 +83,15 @@ class _Flight(Lazy[T]):
         return True
 
 
-def join(state: CacheState, prefix: str, pages: Callable[[], Iterator[Page]]) -> Lazy[Node] | None:
+def join(
+    state: CacheState, prefix: str, pages: Callable[[], Iterator[Page]]
+) -> Lazy[PageNode] | None:
     """The first place in the listing that is on its way for ``prefix``; begun if there is none.
 
     Under the lock, so ``pages`` must not call the inner store before its first page is asked for.
     """
-    filling = state.fillings.get(prefix)
-    if filling is None:
+    fetch = state.fetches.get(prefix)
+    if fetch is None:
         now = state.now()
         listing = Listing(
             started=now,
@@ -98,30 +100,30 @@ def join(state: CacheState, prefix: str, pages: Callable[[], Iterator[Page]]) ->
             keep_value=state.keep_value(prefix),
         )
         arrived, failed = partial(_arrived, state, prefix), partial(_failed, state, prefix)
-        filling = state.fillings[prefix] = Filling(listing, pages(), arrived, failed)
-    return filling.head
+        fetch = state.fetches[prefix] = ListingFetch(listing, pages(), arrived, failed)
+    return fetch.head
 
 
-def _arrived(state: CacheState, prefix: str, filling: Filling, page: Page) -> Page:
+def _arrived(state: CacheState, prefix: str, fetch: ListingFetch, page: Page) -> Page:
     with state.lock:
-        if not _land(state, prefix, filling):
+        if not _land(state, prefix, fetch):
             # A write came between, or it expired, or had to make room.
-            filling.forget()
+            fetch.forget()
             return page
-        page = filling.listing.add_page(page)
-        state.keep_collection(prefix, filling.listing if page.is_last else filling)
+        page = fetch.listing.add_page(page)
+        state.keep_collection(prefix, fetch.listing if page.is_last else fetch)
         return page
 
 
-def _failed(state: CacheState, prefix: str, filling: Filling) -> None:
+def _failed(state: CacheState, prefix: str, fetch: ListingFetch) -> None:
     with state.lock:
-        if _land(state, prefix, filling) and state.collection(prefix) is filling:
+        if _land(state, prefix, fetch) and state.collection(prefix) is fetch:
             state.drop_collection(prefix)
 
 
-def _land(state: CacheState, prefix: str, filling: Filling) -> bool:
-    """Whether the filling is still wanted; from its first page on it is kept, not in flight."""
-    if state.fillings.get(prefix) is filling:
-        del state.fillings[prefix]
+def _land(state: CacheState, prefix: str, fetch: ListingFetch) -> bool:
+    """Whether the fetch is still wanted; from its first page on it is kept, not in flight."""
+    if state.fetches.get(prefix) is fetch:
+        del state.fetches[prefix]
         return True
-    return state.collection(prefix) is filling
+    return state.collection(prefix) is fetch

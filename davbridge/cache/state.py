@@ -18,15 +18,15 @@ from typing import Any, Literal, NamedTuple
 from cachetools import TLRUCache
 
 from davbridge.cache.derived import CountedValues, KeepValue
-from davbridge.cache.entries import Answer, Large
-from davbridge.cache.filling import Filling
+from davbridge.cache.entries import Answer, LargeCollection
 from davbridge.cache.lazy import Lazy
 from davbridge.cache.listing import Listing
+from davbridge.cache.listing_fetch import ListingFetch
 from davbridge.config import CacheSettings
 from davbridge.store.base import Lookup, ObjectInfo
 from davbridge.store.derived import DerivedKind
 
-Collection = Listing | Filling | Large
+Collection = Listing | ListingFetch | LargeCollection
 Entry = Collection | Answer[Any]
 
 
@@ -61,7 +61,7 @@ class CacheState:
         self.now = timer
         self.ttl = settings.ttl
         self.negative_ttl = min(settings.negative_ttl, settings.ttl)
-        self.fillings: dict[str, Filling] = {}
+        self.fetches: dict[str, ListingFetch] = {}
         """Listings whose first page is on its way, by prefix."""
         self.flights: dict[Question, Lazy[Any]] = {}
         """Other questions under way."""
@@ -102,7 +102,7 @@ class CacheState:
 
     def keep_collection(self, prefix: str, entry: Collection) -> None:
         """Keeps an entry, or takes note that it has grown; one over the bounds is dropped."""
-        if not isinstance(entry, Large) and not self._has_room_for_derived(entry):
+        if not isinstance(entry, LargeCollection) and not self._has_room_for_derived(entry):
             _listing_of(entry).clear_derived()
         if not self._put(Question("collection", prefix), entry):
             self.drop_collection(prefix, entry)
@@ -122,7 +122,7 @@ class CacheState:
         """Less recently used entries make room for a value, but not the page that it was derived
         from."""
         entry = self.collection(prefix)
-        if entry is None or isinstance(entry, Large):
+        if entry is None or isinstance(entry, LargeCollection):
             return
         listing = _listing_of(entry)
         if listing.holds(values) and self._has_room_for_derived(entry, values.growth(kind, nbytes)):
@@ -139,29 +139,29 @@ class CacheState:
         self.flights.pop(question, None)
         self._delete(question)
 
-    def disown(self, prefix: str) -> None:
+    def detach_fetch(self, prefix: str) -> None:
         """Lets the listing whose first page is on its way go to its readers and no further."""
-        if arriving := self.fillings.pop(prefix, None):
-            arriving.forget()
+        if fetch := self.fetches.pop(prefix, None):
+            fetch.forget()
 
     def drop_collection(self, prefix: str, entry: Collection | None = None) -> None:
         """Forgets all names below ``prefix``, arrived or about to; not that they are many."""
-        self.disown(prefix)
+        self.detach_fetch(prefix)
         entry = entry or self.collection(prefix)
-        if isinstance(entry, Large):
+        if isinstance(entry, LargeCollection):
             return
         question = Question("collection", prefix)
         self._delete(question)
-        if isinstance(entry, Filling) or (entry and entry.is_large):
-            self._put(question, Large(entry.expires))
+        if isinstance(entry, ListingFetch) or (entry and entry.is_large):
+            self._put(question, LargeCollection(entry.expires))
         if entry:
             _let_go(entry)
 
     def clear(self) -> None:
         """Forgets everything."""
-        for arriving in self.fillings.values():
-            arriving.forget()
-        self.fillings.clear()
+        for fetch in self.fetches.values():
+            fetch.forget()
+        self.fetches.clear()
         self.flights.clear()
         self._entries.clear()
 
@@ -193,9 +193,9 @@ class CacheState:
 
 
 def _let_go(entry: Entry) -> None:
-    if isinstance(entry, Filling):
+    if isinstance(entry, ListingFetch):
         entry.forget()
 
 
-def _listing_of(entry: Listing | Filling) -> Listing:
-    return entry.listing if isinstance(entry, Filling) else entry
+def _listing_of(entry: Listing | ListingFetch) -> Listing:
+    return entry.listing if isinstance(entry, ListingFetch) else entry

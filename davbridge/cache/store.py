@@ -14,9 +14,9 @@ from functools import partial
 from davbridge.cache import corrections, flights
 from davbridge.cache.corrections import home_of
 from davbridge.cache.entries import info_answer, lookup_answer
-from davbridge.cache.filling import Filling, Node, ReadAhead
 from davbridge.cache.lazy import Lazy
 from davbridge.cache.listing import Listing, same_version
+from davbridge.cache.listing_fetch import ListingFetch, PageNode, ReadAhead
 from davbridge.cache.state import CacheState, Collection, Question
 from davbridge.cache.writes import CachedWriter, Writes
 from davbridge.config import CacheSettings
@@ -103,8 +103,8 @@ class CachedStore:
             entry = self._known(prefix)
             if isinstance(entry, Listing):
                 return iter(entry.pages())
-            # Nothing here may hold on to the first place: see Filling.
-            place = entry.head if isinstance(entry, Filling) else self._join(prefix)
+            # Nothing here may hold on to the first place: see ListingFetch.
+            place = entry.head if isinstance(entry, ListingFetch) else self._join(prefix)
             return self._ahead.pages(place)
 
     def _known(self, prefix: str) -> Collection | None:
@@ -122,7 +122,7 @@ class CachedStore:
         self._state.keep_collection(prefix, empty)
         return empty
 
-    def _join(self, prefix: str) -> Lazy[Node] | None:
+    def _join(self, prefix: str) -> Lazy[PageNode] | None:
         return flights.join(self._state, prefix, partial(self._fetch, prefix))
 
     def _fetch(self, prefix: str) -> Iterator[Page]:
@@ -141,7 +141,7 @@ class CachedStore:
                 found = entry.lookup(key)
                 if found != NOTHING or state.now() < entry.negative_until:
                     return found
-            if isinstance(entry, Filling) and state.now() < entry.listing.negative_until:
+            if isinstance(entry, ListingFetch) and state.now() < entry.listing.negative_until:
                 passed = entry.listing.lookup_passed(key)
                 if passed is not None:
                     return passed

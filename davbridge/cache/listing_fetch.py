@@ -19,15 +19,15 @@ from davbridge.errors import StoreError, UnavailableError
 from davbridge.store.base import Page
 
 
-class Node(NamedTuple):
+class PageNode(NamedTuple):
     """A page of a listing on its way, and how to get those after it."""
 
     page: Page
-    rest: "Lazy[Node] | None"
+    rest: "Lazy[PageNode] | None"
 
 
-class Filling:
-    """Its pages are a chain, in which each reader holds a place of its own: once the filling has
+class ListingFetch:
+    """Its pages are a chain, in which each reader holds a place of its own: once the fetch has
     forgotten the head, a page is freed when the last reader has passed it."""
 
     __slots__ = ("_arrived", "_failed", "_pages", "head", "listing")
@@ -36,14 +36,14 @@ class Filling:
         self,
         listing: Listing,
         pages: Iterator[Page],
-        arrived: Callable[["Filling", Page], Page],
-        failed: Callable[["Filling"], None],
+        arrived: Callable[["ListingFetch", Page], Page],
+        failed: Callable[["ListingFetch"], None],
     ) -> None:
         """``arrived`` and ``failed`` are told before any reader is; what ``arrived`` returns is
         what readers get."""
         self.listing = listing
         """The pages that have arrived."""
-        self.head: Lazy[Node] | None = Lazy(self._fetch)
+        self.head: Lazy[PageNode] | None = Lazy(self._fetch)
         """The first page; None once forgotten."""
         self._pages = pages
         self._arrived = arrived
@@ -69,7 +69,7 @@ class Filling:
         self.head = None
         self.listing = self.listing.empty()
 
-    def _fetch(self) -> Node:
+    def _fetch(self) -> PageNode:
         try:
             with deadline.unlimited():  # others wait for it who have time
                 page = next(self._pages, None)
@@ -79,7 +79,7 @@ class Filling:
             self._failed(self)
             raise
         page = self._arrived(self, page)
-        return Node(page, None if page.is_last else Lazy(self._fetch))
+        return PageNode(page, None if page.is_last else Lazy(self._fetch))
 
 
 class ReadAhead:
@@ -88,7 +88,7 @@ class ReadAhead:
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, "davbridge-ahead")
 
-    def pages(self, place: Lazy[Node] | None) -> Iterator[Page]:
+    def pages(self, place: Lazy[PageNode] | None) -> Iterator[Page]:
         """The pages from a place in the chain on, each fetched by whoever needs it first. From
         the second on, the next one is asked for while its reader is busy with one."""
         asked: Future[None] | None = None
@@ -108,7 +108,7 @@ class ReadAhead:
         """Waits for what is under way. Readers go on by themselves."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _ask(self, place: Lazy[Node]) -> "Future[None] | None":
+    def _ask(self, place: Lazy[PageNode]) -> "Future[None] | None":
         if place.is_settled:
             return None
         with suppress(RuntimeError):  # Closed.
@@ -116,7 +116,7 @@ class ReadAhead:
         return None
 
 
-def _settle(place: Lazy[Node]) -> None:
+def _settle(place: Lazy[PageNode]) -> None:
     # What it failed with is told to the reader.
     with suppress(StoreError):
         place.get()
