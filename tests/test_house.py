@@ -23,6 +23,7 @@ FLOORS = {
     "waiting": 1,
     "xmltext": 1,
     "config": 2,
+    "single_flight": 2,
     "store": 3,
     "cache": 4,
     "tree": 5,

@@ -7,13 +7,12 @@
     corrections.py  what they change of what is kept
     flights.py      questions to the store inside, asked once for all who wait
     state.py        what is kept and what is being asked for, under one lock, within the bounds
-    fetch.py      a listing on its way; reading ahead
+    listing_fetch.py   a listing under way; reading ahead
     listing.py      a listing that is kept
     pages.py        its pages, and the change of one name in them
     derived.py      what upper layers derive from a page, counted among its bytes
     entries.py      answers about one key
     sizes.py        what all of these take in memory
-    lazy.py         a value that is asked for once, whoever wants it
 
 Must not know paths, HTTP, or which store is inside. Bodies are never kept.
 

@@ -12,10 +12,10 @@ from functools import partial
 from typing import TypeVar
 
 from davbridge import deadline
-from davbridge.cache.lazy import Lazy
 from davbridge.cache.listing import Listing
 from davbridge.cache.listing_fetch import ListingFetch, PageNode
 from davbridge.cache.state import CacheState, Question
+from davbridge.single_flight import SingleFlight
 from davbridge.store.base import Page
 
 T = TypeVar("T")
@@ -34,7 +34,7 @@ def ask(
     ``keep`` gets the answer and when it was asked for, under the lock. Not ``joins``: an answer
     that is on its way may be older than the reader accepts; it is not kept then.
     """
-    flight: Lazy[T] = _Flight(state, question, call, keep)
+    flight: SingleFlight[T] = _Flight(state, question, call, keep)
     with state.lock:
         if joins:
             flight = state.flights.setdefault(question, flight)
@@ -43,7 +43,7 @@ def ask(
     return flight.get()
 
 
-class _Flight(Lazy[T]):
+class _Flight(SingleFlight[T]):
     """A question on its way."""
 
     __slots__ = ("_call", "_keep", "_question", "_state")
@@ -85,7 +85,7 @@ class _Flight(Lazy[T]):
 
 def join(
     state: CacheState, prefix: str, pages: Callable[[], Iterator[Page]]
-) -> Lazy[PageNode] | None:
+) -> SingleFlight[PageNode] | None:
     """The first place in the listing that is on its way for ``prefix``; begun if there is none.
 
     Under the lock, so ``pages`` must not call the inner store before its first page is asked for.

@@ -13,9 +13,9 @@ from contextlib import suppress
 from typing import NamedTuple
 
 from davbridge import deadline
-from davbridge.cache.lazy import Lazy
 from davbridge.cache.listing import Listing
 from davbridge.errors import StoreError, UnavailableError
+from davbridge.single_flight import SingleFlight
 from davbridge.store.base import Page
 
 
@@ -23,7 +23,7 @@ class PageNode(NamedTuple):
     """A page of a listing on its way, and how to get those after it."""
 
     page: Page
-    rest: "Lazy[PageNode] | None"
+    rest: "SingleFlight[PageNode] | None"
 
 
 class ListingFetch:
@@ -43,7 +43,7 @@ class ListingFetch:
         what readers get."""
         self.listing = listing
         """The pages that have arrived."""
-        self.head: Lazy[PageNode] | None = Lazy(self._fetch)
+        self.head: SingleFlight[PageNode] | None = SingleFlight(self._fetch)
         """The first page; None once forgotten."""
         self._pages = pages
         self._arrived = arrived
@@ -79,7 +79,7 @@ class ListingFetch:
             self._failed(self)
             raise
         page = self._arrived(self, page)
-        return PageNode(page, None if page.is_last else Lazy(self._fetch))
+        return PageNode(page, None if page.is_last else SingleFlight(self._fetch))
 
 
 class ReadAhead:
@@ -88,7 +88,7 @@ class ReadAhead:
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, "davbridge-ahead")
 
-    def pages(self, place: Lazy[PageNode] | None) -> Iterator[Page]:
+    def pages(self, place: SingleFlight[PageNode] | None) -> Iterator[Page]:
         """The pages from a place in the chain on, each fetched by whoever needs it first. From
         the second on, the next one is asked for while its reader is busy with one."""
         asked: Future[None] | None = None
@@ -108,15 +108,15 @@ class ReadAhead:
         """Waits for what is under way. Readers go on by themselves."""
         self._pool.shutdown(cancel_futures=True)
 
-    def _ask(self, place: Lazy[PageNode]) -> "Future[None] | None":
-        if place.is_settled:
+    def _ask(self, place: SingleFlight[PageNode]) -> "Future[None] | None":
+        if place.is_done:
             return None
         with suppress(RuntimeError):  # Closed.
             return self._pool.submit(_settle, place)
         return None
 
 
-def _settle(place: Lazy[PageNode]) -> None:
+def _settle(place: SingleFlight[PageNode]) -> None:
     # What it failed with is told to the reader.
     with suppress(StoreError):
         place.get()

@@ -19,10 +19,10 @@ from cachetools import TLRUCache
 
 from davbridge.cache.derived import CountedValues, KeepValue
 from davbridge.cache.entries import Answer, LargeCollection
-from davbridge.cache.lazy import Lazy
 from davbridge.cache.listing import Listing
 from davbridge.cache.listing_fetch import ListingFetch
 from davbridge.config import CacheSettings
+from davbridge.single_flight import SingleFlight
 from davbridge.store.base import Lookup, ObjectInfo
 from davbridge.store.derived import DerivedKind
 
@@ -63,7 +63,7 @@ class CacheState:
         self.negative_ttl = min(settings.negative_ttl, settings.ttl)
         self.fetches: dict[str, ListingFetch] = {}
         """Listings whose first page is on its way, by prefix."""
-        self.flights: dict[Question, Lazy[Any]] = {}
+        self.flights: dict[Question, SingleFlight[Any]] = {}
         """Other questions under way."""
         self._max_entries = settings.max_entries
         self._max_bytes = settings.max_bytes

@@ -14,7 +14,6 @@ from functools import partial
 from davbridge.cache import corrections, flights
 from davbridge.cache.corrections import home_of
 from davbridge.cache.entries import info_answer, lookup_answer
-from davbridge.cache.lazy import Lazy
 from davbridge.cache.listing import Listing, same_version
 from davbridge.cache.listing_fetch import ListingFetch, PageNode, ReadAhead
 from davbridge.cache.state import CacheState, Collection, Question
@@ -22,6 +21,7 @@ from davbridge.cache.writes import CachedWriter, Writes
 from davbridge.config import CacheSettings
 from davbridge.errors import NotFoundError, PreconditionFailedError
 from davbridge.paths import DELIMITER
+from davbridge.single_flight import SingleFlight
 from davbridge.store.base import (
     ALWAYS,
     NO_VERSIONS,
@@ -122,7 +122,7 @@ class CachedStore:
         self._state.keep_collection(prefix, empty)
         return empty
 
-    def _join(self, prefix: str) -> Lazy[PageNode] | None:
+    def _join(self, prefix: str) -> SingleFlight[PageNode] | None:
         return flights.join(self._state, prefix, partial(self._fetch, prefix))
 
     def _fetch(self, prefix: str) -> Iterator[Page]:

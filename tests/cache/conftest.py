@@ -7,7 +7,8 @@ from types import FrameType
 
 import pytest
 
-from davbridge.cache import CachedStore, lazy
+from davbridge import single_flight
+from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings
 from davbridge.store.memory import MemoryStore
 from tests.support.intercepted import GatedStore
@@ -51,4 +52,4 @@ def _top_frames() -> list[FrameType]:
 
 def _waits(filename: str) -> bool:
     # The thread that asks is further down, inside of the store.
-    return filename == lazy.__file__
+    return filename == single_flight.__file__
