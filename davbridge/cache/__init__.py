@@ -5,7 +5,7 @@
     store.py        CachedStore: the protocol, as readers and writers see it
     writes.py       our own writes, and which of them overlap
     corrections.py  what they change of what is kept
-    flights.py      questions to the store inside, asked once for all who wait
+    inner_requests.py  requests to the inner store, one for all who wait
     state.py        what is kept and what is being asked for, under one lock, within the bounds
     listing_fetch.py   a listing under way; reading ahead
     listing.py      a listing that is kept

@@ -2,9 +2,9 @@
 
 It has the lock, the bounds and the clock of the cache.
 
-A flight is a question to the inner store whose answer isn't there yet. It is registered here until
-it is; a write that ends meanwhile takes it out, and then the answer is not kept. Being registered
-is what a generation counter would be elsewhere, exact for each name.
+A request to the inner store is registered here until its answer is there. A write that ends
+meanwhile unregisters it, and then the answer isn't cached. That is what a generation counter would
+be elsewhere, but exact for each name.
 
 Invariants: whoever calls a method holds ``lock``; nothing here calls the inner store; what is kept
 is within ``max_entries`` and ``max_bytes``; what has expired is not found.
@@ -54,7 +54,7 @@ class _Entries(TLRUCache[Question, Entry]):
 
 
 class CacheState:
-    """Entries and flights, by question."""
+    """Entries and requests under way, by question."""
 
     def __init__(self, settings: CacheSettings, timer: Callable[[], float]) -> None:
         self.lock = threading.Lock()
@@ -63,7 +63,7 @@ class CacheState:
         self.negative_ttl = min(settings.negative_ttl, settings.ttl)
         self.fetches: dict[str, ListingFetch] = {}
         """Listings whose first page is on its way, by prefix."""
-        self.flights: dict[Question, SingleFlight[Any]] = {}
+        self.requests: dict[Question, SingleFlight[Any]] = {}
         """Other questions under way."""
         self._max_entries = settings.max_entries
         self._max_bytes = settings.max_bytes
@@ -136,7 +136,7 @@ class CacheState:
 
     def drop(self, question: Question) -> None:
         """Forgets what was said about a key, and what is about to be said."""
-        self.flights.pop(question, None)
+        self.requests.pop(question, None)
         self._delete(question)
 
     def detach_fetch(self, prefix: str) -> None:
@@ -162,7 +162,7 @@ class CacheState:
         for fetch in self.fetches.values():
             fetch.forget()
         self.fetches.clear()
-        self.flights.clear()
+        self.requests.clear()
         self._entries.clear()
 
     def _answer(self, question: Question) -> Answer[Any] | None:

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
-from davbridge.cache import corrections, flights
+from davbridge.cache import corrections, inner_requests
 from davbridge.cache.corrections import home_of
 from davbridge.cache.entries import info_answer, lookup_answer
 from davbridge.cache.listing import Listing, same_version
@@ -123,7 +123,7 @@ class CachedStore:
         return empty
 
     def _join(self, prefix: str) -> SingleFlight[PageNode] | None:
-        return flights.join(self._state, prefix, partial(self._fetch, prefix))
+        return inner_requests.join_listing(self._state, prefix, partial(self._fetch, prefix))
 
     def _fetch(self, prefix: str) -> Iterator[Page]:
         # A generator: the inner store is called when the first page is asked for, not before.
@@ -169,7 +169,7 @@ class CachedStore:
             ttl = state.negative_ttl if found == NOTHING else state.ttl
             state.keep(question, lookup_answer(key, found, started + ttl))
 
-        return flights.ask(state, question, call, keep, joins=not past_caches)
+        return inner_requests.ask(state, question, call, keep, joins=not past_caches)
 
     def head_object(self, key: str) -> ObjectInfo:
         """Kept as long as the listing around it, if there is one, shows the same version."""
@@ -207,7 +207,7 @@ class CachedStore:
             state.keep(Question("info", key), info_answer(key, info, started + ttl))
             corrections.compare_head(state, key, info.row if info else None, started)
 
-        return flights.ask(state, Question("info", key), call, keep)
+        return inner_requests.ask(state, Question("info", key), call, keep)
 
     def get_object(
         self,

@@ -147,7 +147,7 @@ def test_readers_meet_on_every_page(inner: GatedStore, cached: CachedStore) -> N
             assert len(found) == 3 * PAGE_SIZE
 
 
-def test_nothing_is_kept_without_a_ttl_but_flights_are_shared(
+def test_nothing_is_cached_without_a_ttl_but_requests_are_shared(
     inner: GatedStore, until_waiting: Callable[[int], None]
 ) -> None:
     cached = CachedStore(inner, CacheSettings(ttl=0))

@@ -1,10 +1,8 @@
-"""Questions to the inner store: asked once for all who wait, kept unless a write came between.
+"""Requests to the inner store: one for all who wait, cached unless a write came between.
 
-Owns the registering of flights and the keeping of their answers. Must not know what is asked, nor
-of writes.
-
-Invariants: the inner store is called outside the state's lock; an answer's age counts from before
-it was asked for; what a write took out of the flights is given to its readers and not kept.
+Invariants: the inner store is called outside the lock of the state; the age of an answer counts
+from before it was asked for; the answer to a request that a write has unregistered is given to
+those who wait for it, and not cached.
 """
 
 from collections.abc import Callable, Iterator
@@ -34,19 +32,19 @@ def ask(
     ``keep`` gets the answer and when it was asked for, under the lock. Not ``joins``: an answer
     that is on its way may be older than the reader accepts; it is not kept then.
     """
-    flight: SingleFlight[T] = _Flight(state, question, call, keep)
+    request: SingleFlight[T] = _InnerRequest(state, question, call, keep)
     with state.lock:
         if joins:
-            flight = state.flights.setdefault(question, flight)
+            request = state.requests.setdefault(question, request)
         else:
-            state.flights[question] = flight
-    return flight.get()
+            state.requests[question] = request
+    return request.get()
 
 
-class _Flight(SingleFlight[T]):
-    """A question on its way."""
+class _InnerRequest(SingleFlight[T]):
+    """A question under way."""
 
-    __slots__ = ("_call", "_keep", "_question", "_state")
+    __slots__ = ("_inner_call", "_keep", "_question", "_state")
 
     def __init__(
         self,
@@ -55,35 +53,35 @@ class _Flight(SingleFlight[T]):
         call: Callable[[], T],
         keep: Callable[[T, float], None],
     ) -> None:
-        super().__init__(self._fly)
+        super().__init__(self._ask)
         self._state = state
         self._question = question
-        self._call = call
+        self._inner_call = call
         self._keep = keep
 
-    def _fly(self) -> T:
+    def _ask(self) -> T:
         started = self._state.now()
         try:
             with deadline.unlimited():  # others wait for it who have time
-                answer = self._call()
+                answer = self._inner_call()
         except BaseException:
             with self._state.lock:
-                self._land()
+                self._unregister()
             raise
         with self._state.lock:
-            if self._land():
+            if self._unregister():
                 self._keep(answer, started)
         return answer
 
-    def _land(self) -> bool:
+    def _unregister(self) -> bool:
         """Whether it was still registered: no write came between."""
-        if self._state.flights.get(self._question) is not self:
+        if self._state.requests.get(self._question) is not self:
             return False
-        del self._state.flights[self._question]
+        del self._state.requests[self._question]
         return True
 
 
-def join(
+def join_listing(
     state: CacheState, prefix: str, pages: Callable[[], Iterator[Page]]
 ) -> SingleFlight[PageNode] | None:
     """The first place in the listing that is on its way for ``prefix``; begun if there is none.
@@ -106,7 +104,7 @@ def join(
 
 def _arrived(state: CacheState, prefix: str, fetch: ListingFetch, page: Page) -> Page:
     with state.lock:
-        if not _land(state, prefix, fetch):
+        if not _unregister(state, prefix, fetch):
             # A write came between, or it expired, or had to make room.
             fetch.forget()
             return page
@@ -117,12 +115,13 @@ def _arrived(state: CacheState, prefix: str, fetch: ListingFetch, page: Page) ->
 
 def _failed(state: CacheState, prefix: str, fetch: ListingFetch) -> None:
     with state.lock:
-        if _land(state, prefix, fetch) and state.collection(prefix) is fetch:
+        if _unregister(state, prefix, fetch) and state.collection(prefix) is fetch:
             state.drop_collection(prefix)
 
 
-def _land(state: CacheState, prefix: str, fetch: ListingFetch) -> bool:
-    """Whether the fetch is still wanted; from its first page on it is kept, not in flight."""
+def _unregister(state: CacheState, prefix: str, fetch: ListingFetch) -> bool:
+    """Whether the fetch is still wanted; from its first page on it is cached, and no longer under
+    way."""
     if state.fetches.get(prefix) is fetch:
         del state.fetches[prefix]
         return True
