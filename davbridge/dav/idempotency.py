@@ -20,7 +20,8 @@ Invariants:
 import time
 from collections import Counter
 from collections.abc import Callable
-from concurrent.futures import Future
+from contextlib import nullcontext
+from functools import partial
 from threading import Lock
 from typing import NamedTuple
 
@@ -30,6 +31,7 @@ from davbridge.dav.errors import RefusalError
 from davbridge.dav.request import DavRequest
 from davbridge.dav.response import Response
 from davbridge.errors import UnavailableError
+from davbridge.single_flight import SingleFlight
 from davbridge.waiting import queue_wait
 
 REPEATABLE_METHODS = frozenset(("COPY", "MOVE", "DELETE"))
@@ -58,7 +60,7 @@ class _RequestKey(NamedTuple):
 
 class _RunningRequest(NamedTuple):
     began_at: float
-    response: "Future[Response]"
+    response: SingleFlight[Response]
 
 
 class RepeatedRequests:
@@ -79,11 +81,13 @@ class RepeatedRequests:
         key = _key_of(request)
         with self._lock:
             first = self._running.get(key)
-            running = _RunningRequest(self._timer(), Future())
             if first is None:
+                began_at = self._timer()
+                run = partial(self._run, key, began_at, work)
+                running = _RunningRequest(began_at, SingleFlight(run, shared=Exception))
                 self._running[key] = running
         if first is None:
-            return self._run(key, running, work)
+            return running.response.get(nullcontext)
         if self._timer() - first.began_at >= JOIN_AFTER_SECONDS:
             return self._wait_for(key, first)
         return self._run_or_recall(key, work)
@@ -94,29 +98,24 @@ class RepeatedRequests:
                 raise UnavailableError("too many requests wait for the answer to the same one")
             self._waiting_counts[key] += 1
         try:
-            with queue_wait():
-                return running.response.result()
+            return running.response.get(queue_wait)
         finally:
             with self._lock:
                 self._waiting_counts[key] -= 1
                 self._waiting_counts += Counter()  # Removes the keys whose count is 0.
 
-    def _run(
-        self, key: _RequestKey, running: _RunningRequest, work: Callable[[], Response]
-    ) -> Response:
+    def _run(self, key: _RequestKey, began_at: float, work: Callable[[], Response]) -> Response:
         try:
             response = self._run_or_recall(key, work)
-        except BaseException as error:
+        except BaseException:
             with self._lock:
-                del self._running[key]
-            running.response.set_exception(error)
+                self._running.pop(key, None)
             raise
         with self._lock:
-            del self._running[key]
-            is_long = self._timer() - running.began_at >= JOIN_AFTER_SECONDS
+            self._running.pop(key, None)
+            is_long = self._timer() - began_at >= JOIN_AFTER_SECONDS
             if key.method == "MOVE" and is_long and response.status in (201, 204):
                 self._finished_moves[key] = response
-        running.response.set_result(response)
         return response
 
     def _run_or_recall(self, key: _RequestKey, work: Callable[[], Response]) -> Response:
