@@ -129,11 +129,11 @@ class CachedStore:
         # A generator: the inner store is called when the first page is asked for, not before.
         yield from self._inner.list_objects(prefix, delimiter=DELIMITER)
 
-    def lookup(self, key: str, *, past_caches: bool = False) -> Lookup:
+    def lookup(self, key: str, *, bypass_cache: bool = False) -> Lookup:
         """From the listing around ``key``; where that is too large to fetch for it, by itself."""
         require_key(key)
-        if past_caches:
-            return self._ask_lookup(key, past_caches=True)
+        if bypass_cache:
+            return self._ask_lookup(key, bypass_cache=True)
         state, prefix = self._state, home_of(key)
         with state.lock:
             entry = self._known(prefix)
@@ -159,17 +159,17 @@ class CachedStore:
         is_small = entry is None or (isinstance(entry, Listing) and not entry.is_large)
         return is_small and self._state.ttl > 0
 
-    def _ask_lookup(self, key: str, *, past_caches: bool = False) -> Lookup:
+    def _ask_lookup(self, key: str, *, bypass_cache: bool = False) -> Lookup:
         state, question = self._state, Question("lookup", key)
-        call = partial(self._inner.lookup, key, past_caches=past_caches)
-        correct = corrections.replace_lookup if past_caches else corrections.record_lookup
+        call = partial(self._inner.lookup, key, bypass_cache=bypass_cache)
+        correct = corrections.replace_lookup if bypass_cache else corrections.record_lookup
 
         def keep(found: Lookup, started: float) -> None:
             correct(state, key, found, started)
             ttl = state.negative_ttl if found == NOTHING else state.ttl
             state.keep(question, lookup_answer(key, found, started + ttl))
 
-        return inner_requests.ask(state, question, call, keep, joins=not past_caches)
+        return inner_requests.ask(state, question, call, keep, joins=not bypass_cache)
 
     def head_object(self, key: str) -> ObjectInfo:
         """Kept as long as the listing around it, if there is one, shows the same version."""

@@ -189,11 +189,11 @@ class ObjectStore(Protocol):
         """
         ...
 
-    def lookup(self, key: str, *, past_caches: bool = False) -> Lookup:
+    def lookup(self, key: str, *, bypass_cache: bool = False) -> Lookup:
         """What is at ``key``, which doesn't end in ``/``. Never raises NotFoundError.
 
-        ``past_caches``: as the bucket has it after this call began. A cache asks for it anew, and
-        answers no later question by what it knew before.
+        ``bypass_cache``: as the bucket has it after this call began. A cache sends a request, and
+        corrects what it holds by the answer.
         """
         ...
 

@@ -128,7 +128,7 @@ class Sidecars:
         key = prefix + SIDECAR_NAME
         with suppress(InvalidNameError):  # Longer than keys can be: there is none.
             require_key_length(key)
-            self._store.lookup(key, past_caches=True)
+            self._store.lookup(key, bypass_cache=True)
 
     def is_there(self, prefix: str) -> bool:
         """Whether any member of the collection has properties, as far as is known."""

@@ -111,7 +111,7 @@ class Routes:
         another bridge has put something would hide a file, or fail at each member."""
         if existing is None:
             key = key_of(self._view.prefix, path)
-            row, is_prefix = self._store.lookup(key, past_caches=True)
+            row, is_prefix = self._store.lookup(key, bypass_cache=True)
             if row is None and not is_prefix:
                 return NO_KEYS
             existing = Resource(path, None if is_prefix else row)

@@ -52,12 +52,12 @@ class View:
         each other way in which it could be there. How the folders around it are spelled may be as
         old as a cache."""
         spelled = self.spelled(path)
-        found = self._find_exactly(spelled, past_caches=True)
+        found = self._find_exactly(spelled, bypass_cache=True)
         if found is not None or not path:
             return found
         forms = dict.fromkeys((path[-1], *_other_forms(path[-1])))
         others = [(*spelled[:-1], form) for form in forms if form != spelled[-1]]
-        asked = (self._find_exactly(other, past_caches=True) for other in others)
+        asked = (self._find_exactly(other, bypass_cache=True) for other in others)
         there = [other for other in asked if other is not None]
         return there[0] if len(there) == 1 else None
 
@@ -98,10 +98,10 @@ class View:
             return self._pages_of_unlisted(path)
         return path, self._member_pages(path, prefix, chain((first,), pages))
 
-    def folder_row(self, key: str, *, past_caches: bool = False) -> ObjectRow | None:
+    def folder_row(self, key: str, *, bypass_cache: bool = False) -> ObjectRow | None:
         """The empty ``key_$folder$``, where there is one."""
         try:
-            row = self._store.lookup(key + FOLDER_SUFFIX, past_caches=past_caches).row
+            row = self._store.lookup(key + FOLDER_SUFFIX, bypass_cache=bypass_cache).row
         except InvalidNameError:  # Longer than keys can be.
             return None
         return row if row is not None and not row.size else None
@@ -109,7 +109,7 @@ class View:
     def file_beside(self, path: ResourcePath) -> ObjectRow | None:
         """The object that a collection at ``path`` hides, asked of the store past all caches; None
         where there is none, or it marks a directory."""
-        row = self._store.lookup(key_of(self.prefix, path), past_caches=True).row
+        row = self._store.lookup(key_of(self.prefix, path), bypass_cache=True).row
         return row if row is not None and not self._verdicts.is_directory(row) else None
 
     def _pages_of_unlisted(self, path: ResourcePath) -> tuple[ResourcePath, Iterator[MemberPage]]:
@@ -119,7 +119,7 @@ class View:
             raise NotACollectionError(f"/{'/'.join(path)} is not a collection")
         return (path, iter(())) if actual.path == path else self.pages(actual.path)
 
-    def _find_exactly(self, path: ResourcePath, *, past_caches: bool = False) -> Resource | None:
+    def _find_exactly(self, path: ResourcePath, *, bypass_cache: bool = False) -> Resource | None:
         if not path:
             return Resource(path, None)
         if not all(map(is_visible, path)):
@@ -128,13 +128,13 @@ class View:
             key = key_of(self.prefix, path)
         except InvalidNameError:
             return None
-        row, is_prefix = self._store.lookup(key, past_caches=past_caches)
+        row, is_prefix = self._store.lookup(key, bypass_cache=bypass_cache)
         if is_prefix:
             if row is not None:
                 self._log_hidden(row)
             return Resource(path, None)
         if row is None:
-            is_marked = self.folder_row(key, past_caches=past_caches) is not None
+            is_marked = self.folder_row(key, bypass_cache=bypass_cache) is not None
             return Resource(path, None) if is_marked else None
         if not row.size and folder_stem(key) is not None:
             return None

@@ -35,7 +35,7 @@ class EndlessStore(MemoryStore):
             is_last = numbers.stop >= max(self._rows, self._prefixes)
             yield Page(tuple(rows), tuple(folders), is_last)
 
-    def lookup(self, key: str, *, past_caches: bool = False) -> Lookup:
+    def lookup(self, key: str, *, bypass_cache: bool = False) -> Lookup:
         return Lookup(row_of(key), is_prefix=False)
 
     def head_object(self, key: str) -> ObjectInfo:

@@ -163,7 +163,7 @@ class CacheMachine(RuleBasedStateMachine):
             # Equal bytes within a second would be the same version, whatever their type.
             self.written += 1
             self.inner.put_object(key, f"other {self.written}".encode(), Attributes())
-        assert self.cached.lookup(key, past_caches=True) == self.inner.lookup(key)
+        assert self.cached.lookup(key, bypass_cache=True) == self.inner.lookup(key)
         assert self.cached.lookup(key) == self.inner.lookup(key)
         if deletion:
             # Whether the folders around it are gone as well was not asked.

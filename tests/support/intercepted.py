@@ -54,9 +54,9 @@ class InterceptedStore:
             is_last = page.is_last
             yield page
 
-    def lookup(self, key: str, *, past_caches: bool = False) -> Lookup:
+    def lookup(self, key: str, *, bypass_cache: bool = False) -> Lookup:
         def call() -> Lookup:
-            return self._inner.lookup(key, past_caches=past_caches)
+            return self._inner.lookup(key, bypass_cache=bypass_cache)
 
         return self.intercept("lookup", key, call)
 

@@ -61,7 +61,7 @@ class MemoryStore:
                 return
             start = step.resume_at
 
-    def lookup(self, key: str, *, past_caches: bool = False) -> Lookup:
+    def lookup(self, key: str, *, bypass_cache: bool = False) -> Lookup:
         require_key(key)
         with self._lock:
             deadline.require()

@@ -125,7 +125,7 @@ class S3Store:
     ) -> Iterator[Page]:
         return pages(self._bucket, prefix, delimiter, page_size)
 
-    def lookup(self, key: str, *, past_caches: bool = False) -> Lookup:
+    def lookup(self, key: str, *, bypass_cache: bool = False) -> Lookup:
         require_key(key)
         return look_up(self._bucket, key)
 

@@ -76,7 +76,7 @@ class Endless(MemoryStore):
             rows = tuple(made_up(prefix, number) for number in range(start, start + PAGE_SIZE))
             yield Page(rows, (), is_last=start + PAGE_SIZE >= self._rows)
 
-    def lookup(self, key: str, *, past_caches: bool = False) -> Lookup:
+    def lookup(self, key: str, *, bypass_cache: bool = False) -> Lookup:
         return Lookup(None, is_prefix=False)
 
 

@@ -27,7 +27,7 @@ def test_it_asks_the_store_and_teaches_the_cache(inner: GatedStore, cached: Cach
     assert names(cached, "d/") == ["d/a", "d/b"]
     new = put(inner, "d/a", body=b"newer")
     with inner.expect(lookup=1):
-        assert cached.lookup("d/a", past_caches=True).row == new
+        assert cached.lookup("d/a", bypass_cache=True).row == new
         assert cached.lookup("d/a").row == new
         assert next(cached.list_objects("d/", delimiter="/")).rows[0] == new
 
@@ -35,7 +35,7 @@ def test_it_asks_the_store_and_teaches_the_cache(inner: GatedStore, cached: Cach
 def test_it_is_one_request_where_nothing_is_known(inner: GatedStore, cached: CachedStore) -> None:
     row = put(inner, "d/a")
     with inner.expect(lookup=1):
-        assert cached.lookup("d/a", past_caches=True).row == row
+        assert cached.lookup("d/a", bypass_cache=True).row == row
         assert cached.lookup("d/a").row == row
 
 
@@ -45,7 +45,7 @@ def test_it_is_believed_before_a_listing_that_shows_no_such_folder(
     assert names(cached) == []
     assert names(cached, "d/") == []
     row = put(inner, "d/e/a")
-    assert cached.lookup("d/e/a", past_caches=True).row == row
+    assert cached.lookup("d/e/a", bypass_cache=True).row == row
     assert cached.lookup("d/e/a").row == row
     assert cached.lookup("d/e").is_prefix
     assert names(cached) == ["d/"]
@@ -57,7 +57,7 @@ def test_what_has_gone_is_gone(inner: GatedStore, cached: CachedStore) -> None:
         names(cached, prefix)
     inner.delete_objects(["a", "d/x"])
     for key in ("a", "d"):
-        assert cached.lookup(key, past_caches=True) == NOTHING
+        assert cached.lookup(key, bypass_cache=True) == NOTHING
         assert cached.lookup(key) == NOTHING
     assert names(cached) == ["b"]
     assert names(cached, "d/") == []
@@ -71,7 +71,7 @@ def test_the_last_name_that_goes_takes_no_folder_along_in_which_others_may_be_by
         names(cached, prefix)
     put(inner, "d/b")
     inner.delete_object("d/a")
-    assert cached.lookup("d/a", past_caches=True) == NOTHING
+    assert cached.lookup("d/a", bypass_cache=True) == NOTHING
     assert names(cached) == ["d/"]
     assert names(cached, "d/") == ["d/b"]
 
@@ -82,7 +82,7 @@ def test_a_file_that_has_become_a_folder_is_one(inner: GatedStore, cached: Cache
         names(cached, prefix)
     inner.delete_object("a")
     put(inner, "a/x")
-    assert cached.lookup("a", past_caches=True) == Lookup(None, is_prefix=True)
+    assert cached.lookup("a", bypass_cache=True) == Lookup(None, is_prefix=True)
     assert names(cached) == ["a/", "z"]
     assert names(cached, "a/") == ["a/x"]
 
@@ -96,7 +96,7 @@ def test_a_listing_that_was_asked_for_before_is_not_kept(
     reader = pool.submit(names, cached)
     gate.wait_until_answered()
     new = put(inner, "a", body=b"newer") if change else inner.lookup("a").row
-    assert cached.lookup("a", past_caches=True).row == new
+    assert cached.lookup("a", bypass_cache=True).row == new
     gate.open()
     reader.result()
     assert cached.lookup("a").row == new
@@ -110,10 +110,10 @@ def test_it_does_not_join_a_look_up_that_is_on_its_way(
     put(inner, "a", body=b"old")
     names(cached)
     gate = inner.gate("lookup", "a")
-    reader = pool.submit(cached.lookup, "a", past_caches=True)
+    reader = pool.submit(cached.lookup, "a", bypass_cache=True)
     gate.wait_until_answered()
     new = put(inner, "a", body=b"newer")
-    assert cached.lookup("a", past_caches=True).row == new
+    assert cached.lookup("a", bypass_cache=True).row == new
     gate.open()
     assert reader.result().row != new
     assert cached.lookup("a").row == new
@@ -126,7 +126,7 @@ def test_a_write_of_our_own_that_ends_meanwhile_is_not_undone(
     put(inner, "a", body=b"old")
     names(cached)
     gate = inner.gate("lookup", "a")
-    reader = pool.submit(cached.lookup, "a", past_caches=True)
+    reader = pool.submit(cached.lookup, "a", bypass_cache=True)
     gate.wait_until_answered()
     new = put(cached, "a", body=b"newer")
     gate.open()
@@ -139,7 +139,7 @@ def test_it_is_older_than_a_listing_that_was_asked_for_later(
 ) -> None:
     put(inner, "a", body=b"old")
     gate = inner.gate("lookup", "a")
-    reader = pool.submit(cached.lookup, "a", past_caches=True)
+    reader = pool.submit(cached.lookup, "a", bypass_cache=True)
     gate.wait_until_answered()
     timer.advance(1)
     put(inner, "a", body=b"newer")
@@ -154,7 +154,7 @@ def test_its_failure_changes_nothing(inner: GatedStore, cached: CachedStore) -> 
     names(cached)
     inner.lose_answer("lookup", "a", UnavailableError("lost"))
     with pytest.raises(UnavailableError):
-        cached.lookup("a", past_caches=True)
+        cached.lookup("a", bypass_cache=True)
     with inner.expect():
         assert cached.lookup("a").row == row
-    assert cached.lookup("a", past_caches=True).row == row
+    assert cached.lookup("a", bypass_cache=True).row == row
