@@ -326,7 +326,9 @@ def test_those_who_wait_for_the_same_answer_of_the_store_hold_up_no_other(
 def test_those_who_wait_for_one_move_hold_up_no_other_and_are_not_too_many(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idempotency, "PATIENCE", 10 * PATIENCE)  # else some join the same DELETE
+    monkeypatch.setattr(
+        idempotency, "JOIN_AFTER_SECONDS", 10 * PATIENCE
+    )  # else some join the same DELETE
     before = threads()
     running.gate.holds = is_copy
     deletes = [f"DELETE /s/m{number % 3}" for number in range(560)]

@@ -121,7 +121,7 @@ def test_copies_of_many_trees_at_once_do_not_hold_up_others(waiting: Waiting) ->
 def test_clients_that_ask_again_and_again_do_not_hold_up_others(
     waiting: Waiting, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(idempotency, "PATIENCE", 0.0)
+    monkeypatch.setattr(idempotency, "JOIN_AFTER_SECONDS", 0.0)
     copy = ("COPY", "/s0/", {"destination": "/t/"})
     with waiting.requests(*[copy] * (3 * THREADS)) as futures:
         assert {future.result(PATIENCE) for future in futures} == {201}
