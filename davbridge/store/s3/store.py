@@ -1,8 +1,8 @@
 """S3Store: the protocol.
 
 Owns what the parts of the S3 store share, and puts them together: listing, reader, writer on
-multipart, commits, copy and deletes; below them wire, which sends most of their requests. Must not
-know how clients are built or buckets made ready (client, setup).
+multipart, commits, copy and deletes; below them transport, which sends most of their requests. Must
+not know how clients are built or buckets made ready (client, setup).
 
 Invariants: those of ObjectStore.
 """
@@ -53,7 +53,7 @@ from davbridge.store.s3.operations.reader import S3Reader
 from davbridge.store.s3.operations.sweep import Swept, abort_stale, sweep
 from davbridge.store.s3.operations.writer import S3Writer
 from davbridge.store.s3.setup.probe import PATIENCE, probe
-from davbridge.store.s3.transport.transport import TIMING, Request, Timing, Wire
+from davbridge.store.s3.transport.transport import TIMING, Request, Timing, Transport
 from davbridge.waiting import store_wait
 
 if TYPE_CHECKING:
@@ -85,9 +85,9 @@ class S3Store:
         clock: Clock = utc_now,
         timing: Timing = TIMING,
     ) -> None:
-        self._wire = Wire(client, bucket, timing)
-        self._wire.expires = capabilities.expiring
-        self._bucket = Bucket(self._wire, bucket, clock, capabilities)
+        self._transport = Transport(client, bucket, timing)
+        self._transport.expires = capabilities.expiring
+        self._bucket = Bucket(self._transport, bucket, clock, capabilities)
         self._space = Space(lambda: self._bucket)
         self._pool = PartPool(part_threads, budget or MemoryBudget(), self._space)
         # A part waits in memory until the store has it, for it may have to be sent again.
@@ -103,7 +103,7 @@ class S3Store:
     def close(self) -> None:
         """Ends the threads, once their parts are through, and the connections."""
         self._pool.close()
-        self._wire.close()
+        self._transport.close()
 
     def __enter__(self) -> Self:
         return self
@@ -132,7 +132,7 @@ class S3Store:
     def head_object(self, key: str) -> ObjectInfo:
         require_key(key)
         with translated(key):
-            headers = self._wire.send(head_request(key)).headers
+            headers = self._transport.send(head_request(key)).headers
         return info_of(key, size_of(key, headers), headers)
 
     def get_object(
@@ -220,24 +220,24 @@ class S3Store:
             _log.info("the store was probed, and can all that davbridge makes use of")
 
     def _use(self, can: Capabilities) -> None:
-        self._wire.expires = can.expiring
+        self._transport.expires = can.expiring
         self._bucket = self._bucket._replace(can=can)
 
     @property
     def is_seaweedfs(self) -> bool:
         """As far as the store has said anything by now."""
-        return self._wire.server.startswith("SeaweedFS")
+        return self._transport.server.startswith("SeaweedFS")
 
     @property
     def trouble(self) -> str:
         """Why the store can't be used; empty while it can, as far as is known. See health."""
-        return self._wire.health.trouble
+        return self._transport.health.trouble
 
     def look(self) -> str:
         """Asks the store whether it answers, which takes as long as its retries do; why it can't
         be used, or nothing."""
         with suppress(StoreError), translated(self._bucket.name):
-            self._wire.send(Request("HeadBucket", "HEAD", None))
+            self._transport.send(Request("HeadBucket", "HEAD", None))
         return self.trouble
 
     @property
@@ -270,5 +270,5 @@ class S3Store:
         """Whether ``a\\b`` is written to ``a/b``, which may be anyone's, and is never found again
         as what it was. SeaweedFS does that. Asked for only once a key has a backslash."""
         with translated(self._bucket.name):
-            headers = self._wire.send(Request("HeadBucket", "HEAD", None)).headers
+            headers = self._transport.send(Request("HeadBucket", "HEAD", None)).headers
         return headers.get("server", "").startswith("SeaweedFS")

@@ -9,24 +9,24 @@ from davbridge.clock import Clock
 from davbridge.store.base import Condition, ObjectRow
 from davbridge.store.s3.messages.headers import Headers, headers_of, quoted
 from davbridge.store.s3.operations.capabilities import ALL, Capabilities
-from davbridge.store.s3.transport.transport import Received, Request, Wire
+from davbridge.store.s3.transport.transport import Received, Request, Transport
 
 
 class Bucket(NamedTuple):
     """A bucket, the way to it, and what can be done there."""
 
-    wire: Wire
+    transport: Transport
     name: str
     clock: Clock
     can: Capabilities = ALL
 
     @property
     def sends_checksums(self) -> bool:
-        return self.can.checksums and self.wire.sends_checksums
+        return self.can.checksums and self.transport.sends_checksums
 
     @property
     def checks_checksums(self) -> bool:
-        return self.can.checksums and self.wire.checks_checksums
+        return self.can.checksums and self.transport.checks_checksums
 
 
 def head_request(key: str, if_match: str | None = None) -> Request:

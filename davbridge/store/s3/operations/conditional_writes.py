@@ -121,7 +121,7 @@ def send_past_conflicts(bucket: Bucket, request: Request) -> Received:
     has_retried = False
     while True:
         try:
-            return bucket.wire.send(request)
+            return bucket.transport.send(request)
         except ClientError as error:
             has_retried = has_retried or was_retried(error)
             delay = next(delays, None) if code_of(error) == CONFLICT else None
@@ -174,7 +174,7 @@ def upheld(bucket: Bucket, key: str, condition: Condition, *, by_store: bool) ->
         return ALWAYS
     try:
         with translated(key):
-            etag = told_etag(bucket.wire.send(head_request(key)).headers)
+            etag = told_etag(bucket.transport.send(head_request(key)).headers)
     except NotFoundError:
         etag = None
     if condition.if_absent and etag is not None:
@@ -195,7 +195,7 @@ def own_row(bucket: Bucket, key: str, transaction: str) -> ObjectRow | None:
 def second_now(bucket: Bucket) -> datetime:
     """The store's time, and not past it, as times of objects are told: what is written from now on
     isn't older."""
-    return datetime.fromtimestamp(math.floor(bucket.wire.clock.read().store), UTC)
+    return datetime.fromtimestamp(math.floor(bucket.transport.clock.read().store), UTC)
 
 
 def settling_head(bucket: Bucket, key: str) -> Headers | None:
@@ -203,7 +203,7 @@ def settling_head(bucket: Bucket, key: str) -> Headers | None:
     nobody knows, and neither a refusal nor a success may be made up."""
     try:
         with translated(key):
-            return bucket.wire.send(head_request(key)).headers
+            return bucket.transport.send(head_request(key)).headers
     except NotFoundError:
         return None
     except StoreError as error:

@@ -115,7 +115,7 @@ def _copy_whole(
     )
     since = second_now(bucket)
     try:
-        result = parsed(bucket.wire.send(request).content)
+        result = parsed(bucket.transport.send(request).content)
         modified = parse_time(required(result, "LastModified"))
         return ObjectRow(target, source.size, modified, etag_of(required(result, "ETag")))
     except ERRORS as error:
@@ -222,7 +222,7 @@ def _copy_through_davbridge(
 
 def _pinned_head(bucket: Bucket, source: ObjectRow) -> Headers:
     with translated(source.key):
-        return bucket.wire.send(head_request(source.key, source.etag)).headers
+        return bucket.transport.send(head_request(source.key, source.etag)).headers
 
 
 def _headers_of(bucket: Bucket, source: ObjectRow) -> Mapping[str, str]:

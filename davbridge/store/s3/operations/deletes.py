@@ -49,7 +49,7 @@ BATCH_SIZE = 1000
 def delete_one(bucket: Bucket, key: str, version: ObjectRow | None = None) -> None:
     require_key(key)
     since, meant, is_undecided = second_now(bucket), version, False
-    for _ in range(bucket.wire.attempts):
+    for _ in range(bucket.transport.attempts):
         try:
             _delete(bucket, key, meant)
             return
@@ -164,7 +164,7 @@ def _delete_batch(
     """Of a batch whose outcome isn't known, what is there still is sent again."""
     since, failures = second_now(bucket), list[DeleteFailure]()
     sent = versions if bucket.can.conditional_delete_batch else NO_VERSIONS
-    for _ in range(bucket.wire.attempts):
+    for _ in range(bucket.transport.attempts):
         try:
             return failures + _delete_once(bucket, batch, sent)
         except StoreError as error:
@@ -202,7 +202,7 @@ def _delete_once(
 ) -> list[DeleteFailure]:
     """Raises StoreError, for one of ERRORS if the store was asked."""
     with translated(batch[0]):
-        result = parsed(bucket.wire.send(batch_request(bucket, batch, versions)).content)
+        result = parsed(bucket.transport.send(batch_request(bucket, batch, versions)).content)
         if name_of(result) != "DeleteResult":
             raise ResponseParserError(f"the answer tells of no deletion: {name_of(result)}")
     errors = [texts_of(child) for child in result if name_of(child) == "Error"]

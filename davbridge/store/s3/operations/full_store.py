@@ -52,7 +52,7 @@ class Space:
             yield
         except UnavailableError as error:
             if may_be_full(error) and self._look():
-                self._bucket().wire.health.answered()  # it is in no trouble otherwise
+                self._bucket().transport.health.answered()  # it is in no trouble otherwise
                 raise OutOfSpaceError("the store has no room left") from error
             raise
 
@@ -97,7 +97,7 @@ def _gives_content(bucket: Bucket, prefix: str) -> bool:
         return False  # nobody can tell
     with translated(key):
         request = Request("GetObject", "GET", key, {"range": "bytes=0-0"})
-        return len(bucket.wire.send(request).content) > 0
+        return len(bucket.transport.send(request).content) > 0
 
 
 def _refuses_content(bucket: Bucket, key: str) -> bool:

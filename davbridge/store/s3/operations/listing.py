@@ -75,7 +75,7 @@ def _list(bucket: Bucket, prefix: str, delimiter: str, size: int, token: str = "
         query["continuation-token"] = token
     request = Request("ListObjectsV2", "GET", None, query=query, is_told_in_xml=True)
     with translated(prefix):
-        answer = read_page(bucket.wire.send(request).content)
+        answer = read_page(bucket.transport.send(request).content)
         if not all(name.endswith(delimiter) for name in answer.page.prefixes):
             raise ResponseParserError("a common prefix that doesn't end in the delimiter")
         for name in chain(answer.page.prefixes, (row.key for row in answer.page.rows)):

@@ -64,13 +64,13 @@ def create(bucket: Bucket, key: str, headers: Mapping[str, str]) -> str:
     """Begins an upload, and gives its id. Raises one of ERRORS, as all here do."""
     request = Request("CreateMultipartUpload", "POST", key, headers, {"uploads": ""})
     request = request._replace(is_told_in_xml=True)
-    return required(parsed(bucket.wire.send(request).content), "UploadId")
+    return required(parsed(bucket.transport.send(request).content), "UploadId")
 
 
 def send_part(bucket: Bucket, key: str, upload_id: str, number: int, content: Content) -> Part:
     headers = checksum_headers(content) if bucket.sends_checksums else {}
     request = Request("UploadPart", "PUT", key, headers, _part(upload_id, number), content)
-    told = told_of_bytes(bucket.wire.send(request))
+    told = told_of_bytes(bucket.transport.send(request))
     return Part(told_etag(told), headers.get(CRC32, ""))
 
 
@@ -95,7 +95,7 @@ def copy_part(
         read_timeout=LONG_WORK_TIMEOUT,
         is_told_in_xml=True,
     )
-    return Part(etag_of(required(parsed(bucket.wire.send(request).content), "ETag")))
+    return Part(etag_of(required(parsed(bucket.transport.send(request).content), "ETag")))
 
 
 def complete(
@@ -113,7 +113,7 @@ def complete(
         read_timeout=LONG_WORK_TIMEOUT,
         is_told_in_xml=True,
     )
-    answer = bucket.wire.send(request)
+    answer = bucket.transport.send(request)
     return etag_of(required(parsed(answer.content), "ETag")), answer.headers
 
 
@@ -121,7 +121,7 @@ def abort(bucket: Bucket, key: str, upload_id: str) -> None:
     """An upload that is gone is aborted already."""
     request = Request("AbortMultipartUpload", "DELETE", key, query={"uploadId": upload_id})
     try:
-        bucket.wire.send(request)
+        bucket.transport.send(request)
     except ClientError as error:
         if code_of(error) != NO_SUCH_UPLOAD:
             raise
@@ -182,7 +182,7 @@ def _named(number: int, part: Part) -> str:
 
 def _told(bucket: Bucket, request: Request) -> Element:
     """The root of the answer, which is named after the operation or isn't one."""
-    root = parsed(bucket.wire.send(request._replace(is_told_in_xml=True)).content)
+    root = parsed(bucket.transport.send(request._replace(is_told_in_xml=True)).content)
     if not name_of(root).startswith(request.operation):
         raise ResponseParserError(f"no answer to {request.operation}: {name_of(root)[:80]}")
     return root

@@ -146,7 +146,7 @@ def _open(bucket: Bucket, key: str, start: int, end: int | None, if_match: str |
     elif bucket.checks_checksums:
         headers |= ASK
     with translated(key):
-        answer = bucket.wire.open(Request("GetObject", "GET", key, headers))
+        answer = bucket.transport.open(Request("GetObject", "GET", key, headers))
     try:
         info = info_of(key, _whole_size(answer.headers, key, start, end), answer.headers)
         if if_match not in (None, info.row.etag):  # a store, or a cache before it, that ignores it

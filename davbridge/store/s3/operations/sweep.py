@@ -44,7 +44,9 @@ class Swept(NamedTuple):
 def sweep(bucket: Bucket, prefix: str, older_than: timedelta, *, dry_run: bool) -> Iterator[Swept]:
     """Removes what is stale below ``prefix``, unless it is only to be told. Raises StoreError."""
     with translated(prefix):
-        told = date_of(bucket.wire.send(Request("HeadBucket", "HEAD", None)).headers, bucket.clock)
+        told = date_of(
+            bucket.transport.send(Request("HeadBucket", "HEAD", None)).headers, bucket.clock
+        )
         newest = _before(min(told, bucket.clock()), older_than)
         for upload in multipart_requests.open_uploads(bucket, prefix):
             is_canary = upload.key.startswith(prefix + CANARY)

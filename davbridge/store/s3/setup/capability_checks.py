@@ -80,13 +80,13 @@ def _pinned_copy(bucket: Bucket, canaries: Canaries, present: ObjectRow) -> bool
 
 def _conditional_delete(bucket: Bucket, canaries: Canaries, _: ObjectRow) -> bool:
     request = Request("DeleteObject", "DELETE", canaries.deleted, headers_of(WRONG))
-    return _refuses(partial(bucket.wire.send, request))
+    return _refuses(partial(bucket.transport.send, request))
 
 
 def _conditional_delete_batch(bucket: Bucket, canaries: Canaries, present: ObjectRow) -> bool:
     key = canaries.deleted_in_batch
     wrong = present._replace(key=key, etag=WRONG_ETAG)
-    result = parsed(bucket.wire.send(batch_request(bucket, [key], {key: wrong})).content)
+    result = parsed(bucket.transport.send(batch_request(bucket, [key], {key: wrong})).content)
     codes = [texts_of(child).get("Code") for child in result if name_of(child) == "Error"]
     return codes == ["PreconditionFailed"]
 
@@ -106,7 +106,7 @@ def _conditional_complete(bucket: Bucket, canaries: Canaries, _: ObjectRow) -> b
 def _checksums(bucket: Bucket, _: Canaries, present: ObjectRow) -> bool:
     if not bucket.sends_checksums:
         return bucket.can.checksums
-    headers = bucket.wire.send(head_request(present.key)._replace(headers=ASK)).headers
+    headers = bucket.transport.send(head_request(present.key)._replace(headers=ASK)).headers
     return headers.get(CRC32) == checksum_headers(BODY)[CRC32]
 
 
@@ -129,10 +129,10 @@ def _marks(bucket: Bucket, canaries: Canaries, _: ObjectRow) -> bool:
 
 def _expiring(bucket: Bucket, canaries: Canaries, _: ObjectRow) -> bool:
     """What is signed in the query is taken, as the canaries show, but not when its time is over."""
-    if not bucket.wire.expires:
+    if not bucket.transport.expires:
         return False
     try:
-        bucket.wire.send(Request("PutObject", "PUT", canaries.late, body=BODY, age=LONG_AGO))
+        bucket.transport.send(Request("PutObject", "PUT", canaries.late, body=BODY, age=LONG_AGO))
     except ClientError as error:
         if status_of(error) in (400, 401, 403):
             return True
@@ -171,7 +171,7 @@ OF_EXPIRING = (
 def put_canary(bucket: Bucket, key: str, condition: Condition = ALWAYS) -> ObjectRow:
     headers = checksum_headers(BODY) if bucket.sends_checksums else {}
     request = Request("PutObject", "PUT", key, {**headers, **headers_of(condition)}, body=BODY)
-    answer = bucket.wire.send(request)
+    answer = bucket.transport.send(request)
     return ObjectRow(
         key, len(BODY), date_of(answer.headers, bucket.clock), told_etag(answer.headers)
     )
@@ -180,7 +180,7 @@ def put_canary(bucket: Bucket, key: str, condition: Condition = ALWAYS) -> Objec
 def _copy(bucket: Bucket, source: ObjectRow, target: str, headers: dict[str, str]) -> None:
     headers = copied_from(bucket, source) | headers
     request = Request("CopyObject", "PUT", target, headers, is_told_in_xml=True)
-    bucket.wire.send(request)
+    bucket.transport.send(request)
 
 
 def _in_an_upload(
@@ -199,4 +199,4 @@ def _in_an_upload(
 def _is_whole(bucket: Bucket, key: str, upload_id: str, part: Part) -> bool:
     """Whether what comes of the upload is this one part."""
     multipart_requests.complete(bucket, key, upload_id, [part], ALWAYS)
-    return size_of(key, bucket.wire.send(head_request(key)).headers) == len(BODY)
+    return size_of(key, bucket.transport.send(head_request(key)).headers) == len(BODY)

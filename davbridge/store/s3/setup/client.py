@@ -1,8 +1,8 @@
 """Builds the S3 client, as davbridge needs it.
 
 Owns every choice about botocore: endpoint, addressing, checksums, time limits, retries.
-Must not know what the client is used for. (It makes the bucket ready at the start, and the wire
-learns from it where the bucket is; all other requests are the wire's own.)
+Must not know what the client is used for. (It makes the bucket ready at the start, and transport
+learns from it where the bucket is; all other requests are transport's own.)
 
 Invariants: nothing is sent but S3 requests, and what the credential chain needs; a client is safe
 for many threads and holds a connection for each of them.

@@ -71,14 +71,14 @@ def probe(bucket: Bucket, prefix: str, patience: float) -> Probed:
     stem = f"{prefix}{CANARY}{uuid.uuid4().hex}"
     canaries = Canaries(*(f"{stem}.{name}" for name in Canaries._fields))
     bucket = bucket._replace(can=ALL)
-    bucket.wire.expires = True
+    bucket.transport.expires = True
     try:
         bucket, present = _begun(bucket, canaries, patience)
         answers = _asked(QUESTIONS, bucket, canaries, present, patience)
         refused = [name for name in OF_EXPIRING if answers.get(name) in _REFUSED]
-        if bucket.wire.expires and refused:
+        if bucket.transport.expires and refused:
             answers |= _asked_plainly(refused, bucket, canaries, present, patience)
-        bucket.wire.expires = answers.get("expiring") not in (Told.NO, Told.UNABLE)
+        bucket.transport.expires = answers.get("expiring") not in (Told.NO, Told.UNABLE)
     finally:
         for failure in delete_many(bucket, canaries):
             _log.info("left to the sweep: %s", failure.error)
@@ -95,7 +95,7 @@ def _begun(bucket: Bucket, canaries: Canaries, patience: float) -> tuple[Bucket,
         if not isinstance(refused.__cause__, ClientError) or status_of(refused.__cause__) >= 500:
             raise
         # It may be the signature that is refused. One try tells.
-        bucket.wire.expires = False
+        bucket.transport.expires = False
         if isinstance(_written(bucket, canaries.present), StoreError):
             raise
         return _present(_side_by_side(writes, patience), canaries)
@@ -124,10 +124,10 @@ def _asked_plainly(
 ) -> dict[str, Told]:
     """The same questions once more: it may be the signatures in the query that were refused. Then
     nothing is to be signed so."""
-    bucket.wire.expires = False
+    bucket.transport.expires = False
     answers = _asked(names, bucket, canaries, present, patience)
     if {Told.YES, Told.NO}.isdisjoint(answers.values()):
-        bucket.wire.expires = True
+        bucket.transport.expires = True
         return answers
     return {**answers, "expiring": Told.NO}
 

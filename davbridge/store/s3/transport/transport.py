@@ -43,7 +43,7 @@ from davbridge.waiting import store_wait
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["TIMING", "Received", "Request", "Timing", "Wire", "is_elsewhere"]
+__all__ = ["TIMING", "Received", "Request", "Timing", "Transport", "is_elsewhere"]
 
 LONG_WORK_TIMEOUT = 300.0
 """Seconds for what a store works on in proportion to the size of an object. AWS sends blanks
@@ -82,7 +82,7 @@ class _Tries:
         self.last = None
 
 
-class Wire:
+class Transport:
     """The way to one bucket. Safe for many threads."""
 
     def __init__(self, client: "S3Client", bucket: str, timing: Timing = TIMING) -> None:

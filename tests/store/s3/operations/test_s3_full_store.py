@@ -18,7 +18,7 @@ from davbridge.store.s3.operations.bucket import Bucket
 from davbridge.store.s3.operations.capabilities import CANARY
 from davbridge.store.s3.operations.conditional_writes import put
 from davbridge.store.s3.operations.full_store import VALID, Space
-from davbridge.store.s3.transport.transport import Wire
+from davbridge.store.s3.transport.transport import Transport
 from tests.support.contract import LONG, keys, write
 from tests.support.endpoints import Endpoint
 from tests.support.s3proxy import Answer, Fault, Request, S3Proxy, error
@@ -139,7 +139,7 @@ def test_it_is_looked_once_for_many_and_anew_after_a_while(
     stored: S3Store, proxy: S3Proxy, proxied_client: "S3Client", bucket_name: str
 ) -> None:
     timer = Timer()
-    bucket = Bucket(Wire(proxied_client, bucket_name), bucket_name, utc_now)
+    bucket = Bucket(Transport(proxied_client, bucket_name), bucket_name, utc_now)
     space = Space(lambda: bucket, timer)
     space.prefix = "folder/"
     stored.put_object("folder/object", b"x", Attributes())
@@ -153,7 +153,7 @@ def test_it_is_looked_once_for_many_and_anew_after_a_while(
         targets = {path for path in paths if f"/folder/{CANARY}" in path}
         looks.append(len(targets))
     assert looks == [1, 1, 2]
-    bucket.wire.close()
+    bucket.transport.close()
 
 
 @pytest.fixture
