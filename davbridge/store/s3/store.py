@@ -53,7 +53,7 @@ from davbridge.store.s3.operations.reader import S3Reader
 from davbridge.store.s3.operations.sweep import Swept, abort_stale, sweep
 from davbridge.store.s3.operations.writer import S3Writer
 from davbridge.store.s3.setup.probe import PATIENCE, probe
-from davbridge.store.s3.transport.transport import TIMING, Request, Timing, Transport
+from davbridge.store.s3.transport.transport import TIMING, S3Request, Timing, Transport
 from davbridge.waiting import store_wait
 
 if TYPE_CHECKING:
@@ -237,7 +237,7 @@ class S3Store:
         """Asks the store whether it answers, which takes as long as its retries do; why it can't
         be used, or nothing."""
         with suppress(StoreError), translated(self._bucket.name):
-            self._transport.send(Request("HeadBucket", "HEAD", None))
+            self._transport.send(S3Request("HeadBucket", "HEAD", None))
         return self.trouble
 
     @property
@@ -270,5 +270,5 @@ class S3Store:
         """Whether ``a\\b`` is written to ``a/b``, which may be anyone's, and is never found again
         as what it was. SeaweedFS does that. Asked for only once a key has a backslash."""
         with translated(self._bucket.name):
-            headers = self._transport.send(Request("HeadBucket", "HEAD", None)).headers
+            headers = self._transport.send(S3Request("HeadBucket", "HEAD", None)).headers
         return headers.get("server", "").startswith("SeaweedFS")

@@ -9,7 +9,7 @@ from davbridge.clock import Clock
 from davbridge.store.base import Condition, ObjectRow
 from davbridge.store.s3.messages.headers import Headers, headers_of, quoted
 from davbridge.store.s3.operations.capabilities import ALL, Capabilities
-from davbridge.store.s3.transport.transport import Received, Request, Transport
+from davbridge.store.s3.transport.transport import S3Request, S3Response, Transport
 
 
 class Bucket(NamedTuple):
@@ -29,8 +29,8 @@ class Bucket(NamedTuple):
         return self.can.checksums and self.transport.checks_checksums
 
 
-def head_request(key: str, if_match: str | None = None) -> Request:
-    return Request("HeadObject", "HEAD", key, headers_of(Condition(if_match=if_match)))
+def head_request(key: str, if_match: str | None = None) -> S3Request:
+    return S3Request("HeadObject", "HEAD", key, headers_of(Condition(if_match=if_match)))
 
 
 def copied_from(bucket: Bucket, source: ObjectRow) -> dict[str, str]:
@@ -41,7 +41,7 @@ def copied_from(bucket: Bucket, source: ObjectRow) -> dict[str, str]:
     return headers
 
 
-def told_of_bytes(answer: Received) -> Headers:
+def told_of_bytes(answer: S3Response) -> Headers:
     """The headers of the answer to bytes that were sent. Raises ResponseParserError where there is
     a page with it: whoever sent that (a proxy, a network's login) has stored nothing."""
     if answer.content.strip():

@@ -53,7 +53,7 @@ from davbridge.store.s3.messages.headers import (
 from davbridge.store.s3.operations import multipart_requests
 from davbridge.store.s3.operations.bucket import Bucket, head_request, told_of_bytes
 from davbridge.store.s3.operations.multipart_requests import Part
-from davbridge.store.s3.transport.transport import Received, Request
+from davbridge.store.s3.transport.transport import S3Request, S3Response
 from davbridge.waiting import store_wait
 
 CONFLICT_DELAYS = (0.05, 0.2, 0.8)
@@ -108,14 +108,14 @@ def _put_request(
     attributes: Attributes,
     condition: Condition,
     transaction: str,
-) -> Request:
+) -> S3Request:
     headers = {**attribute_headers(attributes, transaction), **headers_of(condition)}
     if bucket.sends_checksums:
         headers |= checksum_headers(content)
-    return Request("PutObject", "PUT", key, headers, body=content)
+    return S3Request("PutObject", "PUT", key, headers, body=content)
 
 
-def send_past_conflicts(bucket: Bucket, request: Request) -> Received:
+def send_past_conflicts(bucket: Bucket, request: S3Request) -> S3Response:
     """An error that this ends with counts as retried if any series of tries was."""
     delays = iter(CONFLICT_DELAYS)
     has_retried = False

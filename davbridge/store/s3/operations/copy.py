@@ -42,7 +42,7 @@ from davbridge.store.s3.operations.multipart import MultipartUpload, PartPool, S
 from davbridge.store.s3.operations.multipart_requests import MOST_PARTS, Part
 from davbridge.store.s3.operations.reader import S3Reader
 from davbridge.store.s3.operations.writer import S3Writer
-from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, Request
+from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, S3Request
 
 COPY_LIMIT = 5 * 1024 * MIB
 """The largest object that one CopyObject takes, on every store that keeps to AWS."""
@@ -105,7 +105,7 @@ def _copy_whole(
     if attributes is not None:
         replaced = attribute_headers(attributes, transaction)
         headers |= {"x-amz-metadata-directive": "REPLACE", **replaced}
-    request = Request(
+    request = S3Request(
         "CopyObject",
         "PUT",
         target,

@@ -40,7 +40,7 @@ from davbridge.store.s3.operations.conditional_writes import (
 from davbridge.store.s3.operations.multipart_requests import NAMESPACE
 from davbridge.store.s3.transport.failures import may_have_acted
 from davbridge.store.s3.transport.signed_request import content_md5
-from davbridge.store.s3.transport.transport import Request
+from davbridge.store.s3.transport.transport import S3Request
 from davbridge.xmltext import can_hold, escaped
 
 BATCH_SIZE = 1000
@@ -81,7 +81,7 @@ def _delete(bucket: Bucket, key: str, version: ObjectRow | None) -> None:
     if version and not bucket.can.conditional_delete:
         _require_still(bucket, key, version)
         condition = ALWAYS
-    request = Request("DeleteObject", "DELETE", key, headers_of(condition), is_repeatable=False)
+    request = S3Request("DeleteObject", "DELETE", key, headers_of(condition), is_repeatable=False)
     with translated(key):
         if send_past_conflicts(bucket, request).content.strip():
             raise ResponseParserError("what was said isn't said of a deletion")
@@ -215,13 +215,13 @@ def _delete_once(
 
 def batch_request(
     bucket: Bucket, batch: Iterable[str], versions: Mapping[str, ObjectRow] = NO_VERSIONS
-) -> Request:
+) -> S3Request:
     objects = "".join([_object(key, versions.get(key)) for key in batch])
     body = f'<Delete xmlns="{NAMESPACE}"><Quiet>true</Quiet>{objects}</Delete>'.encode()
     headers = {"content-md5": content_md5(body), "content-type": "application/xml"}
     if bucket.sends_checksums:
         headers |= checksum_headers(body)
-    return Request(
+    return S3Request(
         "DeleteObjects",
         "POST",
         None,

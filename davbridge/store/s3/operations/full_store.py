@@ -25,7 +25,7 @@ from davbridge.store.s3.operations.capabilities import CANARY
 from davbridge.store.s3.operations.conditional_writes import put
 from davbridge.store.s3.operations.deletes import delete_one
 from davbridge.store.s3.operations.listing import pages
-from davbridge.store.s3.transport.transport import Request
+from davbridge.store.s3.transport.transport import S3Request
 
 VALID = 5.0
 """Seconds for which an answer is used again."""
@@ -96,7 +96,7 @@ def _gives_content(bucket: Bucket, prefix: str) -> bool:
     if key is None:
         return False  # nobody can tell
     with translated(key):
-        request = Request("GetObject", "GET", key, {"range": "bytes=0-0"})
+        request = S3Request("GetObject", "GET", key, {"range": "bytes=0-0"})
         return len(bucket.transport.send(request).content) > 0
 
 

@@ -17,7 +17,7 @@ from davbridge.store.base import PAGE_SIZE, Lookup, Page
 from davbridge.store.s3.messages.errors import translated
 from davbridge.store.s3.messages.listing_page import Onward, PageAnswer, read_page
 from davbridge.store.s3.operations.bucket import Bucket
-from davbridge.store.s3.transport.transport import Request
+from davbridge.store.s3.transport.transport import S3Request
 
 LOOKUP_ROWS = 50
 
@@ -73,7 +73,7 @@ def _list(bucket: Bucket, prefix: str, delimiter: str, size: int, token: str = "
         query["delimiter"] = delimiter
     if token:
         query["continuation-token"] = token
-    request = Request("ListObjectsV2", "GET", None, query=query, is_told_in_xml=True)
+    request = S3Request("ListObjectsV2", "GET", None, query=query, is_told_in_xml=True)
     with translated(prefix):
         answer = read_page(bucket.transport.send(request).content)
         if not all(name.endswith(delimiter) for name in answer.page.prefixes):

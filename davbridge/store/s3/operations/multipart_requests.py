@@ -24,7 +24,7 @@ from davbridge.store.s3.messages.headers import etag_of, headers_of, quoted, tol
 from davbridge.store.s3.messages.listing_page import Onward
 from davbridge.store.s3.messages.xml import Element, name_of, parse_time, parsed, required, texts_of
 from davbridge.store.s3.operations.bucket import Bucket, copied_from, told_of_bytes
-from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, Request
+from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, S3Request
 
 MARK = b"davbridge"
 
@@ -62,14 +62,14 @@ class StoredPart(NamedTuple):
 
 def create(bucket: Bucket, key: str, headers: Mapping[str, str]) -> str:
     """Begins an upload, and gives its id. Raises one of ERRORS, as all here do."""
-    request = Request("CreateMultipartUpload", "POST", key, headers, {"uploads": ""})
+    request = S3Request("CreateMultipartUpload", "POST", key, headers, {"uploads": ""})
     request = request._replace(is_told_in_xml=True)
     return required(parsed(bucket.transport.send(request).content), "UploadId")
 
 
 def send_part(bucket: Bucket, key: str, upload_id: str, number: int, content: Content) -> Part:
     headers = checksum_headers(content) if bucket.sends_checksums else {}
-    request = Request("UploadPart", "PUT", key, headers, _part(upload_id, number), content)
+    request = S3Request("UploadPart", "PUT", key, headers, _part(upload_id, number), content)
     told = told_of_bytes(bucket.transport.send(request))
     return Part(told_etag(told), headers.get(CRC32, ""))
 
@@ -86,7 +86,7 @@ def copy_part(
     headers = copied_from(bucket, source)
     if span is not None:
         headers["x-amz-copy-source-range"] = f"bytes={span[0]}-{span[1] - 1}"
-    request = Request(
+    request = S3Request(
         "UploadPartCopy",
         "PUT",
         target,
@@ -103,7 +103,7 @@ def complete(
 ) -> tuple[str, Mapping[str, str]]:
     """Makes the parts the object; gives its ETag, and the answer's headers."""
     body = "".join([_named(number, part) for number, part in enumerate(parts, 1)])
-    request = Request(
+    request = S3Request(
         "CompleteMultipartUpload",
         "POST",
         key,
@@ -119,7 +119,7 @@ def complete(
 
 def abort(bucket: Bucket, key: str, upload_id: str) -> None:
     """An upload that is gone is aborted already."""
-    request = Request("AbortMultipartUpload", "DELETE", key, query={"uploadId": upload_id})
+    request = S3Request("AbortMultipartUpload", "DELETE", key, query={"uploadId": upload_id})
     try:
         bucket.transport.send(request)
     except ClientError as error:
@@ -133,7 +133,7 @@ def open_uploads(bucket: Bucket, prefix: str) -> Iterator[OpenUpload]:
     query = {"uploads": "", "prefix": prefix, "max-uploads": "1000"}
     onward = Onward()
     while True:
-        root = _told(bucket, Request("ListMultipartUploads", "GET", None, query=query))
+        root = _told(bucket, S3Request("ListMultipartUploads", "GET", None, query=query))
         head, shown = texts_of(root), ""
         for entry in _entries(root, "Upload"):
             key = required(entry, "Key")
@@ -153,7 +153,7 @@ def parts_of(bucket: Bucket, upload: OpenUpload) -> Iterator[StoredPart]:
     query = {"uploadId": upload.upload_id}
     onward = Onward()
     while True:
-        root, number = _told(bucket, Request("ListParts", "GET", upload.key, query=query)), 0
+        root, number = _told(bucket, S3Request("ListParts", "GET", upload.key, query=query)), 0
         for entry in _entries(root, "Part"):
             number = _number(required(entry, "PartNumber"))
             yield StoredPart(
@@ -180,7 +180,7 @@ def _named(number: int, part: Part) -> str:
     )
 
 
-def _told(bucket: Bucket, request: Request) -> Element:
+def _told(bucket: Bucket, request: S3Request) -> Element:
     """The root of the answer, which is named after the operation or isn't one."""
     root = parsed(bucket.transport.send(request._replace(is_told_in_xml=True)).content)
     if not name_of(root).startswith(request.operation):

@@ -22,7 +22,7 @@ from davbridge.store.s3.messages.errors import one_line, translated
 from davbridge.store.s3.messages.headers import Headers, headers_of, info_of, size_of
 from davbridge.store.s3.operations.bucket import Bucket
 from davbridge.store.s3.transport.connections import Answer
-from davbridge.store.s3.transport.transport import Request
+from davbridge.store.s3.transport.transport import S3Request
 from davbridge.waiting import store_wait
 
 RESUMPTIONS = 3
@@ -146,7 +146,7 @@ def _open(bucket: Bucket, key: str, start: int, end: int | None, if_match: str |
     elif bucket.checks_checksums:
         headers |= ASK
     with translated(key):
-        answer = bucket.transport.open(Request("GetObject", "GET", key, headers))
+        answer = bucket.transport.open(S3Request("GetObject", "GET", key, headers))
     try:
         info = info_of(key, _whole_size(answer.headers, key, start, end), answer.headers)
         if if_match not in (None, info.row.etag):  # a store, or a cache before it, that ignores it

@@ -26,7 +26,7 @@ from davbridge.store.s3.operations.capabilities import CANARY
 from davbridge.store.s3.operations.deletes import delete_one
 from davbridge.store.s3.operations.listing import pages
 from davbridge.store.s3.operations.multipart_requests import MARK, MARK_NUMBER, OpenUpload
-from davbridge.store.s3.transport.transport import Request
+from davbridge.store.s3.transport.transport import S3Request
 
 _log = logging.getLogger(__name__)
 
@@ -45,7 +45,7 @@ def sweep(bucket: Bucket, prefix: str, older_than: timedelta, *, dry_run: bool) 
     """Removes what is stale below ``prefix``, unless it is only to be told. Raises StoreError."""
     with translated(prefix):
         told = date_of(
-            bucket.transport.send(Request("HeadBucket", "HEAD", None)).headers, bucket.clock
+            bucket.transport.send(S3Request("HeadBucket", "HEAD", None)).headers, bucket.clock
         )
         newest = _before(min(told, bucket.clock()), older_than)
         for upload in multipart_requests.open_uploads(bucket, prefix):

@@ -20,7 +20,7 @@ from davbridge.store.s3.operations import multipart_requests
 from davbridge.store.s3.operations.bucket import Bucket, copied_from, head_request
 from davbridge.store.s3.operations.deletes import batch_request
 from davbridge.store.s3.operations.multipart_requests import MARK, MARK_NUMBER, Part
-from davbridge.store.s3.transport.transport import Request
+from davbridge.store.s3.transport.transport import S3Request
 
 BODY = b"davbridge looks what this store can do, and will remove this"
 
@@ -79,7 +79,7 @@ def _pinned_copy(bucket: Bucket, canaries: Canaries, present: ObjectRow) -> bool
 
 
 def _conditional_delete(bucket: Bucket, canaries: Canaries, _: ObjectRow) -> bool:
-    request = Request("DeleteObject", "DELETE", canaries.deleted, headers_of(WRONG))
+    request = S3Request("DeleteObject", "DELETE", canaries.deleted, headers_of(WRONG))
     return _refuses(partial(bucket.transport.send, request))
 
 
@@ -132,7 +132,7 @@ def _expiring(bucket: Bucket, canaries: Canaries, _: ObjectRow) -> bool:
     if not bucket.transport.expires:
         return False
     try:
-        bucket.transport.send(Request("PutObject", "PUT", canaries.late, body=BODY, age=LONG_AGO))
+        bucket.transport.send(S3Request("PutObject", "PUT", canaries.late, body=BODY, age=LONG_AGO))
     except ClientError as error:
         if status_of(error) in (400, 401, 403):
             return True
@@ -170,7 +170,7 @@ OF_EXPIRING = (
 
 def put_canary(bucket: Bucket, key: str, condition: Condition = ALWAYS) -> ObjectRow:
     headers = checksum_headers(BODY) if bucket.sends_checksums else {}
-    request = Request("PutObject", "PUT", key, {**headers, **headers_of(condition)}, body=BODY)
+    request = S3Request("PutObject", "PUT", key, {**headers, **headers_of(condition)}, body=BODY)
     answer = bucket.transport.send(request)
     return ObjectRow(
         key, len(BODY), date_of(answer.headers, bucket.clock), told_etag(answer.headers)
@@ -179,7 +179,7 @@ def put_canary(bucket: Bucket, key: str, condition: Condition = ALWAYS) -> Objec
 
 def _copy(bucket: Bucket, source: ObjectRow, target: str, headers: dict[str, str]) -> None:
     headers = copied_from(bucket, source) | headers
-    request = Request("CopyObject", "PUT", target, headers, is_told_in_xml=True)
+    request = S3Request("CopyObject", "PUT", target, headers, is_told_in_xml=True)
     bucket.transport.send(request)
 
 

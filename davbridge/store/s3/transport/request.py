@@ -15,7 +15,7 @@ _NOTHING: Mapping[str, str] = MappingProxyType({})
 _EXPIRING = frozenset({"DeleteObject", "DeleteObjects", "CopyObject", "CompleteMultipartUpload"})
 
 
-class Request(NamedTuple):
+class S3Request(NamedTuple):
     """One of S3's operations. Names of headers are in lower case."""
 
     operation: str
@@ -48,7 +48,7 @@ class Request(NamedTuple):
         return self.operation == "PutObject" and len(self.body) <= JOINED
 
 
-class Received(NamedTuple):
+class S3Response(NamedTuple):
     """A 2xx, with all of its body."""
 
     headers: Mapping[str, str]

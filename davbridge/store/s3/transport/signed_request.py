@@ -20,7 +20,7 @@ from davbridge.errors import DeadlinePassedError
 from davbridge.store.buffers.content import Content, buffers_of
 from davbridge.store.s3.messages.checksums import CRC32
 from davbridge.store.s3.transport.address import Address
-from davbridge.store.s3.transport.request import Request
+from davbridge.store.s3.transport.request import S3Request
 from davbridge.store.s3.transport.signing import UNSIGNED, payload_hash, presigned, signed
 from davbridge.store.s3.transport.store_clock import Reading, StoreClock
 
@@ -49,7 +49,7 @@ class Outgoing(NamedTuple):
     all what is late."""
 
 
-def outgoing(address: Address, request: Request, clock: StoreClock, *, expires: bool) -> Outgoing:
+def outgoing(address: Address, request: S3Request, clock: StoreClock, *, expires: bool) -> Outgoing:
     """``expires``: whether the store refuses what is late, so that it is worth asking for.
 
     Raises DeadlinePassedError where nothing may begin any more.
@@ -73,7 +73,7 @@ def outgoing(address: Address, request: Request, clock: StoreClock, *, expires: 
 
 
 def _expiring(
-    address: Address, request: Request, reading: Reading, left: float
+    address: Address, request: S3Request, reading: Reading, left: float
 ) -> tuple[str, dict[str, str]]:
     if left < 1:  # S3 knows no fractions
         raise DeadlinePassedError("too little time is left for a request, and it was not sent")
@@ -95,7 +95,7 @@ def _expiring(
     return f"{path}?{query}", headers
 
 
-def _lasting(address: Address, request: Request, reading: Reading) -> tuple[str, dict[str, str]]:
+def _lasting(address: Address, request: S3Request, reading: Reading) -> tuple[str, dict[str, str]]:
     path, query = address.path_of(request.key), _encoded(request.query)
     headers = signed(
         request.method,
@@ -110,7 +110,7 @@ def _lasting(address: Address, request: Request, reading: Reading) -> tuple[str,
     return f"{path}?{query}" if query else path, headers
 
 
-def payload_told(address: Address, request: Request) -> str:
+def payload_told(address: Address, request: S3Request) -> str:
     """What is signed of the body: its hash, which takes half of all the processor time of an
     upload, unless TLS protects it on its way, and a checksum in the store, or nobody is on its way
     within this machine."""

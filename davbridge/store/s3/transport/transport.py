@@ -34,7 +34,7 @@ from davbridge.store.s3.transport.failures import (
 )
 from davbridge.store.s3.transport.health import Health
 from davbridge.store.s3.transport.opener import Network
-from davbridge.store.s3.transport.request import Received, Request
+from davbridge.store.s3.transport.request import S3Request, S3Response
 from davbridge.store.s3.transport.retries import Retries
 from davbridge.store.s3.transport.signed_request import Outgoing, outgoing
 from davbridge.store.s3.transport.store_clock import TIMING, StoreClock, Timing
@@ -43,7 +43,7 @@ from davbridge.waiting import store_wait
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
-__all__ = ["TIMING", "Received", "Request", "Timing", "Transport", "is_elsewhere"]
+__all__ = ["TIMING", "S3Request", "S3Response", "Timing", "Transport", "is_elsewhere"]
 
 LONG_WORK_TIMEOUT = 300.0
 """Seconds for what a store works on in proportion to the size of an object. AWS sends blanks
@@ -109,12 +109,12 @@ class Transport:
         """How often a request is sent at the most."""
         return self._retries.attempts
 
-    def send(self, request: Request) -> Received:
+    def send(self, request: S3Request) -> S3Response:
         """Raises one of ERRORS."""
         with store_wait():
-            return self._until_done(request, _received)
+            return self._until_done(request, _whole_response)
 
-    def open(self, request: Request) -> Answer:
+    def open(self, request: S3Request) -> Answer:
         """The same, with the body still to be read: whoever calls this closes the answer."""
         with store_wait():
             return self._until_done(request, lambda _request, _undecided, answer: answer)
@@ -124,7 +124,9 @@ class Transport:
         if self._way:
             self._way[1].close()
 
-    def _until_done(self, request: Request, receive: "Callable[[Request, int, Answer], T]") -> T:
+    def _until_done(
+        self, request: S3Request, receive: "Callable[[S3Request, int, Answer], T]"
+    ) -> T:
         tries, cost, has_learnt = _Tries(), 0, False
         while True:
             try:
@@ -156,7 +158,7 @@ class Transport:
                 self._outlast(tries)
                 return received
 
-    def _note(self, request: Request, tries: _Tries, error: Exception) -> None:
+    def _note(self, request: S3Request, tries: _Tries, error: Exception) -> None:
         """What is known of the try that ended so."""
         if may_have_acted(error):
             tries.undecided += 1
@@ -164,7 +166,7 @@ class Transport:
         if tries.last and request.must_expire and may_still_act(error):
             tries.pending_until = max(tries.pending_until, tries.last.ends_at)
 
-    def _may_be_signed_anew(self, request: Request, tries: _Tries, error: Exception) -> bool:
+    def _may_be_signed_anew(self, request: S3Request, tries: _Tries, error: Exception) -> bool:
         """Whether the store refused it for its time alone: then it has done nothing, and the answer
         has told the store's own time."""
         sent = tries.last
@@ -178,7 +180,9 @@ class Transport:
         mark_out_of_time(error)
         return False
 
-    def _retry(self, request: Request, tries: _Tries, error: Exception) -> tuple[float, int] | None:
+    def _retry(
+        self, request: S3Request, tries: _Tries, error: Exception
+    ) -> tuple[float, int] | None:
         """As Retries has it; but what isn't to be repeated is left to whoever asked."""
         if may_have_acted(error) and not request.is_repeatable:
             return None
@@ -190,7 +194,7 @@ class Transport:
         if left > 0:
             self._pause(left)
 
-    def _once(self, request: Request, tries: _Tries) -> Answer:
+    def _once(self, request: S3Request, tries: _Tries) -> Answer:
         address, connections = self._way or self._find_the_way()
 
         def prepare() -> tuple[str, Mapping[str, str]]:
@@ -243,17 +247,17 @@ def is_elsewhere(error: ClientError) -> bool:
     return code_of(error) in (*REDIRECTS, "400") and bool(told)
 
 
-def _received(request: Request, undecided: int, answer: Answer) -> Received:
+def _whole_response(request: S3Request, undecided: int, answer: Answer) -> S3Response:
     content = answer.read_all(MOST_CONTENT)
     if len(content) > MOST_CONTENT:
         answer.close()
         raise ResponseParserError(f"the answer to {request.operation} has no end")
     if request.is_told_in_xml and is_error(content):
         raise client_error(request.operation, 500, answer.headers, content, undecided)
-    return Received(answer.headers, content)
+    return S3Response(answer.headers, content)
 
 
-def _refusal(request: Request, undecided: int, answer: Answer) -> ClientError:
+def _refusal(request: S3Request, undecided: int, answer: Answer) -> ClientError:
     content = answer.read_all(MOST_CONTENT)
     answer.close()
     return client_error(request.operation, answer.status, answer.headers, content, undecided)
