@@ -86,7 +86,7 @@ class Checked:
                 break
 
     def read(self, size: int) -> bytes:
-        """As Answer's. Raises FlexibleChecksumError in place of the end."""
+        """As StreamedResponse's. Raises FlexibleChecksumError in place of the end."""
         data = self._answer.read(size)
         if self._digest:
             self._digest.update(data)

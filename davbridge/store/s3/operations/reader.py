@@ -21,7 +21,7 @@ from davbridge.store.s3.messages.checksums import ASK, Checked
 from davbridge.store.s3.messages.errors import one_line, translated
 from davbridge.store.s3.messages.headers import Headers, headers_of, info_of, size_of
 from davbridge.store.s3.operations.bucket import Bucket
-from davbridge.store.s3.transport.connections import Answer
+from davbridge.store.s3.transport.connections import StreamedResponse
 from davbridge.store.s3.transport.transport import S3Request
 from davbridge.waiting import store_wait
 
@@ -40,7 +40,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Opened(NamedTuple):
-    body: Answer | Checked
+    body: StreamedResponse | Checked
     info: ObjectInfo
     start: int
 

@@ -67,7 +67,7 @@ class Connections:
         prepare: Callable[[], tuple[str, Mapping[str, str]]],
         body: Content,
         read_timeout: float | None = None,
-    ) -> "Answer":
+    ) -> "StreamedResponse":
         """Sends the request, and reads the head of its answer. Raises BotoCoreError.
 
         ``prepare`` gives the target and the headers. It is called once there is a connection, for
@@ -85,7 +85,7 @@ class Connections:
         try:
             connection.send(head, body, timeout)
             connection.wait_for_answer(timeout)
-            return Answer(self, connection, method)
+            return StreamedResponse(self, connection, method)
         except BaseException as error:
             connection.abandon()
             if isinstance(error, _FAILURES):
@@ -199,7 +199,7 @@ class _Connection:
         self._opened.close()
 
 
-class Answer:
+class StreamedResponse:
     """An answer whose head is there; its body is read as it comes, by one thread."""
 
     def __init__(self, connections: Connections, connection: _Connection, method: str) -> None:

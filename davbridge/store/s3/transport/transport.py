@@ -25,7 +25,7 @@ from davbridge.errors import DeadlinePassedError
 from davbridge.store.s3.messages.errors import ERRORS, REDIRECTS, code_of, header_of
 from davbridge.store.s3.messages.xml import client_error, is_error
 from davbridge.store.s3.transport.address import Address, address_of, options_of
-from davbridge.store.s3.transport.connections import Answer, Connections
+from davbridge.store.s3.transport.connections import Connections, StreamedResponse
 from davbridge.store.s3.transport.failures import (
     is_out_of_time,
     mark_out_of_time,
@@ -114,7 +114,7 @@ class Transport:
         with store_wait():
             return self._until_done(request, _whole_response)
 
-    def open(self, request: S3Request) -> Answer:
+    def open(self, request: S3Request) -> StreamedResponse:
         """The same, with the body still to be read: whoever calls this closes the answer."""
         with store_wait():
             return self._until_done(request, lambda _request, _undecided, answer: answer)
@@ -125,7 +125,7 @@ class Transport:
             self._way[1].close()
 
     def _until_done(
-        self, request: S3Request, receive: "Callable[[S3Request, int, Answer], T]"
+        self, request: S3Request, receive: "Callable[[S3Request, int, StreamedResponse], T]"
     ) -> T:
         tries, cost, has_learnt = _Tries(), 0, False
         while True:
@@ -194,7 +194,7 @@ class Transport:
         if left > 0:
             self._pause(left)
 
-    def _once(self, request: S3Request, tries: _Tries) -> Answer:
+    def _once(self, request: S3Request, tries: _Tries) -> StreamedResponse:
         address, connections = self._way or self._find_the_way()
 
         def prepare() -> tuple[str, Mapping[str, str]]:
@@ -247,7 +247,7 @@ def is_elsewhere(error: ClientError) -> bool:
     return code_of(error) in (*REDIRECTS, "400") and bool(told)
 
 
-def _whole_response(request: S3Request, undecided: int, answer: Answer) -> S3Response:
+def _whole_response(request: S3Request, undecided: int, answer: StreamedResponse) -> S3Response:
     content = answer.read_all(MOST_CONTENT)
     if len(content) > MOST_CONTENT:
         answer.close()
@@ -257,7 +257,7 @@ def _whole_response(request: S3Request, undecided: int, answer: Answer) -> S3Res
     return S3Response(answer.headers, content)
 
 
-def _refusal(request: S3Request, undecided: int, answer: Answer) -> ClientError:
+def _refusal(request: S3Request, undecided: int, answer: StreamedResponse) -> ClientError:
     content = answer.read_all(MOST_CONTENT)
     answer.close()
     return client_error(request.operation, answer.status, answer.headers, content, undecided)
