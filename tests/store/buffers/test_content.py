@@ -6,7 +6,7 @@ import pytest
 
 from davbridge.store.buffers.content import Pieces, buffers_of
 from davbridge.store.s3.messages.checksums import checksum_headers
-from davbridge.store.s3.transport.connections import JOINED, Connections
+from davbridge.store.s3.transport.connections import MAX_JOINED_BODY, Connections
 from davbridge.store.s3.transport.opener import Network
 from davbridge.store.s3.transport.signing import payload_hash
 from tests.support.parrot import Server, serving
@@ -39,7 +39,7 @@ def test_one_buffer_is_content_too(content: bytes | memoryview) -> None:
     assert b"".join(buffers_of(content)) == WHOLE
 
 
-@pytest.mark.parametrize("size", [1000, JOINED, len(WHOLE)])
+@pytest.mark.parametrize("size", [1000, MAX_JOINED_BODY, len(WHOLE)])
 @pytest.mark.parametrize("cut", [100, 100_000])
 def test_pieces_are_sent_whole(size: int, cut: int) -> None:
     buffers = [memoryview(WHOLE)[at : min(at + cut, size)] for at in range(0, size, cut)]

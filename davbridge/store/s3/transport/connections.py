@@ -32,13 +32,13 @@ from urllib3.util.wait import wait_for_read
 
 from davbridge import deadline
 from davbridge.store.buffers.content import Content, buffers_of
-from davbridge.store.s3.transport.http_response import Body, read_head
+from davbridge.store.s3.transport.http_response import ResponseBody, read_response_head
 from davbridge.store.s3.transport.opener import Network, Opener
 
-BLOCK = 256 * 1024
+SEND_SIZE = 256 * 1024
 """Bytes that are sent at a time: the time limit is for each, not for a whole body."""
 
-JOINED = 64 * 1024
+MAX_JOINED_BODY = 64 * 1024
 """Up to which size a body leaves together with the head."""
 
 OVERTIME = 1.0
@@ -158,7 +158,7 @@ class _Connection:
 
     def send(self, head: bytes, body: Content, read_timeout: float) -> None:
         self._sock.settimeout(min(read_timeout, max(deadline.remaining(), 0.0) + OVERTIME))
-        if len(body) <= JOINED:
+        if len(body) <= MAX_JOINED_BODY:
             self._sock.sendall(b"".join([head, *buffers_of(body)]))
             return
         self._sock.sendall(head)
@@ -166,8 +166,8 @@ class _Connection:
             for buffer in buffers_of(body):
                 rest = memoryview(buffer)
                 while rest:
-                    self._sock.sendall(rest[:BLOCK])
-                    rest = rest[BLOCK:]
+                    self._sock.sendall(rest[:SEND_SIZE])
+                    rest = rest[SEND_SIZE:]
         except (BrokenPipeError, ConnectionResetError):
             # A store that refuses need not read on; its answer says why.
             self.has_sent_all = False
@@ -205,13 +205,15 @@ class StreamedResponse:
     def __init__(self, connections: Connections, connection: _Connection, method: str) -> None:
         self._connections = connections
         self._connection = connection
-        head = read_head(connection.file)
+        head = read_response_head(connection.file)
         if head.status < 300 and not connection.has_sent_all:
             raise HTTPException("a success was told before the whole body was sent")
         self.status = head.status
         self.headers = head.headers
         self._may_go_on = head.keeps_alive and connection.has_sent_all
-        self._body = Body(connection.file, head, is_head=method == "HEAD", at_end=self._at_end)
+        self._body = ResponseBody(
+            connection.file, head, is_head=method == "HEAD", at_end=self._at_end
+        )
 
     def read(self, size: int) -> bytes:
         """The next bytes, ``size`` of them or fewer; ``b""`` only at the end of the body.

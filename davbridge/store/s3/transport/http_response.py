@@ -21,7 +21,7 @@ MAX_INTERIM = 10
 """Answers before the final one."""
 
 
-class Head(NamedTuple):
+class ResponseHead(NamedTuple):
     """An answer but for its body."""
 
     version: str
@@ -43,21 +43,21 @@ class Head(NamedTuple):
         return bool(coding)
 
 
-def read_head(file: BinaryIO) -> Head:
+def read_response_head(file: BinaryIO) -> ResponseHead:
     """The head of the final answer. Raises HTTPException, and OSError."""
     for _ in range(MAX_INTERIM):
         version, status = _status(_line(file))
         headers = _headers(file)
         if status >= 200:  # those before are interim (RFC 9110 §15.2)
-            return Head(version, status, headers)
+            return ResponseHead(version, status, headers)
     raise HTTPException("an answer that never comes")
 
 
-class Body:
+class ResponseBody:
     """The body that follows ``head``. Raises HTTPException where it isn't all there."""
 
     def __init__(
-        self, file: BinaryIO, head: Head, *, is_head: bool, at_end: Callable[[], None]
+        self, file: BinaryIO, head: ResponseHead, *, is_head: bool, at_end: Callable[[], None]
     ) -> None:
         self._file = file
         self._at_end = at_end

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from davbridge.store.buffers.content import Content
-from davbridge.store.s3.transport.connections import JOINED
+from davbridge.store.s3.transport.connections import MAX_JOINED_BODY
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
 
@@ -45,7 +45,7 @@ class S3Request(NamedTuple):
         which its sender sees to."""
         if self.operation in _EXPIRING:
             return True
-        return self.operation == "PutObject" and len(self.body) <= JOINED
+        return self.operation == "PutObject" and len(self.body) <= MAX_JOINED_BODY
 
 
 class S3Response(NamedTuple):

@@ -5,7 +5,11 @@ from io import BytesIO
 
 import pytest
 
-from davbridge.store.s3.transport.http_response import Body, Head, read_head
+from davbridge.store.s3.transport.http_response import (
+    ResponseBody,
+    ResponseHead,
+    read_response_head,
+)
 
 OK = b"HTTP/1.1 200 OK\r\n"
 
@@ -20,10 +24,10 @@ class Ends:
         self.count += 1
 
 
-def opened(answer: bytes, *, is_head: bool = False) -> tuple[Head, Body, Ends]:
+def opened(answer: bytes, *, is_head: bool = False) -> tuple[ResponseHead, ResponseBody, Ends]:
     file, ends = BytesIO(answer), Ends()
-    head = read_head(file)
-    return head, Body(file, head, is_head=is_head, at_end=ends), ends
+    head = read_response_head(file)
+    return head, ResponseBody(file, head, is_head=is_head, at_end=ends), ends
 
 
 def test_a_head_has_its_status_and_headers_in_lower_case() -> None:
@@ -34,7 +38,7 @@ def test_a_head_has_its_status_and_headers_in_lower_case() -> None:
 
 def test_interim_answers_are_passed_over() -> None:
     head, _, _ = opened(b"HTTP/1.1 100 Continue\r\nA: b\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n")
-    assert head == Head("HTTP/1.1", 204, {})
+    assert head == ResponseHead("HTTP/1.1", 204, {})
 
 
 @pytest.mark.parametrize(

@@ -21,7 +21,7 @@ from botocore.exceptions import (
     SSLError,
 )
 
-from davbridge.store.s3.transport.connections import JOINED, Connections
+from davbridge.store.s3.transport.connections import MAX_JOINED_BODY, Connections
 from davbridge.store.s3.transport.opener import Network
 from tests.support.parrot import OK, REFUSED, Server, serving
 
@@ -59,7 +59,7 @@ def test_a_target_is_sent_as_it_is(target: str) -> None:
     assert server.heads == [f"PUT {target} HTTP/1.1\r\nhost: h\r\ncontent-length: 0\r\n".encode()]
 
 
-@pytest.mark.parametrize("size", [0, JOINED, JOINED + 1, 3_000_000])
+@pytest.mark.parametrize("size", [0, MAX_JOINED_BODY, MAX_JOINED_BODY + 1, 3_000_000])
 def test_a_body_of_any_size_is_sent_whole(size: int) -> None:
     with serving(Server()) as server, connected(server.url) as connections:
         assert ask(connections, body=bytes(size)) == b"ok"

@@ -14,7 +14,7 @@ from davbridge.clock import lasting
 from davbridge.errors import DeadlinePassedError, StoreError, UnavailableError
 from davbridge.store.base import IF_ABSENT, Attributes
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.transport.connections import JOINED
+from davbridge.store.s3.transport.connections import MAX_JOINED_BODY
 from davbridge.store.s3.transport.signed_request import LIFETIME
 from davbridge.store.s3.transport.transport import Timing
 from tests.support.contract import LONG, drain, keys, write
@@ -54,8 +54,8 @@ def test_what_could_do_harm_when_it_is_late_expires_and_nothing_else(
     proxied: S3Store, proxy: S3Proxy
 ) -> None:
     row = write(proxied, "a", LONG)
-    small = proxied.put_object("b", bytes(JOINED), Attributes())
-    write(proxied, "c", bytes(JOINED + 1))
+    small = proxied.put_object("b", bytes(MAX_JOINED_BODY), Attributes())
+    write(proxied, "c", bytes(MAX_JOINED_BODY + 1))
     proxied.copy_object(row, "d")
     proxied.copy_object(small, "e")
     writer = proxied.open_writer("f", Attributes())
@@ -72,7 +72,7 @@ def test_what_could_do_harm_when_it_is_late_expires_and_nothing_else(
     assert always == {"DeleteObject", "DeleteObjects", "CopyObject", "CompleteMultipartUpload"}
     assert {name for name, each in expiring.items() if each == {True, False}} == {"PutObject"}
     puts = [request for request in proxy.requests if operation_of(request) == "PutObject"]
-    assert all(is_expiring(request) == (len(request.body) <= JOINED) for request in puts)
+    assert all(is_expiring(request) == (len(request.body) <= MAX_JOINED_BODY) for request in puts)
 
 
 def test_a_request_is_good_for_no_longer_than_is_meant(proxied: S3Store, proxy: S3Proxy) -> None:
@@ -186,7 +186,7 @@ def test_a_bridge_whose_clock_is_wrong_learns_the_stores(
 ) -> None:
     proxy, opens = opened
     store = opens(ahead)
-    row = write(store, "a", bytes(JOINED + 1))
+    row = write(store, "a", bytes(MAX_JOINED_BODY + 1))
     copy = store.copy_object(row, "b", condition=IF_ABSENT)
     store.delete_object("b", version=copy)
     assert keys(store) == ["a"]
@@ -218,7 +218,7 @@ def test_past_a_deadline_nothing_is_sent(proxied: S3Store, proxy: S3Proxy) -> No
             lambda: proxied.head_object("a"),
             lambda: proxied.get_object("a"),
             lambda: proxied.put_object("a", b"newer", Attributes()),
-            lambda: proxied.put_object("a", bytes(JOINED + 1), Attributes()),
+            lambda: proxied.put_object("a", bytes(MAX_JOINED_BODY + 1), Attributes()),
             lambda: proxied.copy_object(row, "b"),
             lambda: proxied.delete_object("a", version=row),
             lambda: next(proxied.list_objects("")),
@@ -243,7 +243,7 @@ def test_a_write_expires_before_the_deadline(proxied: S3Store, proxy: S3Proxy) -
     proxied.put_object("a", b"body", Attributes())
     with deadline.before(lambda: 2.0, lambda: 0.0):
         proxied.put_object("a", b"body", Attributes())
-        write(proxied, "b", bytes(JOINED + 1))
+        write(proxied, "b", bytes(MAX_JOINED_BODY + 1))
         sent = time.time()
     for request in proxy.requests[-2:]:
         begun, seconds = signed_until(request)
@@ -256,7 +256,7 @@ def test_a_long_body_is_given_all_of_the_time_that_there_is(
 ) -> None:
     """A proxy on the way may pass a request on only once it has all of it."""
     with deadline.before(lambda: 60.0, lambda: 0.0):
-        write(proxied, "a", bytes(JOINED + 1))
+        write(proxied, "a", bytes(MAX_JOINED_BODY + 1))
         proxied.put_object("b", b"", Attributes())
     long, short = (signed_until(request)[1] for request in proxy.requests)
     assert 59 <= long <= 60
