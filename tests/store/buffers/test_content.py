@@ -7,7 +7,7 @@ import pytest
 from davbridge.store.buffers.content import Pieces, buffers_of
 from davbridge.store.s3.messages.checksums import checksum_headers
 from davbridge.store.s3.transport.connections import MAX_JOINED_BODY, Connections
-from davbridge.store.s3.transport.opener import Network
+from davbridge.store.s3.transport.opener import NetworkOptions
 from davbridge.store.s3.transport.signing import payload_hash
 from tests.support.parrot import Server, serving
 
@@ -44,7 +44,9 @@ def test_one_buffer_is_content_too(content: bytes | memoryview) -> None:
 def test_pieces_are_sent_whole(size: int, cut: int) -> None:
     buffers = [memoryview(WHOLE)[at : min(at + cut, size)] for at in range(0, size, cut)]
     with serving(Server()) as server:
-        connections = Connections(urlsplit(server.url), Network(5.0, 20.0, 2, None, None, {}))
+        connections = Connections(
+            urlsplit(server.url), NetworkOptions(5.0, 20.0, 2, None, None, {})
+        )
         headers = {"host": "h", "content-length": str(size)}
         for _ in range(2):  # a byte too many or too few would break the second
             answer = connections.exchange("PUT", lambda: ("/a", headers), Pieces(buffers))

@@ -33,7 +33,7 @@ from urllib3.util.wait import wait_for_read
 from davbridge import deadline
 from davbridge.store.buffers.content import Content, buffers_of
 from davbridge.store.s3.transport.http_response import ResponseBody, read_response_head
-from davbridge.store.s3.transport.opener import Network, Opener
+from davbridge.store.s3.transport.opener import ConnectionOpener, NetworkOptions
 
 SEND_SIZE = 256 * 1024
 """Bytes that are sent at a time: the time limit is for each, not for a whole body."""
@@ -55,9 +55,9 @@ _FAILURES = (OSError, HTTPException, ValueError)
 class Connections:
     """All connections to one endpoint, opened as they are needed."""
 
-    def __init__(self, url: SplitResult, network: Network) -> None:
-        self._opener = Opener(url, network)
-        self._network = network
+    def __init__(self, url: SplitResult, options: NetworkOptions) -> None:
+        self._opener = ConnectionOpener(url, options)
+        self._options = options
         self._idle: list[_Connection] = []
         self._is_closed = False
 
@@ -74,7 +74,7 @@ class Connections:
         to open one may take longer than a signature is good for.
         """
         connection = self._idle_one() or _Connection(self._opener.open())
-        timeout = read_timeout or self._network.read_timeout
+        timeout = read_timeout or self._options.read_timeout
         try:
             target, headers = prepare()
             fields = {**headers, **self._opener.headers}
@@ -99,7 +99,7 @@ class Connections:
             connection.close()
 
     def give_back(self, connection: "_Connection") -> None:
-        if self._is_closed or len(self._idle) >= self._network.most_idle:
+        if self._is_closed or len(self._idle) >= self._options.most_idle:
             connection.close()
         else:
             self._idle.append(connection)

@@ -37,7 +37,7 @@ SOCKET_OPTIONS: list[tuple[int, int, int | bytes]] = [
 ]
 
 
-class Network(NamedTuple):
+class NetworkOptions(NamedTuple):
     """What connections are like, whatever they go to."""
 
     connect_timeout: float
@@ -51,7 +51,7 @@ class Network(NamedTuple):
     """By scheme, where it isn't the environment that tells."""
 
     @classmethod
-    def of(cls, config: Any, ca_bundle: str | None) -> "Network":
+    def of(cls, config: Any, ca_bundle: str | None) -> "NetworkOptions":
         """As botocore's ``config`` has it."""
         return cls(
             config.connect_timeout,
@@ -63,14 +63,14 @@ class Network(NamedTuple):
         )
 
 
-class Opener:
+class ConnectionOpener:
     """Knows the way to an endpoint."""
 
-    def __init__(self, url: SplitResult, network: Network) -> None:
+    def __init__(self, url: SplitResult, options: NetworkOptions) -> None:
         self.endpoint = f"{url.scheme}://{url.netloc}"
         self._url = url
-        self._network = network
-        proxies = ProxyConfiguration(network.proxies or get_environ_proxies(self.endpoint))
+        self._options = options
+        proxies = ProxyConfiguration(options.proxies or get_environ_proxies(self.endpoint))
         self._proxy: str | None = proxies.proxy_url_for(self.endpoint)
         self._proxy_headers = proxies.proxy_headers_for(self._proxy) if self._proxy else {}
         is_forwarding = self._proxy is not None and url.scheme == "http"
@@ -90,7 +90,7 @@ class Opener:
         return connection
 
     def _connection(self) -> HTTPConnection:
-        url, timeout = self._url, self._network.connect_timeout
+        url, timeout = self._url, self._options.connect_timeout
         if self._proxy is None:
             host, port = url.hostname or "", url.port
             if url.scheme == "http":
@@ -126,9 +126,9 @@ class Opener:
     def _tls(self) -> ssl.SSLContext:
         context: ssl.SSLContext = create_urllib3_context()
         try:
-            authorities: Any = self._network.ca_bundle or True
+            authorities: Any = self._options.ca_bundle or True
             context.load_verify_locations(get_cert_path(authorities))
-            if files := self._network.client_certificate:
+            if files := self._options.client_certificate:
                 context.load_cert_chain(*([files] if isinstance(files, str) else files))
         except OSError as error:
             raise SSLError(endpoint_url=self.endpoint, error=error) from error

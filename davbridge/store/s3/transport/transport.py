@@ -33,7 +33,7 @@ from davbridge.store.s3.transport.failures import (
     may_still_act,
 )
 from davbridge.store.s3.transport.health import Health
-from davbridge.store.s3.transport.opener import Network
+from davbridge.store.s3.transport.opener import NetworkOptions
 from davbridge.store.s3.transport.request import S3Request, S3Response
 from davbridge.store.s3.transport.retries import Retries
 from davbridge.store.s3.transport.signed_request import Outgoing, outgoing
@@ -90,7 +90,7 @@ class Transport:
         self._client = client
         self._bucket = bucket
         self._options = options_of(client)
-        self._network = Network.of(config, self._options.ca_bundle)
+        self._network_options = NetworkOptions.of(config, self._options.ca_bundle)
         self._retries = Retries((config.retries or {}).get("total_max_attempts", DEFAULT_ATTEMPTS))
         self._lock = threading.Lock()
         self._way: tuple[Address, Connections] | None = None
@@ -214,7 +214,7 @@ class Transport:
         with self._lock:
             if self._way is None:
                 address = address_of(self._client, self._bucket)
-                self._way = address, Connections(address.url, self._network)
+                self._way = address, Connections(address.url, self._network_options)
             return self._way
 
     def _learns_from(self, error: Exception) -> bool:

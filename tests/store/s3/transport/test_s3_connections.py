@@ -22,15 +22,15 @@ from botocore.exceptions import (
 )
 
 from davbridge.store.s3.transport.connections import MAX_JOINED_BODY, Connections
-from davbridge.store.s3.transport.opener import Network
+from davbridge.store.s3.transport.opener import NetworkOptions
 from tests.support.parrot import OK, REFUSED, Server, serving
 
-NETWORK = Network(5.0, 20.0, 2, None, None, {})
+NETWORK = NetworkOptions(5.0, 20.0, 2, None, None, {})
 IMPATIENT = NETWORK._replace(read_timeout=0.2)
 
 
 @contextmanager
-def connected(url: str, network: Network = NETWORK) -> Iterator[Connections]:
+def connected(url: str, network: NetworkOptions = NETWORK) -> Iterator[Connections]:
     connections = Connections(urlsplit(url), network)
     yield connections
     connections.close()
