@@ -7,7 +7,7 @@ from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutE
 
 from davbridge.store.s3.messages.errors import code_of, header_of, status_of
 from davbridge.store.s3.messages.headers import parse_date
-from davbridge.store.s3.transport.signed_request import LIFETIME, Outgoing
+from davbridge.store.s3.transport.signed_request import EXPIRY_SECONDS, SignedRequest
 
 _GATEWAY = frozenset({502, 504})
 """What a proxy says that had no answer from the store. With a 503 it may say the same, but a store
@@ -41,7 +41,7 @@ def may_have_acted(error: BaseException | None) -> bool:
     return may_still_act(error)
 
 
-def is_out_of_time(error: Exception, sent: Outgoing) -> bool:
+def is_out_of_time(error: Exception, sent: SignedRequest) -> bool:
     """Whether the store refused the request for the time of its signature. Some say so, others
     only deny access: then the time of their answer tells."""
     if not isinstance(error, ClientError):
@@ -57,7 +57,7 @@ def is_out_of_time(error: Exception, sent: Outgoing) -> bool:
     if date is None:
         return False
     age = date.timestamp() - sent.signed.store
-    return abs(age) > MOST_SKEW or (age > LIFETIME and "authorization" not in sent.headers)
+    return abs(age) > MOST_SKEW or (age > EXPIRY_SECONDS and "authorization" not in sent.headers)
 
 
 def mark_out_of_time(error: Exception) -> None:

@@ -3,8 +3,8 @@
 Owns which signature a request gets, and until when it is good. Must not know how it is sent.
 
 Invariants: what must not take effect late is signed in the query, with the time by which the store
-refuses it: LIFETIME after it leaves, and before the deadline of the work that it is for; any other
-write is, too, where there is a deadline; and nothing is signed after it.
+refuses it: EXPIRY_SECONDS after it leaves, and before the deadline of the work that it is for; any
+other write is, too, where there is a deadline; and nothing is signed after it.
 """
 
 import base64
@@ -24,32 +24,34 @@ from davbridge.store.s3.transport.request import S3Request
 from davbridge.store.s3.transport.signing import UNSIGNED, payload_hash, presigned, signed
 from davbridge.store.s3.transport.store_clock import Reading, StoreClock
 
-LIFETIME = 4
+EXPIRY_SECONDS = 4
 """Seconds for which the store takes a request that must not take effect late: whole ones, as S3
 counts. By an estimate that is behind by up to one, and rounded down, two or three of them are left
 for the way."""
 
-LONGEST = 3600
+MAX_EXPIRY_SECONDS = 3600
 """The same for any other write of work that has a later deadline: a long body takes its time."""
 
-MARGIN = 1.0
+CLOCK_MARGIN = 1.0
 """Seconds that may pass between a store's taking a request and its having acted on a small one, or
 by which the estimate of its time may be wrong."""
 
 
-class Outgoing(NamedTuple):
+class SignedRequest(NamedTuple):
     """What to send."""
 
     target: str
     headers: Mapping[str, str]
     signed: Reading
     """When it was signed."""
-    ends_at: float
+    expires_at: float
     """By the timer of the clock: from when on the store surely refuses it, where it refuses at
     all what is late."""
 
 
-def outgoing(address: Address, request: S3Request, clock: StoreClock, *, expires: bool) -> Outgoing:
+def sign(
+    address: Address, request: S3Request, clock: StoreClock, *, expires: bool
+) -> SignedRequest:
     """``expires``: whether the store refuses what is late, so that it is worth asking for.
 
     Raises DeadlinePassedError where nothing may begin any more.
@@ -58,21 +60,21 @@ def outgoing(address: Address, request: S3Request, clock: StoreClock, *, expires
     reading = clock.read()
     left = deadline.remaining()
     is_bounded = request.must_expire or (request.is_write and left < math.inf)
-    left = min(left, LIFETIME if request.must_expire else LONGEST)
+    left = min(left, EXPIRY_SECONDS if request.must_expire else MAX_EXPIRY_SECONDS)
     reading = reading._replace(store=reading.store - request.age)
     if expires and is_bounded:
-        target, headers = _expiring(address, request, reading, left)
+        target, headers = _signed_in_query(address, request, reading, left)
     else:
         deadline.require()
-        target, headers = _lasting(address, request, reading)
+        target, headers = _signed_in_headers(address, request, reading)
     headers["user-agent"] = f"davbridge/{__version__}"
     headers["accept-encoding"] = "identity"
     if request.method in ("PUT", "POST"):
         headers["content-length"] = str(len(request.body))
-    return Outgoing(target, headers, reading, reading.local + left + MARGIN)
+    return SignedRequest(target, headers, reading, reading.local + left + CLOCK_MARGIN)
 
 
-def _expiring(
+def _signed_in_query(
     address: Address, request: S3Request, reading: Reading, left: float
 ) -> tuple[str, dict[str, str]]:
     if left < 1:  # S3 knows no fractions
@@ -95,14 +97,16 @@ def _expiring(
     return f"{path}?{query}", headers
 
 
-def _lasting(address: Address, request: S3Request, reading: Reading) -> tuple[str, dict[str, str]]:
+def _signed_in_headers(
+    address: Address, request: S3Request, reading: Reading
+) -> tuple[str, dict[str, str]]:
     path, query = address.path_of(request.key), _encoded(request.query)
     headers = signed(
         request.method,
         path,
         query,
         {"host": address.host, **request.headers},
-        payload_told(address, request),
+        signed_payload(address, request),
         address.scope,
         address.credentials(),
         datetime.fromtimestamp(reading.store, UTC),
@@ -110,7 +114,7 @@ def _lasting(address: Address, request: S3Request, reading: Reading) -> tuple[st
     return f"{path}?{query}" if query else path, headers
 
 
-def payload_told(address: Address, request: S3Request) -> str:
+def signed_payload(address: Address, request: S3Request) -> str:
     """What is signed of the body: its hash, which takes half of all the processor time of an
     upload, unless TLS protects it on its way, and a checksum in the store, or nobody is on its way
     within this machine."""

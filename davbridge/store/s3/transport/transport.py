@@ -36,7 +36,7 @@ from davbridge.store.s3.transport.health import Health
 from davbridge.store.s3.transport.opener import NetworkOptions
 from davbridge.store.s3.transport.request import S3Request, S3Response
 from davbridge.store.s3.transport.retries import Retries
-from davbridge.store.s3.transport.signed_request import Outgoing, outgoing
+from davbridge.store.s3.transport.signed_request import SignedRequest, sign
 from davbridge.store.s3.transport.store_clock import TIMING, StoreClock, Timing
 from davbridge.waiting import store_wait
 
@@ -74,7 +74,7 @@ class _Tries:
     """Of the last undecided one."""
     pending_until: float = -math.inf
     """By the timer: until when one of them may still take effect."""
-    last: Outgoing | None = None
+    last: SignedRequest | None = None
     """What was signed for the present one, if it came so far."""
 
     def begin(self) -> None:
@@ -164,7 +164,7 @@ class Transport:
             tries.undecided += 1
             tries.error = error
         if tries.last and request.must_expire and may_still_act(error):
-            tries.pending_until = max(tries.pending_until, tries.last.ends_at)
+            tries.pending_until = max(tries.pending_until, tries.last.expires_at)
 
     def _may_be_signed_anew(self, request: S3Request, tries: _Tries, error: Exception) -> bool:
         """Whether the store refused it for its time alone: then it has done nothing, and the answer
@@ -172,7 +172,7 @@ class Transport:
         sent = tries.last
         if request.age or sent is None or not is_out_of_time(error, sent):
             return False
-        if self.clock.timer() < sent.ends_at:
+        if self.clock.timer() < sent.expires_at:
             self.clock.refused(sent.signed)
         tries.late += 1
         if tries.late <= MOST_LATE:
@@ -198,7 +198,7 @@ class Transport:
         address, connections = self._way or self._find_the_way()
 
         def prepare() -> tuple[str, Mapping[str, str]]:
-            tries.last = outgoing(address, request, self.clock, expires=self.expires)
+            tries.last = sign(address, request, self.clock, expires=self.expires)
             return tries.last.target, tries.last.headers
 
         tries.begin()

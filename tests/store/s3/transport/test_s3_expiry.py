@@ -15,7 +15,7 @@ from davbridge.errors import DeadlinePassedError, StoreError, UnavailableError
 from davbridge.store.base import IF_ABSENT, Attributes
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.transport.connections import MAX_JOINED_BODY
-from davbridge.store.s3.transport.signed_request import LIFETIME
+from davbridge.store.s3.transport.signed_request import EXPIRY_SECONDS
 from davbridge.store.s3.transport.transport import Timing
 from tests.support.contract import LONG, drain, keys, write
 from tests.support.endpoints import Endpoint
@@ -80,8 +80,8 @@ def test_a_request_is_good_for_no_longer_than_is_meant(proxied: S3Store, proxy: 
         before = time.time()
         proxied.put_object("a", b"", Attributes())
         begun, seconds = signed_until(proxy.requests[-1])
-        assert begun + seconds <= time.time() + LIFETIME
-        assert begun + seconds >= before + LIFETIME - 3
+        assert begun + seconds <= time.time() + EXPIRY_SECONDS
+        assert begun + seconds >= before + EXPIRY_SECONDS - 3
         time.sleep(0.07)
 
 
@@ -91,7 +91,7 @@ def test_a_write_whose_answer_is_lost_ends_when_it_can_take_effect_no_more(
     proxied.put_object("a", b"", Attributes())
     proxy.rule = once("PUT", "/a", Drop())
     proxied.put_object("a", b"body", Attributes())
-    assert skipping.skipped > LIFETIME
+    assert skipping.skipped > EXPIRY_SECONDS
     assert drain(proxied.get_object("a")) == b"body"
 
 
@@ -101,7 +101,7 @@ def test_so_does_one_that_fails(proxied: S3Store, proxy: S3Proxy, skipping: Skip
         before = skipping.skipped
         with pytest.raises(UnavailableError):
             proxied.put_object("a", b"body", Attributes())
-        assert skipping.skipped - before > LIFETIME
+        assert skipping.skipped - before > EXPIRY_SECONDS
 
 
 def test_what_the_store_has_refused_is_not_waited_for(
@@ -193,7 +193,7 @@ def test_a_bridge_whose_clock_is_wrong_learns_the_stores(
     expiring = [request for request in proxy.requests if is_expiring(request)]
     for request in expiring[1:]:
         begun, seconds = signed_until(request)
-        assert begun + seconds <= time.time() + LIFETIME
+        assert begun + seconds <= time.time() + EXPIRY_SECONDS
     assert len(proxy.requests) <= 6
 
 
@@ -206,7 +206,7 @@ def test_a_bridge_whose_clock_is_wrong_and_that_writes_first_learns_the_stores(
     store.put_object("a", b"body", Attributes())
     store.put_object("a", b"newer", Attributes())
     begun, seconds = signed_until(proxy.requests[-1])
-    assert begun + seconds <= time.time() + LIFETIME
+    assert begun + seconds <= time.time() + EXPIRY_SECONDS
     assert drain(store.get_object("a")) == b"newer"
 
 
@@ -260,7 +260,7 @@ def test_a_long_body_is_given_all_of_the_time_that_there_is(
         proxied.put_object("b", b"", Attributes())
     long, short = (signed_until(request)[1] for request in proxy.requests)
     assert 59 <= long <= 60
-    assert short <= LIFETIME
+    assert short <= EXPIRY_SECONDS
 
 
 def test_no_try_begins_after_the_deadline(

@@ -26,7 +26,7 @@ from davbridge.store.s3 import S3Store
 from davbridge.store.s3.setup.client import build_client
 from davbridge.store.s3.transport import transport
 from davbridge.store.s3.transport.address import address_of
-from davbridge.store.s3.transport.signed_request import outgoing, payload_told
+from davbridge.store.s3.transport.signed_request import sign, signed_payload
 from davbridge.store.s3.transport.store_clock import StoreClock
 from tests.support.contract import drain
 from tests.support.endpoints import Endpoint, s3_client
@@ -405,7 +405,7 @@ def test_a_body_is_signed_where_nothing_else_protects_it_on_its_way(
     client = build_client(settings, pool_size=1)
     address = address_of(client, "bucket")
     client.close()
-    told = payload_told(address, transport.Request("PutObject", "PUT", "a", headers, body=BODY))
+    told = signed_payload(address, transport.Request("PutObject", "PUT", "a", headers, body=BODY))
     assert told == (hashlib.sha256(BODY).hexdigest() if is_hashed else "UNSIGNED-PAYLOAD")
 
 
@@ -426,11 +426,11 @@ def test_a_body_whose_hash_no_signature_holds_has_a_signed_digest_where_nothing_
     client.close()
     for operation, method in (("PutObject", "PUT"), ("CompleteMultipartUpload", "POST")):
         request = transport.Request(operation, method, "a", body=BODY)
-        sent = outgoing(address, request, StoreClock(), expires=True)
+        sent = sign(address, request, StoreClock(), expires=True)
         digest = base64.b64encode(hashlib.md5(BODY).digest()).decode()
         assert sent.headers.get("content-md5") == (digest if is_digested else None)
         assert ("SignedHeaders=content-md5%3Bhost" in sent.target) == is_digested
-        plain = outgoing(address, request._replace(body=b""), StoreClock(), expires=True)
+        plain = sign(address, request._replace(body=b""), StoreClock(), expires=True)
         assert "content-md5" not in plain.headers
 
 
