@@ -20,43 +20,43 @@ from davbridge.store.s3.messages.xml import Element, name_of, parse_time, parsed
 ROOT = "ListBucketResult"
 
 
-class PageAnswer(NamedTuple):
+class ListingPage(NamedTuple):
     """A page, and where the next one begins: empty after the last."""
 
     page: Page
     token: str
 
 
-MOST_STANDSTILL = 100
-"""Pages in a row that show nothing new. Some that are empty are possible: what is left of a
-thousand names once a store has passed over those that were deleted."""
+MAX_EQUAL_PAGES = 100
+"""Pages in a row that show nothing new. A few empty ones are possible: a store may have passed over
+a thousand deleted names."""
 
 
-class Onward:
-    """Holds a listing to getting on, however many pages it has: a token that comes again, of the
-    page before or of a longer round, means that it never ends (Brent's way, which keeps one), and
-    so do new tokens for ever the same page."""
+class PaginationGuard:
+    """Ends a listing that never ends, however many pages it has: one whose continuation tokens go
+    round (found by Brent's algorithm, which keeps one token), or that has new tokens for the same
+    page for ever."""
 
     def __init__(self) -> None:
-        self._kept: object = None
+        self._marked: object = None
         self._steps, self._round = 0, 1
         self._shown: object = None
-        self._standstill = 0
+        self._equal_pages = 0
 
     def require(self, token: object, *, shown: object) -> None:
         """``shown``: what the page ends with. Raises ResponseParserError."""
-        self._standstill = self._standstill + 1 if shown == self._shown else 0
+        self._equal_pages = self._equal_pages + 1 if shown == self._shown else 0
         self._shown = shown
-        if self._standstill > MOST_STANDSTILL:
+        if self._equal_pages > MAX_EQUAL_PAGES:
             raise ResponseParserError("the store's listing doesn't get on")
-        if token == self._kept:
+        if token == self._marked:
             raise ResponseParserError("the store's listing goes round in circles")
         self._steps += 1
         if self._steps == self._round:
-            self._kept, self._steps, self._round = token, 0, 2 * self._round
+            self._marked, self._steps, self._round = token, 0, 2 * self._round
 
 
-def read_page(content: bytes) -> PageAnswer:
+def parse_page(content: bytes) -> ListingPage:
     """Raises ResponseParserError."""
     root = parsed(content)
     if name_of(root) != ROOT:
@@ -76,11 +76,11 @@ def read_page(content: bytes) -> PageAnswer:
     except ValueError as error:
         raise ResponseParserError(f"the answer is no listing: {error}") from error
     if page.is_last:
-        return PageAnswer(page, "")
+        return ListingPage(page, "")
     token = root.findtext(f"{space}NextContinuationToken")
     if not token:
         raise ResponseParserError("the store broke off a listing without a way on")
-    return PageAnswer(page, token)
+    return ListingPage(page, token)
 
 
 def _goes_on(root: Element, space: str) -> bool:

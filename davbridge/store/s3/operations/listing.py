@@ -15,7 +15,7 @@ from botocore.parsers import ResponseParserError
 from davbridge.paths import DELIMITER, MAX_KEY_BYTES
 from davbridge.store.base import PAGE_SIZE, Lookup, Page
 from davbridge.store.s3.messages.errors import translated
-from davbridge.store.s3.messages.listing_page import Onward, PageAnswer, read_page
+from davbridge.store.s3.messages.listing_page import ListingPage, PaginationGuard, parse_page
 from davbridge.store.s3.operations.bucket import Bucket
 from davbridge.store.s3.transport.transport import S3Request
 
@@ -27,12 +27,12 @@ LONGEST_KEY = 4 * MAX_KEY_BYTES
 
 def pages(bucket: Bucket, prefix: str, delimiter: str, page_size: int) -> Iterator[Page]:
     token = ""
-    onward = Onward()
+    guard = PaginationGuard()
     while True:
         page, token = _list(bucket, prefix, delimiter, page_size, token)
         if not page.is_last:
             with translated(prefix):
-                onward.require(token, shown=(*page.rows[-1:], *page.prefixes[-1:]))
+                guard.require(token, shown=(*page.rows[-1:], *page.prefixes[-1:]))
         yield page
         if page.is_last:
             return
@@ -62,7 +62,7 @@ def _last_name(page: Page) -> str:
     return max(last_row, last_prefix, key=str.encode)
 
 
-def _list(bucket: Bucket, prefix: str, delimiter: str, size: int, token: str = "") -> PageAnswer:
+def _list(bucket: Bucket, prefix: str, delimiter: str, size: int, token: str = "") -> ListingPage:
     query = {
         "list-type": "2",
         "prefix": prefix,
@@ -75,7 +75,7 @@ def _list(bucket: Bucket, prefix: str, delimiter: str, size: int, token: str = "
         query["continuation-token"] = token
     request = S3Request("ListObjectsV2", "GET", None, query=query, is_told_in_xml=True)
     with translated(prefix):
-        answer = read_page(bucket.transport.send(request).content)
+        answer = parse_page(bucket.transport.send(request).content)
         if not all(name.endswith(delimiter) for name in answer.page.prefixes):
             raise ResponseParserError("a common prefix that doesn't end in the delimiter")
         for name in chain(answer.page.prefixes, (row.key for row in answer.page.rows)):

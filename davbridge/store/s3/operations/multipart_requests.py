@@ -21,7 +21,7 @@ from davbridge.store.buffers.content import Content
 from davbridge.store.s3.messages.checksums import CRC32, checksum_headers
 from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of
 from davbridge.store.s3.messages.headers import etag_of, headers_of, quoted, told_etag
-from davbridge.store.s3.messages.listing_page import Onward
+from davbridge.store.s3.messages.listing_page import PaginationGuard
 from davbridge.store.s3.messages.xml import Element, name_of, parse_time, parsed, required, texts_of
 from davbridge.store.s3.operations.bucket import Bucket, copied_from, told_of_bytes
 from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, S3Request
@@ -131,7 +131,7 @@ def open_uploads(bucket: Bucket, prefix: str) -> Iterator[OpenUpload]:
     """Whoever's they are. Their keys are not asked for encoded: SeaweedFS 4.48 says that they are
     then, and sends them plain."""
     query = {"uploads": "", "prefix": prefix, "max-uploads": "1000"}
-    onward = Onward()
+    guard = PaginationGuard()
     while True:
         root = _told(bucket, S3Request("ListMultipartUploads", "GET", None, query=query))
         head, shown = texts_of(root), ""
@@ -146,12 +146,12 @@ def open_uploads(bucket: Bucket, prefix: str) -> Iterator[OpenUpload]:
             return
         query["key-marker"] = head.get("NextKeyMarker", "")
         query["upload-id-marker"] = head.get("NextUploadIdMarker", "")
-        onward.require((query["key-marker"], query["upload-id-marker"]), shown=shown)
+        guard.require((query["key-marker"], query["upload-id-marker"]), shown=shown)
 
 
 def parts_of(bucket: Bucket, upload: OpenUpload) -> Iterator[StoredPart]:
     query = {"uploadId": upload.upload_id}
-    onward = Onward()
+    guard = PaginationGuard()
     while True:
         root, number = _told(bucket, S3Request("ListParts", "GET", upload.key, query=query)), 0
         for entry in _entries(root, "Part"):
@@ -165,7 +165,7 @@ def parts_of(bucket: Bucket, upload: OpenUpload) -> Iterator[StoredPart]:
         if head.get("IsTruncated") != "true":
             return
         query["part-number-marker"] = head.get("NextPartNumberMarker", "")
-        onward.require(query["part-number-marker"], shown=number)
+        guard.require(query["part-number-marker"], shown=number)
 
 
 def _part(upload_id: str, number: int) -> dict[str, str]:

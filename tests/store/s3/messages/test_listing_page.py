@@ -6,7 +6,7 @@ import pytest
 from botocore.parsers import ResponseParserError
 
 from davbridge.store.base import ObjectRow
-from davbridge.store.s3.messages.listing_page import read_page
+from davbridge.store.s3.messages.listing_page import parse_page
 from davbridge.store.s3.messages.xml import parse_time
 
 ROW = (
@@ -22,7 +22,7 @@ def listing(inside: str, attributes: str = "") -> bytes:
 
 
 def test_a_page_has_rows_prefixes_and_a_way_on() -> None:
-    page, token = read_page(
+    page, token = parse_page(
         listing(
             f"<Name>b</Name>{ROW}<IsTruncated>true</IsTruncated>"
             "<CommonPrefixes><Prefix>d%2B/</Prefix></CommonPrefixes>"
@@ -37,14 +37,14 @@ def test_a_page_has_rows_prefixes_and_a_way_on() -> None:
 
 
 def test_names_that_were_not_encoded_are_left_alone() -> None:
-    page, token = read_page(listing(ROW))
+    page, token = parse_page(listing(ROW))
     assert page.rows[0].key == "a%20b+%2B%01%C3%A9"
     assert page.is_last
     assert token == ""
 
 
 def test_a_folder_that_is_about_to_go_has_no_version() -> None:
-    (row,) = read_page(listing(ROW.replace("e-1", "")))[0].rows
+    (row,) = parse_page(listing(ROW.replace("e-1", "")))[0].rows
     assert row.etag == ""
 
 
@@ -87,4 +87,4 @@ def test_times_are_to_the_second_and_utc(text: str) -> None:
 )
 def test_what_is_not_all_of_a_listing_is_no_page(content: bytes) -> None:
     with pytest.raises(ResponseParserError):
-        read_page(content)
+        parse_page(content)
