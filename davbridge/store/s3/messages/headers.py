@@ -42,7 +42,7 @@ def info_of(key: str, size: int, headers: Headers) -> ObjectInfo:
     if modified is None:
         raise UnavailableError(f"{key!r}: the store doesn't say when it was modified")
     try:
-        row = ObjectRow(key, size, modified, told_etag(headers))
+        row = ObjectRow(key, size, modified, etag_in(headers))
     except ResponseParserError as error:
         raise UnavailableError(f"{key!r}: {error}") from error
     return ObjectInfo(row, attributes_of(headers))
@@ -79,7 +79,7 @@ def to_the_second(time: datetime) -> datetime:
     return time.astimezone(UTC).replace(microsecond=0)
 
 
-def etag_of(told: str) -> str:
+def parse_etag(told: str) -> str:
     """Raises ResponseParserError for one that can't be sent back, to the store or to a client."""
     etag = told.removeprefix("W/").strip('"')  # a proxy on the way weakens what the store said
     if not _ETAG.fullmatch(etag):
@@ -87,10 +87,10 @@ def etag_of(told: str) -> str:
     return etag
 
 
-def told_etag(headers: Headers) -> str:
+def etag_in(headers: Headers) -> str:
     """Raises ResponseParserError where there is none: whoever answered so is no S3 store, and has
     neither stored nor given anything."""
-    return etag_of(headers.get("etag", ""))
+    return parse_etag(headers.get("etag", ""))
 
 
 def quoted(etag: str) -> str:

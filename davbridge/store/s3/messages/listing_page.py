@@ -14,7 +14,7 @@ from urllib.parse import unquote_to_bytes
 from botocore.parsers import ResponseParserError
 
 from davbridge.store.base import ObjectRow, Page
-from davbridge.store.s3.messages.headers import MOST_DIGITS, etag_of
+from davbridge.store.s3.messages.headers import MOST_DIGITS, parse_etag
 from davbridge.store.s3.messages.xml import Element, name_of, parse_time, parsed
 
 ROOT = "ListBucketResult"
@@ -109,7 +109,7 @@ def _rows(root: Element, space: str, is_encoded: bool) -> tuple[ObjectRow, ...]:
 
 def _listed_etag(told: str) -> str:
     """SeaweedFS lists a folder that it is about to remove, and it has none."""
-    return etag_of(told) if told != '""' else ""
+    return parse_etag(told) if told != '""' else ""
 
 
 def _text(element: Element, name: str) -> str:

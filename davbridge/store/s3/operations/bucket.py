@@ -41,7 +41,7 @@ def copied_from(bucket: Bucket, source: ObjectRow) -> dict[str, str]:
     return headers
 
 
-def told_of_bytes(answer: S3Response) -> Headers:
+def headers_without_body(answer: S3Response) -> Headers:
     """The headers of the answer to bytes that were sent. Raises ResponseParserError where there is
     a page with it: whoever sent that (a proxy, a network's login) has stored nothing."""
     if answer.content.strip():

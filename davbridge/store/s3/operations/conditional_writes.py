@@ -44,14 +44,14 @@ from davbridge.store.s3.messages.headers import (
     Headers,
     attribute_headers,
     date_of,
+    etag_in,
     headers_of,
     info_of,
     metadata_of,
     size_of,
-    told_etag,
 )
 from davbridge.store.s3.operations import multipart_requests
-from davbridge.store.s3.operations.bucket import Bucket, head_request, told_of_bytes
+from davbridge.store.s3.operations.bucket import Bucket, head_request, headers_without_body
 from davbridge.store.s3.operations.multipart_requests import Part
 from davbridge.store.s3.transport.transport import S3Request, S3Response
 from davbridge.waiting import store_wait
@@ -72,18 +72,18 @@ def put(
     condition: Condition,
 ) -> ObjectRow:
     """Writes the object in one request."""
-    condition = upheld(bucket, key, condition, by_store=bucket.can.conditional_put)
+    condition = emulated_condition(bucket, key, condition, by_store=bucket.can.conditional_put)
     is_exact = condition != ALWAYS and not condition.is_optimistic
     transaction = new_transaction() if is_exact else ""
     request = _put_request(bucket, key, content, attributes, condition, transaction)
-    since = second_now(bucket)
+    since = store_second(bucket)
     try:
-        headers = told_of_bytes(send_past_conflicts(bucket, request))
-        return ObjectRow(key, len(content), date_of(headers, bucket.clock), told_etag(headers))
+        headers = headers_without_body(send_past_conflicts(bucket, request))
+        return ObjectRow(key, len(content), date_of(headers, bucket.clock), etag_in(headers))
     except ERRORS as error:
-        if may_be_ours(error):
+        if may_have_been_done(error):
             is_marker = key.endswith(DELIMITER) and not content
-            own = own_row(bucket, key, transaction)
+            own = row_of_transaction(bucket, key, transaction)
             if own is None and is_marker:
                 own = _marker_made(bucket, key, since)
             if own:
@@ -94,7 +94,7 @@ def put(
 def _marker_made(bucket: Bucket, key: str, since: datetime) -> ObjectRow | None:
     """A directory marker that was made ``since``: one's own, for all of them are alike. SeaweedFS
     keeps no metadata of one that could tell. Raises UnavailableError."""
-    headers = settling_head(bucket, key)
+    headers = current_headers(bucket, key)
     if headers is None:
         return None
     row = info_of(key, size_of(key, headers), headers).row
@@ -146,17 +146,17 @@ def complete(
 
     The row is a HEAD's, for AWS dates such an object by the begin of its upload.
     """
-    condition = upheld(bucket, key, condition, by_store=bucket.can.conditional_complete)
+    condition = emulated_condition(bucket, key, condition, by_store=bucket.can.conditional_complete)
     try:
         etag, headers = multipart_requests.complete(bucket, key, upload_id, parts, condition)
     except ERRORS as error:
-        own = own_row(bucket, key, transaction) if may_be_ours(error) else None
+        own = row_of_transaction(bucket, key, transaction) if may_have_been_done(error) else None
         if own:
             return own
         raise refusal(error, key, condition) from error
     stored = ObjectRow(key, size, date_of(headers, bucket.clock), etag)
     try:
-        row = own_row(bucket, key, transaction) or stored
+        row = row_of_transaction(bucket, key, transaction) or stored
     except UnavailableError:
         return stored
     if row.size != size:
@@ -164,7 +164,9 @@ def complete(
     return row
 
 
-def upheld(bucket: Bucket, key: str, condition: Condition, *, by_store: bool) -> Condition:
+def emulated_condition(
+    bucket: Bucket, key: str, condition: Condition, *, by_store: bool
+) -> Condition:
     """What is left for the store to hold of a condition. Where it holds none, a HEAD looks right
     before the write, which leaves a moment to others; but not for an optimistic one: what its
     caller saw is as good. Raises PreconditionFailedError."""
@@ -174,7 +176,7 @@ def upheld(bucket: Bucket, key: str, condition: Condition, *, by_store: bool) ->
         return ALWAYS
     try:
         with translated(key):
-            etag = told_etag(bucket.transport.send(head_request(key)).headers)
+            etag = etag_in(bucket.transport.send(head_request(key)).headers)
     except NotFoundError:
         etag = None
     if condition.if_absent and etag is not None:
@@ -184,21 +186,21 @@ def upheld(bucket: Bucket, key: str, condition: Condition, *, by_store: bool) ->
     return ALWAYS
 
 
-def own_row(bucket: Bucket, key: str, transaction: str) -> ObjectRow | None:
+def row_of_transaction(bucket: Bucket, key: str, transaction: str) -> ObjectRow | None:
     """The object at ``key``, if it was written in this transaction. Raises UnavailableError."""
-    headers = settling_head(bucket, key) if transaction else None
+    headers = current_headers(bucket, key) if transaction else None
     if headers is None or metadata_of(headers).get(TRANSACTION) != transaction:
         return None
     return info_of(key, size_of(key, headers), headers).row
 
 
-def second_now(bucket: Bucket) -> datetime:
+def store_second(bucket: Bucket) -> datetime:
     """The store's time, and not past it, as times of objects are told: what is written from now on
     isn't older."""
     return datetime.fromtimestamp(math.floor(bucket.transport.clock.read().store), UTC)
 
 
-def settling_head(bucket: Bucket, key: str) -> Headers | None:
+def current_headers(bucket: Bucket, key: str) -> Headers | None:
     """What is at ``key``, to tell whose it is; None: nothing is. Raises UnavailableError: then
     nobody knows, and neither a refusal nor a success may be made up."""
     try:
@@ -218,7 +220,7 @@ def refusal(error: Exception, key: str, condition: Condition = ALWAYS) -> StoreE
     return store_error(error, key, condition)
 
 
-def may_be_ours(error: BaseException | None) -> bool:
+def may_have_been_done(error: BaseException | None) -> bool:
     """Whether ``error`` leaves it open if what is there, or isn't any more, is one's own deed."""
     if isinstance(error, ClientError) and was_retried(error):
         return True

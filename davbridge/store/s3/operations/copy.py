@@ -20,23 +20,23 @@ from davbridge.store.s3.messages.headers import (
     Headers,
     attribute_headers,
     attributes_of,
-    etag_of,
     headers_of,
     info_of,
+    parse_etag,
     size_of,
 )
 from davbridge.store.s3.messages.xml import parse_time, parsed, required
 from davbridge.store.s3.operations import multipart_requests
 from davbridge.store.s3.operations.bucket import Bucket, copied_from, head_request
 from davbridge.store.s3.operations.conditional_writes import (
-    may_be_ours,
+    current_headers,
+    emulated_condition,
+    may_have_been_done,
     new_transaction,
-    own_row,
     put,
     refusal,
-    second_now,
-    settling_head,
-    upheld,
+    row_of_transaction,
+    store_second,
 )
 from davbridge.store.s3.operations.multipart import MultipartUpload, PartPool, SendPart
 from davbridge.store.s3.operations.multipart_requests import MOST_PARTS, Part
@@ -99,7 +99,7 @@ def _copy_whole(
     """One CopyObject."""
     if not bucket.can.pinned_copy:
         _pinned_head(bucket, source)
-    condition = upheld(bucket, target, condition, by_store=bucket.can.conditional_copy)
+    condition = emulated_condition(bucket, target, condition, by_store=bucket.can.conditional_copy)
     transaction = new_transaction() if attributes is not None else ""
     headers = copied_from(bucket, source) | headers_of(condition)
     if attributes is not None:
@@ -113,13 +113,15 @@ def _copy_whole(
         read_timeout=LONG_WORK_TIMEOUT,
         is_told_in_xml=True,
     )
-    since = second_now(bucket)
+    since = store_second(bucket)
     try:
         result = parsed(bucket.transport.send(request).content)
         modified = parse_time(required(result, "LastModified"))
-        return ObjectRow(target, source.size, modified, etag_of(required(result, "ETag")))
+        return ObjectRow(target, source.size, modified, parse_etag(required(result, "ETag")))
     except ERRORS as error:
-        made = _made(bucket, source, target, transaction, since) if may_be_ours(error) else None
+        made = (
+            _made(bucket, source, target, transaction, since) if may_have_been_done(error) else None
+        )
         if made:
             return made
         raise refusal(error, source.key) from error
@@ -138,8 +140,8 @@ def _made(
     knows. Raises UnavailableError.
     """
     if transaction:
-        return own_row(bucket, target, transaction)
-    headers = settling_head(bucket, target)
+        return row_of_transaction(bucket, target, transaction)
+    headers = current_headers(bucket, target)
     if headers is None:
         return None
     row = info_of(target, size_of(target, headers), headers).row

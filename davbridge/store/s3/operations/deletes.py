@@ -33,9 +33,9 @@ from davbridge.store.s3.messages.headers import headers_of, info_of, quoted, siz
 from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
 from davbridge.store.s3.operations.bucket import Bucket
 from davbridge.store.s3.operations.conditional_writes import (
-    second_now,
+    current_headers,
     send_past_conflicts,
-    settling_head,
+    store_second,
 )
 from davbridge.store.s3.operations.multipart_requests import NAMESPACE
 from davbridge.store.s3.transport.failures import may_have_acted
@@ -48,7 +48,7 @@ BATCH_SIZE = 1000
 
 def delete_one(bucket: Bucket, key: str, version: ObjectRow | None = None) -> None:
     require_key(key)
-    since, meant, is_undecided = second_now(bucket), version, False
+    since, meant, is_undecided = store_second(bucket), version, False
     for _ in range(bucket.transport.attempts):
         try:
             _delete(bucket, key, meant)
@@ -69,7 +69,7 @@ def _is_done(bucket: Bucket, key: str, refused: StoreError, *, is_meant: bool) -
     Raises NotFoundError where that isn't what was meant."""
     if not isinstance(refused, NotFoundError | PreconditionFailedError):
         return False
-    is_gone = isinstance(refused, NotFoundError) or settling_head(bucket, key) is None
+    is_gone = isinstance(refused, NotFoundError) or current_headers(bucket, key) is None
     if is_gone and not is_meant:
         raise NotFoundError(f"{key!r} is gone already") from refused
     return is_gone
@@ -120,7 +120,7 @@ def _still_there(
 
 def _row_at(bucket: Bucket, key: str) -> ObjectRow | None:
     """Raises UnavailableError."""
-    headers = settling_head(bucket, key)
+    headers = current_headers(bucket, key)
     return None if headers is None else info_of(key, size_of(key, headers), headers).row
 
 
@@ -152,7 +152,7 @@ def _settled(bucket: Bucket, failures: Iterable[DeleteFailure]) -> Iterator[Dele
     for failure in failures:
         try:
             is_refused = isinstance(failure.error, PreconditionFailedError)
-            if not is_refused or settling_head(bucket, failure.key) is not None:
+            if not is_refused or current_headers(bucket, failure.key) is not None:
                 yield failure
         except StoreError as unknown:
             yield DeleteFailure(failure.key, unknown)
@@ -162,7 +162,7 @@ def _delete_batch(
     bucket: Bucket, batch: list[str], versions: Mapping[str, ObjectRow]
 ) -> list[DeleteFailure]:
     """Of a batch whose outcome isn't known, what is there still is sent again."""
-    since, failures = second_now(bucket), list[DeleteFailure]()
+    since, failures = store_second(bucket), list[DeleteFailure]()
     sent = versions if bucket.can.conditional_delete_batch else NO_VERSIONS
     for _ in range(bucket.transport.attempts):
         try:

@@ -20,10 +20,10 @@ from davbridge.store.base import Condition, ObjectRow
 from davbridge.store.buffers.content import Content
 from davbridge.store.s3.messages.checksums import CRC32, checksum_headers
 from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of
-from davbridge.store.s3.messages.headers import etag_of, headers_of, quoted, told_etag
+from davbridge.store.s3.messages.headers import etag_in, headers_of, parse_etag, quoted
 from davbridge.store.s3.messages.listing_page import PaginationGuard
 from davbridge.store.s3.messages.xml import Element, name_of, parse_time, parsed, required, texts_of
-from davbridge.store.s3.operations.bucket import Bucket, copied_from, told_of_bytes
+from davbridge.store.s3.operations.bucket import Bucket, copied_from, headers_without_body
 from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, S3Request
 
 MARK = b"davbridge"
@@ -70,8 +70,8 @@ def create(bucket: Bucket, key: str, headers: Mapping[str, str]) -> str:
 def send_part(bucket: Bucket, key: str, upload_id: str, number: int, content: Content) -> Part:
     headers = checksum_headers(content) if bucket.sends_checksums else {}
     request = S3Request("UploadPart", "PUT", key, headers, _part(upload_id, number), content)
-    told = told_of_bytes(bucket.transport.send(request))
-    return Part(told_etag(told), headers.get(CRC32, ""))
+    told = headers_without_body(bucket.transport.send(request))
+    return Part(etag_in(told), headers.get(CRC32, ""))
 
 
 def copy_part(
@@ -95,7 +95,7 @@ def copy_part(
         read_timeout=LONG_WORK_TIMEOUT,
         is_told_in_xml=True,
     )
-    return Part(etag_of(required(parsed(bucket.transport.send(request).content), "ETag")))
+    return Part(parse_etag(required(parsed(bucket.transport.send(request).content), "ETag")))
 
 
 def complete(
@@ -114,7 +114,7 @@ def complete(
         is_told_in_xml=True,
     )
     answer = bucket.transport.send(request)
-    return etag_of(required(parsed(answer.content), "ETag")), answer.headers
+    return parse_etag(required(parsed(answer.content), "ETag")), answer.headers
 
 
 def abort(bucket: Bucket, key: str, upload_id: str) -> None:

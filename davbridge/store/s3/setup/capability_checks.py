@@ -14,7 +14,7 @@ from botocore.exceptions import ClientError
 from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, ObjectRow
 from davbridge.store.s3.messages.checksums import ALGORITHM, ASK, CRC32, checksum_headers
 from davbridge.store.s3.messages.errors import ERRORS, status_of
-from davbridge.store.s3.messages.headers import date_of, headers_of, size_of, told_etag
+from davbridge.store.s3.messages.headers import date_of, etag_in, headers_of, size_of
 from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
 from davbridge.store.s3.operations import multipart_requests
 from davbridge.store.s3.operations.bucket import Bucket, copied_from, head_request
@@ -172,9 +172,7 @@ def put_canary(bucket: Bucket, key: str, condition: Condition = ALWAYS) -> Objec
     headers = checksum_headers(BODY) if bucket.sends_checksums else {}
     request = S3Request("PutObject", "PUT", key, {**headers, **headers_of(condition)}, body=BODY)
     answer = bucket.transport.send(request)
-    return ObjectRow(
-        key, len(BODY), date_of(answer.headers, bucket.clock), told_etag(answer.headers)
-    )
+    return ObjectRow(key, len(BODY), date_of(answer.headers, bucket.clock), etag_in(answer.headers))
 
 
 def _copy(bucket: Bucket, source: ObjectRow, target: str, headers: dict[str, str]) -> None:
