@@ -52,7 +52,7 @@ from davbridge.store.s3.operations.multipart_requests import MOST_PARTS
 from davbridge.store.s3.operations.reader import S3Reader
 from davbridge.store.s3.operations.sweep import Swept, abort_stale, sweep
 from davbridge.store.s3.operations.writer import S3Writer
-from davbridge.store.s3.setup.probe import PATIENCE, probe
+from davbridge.store.s3.setup.probe import PROBE_SECONDS, probe
 from davbridge.store.s3.transport.transport import TIMING, S3Request, Timing, Transport
 from davbridge.waiting import store_wait
 
@@ -203,7 +203,7 @@ class S3Store:
         at all."""
         self._space.prefix = prefix
         try:
-            can, unknown = probe(self._bucket, prefix, PATIENCE)
+            can, unknown = probe(self._bucket, prefix, PROBE_SECONDS)
         except StoreSetupError:
             raise
         except StoreError as error:

@@ -1,6 +1,6 @@
-"""What is asked of a store at the start, each question by requests on canaries.
+"""What is asked of a store at the start, each check by requests on canaries.
 
-Owns the questions. Must not know when they are asked, nor what comes of the answers (probe).
+Owns the checks. Must not know when they are asked, nor what comes of the answers (probe).
 
 Invariants: nobody's file is touched: a canary is davbridge's own.
 """
@@ -31,11 +31,12 @@ WRONG_ETAG = "0" * 32
 
 WRONG = Condition(if_match=WRONG_ETAG)
 
-WRITTEN = 5
+WRITTEN_AT_FIRST = 5
 
 
 class Canaries(NamedTuple):
-    """Keys, each with what is tried on it. The first WRITTEN of them are there beforehand."""
+    """Keys, each with what is tried on it. The first WRITTEN_AT_FIRST of them are there
+    beforehand."""
 
     present: str
     copied: str
@@ -140,9 +141,9 @@ def _expiring(bucket: Bucket, canaries: Canaries, _: ObjectRow) -> bool:
     return False
 
 
-Question = Callable[[Bucket, Canaries, ObjectRow], bool]
+Check = Callable[[Bucket, Canaries, ObjectRow], bool]
 
-QUESTIONS: dict[str, Question] = {
+CHECKS: dict[str, Check] = {
     "conditional_put": _conditional_put,
     "conditional_complete": _conditional_complete,
     "conditional_copy": _conditional_copy,
@@ -155,7 +156,7 @@ QUESTIONS: dict[str, Question] = {
     "expiring": _expiring,
 }
 
-OF_EXPIRING = (
+CHECKS_OF_EXPIRING = (
     "conditional_put",
     "conditional_complete",
     "conditional_copy",

@@ -1,6 +1,6 @@
 """What this store can do, found out at the start on objects of davbridge's own.
 
-Owns what comes of the questions. They are asked on canaries, whose names are reserved, and random,
+Owns what comes of the checks. They are asked on canaries, whose names are reserved, and random,
 so that two bridges that start at once don't meet. They are 28 requests, which side by side take as
 long as seven. What davbridge signs so that it expires is signed so here; where a store can't be
 asked in that way, it is asked once more with signatures that last.
@@ -27,16 +27,16 @@ from davbridge.store.s3.operations.bucket import Bucket
 from davbridge.store.s3.operations.capabilities import ALL, CANARY, UNPROBED, Capabilities
 from davbridge.store.s3.operations.deletes import delete_many
 from davbridge.store.s3.setup.capability_checks import (
-    OF_EXPIRING,
-    QUESTIONS,
-    WRITTEN,
+    CHECKS,
+    CHECKS_OF_EXPIRING,
+    WRITTEN_AT_FIRST,
     Canaries,
     put_canary,
 )
 from davbridge.store.s3.transport.health import is_trouble
 
-PATIENCE = 10.0
-"""Seconds for the canaries to be written, and then for all questions."""
+PROBE_SECONDS = 10.0
+"""Seconds for the canaries to be written, and then for all checks."""
 
 _UNABLE = frozenset({400, 404, 405, 411, 412, 501})
 """How stores answer what they don't know; all else is trouble, and tells nothing."""
@@ -44,8 +44,8 @@ _UNABLE = frozenset({400, 404, 405, 411, 412, 501})
 T = TypeVar("T")
 
 
-class Told(Enum):
-    """What came of a question."""
+class Outcome(Enum):
+    """What came of a check."""
 
     YES = "it is so"
     NO = "it isn't so"
@@ -61,36 +61,38 @@ class Probed(NamedTuple):
     """Of which nobody could tell, by their names."""
 
 
-_REFUSED = (Told.UNABLE, Told.UNKNOWN)
+_REFUSED = (Outcome.UNABLE, Outcome.UNKNOWN)
 
 _log = logging.getLogger(__name__)
 
 
-def probe(bucket: Bucket, prefix: str, patience: float) -> Probed:
+def probe(bucket: Bucket, prefix: str, seconds: float) -> Probed:
     """Raises StoreError where nothing can be tried: these credentials may not write, say."""
     stem = f"{prefix}{CANARY}{uuid.uuid4().hex}"
     canaries = Canaries(*(f"{stem}.{name}" for name in Canaries._fields))
     bucket = bucket._replace(can=ALL)
     bucket.transport.expires = True
     try:
-        bucket, present = _begun(bucket, canaries, patience)
-        answers = _asked(QUESTIONS, bucket, canaries, present, patience)
-        refused = [name for name in OF_EXPIRING if answers.get(name) in _REFUSED]
+        bucket, present = _begun(bucket, canaries, seconds)
+        answers = _asked(CHECKS, bucket, canaries, present, seconds)
+        refused = [name for name in CHECKS_OF_EXPIRING if answers.get(name) in _REFUSED]
         if bucket.transport.expires and refused:
-            answers |= _asked_plainly(refused, bucket, canaries, present, patience)
-        bucket.transport.expires = answers.get("expiring") not in (Told.NO, Told.UNABLE)
+            answers |= _asked_plainly(refused, bucket, canaries, present, seconds)
+        bucket.transport.expires = answers.get("expiring") not in (Outcome.NO, Outcome.UNABLE)
     finally:
         for failure in delete_many(bucket, canaries):
             _log.info("left to the sweep: %s", failure.error)
-    known = {name: told is Told.YES for name, told in answers.items() if told is not Told.UNKNOWN}
-    return Probed(UNPROBED._replace(**known), tuple(QUESTIONS.keys() - known.keys()))
+    known = {
+        name: told is Outcome.YES for name, told in answers.items() if told is not Outcome.UNKNOWN
+    }
+    return Probed(UNPROBED._replace(**known), tuple(CHECKS.keys() - known.keys()))
 
 
-def _begun(bucket: Bucket, canaries: Canaries, patience: float) -> tuple[Bucket, ObjectRow]:
+def _begun(bucket: Bucket, canaries: Canaries, seconds: float) -> tuple[Bucket, ObjectRow]:
     """Writes the first canaries. Raises StoreError."""
-    writes = {key: partial(_written, bucket, key) for key in canaries[:WRITTEN]}
+    writes = {key: partial(_written, bucket, key) for key in canaries[:WRITTEN_AT_FIRST]}
     try:
-        return _present(_side_by_side(writes, patience), canaries)
+        return _present(_side_by_side(writes, seconds), canaries)
     except StoreError as refused:
         if not isinstance(refused.__cause__, ClientError) or status_of(refused.__cause__) >= 500:
             raise
@@ -98,7 +100,7 @@ def _begun(bucket: Bucket, canaries: Canaries, patience: float) -> tuple[Bucket,
         bucket.transport.expires = False
         if isinstance(_written(bucket, canaries.present), StoreError):
             raise
-        return _present(_side_by_side(writes, patience), canaries)
+        return _present(_side_by_side(writes, seconds), canaries)
 
 
 def _asked(
@@ -106,13 +108,13 @@ def _asked(
     bucket: Bucket,
     canaries: Canaries,
     present: ObjectRow,
-    patience: float,
-) -> dict[str, Told]:
-    questions = {
-        name: partial(_answered, partial(QUESTIONS[name], bucket, canaries, present))
+    seconds: float,
+) -> dict[str, Outcome]:
+    checks = {
+        name: partial(_outcome_of, partial(CHECKS[name], bucket, canaries, present))
         for name in names
     }
-    return _side_by_side(questions, patience)
+    return _side_by_side(checks, seconds)
 
 
 def _asked_plainly(
@@ -120,19 +122,19 @@ def _asked_plainly(
     bucket: Bucket,
     canaries: Canaries,
     present: ObjectRow,
-    patience: float,
-) -> dict[str, Told]:
-    """The same questions once more: it may be the signatures in the query that were refused. Then
+    seconds: float,
+) -> dict[str, Outcome]:
+    """The same checks once more: it may be the signatures in the query that were refused. Then
     nothing is to be signed so."""
     bucket.transport.expires = False
-    answers = _asked(names, bucket, canaries, present, patience)
-    if {Told.YES, Told.NO}.isdisjoint(answers.values()):
+    answers = _asked(names, bucket, canaries, present, seconds)
+    if {Outcome.YES, Outcome.NO}.isdisjoint(answers.values()):
         bucket.transport.expires = True
         return answers
-    return {**answers, "expiring": Told.NO}
+    return {**answers, "expiring": Outcome.NO}
 
 
-def _side_by_side(calls: Mapping[str, Callable[[], T]], patience: float) -> dict[str, T]:
+def _side_by_side(calls: Mapping[str, Callable[[], T]], seconds: float) -> dict[str, T]:
     """What they gave, by name, as far as it came in time. A store that is silent holds up neither
     the start nor the end: nobody waits for the rest."""
     came: dict[str, T] = {}
@@ -142,7 +144,7 @@ def _side_by_side(calls: Mapping[str, Callable[[], T]], patience: float) -> dict
     ]
     for thread in threads:
         thread.start()
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + seconds
     for thread in threads:
         thread.join(max(0.0, deadline - time.monotonic()))
     return dict(came)
@@ -153,7 +155,7 @@ def _present(
 ) -> tuple[Bucket, ObjectRow]:
     """What is known of the first canary, once all are there. Raises StoreError."""
     there = []
-    for key in canaries[:WRITTEN]:
+    for key in canaries[:WRITTEN_AT_FIRST]:
         one = written.get(key, UnavailableError("the store takes too long"))
         if isinstance(one, StoreError):
             raise one
@@ -180,13 +182,13 @@ def _put_somehow(bucket: Bucket, key: str) -> tuple[Bucket, ObjectRow]:
         return plain, put_canary(plain, key)
 
 
-def _answered(question: Callable[[], bool]) -> Told:
+def _outcome_of(check: Callable[[], bool]) -> Outcome:
     try:
-        return Told.YES if question() else Told.NO
+        return Outcome.YES if check() else Outcome.NO
     except ClientError as error:
-        return Told.UNABLE if _is_unable(error) else Told.UNKNOWN
+        return Outcome.UNABLE if _is_unable(error) else Outcome.UNKNOWN
     except (*ERRORS, StoreError):
-        return Told.UNKNOWN
+        return Outcome.UNKNOWN
 
 
 def _is_unable(error: ClientError) -> bool:

@@ -232,7 +232,7 @@ def test_a_store_that_is_silent_does_not_hold_up_the_start(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """It answers one question only once the probe is over."""
-    monkeypatch.setattr("davbridge.store.s3.store.PATIENCE", 1.0)
+    monkeypatch.setattr("davbridge.store.s3.store.PROBE_SECONDS", 1.0)
     held: list[Hold] = []
 
     def hold(request: Request) -> Hold | None:
