@@ -39,7 +39,7 @@ Those whose clients are slow come beside: they take what they have sent."""
 
 LARGE_SHARE = 22 * UNIT
 
-PATIENCE = 45.0
+MEMORY_WAIT_SECONDS = 45.0
 """Seconds. Most clients wait for a minute before they give up."""
 
 
@@ -51,11 +51,11 @@ class MemoryBudget:
         *,
         small: int = SMALL_SHARE,
         large: int = LARGE_SHARE,
-        patience: float = PATIENCE,
+        max_wait: float = MEMORY_WAIT_SECONDS,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
-        self._small = PiecePool(small // PIECE, patience, timer=timer)
-        self._large = PiecePool(large // PIECE, patience, timer=timer)
+        self._small = PiecePool(small // PIECE, max_wait, timer=timer)
+        self._large = PiecePool(large // PIECE, max_wait, timer=timer)
         self._unused: list[memoryview] = []
 
     @property

@@ -18,7 +18,7 @@ and clients who have stopped sending could hold all there is. Hence these invari
   part to give back, or has given none back for RECLAIM_AFTER seconds; the slowest first. Its
   upload is refused. So others get on however many slow clients there are; and nobody is refused
   who sends RATE bytes a second, nor whose part is with the store.
-- Nobody waits for longer than ``patience`` while no memory comes back.
+- Nobody waits for longer than ``max_wait`` while no memory comes back.
 """
 
 import threading
@@ -36,7 +36,7 @@ RECHECK = 1.0
 """Seconds after which whoever waits looks whether a client has become slow."""
 
 
-class _Request:
+class _WaitingRequest:
     """A buffer that waits for a piece."""
 
     def __init__(self, allocation: Allocation, now: float, returns: int) -> None:
@@ -54,13 +54,13 @@ class PiecePool:
     def __init__(
         self,
         size: int,
-        patience: float,
+        max_wait: float,
         *,
         timer: Callable[[], float] = time.monotonic,
     ) -> None:
         self.size = size
         self.allocated = 0
-        self._patience = patience
+        self._max_wait = max_wait
         self._timer = timer
         self._lock = threading.Lock()
         self._filling: dict[Allocation, None] = {}
@@ -68,7 +68,7 @@ class PiecePool:
         self._filling_pieces = 0
         """Of ``allocated``; the others come back from the store by themselves."""
         self._largest_need = 0
-        self._queue: list[_Request] = []
+        self._queue: list[_WaitingRequest] = []
         self._returns = 0
         """How often memory has come back."""
 
@@ -91,7 +91,7 @@ class PiecePool:
                 self._add_piece(allocation)
                 return
             allocation.queue()
-            request = _Request(allocation, self._timer(), self._returns)
+            request = _WaitingRequest(allocation, self._timer(), self._returns)
             self._queue.append(request)
             self._serve()
         try:
@@ -118,8 +118,8 @@ class PiecePool:
                 self._return(allocation)
                 self._serve()
 
-    def _wait_for(self, request: _Request) -> None:
-        while not request.is_decided.wait(min(RECHECK, self._patience)):
+    def _wait_for(self, request: _WaitingRequest) -> None:
+        while not request.is_decided.wait(min(RECHECK, self._max_wait)):
             with self._lock:
                 if request.is_decided.is_set():  # since the wait was over
                     return
@@ -130,13 +130,13 @@ class PiecePool:
                     self._serve()
                 if request.is_decided.is_set():
                     return
-                if now - request.progress_at >= self._patience:
+                if now - request.progress_at >= self._max_wait:
                     raise UnavailableError(
                         "too many uploads at once:"
-                        f" none of them has got on for {self._patience:g} s"
+                        f" none of them has got on for {self._max_wait:g} s"
                     )
 
-    def _leave_queue(self, request: _Request) -> None:
+    def _leave_queue(self, request: _WaitingRequest) -> None:
         with self._lock:
             request.allocation.waited += self._timer() - request.since
             if request in self._queue:

@@ -128,10 +128,10 @@ def _can_bind(port: int) -> bool:
     return True
 
 
-def _lock(path: Path, patience: float, holder: str) -> int:
+def _lock(path: Path, timeout: float, holder: str) -> int:
     """The open descriptor that holds the lock file; closing it, or dying, releases the lock."""
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
-    deadline = time.monotonic() + patience
+    deadline = time.monotonic() + timeout
     while not _try_lock(descriptor):
         if time.monotonic() >= deadline:
             os.close(descriptor)

@@ -113,7 +113,7 @@ def test_no_piece_is_anothers_and_there_are_never_more_than_the_budget(
     refused. All the time one is under way, so that nothing is freed meanwhile."""
     made = count_pieces(monkeypatch)
     timer = Timer()
-    budget = MemoryBudget(small=SMALL_BODY, large=8 * UNIT, patience=1e9, timer=timer)
+    budget = MemoryBudget(small=SMALL_BODY, large=8 * UNIT, max_wait=1e9, timer=timer)
     lasting = budget.buffer(PIECE)
     fill(lasting, b"lasting")
 
@@ -144,7 +144,7 @@ def test_no_piece_is_anothers_and_there_are_never_more_than_the_budget(
 
 def test_what_a_slow_client_has_sent_is_given_to_another_where_memory_is_short() -> None:
     timer = Timer()
-    budget = MemoryBudget(large=2 * UNIT, patience=0.0, timer=timer)
+    budget = MemoryBudget(large=2 * UNIT, max_wait=0.0, timer=timer)
     slow = budget.buffer(UNIT)
     fill(slow, bytes(UNIT - PIECE))
     timer.advance(60)
@@ -162,7 +162,7 @@ def test_what_a_slow_client_has_sent_is_given_to_another_where_memory_is_short()
 
 def test_slow_small_bodies_keep_no_small_one_out() -> None:
     timer = Timer()
-    budget = MemoryBudget(patience=0.0, timer=timer)
+    budget = MemoryBudget(max_wait=0.0, timer=timer)
     for _ in range(500):
         slow = budget.buffer(SMALL_BODY)
         fill(slow, b"s")
@@ -189,7 +189,7 @@ def test_memory_that_the_system_has_not_got_is_told(monkeypatch: pytest.MonkeyPa
 
 
 def test_small_bodies_do_not_wait_for_large_ones() -> None:
-    budget = MemoryBudget(patience=0.0)
+    budget = MemoryBudget(max_wait=0.0)
     for _ in range(LARGE_SHARE // UNIT):
         fill(budget.buffer(UNIT), bytes(UNIT))
     with pytest.raises(UnavailableError):
@@ -205,7 +205,7 @@ def test_the_largest_buffer_leaves_room_for_another() -> None:
     assert MemoryBudget().largest == LARGE_SHARE // 2
     assert MemoryBudget(large=5 * UNIT).largest == 2 * UNIT
     assert MemoryBudget(large=UNIT).largest == UNIT
-    budget = MemoryBudget(large=4 * UNIT, patience=0.0)
+    budget = MemoryBudget(large=4 * UNIT, max_wait=0.0)
     for _ in range(2):
         fill(budget.buffer(budget.largest), bytes(budget.largest))
     assert budget.allocated == 4 * UNIT
@@ -213,7 +213,7 @@ def test_the_largest_buffer_leaves_room_for_another() -> None:
 
 def test_whoever_waits_says_so_and_nobody_else() -> None:
     observer = Recording()
-    budget = MemoryBudget(large=2 * UNIT, patience=LONG)
+    budget = MemoryBudget(large=2 * UNIT, max_wait=LONG)
     first, second = budget.buffer(UNIT), budget.buffer(UNIT)
     for buffer in (first, second):
         fill(buffer, bytes(UNIT))

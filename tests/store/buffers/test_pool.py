@@ -74,7 +74,7 @@ def strict(timer: Timer) -> PiecePool:
 
 @pytest.fixture
 def pool(timer: Timer) -> PiecePool:
-    """A pool whose patience ends only by the test's clock."""
+    """A pool whose max_wait ends only by the test's clock."""
     return PiecePool(2 * NEED, 0.05, timer=timer)
 
 
@@ -329,7 +329,7 @@ def test_nobody_waits_for_ever(timer: Timer) -> None:
 
 
 def test_whoever_sees_memory_come_back_waits_for_longer(timer: Timer) -> None:
-    """Others are at it for longer in all than anybody's patience."""
+    """Others are at it for longer in all than anybody's max_wait."""
     pool = PiecePool(NEED, 10.0, timer=timer)
     parts = [Client(pool, NEED // 4).fill() for _ in range(4)]
     for part in parts:

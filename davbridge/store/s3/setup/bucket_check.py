@@ -35,10 +35,10 @@ if TYPE_CHECKING:
         ResponseMetadataTypeDef,
     )
 
-PATIENCE = 5.0
+START_TIMEOUT = 5.0
 """Seconds for one try at the start, where somebody waits."""
 
-TRIES = 2
+START_ATTEMPTS = 2
 
 SMALL_SKEW = 60.0
 """Seconds that clocks may differ without a word."""
@@ -62,9 +62,9 @@ def ensure_bucket(
     """Sees to it that the bucket exists and answers. Raises StoreSetupError."""
     impatient = replace(
         settings,
-        attempts=min(settings.attempts, TRIES),
-        connect_timeout=min(settings.connect_timeout, PATIENCE),
-        read_timeout=min(settings.read_timeout, PATIENCE),
+        attempts=min(settings.attempts, START_ATTEMPTS),
+        connect_timeout=min(settings.connect_timeout, START_TIMEOUT),
+        read_timeout=min(settings.read_timeout, START_TIMEOUT),
     )
     client = build_client(impatient, pool_size=1)
     try:
