@@ -45,7 +45,7 @@ from davbridge.store.s3.operations.copy import (
     copy_object,
 )
 from davbridge.store.s3.operations.deletes import delete_many, delete_one
-from davbridge.store.s3.operations.full_store import Space
+from davbridge.store.s3.operations.full_store import FullStoreDetector
 from davbridge.store.s3.operations.listing import look_up, pages
 from davbridge.store.s3.operations.multipart import PART_SIZE, PartPool
 from davbridge.store.s3.operations.multipart_requests import MOST_PARTS
@@ -88,8 +88,8 @@ class S3Store:
         self._transport = Transport(client, bucket, timing)
         self._transport.expires = capabilities.expiring
         self._bucket = Bucket(self._transport, bucket, clock, capabilities)
-        self._space = Space(lambda: self._bucket)
-        self._pool = PartPool(part_threads, budget or MemoryBudget(), self._space)
+        self._full_store = FullStoreDetector(lambda: self._bucket)
+        self._pool = PartPool(part_threads, budget or MemoryBudget(), self._full_store)
         # A part waits in memory until the store has it, for it may have to be sent again.
         self._max_object_size = min(max_object_size, MOST_PARTS * self._pool.budget.largest)
         self._part_size = part_size
@@ -151,7 +151,7 @@ class S3Store:
     ) -> ObjectRow:
         self._require_writable(key)
         require_size(len(body), self._max_object_size)
-        with self._space.watched():
+        with self._full_store.watched():
             return put(self._bucket, key, body, attributes, condition)
 
     def open_writer(
@@ -201,7 +201,7 @@ class S3Store:
         """Finds out what the store can do, on canaries below ``prefix``, and says so in one line
         of the log. Comes before all else. Raises StoreSetupError for a bucket that can't be used
         at all."""
-        self._space.prefix = prefix
+        self._full_store.prefix = prefix
         try:
             can, unknown = probe(self._bucket, prefix, PROBE_SECONDS)
         except StoreSetupError:

@@ -31,7 +31,7 @@ VALID = 5.0
 """Seconds for which an answer is used again."""
 
 
-class Space:
+class FullStoreDetector:
     """Knows whether a bucket's store is full. Safe for many threads."""
 
     def __init__(
@@ -76,7 +76,7 @@ def may_be_full(error: StoreError) -> bool:
 
 def is_full(bucket: Bucket, prefix: str) -> bool:
     """Whether the store works, but takes no content."""
-    key = f"{prefix}{CANARY}{uuid.uuid4().hex}.space"
+    key = f"{prefix}{CANARY}{uuid.uuid4().hex}.full_store"
     try:
         if not _gives_content(bucket, prefix):
             return False

@@ -24,7 +24,7 @@ from davbridge.store.s3.messages.headers import META, TRANSACTION
 from davbridge.store.s3.operations import multipart_requests
 from davbridge.store.s3.operations.bucket import Bucket
 from davbridge.store.s3.operations.conditional_writes import complete, new_transaction
-from davbridge.store.s3.operations.full_store import Space
+from davbridge.store.s3.operations.full_store import FullStoreDetector
 from davbridge.store.s3.operations.multipart_requests import MARK, MARK_NUMBER, MOST_PARTS, Part
 from davbridge.waiting import store_wait
 
@@ -57,11 +57,11 @@ def part_size(number: int, length: int | None, smallest: int, largest: int) -> i
 
 
 class PartPool:
-    """What all uploads of a store share: the threads, the memory, and the store's space."""
+    """What all uploads of a store share: the threads, the memory, and what detects a full store."""
 
-    def __init__(self, threads: int, budget: MemoryBudget, space: Space) -> None:
+    def __init__(self, threads: int, budget: MemoryBudget, full_store: FullStoreDetector) -> None:
         self.budget = budget
-        self.space = space
+        self.full_store = full_store
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="davbridge-part")
 
     def submit(self, send: Callable[[], Part]) -> "Future[Part]":
@@ -110,7 +110,7 @@ class MultipartUpload:
         return part
 
     def _send_mark(self) -> Part:
-        with self._pool.space.watched(), translated(self._key):
+        with self._pool.full_store.watched(), translated(self._key):
             return multipart_requests.send_part(
                 self._bucket, self._key, self._upload_id, MARK_NUMBER, MARK
             )
@@ -119,7 +119,7 @@ class MultipartUpload:
         if self._mark:
             # So that a crash leaves no part without it. The pool has begun with the mark before.
             self._mark.result()
-        with self._pool.space.watched(), translated(self._key):
+        with self._pool.full_store.watched(), translated(self._key):
             return send(self._upload_id, number)
 
     def _settle_oldest(self) -> None:

@@ -17,7 +17,7 @@ from davbridge.store.s3 import S3Store
 from davbridge.store.s3.operations.bucket import Bucket
 from davbridge.store.s3.operations.capabilities import CANARY
 from davbridge.store.s3.operations.conditional_writes import put
-from davbridge.store.s3.operations.full_store import VALID, Space
+from davbridge.store.s3.operations.full_store import VALID, FullStoreDetector
 from davbridge.store.s3.transport.transport import Transport
 from tests.support.contract import LONG, keys, write
 from tests.support.endpoints import Endpoint
@@ -140,7 +140,7 @@ def test_it_is_looked_once_for_many_and_anew_after_a_while(
 ) -> None:
     timer = Timer()
     bucket = Bucket(Transport(proxied_client, bucket_name), bucket_name, utc_now)
-    space = Space(lambda: bucket, timer)
+    space = FullStoreDetector(lambda: bucket, timer)
     space.prefix = "folder/"
     stored.put_object("folder/object", b"x", Attributes())
     proxy.rule = full
