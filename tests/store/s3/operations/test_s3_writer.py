@@ -45,7 +45,7 @@ def wait_until_returned(budget: MemoryBudget) -> None:
 
 @pytest.fixture
 def budget() -> MemoryBudget:
-    return MemoryBudget(patience=PATIENCE)
+    return MemoryBudget(max_wait=PATIENCE)
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ def test_clients_that_have_sent_little_leave_memory_to_others(
     moto_client: "S3Client", bucket_name: str, slow: list[int]
 ) -> None:
     """None of them is refused, and nobody waits."""
-    budget = MemoryBudget(patience=0.0)
+    budget = MemoryBudget(max_wait=0.0)
     with (
         fresh_bucket(moto_client, bucket_name),
         S3Store(moto_client, bucket_name, budget=budget) as store,
@@ -162,7 +162,7 @@ def test_more_uploads_than_buffers_all_come_through(
     moto_client: "S3Client", bucket_name: str
 ) -> None:
     """Half of them don't tell their length, so that each holds a small buffer while it waits."""
-    budget = MemoryBudget(small=4 * PIECE, large=2 * UNIT, patience=PATIENCE)
+    budget = MemoryBudget(small=4 * PIECE, large=2 * UNIT, max_wait=PATIENCE)
     bodies = {str(number): bytes([number]) * len(LONG) for number in range(10)}
 
     def upload(key: str) -> None:
@@ -179,7 +179,7 @@ def test_more_uploads_than_buffers_all_come_through(
 def test_a_small_body_that_comes_in_one_piece_waits_for_no_other(
     moto_client: "S3Client", bucket_name: str
 ) -> None:
-    budget = MemoryBudget(small=PIECE, patience=0.05)
+    budget = MemoryBudget(small=PIECE, max_wait=0.05)
     with store_on(moto_client, bucket_name, budget) as store:
         slow = store.open_writer("slow", Attributes(), length=1000)
         slow.write(b"begun")
@@ -196,7 +196,7 @@ def test_a_small_body_that_comes_in_one_piece_waits_for_no_other(
 def test_an_upload_that_finds_no_memory_fails_and_leaves_nothing(
     moto_client: "S3Client", bucket_name: str
 ) -> None:
-    budget = MemoryBudget(large=2 * SMALL_PART, patience=0.05)
+    budget = MemoryBudget(large=2 * SMALL_PART, max_wait=0.05)
     with store_on(moto_client, bucket_name, budget) as store:
         hoarders = [store.open_writer(name, Attributes()) for name in ("a", "b")]
         for hoarder in hoarders:
