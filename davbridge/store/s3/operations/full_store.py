@@ -76,7 +76,7 @@ def may_be_full(error: StoreError) -> bool:
 
 def is_full(bucket: Bucket, prefix: str) -> bool:
     """Whether the store works, but takes no content."""
-    key = f"{prefix}{CANARY}{uuid.uuid4().hex}.full_store"
+    key = f"{prefix}{CANARY}{uuid.uuid4().hex}.space"
     try:
         if not _gives_content(bucket, prefix):
             return False

@@ -405,7 +405,7 @@ def test_a_body_is_signed_where_nothing_else_protects_it_on_its_way(
     client = build_client(settings, pool_size=1)
     address = address_of(client, "bucket")
     client.close()
-    told = signed_payload(address, transport.Request("PutObject", "PUT", "a", headers, body=BODY))
+    told = signed_payload(address, transport.S3Request("PutObject", "PUT", "a", headers, body=BODY))
     assert told == (hashlib.sha256(BODY).hexdigest() if is_hashed else "UNSIGNED-PAYLOAD")
 
 
@@ -425,7 +425,7 @@ def test_a_body_whose_hash_no_signature_holds_has_a_signed_digest_where_nothing_
     address = address_of(client, "bucket")
     client.close()
     for operation, method in (("PutObject", "PUT"), ("CompleteMultipartUpload", "POST")):
-        request = transport.Request(operation, method, "a", body=BODY)
+        request = transport.S3Request(operation, method, "a", body=BODY)
         sent = sign(address, request, StoreClock(), expires=True)
         digest = base64.b64encode(hashlib.md5(BODY).digest()).decode()
         assert sent.headers.get("content-md5") == (digest if is_digested else None)
