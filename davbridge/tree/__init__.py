@@ -31,11 +31,12 @@
     plan.py         which keys go where
     steps.py        what a new operation and a resumed one do alike
     copies.py       the copies, verified
+    clashes.py      files that replace collections, and the reverse
     removals.py     what goes, in an order that loses nothing
     batches.py      deletes of many keys, in batches
     checked_deletes.py
                     deletes of what a look has just shown
-    undo.py         takes back what a MOVE that failed has made
+    undo.py         takes back what a COPY or MOVE that failed has made
     lanes.py        requests side by side
     works.py        how far each operation is
     rows.py         what is in the store right now

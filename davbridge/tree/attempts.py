@@ -5,24 +5,25 @@ on the same trees, nor how a plan is made, nor how the store is asked.
 
 Invariants:
 - Everything that can be refused is refused before the first write.
-- The journal, clashes, marker, copies, verification, the target's properties, extras; only then a
+- The journal, marker, copies, verification, the target's properties, clashes, extras; only then a
   MOVE deletes, and the journal and the source's properties go last. Whatever it stops at, each
   object is at the source or the target, or at both.
 - A MOVE deletes nothing until every copy is verified. If one isn't, the journal says that it is
   undone; then what was copied anew is removed again, unless its source is gone by then, and the
   source stays whole.
-- A file over a collection, or the reverse, deletes the target first, since stores that keep
-  folders can't hold both. In all other overwrites nothing of the target goes before the copies
-  are verified.
+- Nothing of the target goes before the copies are verified; but where a store can't hold a file
+  and a collection of one name, one that replaces the other deletes it first (see `clashes`).
+- Where what is to be replaced by the other kind is still there, and the rest has failed, the copies
+  are removed again, also those of a COPY: a file or they would be hidden.
 - One object's failure is raised; failures of a tree's members are returned.
 - Of two bridges whose journaled operations overlap, each writes its journal, and looks at the
   others after that: at least one sees the other's, and begins nothing.
 
 What is journaled: a MOVE of a collection of which more than one object goes, since it may stop
 between them; a COPY or DELETE of more than JOURNALED objects. A smaller one is over before its
-client could give it up, and asked for again it does what is left. So is whatever deletes something
-of the target before it copies: another bridge may be about to copy that, and to delete the source
-before. Where the source is a file, that journal only keeps others away: nobody has to finish it.
+client could give it up, and asked for again it does what is left. So is whatever replaces a file by
+a collection, or the reverse: whoever stops in between leaves both, of which one hides the other.
+Other journals of files only keep others away: nobody has to finish those.
 """
 
 import logging
@@ -138,8 +139,8 @@ class Attempts:
             properties = self._belongings.of(route.source.path)
             copied = self._make_copies(route, properties, work)
             if copied.failures:
-                if route.source_tree is None:
-                    self._undo(entry, copied, work)  # A folder of its name would hide it.
+                if route.source_tree is None or (plan.clashes and not copied.is_cleared):
+                    self._undo(entry, copied, work)  # Else a folder would hide a file.
                 _raise_for_one(route.source, copied.failures)
                 return Outcome(copied.failures)
             failures = self._steps.drop_extras(plan, work)
@@ -225,7 +226,9 @@ class Attempts:
         failures = copied.failures or self._steps.give(
             route.plan, copied.renewed, route.target, properties, work, route.source.row
         )
-        return copied._replace(failures=failures)
+        if failures:
+            return copied._replace(failures=failures)
+        return self._steps.clear(route.plan, copied, route.target, route.target_tree, work)
 
     @contextmanager
     def _begun(self, entry: Entry, *, is_journaled: bool, has_note: bool = False) -> Iterator[Work]:
@@ -262,8 +265,9 @@ def _entry(request: Request, route: Route) -> Entry:
 
 
 def _announced(entry: Entry, route: Route) -> Entry:
-    """Its journal. That of a file only keeps others away: it says that nothing is to be undone."""
-    if route.source_tree is not None:
+    """Its journal. That of a file only keeps others away, where nothing clashes: it says that
+    nothing is to be undone."""
+    if route.source_tree is not None or route.plan.clashes:
         return entry
     return entry._replace(plan=NO_PLAN._replace(target_prefix=route.plan.target_prefix), undo=())
 

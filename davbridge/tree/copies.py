@@ -7,7 +7,8 @@ Invariants:
 - A copy is of the very version that was listed, and replaces nothing but what the listing showed,
   but for markers. Stores that keep folders have one as soon as anything is inside, and would refuse
   another. What a tool puts into the marker of a new folder in that second is lost; an object of the
-  collection's own name never is.
+  collection's own name never is. And where a file replaces a collection, such a store takes that
+  for an object: a file that a tool writes there between the look and the copy is replaced.
 - A tree is told to be copied only once all of it was seen in a listing of the target.
 - What can't be copied comes back as a Failure with its path; nothing more is begun after one.
 """
@@ -33,6 +34,9 @@ from davbridge.tree.resource import Failure
 from davbridge.tree.rows import row_at, rows_below
 from davbridge.tree.works import Work
 
+_LARGEST_IN_ONE = 5 * 1024**3
+"""What S3 copies in one request. SeaweedFS can't complete an upload where it has a folder."""
+
 
 class NotBegunError(UnavailableError):
     """Stands for the copies that aren't begun any more after one has failed."""
@@ -46,6 +50,10 @@ class Copied(NamedTuple):
     failures: list[Failure]
     renewed: Mapping[str, str] = MappingProxyType({})
     """In a tree: the ETags, by key, of copies that have another than their source."""
+    refused: tuple[Copy, ...] = ()
+    """The copies that failed, if the store refused all of those for what is at their targets."""
+    is_cleared: bool = False
+    """Whether what clashes with the plan has gone, or nothing does."""
     looked_at: float = -math.inf
     """When the sources were last known to be the versions that were meant, by ``timer``."""
 
@@ -74,12 +82,35 @@ class Copies:
         looked_at = self._timer()  # S3 looks whether each is still the version that is meant.
         ended = self._copy_all(plan, work)
         made |= {row.key: row for row in ended if isinstance(row, ObjectRow)}
-        failures = [
-            self._failure(copy.source.key, error)
+        errors = [
+            (copy, error)
             for copy, error in zip(plan.copies, ended, strict=False)
             if isinstance(error, StoreError)
         ]
-        return Copied(made, failures, looked_at=looked_at)
+        failures = [self._failure(copy.source.key, error) for copy, error in errors]
+        begun = [each for each in errors if not isinstance(each[1], NotBegunError)]
+        is_refused = all(isinstance(error, AlreadyExistsError) for _, error in begun)
+        refused = tuple(copy for copy, _ in begun) if is_refused else ()
+        return Copied(made, failures, refused=refused, looked_at=looked_at)
+
+    def mark(self, plan: Plan, copied: Copied, work: Work) -> Copied:
+        """Writes the markers that a file of their names was in the way of, which has gone."""
+        made = dict(copied.made)
+        copies = {copy.target: copy for copy in plan.copies}
+        for key in sorted(_unmade_markers(plan, made)):
+            try:
+                with work.step():
+                    is_copied = key in copies
+                    row = (
+                        self._copy_marker(copies[key])
+                        if is_copied
+                        else write_marker(self._store, key)
+                    )
+            except StoreError as error:
+                return copied._replace(made=made, failures=[self._failure(key, error)])
+            if row:
+                made[key] = row
+        return copied._replace(made=made)
 
     def verified(self, copied: Copied, plan: Plan, tree: str, work: Work) -> Copied:
         """Looks whether all of a tree is there as it should be, and which ETags differ from the
@@ -89,8 +120,9 @@ class Copies:
             return copied
         try:
             rows = rows_below(self._store, tree)
-            needless: set[str] = set()
-            if lost := [each for each in copies if _is_lost_marker(each, rows)]:
+            needless = set() if copied.is_cleared else _unmade_markers(plan, copied.made)
+            lost = [each for each in copies if _is_lost_marker(each, rows)]
+            if lost := [each for each in lost if each.target not in needless]:
                 for copy in lost:
                     with work.step():
                         if self._copy_marker(copy) is None:
@@ -112,11 +144,17 @@ class Copies:
         """How each ended. Where not all were begun, the first of the rest stands for them."""
         copies = plan.copies
         replaced = {row.key: Condition(if_match=row.etag) for row in plan.replaced}
+        over_collections = plan.over_collections
 
         def copy_one(copy: Copy) -> ObjectRow | StoreError | None:
             try:
                 with work.step():
-                    made = self._copy(copy, replaced.get(copy.target, IF_ABSENT))
+                    if is_marker(copy.target):
+                        made = self._copy_marker(copy)
+                    elif copy.target in over_collections - replaced.keys():
+                        made = self._copy_over_collection(copy)
+                    else:
+                        made = self._copy(copy, replaced.get(copy.target, IF_ABSENT))
             except StoreError as error:
                 return error
             work.advance()
@@ -129,9 +167,18 @@ class Copies:
             ended.append(NotBegunError(f"{len(copies) - len(ended)} copies were not begun"))
         return ended
 
-    def _copy(self, copy: Copy, condition: Condition) -> ObjectRow | None:
-        if is_marker(copy.target):
-            return self._copy_marker(copy)
+    def _copy_over_collection(self, copy: Copy) -> ObjectRow:
+        try:
+            return self._copy(copy, IF_ABSENT)
+        except PreconditionFailedError:
+            if self._store.lookup(copy.target, bypass_cache=True).row:
+                raise
+        # A store that keeps folders has a folder there, and keeps it beside the file (SeaweedFS).
+        if copy.source.size > _LARGEST_IN_ONE:
+            raise AlreadyExistsError(f"a folder is at {copy.target!r}")
+        return self._copy(copy, ALWAYS)
+
+    def _copy(self, copy: Copy, condition: Condition) -> ObjectRow:
         return self._store.copy_object(
             copy.source, copy.target, attributes=copy.attributes, condition=condition
         )
@@ -149,9 +196,7 @@ class Copies:
 
     def _copy_marker_if(self, copy: Copy, condition: Condition) -> ObjectRow:
         try:
-            return self._store.copy_object(
-                copy.source, copy.target, attributes=copy.attributes, condition=condition
-            )
+            return self._copy(copy, condition)
         except NotFoundError:
             if copy.source.size:
                 raise
@@ -164,6 +209,13 @@ class Copies:
 
 def _is_there(copy: Copy, rows: Mapping[str, ObjectRow]) -> bool:
     return copy.target in rows and rows[copy.target].size == copy.source.size
+
+
+def _unmade_markers(plan: Plan, made: Container[str]) -> set[str]:
+    """Those of collections whose names have files that clash: such a store can't mark them yet."""
+    markers = {key for key in plan.displacing if is_marker(key)}
+    files = {row.key for row in plan.clashes}
+    return {key for key in markers if key.removesuffix(DELIMITER) in files and key not in made}
 
 
 def _is_lost_marker(copy: Copy, rows: Container[str]) -> bool:

@@ -59,8 +59,8 @@ class Plan(NamedTuple):
     """A COPY or MOVE, in the order in which it is carried out."""
 
     clashes: tuple[ObjectRow, ...]
-    """Of the target: files where collections will be, and the reverse. They have to go first,
-    since stores that keep folders can't hold both."""
+    """Of the target: files where collections will be, and the reverse. They go once what comes in
+    their place is there (see `clashes`)."""
     marker: str | None
     """The target's marker, to be written where no copy makes the target exist."""
     copies: tuple[Copy, ...]
@@ -81,6 +81,29 @@ class Plan(NamedTuple):
         return _size(copy.source for copy in self.copies) - _size(
             (*self.clashes, *self.extras, *self.replaced)
         )
+
+    @property
+    def is_of_file(self) -> bool:
+        """Whether a file is copied, and not a collection."""
+        return any(copy.target + DELIMITER == self.target_prefix for copy in self.copies)
+
+    @property
+    def over_collections(self) -> frozenset[str]:
+        """The targets of files at whose name a collection is that clashes."""
+        return self._targets.intersection(parent_keys(row.key for row in self.clashes))
+
+    @property
+    def displacing(self) -> frozenset[str]:
+        """The targets at or around which something clashes: those, and what comes inside of a file
+        that does, markers included."""
+        files = {row.key for row in self.clashes}
+        inside = (key for key in self._targets if not files.isdisjoint(_parents_of(key)))
+        return self.over_collections.union(inside)
+
+    @property
+    def _targets(self) -> frozenset[str]:
+        marker = () if self.marker is None else (self.marker,)
+        return frozenset((*marker, *(copy.target for copy in self.copies)))
 
     @property
     def is_onto_equals(self) -> bool:
@@ -148,7 +171,11 @@ def plan_tree(source_prefix: str, source: Keys, target_prefix: str, target: Keys
     inside = (copy.target[len(target_prefix) :] for copy in moved)
     is_empty = all(is_own(key) and DELIMITER not in key for key in inside)
     collections = parent_keys(wanted)
-    clashes = _clashes({copy.target for copy in shown}, collections, target)
+    clashes = tuple(
+        row
+        for row in _clashes({copy.target for copy in shown}, collections, target)
+        if row.key not in wanted  # A hidden file takes the place of what marks a folder.
+    )
     cleared = {row.key for row in clashes}
     kept = wanted.union(cleared, (name + DELIMITER for name in collections))
     replaced = old.keys() - cleared

@@ -4,9 +4,11 @@ Must not know what is read.
 """
 
 from davbridge.errors import TruncatedError
-from davbridge.store.base import ObjectReader
+from davbridge.store.base import ObjectReader, ObjectRow, ObjectStore
 
 _BLOCK = 1024 * 1024
+_COMPARED = 256 * 1024
+"""Bytes of each of two objects at a time."""
 
 
 def read_all(reader: ObjectReader, limit: int) -> bytes:
@@ -27,3 +29,18 @@ def read_exactly(reader: ObjectReader, size: int) -> bytes:
             raise TruncatedError(f"{size - len(body)} bytes less than there should be")
         body += block
     return bytes(body)
+
+
+def have_same_bytes(store: ObjectStore, one: ObjectRow, other: ObjectRow) -> bool:
+    """Whether two objects of one size do. Raises StoreError."""
+    with (
+        store.get_object(one.key, if_match=one.etag) as first,
+        store.get_object(other.key, if_match=other.etag) as second,
+    ):
+        left = one.size
+        while left:
+            block = read_exactly(first, min(left, _COMPARED))
+            if block != read_exactly(second, len(block)):
+                return False
+            left -= len(block)
+    return True

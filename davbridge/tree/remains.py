@@ -9,7 +9,8 @@ itself, by the version that the plan names and the one that is there:
 - Of a sidecar that somebody has written at the target since, the source's members are merged in.
 - Any other object at the target that is neither the copy nor what was there before is somebody's:
   it stays, and so does the source.
-- A copy that is neither there nor can be made is reported. Of the target nothing goes then.
+- A copy that is neither there nor can be made is reported. Of the target nothing goes then; and
+  if something of the other kind is still where copies are, those are removed again.
 - Deleted is only what is still the version that was listed, to the second of its time: a file that
   was written again since stays, even with the same bytes. Of a MOVE, only what has its copy.
 
@@ -43,6 +44,10 @@ class Remains(NamedTuple):
     """Of the source: what is neither copied nor deleted, since it or its copy was written anew."""
     gone: tuple[ObjectRow, ...]
     """Of the source: what isn't there any more, nor its copy; by whomever it was taken away."""
+    made: Mapping[str, ObjectRow]
+    """By key: the copies that were there already, and the marker."""
+    is_incomplete: bool
+    """Whether there is a copy that isn't there, nor can be made."""
 
 
 def remains(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> Remains:
@@ -83,7 +88,9 @@ def remains(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> Remains:
     etags = {copy.target: copy.source.etag for copy in plan.copies}
     renewed = {key: row.etag for key, row in done.items() if row.etag != etags[key]}
     gone = tuple(row for row in undone if row.key not in source)
-    return Remains(rest, renewed, tuple(merges), kept, gone)
+    marked = target.get(plan.marker or "")
+    made = {**done, marked.key: marked} if marked else done
+    return Remains(rest, renewed, tuple(merges), kept, gone, made, bool(strange or undone))
 
 
 def _is_done(copy: Copy, found: ObjectRow) -> bool:

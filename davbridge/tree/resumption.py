@@ -12,7 +12,7 @@ of it was tried, and kept for another try where the store didn't answer.
 """
 
 import logging
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from threading import Lock
 from typing import NamedTuple
 
@@ -30,12 +30,12 @@ from davbridge.errors import (
 from davbridge.paths import DELIMITER, ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.belongings import Belongings
-from davbridge.tree.copies import NotBegunError
+from davbridge.tree.copies import Copied, NotBegunError
 from davbridge.tree.journal import DamagedJournalError, Entry, LaterFormatError, Request
 from davbridge.tree.journals import Hold, Journals
 from davbridge.tree.leases import NO_TRACE, Trace
 from davbridge.tree.plan import Copy, shown_path
-from davbridge.tree.reading import read_exactly
+from davbridge.tree.reading import have_same_bytes
 from davbridge.tree.remains import Remains, remains
 from davbridge.tree.resource import Failure, Outcome, Resource
 from davbridge.tree.rows import row_at, rows_below
@@ -51,8 +51,6 @@ MEMORY_ENTRIES = 1000
 """How long, and of how many MOVEs that were gone on with, it is known that they are done: their
 clients, which never got an answer, ask again for a source that is gone."""
 
-_BLOCK = 256 * 1024
-
 _log = logging.getLogger(__name__)
 
 
@@ -63,6 +61,13 @@ class Earlier(NamedTuple):
     """How it has ended by now; None where there is nothing of it to go on with."""
     has_note: bool = False
     """Whether it is noted that one, a MOVE, has left something."""
+
+
+class _Done(NamedTuple):
+    """How one has ended that was gone on with here."""
+
+    outcome: Outcome
+    is_of_file: bool
 
 
 class Resumption:
@@ -84,7 +89,7 @@ class Resumption:
         self._journals = journals
         self._works = works
         self._lock = Lock()
-        self._done: TTLCache[Request, Outcome] = TTLCache(
+        self._done: TTLCache[Request, _Done] = TTLCache(
             MEMORY_ENTRIES, MEMORY_SECONDS, timer=journals.timer
         )
 
@@ -93,8 +98,8 @@ class Resumption:
         it to go on with, or it can as well be begun anew."""
         with self._lock:
             done = self._done.get(request)
-        if done is not None and self._is_gone(request):
-            return done
+        if done and self._is_gone(request.source, is_file=done.is_of_file):
+            return done.outcome
         return self.look(request).outcome
 
     def look(self, request: Request) -> Earlier:
@@ -121,9 +126,17 @@ class Resumption:
     def _end_of(self, awaited: Entry | None) -> Outcome | None:
         """How one has ended elsewhere that was waited for; None where that can't be told."""
         is_finished = awaited is not None and awaited.undo is None
-        if awaited and is_finished and awaited.request.verb == "MOVE" and self._is_gone(awaited):
-            return Outcome([], is_new=awaited.is_new)
-        return None
+        if not (awaited and is_finished and awaited.request.verb == "MOVE"):
+            return None
+        if not self._is_gone(awaited.source, is_file=awaited.plan.is_of_file):
+            return None
+        if awaited.plan.is_of_file:
+            # Others may have taken it away, so that it failed.
+            (copy,) = awaited.plan.copies
+            found = row_at(self._store, copy.target)
+            if not found or found.size != copy.source.size:
+                return None
+        return Outcome([], is_new=awaited.is_new)
 
     def _read(self, request: Request) -> Entry | None:
         try:
@@ -153,13 +166,15 @@ class Resumption:
             return None
         with self._works.begun(request, total, hold, is_resumed=True) as work:
             outcome = self._finish(entry, work)
-            work.leaves_source |= bool(outcome.failures)
+            work.leaves_source |= bool(outcome.failures) and not work.is_undone
+        if work.is_left:
+            raise UnavailableError(f"{request}: its undoing is not finished; try again")
         for failure in outcome.failures:
             _log.warning("%s: %s: %s", request, DELIMITER.join(failure.path), failure.error)
         _log.info("%s has ended; failures: %d", request, len(outcome.failures))
         if not outcome.failures:
             with self._lock:
-                self._done[request] = outcome
+                self._done[request] = _Done(outcome, plan.is_of_file)
         return outcome
 
     def _go_on_undoing(self, entry: Entry, made: tuple[ObjectRow, ...], hold: Hold) -> None:
@@ -172,7 +187,7 @@ class Resumption:
 
     def _finish(self, entry: Entry, work: Work) -> Outcome:
         """Raises UnavailableError where the store doesn't answer: then it is tried again."""
-        looked_at = self._journals.timer()
+        plan, looked_at = entry.plan, self._journals.timer()
         rest = self._remains(entry)
         for sidecar in rest.merges:
             with work.step():
@@ -184,87 +199,89 @@ class Resumption:
         failures = [Failure(shown_path(self._mount, row.key), error) for row in kept]
         failures += [Failure(shown_path(self._mount, row.key), gone) for row in rest.gone]
         if entry.target:
-            blocked = _answered(self._finish_copies(entry, rest, work))
-            if blocked:
+            if rest.is_incomplete and rest.plan.clashes:
+                self._undo(entry, rest.made, work)
+                return Outcome(failures)
+            copied = self._finish_copies(entry, rest, work)
+            if blocked := _answered(copied.failures):
+                if rest.plan.clashes and not copied.is_cleared:
+                    self._undo(entry, {**rest.made, **copied.made}, work)
                 return Outcome(failures + blocked)
-            extras = () if rest.kept or rest.gone else entry.plan.extras
+            extras = () if rest.kept or rest.gone else plan.extras
             failures += _answered(self._steps.drop_extras(rest.plan, work, extras))
         if entry.request.verb != "COPY":
-            tree = prefix_of(self._mount, entry.source)
-            rest_of_move = rest.plan._replace(copies=entry.plan.copies)
-            went = entry.plan.leaving
+            tree = None if plan.is_of_file else prefix_of(self._mount, entry.source)
+            rest_of_move = rest.plan._replace(copies=plan.copies)
             failures += _answered(
                 self._steps.leave(
-                    entry.source, rest_of_move, tree, work, looked_at, went, rest.renewed
+                    entry.source, rest_of_move, tree, work, looked_at, plan.leaving, rest.renewed
                 )
             )
         if entry.request.verb != "COPY" and not failures and self._belongings.of(entry.source):
             self._belongings.forget(entry.source)
         return Outcome(failures, is_new=entry.is_new)
 
-    def _finish_copies(self, entry: Entry, rest: Remains, work: Work) -> list[Failure]:
-        file = row_at(self._store, key_of(self._mount, entry.target))
-        if file and file not in entry.plan.clashes:
-            return [Failure(entry.target, AlreadyExistsError("a file was written in its place"))]
-        tree = prefix_of(self._mount, entry.target)
+    def _undo(self, entry: Entry, made: Mapping[str, ObjectRow], work: Work) -> None:
+        """Raises UnavailableError where that mustn't be begun: then it is tried again."""
+        if not self._steps.undo(entry, made, work):
+            raise UnavailableError(f"{entry.request}: it can't be undone now; try again")
+
+    def _finish_copies(self, entry: Entry, rest: Remains, work: Work) -> Copied:
+        target, plan = entry.target, entry.plan
+        tree = None if plan.is_of_file else prefix_of(self._mount, target)
+        file = row_at(self._store, key_of(self._mount, target)) if tree else None
+        if file and file not in plan.clashes:
+            written = AlreadyExistsError("a file was written in its place")
+            return Copied({}, [Failure(target, written)])
+        is_onto = plan.is_onto_equals
         try:
             copied = self._steps.copy(
-                rest.plan,
-                entry.target,
-                tree,
-                work,
-                is_onto_equals=entry.plan.is_onto_equals,
-                cleared=entry.plan.clashes,
+                rest.plan, target, tree, work, is_onto_equals=is_onto, cleared=plan.clashes
             )
         except StoreError as error:  # The target's parent isn't what it was.
-            return [Failure(entry.target, error)]
-        if copied.failures:
-            return copied.failures
-        renewed = {**rest.renewed, **copied.renewed}
+            return Copied({}, [Failure(target, error)])
+        failures = copied.failures or self._give(entry, {**rest.renewed, **copied.renewed}, work)
+        if failures:
+            return copied._replace(failures=failures)
+        return self._steps.clear(rest.plan, copied, target, tree, work, cleared=plan.clashes)
+
+    def _give(self, entry: Entry, renewed: Mapping[str, str], work: Work) -> list[Failure]:
         properties = self._belongings.current(Resource(entry.source, None))
         if not properties:  # Where they were given already, they are gone from here.
             with work.step():
                 return self._belongings.rebind_inside(entry.plan, renewed)
-        return self._steps.give(entry.plan, renewed, entry.target, properties, work)
+        file = entry.plan.copies[0].source if entry.plan.is_of_file else None
+        return self._steps.give(entry.plan, renewed, entry.target, properties, work, file)
 
     def _remains(self, entry: Entry) -> Remains:
         plan = entry.plan
-        source = self._now(entry.source, plan.leaving)
-        target = self._now(entry.target, plan.clashes) if entry.target else {}
+        sources = [copy.source.key for copy in plan.copies]
+        source = self._now(entry.source, (*sources, *(row.key for row in plan.leaving)))
+        targets = [copy.target for copy in plan.copies]
+        targets += [row.key for row in plan.clashes]
+        target = self._now(entry.target, targets) if entry.target else {}
         return remains(plan, source, target, self._is_copied)
 
-    def _now(self, path: ResourcePath, planned: Iterable[ObjectRow]) -> dict[str, ObjectRow]:
+    def _now(self, path: ResourcePath, planned: Iterable[str]) -> dict[str, ObjectRow]:
         """What is there of a tree, and of keys beside it."""
         tree = prefix_of(self._mount, path)
-        beside = [row.key for row in planned if not row.key.startswith(tree)]
+        beside = {key for key in planned if not key.startswith(tree)}
         rows = (row_at(self._store, key) for key in beside)
         return {**rows_below(self._store, tree), **{row.key: row for row in rows if row}}
 
-    def _is_gone(self, of: Request | Entry) -> bool:
-        return not rows_below(self._store, prefix_of(self._mount, of.source))
+    def _is_gone(self, source: ResourcePath, *, is_file: bool) -> bool:
+        if is_file:
+            return row_at(self._store, key_of(self._mount, source)) is None
+        return not rows_below(self._store, prefix_of(self._mount, source))
 
     def _is_copied(self, copy: Copy, found: ObjectRow) -> bool:
         """Whether the target has what the source has, whose ETag it hasn't: parts change that."""
         if found.size != copy.source.size:
             return False
         try:
-            return self._are_equal(copy.source, found)
+            return have_same_bytes(self._store, copy.source, found)
         except (NotFoundError, PreconditionFailedError, ArchivedError, AccessDeniedError):
             return False
-
-    def _are_equal(self, one: ObjectRow, other: ObjectRow) -> bool:
-        """By their bytes."""
-        with (
-            self._store.get_object(one.key, if_match=one.etag) as first,
-            self._store.get_object(other.key, if_match=other.etag) as second,
-        ):
-            left = one.size
-            while left:
-                block = read_exactly(first, min(left, _BLOCK))
-                if block != read_exactly(second, len(block)):
-                    return False
-                left -= len(block)
-        return True
 
 
 def _goes_along(entry: Entry, kept: ObjectRow) -> bool:

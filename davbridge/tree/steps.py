@@ -21,6 +21,7 @@ from davbridge.store.base import NO_ETAGS, PAGE_SIZE, DeleteFailure, ObjectRow, 
 from davbridge.tree.batches import Batches, versions_of
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.checked_deletes import LOOK_SECONDS, CheckedDeletes
+from davbridge.tree.clashes import Clashes
 from davbridge.tree.copies import Copied, Copies
 from davbridge.tree.facts import Properties
 from davbridge.tree.journal import Entry
@@ -67,6 +68,7 @@ class Steps:
         self._parents = parents
         self._belongings = belongings
         self._copies = Copies(store, mount, lanes, timer)
+        self._clashes = Clashes(store, mount, self._copies, self.removals)
         self._turns = turns
         self._timer = timer
         self._pause = pause
@@ -88,16 +90,9 @@ class Steps:
         """
         with work.step():
             self._parents.settle(target)
-        if plan.clashes and tree is None:
-            try:
-                self._require_readable(plan.copies[0].source)
-            except StoreError as error:
-                return Copied({}, [Failure(target, error)])
-        if blocked := self.removals.clear(plan, plan.clashes, work, planned=cleared):
-            return Copied({}, blocked)
         if is_onto_equals:
             self._pause(SECOND)
-        copied = self._copies.make(plan, work)
+        copied = self._clashes.copy(plan, work, cleared)
         if copied.failures:
             return copied
         if is_onto_equals:
@@ -109,15 +104,24 @@ class Steps:
         except StoreError as error:
             return copied._replace(failures=[Failure(target, error)])
 
-    def _require_readable(self, row: ObjectRow) -> None:
-        """Asks past all caches: what a file replaces goes before it is copied, and mustn't go for
-        one that is gone by now, or another one, or in an archive."""
-        with self._store.get_object(row.key, end=1 if row.size else None, if_match=row.etag) as it:
-            it.read(1)
+    def clear(
+        self,
+        plan: Plan,
+        copied: Copied,
+        target: ResourcePath,
+        tree: str | None,
+        work: Work,
+        *,
+        cleared: Sequence[ObjectRow] = (),
+    ) -> Copied:
+        """Once they have their properties: what of the target clashed with the copies goes."""
+        return self._clashes.clear(plan, copied, target, tree, work, cleared)
 
     def _verified_file(self, copied: Copied, plan: Plan, *, is_onto_equals: bool) -> Copied:
         """Whether the copy is there to stay, and of a MOVE whether the source may go for the sake
         of it. Raises PreconditionFailedError."""
+        if not plan.copies:  # It was there before this was resumed.
+            return copied
         (copy,) = plan.copies
         if is_onto_equals:
             looked_at = self._timer()
@@ -130,11 +134,8 @@ class Steps:
             if not source or source.etag != copy.source.etag or _second(source) >= _second(made):
                 raise PreconditionFailedError(f"{copy.source.key!r} was written anew")
             return copied._replace(looked_at=looked_at)
-        if not plan.replaced:
-            inside = next(self._store.list_objects(plan.target_prefix, page_size=1))
-            if inside.rows:
-                # It would hide the copy.
-                raise PreconditionFailedError(f"a collection has come to be at {copy.target!r}")
+        if not plan.replaced and (copied.is_cleared or not plan.clashes):
+            self._clashes.require_alone(plan)
         return copied
 
     def give(
@@ -180,8 +181,8 @@ class Steps:
         return left_behind(self._mount, keys) + self.removals.failures(deleted.failed)
 
     def undo(self, entry: Entry, made: Mapping[str, ObjectRow], work: Work) -> bool:
-        """Takes back what a MOVE that has failed has made, once its journal says so; whether that
-        could be said. What can't be removed now is left to whoever resumes it."""
+        """Takes back what a COPY or MOVE that has failed has made, once its journal says so;
+        whether that could be said. What can't be removed now is left to whoever resumes it."""
         if not work.begin_undo(entry, made.values()):
             return False
         self.go_on_undoing(entry, made.values(), work)
@@ -225,6 +226,8 @@ class Steps:
         self, rows: Sequence[ObjectRow], work: Work, looked_at: float
     ) -> list[Failure]:
         """The file, and what lies beside it."""
+        if not rows:
+            return []
         file, *beside = rows
         try:
             self._deletes.file(file, work, looked_at)

@@ -1,21 +1,24 @@
-"""Takes back what a MOVE that has failed made at its target.
+"""Takes back what a COPY or MOVE that has failed made at its target.
 
 Must not know why it has failed. Whoever calls this has said in the journal, if there is one, that
-the MOVE is undone: else another bridge could finish it at the same time, and take the source away
+it is undone: else another bridge could finish it at the same time, and take the source away
 for the sake of the very copies that go here.
 
 Invariants: what was replaced stays replaced, since what it was is gone; what somebody has written
-since stays; a copy whose source is gone stays, for it may be all that is left.
+since stays; a copy whose source is gone stays, for it may be all that is left. But a copy goes that
+hides what was to be replaced by something of the other kind and is still there, or is hidden by it.
 """
 
 import logging
 from collections.abc import Container, Iterable
 
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError
-from davbridge.paths import ResourcePath, prefix_of
+from davbridge.paths import DELIMITER, ResourcePath, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.checked_deletes import CheckedDeletes
 from davbridge.tree.journal import Entry
+from davbridge.tree.markers import write_marker
+from davbridge.tree.plan import Plan
 from davbridge.tree.rows import row_at, rows_below
 from davbridge.tree.works import Work
 
@@ -41,11 +44,23 @@ class Undo:
         try:
             keys = [sources[row.key] for row in new if row.key in sources]
             there = self._there(entry.source, keys)
-            ours = [row for row in new if row.key not in sources or sources[row.key] in there]
-            return self._remove(entry, ours, work)
+            gone = {row.key for row in new if row.key in sources and sources[row.key] not in there}
+            spared = gone - self._in_the_way(plan) if gone else gone
+            return self._remove(entry, [row for row in new if row.key not in spared], work)
         except StoreError as error:
             _log.error("%s has failed, and is left half done: %s", entry.request, error)
             return False
+
+    def _in_the_way(self, plan: Plan) -> frozenset[str]:
+        """The targets at or around which something is still there that was to go."""
+        inside = rows_below(self._store, plan.target_prefix)
+        clashes = [row for row in plan.clashes if self._is_there(row.key, plan, inside)]
+        return plan._replace(clashes=tuple(clashes)).displacing
+
+    def _is_there(self, key: str, plan: Plan, inside: Container[str]) -> bool:
+        if key.startswith(plan.target_prefix):
+            return key in inside
+        return row_at(self._store, key) is not None
 
     def _there(self, source: ResourcePath, keys: list[str]) -> Container[str]:
         """Those of a source's keys at which something is."""
@@ -56,23 +71,35 @@ class Undo:
         return found
 
     def _remove(self, entry: Entry, rows: list[ObjectRow], work: Work) -> bool:
-        inside = entry.plan.target_prefix
+        plan, inside = entry.plan, entry.plan.target_prefix
         for row in rows:
-            if not row.key.startswith(inside):
-                self._remove_file(row, work)
+            if not row.key.startswith(inside) and self._remove_file(row, work):
+                self._mark_again(row.key, plan, work)
         members = [row for row in rows if row.key.startswith(inside)]
         if not members:
             return True
-        deleted = self._deletes.tree(inside, members, work, is_whole=entry.is_new)
+        was_file = any(row.key + DELIMITER == inside for row in plan.clashes)
+        deleted = self._deletes.tree(inside, members, work, is_whole=entry.is_new or was_file)
         failed = [
             one for one in deleted.failed if not isinstance(one.error, PreconditionFailedError)
         ]
         for one in failed:
             _log.error("left of a move that failed: %r (%s)", one.key, one.error)
+        for key in {row.key for row in members}.difference(one.key for one in deleted.failed):
+            self._mark_again(key, plan, work)
         return not failed
 
-    def _remove_file(self, row: ObjectRow, work: Work) -> None:
+    def _remove_file(self, row: ObjectRow, work: Work) -> bool:
+        """Whether it has gone, and nothing is there now."""
         try:
             self._deletes.file(row, work, _NEVER)
         except (NotFoundError, PreconditionFailedError) as error:
             _log.info("%r is not a failed move's own any more: %s", row.key, error)
+            return False
+        return True
+
+    def _mark_again(self, file: str, plan: Plan, work: Work) -> None:
+        """A store that keeps folders has lost the marker of one that a file was to replace."""
+        if any(row.key == file + DELIMITER for row in plan.clashes):
+            with work.step():
+                write_marker(self._store, file + DELIMITER)

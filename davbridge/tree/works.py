@@ -46,6 +46,8 @@ class Work:
         an earlier one has left something, that is so until all of it has gone."""
         self.is_left = False
         """Whether the journal stays for another to go on with, though its client has an answer."""
+        self.is_undone = False
+        """Whether its journal says that it is undone."""
         self._works = works
         self._request = request
         self._lock = Lock()
@@ -97,6 +99,7 @@ class Work:
             _log.warning("%s has failed, and is not undone here: %s", self._request, error)
             self.is_left = True
             return False
+        self.is_undone = True
         return True
 
     def end(self, *, is_answered: bool) -> None:

@@ -8,9 +8,7 @@ began comes first.
 
 - On one bridge what is shown has to be what one order gives.
 - Over several bridges members may come and go beside one another: there, and where an operation
-  failed in the middle, all the content has to be there that is in the end of one order. What a
-  COPY or MOVE was to replace by something of the other kind may be gone, though it failed: that
-  goes first, and another bridge may take the source away right then.
+  failed in the middle, all the content has to be there that is in the end of one order.
 """
 
 from collections import Counter
@@ -105,8 +103,6 @@ def possible_states(
                 may_be_undone = is_lenient and each.what in needless
                 for changed in _after(model, each, may_be_undone=may_be_undone):
                     yield from after(changed, rest - {each})
-                if is_lenient and (cleared := _cleared(model, each)):
-                    yield from after(cleared, rest - {each})
 
     return after(before, frozenset(done))
 
@@ -140,17 +136,6 @@ def _after(model: Model, told: Told, *, may_be_undone: bool) -> Iterator[Model]:
     yield model
     if verb == "move" and (copied := taken(model, "copy", arguments)) is not None:
         yield copied
-
-
-def _cleared(model: Model, told: Told) -> Model | None:
-    """The model without what a COPY or MOVE that failed was to replace by another kind."""
-    if not told.is_transfer or told.is_done:
-        return None
-    target = expected(model.root, ROOT).get(_target(told))
-    is_folder = target is not None and target[0] is None
-    if target is None or (told.is_refused and not is_folder):
-        return None
-    return taken(model, "delete", (_target(told),))
 
 
 def taken(model: Model, verb: str, arguments: tuple[Any, ...]) -> Model | None:

@@ -532,7 +532,7 @@ def test_nothing_outside_the_prefix_is_reachable() -> None:
 def test_a_hidden_file_is_copied_in_the_place_of_a_folder_that_another_tool_has_marked(
     drive: Drive,
 ) -> None:
-    """The mark has the file's key, and goes first."""
+    """The mark has the file's key, and is replaced by it."""
     drive.outside("s/x", "s/x/y")
     drive.outside("t/x", body=b"", content_type=DIRECTORY_TYPE)
     assert drive.tree.copy(parse("/s"), parse("/t")) == []

@@ -7,13 +7,13 @@ its last member on, until its marker is deleted.
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from itertools import count
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings
-from davbridge.errors import IsACollectionError, StoreError
+from davbridge.errors import AccessDeniedError, IsACollectionError, StoreError
 from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
 from davbridge.store.s3 import S3Store
@@ -113,6 +113,114 @@ def test_a_file_replaces_a_tree(tree: Bucket) -> None:
 def test_a_tree_replaces_a_file(tree: Bucket) -> None:
     assert tree.tree.move(parse("/s"), parse("/s-")) == []
     assert tree.shown() == sorted(["neighbour/", "neighbour/z", *(f"s-/{n}" for n in INSIDE)])
+
+
+def watched(bucket: Bucket) -> tuple[WatchedStore, Namespace]:
+    """Another bridge, and what is between it and the store."""
+    store = WatchedStore(bucket.store)
+    clock = Clock()
+    return store, Namespace(store, timer=clock.seconds, pause=clock.advance)
+
+
+VERBS = pytest.mark.parametrize("verb", ["copy", "move"])
+
+
+def fill_both(bucket: Bucket) -> None:
+    bucket.outside("f", "s/a", "s/d/c")
+    bucket.mkcol("/e")
+    marker: dict[str, Any] = {"Bucket": bucket.name, "Body": b"", "ContentType": DIRECTORY_TYPE}
+    for key in ("s/", "s/d/"):
+        bucket.client.put_object(Key=key, **marker)
+
+
+@VERBS
+@pytest.mark.parametrize(
+    ("source", "target", "going"),
+    [("/f", "/s", "f"), ("/f", "/e", "f"), ("/s", "/f", "s/d/c")],
+    ids=["a folder", "an empty folder", "a file"],
+)
+def test_what_was_to_be_replaced_stays_where_another_bridge_takes_the_source_away(
+    bucket: Bucket, verb: str, source: str, target: str, going: str
+) -> None:
+    fill_both(bucket)
+    expected = [each for each in bucket.shown() if each != going]
+    store, tree = watched(bucket)
+
+    def before(operation: str, key: str) -> None:
+        if (operation, key) == ("copy", going):
+            bucket.store.delete_object(going)
+
+    store.before = before
+    with suppress(StoreError):
+        assert getattr(tree, verb)(parse(source), parse(target))
+    tree.close()
+    assert bucket.shown() == expected
+
+
+@VERBS
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("/f", "/s"), ("/f", "/e"), ("/s", "/f")],
+    ids=["a folder", "an empty folder", "a file"],
+)
+def test_what_was_to_be_replaced_is_there_again_when_that_is_undone(
+    bucket: Bucket, verb: str, source: str, target: str
+) -> None:
+    fill_both(bucket)
+    bucket.tree.update_properties(parse(source), {"{n}p": "<p xmlns='n'/>"})
+    expected = bucket.shown()
+    store, tree = watched(bucket)
+    copied: list[str] = []
+
+    def fault(operation: str, key: str) -> StoreError | None:
+        copied.extend([key] if operation == "copy" else [])
+        is_hit = copied and operation == "put" and key.endswith("properties.json")
+        return AccessDeniedError(key) if is_hit else None
+
+    store.fault = fault
+    with suppress(StoreError):
+        assert getattr(tree, verb)(parse(source), parse(target))
+    tree.close()
+    assert copied
+    assert bucket.shown() == expected
+
+
+@VERBS
+@pytest.mark.parametrize(
+    ("source", "target"),
+    [("/f", "/s"), ("/f", "/e"), ("/s", "/f"), ("/e", "/f")],
+    ids=["a folder", "an empty folder", "a file", "a file by an empty folder"],
+)
+def test_what_dies_before_it_has_deleted_what_it_replaces_is_finished(
+    bucket: Bucket, verb: str, source: str, target: str
+) -> None:
+    fill_both(bucket)
+    clock = Clock()
+    store = WatchedStore(bucket.store)
+    dying = Namespace(store, timer=clock.seconds, pause=clock.advance)
+    is_dead = False
+
+    def before(operation: str, key: str) -> None:
+        nonlocal is_dead
+        is_dead |= operation == "delete" and key.startswith(target[1:])
+        if is_dead:
+            raise KilledError
+
+    store.before = before
+    with pytest.raises(KilledError):
+        getattr(dying, verb)(parse(source), parse(target))
+    dying.close()
+    there = [name for name in bucket.shown() if name.startswith(source[1:])]
+    heir = Namespace(bucket.store, timer=clock.seconds, pause=clock.advance)
+    heir.recovery.look()
+    clock.advance(LEASE_SECONDS)
+    heir.recovery.look()
+    heir.close()
+    shown = bucket.shown()
+    assert [each for each in shown if each[0] == target[1]] == [
+        target[1] + each[1:] for each in there
+    ]
+    assert [each for each in shown if each[0] == source[1]] == (there if verb == "copy" else [])
 
 
 def test_a_tree_replaces_a_tree(tree: Bucket) -> None:

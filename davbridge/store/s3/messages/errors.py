@@ -88,8 +88,12 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "InsufficientCapacity": OutOfSpaceError,
     "XMinioStorageFull": OutOfSpaceError,
     "XMinioAdminBucketQuotaExceeded": OutOfSpaceError,
-    "ExistingObjectIsFile": AlreadyExistsError,  # SeaweedFS: a file where a folder is needed
+    # Stores that can't hold an object and a folder of one name: SeaweedFS, versitygw and MinIO.
+    "ExistingObjectIsFile": AlreadyExistsError,
     "ExistingObjectIsDirectory": AlreadyExistsError,
+    "ObjectParentIsFile": AlreadyExistsError,
+    "XMinioParentIsObject": AlreadyExistsError,
+    "XMinioObjectExistsAsDirectory": AlreadyExistsError,
     "InternalError": UnavailableError,
     "ServiceUnavailable": UnavailableError,
     "OperationAborted": UnavailableError,
