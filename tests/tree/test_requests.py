@@ -151,6 +151,25 @@ def test_a_moved_tree_of_one_object_needs_no_journal(drive: CachedDrive) -> None
     assert taken[2:] == [LOOKUP, COPY, LIST, LIST, DELETE]
 
 
+def test_a_file_over_a_folder(drive: CachedDrive) -> None:
+    """Journals, and what is in the folder; the journal, and those of others; the copy; then the
+    folder goes, and what others put there is asked for."""
+    drive.list_all("/", "/d", "/e")
+    drive.store.taken()
+    drive.tree.copy(parse("/d/a"), parse("/e"))
+    assert drive.store.taken() == [LIST, LIST, PUT, LIST, COPY, DELETE, LIST, DELETE]
+
+
+def test_a_folder_over_a_file(drive: CachedDrive) -> None:
+    """As a copied tree, journaled; then the file goes."""
+    drive.list_all("/", "/d", "/e")
+    drive.store.taken()
+    drive.tree.copy(parse("/e"), parse("/d/a"))
+    taken = drive.store.taken()
+    assert taken[:2] == [LIST, LIST]
+    assert taken[2:] == [PUT, LIST, COPY, COPY, LIST, DELETE, DELETE]
+
+
 COLD: list[tuple[str, Step, list[str]]] = [
     ("members", lambda drive: drive.names("/d"), [LIST]),
     ("members of the root", lambda drive: drive.names("/"), [LIST]),
