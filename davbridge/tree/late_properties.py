@@ -88,8 +88,7 @@ class LateProperties:
         found = self._sidecars.version(row.key, row.etag)
         if found is None:
             raise PreconditionFailedError("properties are being changed, and are left")
-        names = _names(prefix, (key for key in left if key.startswith(prefix)))
-        names = _moved(source, prefix) - names
+        names = _moved(source, prefix) - _names(prefix, left)
         if base is None:
             base = self._copied(source, row.key, target)
         before, after = (self._rebound(source, target, members) for members in (base, found))
@@ -119,17 +118,16 @@ def _late_sidecars(source: Source, deleted: Deleted) -> set[str]:
     """The sidecars that stayed because they have changed or come since the copies, of collections
     that have been copied."""
     changed = [one.key for one in deleted.failed if isinstance(one.error, PreconditionFailedError)]
-    sidecars = {key for key in (*changed, *deleted.left) if _home(key) is not None}
+    sidecars = {key for key in (*changed, *deleted.left) if _is_live_sidecar(key)}
     if not sidecars:
         return sidecars
     copied = parent_keys(copy.target for copy in source.plan.copies)
     return {key for key in sidecars if source.target_of(key).rpartition(DELIMITER)[0] in copied}
 
 
-def _home(key: str) -> str | None:
-    """The prefix of the collection whose sidecar a key is."""
-    prefix, name = key[: key.rfind(DELIMITER) + 1], key[key.rfind(DELIMITER) + 1 :]
-    return prefix if name == SIDECAR_NAME else None
+def _is_live_sidecar(key: str) -> bool:
+    """Whether a key is a sidecar's, and not that of a damaged one that was set aside."""
+    return key.rpartition(DELIMITER)[2] == SIDECAR_NAME
 
 
 def _left(plan: Plan, now: Iterable[str]) -> list[str]:
@@ -141,10 +139,10 @@ def _left(plan: Plan, now: Iterable[str]) -> list[str]:
 
 def _moved(source: Source, prefix: str) -> set[str]:
     """The names of those members of a collection that have been copied."""
-    target = source.target_of(prefix)
-    keys = (copy.target for copy in source.plan.copies)
-    return _names(target, (key for key in keys if key.startswith(target)))
+    return _names(source.target_of(prefix), (copy.target for copy in source.plan.copies))
 
 
 def _names(prefix: str, keys: Iterable[str]) -> set[str]:
-    return {key[len(prefix) :].partition(DELIMITER)[0] for key in keys}
+    """The names of the members of a collection that these keys are of, or are inside."""
+    inside = (key[len(prefix) :] for key in keys if key.startswith(prefix))
+    return {rest.partition(DELIMITER)[0] for rest in inside}
