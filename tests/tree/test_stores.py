@@ -229,6 +229,32 @@ def test_a_tree_replaces_a_tree(tree: Bucket) -> None:
     assert tree.shown() == sorted([*OTHERS, *(f"t/{name}" for name in INSIDE)])
 
 
+@pytest.mark.parametrize("has_one", [True, False], ids=["changed", "the first"])
+def test_properties_that_another_bridge_sets_while_a_folder_moves_go_along(
+    tree: Bucket, has_one: bool
+) -> None:
+    paths = ["/s/un/marked/y", "/s/empty"]
+    old, new = {"{n}p": "<p xmlns='n'>old</p>"}, {"{n}p": "<p xmlns='n'>new</p>"}
+    for path in paths if has_one else []:
+        tree.tree.update_properties(parse(path), old)
+    watched = WatchedStore(tree.store)
+    bridge = Namespace(watched)
+
+    def before(operation: str, key: str) -> None:
+        has_copied = any(operation == "copy" for operation, _ in watched.requests)
+        if (operation, key) == ("list", "t/") and has_copied:
+            watched.before = lambda _operation, _key: None
+            for path in paths:
+                tree.tree.update_properties(parse(path), new)
+
+    watched.before = before
+    assert bridge.move(parse("/s"), parse("/t")) == []
+    bridge.close()
+    for path in paths:
+        assert tree.tree.properties(parse("/t" + path[2:])) == new
+    assert tree.shown() == sorted([*OTHERS, *(f"t/{name}" for name in INSIDE)])
+
+
 def test_a_collection_stays_when_its_last_member_goes(tree: Bucket) -> None:
     assert tree.tree.delete(parse("/s/un/marked/y")) == []
     assert tree.tree.move(parse("/neighbour/z"), parse("/z")) == []
