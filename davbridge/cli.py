@@ -47,21 +47,21 @@ def _refuse(error: Exception) -> int:
 def _serve(flags: dict[str, Any]) -> int:
     settings = load(flags, flags.pop("config", None), hash_password=hash_password)
     logs.configure(settings.log)
-    end = _End()
+    end = _Shutdown()
     try:
-        return _listen(settings, end)
+        return _listen(settings, shutdown)
     except _InterruptedError:
         return 0
 
 
-def _listen(settings: Settings, end: "_End") -> int:
+def _listen(settings: Settings, shutdown: "_Shutdown") -> int:
     # boto3 takes most of a second to import: whoever makes a mistake in the flags, or wants the
     # hash of a password, is answered without it.
     from davbridge import app
 
     try:
-        with app.listening(settings, on_failure=end.fail) as bridge:
-            end.means(bridge.stop)
+        with app.listening(settings, on_failure=shutdown.fail) as bridge:
+            shutdown.set_stop(bridge.stop)
             print(f"davbridge is ready: {bridge.url}", flush=True)
             # What is there by now stays to the end; to look through it again and again for what
             # could go would hold up all requests for a seventh of a second.
@@ -70,7 +70,7 @@ def _listen(settings: Settings, end: "_End") -> int:
             _leave_within(LEAVING_SECONDS, end)
     except app.SetupError as error:
         return _refuse(error)
-    return _FAILED if end.has_failed else 0
+    return _FAILED if shutdown.has_failed else 0
 
 
 def _sweep(flags: dict[str, Any]) -> int:
@@ -93,13 +93,13 @@ def _sweep(flags: dict[str, Any]) -> int:
     return 0
 
 
-def _leave_within(seconds: float, end: "_End") -> None:
+def _leave_within(seconds: float, shutdown: "_Shutdown") -> None:
     """Ends the process then, whatever it waits for: a store that hangs may keep a request for
     minutes. What such a request was for is in its journal, and another bridge ends it."""
 
     def leave() -> None:
         _log.warning("left behind: requests that the store has not answered")
-        os._exit(_FAILED if end.has_failed else 0)
+        os._exit(_FAILED if shutdown.has_failed else 0)
 
     timer = threading.Timer(seconds, leave)
     timer.daemon = True
@@ -110,7 +110,7 @@ class _InterruptedError(BaseException):
     """A signal came while davbridge was starting: what is up already goes down on the way out."""
 
 
-class _End:
+class _Shutdown:
     """The end of the process: asked for by a signal, or come by itself."""
 
     def __init__(self) -> None:
@@ -120,7 +120,7 @@ class _End:
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._receive)
 
-    def means(self, stop: Callable[[], None]) -> None:
+    def set_stop(self, stop: Callable[[], None]) -> None:
         """From now on ``stop`` is called at the end, from any thread or from a signal handler."""
         self._stop = stop
         if self.has_failed:
