@@ -24,7 +24,7 @@ from davbridge.config import ConfigError, Settings, load
 _FAILED = 1
 _UNUSABLE = 2
 
-LEAVING_SECONDS = 20.0
+SHUTDOWN_SECONDS = 20.0
 """For what is under way in the background to end, and the embedded store, once nobody is served."""
 
 _log = logging.getLogger(__name__)
@@ -36,10 +36,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         command, options = parse(arguments)
         return _COMMANDS[command](options)
     except ConfigError as error:
-        return _refuse(error)
+        return _print_error(error)
 
 
-def _refuse(error: Exception) -> int:
+def _print_error(error: Exception) -> int:
     print(f"davbridge: {error}", file=sys.stderr)
     return _UNUSABLE
 
@@ -67,9 +67,9 @@ def _listen(settings: Settings, shutdown: "_Shutdown") -> int:
             # could go would hold up all requests for a seventh of a second.
             gc.freeze()
             bridge.serve()
-            _leave_within(LEAVING_SECONDS, end)
+            _exit_after(SHUTDOWN_SECONDS, shutdown)
     except app.SetupError as error:
-        return _refuse(error)
+        return _print_error(error)
     return _FAILED if shutdown.has_failed else 0
 
 
@@ -87,21 +87,21 @@ def _sweep(flags: dict[str, Any]) -> int:
             last = f"{left.last:%Y-%m-%d %H:%M:%S} UTC"
             print(f"{done} {left.key!r}: {left.size} bytes, the last of {last}", flush=True)
     except app.SetupError as error:
-        return _refuse(error)
+        return _print_error(error)
     except KeyboardInterrupt:
         return _FAILED
     return 0
 
 
-def _leave_within(seconds: float, shutdown: "_Shutdown") -> None:
+def _exit_after(seconds: float, shutdown: "_Shutdown") -> None:
     """Ends the process then, whatever it waits for: a store that hangs may keep a request for
     minutes. What such a request was for is in its journal, and another bridge ends it."""
 
-    def leave() -> None:
+    def exit_now() -> None:
         _log.warning("left behind: requests that the store has not answered")
         os._exit(_FAILED if shutdown.has_failed else 0)
 
-    timer = threading.Timer(seconds, leave)
+    timer = threading.Timer(seconds, exit_now)
     timer.daemon = True
     timer.start()
 

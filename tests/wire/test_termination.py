@@ -68,7 +68,7 @@ def test_sigterm_lets_a_put_under_way_finish(bucket: Bucket, server_folder: Path
 LEAVING_SOON = """
 import sys
 from davbridge import cli
-cli.LEAVING_SECONDS = 0.5
+cli.SHUTDOWN_SECONDS = 0.5
 sys.exit(cli.main(sys.argv[1:]))
 """
 
