@@ -90,7 +90,7 @@ def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator
             raise SetupError(str(error)) from error
         drive.start()
         url = _drive_url(server.url, settings.drive.mount_path)
-        _log.info("davbridge %s shows %s at %s", __version__, _place(settings), url)
+        _log.info("davbridge %s shows %s at %s", __version__, _location(settings), url)
         yield Bridge(url, server.serve, server.stop)
 
 
@@ -130,7 +130,7 @@ class _Drive(NamedTuple):
     def start(self) -> None:
         """What runs in the background, to finish or remove what bridges that died have left."""
         if self.is_writable:
-            _sweep_beside(self.store, self.prefix)
+            _sweep_in_background(self.store, self.prefix)
             self.namespace.recovery.start()
 
 
@@ -138,27 +138,27 @@ def sweep(settings: Settings, older_than: timedelta, *, dry_run: bool) -> Iterat
     """Removes what bridges that crashed have left, each as it is asked for. Raises SetupError."""
     with ExitStack() as layers:
         try:
-            store, place = _store(settings, layers, lambda: None, may_create=False)
-            yield from store.sweep(place.prefix, older_than, dry_run=dry_run)
+            store, location = _store(settings, layers, lambda: None, may_create=False)
+            yield from store.sweep(location.prefix, older_than, dry_run=dry_run)
         except AccessDeniedError as error:
             raise SetupError(f"{error}: grant these credentials {SWEEP_RIGHTS}") from error
         except StoreError as error:
             raise SetupError(str(error)) from error
 
 
-def _sweep_beside(store: S3Store, prefix: str) -> None:
+def _sweep_in_background(store: S3Store, prefix: str) -> None:
     """The drive needn't wait for it, and it takes care of its own failures."""
-    sweeping = partial(store.abort_stale_uploads, prefix)
-    Thread(target=sweeping, name="davbridge-sweep", daemon=True).start()
+    sweep_uploads = partial(store.abort_stale_uploads, prefix)
+    Thread(target=sweep_uploads, name="davbridge-sweep", daemon=True).start()
 
 
 def _drive(settings: Settings, layers: ExitStack, on_failure: Callable[[], None]) -> _Drive:
     """Reaches the store, and makes its bucket if need be. Raises StoreSetupError."""
     is_writable = not settings.drive.read_only
-    store, place = _store(settings, layers, on_failure, may_create=is_writable)
-    namespace = _namespace(settings, store, place.prefix, layers)
-    bucket = place.bucket if settings.s3 else None
-    return _Drive(namespace, store, place.prefix, is_writable, bucket)
+    store, location = _store(settings, layers, on_failure, may_create=is_writable)
+    namespace = _namespace(settings, store, location.prefix, layers)
+    bucket = location.bucket if settings.s3 else None
+    return _Drive(namespace, store, location.prefix, is_writable, bucket)
 
 
 def _namespace(settings: Settings, store: S3Store, prefix: str, layers: ExitStack) -> Namespace:
@@ -219,8 +219,8 @@ def _drive_url(server_url: str, mount_path: str) -> str:
     return f"{server_url}{quote(path)}/" if path else server_url
 
 
-def _place(settings: Settings) -> str:
+def _location(settings: Settings) -> str:
     if settings.s3 is None:
         return f"the embedded store in {settings.embedded}"
-    place = f"s3://{settings.s3.bucket}/{settings.s3.prefix}"
-    return f"{place} of {settings.s3.endpoint_url}" if settings.s3.endpoint_url else place
+    location = f"s3://{settings.s3.bucket}/{settings.s3.prefix}"
+    return f"{location} of {settings.s3.endpoint_url}" if settings.s3.endpoint_url else location
