@@ -72,13 +72,13 @@ def _add_serve(commands: "argparse._SubParsersAction[_Parser]") -> None:
     )
     store = serve.add_argument_group("the store")
     _add_store_flags(store, "made if it doesn't exist")
-    _add(store, "drive.read_only", action="store_true")
+    _add_flag(store, "drive.read_only", action="store_true")
     _add_server_flags(serve.add_argument_group("the server"))
     _add_access_flags(serve.add_argument_group("who may"))
     _add_log_flags(serve.add_argument_group("the log, on stderr"))
 
 
-def _add(group: "argparse._ArgumentGroup", setting: str, **details: Any) -> None:
+def _add_flag(group: "argparse._ArgumentGroup", setting: str, **details: Any) -> None:
     """A flag, under the name of its setting."""
     group.add_argument(FLAGS[setting], dest=setting, **details)
 
@@ -93,10 +93,10 @@ def _add_store_flags(group: "argparse._ArgumentGroup", about_bucket: str | None 
         help=about_bucket,
     )
     group.add_argument("--config", type=Path, metavar="FILE", help="settings in TOML")
-    _add(group, "s3.endpoint_url", metavar="URL", help="an S3 store other than AWS")
-    _add(group, "s3.region", metavar="R")
-    _add(group, "s3.profile", metavar="NAME", help="of the AWS configuration files")
-    _add(
+    _add_flag(group, "s3.endpoint_url", metavar="URL", help="an S3 store other than AWS")
+    _add_flag(group, "s3.region", metavar="R")
+    _add_flag(group, "s3.profile", metavar="NAME", help="of the AWS configuration files")
+    _add_flag(
         group,
         "embedded.directory",
         nargs="?",
@@ -107,26 +107,26 @@ def _add_store_flags(group: "argparse._ArgumentGroup", about_bucket: str | None 
 
 
 def _add_server_flags(group: "argparse._ArgumentGroup") -> None:
-    _add(group, "server.host", metavar="H", help="address to listen on (127.0.0.1)")
-    _add(group, "server.port", type=int, metavar="N", help="(8080); 0 takes a free one")
-    _add(group, "server.tls_cert", type=Path, metavar="FILE", help="PEM, full chain")
-    _add(group, "server.tls_key", type=Path, metavar="FILE", help="PEM, its private key")
+    _add_flag(group, "server.host", metavar="H", help="address to listen on (127.0.0.1)")
+    _add_flag(group, "server.port", type=int, metavar="N", help="(8080); 0 takes a free one")
+    _add_flag(group, "server.tls_cert", type=Path, metavar="FILE", help="PEM, full chain")
+    _add_flag(group, "server.tls_key", type=Path, metavar="FILE", help="PEM, its private key")
 
 
 def _add_access_flags(group: "argparse._ArgumentGroup") -> None:
-    _add(
+    _add_flag(
         group,
         "access.user",
         metavar="NAME",
         help=f"may log in with the password in the environment variable {PASSWORD_VARIABLE}",
     )
-    _add(
+    _add_flag(
         group,
         "access.anonymous",
         action="store_true",
         help="no login; on addresses of this machine alone",
     )
-    _add(
+    _add_flag(
         group,
         "access.insecure",
         action="store_true",
@@ -135,8 +135,8 @@ def _add_access_flags(group: "argparse._ArgumentGroup") -> None:
 
 
 def _add_log_flags(group: "argparse._ArgumentGroup") -> None:
-    _add(group, "log.level", choices=get_args(LogLevel))
-    _add(group, "log.json", action="store_true", help="one object a line")
+    _add_flag(group, "log.level", choices=get_args(LogLevel))
+    _add_flag(group, "log.json", action="store_true", help="one object a line")
 
 
 def _add_sweep(commands: "argparse._SubParsersAction[_Parser]") -> None:

@@ -47,7 +47,7 @@ def _print_error(error: Exception) -> int:
 def _serve(flags: dict[str, Any]) -> int:
     settings = load(flags, flags.pop("config", None), hash_password=hash_password)
     logs.configure(settings.log)
-    end = _Shutdown()
+    shutdown = _Shutdown()
     try:
         return _listen(settings, shutdown)
     except _InterruptedError:
