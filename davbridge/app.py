@@ -1,11 +1,10 @@
 """The composition root: settings → a server that listens, over a store that answers.
 
-The only module that names concrete layers. Owns the order in which they come up, and go down
-again. Must not know the command line, nor when the end comes.
+The only module that names concrete layers. It starts them in order, and stops them in reverse.
 
-Invariants: a server that is handed out is bound, and its bucket was reached, and probed but for a
-read-only drive; what came up goes
-down in reverse, whatever happens in between; what can't come up raises SetupError with one line.
+Invariants: a bridge is bound to its port, and its bucket was reached, and probed unless the drive
+is read-only. Whatever was started is stopped, whatever happens. What can't be started raises
+SetupError with one line.
 """
 
 import logging
@@ -41,8 +40,8 @@ from davbridge.tree.namespace import Namespace
 EMBEDDED_BUCKET = "davbridge"
 
 BACKGROUND_THREADS = PART_THREADS + LANES + HEADS_AT_ONCE + LISTINGS_AHEAD
-"""Threads beside the server's that may need a connection to S3 at once: for the parts of uploads,
-for copies, for HEADs of what may be directories, for listings that are read ahead."""
+"""Threads beside the server's that may need a connection to S3 at the same time: for parts of
+uploads, copies, HEADs of possible directory markers, and listings that are read ahead."""
 
 SWEEP_RIGHTS = (
     "s3:ListBucketMultipartUploads, s3:ListMultipartUploadParts and s3:AbortMultipartUpload"
@@ -57,28 +56,27 @@ _log = logging.getLogger(__name__)
 
 
 class SetupError(Exception):
-    """The settings are valid, but can't be had: ``str(error)`` is one line that says what to do."""
+    """The settings are valid, but can't be met. ``str(error)`` is one line that says what to do."""
 
 
 class Bridge(NamedTuple):
-    """What has come up."""
+    """A running bridge."""
 
     url: str
-    """The drive's root."""
+    """The URL of the drive's root."""
     serve: Callable[[], None]
-    """Returns after ``stop``, once the requests under way have ended, or their time is over."""
+    """Serves until ``stop`` is called, and the requests under way have ended or timed out."""
     stop: Callable[[], None]
     """May be called from any thread, or from a signal handler."""
 
 
 @contextmanager
 def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator[Bridge]:
-    """A bridge that only needs its ``serve`` called; everything below it ends with the context.
+    """Starts a bridge, whose ``serve`` is to be called. Everything else is stopped with the
+    context.
 
-    ``on_failure`` is called, from another thread, when a layer dies without which nothing works.
-    Raises SetupError.
+    ``on_failure`` is called, from another thread, if the embedded store dies. Raises SetupError.
     """
-
     with ExitStack() as layers:
         try:
             drive = _drive(settings, layers, on_failure)
@@ -96,8 +94,8 @@ def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator
 
 @contextmanager
 def opened(settings: Settings) -> Iterator[Namespace]:
-    """The namespace that a bridge would show, for who serves it otherwise; everything below it ends
-    with the context. Raises SetupError."""
+    """The namespace of a bridge, without a server. Everything below it is stopped with the
+    context. Raises SetupError."""
     with ExitStack() as layers:
         try:
             drive = _drive(settings, layers, lambda: None)
@@ -109,17 +107,17 @@ def opened(settings: Settings) -> Iterator[Namespace]:
 
 
 class _Drive(NamedTuple):
-    """A namespace, and the store behind it, which was reached."""
+    """A namespace, and its store, which was reached."""
 
     namespace: Namespace
     store: S3Store
     prefix: str
     is_writable: bool
     bucket: str | None
-    """Its name, where the store is the user's own, and not the embedded one."""
+    """The name of the bucket; None for the embedded store."""
 
     def probe(self) -> None:
-        """What the store can do. Raises StoreSetupError."""
+        """Finds out what the store can do. Raises StoreSetupError."""
         if self.is_writable:
             self.store.probe(self.prefix)
             if self.store.is_seaweedfs and self.bucket:
@@ -128,18 +126,19 @@ class _Drive(NamedTuple):
             _log.info("read-only: the store is not probed, and nothing is swept")
 
     def start(self) -> None:
-        """What runs in the background, to finish or remove what bridges that died have left."""
+        """Starts the background work that finishes or removes what crashed bridges have left."""
         if self.is_writable:
             _sweep_in_background(self.store, self.prefix)
             self.namespace.recovery.start()
 
 
 def sweep(settings: Settings, older_than: timedelta, *, dry_run: bool) -> Iterator[Swept]:
-    """Removes what bridges that crashed have left, each as it is asked for. Raises SetupError."""
+    """Removes what crashed bridges have left, one item for each step of the iterator. Raises
+    SetupError."""
     with ExitStack() as layers:
         try:
-            store, location = _store(settings, layers, lambda: None, may_create=False)
-            yield from store.sweep(location.prefix, older_than, dry_run=dry_run)
+            store, s3 = _store(settings, layers, lambda: None, may_create=False)
+            yield from store.sweep(s3.prefix, older_than, dry_run=dry_run)
         except AccessDeniedError as error:
             raise SetupError(f"{error}: grant these credentials {SWEEP_RIGHTS}") from error
         except StoreError as error:
@@ -147,18 +146,18 @@ def sweep(settings: Settings, older_than: timedelta, *, dry_run: bool) -> Iterat
 
 
 def _sweep_in_background(store: S3Store, prefix: str) -> None:
-    """The drive needn't wait for it, and it takes care of its own failures."""
+    """The sweep handles its own failures."""
     sweep_uploads = partial(store.abort_stale_uploads, prefix)
     Thread(target=sweep_uploads, name="davbridge-sweep", daemon=True).start()
 
 
 def _drive(settings: Settings, layers: ExitStack, on_failure: Callable[[], None]) -> _Drive:
-    """Reaches the store, and makes its bucket if need be. Raises StoreSetupError."""
+    """Reaches the store, and creates its bucket if needed. Raises StoreSetupError."""
     is_writable = not settings.drive.read_only
-    store, location = _store(settings, layers, on_failure, may_create=is_writable)
-    namespace = _namespace(settings, store, location.prefix, layers)
-    bucket = location.bucket if settings.s3 else None
-    return _Drive(namespace, store, location.prefix, is_writable, bucket)
+    store, s3 = _store(settings, layers, on_failure, may_create=is_writable)
+    namespace = _namespace(settings, store, s3.prefix, layers)
+    bucket = s3.bucket if settings.s3 else None
+    return _Drive(namespace, store, s3.prefix, is_writable, bucket)
 
 
 def _namespace(settings: Settings, store: S3Store, prefix: str, layers: ExitStack) -> Namespace:
@@ -178,10 +177,10 @@ def _namespace(settings: Settings, store: S3Store, prefix: str, layers: ExitStac
 def _store(
     settings: Settings, layers: ExitStack, on_failure: Callable[[], None], *, may_create: bool
 ) -> tuple[S3Store, S3Settings]:
-    """The bucket, which was reached, and where it is."""
+    """The store, which was reached, and its settings."""
     s3 = settings.s3
     if s3 is None:
-        assert settings.embedded is not None  # Settings sees to it that there is one store
+        assert settings.embedded is not None  # Settings makes sure that there is one store
         s3 = _embedded(settings.embedded, layers, on_failure)
     if ensure_bucket(s3, may_create=may_create or settings.s3 is None).created and settings.s3:
         _log.info("the bucket %s did not exist, and was made", s3.bucket)
@@ -193,7 +192,7 @@ def _store(
 
 
 def _embedded(directory: Path, layers: ExitStack, on_failure: Callable[[], None]) -> S3Settings:
-    """How the embedded store is reached, once it runs."""
+    """Starts the embedded store. Returns the settings that reach it."""
     store = layers.enter_context(
         EmbeddedStore.start(directory, on_death=lambda _message: on_failure())
     )
@@ -208,10 +207,10 @@ def _embedded(directory: Path, layers: ExitStack, on_failure: Callable[[], None]
 
 
 def _application(settings: Settings, drive: _Drive) -> WSGIApplication:
-    """From the wire inwards: what is ready, what is logged, who may, what is done."""
+    """The WSGI application, from the outside in: readiness, access log, login, WebDAV."""
     methods = application.build(drive.namespace, settings.drive)
-    guard = protected(methods, settings.access, settings.drive.public_origins)
-    return Readiness(AccessLog(guard), drive.store.look)
+    with_login = protected(methods, settings.access, settings.drive.public_origins)
+    return Readiness(AccessLog(with_login), drive.store.look)
 
 
 def _drive_url(server_url: str, mount_path: str) -> str:

@@ -1,10 +1,9 @@
-"""argv → a command and its flags.
+"""argv → a command and its flags, under the names of settings (`davbridge.config`).
 
-Owns the command line's grammar, which people's scripts rely on. Must not know what settings mean:
-flags are spelled, and handed on under the names of settings, as `davbridge.config` has them.
+People's scripts rely on this grammar, so it may only grow.
 
-Invariants: what can't be understood raises ConfigError with one line; a flag that isn't given isn't
-there, but where a command has a default of its own.
+Invariants: what can't be parsed raises ConfigError with one line. A flag that isn't given isn't in
+the result, unless the command has a default for it.
 """
 
 import argparse
@@ -34,7 +33,7 @@ def parse(arguments: Sequence[str] | None = None) -> tuple[str, dict[str, Any]]:
 
 
 class _Parser(argparse.ArgumentParser):
-    """Says what is wrong in one line, as everything else here does."""
+    """Raises ConfigError with one line, instead of exiting."""
 
     def error(self, message: str) -> NoReturn:
         raise ConfigError(f"{message} ('{self.prog} --help' shows what there is)")
@@ -44,7 +43,7 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(
         prog="davbridge",
         description="Your S3 buckets as a network drive.",
-        # Abbreviations that work today would break scripts when a flag is added.
+        # A script that abbreviates a flag would break when another flag is added.
         allow_abbrev=False,
     )
     parser.add_argument("--version", action="version", version=f"davbridge {__version__}")
@@ -67,7 +66,7 @@ def _add_serve(commands: "argparse._SubParsersAction[_Parser]") -> None:
         "Linux).",
         epilog="Flags count more than the configuration file.",
         allow_abbrev=False,
-        # What isn't given isn't there: then the file's value counts, or the default.
+        # A flag that isn't given isn't in the result, so the file or the default counts.
         argument_default=argparse.SUPPRESS,
     )
     store = serve.add_argument_group("the store")
@@ -79,12 +78,12 @@ def _add_serve(commands: "argparse._SubParsersAction[_Parser]") -> None:
 
 
 def _add_flag(group: "argparse._ArgumentGroup", setting: str, **details: Any) -> None:
-    """A flag, under the name of its setting."""
+    """Adds the flag of a setting."""
     group.add_argument(FLAGS[setting], dest=setting, **details)
 
 
 def _add_store_flags(group: "argparse._ArgumentGroup", about_bucket: str | None = None) -> None:
-    # argparse would hand on the absence of an optional positional without this default.
+    # Without this default, an optional positional that isn't given would be in the result.
     group.add_argument(
         "s3.bucket",
         nargs="?",

@@ -1,9 +1,8 @@
-"""argv → settings → a running davbridge → an exit code; the only module that prints.
+"""argv → settings → a running davbridge → an exit code. The only module that prints.
 
-Owns what people's scripts rely on: the one line on stdout that says where davbridge answers, a
-sweep's lines, and the exit codes. 0: ended as it was told to. 1: ended by itself, or a sweep was
-interrupted. 2: it could not do as it was asked; stderr has one line that says why. Must not know
-what settings mean, nor how flags are spelled (arguments).
+People's scripts rely on the line on stdout that says where davbridge answers, on the lines of a
+sweep, and on the exit codes. 0: ended as told. 1: ended by itself, or a sweep was interrupted. 2:
+could not start or finish; stderr has one line that says why.
 """
 
 import gc
@@ -25,13 +24,13 @@ _FAILED = 1
 _UNUSABLE = 2
 
 SHUTDOWN_SECONDS = 20.0
-"""For what is under way in the background to end, and the embedded store, once nobody is served."""
+"""For background work and the embedded store to end, after the last request."""
 
 _log = logging.getLogger(__name__)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs one command and answers its exit code."""
+    """Runs one command and returns its exit code."""
     try:
         command, options = parse(arguments)
         return _COMMANDS[command](options)
@@ -55,16 +54,17 @@ def _serve(flags: dict[str, Any]) -> int:
 
 
 def _listen(settings: Settings, shutdown: "_Shutdown") -> int:
-    # boto3 takes most of a second to import: whoever makes a mistake in the flags, or wants the
-    # hash of a password, is answered without it.
+    # boto3 takes most of a second to import. A mistake in the flags, or the command that makes a
+    # password hash, doesn't need it.
     from davbridge import app
 
     try:
         with app.listening(settings, on_failure=shutdown.fail) as bridge:
             shutdown.set_stop(bridge.stop)
             print(f"davbridge is ready: {bridge.url}", flush=True)
-            # What is there by now stays to the end; to look through it again and again for what
-            # could go would hold up all requests for a seventh of a second.
+            # What has been allocated by now stays to the end. Without the freeze, each full
+            # garbage collection would examine it, and hold up all requests for a seventh of a
+            # second.
             gc.freeze()
             bridge.serve()
             _exit_after(SHUTDOWN_SECONDS, shutdown)
@@ -75,7 +75,7 @@ def _listen(settings: Settings, shutdown: "_Shutdown") -> int:
 
 def _sweep(flags: dict[str, Any]) -> int:
     older_than, dry_run = flags.pop("older_than"), flags.pop("dry_run")
-    # Nobody is let in: what is said of logins and addresses doesn't matter here.
+    # Nothing listens here, so the settings of logins and addresses don't matter.
     flags |= {"access.anonymous": True, "access.insecure": True}
     settings = load(flags, flags.pop("config", None), hash_password=hash_password)
     logs.configure(settings.log)
@@ -94,8 +94,9 @@ def _sweep(flags: dict[str, Any]) -> int:
 
 
 def _exit_after(seconds: float, shutdown: "_Shutdown") -> None:
-    """Ends the process then, whatever it waits for: a store that hangs may keep a request for
-    minutes. What such a request was for is in its journal, and another bridge ends it."""
+    """Ends the process after ``seconds``, whatever it waits for. A store that hangs may hold a
+    request for minutes. If the request was a COPY, MOVE or DELETE, its journal stays, and another
+    bridge finishes it."""
 
     def exit_now() -> None:
         _log.warning("left behind: requests that the store has not answered")
@@ -107,11 +108,11 @@ def _exit_after(seconds: float, shutdown: "_Shutdown") -> None:
 
 
 class _InterruptedError(BaseException):
-    """A signal came while davbridge was starting: what is up already goes down on the way out."""
+    """A signal came during the start. Everything that has started is stopped on the way out."""
 
 
 class _Shutdown:
-    """The end of the process: asked for by a signal, or come by itself."""
+    """The end of the process, by a signal or after a failure."""
 
     def __init__(self) -> None:
         self.has_failed = False
@@ -121,19 +122,19 @@ class _Shutdown:
                 signal.signal(getattr(signal, name), self._receive)
 
     def set_stop(self, stop: Callable[[], None]) -> None:
-        """From now on ``stop`` is called at the end, from any thread or from a signal handler."""
+        """From now on, the end calls ``stop``, from any thread or from a signal handler."""
         self._stop = stop
         if self.has_failed:
             stop()
 
     def fail(self) -> None:
-        """davbridge can't go on. May be called from any thread."""
+        """Ends the process because davbridge can't continue. May be called from any thread."""
         self.has_failed = True
         if self._stop is not None:
             self._stop()
 
     def _receive(self, signum: int, _frame: object) -> None:
-        # The second one means: at once, whatever is under way.
+        # A second signal ends the process at once.
         signal.signal(signum, signal.SIG_DFL)
         if self._stop is None:
             raise _InterruptedError
