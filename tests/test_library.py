@@ -96,7 +96,7 @@ def test_options_are_the_settings_that_serve_has(bucket: Bucket) -> None:
     with davbridge.open_provider(bucket.name, **given) as provider:
         assert provider.is_readonly()
         assert (provider.namespace.quota, provider.namespace.max_file_size) == (100, 10)
-        assert provider.around().used_bytes is None
+        assert provider.property_context().used_bytes is None
 
 
 @pytest.mark.parametrize(
