@@ -21,6 +21,7 @@ from tests.support.bridge import Client, running_bridge
 from tests.support.endpoints import Endpoint, s3_client
 from tests.support.operations import operation_of
 from tests.support.s3proxy import S3Proxy, s3_proxy
+from tests.support.timer import Timer
 
 NAMED = '<propfind xmlns="DAV:"><prop><resourcetype/><getetag/></prop></propfind>'
 PATCH = (
@@ -217,7 +218,7 @@ def store(counting_proxy: S3Proxy, moto_server: Endpoint, bucket_name: str) -> I
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("is_warm", [True, False], ids=["warm", "cold"])
 def test_a_verb_costs_exactly(store: S3Store, counted: Counted, case: Case, is_warm: bool) -> None:
-    with running_bridge(store) as bridge, bridge.client() as client:
+    with running_bridge(store, timer=Timer()) as bridge, bridge.client() as client:
         if is_warm:
             warm_up(client)
         counted.clear()
@@ -230,7 +231,7 @@ def test_a_listing_costs_one_request_per_1000_entries(store: S3Store, counted: C
     with ThreadPoolExecutor(8) as threads:
         for number in range(1100):
             threads.submit(store.put_object, f"big/{number}", b"x", Attributes("text/plain"))
-    with running_bridge(store) as bridge, bridge.client() as client:
+    with running_bridge(store, timer=Timer()) as bridge, bridge.client() as client:
         for expected in (2, 0):
             counted.clear()
             answer = client("PROPFIND", "/big/", NAMED, depth="1")
@@ -240,7 +241,7 @@ def test_a_listing_costs_one_request_per_1000_entries(store: S3Store, counted: C
 
 def test_a_save_into_a_known_folder_as_explorer_does_it(store: S3Store, counted: Counted) -> None:
     """Every step that changes something costs one request, and nothing is asked twice."""
-    with running_bridge(store) as bridge, bridge.client() as client:
+    with running_bridge(store, timer=Timer()) as bridge, bridge.client() as client:
         warm_up(client)
         counted.clear()
         client("PROPFIND", "/d/new.txt", depth="0")
@@ -256,7 +257,7 @@ def test_a_save_into_a_known_folder_as_explorer_does_it(store: S3Store, counted:
 
 def test_a_save_into_a_known_folder_as_finder_does_it(store: S3Store, counted: Counted) -> None:
     """The empty file and the full one; the fork that isn't there is known not to be."""
-    with running_bridge(store) as bridge, bridge.client() as client:
+    with running_bridge(store, timer=Timer()) as bridge, bridge.client() as client:
         warm_up(client)
         counted.clear()
         assert client("PROPFIND", "/d/new.txt", NAMED, depth="0").status == 404
@@ -272,7 +273,7 @@ def test_a_put_to_a_name_that_has_just_gone_looks_for_properties_once(
     store: S3Store, counted: Counted
 ) -> None:
     """Else it would have those that another bridge had set there since the folder was listed."""
-    with running_bridge(store) as bridge, bridge.client() as client:
+    with running_bridge(store, timer=Timer()) as bridge, bridge.client() as client:
         warm_up(client)
         assert client("DELETE", "/d/f").status == 204
         counted.clear()
