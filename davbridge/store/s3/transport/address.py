@@ -8,6 +8,8 @@ Invariants: credentials are those that the client's chain has now, so that botoc
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cached_property
 from io import BytesIO
 from typing import TYPE_CHECKING, Any, NamedTuple
 from urllib.parse import SplitResult, quote, urlsplit
@@ -33,7 +35,8 @@ _EVENT = "davbridge-client-options"
 _DEFAULT_PORTS = {"http": 80, "https": 443}
 
 
-class Address(NamedTuple):
+@dataclass(frozen=True)
+class Address:
     """A bucket on the network."""
 
     url: SplitResult
@@ -43,14 +46,18 @@ class Address(NamedTuple):
     scope: Scope
     signer: RequestSigner
 
-    @property
+    @cached_property
     def is_secure(self) -> bool:
         return self.url.scheme == "https"
 
-    @property
+    @cached_property
     def is_loopback(self) -> bool:
         """Whether the store is on this machine."""
         return is_loopback(self.url.hostname or "")
+
+    def is_same_place(self, other: "Address") -> bool:
+        """Whether requests go to the same host, and are signed for the same region."""
+        return (self.url, self.host, self.scope) == (other.url, other.host, other.scope)
 
     def path_of(self, key: str | None) -> str:
         """The path of the object; of the bucket itself where there is no key."""

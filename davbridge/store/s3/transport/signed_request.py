@@ -109,7 +109,7 @@ def _signed_in_headers(
         signed_payload(address, request),
         address.scope,
         address.credentials(),
-        datetime.fromtimestamp(reading.store, UTC),
+        datetime.fromtimestamp(math.floor(reading.store), UTC),
     )
     return f"{path}?{query}" if query else path, headers
 

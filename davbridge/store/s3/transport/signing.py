@@ -60,7 +60,7 @@ def signed(
     Names of headers are in lower case, and ``host`` is among them; path and query are encoded, and
     the parameters of the query sorted.
     """
-    time = now.strftime(_TIME)
+    time = _text_of(now)
     complete = {**headers, "x-amz-content-sha256": payload, "x-amz-date": time}
     if credentials.token:
         complete["x-amz-security-token"] = credentials.token
@@ -91,13 +91,10 @@ def presigned(
     capital letter. The body isn't signed: of the stores that davbridge knows, SeaweedFS takes no
     hash of it here. A Content-MD5 among the headers is.
     """
-    time = now.strftime(_TIME)
+    time = _text_of(now)
     names = ";".join(sorted(headers))
     where = _where(time, scope)
-    credential = quote(f"{credentials.access_key}/{where}", safe="")
-    token = (
-        f"&X-Amz-Security-Token={quote(credentials.token, safe='')}" if credentials.token else ""
-    )
+    credential, token = _encoded_credentials(credentials.access_key, credentials.token, where)
     signing = (
         f"X-Amz-Algorithm={_ALGORITHM}&X-Amz-Credential={credential}&X-Amz-Date={time}"
         f"&X-Amz-Expires={expires}{token}&X-Amz-SignedHeaders={names.replace(';', '%3B')}"
@@ -105,6 +102,18 @@ def presigned(
     whole = f"{signing}&{query}" if query else signing
     request = _canonical(method, path, whole, headers, names, UNSIGNED)
     return f"{whole}&X-Amz-Signature={_signature(request, time, where, scope, credentials)}"
+
+
+@lru_cache(maxsize=16)
+def _text_of(second: datetime) -> str:
+    return second.strftime(_TIME)
+
+
+@lru_cache(maxsize=16)
+def _encoded_credentials(access_key: str, token: str | None, where: str) -> tuple[str, str]:
+    """Two parts of the query. They are the same for all requests of a day."""
+    credential = quote(f"{access_key}/{where}", safe="")
+    return credential, f"&X-Amz-Security-Token={quote(token, safe='')}" if token else ""
 
 
 def _where(time: str, scope: Scope) -> str:

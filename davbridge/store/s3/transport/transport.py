@@ -234,7 +234,7 @@ class Transport:
         except (*ERRORS, RecursionError):  # see setup: botocore asks one that only redirects again
             return False
         with self._lock:
-            if self._way is before and before and address[:3] != before[0][:3]:
+            if self._way is before and before and not address.is_same_place(before[0]):
                 before[1].close()
                 self._way = None
             return self._way is not before
