@@ -74,16 +74,19 @@ def probe(bucket: Bucket, prefix: str, seconds: float) -> Probed:
     bucket.transport.expires = True
     try:
         bucket, present = _begun(bucket, canaries, seconds)
-        answers = _asked(CHECKS, bucket, canaries, present, seconds)
-        refused = [name for name in CHECKS_OF_EXPIRING if answers.get(name) in _REFUSED]
+        checks = _Checks(bucket, canaries, present, seconds)
+        outcomes = checks.run(CHECKS)
+        refused = [name for name in CHECKS_OF_EXPIRING if outcomes.get(name) in _REFUSED]
         if bucket.transport.expires and refused:
-            answers |= _asked_plainly(refused, bucket, canaries, present, seconds)
-        bucket.transport.expires = answers.get("expiring") not in (Outcome.NO, Outcome.UNABLE)
+            outcomes |= checks.run_without_expiry(refused)
+        bucket.transport.expires = outcomes.get("expiring") not in (Outcome.NO, Outcome.UNABLE)
     finally:
         for failure in delete_many(bucket, canaries):
             _log.info("left to the sweep: %s", failure.error)
     known = {
-        name: told is Outcome.YES for name, told in answers.items() if told is not Outcome.UNKNOWN
+        name: outcome is Outcome.YES
+        for name, outcome in outcomes.items()
+        if outcome is not Outcome.UNKNOWN
     }
     return Probed(UNPROBED._replace(**known), tuple(CHECKS.keys() - known.keys()))
 
@@ -103,35 +106,29 @@ def _begun(bucket: Bucket, canaries: Canaries, seconds: float) -> tuple[Bucket, 
         return _present(_side_by_side(writes, seconds), canaries)
 
 
-def _asked(
-    names: Iterable[str],
-    bucket: Bucket,
-    canaries: Canaries,
-    present: ObjectRow,
-    seconds: float,
-) -> dict[str, Outcome]:
-    checks = {
-        name: partial(_outcome_of, partial(CHECKS[name], bucket, canaries, present))
-        for name in names
-    }
-    return _side_by_side(checks, seconds)
+class _Checks(NamedTuple):
+    """The checks, with what they need."""
 
+    bucket: Bucket
+    canaries: Canaries
+    present: ObjectRow
+    seconds: float
 
-def _asked_plainly(
-    names: Iterable[str],
-    bucket: Bucket,
-    canaries: Canaries,
-    present: ObjectRow,
-    seconds: float,
-) -> dict[str, Outcome]:
-    """The same checks once more: it may be the signatures in the query that were refused. Then
-    nothing is to be signed so."""
-    bucket.transport.expires = False
-    answers = _asked(names, bucket, canaries, present, seconds)
-    if {Outcome.YES, Outcome.NO}.isdisjoint(answers.values()):
-        bucket.transport.expires = True
-        return answers
-    return {**answers, "expiring": Outcome.NO}
+    def run(self, names: Iterable[str]) -> dict[str, Outcome]:
+        """Runs these checks in parallel. Those that take too long have no outcome."""
+        given = self.bucket, self.canaries, self.present
+        calls = {name: partial(_outcome_of, partial(CHECKS[name], *given)) for name in names}
+        return _side_by_side(calls, self.seconds)
+
+    def run_without_expiry(self, names: Iterable[str]) -> dict[str, Outcome]:
+        """Runs them once more, with signatures in headers: the store may have refused signatures in
+        the query. If that was the reason, no request is signed so from now on."""
+        self.bucket.transport.expires = False
+        outcomes = self.run(names)
+        if {Outcome.YES, Outcome.NO}.isdisjoint(outcomes.values()):
+            self.bucket.transport.expires = True
+            return outcomes
+        return {**outcomes, "expiring": Outcome.NO}
 
 
 def _side_by_side(calls: Mapping[str, Callable[[], T]], seconds: float) -> dict[str, T]:
