@@ -12,6 +12,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import lru_cache
 from http.client import responses
+from typing import Any
 from xml.etree import ElementTree
 
 from botocore.exceptions import ClientError
@@ -77,8 +78,8 @@ def client_error(
         "HTTPHeaders": dict(headers),
         "RetryAttempts": retries,
     }
-    response = {"Error": _error(status, content), "ResponseMetadata": metadata}
-    return ClientError(response, operation)  # type: ignore[arg-type]
+    response: Any = {"Error": _error(status, content), "ResponseMetadata": metadata}
+    return ClientError(response, operation)
 
 
 def is_error(content: bytes) -> bool:

@@ -9,7 +9,7 @@ bucket was listed or made.
 
 import logging
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
@@ -30,7 +30,6 @@ from davbridge.store.s3.setup.diagnosis import (
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
     from mypy_boto3_s3.type_defs import (
-        CreateBucketRequestTypeDef,
         ListObjectsV2OutputTypeDef,
         ResponseMetadataTypeDef,
     )
@@ -96,11 +95,11 @@ def _ensure(client: "S3Client", situation: Situation, *, may_create: bool) -> Bu
 
 
 def _create(client: "S3Client", situation: Situation) -> BucketState:
-    request: CreateBucketRequestTypeDef = {"Bucket": situation.settings.bucket}
+    request: dict[str, Any] = {"Bucket": situation.settings.bucket}
     region = client.meta.region_name
     if region not in (DEFAULT_REGION, "aws-global"):
         # us-east-1 is what no constraint means, and AWS refuses it as one.
-        request["CreateBucketConfiguration"] = {"LocationConstraint": region}  # type: ignore[typeddict-item]
+        request["CreateBucketConfiguration"] = {"LocationConstraint": region}
     try:
         answer = client.create_bucket(**request)
     except client.exceptions.BucketAlreadyOwnedByYou:
