@@ -1,18 +1,16 @@
-"""The ObjectStore protocol: what davbridge needs of an S3 store, in S3's own words.
-
-Owns the vocabulary that `store/`, `cache` and `tree/` share. Must not know paths, HTTP or boto3.
+"""The ObjectStore protocol: what davbridge needs of an S3 store, in the terms of S3.
 
 Invariants that every implementation keeps, and the contract tests hold:
 - ETags are strong and unquoted, and opaque. Times are aware and UTC.
-- Nothing of a write is visible before it is committed; a writer does exactly one of commit and
-  abort. After `put_object`, `commit`, `copy_object` or `delete_object` returned, every later call
-  sees the result.
+- Nothing of a write is visible before it is committed. A writer does exactly one of commit and
+  abort. After `put_object`, `commit`, `copy_object` or `delete_object` has returned, every later
+  call sees the result.
 - A reader gives the bytes of one version, all of them, or raises.
-- What is in one folder is listed in the order of its UTF-8 bytes, and callers rely on no more than
-  that: AWS and MemoryStore sort whole keys so, SeaweedFS each folder by itself. There, with a
+- The rows of one folder are listed in the order of their UTF-8 bytes. Callers rely on no more than
+  that: AWS and MemoryStore sort whole keys so, SeaweedFS sorts each folder by itself. There, with a
   delimiter, ``x/`` comes where an object ``x`` would be; elsewhere it comes after ``x`` and ``x-``.
-- Every failure is a StoreError. Where a deadline is set (davbridge.deadline), no write begins after
-  it, nor has one an effect after it, as far as the store refuses requests that are late.
+- Every failure is a StoreError. If a deadline is set (davbridge.deadline), no write begins after
+  it, and none takes effect after it, as far as the store refuses requests that are late.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -41,15 +39,16 @@ class ObjectRow(NamedTuple):
 
 
 TIME_TOLERANCE = timedelta(seconds=1)
-"""By how much the time that a write told may differ from the one that a listing tells."""
+"""The time in the answer to a write may differ by so much from the time in a listing."""
 
 
 def is_same_version(one: ObjectRow, other: ObjectRow) -> bool:
-    """Whether two rows of one key are of the same object, and not only of equal bytes.
+    """Whether two rows of one key describe the same object, and not only equal bytes.
 
-    An ETag names bytes: who writes them again writes another object with the same ETag. Its time
-    is another one, but a row doesn't say whether a write or a listing told its time, so that
-    TIME_TOLERANCE always counts. Of objects that are written again within that, nobody can tell.
+    An ETag names bytes: if the same bytes are written again, the object is another one with the
+    same ETag, and only its time differs. A row doesn't say whether its time comes from a write or
+    from a listing, so TIME_TOLERANCE always applies: an object that is written again within that
+    time is taken for the same one.
     """
     is_alike = (one.etag, one.size) == (other.etag, other.size)
     return is_alike and abs(one.modified - other.modified) <= TIME_TOLERANCE
@@ -100,9 +99,9 @@ class Condition:
     if_match: str | None = None
     if_absent: bool = False
     is_optimistic: bool = False
-    """Optimistic concurrency: no client asked for this, and the caller looks again and retries
-    where it is refused. So a refusal may be about the caller's own write, whose answer was lost,
-    and needs no proof; and a store that holds no conditions needn't be asked before the write."""
+    """Optimistic concurrency: no client asked for this condition, and the caller looks again and
+    retries if it is refused. So a refusal may be due to the caller's own write, whose answer was
+    lost; and a store that ignores conditions isn't asked before the write."""
 
 
 ALWAYS = Condition()
@@ -115,7 +114,7 @@ NO_VERSIONS: Mapping[str, ObjectRow] = MappingProxyType({})
 
 @dataclass(frozen=True, slots=True)
 class DeleteFailure:
-    """A key that a batch could not delete, and why."""
+    """A key of a batch that could not be deleted, and the reason."""
 
     key: str
     error: StoreError
@@ -260,20 +259,21 @@ class ObjectStore(Protocol):
     def delete_object(self, key: str, *, version: ObjectRow | None = None) -> None:
         """Deletes the object; an absent one is deleted already.
 
-        ``version``: the row that was seen. Raises PreconditionFailedError where the object is
-        another one, and NotFoundError where it is gone: of several who delete one version, one has
-        done it. The store itself compares ETags, which name bytes and not an object; whatever
-        looks compares as `is_same_version` does. So the caller has seen the row just now.
+        ``version``: the row that was seen, a moment ago. Raises PreconditionFailedError if the
+        object is another one, and NotFoundError if it is gone: of several callers that delete one
+        version, one has deleted it. The store compares ETags, which name bytes and not an object;
+        checks before the request compare as `is_same_version` does.
 
-        Raises UnavailableError where it can't be told whether the object was deleted; it will not
-        be any more.
+        Raises UnavailableError if it isn't known whether the object was deleted. It will not be
+        deleted later.
         """
         ...
 
     def delete_objects(
         self, keys: Sequence[str], *, versions: Mapping[str, ObjectRow] = NO_VERSIONS
     ) -> list[DeleteFailure]:
-        """Deletes any number of objects, a thousand a request, and tells which it could not.
+        """Deletes any number of objects, a thousand a request. Returns those that it could not
+        delete.
 
         ``versions``: rows by key, as in `delete_object`. An object that is another one fails with
         PreconditionFailedError (stores that can check it in a batch do).

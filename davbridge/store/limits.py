@@ -1,7 +1,4 @@
-"""What AWS allows of a key and of a size, for every implementation of ObjectStore.
-
-Pure functions. Must not know paths' own rules: what a path may be is narrower, and decided above.
-"""
+"""What AWS allows of a key and of a size, for every implementation of ObjectStore."""
 
 from davbridge.errors import InvalidNameError, TooLargeError
 from davbridge.paths import require_key_length

@@ -1,9 +1,7 @@
 """What one upload has of the memory for bodies, and how fast its client fills it.
 
-Owns the judgement whether a client is slow. Must not know who else wants memory (pool).
-
-Invariants: only the time counts in which the client was waited for; who sends RATE bytes a second
-is never slow.
+Invariants: only the time counts in which the client was waited for; a client that sends RATE bytes
+a second is never slow.
 """
 
 from collections.abc import Callable

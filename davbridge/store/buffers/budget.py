@@ -1,15 +1,11 @@
 """The memory that bodies take on their way to the store: one budget for all of them.
 
-Owns the pieces of memory, and the buffers that are made of them. Must not know what is written into
-a buffer, nor which upload is served first, or refused, where memory is short (pool).
-
 Invariants:
 - All buffers together never take more than the budget, however many uploads there are.
 - A buffer takes memory only for bytes that have come, a piece at a time: not for what a client has
   announced.
-- Small bodies have a pool of their own, which large ones can't use up. Who holds a small buffer may
-  wait for a large one's memory, never the other way round.
-- An upload that waits for memory doesn't count among the requests that are worked on (waiting).
+- Small bodies have a pool of their own, which large ones can't use up. Whoever holds a small buffer
+  may wait for a large one's memory, never the other way round.
 """
 
 import mmap

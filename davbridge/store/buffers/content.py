@@ -1,6 +1,6 @@
 """The bytes of one request's body, in one buffer or in several.
 
-Owns nothing: the buffers are whoever's made them, and must last as long as the request.
+The buffers belong to whoever made them, and must last as long as the request.
 """
 
 from collections.abc import Iterable, Iterator, Sequence

@@ -1,9 +1,5 @@
 """Which upload gets the next piece of memory: a pool of pieces, and the buffers that share it.
 
-Owns the order in which pieces are allocated, the waiting for them, and the choice of the upload
-that is refused where memory is short. Must not know how fast clients are (allocation), nor what
-pieces are made of (budget).
-
 A buffer holds pieces only for bytes that have come, so that most of a pool is free while clients
 are slow. But buffers that hold some pieces and wait for others could block one another for ever,
 and clients who have stopped sending could hold all there is. Hence these invariants:

@@ -1,11 +1,4 @@
-"""S3Store: the protocol.
-
-Owns what the parts of the S3 store share, and puts them together: listing, reader, writer on
-multipart, commits, copy and deletes; below them transport, which sends most of their requests. Must
-not know how clients are built or buckets made ready (client, setup).
-
-Invariants: those of ObjectStore.
-"""
+"""S3Store: the protocol, put together from the operations."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence

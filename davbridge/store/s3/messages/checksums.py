@@ -1,9 +1,9 @@
-"""Checksums that AWS keeps with objects: sent with what is written, held against what is read.
+"""Checksums that AWS keeps with objects: sent with what is written, compared with what is read.
 
-Owns which of them are known here. Other stores are asked for none: many fail on them.
+Other stores are asked for none: many fail on them.
 
-Invariants: a whole object whose bytes aren't those of its checksum ends in FlexibleChecksumError,
-before its end is told.
+Invariant: a whole object whose bytes don't match its checksum ends in FlexibleChecksumError, before
+its last bytes are given out as such.
 """
 
 import base64

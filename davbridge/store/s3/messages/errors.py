@@ -1,10 +1,7 @@
 """botocore's errors → StoreError, at the S3 store's boundary and nowhere else.
 
-Owns the table of S3's error codes. Must not know what the caller was doing beyond the key and the
-condition that it named.
-
-Invariants: of ERRORS none leaves `translated`, but a StoreError with its cause chained; all else
-passes as it is. A message is one line.
+Invariants: none of ERRORS leaves `translated`, but a StoreError with its cause chained; everything
+else passes unchanged. A message is one line.
 """
 
 from collections.abc import Iterator, Mapping

@@ -1,9 +1,7 @@
-"""S3's answers → the vocabulary of base, and the little that goes the other way.
-
-Owns how rows, attributes and times are read from headers. Makes no request.
+"""Headers of S3 ↔ ObjectRow, ObjectInfo, Attributes and Condition.
 
 Invariants: ETags leave unquoted and go back quoted; times are to the second, which is all that
-HEAD tells, so that a listing and a HEAD of one version agree; davbridge's own transaction id never
+HEAD shows, so that a listing and a HEAD of one version agree; davbridge's own transaction id never
 shows among an object's metadata.
 """
 
@@ -20,7 +18,7 @@ from davbridge.errors import InvalidNameError, UnavailableError
 from davbridge.store.base import Attributes, Condition, ObjectInfo, ObjectRow
 
 TRANSACTION = "dav-txn"
-"""The user metadata that tells one's own write from another's (see commits)."""
+"""The user metadata that tells davbridge's own write from another (see conditional_writes)."""
 
 DEFAULT_TYPE = "application/octet-stream"
 

@@ -1,11 +1,10 @@
-"""One page of a listing, read from its XML.
+"""One page of a listing, parsed from its XML.
 
-Owns the reading of ListBucketResult: rows are made at once, without a dictionary for each. Keys
-were asked for with ``encoding-type=url``, so that those with characters that XML can't hold come
-through, and are decoded here.
+Rows are made directly, without a dictionary for each. Requests ask for ``encoding-type=url``, so
+that keys with characters that XML can't hold come through; they are decoded here.
 
-Invariants: what isn't all of a listing raises ResponseParserError, never looks like a shorter one;
-a page holds on to nothing of the XML but the names, ETags and times in it.
+Invariants: an incomplete listing raises ResponseParserError, and never looks like a shorter one; a
+page holds nothing of the XML but the names, ETags and times in it.
 """
 
 from typing import NamedTuple

@@ -1,10 +1,10 @@
-"""S3's XML answers, and the errors that some of them are.
+"""S3's XML bodies, and the errors that some of them are.
 
-Owns the parsing: expat, by way of ElementTree, whose C half reads a listing page in a fifth of
-the time that handlers in Python take. Must not know what an answer is for.
+The parser is expat by way of ElementTree, whose C half reads a listing page in a fifth of the time
+that handlers in Python take.
 
-Invariants: a document type is refused, so that nothing in a document expands; nor is there room for
-more elements than S3 answers with; what isn't XML to its end raises ResponseParserError.
+Invariants: a document type is refused, so that no entity is expanded; a document with more elements
+than any answer of S3 is refused; what isn't XML to its end raises ResponseParserError.
 """
 
 import re

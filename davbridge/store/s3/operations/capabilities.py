@@ -1,8 +1,4 @@
-"""What a store can do of what davbridge would use, and what becomes of its promises without.
-
-Owns the list. Must not know how any of it is found out (probe), nor what is done instead (commits,
-copy, multipart).
-"""
+"""What a store can do of what davbridge uses, and which promises are weaker without it."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

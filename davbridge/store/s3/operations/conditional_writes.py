@@ -1,15 +1,15 @@
 """The two requests that make a new body visible: PutObject and CompleteMultipartUpload.
 
-Owns what it takes to believe their answers. A response that is lost after the store has acted
-makes it be sent again, and the second answer is about the first one's deed: a 412
-for one's own object, a 404 for one's own upload. So every write that this could happen to carries
-a transaction id in its metadata, and such an answer is believed only once a HEAD has shown that
-the object there is another's. A PutObject under an optimistic condition carries none: its caller
-looks again at what is there, and puts the same bytes there once more where they are its own.
+If a response is lost after the store has acted, the request is sent again, and the second response
+is about the effect of the first: a 412 for davbridge's own object, a 404 for its own upload. So
+every write to which this could happen carries a transaction id in its metadata, and such a response
+is believed only once a HEAD has shown that the object is another one. A PutObject under an
+optimistic condition carries none: its caller looks again at what is there, and if that is its own
+object, puts the same bytes there once more.
 
-Invariants: a write that the store did is never reported as refused: where the store can't be asked
-any more, it is unavailable; a conflict that decided nothing is tried again, and is no refusal where
-it may be with an earlier try of the same request, which the store is still at.
+Invariants: a write that the store did is never reported as refused: if the store can't be asked any
+more, it is unavailable. A conflict that decided nothing is tried again, and is no refusal if it may
+be a conflict with an earlier attempt of the same request.
 """
 
 import math

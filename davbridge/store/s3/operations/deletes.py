@@ -1,13 +1,14 @@
-"""Deletions: one key, or a thousand a request.
+"""DeleteObject and DeleteObjects.
 
-Owns DeleteObject and DeleteObjects. Must not know what is deleted or why.
-
-Invariants: an absent key counts as deleted, but where one version was meant; every key that isn't
-deleted is told, also where the batch's answer is a 200; a refused condition is believed only once a
-HEAD has shown that something is there, for stores differ in what If-Match means where nothing is
-(AWS: 404, SeaweedFS: 412). A DELETE whose outcome isn't known is sent again only once it can't take
-effect any more, and a HEAD has shown that what was meant is still there and was so before the first
-try: an ETag names bytes, so that If-Match would let it take what somebody has written since.
+Invariants:
+- An absent key counts as deleted, unless one version was to be deleted. Every key that isn't
+deleted
+  is reported, also if the batch's response is a 200.
+- A refused condition is believed only once a HEAD has shown that something is there, for stores
+  differ in what If-Match means if nothing is there (AWS: 404, SeaweedFS: 412).
+- A DELETE whose outcome isn't known is sent again only once it can't take effect any more, and a
+  HEAD has shown that the same object is still there and was there before the first attempt. An ETag
+  names bytes: with If-Match alone, it could delete what somebody has written since.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence

@@ -1,12 +1,13 @@
 """Whether a store that fails is full.
 
 SeaweedFS (4.48) has no error for that: while no volume takes anything more, it answers every
-request that brings content with the InternalError that any other fault has. So what it can still do
-is looked at. Must not know what was to be written.
+request that brings content with the InternalError that any other fault has. So davbridge tries what
+the store can still do.
 
 Invariants: a store is called full only if, right after such a failure, it gives the content of an
 object and takes an empty one, but fails in the same way at one of a single byte; every other
-failure stays what it was. Asked once in VALID seconds at the most, and only after a failure.
+failure stays what it was. This is tried once in VALID seconds at the most, and only after a
+failure.
 """
 
 import threading

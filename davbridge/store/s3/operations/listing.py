@@ -1,9 +1,7 @@
 """Listings, and look-ups that are listings.
 
-Owns the requests. Must not know what their answers look like (page).
-
-Invariants: what was not asked for is never listed, and a listing that doesn't get on ends with an
-error; a page costs one request; a look-up costs one, and a second only where more than
+Invariants: a key that was not asked for is never listed; a listing that never ends is broken off
+with an error; a page costs one request; a look-up costs one, and a second one only if more than
 LOOKUP_ROWS names begin with the key and sort before ``key/``.
 """
 

@@ -1,12 +1,9 @@
-"""One multipart upload, with parts on their way side by side.
+"""One multipart upload with parts in flight: Create, the parts, and exactly one of Complete and
+Abort.
 
-Owns the upload's life: Create, the parts in flight, and exactly one of Complete and Abort. Must
-not know where the parts come from: a body that is being written (writer) or another object
-(copy).
-
-Invariants: no part is sent before the upload is marked as davbridge's own, where the store can do
-that; no part is in flight when Complete or Abort is sent, so that an abort leaves nothing
-behind; one process sends no more parts at a time, over all uploads, than its PartPool has threads.
+Invariants: no part is sent before the upload is marked as davbridge's own, if the store allows
+marks; no part is in flight when Complete or Abort is sent, so that an abort leaves nothing behind;
+one process sends no more parts at a time, over all uploads, than its PartPool has threads.
 """
 
 import logging

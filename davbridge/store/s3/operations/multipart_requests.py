@@ -1,11 +1,10 @@
-"""The requests of a multipart upload, and what their answers say.
+"""The requests of a multipart upload, and what their responses say.
 
-Owns the mark by which davbridge knows its own uploads again. Nothing that a listing of uploads
-shows tells whose they are; but parts that the completion doesn't name go without a trace, and each
-upload of davbridge's has one of those: MARK, under the last number there is. Must not know where
-parts come from, nor when an upload ends.
+davbridge recognises its own uploads by a mark. A listing of uploads doesn't show whose they are.
+But parts that the completion doesn't name go without a trace, and each upload of davbridge's has
+one of those: MARK, under the last number there is.
 
-Invariants: an answer that doesn't say what it has to raises ResponseParserError.
+Invariant: a response without a field that it must have raises ResponseParserError.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -1,9 +1,7 @@
-"""S3Reader: the bytes of one version of an object, resumed where a connection breaks.
+"""S3Reader: the bytes of one version of an object, resumed if a connection breaks.
 
-Owns one GetObject and its resumption. Must not know what the bytes are for.
-
-Invariants: every byte comes from the version that the first answer named, by its ETag; `read`
-answers ``b""`` only once all bytes have been given, which it knows by counting, for a body that is
+Invariants: every byte comes from the version that the first response named, by its ETag; `read`
+returns ``b""`` only once all bytes have been given, which it knows by counting, for a body that is
 cut short looks like one that is complete.
 """
 

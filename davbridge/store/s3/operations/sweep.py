@@ -1,12 +1,10 @@
 """What a bridge that crashed has left behind: uploads with their parts, and canaries.
 
-Owns what is stale. Must not know when it is swept.
-
 Invariants: an upload is aborted only if it is davbridge's own, by its mark or a canary's name, and
-not one of its parts has come for as long as is asked; another tool's is never touched, and neither
-is one that may be under way. One that has no part yet is nobody's, and takes no room. Times are
-compared by the store's own clock, or by ours where that is behind: one that is ahead (a proxy's,
-say, which tells its own) would make what is under way look old.
+none of its parts has come within the given age. Uploads of other tools, and those that may be under
+way, are never touched. An upload without parts is left: it takes no room. Times are compared by the
+store's own clock, or by this machine's if that is behind: a clock that is ahead (of a proxy, say,
+that sends its own time) would make what is under way look old.
 """
 
 import logging

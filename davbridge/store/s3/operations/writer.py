@@ -1,15 +1,14 @@
-"""S3Writer: one object on its way in.
+"""S3Writer: one body, cut into parts.
 
-Owns the cutting of a body into parts. A body that fits one part is a single PutObject at the
-commit; a longer one is a multipart upload, whose parts leave while the next one fills. Must not
-know what requests look like (commits, multipart), nor how much memory there is (budget).
+A body that fits one part is a single PutObject at the commit. A longer one is a multipart upload,
+whose parts are sent while the next one fills.
 
-Invariants: exactly one of commit and abort succeeds; a commit whose condition is refused leaves
-the parts where they are, so that it can be sent again under another one; nothing is visible before
-commit; a part takes memory only for what has come of it, and gives it back as soon as the store has
-the part, or the upload is given up; the memory of a body that is there to its announced end stays
-its own. A small body that comes in one piece needs none: it is in memory already, and waits for no
-other upload.
+Invariants: exactly one of commit and abort succeeds; a commit whose condition is refused leaves the
+parts where they are, so that it can be sent again under another condition; nothing is visible
+before the commit. A part takes memory only for what has come of it, and gives it back as soon as
+the store has the part, or the upload is given up; the memory of a body that has come to its
+announced end can't be reclaimed. A small body that comes in one piece needs none: it is in memory
+already, and waits for no other upload.
 """
 
 from davbridge.errors import (

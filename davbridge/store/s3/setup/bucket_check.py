@@ -1,10 +1,10 @@
-"""Is the bucket there, and can it be used? Found out at the start, told in one line.
+"""Whether the bucket is there and can be used, found out at the start.
 
-Owns the first requests: a listing of one row, which needs the very rights that davbridge needs
-and, unlike a HEAD, says what is wrong; and the bucket's creation. The sentences are diagnosis's.
+The first request is a listing of one row, which needs the very rights that davbridge needs and,
+unlike a HEAD, says what is wrong. A bucket that doesn't exist is created.
 
-Invariants: whatever is wrong is a StoreSetupError, within seconds; a BucketState means that the
-bucket was listed or made.
+Invariants: whatever is wrong is a StoreSetupError, within seconds, with a sentence of diagnosis; a
+BucketState means that the bucket was listed or made.
 """
 
 import logging

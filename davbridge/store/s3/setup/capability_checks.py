@@ -1,8 +1,6 @@
-"""What is asked of a store at the start, each check by requests on canaries.
+"""The checks by which the probe finds out what a store can do: each is a few requests on canaries.
 
-Owns the checks. Must not know when they are asked, nor what comes of the answers (probe).
-
-Invariants: nobody's file is touched: a canary is davbridge's own.
+Invariant: nobody's file is touched: a canary is davbridge's own.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,7 @@
-"""Builds the S3 client, as davbridge needs it.
+"""Builds botocore's client: endpoint, addressing, checksums, time limits, retries.
 
-Owns every choice about botocore: endpoint, addressing, checksums, time limits, retries.
-Must not know what the client is used for. (It makes the bucket ready at the start, and transport
-learns from it where the bucket is; all other requests are transport's own.)
+The client makes the bucket ready at the start, and `transport` learns from it where the bucket is.
+All other requests are sent by `transport`.
 
 Invariants: nothing is sent but S3 requests, and what the credential chain needs; a client is safe
 for many threads and holds a connection for each of them.

@@ -1,13 +1,13 @@
 """Credentials that can be looked up again while davbridge runs.
 
-Owns when that happens. botocore renews by itself what tells when it expires (roles, instances,
-SSO, ``credential_process`` with an expiry); keys that merely stand in a file or the environment it
-reads once. Where a store says that keys have expired, the usual chain is walked anew, so that keys
-that something else renews in ``~/.aws/credentials`` are picked up without a restart.
+botocore renews by itself credentials that say when they expire (roles, instances, SSO,
+``credential_process`` with an expiry). Keys in a file or the environment it reads once. If a store
+says that keys have expired, the usual chain is walked again, so that keys that something else
+renews in ``~/.aws/credentials`` are picked up without a restart.
 
 Invariants: the chain is walked at most once per PAUSE, however many requests are refused; a
 refused request is sent again once, and only if the keys have changed since it may have been signed;
-keys that can't be had raise CredentialRetrievalError, never what another service answered.
+a failure to get keys raises CredentialRetrievalError, never what another service answered.
 """
 
 import logging

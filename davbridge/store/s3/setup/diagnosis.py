@@ -1,9 +1,7 @@
 """Why a bucket can't be used, in one line that says what to do.
 
-Owns the sentences. Pure functions: makes no request.
-
-Invariants: an explanation is one line, names what was asked (endpoint, bucket, region), and holds
-no secret.
+Invariant: an explanation is one line, names what was asked (endpoint, bucket, region), and holds no
+secret.
 """
 
 import re

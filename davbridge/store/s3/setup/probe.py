@@ -1,9 +1,9 @@
 """What this store can do, found out at the start on objects of davbridge's own.
 
-Owns what comes of the checks. They are asked on canaries, whose names are reserved, and random,
-so that two bridges that start at once don't meet. They are 28 requests, which side by side take as
-long as seven. What davbridge signs so that it expires is signed so here; where a store can't be
-asked in that way, it is asked once more with signatures that last.
+The checks work on canaries, whose names are reserved, and random, so that two bridges that start at
+once don't meet. They are 28 requests, which in parallel take as long as seven. Requests that expire
+in operation do so in the checks; if a store refuses that, the checks run once more with signatures
+in headers.
 
 Invariants: nothing stays behind but after a crash, and the sweep knows canaries by their names;
 what can't be found out is as in UNPROBED.

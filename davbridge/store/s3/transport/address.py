@@ -1,10 +1,10 @@
-"""Where a bucket is, and who may ask there.
+"""Where a bucket is, with which credentials, and how its client was built.
 
-Owns nothing of S3's rules for that (virtual or path addressing, regions, dual stack, FIPS, access
-points, endpoints from the environment): the answer is botocore's, read from a request of its that
-is never sent.
+S3's rules for that (virtual or path addressing, regions, dual stack, FIPS, access points, endpoints
+from the environment) are botocore's: the address is read from a request of botocore's that is never
+sent.
 
-Invariants: credentials are those that the client's chain has now, so that botocore renews them.
+Invariant: credentials are those that the client's chain has now, so that botocore renews them.
 """
 
 from collections.abc import Callable

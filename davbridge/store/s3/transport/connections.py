@@ -1,12 +1,9 @@
-"""Connections to an endpoint, kept and shared, and what goes over one: a request, an answer.
+"""Connections to an endpoint, kept and shared, and what goes over one: a request, a response.
 
-Owns what is sent, byte by byte, and when a connection may be used again. Must not know S3, nor
-what is worth another try.
-
-Invariants: a connection has one request at a time, and is used again only if that was sent and
-its answer read, both to the end, and nothing came after it; no success is believed of a request
-that wasn't sent to its end; each failure is the exception that botocore has for it; a target is
-sent as it is given, dots and all.
+Invariants: a connection has one request at a time, and is used again only if the request was sent
+and its response read, both to the end, and nothing came after it; no success is believed of a
+request that wasn't sent to its end; each failure is the exception that botocore has for it; a
+target is sent as it is given, dots and all.
 """
 
 import re

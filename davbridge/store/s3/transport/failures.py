@@ -1,7 +1,4 @@
-"""What the failure of a request says of what the store has done, or may yet do.
-
-Owns three questions. Must not know what the request was.
-"""
+"""What the failure of a request says about what the store has done, or may still do."""
 
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 

@@ -1,7 +1,7 @@
-"""Whether the store answers: what readiness, and whoever watches, goes by.
+"""Whether the store answers: readiness and monitoring go by it.
 
-Owns one line, of the last trouble; and says in the log when it begins, and when it is over. Must
-not know who asks. A refusal of one request is no trouble, for then the store answers.
+It holds one line about the last trouble, and logs when trouble begins and ends. A refusal of one
+request is no trouble, for then the store answers.
 """
 
 import logging

@@ -1,11 +1,11 @@
-"""One HTTP/1.1 answer, read as it comes.
+"""One HTTP/1.1 response, read as it comes: its head, and a body that ends in one of three ways: by
+its length, by chunks, by the end of the connection (RFC 9112 §6.3).
 
-Owns the head and the three ways in which a body ends: a length, chunks, the end of the connection
-(RFC 9112 §6.3). http.client costs four times as much and urllib3 seven times, most of it in
-parsing headers as an e-mail's. Must not know S3, nor where connections come from.
+http.client takes four times as much processor time and urllib3 seven times, most of it for parsing
+headers as those of an e-mail.
 
 Invariants: names of headers are in lower case; a body that ends before its announced length, or
-before its last chunk, raises; `at_end` is called once, when the body is through, and never
+before its last chunk, raises; `at_end` is called once, when the whole body has been read, and never
 after a failure or an early `close`.
 """
 

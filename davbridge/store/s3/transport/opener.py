@@ -1,7 +1,5 @@
 """Opens connections to an endpoint as botocore would: TLS, proxies, time limits.
 
-Owns the choices; the work is urllib3's. Must not know what is sent over a connection.
-
 Invariants: certificates are checked against the same authorities as botocore's; each failure is
 the exception that botocore has for it.
 """

@@ -1,7 +1,4 @@
-"""A request to the store, as those describe it who ask.
-
-Owns its fields, and which requests must not take effect late. Must not know how one is signed.
-"""
+"""A request to the store before it is signed, and its response."""
 
 from collections.abc import Mapping
 from types import MappingProxyType

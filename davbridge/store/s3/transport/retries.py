@@ -1,10 +1,9 @@
 """Which failed requests are sent again, and when: botocore's ``standard`` mode.
 
-Owns the rules, and the quota that keeps a store which is down from being asked as often as ever.
-Must not know what a request is.
+A quota keeps davbridge from sending requests as often as ever to a store that is down.
 
-Invariants: a request is tried at most ``attempts`` times; no wait is longer than LONGEST_DELAY,
-or than a store asked for by up to LONGEST_EXTENSION.
+Invariants: a request is sent at most ``attempts`` times; no wait is longer than LONGEST_DELAY, or
+than the store asked for by more than LONGEST_EXTENSION.
 """
 
 import random

@@ -1,10 +1,9 @@
-"""A request as it leaves: its target and its headers, signed.
+"""A request as it is sent: its target and its headers, signed.
 
-Owns which signature a request gets, and until when it is good. Must not know how it is sent.
-
-Invariants: what must not take effect late is signed in the query, with the time by which the store
-refuses it: EXPIRY_SECONDS after it leaves, and before the deadline of the work that it is for; any
-other write is, too, where there is a deadline; and nothing is signed after it.
+Invariants: a request that must not take effect late is signed in the query, with the time at which
+the store begins to refuse it: EXPIRY_SECONDS after it is sent, and before the deadline of the work
+that it belongs to. Any other write is signed so if there is a deadline. Nothing is signed after the
+deadline.
 """
 
 import base64
@@ -25,12 +24,12 @@ from davbridge.store.s3.transport.signing import UNSIGNED, payload_hash, presign
 from davbridge.store.s3.transport.store_clock import Reading, StoreClock
 
 EXPIRY_SECONDS = 4
-"""Seconds for which the store takes a request that must not take effect late: whole ones, as S3
-counts. By an estimate that is behind by up to one, and rounded down, two or three of them are left
-for the way."""
+"""The store accepts a request that must not take effect late for so many seconds. S3 counts whole
+ones. The estimate of its time may be behind by one, and is rounded down: two or three are left for
+the way."""
 
 MAX_EXPIRY_SECONDS = 3600
-"""The same for any other write of work that has a later deadline: a long body takes its time."""
+"""The same for any other write of work with a later deadline: a long body takes its time."""
 
 CLOCK_MARGIN = 1.0
 """Seconds that may pass between a store's taking a request and its having acted on a small one, or

@@ -1,9 +1,8 @@
-"""Signature Version 4 for S3, in headers or in the query.
+"""AWS Signature Version 4 for S3, in headers or in the query.
 
-Owns the arithmetic of AWS's "Authenticating Requests (AWS Signature Version 4)". botocore's own
-signers give the same signatures, which the tests hold, at four times the cost: they derive the
-signing key anew for each request. A signature in headers is good for a quarter of an hour or more;
-one in the query for as many seconds as it says. Must not know where keys or credentials come from.
+botocore's own signers give the same signatures, which the tests hold, at four times the cost: they
+derive the signing key anew for each request. A signature in headers is good for a quarter of an
+hour or more; one in the query for as many seconds as it says.
 
 Invariants: every header that is given is signed; the path and the query are signed as they are
 given, which is how they are sent.

@@ -1,14 +1,14 @@
 """The store's time, which decides whether a request has expired.
 
-Owns the estimate, made of the Date headers that answers carry. Each gives two bounds: the store's
-clock was not before that second when the answer had come, and not past it when the request was yet
-to be sent. Must not know what is signed.
+The estimate is made of the Date headers of responses. Each gives two bounds: the store's clock was
+not before that second when the response had come, and not past it when the request was yet to be
+sent.
 
-Invariants: as long as Date is the store's own time, the estimate is never ahead of it, so that
-nothing that is signed by it is good for longer than was meant, and behind by a second and a round
-trip at the most; it stands on the clock that only goes forward, so that setting this machine's
-clock changes nothing. Until an answer has come, this machine's clock counts; and where the store
-refuses what the estimate says (a proxy on the way may tell its own time), the other of the two.
+Invariants: as long as Date is the store's own time, the estimate is never ahead of it, so that no
+signature is good for longer than was meant, and it is behind by a second and a round trip at the
+most; it is based on the clock that only goes forward, so that setting this machine's clock changes
+nothing. Until a response has come, this machine's clock counts; and if the store refuses what the
+estimate says (a proxy on the way may send its own time), the other of the two.
 """
 
 import time

@@ -1,15 +1,12 @@
-"""The requests that davbridge makes, straight to the store.
+"""Transport: sends a request to the store, and sends it again if that helps.
 
-Owns one request: sent, and sent again where that helps. botocore's general machinery takes
-4 to 5 ms of a core for a small one; this takes a twentieth of it. The questions that come up once
-stay botocore's: where the bucket is, who may ask there, in which region it really is.
+Invariants: it raises what botocore raises, so that errors translates it, or DeadlinePassedError; a
+request is sent as often as botocore's ``standard`` mode would send it, unless it isn't repeatable;
+a response that is given out is a 2xx, and one that isn't an object has at most MOST_CONTENT bytes.
 
-Invariants: what is raised is what botocore raises, so that errors translates it, or
-DeadlinePassedError; a request is sent as often as botocore's ``standard`` mode would send it, but
-for what isn't repeatable; an answer that is given out is a 2xx, and what isn't an object is at most
-MOST_CONTENT of it. No try outlives the answer: of what must not take effect late, nothing that was
-sent before can take effect any more once `send` returns or raises, as far as the store refuses what
-has expired. A copy that it has begun, it may end later.
+No attempt outlives the answer: once `send` returns or raises, no earlier attempt of a request that
+must not take effect late can take effect, as far as the store refuses requests that have expired. A
+copy that the store has begun may end later.
 """
 
 import math
