@@ -1,12 +1,11 @@
 """Until when the requests of a piece of work may have an effect.
 
-Owns one context variable, so that whoever works sets a deadline and whoever sends requests keeps
-it, with nothing passed along between them. A thread that is started for a part of the work has no
-deadline unless it runs in a copy of its starter's context; and what is within `before` must not be
-suspended by a ``yield``. Must not know what the work is, nor what a request is.
+The work sets a deadline in a context variable, and whatever sends requests keeps it: nothing is
+passed along between them. A thread that is started for a part of the work has no deadline unless it
+runs in a copy of its starter's context. A generator must not yield within `before`.
 
-A deadline is a function, for it may move while the work goes on: a lease is renewed. It is asked
-for anew at each look.
+A deadline is a function, for it may move while the work goes on: a lease is renewed. It is called
+at each check.
 """
 
 import math

@@ -1,29 +1,29 @@
-"""CachedStore: an ObjectStore that wraps an ObjectStore and keeps its bulk metadata.
+"""CachedStore: an ObjectStore that wraps an ObjectStore and caches its listings and look-ups.
 
 ::
 
-    store.py        CachedStore: the protocol, as readers and writers see it
-    writes.py       our own writes, and which of them overlap
-    corrections.py  what they change of what is kept
+    store.py           CachedStore: the protocol, as readers and writers see it
+    writes.py          this bridge's writes under way, and which of them overlap
+    corrections.py     what a write, or an answer of the store, changes in what is cached
     inner_requests.py  requests to the inner store, one for all who wait
-    state.py        what is kept and what is being asked for, under one lock, within the bounds
+    state.py           the entries and the requests under way: under one lock, within the bounds
     listing_fetch.py   a listing under way; reading ahead
-    listing.py      a listing that is kept
-    pages.py        its pages, and the change of one name in them
-    derived.py      what upper layers derive from a page, counted among its bytes
-    entries.py      answers about one key
-    sizes.py        what all of these take in memory
+    listing.py         a cached listing
+    pages.py           its pages, and the change of one name in them
+    derived.py         what upper layers derive from a page, counted among its bytes
+    entries.py         answers about one key
+    sizes.py           what all of these take in memory
 
-Must not know paths, HTTP, or which store is inside. Bodies are never kept.
+Nothing here knows paths, HTTP, or which store is inside. Bodies are never cached.
 
 Invariants:
-- Every answer came from the inner store within the TTL, and after our own last write to what it
-  is about. An answer that was asked for before a write to it ended is given to those who wait for
-  it, and not kept.
+- Every answer came from the inner store within the TTL, and after this bridge's last write to what
+  it is about. An answer that was asked for before such a write ended is given to those who wait for
+  it, and not cached.
 - An absent name is believed absent for the negative TTL only.
 - Requests for the same thing at the same time are one request to the inner store.
 - Calls to the inner store run outside the lock of the state.
-- What is kept is bounded in entries and bytes.
+- Entries and bytes are bounded.
 """
 
 from davbridge.cache.store import LISTINGS_AHEAD, CachedStore

@@ -1,9 +1,6 @@
-"""What the cache keeps beside listings: answers about keys.
+"""The cached answers about single keys, and their sizes.
 
-Owns what they hold, and as how much they count. Must not know who asks, nor for how long what is
-believed.
-
-Invariant: an entry never changes; another takes its place, under the state's lock.
+Invariant: an entry never changes; another takes its place, under the lock of the state.
 """
 
 from dataclasses import dataclass

@@ -1,8 +1,8 @@
-"""A listing: all that is directly below a prefix, and how long it is believed.
+"""A cached listing: all that is directly below a prefix, and how long it is believed.
 
-Read and changed under the state's lock alone; the pages that it hands out are immutable.
+It is read and changed under the lock of the state alone. The pages that it gives out are immutable.
 
-Invariant: a Listing that is kept holds everything directly below its prefix.
+Invariant: a cached Listing holds everything directly below its prefix.
 """
 
 from datetime import timedelta

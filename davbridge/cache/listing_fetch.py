@@ -1,9 +1,7 @@
-"""A listing on its way, that any number of readers share page by page.
-
-Owns the chain of its pages, and the reading ahead. Must not know what is kept, or where.
+"""A listing under way, that any number of readers share page by page.
 
 Invariants: each page is asked for once. Nobody's reading asks for more than the page after the one
-that it wants, and not even for that before it has wanted a second one: most who read one page
+that it wants, and not even for that before it has wanted a second one: most readers of one page
 only want to know whether there is anything.
 """
 

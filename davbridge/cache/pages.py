@@ -1,13 +1,11 @@
 """The pages of a listing, and the change of one name in them.
 
-Owns their order. Must not know how long, or for whom, they are kept.
-
-Pages are immutable: a change puts another in the place of the one that it concerns, with the same
-derived values. So it costs time in the size of a page, not of the listing, disturbs nobody who
+Pages are immutable: a change puts another page in the place of the one that it concerns, with the
+same derived values. So it costs time in the size of a page, not of the listing, disturbs nobody who
 iterates, and loses little of what was derived.
 
 Invariants: names are found by bisection, so those of a page are in order, and after those of the
-page before it; where a store's order is another one (SeaweedFS sorts ``a/`` as ``a``), `is_ordered`
+page before it; if a store's order is another one (SeaweedFS sorts ``a/`` as ``a``), `is_ordered`
 is False, and nothing may be looked up or changed. No page is empty.
 """
 

@@ -38,18 +38,19 @@ class Question(NamedTuple):
 
 
 class _Entries(TLRUCache[Question, Entry]):
-    """A listing on its way that has expired, or makes room, is let go: else its readers, as slow
-    as their clients, would keep all of its pages, which nobody counts any more."""
+    """Entries, the least recently used first. A listing under way that has expired, or makes room,
+    forgets its pages: else its readers, as slow as their clients, would keep all of them in memory,
+    and nobody would count them."""
 
     def expire(self, time: float | None = None) -> list[tuple[Question, Entry]]:
         expired = list(super().expire(time))
         for _, entry in expired:
-            _let_go(entry)
+            _release(entry)
         return expired
 
     def popitem(self) -> tuple[Question, Entry]:
         question, entry = super().popitem()
-        _let_go(entry)
+        _release(entry)
         return question, entry
 
 
@@ -97,11 +98,11 @@ class CacheState:
         return self._answer(Question("info", key))
 
     def keep(self, question: Question, answer: Answer[Any]) -> None:
-        """Keeps an answer about a key until it expires, or others need its room."""
+        """Caches an answer about a key until it expires, or others need its room."""
         self._put(question, answer)
 
     def keep_collection(self, prefix: str, entry: Collection) -> None:
-        """Keeps an entry, or takes note that it has grown; one over the bounds is dropped."""
+        """Caches an entry, or counts what it has grown by; one over the bounds is dropped."""
         if not isinstance(entry, LargeCollection) and not self._has_room_for_derived(entry):
             _listing_of(entry).clear_derived()
         if not self._put(Question("collection", prefix), entry):
@@ -135,17 +136,18 @@ class CacheState:
         return (self._charge(entry) + growth * self._max_entries) * 2 <= self._entries.maxsize
 
     def drop(self, question: Question) -> None:
-        """Forgets what was said about a key, and what is about to be said."""
+        """Drops the answer about a key, and unregisters the request for one."""
         self.requests.pop(question, None)
         self._delete(question)
 
     def detach_fetch(self, prefix: str) -> None:
-        """Lets the listing whose first page is on its way go to its readers and no further."""
+        """Unregisters the fetch whose first page is under way: its readers get it, and it isn't
+        cached."""
         if fetch := self.fetches.pop(prefix, None):
             fetch.forget()
 
     def drop_collection(self, prefix: str, entry: Collection | None = None) -> None:
-        """Forgets all names below ``prefix``, arrived or about to; not that they are many."""
+        """Drops all names below ``prefix``, also those under way; but not that they are many."""
         self.detach_fetch(prefix)
         entry = entry or self.collection(prefix)
         if isinstance(entry, LargeCollection):
@@ -155,10 +157,10 @@ class CacheState:
         if isinstance(entry, ListingFetch) or (entry and entry.is_large):
             self._put(question, LargeCollection(entry.expires))
         if entry:
-            _let_go(entry)
+            _release(entry)
 
     def clear(self) -> None:
-        """Forgets everything."""
+        """Drops everything."""
         for fetch in self.fetches.values():
             fetch.forget()
         self.fetches.clear()
@@ -192,7 +194,7 @@ class CacheState:
         return True
 
 
-def _let_go(entry: Entry) -> None:
+def _release(entry: Entry) -> None:
     if isinstance(entry, ListingFetch):
         entry.forget()
 

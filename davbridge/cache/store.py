@@ -1,9 +1,5 @@
-"""CachedStore: an ObjectStore that wraps another and keeps its bulk metadata.
-
-Owns which question is answered from what is kept and which goes to the inner store, and that our
-own writes are made known.
-
-Invariants: the protocol's; those that the package's docstring names.
+"""CachedStore: the protocol. Reads are answered from the cache if it can; writes are passed
+through, and recorded.
 """
 
 import time
@@ -46,10 +42,10 @@ LISTINGS_AHEAD = 8
 
 
 class CachedStore:
-    """The inner store's answers, kept for a while. Bodies are passed through.
+    """The inner store's answers, cached for a while. Bodies are passed through.
 
-    With a ``ttl`` of 0 nothing is kept; what is asked for twice at the same time is asked once
-    even then.
+    With a ``ttl`` of 0 nothing is cached; equal requests at the same time are one request even
+    then.
     """
 
     def __init__(
@@ -70,17 +66,17 @@ class CachedStore:
         return self._inner.max_object_size
 
     def close(self) -> None:
-        """Stops what runs in the background; what is kept can still be read."""
+        """Stops what runs in the background; cached entries can still be read."""
         self._ahead.close()
 
     def invalidate(self, key: str) -> None:
-        """Forgets what a write of ``key`` past this cache could have made wrong: the store has
-        shown it by refusing ours, or an event of the bucket tells of it."""
+        """Drops what a write of ``key`` by another program could have made wrong. The store has
+        shown that by refusing a write, or an event of the bucket has reported it."""
         with self._state.lock:
             corrections.invalidate(self._state, key)
 
     def clear(self) -> None:
-        """Forgets everything: nobody knows which keys were written, as where events were missed."""
+        """Drops everything: it isn't known which keys were written, as if events were missed."""
         with self._state.lock:
             self._state.clear()
 
@@ -89,7 +85,7 @@ class CachedStore:
     def list_objects(
         self, prefix: str, *, delimiter: str = "", page_size: int = PAGE_SIZE
     ) -> Iterator[Page]:
-        """Kept where it lists a collection; any other listing is passed through."""
+        """Cached if it lists a collection; any other listing is passed through."""
         is_collection = delimiter == DELIMITER and prefix[-1:] in ("", DELIMITER)
         if is_collection and page_size == PAGE_SIZE:
             return self._list_collection(prefix)
@@ -108,7 +104,7 @@ class CachedStore:
             return self._ahead.pages(place)
 
     def _known(self, prefix: str) -> Collection | None:
-        """What is known of a collection, be it that the listing around it shows no such one."""
+        """What is known of a collection, also if the parent's listing shows that there is none."""
         entry = self._state.collection(prefix)
         if entry is not None or not prefix:
             return entry
@@ -130,7 +126,8 @@ class CachedStore:
         yield from self._inner.list_objects(prefix, delimiter=DELIMITER)
 
     def lookup(self, key: str, *, bypass_cache: bool = False) -> Lookup:
-        """From the listing around ``key``; where that is too large to fetch for it, by itself."""
+        """From the listing of the parent; if that is too large to fetch, by a request for the
+        key."""
         require_key(key)
         if bypass_cache:
             return self._ask_lookup(key, bypass_cache=True)
@@ -155,7 +152,7 @@ class CachedStore:
         return self._ask_lookup(key)
 
     def _is_worth_a_page(self, entry: Collection | None) -> bool:
-        """Whether a page of a collection is likely to be all of it, and can be kept."""
+        """Whether a page of a collection is likely to be all of it, and can be cached."""
         is_small = entry is None or (isinstance(entry, Listing) and not entry.is_large)
         return is_small and self._state.ttl > 0
 
@@ -172,7 +169,7 @@ class CachedStore:
         return inner_requests.ask(state, question, call, keep, joins=not bypass_cache)
 
     def head_object(self, key: str) -> ObjectInfo:
-        """Kept as long as the listing around it, if there is one, shows the same version."""
+        """Cached as long as the parent's listing, if there is one, shows the same version."""
         require_key(key)
         with self._state.lock:
             known, info = self._known_info(key)
@@ -226,7 +223,7 @@ class CachedStore:
     def put_object(
         self, key: str, body: bytes, attributes: Attributes, condition: Condition = ALWAYS
     ) -> ObjectRow:
-        """Passed through; what it made is known without asking."""
+        """Passed through. The row that it returns is cached."""
         with self._writes.of(key) as write:
             row = self._inner.put_object(key, body, attributes, condition)
             write.put(row, attributes)
@@ -277,7 +274,7 @@ class CachedStore:
 
     @contextmanager
     def _outdated_where_refused(self, key: str) -> Iterator[None]:
-        """A row that the store no longer knows must not be what the next request goes by."""
+        """The next request must not rely on a row that the store no longer has."""
         try:
             yield
         except (NotFoundError, PreconditionFailedError):

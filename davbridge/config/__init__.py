@@ -1,8 +1,13 @@
 """What can be set: frozen settings, and where they are read from.
 
-Owns the names, defaults and bounds of every setting (`settings`, `checks`), the TOML file (`file`)
-and how file, flags and environment come together (`load`). No other room reads os.environ for a
-setting. Must not know how any other room works.
+::
+
+    settings.py  every setting: name, type, default, bounds
+    checks.py    what a value has to be like
+    file.py      the TOML file
+    load.py      file, flags and environment together
+
+No other package reads os.environ for a setting.
 
 Invariants: a Settings that exists is valid, whatever it was made from; what is wrong raises
 ConfigError with one line that names the flag, or the file and the key; secrets never show in a

@@ -1,7 +1,4 @@
-"""What a value has to be like: pure checks that raise SettingError with the setting's name.
-
-Knows the rules of names, addresses and numbers; must not know files, flags or the environment.
-"""
+"""What a value has to be like: pure checks that raise SettingError with the setting's name."""
 
 import re
 from fractions import Fraction

@@ -1,8 +1,8 @@
 """The TOML file → typed values, strictly.
 
-Owns the file's shape: one table a section, one key a setting, as the dataclasses name them. Only
-the embedded store has a shape of its own, ``[embedded] directory``. Must not know flags or the
-environment, nor the bounds of values: the settings check those themselves.
+The file has one table a section, one key a setting, as the dataclasses name them. Only the embedded
+store has a shape of its own, ``[embedded] directory``. The settings check the bounds of values
+themselves.
 
 Invariant: whatever can't be understood raises ConfigError and names the file, and the line or the
 key; nothing is skipped.
