@@ -2,8 +2,8 @@
 
 Other stores are asked for none: many fail on them.
 
-Invariant: a whole object whose bytes don't match its checksum ends in FlexibleChecksumError, before
-its last bytes are given out as such.
+Invariant: a whole object whose bytes don't match its checksum raises FlexibleChecksumError in place
+of its end.
 """
 
 import base64
