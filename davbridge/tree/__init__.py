@@ -24,7 +24,7 @@
                     properties that are set in a folder while it is moved
 
     operations.py   COPY, MOVE, DELETE: who waits for whom
-    turns.py        operations on the same trees take turns, and writes and locks in them
+    path_locks.py   operations on the same trees take turns, and writes and locks in them
     terms.py        what a client made its operation depend on
     attempts.py     one attempt
     route.py        from two paths to a plan

@@ -27,9 +27,9 @@ from davbridge.store.base import ALWAYS, Condition, ObjectRow, ObjectWriter
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.facts import Facts
 from davbridge.tree.parents import Parents
+from davbridge.tree.path_locks import Turns
 from davbridge.tree.resource import Resource
 from davbridge.tree.space import Claim
-from davbridge.tree.turns import Turns
 from davbridge.tree.view import View
 
 ATTEMPTS = 4

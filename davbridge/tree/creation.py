@@ -26,9 +26,9 @@ from davbridge.store.base import IF_ABSENT, Attributes, ObjectRow, ObjectStore
 from davbridge.tree.commits import Admit, Commits, Target
 from davbridge.tree.markers import MARKER
 from davbridge.tree.parents import Parents
+from davbridge.tree.path_locks import LockScope, Turns
 from davbridge.tree.resource import Resource
 from davbridge.tree.space import Space
-from davbridge.tree.turns import LockScope, Turns
 from davbridge.tree.view import View
 from davbridge.tree.writer import BoundedWriter
 

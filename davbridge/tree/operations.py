@@ -22,12 +22,12 @@ from davbridge.tree.kin import Found, Kin, Other, Others, Overlaps
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.parents import Parents
+from davbridge.tree.path_locks import Turns
 from davbridge.tree.resource import Outcome
 from davbridge.tree.resumption import Earlier, Resumption
 from davbridge.tree.route import Routes
 from davbridge.tree.steps import Steps
 from davbridge.tree.terms import ANY, Terms, insisting
-from davbridge.tree.turns import Turns
 from davbridge.tree.view import View
 from davbridge.tree.works import Works
 

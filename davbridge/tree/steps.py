@@ -28,11 +28,11 @@ from davbridge.tree.journal import Entry
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.late_properties import LateProperties, Source
 from davbridge.tree.parents import Parents
+from davbridge.tree.path_locks import Turns
 from davbridge.tree.plan import Keys, Plan, left_behind, shown_path
 from davbridge.tree.removals import Removals
 from davbridge.tree.resource import Failure
 from davbridge.tree.rows import row_at
-from davbridge.tree.turns import Turns
 from davbridge.tree.undo import Undo
 from davbridge.tree.works import Work
 

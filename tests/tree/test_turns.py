@@ -10,8 +10,8 @@ import pytest
 
 from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.paths import parse
-from davbridge.tree import turns as turns_module
-from davbridge.tree.turns import LockScope, Turns
+from davbridge.tree import path_locks as turns_module
+from davbridge.tree.path_locks import LockScope, Turns
 from tests.support.observers import Refusing, thread_reporting_to
 from tests.tree.conftest import Drive
 

@@ -28,7 +28,7 @@ from davbridge.http import admission
 from davbridge.http.admission import Limits
 from davbridge.http.connection_manager import max_idle_connections
 from davbridge.http.readiness import PATH as READY
-from davbridge.tree import turns
+from davbridge.tree import path_locks
 from tests.support.buckets import Bucket, fresh_bucket
 from tests.support.endpoints import Endpoint
 from tests.support.s3proxy import Fault, Request, S3Proxy, Stall, s3_proxy
@@ -335,15 +335,15 @@ def test_those_who_wait_for_one_move_hold_up_no_other_and_are_not_too_many(
     with crowd(running.port, ["MOVE /s/\nDestination: /t/"]) as (move,):
         running.gate.wait_for(1)
         with crowd(running.port, deletes) as clients:
-            until(lambda: unanswered(clients) <= turns.MOST_WAITING)
+            until(lambda: unanswered(clients) <= path_locks.MOST_WAITING)
             require_unaffected(running.port)
-            assert unanswered(clients) == turns.MOST_WAITING
-            assert threads() <= before + turns.MOST_WAITING + THREADS + 2
+            assert unanswered(clients) == path_locks.MOST_WAITING
+            assert threads() <= before + path_locks.MOST_WAITING + THREADS + 2
             running.gate.open()
             answers = [client.answer() for client in clients]
         assert move.answer().status == 201
     refused = [each for each in answers if each.status == 503]
-    assert len(refused) == len(deletes) - turns.MOST_WAITING
+    assert len(refused) == len(deletes) - path_locks.MOST_WAITING
     assert {each.fields["retry-after"] for each in refused} == {"5"}
     assert {each.status for each in answers} == {404, 503}
     assert asked(running.port, "GET /t/m0").body == b"member"
