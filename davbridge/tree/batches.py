@@ -15,7 +15,7 @@ from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.plan import is_marker, parent_keys
-from davbridge.tree.reserved import is_own
+from davbridge.tree.reserved_names import is_own
 from davbridge.tree.works import Work
 
 BATCH = 250

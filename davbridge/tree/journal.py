@@ -32,7 +32,7 @@ from davbridge.paths import DELIMITER, ResourcePath
 from davbridge.store.base import Attributes, ObjectRow
 from davbridge.tree.markers import MARKER
 from davbridge.tree.plan import Copy, Plan
-from davbridge.tree.reserved import HOUSE, JOURNALS_FOLDER
+from davbridge.tree.reserved_names import HOUSE, JOURNALS_FOLDER
 
 JOURNALS = f"{HOUSE}{JOURNALS_FOLDER}"
 """Below the mount's prefix."""

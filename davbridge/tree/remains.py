@@ -22,7 +22,7 @@ from typing import NamedTuple
 
 from davbridge.store.base import ObjectRow
 from davbridge.tree.plan import Copy, Plan, is_marker
-from davbridge.tree.reserved import is_own
+from davbridge.tree.reserved_names import is_own
 from davbridge.tree.sidecar import is_sidecar
 
 Rows = Mapping[str, ObjectRow]

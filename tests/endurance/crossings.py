@@ -17,7 +17,7 @@ from random import Random
 from threading import Barrier
 from typing import NamedTuple
 
-from davbridge.tree.reserved import is_own
+from davbridge.tree.reserved_names import is_own
 from tests.endurance.base import Ground, Result, Scenario, patient_client
 from tests.endurance.journals import open_journals
 from tests.endurance.plots import BRIDGES, METHODS, STEPS, Plot, Step, model_of, plot_of

@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 from davbridge.paths import parse
 from davbridge.tree.journal import Request
-from davbridge.tree.reserved import is_own
+from davbridge.tree.reserved_names import is_own
 from tests.endurance.base import patient_client
 from tests.support.buckets import Bucket
 from tests.support.pauses import Moment, wait_for

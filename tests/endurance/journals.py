@@ -4,7 +4,7 @@ import time
 
 from davbridge.tree.leases import LEASE_SECONDS
 from davbridge.tree.recovery import LOOK_SECONDS
-from davbridge.tree.reserved import HOUSE
+from davbridge.tree.reserved_names import HOUSE
 from tests.support.buckets import Bucket
 
 PATIENCE = LEASE_SECONDS + LOOK_SECONDS + 60.0

@@ -9,7 +9,7 @@ import pytest
 from davbridge.paths import parse
 from davbridge.tree.leases import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.reserved import HOUSE, is_housekeeping
+from davbridge.tree.reserved_names import HOUSE, is_housekeeping
 from davbridge.tree.resource import Failure
 from tests.tree.conftest import Drive
 from tests.tree.wrappers import WatchedStore

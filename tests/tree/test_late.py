@@ -11,7 +11,7 @@ from davbridge.tree.journals import KEPT
 from davbridge.tree.leases import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.recovery import LOOK_SECONDS
-from davbridge.tree.reserved import HOUSE
+from davbridge.tree.reserved_names import HOUSE
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (
     SOURCE,
