@@ -2,7 +2,7 @@
 
     namespace.py    what can be done: the room's only door
     resource.py     what is shown at a path
-    view.py         what there is
+    listing/view.py what there is
     settling.py     which rows of a listing are members
     members.py      the members of a collection, for who has many to deal with
     bulk.py         the seed's bulk metadata

@@ -26,11 +26,11 @@ from davbridge.paths import ResourcePath
 from davbridge.store.base import ALWAYS, Condition, ObjectRow, ObjectWriter
 from davbridge.tree.belongings import Belongings
 from davbridge.tree.facts import Facts
+from davbridge.tree.listing.view import View
 from davbridge.tree.parents import Parents
 from davbridge.tree.path_locks import Turns
 from davbridge.tree.resource import Resource
 from davbridge.tree.space import Claim
-from davbridge.tree.view import View
 
 ATTEMPTS = 4
 """At a file that is being written by others. Then it is replaced, whichever version is there."""

@@ -38,6 +38,7 @@ from davbridge.tree.facts import Properties, without_facts
 from davbridge.tree.journal import Request
 from davbridge.tree.journals import Journals
 from davbridge.tree.lanes import LANES, Lanes
+from davbridge.tree.listing.view import View
 from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.members import Members
 from davbridge.tree.operations import Operations
@@ -47,7 +48,6 @@ from davbridge.tree.resource import Failure, Outcome, Resource, with_told
 from davbridge.tree.space import AccountInfo, Space
 from davbridge.tree.terms import ANY, Terms
 from davbridge.tree.usage import Usage
-from davbridge.tree.view import View
 from davbridge.tree.writer import BoundedWriter
 from davbridge.waiting import reported
 

@@ -20,6 +20,7 @@ from davbridge.tree.journal import Request
 from davbridge.tree.journals import Journals
 from davbridge.tree.kin import Found, Kin, Other, Others, Overlaps
 from davbridge.tree.lanes import Lanes
+from davbridge.tree.listing.view import View
 from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.parents import Parents
 from davbridge.tree.path_locks import Turns
@@ -28,7 +29,6 @@ from davbridge.tree.resumption import Earlier, Resumption
 from davbridge.tree.route import Routes
 from davbridge.tree.steps import Steps
 from davbridge.tree.terms import ANY, Terms, insisting
-from davbridge.tree.view import View
 from davbridge.tree.works import Works
 
 _KIN = 10
