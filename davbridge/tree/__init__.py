@@ -4,7 +4,7 @@
     resource.py     what is shown at a path
     listing/view.py what there is
     settling.py     which rows of a listing are members
-    members.py      the members of a collection, for who has many to deal with
+    listing/members.py the members of a collection, for who has many to deal with
     bulk.py         the seed's bulk metadata
 
     creation.py     what a new file or collection needs

@@ -17,7 +17,7 @@ from davbridge.dav.propfind.query import PropertyQuery, parse_query
 from davbridge.dav.propfind.renderer import NO_PROPERTIES, Renderer
 from davbridge.dav.response import XML, Response, complete, streamed
 from davbridge.errors import NotACollectionError
-from davbridge.tree.members import MemberPage, Members
+from davbridge.tree.listing.members import MemberPage, Members
 from davbridge.tree.resource import Resource
 
 

@@ -21,7 +21,7 @@ from davbridge.dav.propfind.response_cache import (
 )
 from davbridge.paths import canonical_name
 from davbridge.tree.facts import FACTS, Properties, without_facts
-from davbridge.tree.members import Member, MemberPage, Members
+from davbridge.tree.listing.members import Member, MemberPage, Members
 from davbridge.tree.resource import with_told
 
 

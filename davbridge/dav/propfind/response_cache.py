@@ -16,7 +16,7 @@ from sys import getsizeof
 from typing import NamedTuple
 
 from davbridge.store.derived import DerivedKind, DerivedValues
-from davbridge.tree.members import Member
+from davbridge.tree.listing.members import Member
 
 MAX_QUERIES = 3
 """A page caches its responses for so many queries. Clients use one to three."""
