@@ -3,7 +3,7 @@
     namespace.py    what can be done: the room's only door
     resource.py     what is shown at a path
     listing/view.py what there is
-    settling.py     which rows of a listing are members
+    listing/classification.py which rows of a listing are members
     listing/members.py the members of a collection, for who has many to deal with
     bulk.py         the seed's bulk metadata
 

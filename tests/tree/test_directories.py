@@ -21,8 +21,8 @@ from davbridge.errors import (
 from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE, Attributes, ObjectRow, Page
 from davbridge.store.memory import MemoryStore
+from davbridge.tree.listing.classification import settled
 from davbridge.tree.resource import COLLECTION_TIME
-from davbridge.tree.settling import settled
 from davbridge.tree.sidecar import SIDECAR_NAME
 from tests.support.orders import FolderByFolder
 from tests.tree.conftest import Drive

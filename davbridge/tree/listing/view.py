@@ -22,10 +22,10 @@ from cachetools import LRUCache
 from davbridge.errors import InvalidNameError, NotACollectionError, NotFoundError
 from davbridge.paths import DELIMITER, ResourcePath, is_visible, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore, Page
+from davbridge.tree.listing.classification import settled
 from davbridge.tree.listing.members import Member, MemberPage
 from davbridge.tree.markers import FOLDER_SUFFIX, DirectoryVerdicts, folder_stem
 from davbridge.tree.resource import Resource
-from davbridge.tree.settling import settled
 
 _log = logging.getLogger(__name__)
 
