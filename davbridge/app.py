@@ -34,7 +34,7 @@ from davbridge.store.s3.operations.sweep import Swept
 from davbridge.store.s3.setup.bucket_check import ensure_bucket
 from davbridge.store.s3.setup.client import build_client
 from davbridge.tree.lanes import LANES
-from davbridge.tree.markers import HEADS_AT_ONCE
+from davbridge.tree.listing.markers import HEADS_AT_ONCE
 from davbridge.tree.namespace import Namespace
 
 EMBEDDED_BUCKET = "davbridge"

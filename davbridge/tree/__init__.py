@@ -9,7 +9,7 @@
 
     creation.py     what a new file or collection needs
     parents.py      what a write owes the collection that it happens in
-    markers.py      what makes a collection of keys
+    listing/markers.py what makes a collection of keys
     reserved_names.py the names of davbridge's own objects
     space.py        the quota, what is claimed of it, and the sizes that are refused
     usage.py        how many bytes there are

@@ -24,8 +24,8 @@ from davbridge.errors import (
 from davbridge.paths import ResourcePath, key_of, prefix_of, require_key_length
 from davbridge.store.base import IF_ABSENT, Attributes, ObjectRow, ObjectStore
 from davbridge.tree.commits import Admit, Commits, Target
+from davbridge.tree.listing.markers import MARKER
 from davbridge.tree.listing.view import View
-from davbridge.tree.markers import MARKER
 from davbridge.tree.parents import Parents
 from davbridge.tree.path_locks import LockScope, Turns
 from davbridge.tree.resource import Resource

@@ -38,9 +38,9 @@ from davbridge.tree.facts import Properties, without_facts
 from davbridge.tree.journal import Request
 from davbridge.tree.journals import Journals
 from davbridge.tree.lanes import LANES, Lanes
+from davbridge.tree.listing.markers import DirectoryVerdicts
 from davbridge.tree.listing.members import Members
 from davbridge.tree.listing.view import View
-from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.operations import Operations
 from davbridge.tree.parents import Parents
 from davbridge.tree.recovery import Recovery

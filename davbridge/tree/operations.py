@@ -20,8 +20,8 @@ from davbridge.tree.journal import Request
 from davbridge.tree.journals import Journals
 from davbridge.tree.kin import Found, Kin, Other, Others, Overlaps
 from davbridge.tree.lanes import Lanes
+from davbridge.tree.listing.markers import DirectoryVerdicts
 from davbridge.tree.listing.view import View
-from davbridge.tree.markers import DirectoryVerdicts
 from davbridge.tree.parents import Parents
 from davbridge.tree.path_locks import Turns
 from davbridge.tree.resource import Outcome

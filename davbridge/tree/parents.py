@@ -21,8 +21,13 @@ from davbridge.errors import (
 )
 from davbridge.paths import DELIMITER, ROOT, ResourcePath, is_visible, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
+from davbridge.tree.listing.markers import (
+    FOLDER_SUFFIX,
+    folder_stem,
+    is_directory_type,
+    write_marker,
+)
 from davbridge.tree.listing.view import View
-from davbridge.tree.markers import FOLDER_SUFFIX, folder_stem, is_directory_type, write_marker
 from davbridge.tree.reserved_names import is_own
 
 

@@ -19,7 +19,7 @@ from typing import NamedTuple
 from davbridge.errors import AlreadyExistsError, InvalidNameError, StoreError
 from davbridge.paths import DELIMITER, ResourcePath, is_visible, path_of, require_key_length
 from davbridge.store.base import Attributes, ObjectRow
-from davbridge.tree.markers import MARKER, folder_stem
+from davbridge.tree.listing.markers import MARKER, folder_stem
 from davbridge.tree.reserved_names import is_housekeeping, is_own, is_shown_own
 from davbridge.tree.resource import Failure
 

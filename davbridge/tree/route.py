@@ -10,8 +10,8 @@ from davbridge.errors import AlreadyExistsError, InvalidNameError, NotFoundError
 from davbridge.paths import ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectStore
 from davbridge.tree.lanes import Lanes
+from davbridge.tree.listing.markers import FOLDER_SUFFIX, DirectoryVerdicts
 from davbridge.tree.listing.view import View
-from davbridge.tree.markers import FOLDER_SUFFIX, DirectoryVerdicts
 from davbridge.tree.parents import Parents
 from davbridge.tree.plan import NO_KEYS, Keys, Plan, keys_inside, obstacles, plan_file, plan_tree
 from davbridge.tree.resource import Failure, Resource

@@ -15,7 +15,7 @@ from davbridge.config import S3Settings
 from davbridge.store.base import Attributes
 from davbridge.store.s3 import S3Store
 from davbridge.store.s3.setup.client import build_client
-from davbridge.tree.markers import MARKER
+from davbridge.tree.listing.markers import MARKER
 from tests.support.bodies import lock_info
 from tests.support.bridge import Client, running_bridge
 from tests.support.endpoints import Endpoint, s3_client

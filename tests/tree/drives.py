@@ -15,7 +15,7 @@ from davbridge.errors import StoreError
 from davbridge.paths import ROOT, ResourcePath
 from davbridge.store.base import DIRECTORY_TYPE, Attributes, ObjectStore
 from davbridge.store.memory import MemoryStore
-from davbridge.tree.markers import FOLDER_SUFFIX
+from davbridge.tree.listing.markers import FOLDER_SUFFIX
 from davbridge.tree.namespace import Namespace
 from tests.tree.conftest import Clock, member_properties
 from tests.tree.model import Folder, Model, Shown, expected, keys_of

@@ -11,7 +11,7 @@ from davbridge.errors import (
     ParentMissingError,
 )
 from davbridge.paths import ROOT, ResourcePath
-from davbridge.tree.markers import FOLDER_SUFFIX
+from davbridge.tree.listing.markers import FOLDER_SUFFIX
 from davbridge.tree.sidecar import SIDECAR_NAME
 
 

@@ -17,8 +17,8 @@ from typing import NamedTuple
 from davbridge.paths import DELIMITER, is_visible
 from davbridge.store.base import ObjectRow, Page
 from davbridge.store.derived import DerivedKind
+from davbridge.tree.listing.markers import folder_stem
 from davbridge.tree.listing.members import Member
-from davbridge.tree.markers import folder_stem
 
 
 class Carried(NamedTuple):

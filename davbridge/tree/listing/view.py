@@ -23,8 +23,8 @@ from davbridge.errors import InvalidNameError, NotACollectionError, NotFoundErro
 from davbridge.paths import DELIMITER, ResourcePath, is_visible, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore, Page
 from davbridge.tree.listing.classification import settled
+from davbridge.tree.listing.markers import FOLDER_SUFFIX, DirectoryVerdicts, folder_stem
 from davbridge.tree.listing.members import Member, MemberPage
-from davbridge.tree.markers import FOLDER_SUFFIX, DirectoryVerdicts, folder_stem
 from davbridge.tree.resource import Resource
 
 _log = logging.getLogger(__name__)

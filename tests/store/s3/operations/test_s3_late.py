@@ -12,7 +12,7 @@ from davbridge.clock import utc_now
 from davbridge.errors import PreconditionFailedError
 from davbridge.store.base import IF_ABSENT, Attributes, ObjectRow
 from davbridge.store.s3 import S3Store
-from davbridge.tree.markers import MARKER
+from davbridge.tree.listing.markers import MARKER
 from tests.support.contract import LONG, drain, keys, write
 from tests.support.endpoints import Endpoint
 from tests.support.s3proxy import Hold, Lose, S3Proxy, once, s3_proxy
