@@ -17,7 +17,7 @@
     commits.py      the moment in which it becomes visible
 
     belongings.py   what belongs to a resource and isn't its bytes
-    properties.py   dead properties: one sidecar a collection
+    properties/sidecars.py dead properties: one sidecar a collection
     sidecar.py      its content
     facts.py        what a client told of a version
     late_properties.py

@@ -31,7 +31,7 @@ from davbridge.tree.facts import (
     without_facts,
 )
 from davbridge.tree.plan import Plan
-from davbridge.tree.properties import Sidecars
+from davbridge.tree.properties.sidecars import Sidecars
 from davbridge.tree.resource import Failure, Resource, with_told
 from davbridge.tree.sidecar import MemberProperties, is_sidecar
 

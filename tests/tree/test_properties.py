@@ -21,10 +21,10 @@ from davbridge.errors import (
 from davbridge.paths import parse
 from davbridge.store.base import Attributes, ObjectInfo, ObjectReader, ObjectStore
 from davbridge.store.memory import MemoryReader, MemoryStore
-from davbridge.tree import properties as module
 from davbridge.tree import sidecar
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.properties import LARGE, Sidecars
+from davbridge.tree.properties import sidecars as module
+from davbridge.tree.properties.sidecars import LARGE, Sidecars
 from davbridge.tree.sidecar import SIDECAR_NAME, encoded
 from tests.support.intercepted import InterceptedStore
 from tests.tree.conftest import Drive, member_properties

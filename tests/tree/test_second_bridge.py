@@ -12,7 +12,7 @@ from davbridge.errors import NotFoundError, OutOfSpaceError, StoreError, Unavail
 from davbridge.paths import ROOT, parse
 from davbridge.store.base import Attributes
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.properties import Sidecars
+from davbridge.tree.properties.sidecars import Sidecars
 from davbridge.tree.resource import Failure
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (
