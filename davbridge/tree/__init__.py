@@ -16,7 +16,7 @@
     writer.py       a file on its way in, within its limits
     commits.py      the moment in which it becomes visible
 
-    belongings.py   what belongs to a resource and isn't its bytes
+    properties/property_store.py what belongs to a resource and isn't its bytes
     properties/sidecars.py dead properties: one sidecar a collection
     sidecar.py      its content
     facts.py        what a client told of a version

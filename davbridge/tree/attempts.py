@@ -39,7 +39,6 @@ from davbridge.errors import (
 )
 from davbridge.paths import prefix_of
 from davbridge.store.base import NO_VERSIONS, ObjectRow
-from davbridge.tree.belongings import Belongings
 from davbridge.tree.copies import Copied
 from davbridge.tree.facts import Properties
 from davbridge.tree.journal import Entry, Request
@@ -48,6 +47,7 @@ from davbridge.tree.kin import Other, Overlaps
 from davbridge.tree.listing.view import View
 from davbridge.tree.parents import Parents
 from davbridge.tree.plan import NO_PLAN, Keys, left_behind
+from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.resource import Failure, Outcome, Resource
 from davbridge.tree.route import Route, Routes
 from davbridge.tree.steps import Steps

@@ -30,7 +30,6 @@ from davbridge.store.base import (
     ObjectRow,
     ObjectStore,
 )
-from davbridge.tree.belongings import Belongings
 from davbridge.tree.bulk import Metadata, metadata_of
 from davbridge.tree.commits import Admit, Commits, Target, admitted
 from davbridge.tree.creation import Creation, Place
@@ -43,6 +42,7 @@ from davbridge.tree.listing.members import Members
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations import Operations
 from davbridge.tree.parents import Parents
+from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.recovery import Recovery
 from davbridge.tree.resource import Failure, Outcome, Resource, with_told
 from davbridge.tree.space import AccountInfo, Space

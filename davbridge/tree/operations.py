@@ -15,7 +15,6 @@ from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectStore
 from davbridge.tree.attempts import AlreadyBegunError, Attempts, OverlapError, RequireRoom
-from davbridge.tree.belongings import Belongings
 from davbridge.tree.journal import Request
 from davbridge.tree.journals import Journals
 from davbridge.tree.kin import Found, Kin, Other, Others, Overlaps
@@ -24,6 +23,7 @@ from davbridge.tree.listing.markers import DirectoryVerdicts
 from davbridge.tree.listing.view import View
 from davbridge.tree.parents import Parents
 from davbridge.tree.path_locks import Turns
+from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.resource import Outcome
 from davbridge.tree.resumption import Earlier, Resumption
 from davbridge.tree.route import Routes

@@ -29,12 +29,12 @@ from davbridge.errors import (
 )
 from davbridge.paths import DELIMITER, ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
-from davbridge.tree.belongings import Belongings
 from davbridge.tree.copies import Copied, NotBegunError
 from davbridge.tree.journal import DamagedJournalError, Entry, LaterFormatError, Request
 from davbridge.tree.journals import Hold, Journals
 from davbridge.tree.leases import NO_TRACE, Trace
 from davbridge.tree.plan import Copy, shown_path
+from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.reading import have_same_bytes
 from davbridge.tree.remains import Remains, remains
 from davbridge.tree.resource import Failure, Outcome, Resource

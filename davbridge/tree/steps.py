@@ -19,7 +19,6 @@ from davbridge.errors import DeadlinePassedError, PreconditionFailedError, Store
 from davbridge.paths import ResourcePath
 from davbridge.store.base import NO_ETAGS, PAGE_SIZE, DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.batches import Batches, versions_of
-from davbridge.tree.belongings import Belongings
 from davbridge.tree.checked_deletes import LOOK_SECONDS, CheckedDeletes
 from davbridge.tree.clashes import Clashes
 from davbridge.tree.copies import Copied, Copies
@@ -30,6 +29,7 @@ from davbridge.tree.late_properties import LateProperties, Source
 from davbridge.tree.parents import Parents
 from davbridge.tree.path_locks import Turns
 from davbridge.tree.plan import Keys, Plan, left_behind, shown_path
+from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.removals import Removals
 from davbridge.tree.resource import Failure
 from davbridge.tree.rows import row_at
