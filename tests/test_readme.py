@@ -34,7 +34,7 @@ from davbridge.dav.methods import lock
 from davbridge.dav.propfind import query
 from davbridge.http import client_timeout, request_head, request_reader
 from davbridge.paths import MAX_KEY_BYTES
-from davbridge.tree import sidecar
+from davbridge.tree.properties import sidecar_format
 from tests.dav.test_call_budget import CASES, COPY, DELETE, DELETES, GET, HEAD, LIST, PUT
 
 ROOT = Path(__file__).parent.parent
@@ -241,8 +241,8 @@ LIMITS: dict[str, float] = {
     "XML nesting": xml_elements._MAX_NESTING,
     "property names in one request": xml_elements.MAX_NAMES,
     "characters of these names": query.MAX_NAMES_LENGTH,
-    "properties of one resource": sidecar.MAX_RESOURCE_BYTES,
-    "properties of all members of a folder": sidecar.MAX_SIDECAR_BYTES,
+    "properties of one resource": sidecar_format.MAX_RESOURCE_BYTES,
+    "properties of all members of a folder": sidecar_format.MAX_SIDECAR_BYTES,
     "conditions in `If`": if_header.MAX_CONDITIONS,
     "ranges in one request": ranges.MAX_RANGES,
     "locks": memory.MAX_LOCKS,

@@ -19,9 +19,15 @@ from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.checked_deletes import CheckedDeletes, Deleted
 from davbridge.tree.plan import Plan, is_marker, parent_keys
 from davbridge.tree.properties.property_store import rebound_members
+from davbridge.tree.properties.sidecar_format import (
+    NONE,
+    SIDECAR_NAME,
+    MemberProperties,
+    is_sidecar,
+    merged,
+)
 from davbridge.tree.properties.sidecars import Sidecars
 from davbridge.tree.rows import rows_below
-from davbridge.tree.sidecar import NONE, SIDECAR_NAME, MemberProperties, is_sidecar, merged
 from davbridge.tree.works import Work
 
 _ROUNDS = 3

@@ -22,8 +22,8 @@ from typing import NamedTuple
 
 from davbridge.store.base import ObjectRow
 from davbridge.tree.plan import Copy, Plan, is_marker
+from davbridge.tree.properties.sidecar_format import is_sidecar
 from davbridge.tree.reserved_names import is_own
-from davbridge.tree.sidecar import is_sidecar
 
 Rows = Mapping[str, ObjectRow]
 """By key."""

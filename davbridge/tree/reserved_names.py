@@ -6,7 +6,7 @@ one, that is a folder in the other's tree; it goes when the tree goes, and is ne
 """
 
 from davbridge.paths import DELIMITER, RESERVED_PREFIX, path_of
-from davbridge.tree.sidecar import is_sidecar
+from davbridge.tree.properties.sidecar_format import is_sidecar
 
 HOUSE = f"{RESERVED_PREFIX}{DELIMITER}"
 """Below the mount's prefix: housekeeping."""

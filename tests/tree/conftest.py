@@ -10,7 +10,7 @@ from davbridge.store.base import ALWAYS, Attributes, Condition
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.facts import without_facts
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.sidecar import MemberProperties
+from davbridge.tree.properties.sidecar_format import MemberProperties
 from tests.tree.wrappers import WatchedStore
 
 

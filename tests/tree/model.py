@@ -12,7 +12,7 @@ from davbridge.errors import (
 )
 from davbridge.paths import ROOT, ResourcePath
 from davbridge.tree.listing.markers import FOLDER_SUFFIX
-from davbridge.tree.sidecar import SIDECAR_NAME
+from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
 
 
 @dataclass

@@ -10,7 +10,7 @@ from davbridge.errors import NotFoundError
 from davbridge.paths import parse
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.sidecar import SIDECAR_NAME
+from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
 from tests.support.contract import keys
 from tests.support.intercepted import GatedStore
 from tests.support.objects import put

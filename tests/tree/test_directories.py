@@ -22,8 +22,8 @@ from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE, Attributes, ObjectRow, Page
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.listing.classification import settled
+from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
 from davbridge.tree.resource import COLLECTION_TIME
-from davbridge.tree.sidecar import SIDECAR_NAME
 from tests.support.orders import FolderByFolder
 from tests.tree.conftest import Drive
 

@@ -21,11 +21,11 @@ from davbridge.errors import (
 from davbridge.paths import parse
 from davbridge.store.base import Attributes, ObjectInfo, ObjectReader, ObjectStore
 from davbridge.store.memory import MemoryReader, MemoryStore
-from davbridge.tree import sidecar
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.properties import sidecar_format
 from davbridge.tree.properties import sidecars as module
+from davbridge.tree.properties.sidecar_format import SIDECAR_NAME, encoded
 from davbridge.tree.properties.sidecars import LARGE, Sidecars
-from davbridge.tree.sidecar import SIDECAR_NAME, encoded
 from tests.support.intercepted import InterceptedStore
 from tests.tree.conftest import Drive, member_properties
 
@@ -203,11 +203,13 @@ class TestBounds:
     def test_of_one_resource(self, drive: Drive) -> None:
         drive.outside("a")
         with pytest.raises(OutOfSpaceError):
-            drive.tree.update_properties(parse("/a"), {"{n}p": "x" * sidecar.MAX_RESOURCE_BYTES})
+            drive.tree.update_properties(
+                parse("/a"), {"{n}p": "x" * sidecar_format.MAX_RESOURCE_BYTES}
+            )
         assert drive.stored() == ["a"]
 
     def test_of_one_collection(self, drive: Drive) -> None:
-        big = {"{n}p": "x" * (sidecar.MAX_RESOURCE_BYTES - 100)}
+        big = {"{n}p": "x" * (sidecar_format.MAX_RESOURCE_BYTES - 100)}
         names = [f"f{number}" for number in range(9)]
         drive.outside(*names)
         for name in names[:8]:
@@ -267,7 +269,7 @@ class TestDamage:
 
     def test_a_sidecar_longer_than_any_is_not_read_to_its_end(self, drive: Drive) -> None:
         drive.outside("a")
-        drive.outside(SIDECAR_NAME, body=b" " * (sidecar.MAX_SIDECAR_BYTES + 3_000_000))
+        drive.outside(SIDECAR_NAME, body=b" " * (sidecar_format.MAX_SIDECAR_BYTES + 3_000_000))
         assert drive.tree.properties(parse("/a")) == {}
 
     def test_large_sidecars_are_read_one_at_a_time(self) -> None:
@@ -491,7 +493,7 @@ class TestTogether:
         other.close()
 
     def test_one_that_is_refused_fails_alone(self, drive: Drive) -> None:
-        self.texts["f5"] = "x" * sidecar.MAX_RESOURCE_BYTES
+        self.texts["f5"] = "x" * sidecar_format.MAX_RESOURCE_BYTES
         self.all_at_once(drive)
         assert {name for name, error in self.errors.items() if error} == {"f5"}
         assert member_properties(drive.tree, ()).keys() == set(self.NAMES) - {"f5"}
@@ -499,7 +501,7 @@ class TestTogether:
     def test_where_all_are_too_much_some_fit(
         self, drive: Drive, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(sidecar, "MAX_SIDECAR_BYTES", 200)
+        monkeypatch.setattr(sidecar_format, "MAX_SIDECAR_BYTES", 200)
         self.all_at_once(drive)
         full = {name for name, error in self.errors.items() if isinstance(error, OutOfSpaceError)}
         assert full
@@ -515,9 +517,9 @@ class TestTogether:
 
 
 def test_a_member_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    members: sidecar.MemberProperties = {}
+    members: sidecar_format.MemberProperties = {}
     for number in range(100):
-        members = sidecar.changed(members, f"f{number}", lambda _: P)
+        members = sidecar_format.changed(members, f"f{number}", lambda _: P)
     dumped: list[object] = []
 
     def noting(value: object, **how: bool) -> str:
@@ -526,8 +528,8 @@ def test_a_member_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     dumps = json.dumps
     monkeypatch.setattr(json, "dumps", noting)
-    members = sidecar.changed(members, "new", lambda _: Q)
-    body = sidecar.encoded(members)
+    members = sidecar_format.changed(members, "new", lambda _: Q)
+    body = sidecar_format.encoded(members)
     assert dumped == ["new", Q]
     monkeypatch.undo()
     assert json.loads(body)["members"]["f99"] == P

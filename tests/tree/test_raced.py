@@ -12,7 +12,7 @@ from davbridge.errors import NotFoundError, PreconditionFailedError, Unavailable
 from davbridge.paths import parse
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.sidecar import SIDECAR_NAME
+from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
 from davbridge.tree.terms import Terms
 from tests.support.objects import put
 from tests.tree.conftest import Drive

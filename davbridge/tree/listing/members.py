@@ -10,8 +10,8 @@ from typing import NamedTuple
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
 from davbridge.store.derived import DerivedValues
+from davbridge.tree.properties.sidecar_format import MemberProperties
 from davbridge.tree.resource import Resource
-from davbridge.tree.sidecar import MemberProperties
 
 Member = str | ObjectRow
 """The name of a collection, or the row of an object."""

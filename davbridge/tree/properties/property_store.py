@@ -31,9 +31,9 @@ from davbridge.tree.facts import (
     without_facts,
 )
 from davbridge.tree.plan import Plan
+from davbridge.tree.properties.sidecar_format import MemberProperties, is_sidecar
 from davbridge.tree.properties.sidecars import Sidecars
 from davbridge.tree.resource import Failure, Resource, with_told
-from davbridge.tree.sidecar import MemberProperties, is_sidecar
 
 _HAND_OVERS = 4
 """How often is looked for what others have set."""

@@ -40,8 +40,7 @@ from davbridge.store.base import (
     ObjectStore,
 )
 from davbridge.tree.facts import Properties
-from davbridge.tree.reading import read_all
-from davbridge.tree.sidecar import (
+from davbridge.tree.properties.sidecar_format import (
     ABSENT,
     MAX_SIDECAR_BYTES,
     SIDECAR_NAME,
@@ -52,6 +51,7 @@ from davbridge.tree.sidecar import (
     encoded,
     weight,
 )
+from davbridge.tree.reading import read_all
 from davbridge.waiting import store_wait
 
 MAX_CACHE_BYTES = 32 * 1024 * 1024
