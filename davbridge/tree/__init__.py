@@ -19,7 +19,7 @@
     properties/property_store.py what belongs to a resource and isn't its bytes
     properties/sidecars.py dead properties: one sidecar a collection
     properties/sidecar_format.py its content
-    facts.py        what a client told of a version
+    properties/client_metadata.py what a client told of a version
     late_properties.py
                     properties that are set in a folder while it is moved
 

@@ -40,13 +40,13 @@ from davbridge.errors import (
 from davbridge.paths import prefix_of
 from davbridge.store.base import NO_VERSIONS, ObjectRow
 from davbridge.tree.copies import Copied
-from davbridge.tree.facts import Properties
 from davbridge.tree.journal import Entry, Request
 from davbridge.tree.journals import Hold, Journals
 from davbridge.tree.kin import Other, Overlaps
 from davbridge.tree.listing.view import View
 from davbridge.tree.parents import Parents
 from davbridge.tree.plan import NO_PLAN, Keys, left_behind
+from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.resource import Failure, Outcome, Resource
 from davbridge.tree.route import Route, Routes

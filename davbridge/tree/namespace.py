@@ -33,7 +33,6 @@ from davbridge.store.base import (
 from davbridge.tree.bulk import Metadata, metadata_of
 from davbridge.tree.commits import Admit, Commits, Target, admitted
 from davbridge.tree.creation import Creation, Place
-from davbridge.tree.facts import Properties, without_facts
 from davbridge.tree.journal import Request
 from davbridge.tree.journals import Journals
 from davbridge.tree.lanes import LANES, Lanes
@@ -42,6 +41,7 @@ from davbridge.tree.listing.members import Members
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations import Operations
 from davbridge.tree.parents import Parents
+from davbridge.tree.properties.client_metadata import Properties, without_facts
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.recovery import Recovery
 from davbridge.tree.resource import Failure, Outcome, Resource, with_told

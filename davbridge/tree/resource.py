@@ -9,7 +9,7 @@ from typing import NamedTuple
 from davbridge.errors import StoreError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
-from davbridge.tree.facts import Facts, Properties, facts_of
+from davbridge.tree.properties.client_metadata import Facts, Properties, facts_of
 
 COLLECTION_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 """Every collection's time: a common prefix has none, and a stable one beats one that is made up

@@ -22,13 +22,13 @@ from davbridge.tree.batches import Batches, versions_of
 from davbridge.tree.checked_deletes import LOOK_SECONDS, CheckedDeletes
 from davbridge.tree.clashes import Clashes
 from davbridge.tree.copies import Copied, Copies
-from davbridge.tree.facts import Properties
 from davbridge.tree.journal import Entry
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.late_properties import LateProperties, Source
 from davbridge.tree.parents import Parents
 from davbridge.tree.path_locks import Turns
 from davbridge.tree.plan import Keys, Plan, left_behind, shown_path
+from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.removals import Removals
 from davbridge.tree.resource import Failure

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 from davbridge.errors import StoreError
 from davbridge.store.base import ObjectWriter
-from davbridge.tree.facts import Facts
+from davbridge.tree.properties.client_metadata import Facts
 from davbridge.tree.resource import Resource
 from davbridge.tree.space import Claim, Space
 

@@ -8,8 +8,8 @@ import pytest
 from davbridge.paths import ResourcePath, parse
 from davbridge.store.base import ALWAYS, Attributes, Condition
 from davbridge.store.memory import MemoryStore
-from davbridge.tree.facts import without_facts
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.properties.client_metadata import without_facts
 from davbridge.tree.properties.sidecar_format import MemberProperties
 from tests.tree.wrappers import WatchedStore
 

@@ -20,8 +20,8 @@ from davbridge.errors import (
 from davbridge.paths import parse
 from davbridge.store.base import IF_ABSENT, Attributes, Condition, ObjectStore
 from davbridge.store.memory import MemoryStore
-from davbridge.tree.facts import Facts
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.properties.client_metadata import Facts
 from tests.support.contract import drain, keys
 from tests.support.intercepted import Gate, GatedStore, InterceptedStore
 from tests.support.objects import put

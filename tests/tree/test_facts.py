@@ -8,8 +8,14 @@ import pytest
 from davbridge.paths import parse
 from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
 from davbridge.store.memory import MemoryStore
-from davbridge.tree.facts import Facts, facts_of, rebound, with_facts, without_facts
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.properties.client_metadata import (
+    Facts,
+    facts_of,
+    rebound,
+    with_facts,
+    without_facts,
+)
 from tests.tree.conftest import member_properties
 
 THEN = datetime(2020, 2, 2, 2, 2, 2, tzinfo=UTC)

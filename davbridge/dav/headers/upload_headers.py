@@ -16,7 +16,7 @@ from xml.etree.ElementTree import fromstring
 from davbridge.dav.headers.content_type import DEFAULT_TYPE, guess_type
 from davbridge.dav.headers.validators import parse_date
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
-from davbridge.tree.facts import Facts
+from davbridge.tree.properties.client_metadata import Facts
 
 WIN32 = "urn:schemas-microsoft-com:"
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from davbridge.dav.headers.content_type import guess_type
 from davbridge.dav.headers.validators import entity_tag, http_date, internet_date
 from davbridge.dav.locking.xml import NO_LOCKS, SUPPORTED_LOCK
-from davbridge.tree.facts import FACTS
+from davbridge.tree.properties.client_metadata import FACTS
 from davbridge.tree.resource import Resource
 from davbridge.xmltext import can_hold, escaped
 

@@ -20,8 +20,8 @@ from davbridge.dav.propfind.response_cache import (
     render_page,
 )
 from davbridge.paths import canonical_name
-from davbridge.tree.facts import FACTS, Properties, without_facts
 from davbridge.tree.listing.members import Member, MemberPage, Members
+from davbridge.tree.properties.client_metadata import FACTS, Properties, without_facts
 from davbridge.tree.resource import with_told
 
 

@@ -19,7 +19,7 @@ from davbridge.dav.propfind.live_properties import (
 )
 from davbridge.dav.propfind.query import PropertyQuery
 from davbridge.dav.xml_elements import empty_element
-from davbridge.tree.facts import Properties
+from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.resource import Resource
 
 NO_PROPERTIES: Properties = {}

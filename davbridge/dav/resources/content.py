@@ -14,7 +14,7 @@ from davbridge.dav.headers.ranges import ByteRange
 from davbridge.dav.headers.upload_headers import Checksum
 from davbridge.errors import NotFoundError, PreconditionFailedError
 from davbridge.store.base import ObjectInfo, ObjectReader
-from davbridge.tree.facts import Facts
+from davbridge.tree.properties.client_metadata import Facts
 from davbridge.tree.resource import Resource
 from davbridge.tree.writer import BoundedWriter
 

@@ -29,7 +29,7 @@ from davbridge.dav.propfind.live_properties import (
 )
 from davbridge.dav.resources.wsgidav_environment import Environ, Locks
 from davbridge.dav.xml_elements import lang_of, serialise
-from davbridge.tree.facts import Properties
+from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.resource import Resource
 
 if TYPE_CHECKING:

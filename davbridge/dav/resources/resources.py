@@ -28,7 +28,7 @@ from davbridge.dav.resources.wsgidav_environment import (
 )
 from davbridge.errors import PreconditionFailedError
 from davbridge.store.base import IF_ABSENT, ObjectInfo, ObjectReader, ObjectRow
-from davbridge.tree.facts import Facts, Properties, without_facts
+from davbridge.tree.properties.client_metadata import Facts, Properties, without_facts
 from davbridge.tree.resource import Resource, with_told
 
 CREATED_RESOURCE = "davbridge.created_resource"

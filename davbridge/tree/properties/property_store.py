@@ -22,7 +22,8 @@ from cachetools import LRUCache
 from davbridge.errors import StoreError
 from davbridge.paths import DELIMITER, ResourcePath, key_of, path_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
-from davbridge.tree.facts import (
+from davbridge.tree.plan import Plan
+from davbridge.tree.properties.client_metadata import (
     Facts,
     Properties,
     facts_of,
@@ -30,7 +31,6 @@ from davbridge.tree.facts import (
     with_facts,
     without_facts,
 )
-from davbridge.tree.plan import Plan
 from davbridge.tree.properties.sidecar_format import MemberProperties, is_sidecar
 from davbridge.tree.properties.sidecars import Sidecars
 from davbridge.tree.resource import Failure, Resource, with_told

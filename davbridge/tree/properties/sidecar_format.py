@@ -26,7 +26,7 @@ from defusedxml.ElementTree import fromstring
 from davbridge.errors import OutOfSpaceError
 from davbridge.paths import RESERVED_PREFIX
 from davbridge.store.base import ObjectRow
-from davbridge.tree.facts import FACTS, Properties
+from davbridge.tree.properties.client_metadata import FACTS, Properties
 
 SIDECAR_NAME = f"{RESERVED_PREFIX}.properties.json"
 

@@ -39,7 +39,7 @@ from davbridge.store.base import (
     ObjectRow,
     ObjectStore,
 )
-from davbridge.tree.facts import Properties
+from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.sidecar_format import (
     ABSENT,
     MAX_SIDECAR_BYTES,

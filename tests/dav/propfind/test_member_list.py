@@ -16,8 +16,8 @@ from davbridge.dav.propfind.renderer import NO_PROPERTIES, Renderer
 from davbridge.paths import parse
 from davbridge.store.base import PAGE_SIZE, Attributes
 from davbridge.store.memory import MemoryStore
-from davbridge.tree.facts import Properties
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.resource import Resource
 from tests.support.intercepted import CountingStore
 from tests.support.memory import bytes_taken_by
