@@ -7,7 +7,7 @@
     listing/members.py the members of a collection, for who has many to deal with
     bulk.py         the seed's bulk metadata
 
-    creation.py     what a new file or collection needs
+    writes/creation.py what a new file or collection needs
     parents.py      what a write owes the collection that it happens in
     listing/markers.py what makes a collection of keys
     reserved_names.py the names of davbridge's own objects

@@ -17,7 +17,7 @@ from davbridge.dav.methods.failures import multi_status
 from davbridge.dav.response import Headers, Response, document, empty
 from davbridge.dav.xml_elements import DAV, parse_document, refuse, serialise
 from davbridge.store.base import Attributes
-from davbridge.tree.creation import Place
+from davbridge.tree.writes.creation import Place
 
 DEFAULT_TIMEOUT = 3600
 """Seconds, where the client asks for none it says."""
