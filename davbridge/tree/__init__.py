@@ -8,7 +8,7 @@
     bulk.py         the seed's bulk metadata
 
     writes/creation.py what a new file or collection needs
-    parents.py      what a write owes the collection that it happens in
+    writes/parents.py what a write owes the collection that it happens in
     listing/markers.py what makes a collection of keys
     reserved_names.py the names of davbridge's own objects
     space.py        the quota, what is claimed of it, and the sizes that are refused

@@ -44,7 +44,6 @@ from davbridge.tree.journal import Entry, Request
 from davbridge.tree.journals import Hold, Journals
 from davbridge.tree.kin import Other, Overlaps
 from davbridge.tree.listing.view import View
-from davbridge.tree.parents import Parents
 from davbridge.tree.plan import NO_PLAN, Keys, left_behind
 from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.property_store import Belongings
@@ -53,6 +52,7 @@ from davbridge.tree.route import Route, Routes
 from davbridge.tree.steps import Steps
 from davbridge.tree.terms import OutdatedError, Terms, is_outdated
 from davbridge.tree.works import Work, Works
+from davbridge.tree.writes.parents import Parents
 
 JOURNALED = 1000
 """Objects: what one listing shows, and what is copied or deleted in a second or two."""

@@ -25,12 +25,12 @@ from davbridge.errors import (
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ALWAYS, Condition, ObjectRow, ObjectWriter
 from davbridge.tree.listing.view import View
-from davbridge.tree.parents import Parents
 from davbridge.tree.path_locks import Turns
 from davbridge.tree.properties.client_metadata import Facts
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.resource import Resource
 from davbridge.tree.space import Claim
+from davbridge.tree.writes.parents import Parents
 
 ATTEMPTS = 4
 """At a file that is being written by others. Then it is replaced, whichever version is there."""

@@ -39,7 +39,6 @@ from davbridge.tree.listing.markers import DirectoryVerdicts
 from davbridge.tree.listing.members import Members
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations import Operations
-from davbridge.tree.parents import Parents
 from davbridge.tree.properties.client_metadata import Properties, without_facts
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.recovery import Recovery
@@ -49,6 +48,7 @@ from davbridge.tree.terms import ANY, Terms
 from davbridge.tree.usage import Usage
 from davbridge.tree.writer import BoundedWriter
 from davbridge.tree.writes.creation import Creation, Place
+from davbridge.tree.writes.parents import Parents
 from davbridge.waiting import reported
 
 

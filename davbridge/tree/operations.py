@@ -21,7 +21,6 @@ from davbridge.tree.kin import Found, Kin, Other, Others, Overlaps
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.listing.markers import DirectoryVerdicts
 from davbridge.tree.listing.view import View
-from davbridge.tree.parents import Parents
 from davbridge.tree.path_locks import Turns
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.resource import Outcome
@@ -30,6 +29,7 @@ from davbridge.tree.route import Routes
 from davbridge.tree.steps import Steps
 from davbridge.tree.terms import ANY, Terms, insisting
 from davbridge.tree.works import Works
+from davbridge.tree.writes.parents import Parents
 
 _KIN = 10
 """How many that are unfinished one operation goes on with."""

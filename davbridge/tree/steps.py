@@ -25,7 +25,6 @@ from davbridge.tree.copies import Copied, Copies
 from davbridge.tree.journal import Entry
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.late_properties import LateProperties, Source
-from davbridge.tree.parents import Parents
 from davbridge.tree.path_locks import Turns
 from davbridge.tree.plan import Keys, Plan, left_behind, shown_path
 from davbridge.tree.properties.client_metadata import Properties
@@ -35,6 +34,7 @@ from davbridge.tree.resource import Failure
 from davbridge.tree.rows import row_at
 from davbridge.tree.undo import Undo
 from davbridge.tree.works import Work
+from davbridge.tree.writes.parents import Parents
 
 SECOND = 1.1
 """After which whatever is written has a later time than what was there before."""
