@@ -14,7 +14,7 @@
     space.py        the quota, what is claimed of it, and the sizes that are refused
     usage.py        how many bytes there are
     writer.py       a file on its way in, within its limits
-    commits.py      the moment in which it becomes visible
+    writes/commits.py the moment in which it becomes visible
 
     properties/property_store.py what belongs to a resource and isn't its bytes
     properties/sidecars.py dead properties: one sidecar a collection

@@ -31,7 +31,6 @@ from davbridge.store.base import (
     ObjectStore,
 )
 from davbridge.tree.bulk import Metadata, metadata_of
-from davbridge.tree.commits import Admit, Commits, Target, admitted
 from davbridge.tree.journal import Request
 from davbridge.tree.journals import Journals
 from davbridge.tree.lanes import LANES, Lanes
@@ -47,6 +46,7 @@ from davbridge.tree.space import AccountInfo, Space
 from davbridge.tree.terms import ANY, Terms
 from davbridge.tree.usage import Usage
 from davbridge.tree.writer import BoundedWriter
+from davbridge.tree.writes.commits import Admit, Commits, Target, admitted
 from davbridge.tree.writes.creation import Creation, Place
 from davbridge.tree.writes.parents import Parents
 from davbridge.waiting import reported

@@ -23,13 +23,13 @@ from davbridge.errors import (
 )
 from davbridge.paths import ResourcePath, key_of, prefix_of, require_key_length
 from davbridge.store.base import IF_ABSENT, Attributes, ObjectRow, ObjectStore
-from davbridge.tree.commits import Admit, Commits, Target
 from davbridge.tree.listing.markers import MARKER
 from davbridge.tree.listing.view import View
 from davbridge.tree.path_locks import LockScope, Turns
 from davbridge.tree.resource import Resource
 from davbridge.tree.space import Space
 from davbridge.tree.writer import BoundedWriter
+from davbridge.tree.writes.commits import Admit, Commits, Target
 from davbridge.tree.writes.parents import Parents
 
 _log = logging.getLogger(__name__)
