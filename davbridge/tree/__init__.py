@@ -13,7 +13,7 @@
     reserved_names.py the names of davbridge's own objects
     space.py        the quota, what is claimed of it, and the sizes that are refused
     usage.py        how many bytes there are
-    writer.py       a file on its way in, within its limits
+    writes/writer.py a file on its way in, within its limits
     writes/commits.py the moment in which it becomes visible
 
     properties/property_store.py what belongs to a resource and isn't its bytes

@@ -16,7 +16,7 @@ from davbridge.errors import NotFoundError, PreconditionFailedError
 from davbridge.store.base import ObjectInfo, ObjectReader
 from davbridge.tree.properties.client_metadata import Facts
 from davbridge.tree.resource import Resource
-from davbridge.tree.writer import BoundedWriter
+from davbridge.tree.writes.writer import BoundedWriter
 
 OpenRange = Callable[[ByteRange], ObjectReader]
 
