@@ -15,7 +15,7 @@ from davbridge.store.base import Attributes, ObjectReader
 from davbridge.tree.bulk import metadata_of
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Failure, Resource
-from davbridge.tree.space import AccountInfo
+from davbridge.tree.writes.quota import AccountInfo
 
 _BLOCK = 1024 * 1024
 

@@ -11,7 +11,7 @@
     writes/parents.py what a write owes the collection that it happens in
     listing/markers.py what makes a collection of keys
     reserved_names.py the names of davbridge's own objects
-    space.py        the quota, what is claimed of it, and the sizes that are refused
+    writes/quota.py the quota, what is claimed of it, and the sizes that are refused
     usage.py        how many bytes there are
     writes/writer.py a file on its way in, within its limits
     writes/commits.py the moment in which it becomes visible

@@ -29,8 +29,8 @@ from davbridge.tree.path_locks import Turns
 from davbridge.tree.properties.client_metadata import Facts
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.resource import Resource
-from davbridge.tree.space import Claim
 from davbridge.tree.writes.parents import Parents
+from davbridge.tree.writes.quota import Claim
 
 ATTEMPTS = 4
 """At a file that is being written by others. Then it is replaced, whichever version is there."""

@@ -27,9 +27,9 @@ from davbridge.tree.listing.markers import MARKER
 from davbridge.tree.listing.view import View
 from davbridge.tree.path_locks import LockScope, Turns
 from davbridge.tree.resource import Resource
-from davbridge.tree.space import Space
 from davbridge.tree.writes.commits import Admit, Commits, Target
 from davbridge.tree.writes.parents import Parents
+from davbridge.tree.writes.quota import Space
 from davbridge.tree.writes.writer import BoundedWriter
 
 _log = logging.getLogger(__name__)

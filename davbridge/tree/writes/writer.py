@@ -10,7 +10,7 @@ from davbridge.errors import StoreError
 from davbridge.store.base import ObjectWriter
 from davbridge.tree.properties.client_metadata import Facts
 from davbridge.tree.resource import Resource
-from davbridge.tree.space import Claim, Space
+from davbridge.tree.writes.quota import Claim, Space
 
 Commit = Callable[[ObjectWriter, Claim, Facts | None], Resource]
 """Makes a body visible. Whatever it raises, nothing is."""
