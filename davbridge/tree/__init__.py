@@ -12,7 +12,7 @@
     listing/markers.py what makes a collection of keys
     reserved_names.py the names of davbridge's own objects
     writes/quota.py the quota, what is claimed of it, and the sizes that are refused
-    usage.py        how many bytes there are
+    writes/usage.py how many bytes there are
     writes/writer.py a file on its way in, within its limits
     writes/commits.py the moment in which it becomes visible
 

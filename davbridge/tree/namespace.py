@@ -43,11 +43,11 @@ from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.recovery import Recovery
 from davbridge.tree.resource import Failure, Outcome, Resource, with_told
 from davbridge.tree.terms import ANY, Terms
-from davbridge.tree.usage import Usage
 from davbridge.tree.writes.commits import Admit, Commits, Target, admitted
 from davbridge.tree.writes.creation import Creation, Place
 from davbridge.tree.writes.parents import Parents
 from davbridge.tree.writes.quota import AccountInfo, Space
+from davbridge.tree.writes.usage import Usage
 from davbridge.tree.writes.writer import BoundedWriter
 from davbridge.waiting import reported
 

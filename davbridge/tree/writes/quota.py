@@ -15,7 +15,7 @@ from threading import RLock
 from typing import NamedTuple
 
 from davbridge.errors import OutOfSpaceError, TooLargeError
-from davbridge.tree.usage import Usage
+from davbridge.tree.writes.usage import Usage
 
 
 class AccountInfo(NamedTuple):
