@@ -23,7 +23,7 @@
     late_properties.py
                     properties that are set in a folder while it is moved
 
-    operations.py   COPY, MOVE, DELETE: who waits for whom
+    operations/operations.py COPY, MOVE, DELETE: who waits for whom
     path_locks.py   operations on the same trees take turns, and writes and locks in them
     terms.py        what a client made its operation depend on
     attempts.py     one attempt

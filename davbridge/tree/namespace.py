@@ -37,7 +37,7 @@ from davbridge.tree.lanes import LANES, Lanes
 from davbridge.tree.listing.markers import DirectoryVerdicts
 from davbridge.tree.listing.members import Members
 from davbridge.tree.listing.view import View
-from davbridge.tree.operations import Operations
+from davbridge.tree.operations.operations import Operations
 from davbridge.tree.properties.client_metadata import Properties, without_facts
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.recovery import Recovery
