@@ -21,8 +21,8 @@ from davbridge.dav.provider import BucketProvider
 from davbridge.dav.request import DavRequest
 from davbridge.paths import ResourcePath, canonical
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.operations.preconditions import Terms
 from davbridge.tree.resource import Resource
-from davbridge.tree.terms import Terms
 
 CONDITIONS_HOLD_SECONDS = 1.0
 """What was found longer ago is looked up in the store once more before the write that depends on

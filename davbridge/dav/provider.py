@@ -26,8 +26,8 @@ from davbridge.dav.resources.wsgidav_environment import Environ, has_ambiguous_d
 from davbridge.errors import InvalidNameError
 from davbridge.paths import ResourcePath
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.operations.preconditions import Terms
 from davbridge.tree.resource import Resource
-from davbridge.tree.terms import Terms
 
 StartResponse = Callable[..., object]
 Handler = Callable[[Environ, StartResponse], Iterable[bytes]]

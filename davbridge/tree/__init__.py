@@ -25,7 +25,7 @@
 
     operations/operations.py COPY, MOVE, DELETE: who waits for whom
     path_locks.py   operations on the same trees take turns, and writes and locks in them
-    terms.py        what a client made its operation depend on
+    operations/preconditions.py what a client made its operation depend on
     attempts.py     one attempt
     route.py        from two paths to a plan
     plan.py         which keys go where

@@ -38,11 +38,11 @@ from davbridge.tree.listing.markers import DirectoryVerdicts
 from davbridge.tree.listing.members import Members
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.operations import Operations
+from davbridge.tree.operations.preconditions import ANY, Terms
 from davbridge.tree.properties.client_metadata import Properties, without_facts
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.recovery import Recovery
 from davbridge.tree.resource import Failure, Outcome, Resource, with_told
-from davbridge.tree.terms import ANY, Terms
 from davbridge.tree.writes.commits import Admit, Commits, Target, admitted
 from davbridge.tree.writes.creation import Creation, Place
 from davbridge.tree.writes.parents import Parents

@@ -12,8 +12,8 @@ from davbridge.errors import NotFoundError, PreconditionFailedError, Unavailable
 from davbridge.paths import parse
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.operations.preconditions import Terms
 from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
-from davbridge.tree.terms import Terms
 from tests.support.objects import put
 from tests.tree.conftest import Drive
 from tests.tree.deaths import another

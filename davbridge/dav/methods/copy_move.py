@@ -16,8 +16,8 @@ from davbridge.dav.methods.failures import failed_members, multi_status, refused
 from davbridge.dav.response import Response, empty
 from davbridge.paths import ResourcePath, is_reserved
 from davbridge.tree.journal import Request, Verb
+from davbridge.tree.operations.preconditions import Terms
 from davbridge.tree.resource import Failure, Resource
-from davbridge.tree.terms import Terms
 
 
 def copy(context: Context) -> Response:

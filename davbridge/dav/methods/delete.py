@@ -11,7 +11,7 @@ from davbridge.dav.errors import RefusalError
 from davbridge.dav.locking.locks import LocksToRelease
 from davbridge.dav.methods.failures import failed_members, multi_status, refused_removal
 from davbridge.dav.response import Response, empty
-from davbridge.tree.terms import Terms
+from davbridge.tree.operations.preconditions import Terms
 
 
 def delete(context: Context) -> Response:

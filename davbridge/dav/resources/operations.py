@@ -19,8 +19,8 @@ from davbridge.dav.resources.wsgidav_environment import (
     is_for_version,
 )
 from davbridge.paths import ResourcePath
+from davbridge.tree.operations.preconditions import Terms
 from davbridge.tree.resource import Failure, Resource
-from davbridge.tree.terms import Terms
 
 if TYPE_CHECKING:
     from davbridge.dav.provider import BucketProvider

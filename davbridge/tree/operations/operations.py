@@ -21,13 +21,13 @@ from davbridge.tree.kin import Found, Kin, Other, Others, Overlaps
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.listing.markers import DirectoryVerdicts
 from davbridge.tree.listing.view import View
+from davbridge.tree.operations.preconditions import ANY, Terms, insisting
 from davbridge.tree.path_locks import Turns
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.resource import Outcome
 from davbridge.tree.resumption import Earlier, Resumption
 from davbridge.tree.route import Routes
 from davbridge.tree.steps import Steps
-from davbridge.tree.terms import ANY, Terms, insisting
 from davbridge.tree.works import Works
 from davbridge.tree.writes.parents import Parents
 
