@@ -26,7 +26,7 @@
     operations/operations.py COPY, MOVE, DELETE: who waits for whom
     path_locks.py   operations on the same trees take turns, and writes and locks in them
     operations/preconditions.py what a client made its operation depend on
-    attempts.py     one attempt
+    operations/attempts.py one attempt
     route.py        from two paths to a plan
     plan.py         which keys go where
     steps.py        what a new operation and a resumed one do alike

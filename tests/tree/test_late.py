@@ -5,11 +5,11 @@ import pytest
 
 from davbridge.errors import AccessDeniedError, ArchivedError, StoreError
 from davbridge.paths import parse
-from davbridge.tree import attempts
 from davbridge.tree.journal import PLAN
 from davbridge.tree.journals import KEPT
 from davbridge.tree.leases import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.operations import attempts
 from davbridge.tree.recovery import LOOK_SECONDS
 from davbridge.tree.reserved_names import HOUSE
 from tests.tree.conftest import Drive

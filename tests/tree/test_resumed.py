@@ -10,10 +10,11 @@ import pytest
 
 from davbridge.errors import AccessDeniedError, UnavailableError
 from davbridge.paths import parse
-from davbridge.tree import attempts, works
+from davbridge.tree import works
 from davbridge.tree.journal import JOURNALS, LEASE, Request
 from davbridge.tree.journals import KEPT
 from davbridge.tree.leases import LEASE_SECONDS
+from davbridge.tree.operations import attempts
 from davbridge.tree.recovery import LOOK_SECONDS, WATCH_SECONDS
 from davbridge.tree.resource import Failure, Outcome
 from davbridge.tree.resumption import MEMORY_SECONDS

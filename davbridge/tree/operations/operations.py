@@ -14,13 +14,18 @@ from collections.abc import Callable
 from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectStore
-from davbridge.tree.attempts import AlreadyBegunError, Attempts, OverlapError, RequireRoom
 from davbridge.tree.journal import Request
 from davbridge.tree.journals import Journals
 from davbridge.tree.kin import Found, Kin, Other, Others, Overlaps
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.listing.markers import DirectoryVerdicts
 from davbridge.tree.listing.view import View
+from davbridge.tree.operations.attempts import (
+    AlreadyBegunError,
+    Attempts,
+    OverlapError,
+    RequireRoom,
+)
 from davbridge.tree.operations.preconditions import ANY, Terms, insisting
 from davbridge.tree.path_locks import Turns
 from davbridge.tree.properties.property_store import Belongings
