@@ -27,7 +27,7 @@
     path_locks.py   operations on the same trees take turns, and writes and locks in them
     operations/preconditions.py what a client made its operation depend on
     operations/attempts.py one attempt
-    route.py        from two paths to a plan
+    operations/planner.py from two paths to a plan
     plan.py         which keys go where
     steps.py        what a new operation and a resumed one do alike
     copies.py       the copies, verified
