@@ -28,7 +28,7 @@
     operations/preconditions.py what a client made its operation depend on
     operations/attempts.py one attempt
     operations/planner.py from two paths to a plan
-    plan.py         which keys go where
+    operations/plan.py which keys go where
     steps.py        what a new operation and a resumed one do alike
     copies.py       the copies, verified
     clashes.py      files that replace collections, and the reverse

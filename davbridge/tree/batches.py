@@ -14,7 +14,7 @@ from davbridge.errors import NotFoundError, StoreError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.lanes import Lanes
-from davbridge.tree.plan import is_marker, parent_keys
+from davbridge.tree.operations.plan import is_marker, parent_keys
 from davbridge.tree.reserved_names import is_own
 from davbridge.tree.works import Work
 

@@ -16,7 +16,7 @@ from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.copies import Copied, Copies
-from davbridge.tree.plan import Plan, shown_path
+from davbridge.tree.operations.plan import Plan, shown_path
 from davbridge.tree.removals import Removals
 from davbridge.tree.resource import Failure
 from davbridge.tree.works import Work

@@ -17,7 +17,7 @@ from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.checked_deletes import CheckedDeletes, Deleted
-from davbridge.tree.plan import Plan, is_marker, parent_keys
+from davbridge.tree.operations.plan import Plan, is_marker, parent_keys
 from davbridge.tree.properties.property_store import rebound_members
 from davbridge.tree.properties.sidecar_format import (
     NONE,

@@ -14,7 +14,14 @@ from contextlib import nullcontext
 from davbridge.errors import StoreError
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.batches import Batches, Bounds, home, is_late, outside, versions_of
-from davbridge.tree.plan import Keys, Plan, deletion_order, is_marker, left_behind, shown_path
+from davbridge.tree.operations.plan import (
+    Keys,
+    Plan,
+    deletion_order,
+    is_marker,
+    left_behind,
+    shown_path,
+)
 from davbridge.tree.reserved_names import is_own
 from davbridge.tree.resource import Failure
 from davbridge.tree.works import Work

@@ -33,7 +33,7 @@ from davbridge.tree.copies import Copied, NotBegunError
 from davbridge.tree.journal import DamagedJournalError, Entry, LaterFormatError, Request
 from davbridge.tree.journals import Hold, Journals
 from davbridge.tree.leases import NO_TRACE, Trace
-from davbridge.tree.plan import Copy, shown_path
+from davbridge.tree.operations.plan import Copy, shown_path
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
 from davbridge.tree.reading import have_same_bytes

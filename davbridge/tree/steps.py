@@ -25,8 +25,8 @@ from davbridge.tree.copies import Copied, Copies
 from davbridge.tree.journal import Entry
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.late_properties import LateProperties, Source
+from davbridge.tree.operations.plan import Keys, Plan, left_behind, shown_path
 from davbridge.tree.path_locks import Turns
-from davbridge.tree.plan import Keys, Plan, left_behind, shown_path
 from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.removals import Removals

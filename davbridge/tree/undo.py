@@ -18,7 +18,7 @@ from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.checked_deletes import CheckedDeletes
 from davbridge.tree.journal import Entry
 from davbridge.tree.listing.markers import write_marker
-from davbridge.tree.plan import Plan
+from davbridge.tree.operations.plan import Plan
 from davbridge.tree.rows import row_at, rows_below
 from davbridge.tree.works import Work
 

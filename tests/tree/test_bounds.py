@@ -13,7 +13,7 @@ from davbridge.store.base import Attributes, ObjectRow
 from davbridge.tree.journal import JOURNALS, LEASE, LEFT, PLAN, Entry, Request, encoded
 from davbridge.tree.journals import KEPT
 from davbridge.tree.leases import LEASE_SECONDS
-from davbridge.tree.plan import NO_PLAN, Copy, Plan
+from davbridge.tree.operations.plan import NO_PLAN, Copy, Plan
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (
     SOURCE,

@@ -10,7 +10,7 @@ from davbridge.store.base import ObjectRow
 from davbridge.tree.bounds import require_within
 from davbridge.tree.journal import PLAN, Entry, Request, decoded, encoded
 from davbridge.tree.leases import LEASE_SECONDS
-from davbridge.tree.plan import NO_PLAN
+from davbridge.tree.operations.plan import NO_PLAN
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (
     SOURCE,

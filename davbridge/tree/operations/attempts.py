@@ -44,9 +44,9 @@ from davbridge.tree.journal import Entry, Request
 from davbridge.tree.journals import Hold, Journals
 from davbridge.tree.kin import Other, Overlaps
 from davbridge.tree.listing.view import View
+from davbridge.tree.operations.plan import NO_PLAN, Keys, left_behind
 from davbridge.tree.operations.planner import Route, Routes
 from davbridge.tree.operations.preconditions import OutdatedError, Terms, is_outdated
-from davbridge.tree.plan import NO_PLAN, Keys, left_behind
 from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.resource import Failure, Outcome, Resource

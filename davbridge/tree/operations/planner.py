@@ -12,7 +12,15 @@ from davbridge.store.base import ObjectStore
 from davbridge.tree.lanes import Lanes
 from davbridge.tree.listing.markers import FOLDER_SUFFIX, DirectoryVerdicts
 from davbridge.tree.listing.view import View
-from davbridge.tree.plan import NO_KEYS, Keys, Plan, keys_inside, obstacles, plan_file, plan_tree
+from davbridge.tree.operations.plan import (
+    NO_KEYS,
+    Keys,
+    Plan,
+    keys_inside,
+    obstacles,
+    plan_file,
+    plan_tree,
+)
 from davbridge.tree.resource import Failure, Resource
 from davbridge.tree.rows import row_at, rows_below
 from davbridge.tree.writes.parents import Parents
