@@ -29,7 +29,7 @@
     operations/attempts.py one attempt
     operations/planner.py from two paths to a plan
     operations/plan.py which keys go where
-    steps.py        what a new operation and a resumed one do alike
+    operations/steps.py what a new operation and a resumed one do alike
     copies.py       the copies, verified
     clashes.py      files that replace collections, and the reverse
     removals.py     what goes, in an order that loses nothing

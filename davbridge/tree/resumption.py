@@ -34,13 +34,13 @@ from davbridge.tree.journal import DamagedJournalError, Entry, LaterFormatError,
 from davbridge.tree.journals import Hold, Journals
 from davbridge.tree.leases import NO_TRACE, Trace
 from davbridge.tree.operations.plan import Copy, shown_path
+from davbridge.tree.operations.steps import Steps
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
 from davbridge.tree.reading import have_same_bytes
 from davbridge.tree.remains import Remains, remains
 from davbridge.tree.resource import Failure, Outcome, Resource
 from davbridge.tree.rows import row_at, rows_below
-from davbridge.tree.steps import Steps
 from davbridge.tree.works import Work, Works
 
 POLL_SECONDS = 1.0
