@@ -30,7 +30,7 @@
     operations/planner.py from two paths to a plan
     operations/plan.py which keys go where
     operations/steps.py what a new operation and a resumed one do alike
-    copies.py       the copies, verified
+    operations/copies.py the copies, verified
     clashes.py      files that replace collections, and the reverse
     removals.py     what goes, in an order that loses nothing
     batches.py      deletes of many keys, in batches

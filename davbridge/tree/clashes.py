@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow, ObjectStore
-from davbridge.tree.copies import Copied, Copies
+from davbridge.tree.operations.copies import Copied, Copies
 from davbridge.tree.operations.plan import Plan, shown_path
 from davbridge.tree.removals import Removals
 from davbridge.tree.resource import Failure

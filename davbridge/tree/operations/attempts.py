@@ -39,11 +39,11 @@ from davbridge.errors import (
 )
 from davbridge.paths import prefix_of
 from davbridge.store.base import NO_VERSIONS, ObjectRow
-from davbridge.tree.copies import Copied
 from davbridge.tree.journal import Entry, Request
 from davbridge.tree.journals import Hold, Journals
 from davbridge.tree.kin import Other, Overlaps
 from davbridge.tree.listing.view import View
+from davbridge.tree.operations.copies import Copied
 from davbridge.tree.operations.plan import NO_PLAN, Keys, left_behind
 from davbridge.tree.operations.planner import Route, Routes
 from davbridge.tree.operations.preconditions import OutdatedError, Terms, is_outdated
