@@ -31,7 +31,7 @@
     operations/plan.py which keys go where
     operations/steps.py what a new operation and a resumed one do alike
     operations/copies.py the copies, verified
-    clashes.py      files that replace collections, and the reverse
+    operations/clashes.py files that replace collections, and the reverse
     removals.py     what goes, in an order that loses nothing
     batches.py      deletes of many keys, in batches
     checked_deletes.py
