@@ -22,9 +22,9 @@ from davbridge.tree.batches import Batches, versions_of
 from davbridge.tree.checked_deletes import LOOK_SECONDS, CheckedDeletes
 from davbridge.tree.journal import Entry
 from davbridge.tree.lanes import Lanes
-from davbridge.tree.late_properties import LateProperties, Source
 from davbridge.tree.operations.clashes import Clashes
 from davbridge.tree.operations.copies import Copied, Copies
+from davbridge.tree.operations.late_properties import LateProperties, Source
 from davbridge.tree.operations.plan import Keys, Plan, left_behind, shown_path
 from davbridge.tree.path_locks import Turns
 from davbridge.tree.properties.client_metadata import Properties
