@@ -32,7 +32,7 @@
     operations/steps.py what a new operation and a resumed one do alike
     operations/copies.py the copies, verified
     operations/clashes.py files that replace collections, and the reverse
-    removals.py     what goes, in an order that loses nothing
+    operations/removals.py what goes, in an order that loses nothing
     batches.py      deletes of many keys, in batches
     checked_deletes.py
                     deletes of what a look has just shown

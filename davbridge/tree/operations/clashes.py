@@ -17,7 +17,7 @@ from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.operations.copies import Copied, Copies
 from davbridge.tree.operations.plan import Plan, shown_path
-from davbridge.tree.removals import Removals
+from davbridge.tree.operations.removals import Removals
 from davbridge.tree.resource import Failure
 from davbridge.tree.works import Work
 
