@@ -33,7 +33,7 @@
     operations/copies.py the copies, verified
     operations/clashes.py files that replace collections, and the reverse
     operations/removals.py what goes, in an order that loses nothing
-    batches.py      deletes of many keys, in batches
+    operations/batches.py deletes of many keys, in batches
     checked_deletes.py
                     deletes of what a look has just shown
     undo.py         takes back what a COPY or MOVE that failed has made

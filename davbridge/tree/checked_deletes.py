@@ -22,7 +22,7 @@ from davbridge.deadline import before
 from davbridge.errors import DeadlinePassedError, NotFoundError, PreconditionFailedError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore, is_same_version
-from davbridge.tree.batches import Batches, Bounds, is_late, outside, versions_of
+from davbridge.tree.operations.batches import Batches, Bounds, is_late, outside, versions_of
 from davbridge.tree.operations.plan import deletion_order, is_marker, parent_keys
 from davbridge.tree.rows import row_at, rows_below
 from davbridge.tree.works import Work

@@ -13,7 +13,7 @@ from contextlib import nullcontext
 
 from davbridge.errors import StoreError
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
-from davbridge.tree.batches import Batches, Bounds, home, is_late, outside, versions_of
+from davbridge.tree.operations.batches import Batches, Bounds, home, is_late, outside, versions_of
 from davbridge.tree.operations.plan import (
     Keys,
     Plan,
