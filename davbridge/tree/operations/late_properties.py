@@ -16,7 +16,7 @@ from typing import NamedTuple
 from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
-from davbridge.tree.checked_deletes import CheckedDeletes, Deleted
+from davbridge.tree.operations.checked_deletes import CheckedDeletes, Deleted
 from davbridge.tree.operations.plan import Plan, is_marker, parent_keys
 from davbridge.tree.properties.property_store import rebound_members
 from davbridge.tree.properties.sidecar_format import (
