@@ -36,7 +36,7 @@
     operations/batches.py deletes of many keys, in batches
     checked_deletes.py
                     deletes of what a look has just shown
-    undo.py         takes back what a COPY or MOVE that failed has made
+    operations/undo.py takes back what a COPY or MOVE that failed has made
     lanes.py        requests side by side
     works.py        how far each operation is
     rows.py         what is in the store right now
