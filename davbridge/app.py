@@ -33,9 +33,9 @@ from davbridge.store.s3 import PART_THREADS, S3Store
 from davbridge.store.s3.operations.sweep import Swept
 from davbridge.store.s3.setup.bucket_check import ensure_bucket
 from davbridge.store.s3.setup.client import build_client
-from davbridge.tree.lanes import LANES
 from davbridge.tree.listing.markers import HEADS_AT_ONCE
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.operations.parallel_requests import LANES
 
 EMBEDDED_BUCKET = "davbridge"
 

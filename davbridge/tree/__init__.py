@@ -37,7 +37,7 @@
     checked_deletes.py
                     deletes of what a look has just shown
     operations/undo.py takes back what a COPY or MOVE that failed has made
-    lanes.py        requests side by side
+    operations/parallel_requests.py requests side by side
     works.py        how far each operation is
     rows.py         what is in the store right now
     reading.py      whole bodies

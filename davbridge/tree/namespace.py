@@ -33,11 +33,11 @@ from davbridge.store.base import (
 from davbridge.tree.bulk import Metadata, metadata_of
 from davbridge.tree.journal import Request
 from davbridge.tree.journals import Journals
-from davbridge.tree.lanes import LANES, Lanes
 from davbridge.tree.listing.markers import DirectoryVerdicts
 from davbridge.tree.listing.members import Members
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.operations import Operations
+from davbridge.tree.operations.parallel_requests import LANES, Lanes
 from davbridge.tree.operations.preconditions import ANY, Terms
 from davbridge.tree.properties.client_metadata import Properties, without_facts
 from davbridge.tree.properties.property_store import Belongings

@@ -5,7 +5,7 @@ from threading import Barrier, BrokenBarrierError, Event, Thread
 
 import pytest
 
-from davbridge.tree.lanes import Lanes
+from davbridge.tree.operations.parallel_requests import Lanes
 
 
 @pytest.fixture

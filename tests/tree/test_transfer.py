@@ -17,7 +17,7 @@ from davbridge.errors import (
 )
 from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
-from davbridge.tree.lanes import LANES
+from davbridge.tree.operations.parallel_requests import LANES
 from davbridge.tree.operations.plan import deletion_order
 from davbridge.tree.reserved_names import is_housekeeping
 from tests.tree.conftest import Drive

@@ -13,7 +13,7 @@ from itertools import chain
 from davbridge.errors import NotFoundError, StoreError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
-from davbridge.tree.lanes import Lanes
+from davbridge.tree.operations.parallel_requests import Lanes
 from davbridge.tree.operations.plan import is_marker, parent_keys
 from davbridge.tree.reserved_names import is_own
 from davbridge.tree.works import Work

@@ -27,8 +27,8 @@ from davbridge.errors import (
 )
 from davbridge.paths import DELIMITER
 from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, ObjectRow, ObjectStore
-from davbridge.tree.lanes import Lanes
 from davbridge.tree.listing.markers import MARKER, write_marker
+from davbridge.tree.operations.parallel_requests import Lanes
 from davbridge.tree.operations.plan import Copy, Plan, is_marker, shown_path
 from davbridge.tree.resource import Failure
 from davbridge.tree.rows import row_at, rows_below

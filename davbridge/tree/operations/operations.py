@@ -17,7 +17,6 @@ from davbridge.store.base import ObjectStore
 from davbridge.tree.journal import Request
 from davbridge.tree.journals import Journals
 from davbridge.tree.kin import Found, Kin, Other, Others, Overlaps
-from davbridge.tree.lanes import Lanes
 from davbridge.tree.listing.markers import DirectoryVerdicts
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.attempts import (
@@ -26,6 +25,7 @@ from davbridge.tree.operations.attempts import (
     OverlapError,
     RequireRoom,
 )
+from davbridge.tree.operations.parallel_requests import Lanes
 from davbridge.tree.operations.planner import Routes
 from davbridge.tree.operations.preconditions import ANY, Terms, insisting
 from davbridge.tree.operations.steps import Steps

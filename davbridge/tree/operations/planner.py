@@ -9,9 +9,9 @@ from typing import NamedTuple
 from davbridge.errors import AlreadyExistsError, InvalidNameError, NotFoundError
 from davbridge.paths import ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectStore
-from davbridge.tree.lanes import Lanes
 from davbridge.tree.listing.markers import FOLDER_SUFFIX, DirectoryVerdicts
 from davbridge.tree.listing.view import View
+from davbridge.tree.operations.parallel_requests import Lanes
 from davbridge.tree.operations.plan import (
     NO_KEYS,
     Keys,

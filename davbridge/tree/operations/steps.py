@@ -19,12 +19,12 @@ from davbridge.errors import DeadlinePassedError, PreconditionFailedError, Store
 from davbridge.paths import ResourcePath
 from davbridge.store.base import NO_ETAGS, PAGE_SIZE, DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.journal import Entry
-from davbridge.tree.lanes import Lanes
 from davbridge.tree.operations.batches import Batches, versions_of
 from davbridge.tree.operations.checked_deletes import LOOK_SECONDS, CheckedDeletes
 from davbridge.tree.operations.clashes import Clashes
 from davbridge.tree.operations.copies import Copied, Copies
 from davbridge.tree.operations.late_properties import LateProperties, Source
+from davbridge.tree.operations.parallel_requests import Lanes
 from davbridge.tree.operations.plan import Keys, Plan, left_behind, shown_path
 from davbridge.tree.operations.removals import Removals
 from davbridge.tree.operations.undo import Undo
