@@ -38,7 +38,7 @@
                     deletes of what a look has just shown
     operations/undo.py takes back what a COPY or MOVE that failed has made
     operations/parallel_requests.py requests side by side
-    works.py        how far each operation is
+    operations/progress.py how far each operation is
     rows.py         what is in the store right now
     reading.py      whole bodies
 

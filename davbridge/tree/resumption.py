@@ -34,6 +34,7 @@ from davbridge.tree.journals import Hold, Journals
 from davbridge.tree.leases import NO_TRACE, Trace
 from davbridge.tree.operations.copies import Copied, NotBegunError
 from davbridge.tree.operations.plan import Copy, shown_path
+from davbridge.tree.operations.progress import Work, Works
 from davbridge.tree.operations.steps import Steps
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
@@ -41,7 +42,6 @@ from davbridge.tree.reading import have_same_bytes
 from davbridge.tree.remains import Remains, remains
 from davbridge.tree.resource import Failure, Outcome, Resource
 from davbridge.tree.rows import row_at, rows_below
-from davbridge.tree.works import Work, Works
 
 POLL_SECONDS = 1.0
 """Between two looks at a journal that somebody waits for."""

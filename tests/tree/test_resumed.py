@@ -10,15 +10,14 @@ import pytest
 
 from davbridge.errors import AccessDeniedError, UnavailableError
 from davbridge.paths import parse
-from davbridge.tree import works
 from davbridge.tree.journal import JOURNALS, LEASE, Request
 from davbridge.tree.journals import KEPT
 from davbridge.tree.leases import LEASE_SECONDS
-from davbridge.tree.operations import attempts
+from davbridge.tree.operations import attempts, progress
+from davbridge.tree.operations.progress import Tally
 from davbridge.tree.recovery import LOOK_SECONDS, WATCH_SECONDS
 from davbridge.tree.resource import Failure, Outcome
 from davbridge.tree.resumption import MEMORY_SECONDS
-from davbridge.tree.works import Tally
 from tests.support.waiting import until
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (
@@ -370,7 +369,7 @@ def test_the_work_of_a_copy_is_its_copies(drive: Drive) -> None:
 def test_a_lease_is_renewed_and_the_log_told_as_long_as_it_takes(
     drive: Drive, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    monkeypatch.setattr(works, "RENEWAL_SECONDS", 0.01)
+    monkeypatch.setattr(progress, "RENEWAL_SECONDS", 0.01)
     caplog.set_level("INFO")
     fill(drive)
     seen: set[bytes] = set()

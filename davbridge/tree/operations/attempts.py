@@ -47,11 +47,11 @@ from davbridge.tree.operations.copies import Copied
 from davbridge.tree.operations.plan import NO_PLAN, Keys, left_behind
 from davbridge.tree.operations.planner import Route, Routes
 from davbridge.tree.operations.preconditions import OutdatedError, Terms, is_outdated
+from davbridge.tree.operations.progress import Work, Works
 from davbridge.tree.operations.steps import Steps
 from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.resource import Failure, Outcome, Resource
-from davbridge.tree.works import Work, Works
 from davbridge.tree.writes.parents import Parents
 
 JOURNALED = 1000

@@ -15,8 +15,8 @@ from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.operations.parallel_requests import Lanes
 from davbridge.tree.operations.plan import is_marker, parent_keys
+from davbridge.tree.operations.progress import Work
 from davbridge.tree.reserved_names import is_own
-from davbridge.tree.works import Work
 
 BATCH = 250
 """Keys. SeaweedFS goes through a batch key by key; four of them side by side take less than half

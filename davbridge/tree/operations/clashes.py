@@ -17,9 +17,9 @@ from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.operations.copies import Copied, Copies
 from davbridge.tree.operations.plan import Plan, shown_path
+from davbridge.tree.operations.progress import Work
 from davbridge.tree.operations.removals import Removals
 from davbridge.tree.resource import Failure
-from davbridge.tree.works import Work
 
 
 class Clashes:

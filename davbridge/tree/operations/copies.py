@@ -30,9 +30,9 @@ from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, ObjectRow, Object
 from davbridge.tree.listing.markers import MARKER, write_marker
 from davbridge.tree.operations.parallel_requests import Lanes
 from davbridge.tree.operations.plan import Copy, Plan, is_marker, shown_path
+from davbridge.tree.operations.progress import Work
 from davbridge.tree.resource import Failure
 from davbridge.tree.rows import row_at, rows_below
-from davbridge.tree.works import Work
 
 _LARGEST_IN_ONE = 5 * 1024**3
 """What S3 copies in one request. SeaweedFS can't complete an upload where it has a folder."""

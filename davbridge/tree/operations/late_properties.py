@@ -18,6 +18,7 @@ from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.operations.checked_deletes import CheckedDeletes, Deleted
 from davbridge.tree.operations.plan import Plan, is_marker, parent_keys
+from davbridge.tree.operations.progress import Work
 from davbridge.tree.properties.property_store import rebound_members
 from davbridge.tree.properties.sidecar_format import (
     NONE,
@@ -28,7 +29,6 @@ from davbridge.tree.properties.sidecar_format import (
 )
 from davbridge.tree.properties.sidecars import Sidecars
 from davbridge.tree.rows import rows_below
-from davbridge.tree.works import Work
 
 _ROUNDS = 3
 """How often is looked for what others have set."""

@@ -28,12 +28,12 @@ from davbridge.tree.operations.attempts import (
 from davbridge.tree.operations.parallel_requests import Lanes
 from davbridge.tree.operations.planner import Routes
 from davbridge.tree.operations.preconditions import ANY, Terms, insisting
+from davbridge.tree.operations.progress import Works
 from davbridge.tree.operations.steps import Steps
 from davbridge.tree.path_locks import Turns
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.resource import Outcome
 from davbridge.tree.resumption import Earlier, Resumption
-from davbridge.tree.works import Works
 from davbridge.tree.writes.parents import Parents
 
 _KIN = 10

@@ -22,9 +22,9 @@ from davbridge.tree.operations.plan import (
     left_behind,
     shown_path,
 )
+from davbridge.tree.operations.progress import Work
 from davbridge.tree.reserved_names import is_own
 from davbridge.tree.resource import Failure
-from davbridge.tree.works import Work
 
 
 class Removals:

@@ -26,6 +26,7 @@ from davbridge.tree.operations.copies import Copied, Copies
 from davbridge.tree.operations.late_properties import LateProperties, Source
 from davbridge.tree.operations.parallel_requests import Lanes
 from davbridge.tree.operations.plan import Keys, Plan, left_behind, shown_path
+from davbridge.tree.operations.progress import Work
 from davbridge.tree.operations.removals import Removals
 from davbridge.tree.operations.undo import Undo
 from davbridge.tree.path_locks import Turns
@@ -33,7 +34,6 @@ from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.resource import Failure
 from davbridge.tree.rows import row_at
-from davbridge.tree.works import Work
 from davbridge.tree.writes.parents import Parents
 
 SECOND = 1.1

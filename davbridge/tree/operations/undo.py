@@ -19,8 +19,8 @@ from davbridge.tree.journal import Entry
 from davbridge.tree.listing.markers import write_marker
 from davbridge.tree.operations.checked_deletes import CheckedDeletes
 from davbridge.tree.operations.plan import Plan
+from davbridge.tree.operations.progress import Work
 from davbridge.tree.rows import row_at, rows_below
-from davbridge.tree.works import Work
 
 _NEVER = float("-inf")
 
