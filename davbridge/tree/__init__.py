@@ -42,7 +42,7 @@
     rows.py         what is in the store right now
     reading.py      whole bodies
 
-    journal.py      what is written down of an operation before it begins
+    journal/entry.py what is written down of an operation before it begins
     journals.py     where, and the leases on it
     leases.py       who is at work on which
     kin.py          operations that have to end before another begins

@@ -14,7 +14,7 @@ from unicodedata import normalize
 
 from davbridge.paths import DELIMITER, ResourcePath, is_visible, key_of, prefix_of
 from davbridge.store.base import ObjectRow
-from davbridge.tree.journal import Entry, Verb
+from davbridge.tree.journal.entry import Entry, Verb
 from davbridge.tree.listing.markers import FOLDER_SUFFIX
 from davbridge.tree.operations.plan import Plan
 

@@ -33,7 +33,7 @@ from davbridge.store.base import (
     ObjectStore,
 )
 from davbridge.tree.bounds import require_within
-from davbridge.tree.journal import (
+from davbridge.tree.journal.entry import (
     JOURNALS,
     LEASE,
     LEFT,

@@ -23,7 +23,7 @@ from cachetools import LRUCache
 from davbridge.errors import NotFoundError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
-from davbridge.tree.journal import LEFT, LaterFormatError, Request
+from davbridge.tree.journal.entry import LEFT, LaterFormatError, Request
 from davbridge.tree.journals import Journals
 from davbridge.tree.leases import Trace
 

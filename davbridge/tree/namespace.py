@@ -31,7 +31,7 @@ from davbridge.store.base import (
     ObjectStore,
 )
 from davbridge.tree.bulk import Metadata, metadata_of
-from davbridge.tree.journal import Request
+from davbridge.tree.journal.entry import Request
 from davbridge.tree.journals import Journals
 from davbridge.tree.listing.markers import DirectoryVerdicts
 from davbridge.tree.listing.members import Members

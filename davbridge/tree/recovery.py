@@ -15,7 +15,7 @@ from threading import Event, Thread
 
 from davbridge.clock import Clock
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError
-from davbridge.tree.journal import LEASE, LEFT, DamagedJournalError, LaterFormatError, Request
+from davbridge.tree.journal.entry import LEASE, LEFT, DamagedJournalError, LaterFormatError, Request
 from davbridge.tree.journals import KEPT, Journals
 from davbridge.tree.leases import Trace
 

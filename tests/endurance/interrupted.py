@@ -12,7 +12,7 @@ from random import Random
 from typing import NamedTuple
 
 from davbridge.paths import parse
-from davbridge.tree.journal import Request
+from davbridge.tree.journal.entry import Request
 from davbridge.tree.reserved_names import is_own
 from tests.endurance.base import patient_client
 from tests.support.buckets import Bucket

@@ -7,7 +7,7 @@ import pytest
 
 from davbridge.errors import UnavailableError
 from davbridge.paths import parse
-from davbridge.tree.journal import JOURNALS
+from davbridge.tree.journal.entry import JOURNALS
 from tests.tree.conftest import Drive
 
 

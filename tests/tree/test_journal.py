@@ -5,7 +5,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from davbridge.store.base import ObjectRow
-from davbridge.tree.journal import Entry, Request, decoded, encoded
+from davbridge.tree.journal.entry import Entry, Request, decoded, encoded
 from davbridge.tree.listing.markers import MARKER
 from davbridge.tree.operations.plan import NO_PLAN, Copy, Plan
 from davbridge.tree.remains import remains

@@ -8,7 +8,7 @@ from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings
 from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE
-from davbridge.tree.journal import LEASE
+from davbridge.tree.journal.entry import LEASE
 from davbridge.tree.namespace import Namespace
 from tests.tree.conftest import Drive, member_properties
 

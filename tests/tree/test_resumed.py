@@ -10,7 +10,7 @@ import pytest
 
 from davbridge.errors import AccessDeniedError, UnavailableError
 from davbridge.paths import parse
-from davbridge.tree.journal import JOURNALS, LEASE, Request
+from davbridge.tree.journal.entry import JOURNALS, LEASE, Request
 from davbridge.tree.journals import KEPT
 from davbridge.tree.leases import LEASE_SECONDS
 from davbridge.tree.operations import attempts, progress

@@ -15,7 +15,7 @@ from davbridge.dav.locking.locks import LocksToRelease
 from davbridge.dav.methods.failures import failed_members, multi_status, refused_removal
 from davbridge.dav.response import Response, empty
 from davbridge.paths import ResourcePath, is_reserved
-from davbridge.tree.journal import Request, Verb
+from davbridge.tree.journal.entry import Request, Verb
 from davbridge.tree.operations.preconditions import Terms
 from davbridge.tree.resource import Failure, Resource
 

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from davbridge.errors import DeadlinePassedError, PreconditionFailedError, StoreError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import NO_ETAGS, PAGE_SIZE, DeleteFailure, ObjectRow, ObjectStore
-from davbridge.tree.journal import Entry
+from davbridge.tree.journal.entry import Entry
 from davbridge.tree.operations.batches import Batches, versions_of
 from davbridge.tree.operations.checked_deletes import LOOK_SECONDS, CheckedDeletes
 from davbridge.tree.operations.clashes import Clashes

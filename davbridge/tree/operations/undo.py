@@ -15,7 +15,7 @@ from collections.abc import Container, Iterable
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError
 from davbridge.paths import DELIMITER, ResourcePath, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
-from davbridge.tree.journal import Entry
+from davbridge.tree.journal.entry import Entry
 from davbridge.tree.listing.markers import write_marker
 from davbridge.tree.operations.checked_deletes import CheckedDeletes
 from davbridge.tree.operations.plan import Plan
