@@ -4,7 +4,7 @@ import time
 
 from davbridge.clock import lasting
 from davbridge.store.memory import MemoryStore
-from davbridge.tree.journals import Journals
+from davbridge.tree.journal.journals import Journals
 from tests.support.waiting import until
 
 

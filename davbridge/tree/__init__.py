@@ -43,7 +43,7 @@
     reading.py      whole bodies
 
     journal/entry.py what is written down of an operation before it begins
-    journals.py     where, and the leases on it
+    journal/journals.py where, and the leases on it
     leases.py       who is at work on which
     kin.py          operations that have to end before another begins
     bounds.py       what a journal may be about

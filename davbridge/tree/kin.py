@@ -24,7 +24,7 @@ from davbridge.errors import NotFoundError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
 from davbridge.tree.journal.entry import LEFT, LaterFormatError, Request
-from davbridge.tree.journals import Journals
+from davbridge.tree.journal.journals import Journals
 from davbridge.tree.leases import Trace
 
 _MAX_KNOWN = 10_000

@@ -32,7 +32,7 @@ from davbridge.store.base import (
 )
 from davbridge.tree.bulk import Metadata, metadata_of
 from davbridge.tree.journal.entry import Request
-from davbridge.tree.journals import Journals
+from davbridge.tree.journal.journals import Journals
 from davbridge.tree.listing.markers import DirectoryVerdicts
 from davbridge.tree.listing.members import Members
 from davbridge.tree.listing.view import View

@@ -16,7 +16,7 @@ from threading import Event, Thread
 from davbridge.clock import Clock
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError
 from davbridge.tree.journal.entry import LEASE, LEFT, DamagedJournalError, LaterFormatError, Request
-from davbridge.tree.journals import KEPT, Journals
+from davbridge.tree.journal.journals import KEPT, Journals
 from davbridge.tree.leases import Trace
 
 LOOK_SECONDS = 60.0

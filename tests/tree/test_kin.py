@@ -8,7 +8,7 @@ import pytest
 from davbridge.errors import AccessDeniedError, NotFoundError
 from davbridge.paths import parse
 from davbridge.store.base import DeleteFailure
-from davbridge.tree.journals import KEPT
+from davbridge.tree.journal.journals import KEPT
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Failure
 from tests.tree.conftest import Drive

@@ -6,7 +6,7 @@ import pytest
 from davbridge.errors import AccessDeniedError, ArchivedError, StoreError
 from davbridge.paths import parse
 from davbridge.tree.journal.entry import PLAN
-from davbridge.tree.journals import KEPT
+from davbridge.tree.journal.journals import KEPT
 from davbridge.tree.leases import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.operations import attempts

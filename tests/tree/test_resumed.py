@@ -11,7 +11,7 @@ import pytest
 from davbridge.errors import AccessDeniedError, UnavailableError
 from davbridge.paths import parse
 from davbridge.tree.journal.entry import JOURNALS, LEASE, Request
-from davbridge.tree.journals import KEPT
+from davbridge.tree.journal.journals import KEPT
 from davbridge.tree.leases import LEASE_SECONDS
 from davbridge.tree.operations import attempts, progress
 from davbridge.tree.operations.progress import Tally

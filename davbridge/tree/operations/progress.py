@@ -16,7 +16,7 @@ from typing import NamedTuple
 from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.store.base import ObjectRow
 from davbridge.tree.journal.entry import Entry, Request
-from davbridge.tree.journals import Hold
+from davbridge.tree.journal.journals import Hold
 from davbridge.tree.leases import RENEWAL_SECONDS
 from davbridge.waiting import store_wait
 
