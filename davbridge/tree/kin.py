@@ -25,7 +25,7 @@ from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
 from davbridge.tree.journal.entry import LEFT, LaterFormatError, Request
 from davbridge.tree.journal.journals import Journals
-from davbridge.tree.leases import Trace
+from davbridge.tree.journal.leases import Trace
 
 _MAX_KNOWN = 10_000
 

@@ -17,7 +17,7 @@ from davbridge.clock import Clock
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError
 from davbridge.tree.journal.entry import LEASE, LEFT, DamagedJournalError, LaterFormatError, Request
 from davbridge.tree.journal.journals import KEPT, Journals
-from davbridge.tree.leases import Trace
+from davbridge.tree.journal.leases import Trace
 
 LOOK_SECONDS = 60.0
 """Between two listings. At AWS' prices they come to a quarter of a dollar a month."""

@@ -31,7 +31,7 @@ from davbridge.paths import DELIMITER, ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.journal.entry import DamagedJournalError, Entry, LaterFormatError, Request
 from davbridge.tree.journal.journals import Hold, Journals
-from davbridge.tree.leases import NO_TRACE, Trace
+from davbridge.tree.journal.leases import NO_TRACE, Trace
 from davbridge.tree.operations.copies import Copied, NotBegunError
 from davbridge.tree.operations.plan import Copy, shown_path
 from davbridge.tree.operations.progress import Work, Works

@@ -7,7 +7,7 @@ import pytest
 from davbridge.paths import parse
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
-from davbridge.tree import leases
+from davbridge.tree.journal import leases
 from davbridge.tree.namespace import Namespace
 from tests.support.bodies import lock_info
 from tests.support.bridge import Client, running_bridge

@@ -7,7 +7,7 @@ from itertools import count
 import pytest
 
 from davbridge.paths import parse
-from davbridge.tree.leases import LEASE_SECONDS
+from davbridge.tree.journal.leases import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.reserved_names import HOUSE, is_housekeeping
 from davbridge.tree.resource import Failure

@@ -19,7 +19,7 @@ from davbridge.config import CacheSettings
 from davbridge.paths import ROOT, ResourcePath
 from davbridge.store.base import Attributes, ObjectStore
 from davbridge.store.memory import MemoryStore
-from davbridge.tree.leases import LEASE_SECONDS
+from davbridge.tree.journal.leases import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from tests.tree.conftest import Clock
 from tests.tree.drives import shown_by

@@ -12,7 +12,7 @@ from davbridge.paths import parse
 from davbridge.store.base import Attributes, ObjectRow
 from davbridge.tree.journal.entry import JOURNALS, LEASE, LEFT, PLAN, Entry, Request, encoded
 from davbridge.tree.journal.journals import KEPT
-from davbridge.tree.leases import LEASE_SECONDS
+from davbridge.tree.journal.leases import LEASE_SECONDS
 from davbridge.tree.operations.plan import NO_PLAN, Copy, Plan
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (

@@ -12,7 +12,7 @@ import pytest
 
 from davbridge.errors import StoreError
 from davbridge.paths import parse
-from davbridge.tree.leases import LEASE_SECONDS
+from davbridge.tree.journal.leases import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from tests.tree.conftest import Drive
 from tests.tree.deaths import another, bodies

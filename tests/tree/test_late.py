@@ -7,7 +7,7 @@ from davbridge.errors import AccessDeniedError, ArchivedError, StoreError
 from davbridge.paths import parse
 from davbridge.tree.journal.entry import PLAN
 from davbridge.tree.journal.journals import KEPT
-from davbridge.tree.leases import LEASE_SECONDS
+from davbridge.tree.journal.leases import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.operations import attempts
 from davbridge.tree.recovery import LOOK_SECONDS

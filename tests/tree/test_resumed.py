@@ -12,7 +12,7 @@ from davbridge.errors import AccessDeniedError, UnavailableError
 from davbridge.paths import parse
 from davbridge.tree.journal.entry import JOURNALS, LEASE, Request
 from davbridge.tree.journal.journals import KEPT
-from davbridge.tree.leases import LEASE_SECONDS
+from davbridge.tree.journal.leases import LEASE_SECONDS
 from davbridge.tree.operations import attempts, progress
 from davbridge.tree.operations.progress import Tally
 from davbridge.tree.recovery import LOOK_SECONDS, WATCH_SECONDS

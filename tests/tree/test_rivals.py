@@ -11,7 +11,7 @@ from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.paths import parse
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
-from davbridge.tree.leases import HELD_SECONDS, LEASE_SECONDS
+from davbridge.tree.journal.leases import HELD_SECONDS, LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (

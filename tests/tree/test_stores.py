@@ -17,7 +17,7 @@ from davbridge.errors import AccessDeniedError, IsACollectionError, StoreError
 from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
 from davbridge.store.s3 import S3Store
-from davbridge.tree.leases import LEASE_SECONDS
+from davbridge.tree.journal.leases import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from tests.support.endpoints import Endpoint, s3_client
 from tests.tree.conftest import Clock

@@ -45,7 +45,7 @@ from davbridge.tree.journal.entry import (
     decoded,
     encoded,
 )
-from davbridge.tree.leases import HELD_SECONDS, NO_TRACE, Trace, Versions, Watch
+from davbridge.tree.journal.leases import HELD_SECONDS, NO_TRACE, Trace, Versions, Watch
 from davbridge.tree.reading import read_all
 from davbridge.waiting import store_wait
 

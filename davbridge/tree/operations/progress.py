@@ -17,7 +17,7 @@ from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.store.base import ObjectRow
 from davbridge.tree.journal.entry import Entry, Request
 from davbridge.tree.journal.journals import Hold
-from davbridge.tree.leases import RENEWAL_SECONDS
+from davbridge.tree.journal.leases import RENEWAL_SECONDS
 from davbridge.waiting import store_wait
 
 _log = logging.getLogger(__name__)
