@@ -46,7 +46,7 @@
     journal/journals.py where, and the leases on it
     journal/leases.py who is at work on which
     kin.py          operations that have to end before another begins
-    bounds.py       what a journal may be about
+    journal/validation.py what a journal may be about
     recovery.py     looks for what has been left
     resumption.py   finishes it
     remains.py      what is left to be done of a plan

@@ -7,9 +7,9 @@ import pytest
 from davbridge.errors import StoreError, UnavailableError
 from davbridge.paths import parse
 from davbridge.store.base import ObjectRow
-from davbridge.tree.bounds import require_within
 from davbridge.tree.journal.entry import PLAN, Entry, Request, decoded, encoded
 from davbridge.tree.journal.leases import LEASE_SECONDS
+from davbridge.tree.journal.validation import require_within
 from davbridge.tree.operations.plan import NO_PLAN
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (

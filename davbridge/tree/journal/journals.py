@@ -32,7 +32,6 @@ from davbridge.store.base import (
     ObjectRow,
     ObjectStore,
 )
-from davbridge.tree.bounds import require_within
 from davbridge.tree.journal.entry import (
     JOURNALS,
     LEASE,
@@ -46,6 +45,7 @@ from davbridge.tree.journal.entry import (
     encoded,
 )
 from davbridge.tree.journal.leases import HELD_SECONDS, NO_TRACE, Trace, Versions, Watch
+from davbridge.tree.journal.validation import require_within
 from davbridge.tree.reading import read_all
 from davbridge.waiting import store_wait
 
