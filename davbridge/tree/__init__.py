@@ -45,7 +45,7 @@
     journal/entry.py what is written down of an operation before it begins
     journal/journals.py where, and the leases on it
     journal/leases.py who is at work on which
-    kin.py          operations that have to end before another begins
+    journal/related_moves.py operations that have to end before another begins
     journal/validation.py what a journal may be about
     recovery.py     looks for what has been left
     resumption.py   finishes it

@@ -41,7 +41,7 @@ from davbridge.paths import prefix_of
 from davbridge.store.base import NO_VERSIONS, ObjectRow
 from davbridge.tree.journal.entry import Entry, Request
 from davbridge.tree.journal.journals import Hold, Journals
-from davbridge.tree.kin import Other, Overlaps
+from davbridge.tree.journal.related_moves import Other, Overlaps
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.copies import Copied
 from davbridge.tree.operations.plan import NO_PLAN, Keys, left_behind

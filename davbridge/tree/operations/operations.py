@@ -16,7 +16,7 @@ from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectStore
 from davbridge.tree.journal.entry import Request
 from davbridge.tree.journal.journals import Journals
-from davbridge.tree.kin import Found, Kin, Other, Others, Overlaps
+from davbridge.tree.journal.related_moves import Found, Kin, Other, Others, Overlaps
 from davbridge.tree.listing.markers import DirectoryVerdicts
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.attempts import (
