@@ -47,7 +47,7 @@
     journal/leases.py who is at work on which
     journal/related_moves.py operations that have to end before another begins
     journal/validation.py what a journal may be about
-    recovery.py     looks for what has been left
+    journal/recovery.py looks for what has been left
     resumption.py   finishes it
     remains.py      what is left to be done of a plan
 

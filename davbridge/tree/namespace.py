@@ -33,6 +33,7 @@ from davbridge.store.base import (
 from davbridge.tree.bulk import Metadata, metadata_of
 from davbridge.tree.journal.entry import Request
 from davbridge.tree.journal.journals import Journals
+from davbridge.tree.journal.recovery import Recovery
 from davbridge.tree.listing.markers import DirectoryVerdicts
 from davbridge.tree.listing.members import Members
 from davbridge.tree.listing.view import View
@@ -41,7 +42,6 @@ from davbridge.tree.operations.parallel_requests import LANES, Lanes
 from davbridge.tree.operations.preconditions import ANY, Terms
 from davbridge.tree.properties.client_metadata import Properties, without_facts
 from davbridge.tree.properties.property_store import Belongings
-from davbridge.tree.recovery import Recovery
 from davbridge.tree.resource import Failure, Outcome, Resource, with_told
 from davbridge.tree.writes.commits import Admit, Commits, Target, admitted
 from davbridge.tree.writes.creation import Creation, Place

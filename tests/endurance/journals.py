@@ -3,7 +3,7 @@
 import time
 
 from davbridge.tree.journal.leases import LEASE_SECONDS
-from davbridge.tree.recovery import LOOK_SECONDS
+from davbridge.tree.journal.recovery import LOOK_SECONDS
 from davbridge.tree.reserved_names import HOUSE
 from tests.support.buckets import Bucket
 

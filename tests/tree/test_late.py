@@ -8,9 +8,9 @@ from davbridge.paths import parse
 from davbridge.tree.journal.entry import PLAN
 from davbridge.tree.journal.journals import KEPT
 from davbridge.tree.journal.leases import LEASE_SECONDS
+from davbridge.tree.journal.recovery import LOOK_SECONDS
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.operations import attempts
-from davbridge.tree.recovery import LOOK_SECONDS
 from davbridge.tree.reserved_names import HOUSE
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (
