@@ -48,7 +48,7 @@
     journal/related_moves.py operations that have to end before another begins
     journal/validation.py what a journal may be about
     journal/recovery.py looks for what has been left
-    resumption.py   finishes it
+    journal/resumption.py finishes it
     remains.py      what is left to be done of a plan
 
 Must not know WebDAV: locks, conditions as headers and status codes are dav's; nor how a store is

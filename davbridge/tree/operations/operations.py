@@ -17,6 +17,7 @@ from davbridge.store.base import ObjectStore
 from davbridge.tree.journal.entry import Request
 from davbridge.tree.journal.journals import Journals
 from davbridge.tree.journal.related_moves import Found, Kin, Other, Others, Overlaps
+from davbridge.tree.journal.resumption import Earlier, Resumption
 from davbridge.tree.listing.markers import DirectoryVerdicts
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.attempts import (
@@ -33,7 +34,6 @@ from davbridge.tree.operations.steps import Steps
 from davbridge.tree.path_locks import Turns
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.resource import Outcome
-from davbridge.tree.resumption import Earlier, Resumption
 from davbridge.tree.writes.parents import Parents
 
 _KIN = 10
