@@ -49,7 +49,7 @@
     journal/validation.py what a journal may be about
     journal/recovery.py looks for what has been left
     journal/resumption.py finishes it
-    remains.py      what is left to be done of a plan
+    journal/remaining_work.py what is left to be done of a plan
 
 Must not know WebDAV: locks, conditions as headers and status codes are dav's; nor how a store is
 asked, or what is kept of its answers.

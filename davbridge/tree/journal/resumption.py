@@ -32,6 +32,7 @@ from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.journal.entry import DamagedJournalError, Entry, LaterFormatError, Request
 from davbridge.tree.journal.journals import Hold, Journals
 from davbridge.tree.journal.leases import NO_TRACE, Trace
+from davbridge.tree.journal.remaining_work import Remains, remains
 from davbridge.tree.operations.copies import Copied, NotBegunError
 from davbridge.tree.operations.plan import Copy, shown_path
 from davbridge.tree.operations.progress import Work, Works
@@ -39,7 +40,6 @@ from davbridge.tree.operations.steps import Steps
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
 from davbridge.tree.reading import have_same_bytes
-from davbridge.tree.remains import Remains, remains
 from davbridge.tree.resource import Failure, Outcome, Resource
 from davbridge.tree.rows import row_at, rows_below
 
