@@ -111,7 +111,7 @@ def _copy_whole(
         target,
         headers,
         read_timeout=LONG_WORK_TIMEOUT,
-        is_told_in_xml=True,
+        has_xml_response=True,
     )
     since = store_second(bucket)
     try:

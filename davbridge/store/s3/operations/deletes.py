@@ -229,7 +229,7 @@ def batch_request(
         headers,
         {"delete": ""},
         body,
-        is_told_in_xml=True,
+        has_xml_response=True,
         is_repeatable=False,
     )
 

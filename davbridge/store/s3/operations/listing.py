@@ -71,7 +71,7 @@ def _list(bucket: Bucket, prefix: str, delimiter: str, size: int, token: str = "
         query["delimiter"] = delimiter
     if token:
         query["continuation-token"] = token
-    request = S3Request("ListObjectsV2", "GET", None, query=query, is_told_in_xml=True)
+    request = S3Request("ListObjectsV2", "GET", None, query=query, has_xml_response=True)
     with translated(prefix):
         answer = parse_page(bucket.transport.send(request).content)
         if not all(name.endswith(delimiter) for name in answer.page.prefixes):

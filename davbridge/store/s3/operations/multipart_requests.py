@@ -62,7 +62,7 @@ class StoredPart(NamedTuple):
 def create(bucket: Bucket, key: str, headers: Mapping[str, str]) -> str:
     """Begins an upload, and gives its id. Raises one of ERRORS, as all here do."""
     request = S3Request("CreateMultipartUpload", "POST", key, headers, {"uploads": ""})
-    request = request._replace(is_told_in_xml=True)
+    request = request._replace(has_xml_response=True)
     return required(parsed(bucket.transport.send(request).content), "UploadId")
 
 
@@ -92,7 +92,7 @@ def copy_part(
         headers,
         _part(upload_id, number),
         read_timeout=LONG_WORK_TIMEOUT,
-        is_told_in_xml=True,
+        has_xml_response=True,
     )
     return Part(parse_etag(required(parsed(bucket.transport.send(request).content), "ETag")))
 
@@ -110,7 +110,7 @@ def complete(
         {"uploadId": upload_id},
         f'<CompleteMultipartUpload xmlns="{NAMESPACE}">{body}</CompleteMultipartUpload>'.encode(),
         read_timeout=LONG_WORK_TIMEOUT,
-        is_told_in_xml=True,
+        has_xml_response=True,
     )
     answer = bucket.transport.send(request)
     return parse_etag(required(parsed(answer.content), "ETag")), answer.headers
@@ -181,7 +181,7 @@ def _named(number: int, part: Part) -> str:
 
 def _told(bucket: Bucket, request: S3Request) -> Element:
     """The root of the answer, which is named after the operation or isn't one."""
-    root = parsed(bucket.transport.send(request._replace(is_told_in_xml=True)).content)
+    root = parsed(bucket.transport.send(request._replace(has_xml_response=True)).content)
     if not name_of(root).startswith(request.operation):
         raise ResponseParserError(f"no answer to {request.operation}: {name_of(root)[:80]}")
     return root

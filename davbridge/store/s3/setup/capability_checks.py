@@ -176,7 +176,7 @@ def put_canary(bucket: Bucket, key: str, condition: Condition = ALWAYS) -> Objec
 
 def _copy(bucket: Bucket, source: ObjectRow, target: str, headers: dict[str, str]) -> None:
     headers = copied_from(bucket, source) | headers
-    request = S3Request("CopyObject", "PUT", target, headers, is_told_in_xml=True)
+    request = S3Request("CopyObject", "PUT", target, headers, has_xml_response=True)
     bucket.transport.send(request)
 
 

@@ -24,7 +24,7 @@ class S3Request(NamedTuple):
     body: Content = b""
     read_timeout: float | None = None
     """Seconds, where the client's own don't do."""
-    is_told_in_xml: bool = False
+    has_xml_response: bool = False
     """So that a 200 is a failure too, if it is empty or has an error."""
     is_repeatable: bool = True
     """Whether it may be sent again though the store may have acted on it, with no look before."""

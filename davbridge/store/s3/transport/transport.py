@@ -249,7 +249,7 @@ def _whole_response(request: S3Request, undecided: int, answer: StreamedResponse
     if len(content) > MOST_CONTENT:
         answer.close()
         raise ResponseParserError(f"the answer to {request.operation} has no end")
-    if request.is_told_in_xml and is_error(content):
+    if request.has_xml_response and is_error(content):
         raise client_error(request.operation, 500, answer.headers, content, undecided)
     return S3Response(answer.headers, content)
 
