@@ -29,7 +29,7 @@ RECLAIM_AFTER = 2.0
 """Seconds that the filling of one buffer may wait for parts that are with the store."""
 
 RECHECK = 1.0
-"""Seconds after which whoever waits looks whether a client has become slow."""
+"""Seconds after which a waiting upload checks whether a client has become slow."""
 
 
 class _WaitingRequest:

@@ -81,7 +81,7 @@ class DataFolder:
         self.release()
 
     def credentials(self) -> Credentials:
-        """The key pair kept here, made at the first call."""
+        """The key pair of this folder, made at the first call."""
         path = self.path / "credentials.json"
         try:
             return Credentials(**_read_json(path))
@@ -99,9 +99,9 @@ class DataFolder:
         of its own after one of them.
         """
         path = self.path / "ports.json"
-        kept = {} if anew else _kept_ports(path)
-        if kept and all(map(_is_free, kept.values())):
-            return kept
+        known = {} if anew else _known_ports(path)
+        if known and all(map(_is_free, known.values())):
+            return known
         free = filter(_is_free, random.sample(PORTS, 1000))
         ports = dict(zip(PORT_NAMES, free, strict=False))
         if len(ports) < len(PORT_NAMES):
@@ -163,12 +163,12 @@ else:
         return False
 
 
-def _kept_ports(path: Path) -> dict[str, int]:
+def _known_ports(path: Path) -> dict[str, int]:
     """The ports of the last time; empty where they aren't known."""
     with suppress(FileNotFoundError, ValueError):
-        kept: dict[str, int] = _read_json(path)
-        if isinstance(kept, dict) and kept.keys() == set(PORT_NAMES):
-            return kept
+        known: dict[str, int] = _read_json(path)
+        if isinstance(known, dict) and known.keys() == set(PORT_NAMES):
+            return known
     return {}
 
 

@@ -61,7 +61,7 @@ _log = logging.getLogger(__name__)
 
 
 class S3Store:
-    """A bucket. Owns its threads, so it is closed; the client is whoever built it's to close."""
+    """A bucket. It has threads, so it is closed; whoever built the client closes that."""
 
     def __init__(
         self,
@@ -247,7 +247,8 @@ class S3Store:
         return sweep(self._bucket, prefix, older_than, dry_run=dry_run)
 
     def abort_stale_uploads(self, prefix: str, older_than: timedelta = STALE_AGE) -> int:
-        """The same, as far as it can be done; tells how many there were. Logs, and never raises."""
+        """The same, as far as it can be done. Returns how many there were; logs, and never
+        raises."""
         return abort_stale(self._bucket, prefix, older_than)
 
     def _require_writable(self, key: str) -> None:

@@ -17,7 +17,7 @@ from botocore.exceptions import FlexibleChecksumError
 from davbridge.store.buffers.content import Content, buffers_of
 
 ASK = {"x-amz-checksum-mode": "ENABLED"}
-"""The header that makes a GET tell them."""
+"""The header that asks for them in the response to a GET."""
 
 CRC32 = "x-amz-checksum-crc32"
 

@@ -146,8 +146,8 @@ def _refusal(error: ClientError, key: str, condition: Condition) -> StoreError:
         # AWS says 404 for If-Match on an absent key, where RFC 9110 §13.1.1 has 412.
         kind = PreconditionFailedError
     if kind is ArchivedError:
-        told: Mapping[str, object] = error.response.get("Error", {})
-        where = f" ({told['StorageClass']})" if "StorageClass" in told else ""
+        details: Mapping[str, object] = error.response.get("Error", {})
+        where = f" ({details['StorageClass']})" if "StorageClass" in details else ""
         return ArchivedError(_ARCHIVED.format(key=key, where=where))
     return kind(f"{key!r}: {one_line(error)}")
 
@@ -189,7 +189,7 @@ def was_retried(error: ClientError) -> bool:
 
 
 def mark_retried(error: ClientError) -> None:
-    """So that `was_retried` is told of a try that this error doesn't know of."""
+    """Makes `was_retried` count an attempt that this error doesn't know of."""
     error.response["ResponseMetadata"]["RetryAttempts"] += 1
 
 

@@ -18,7 +18,7 @@ from davbridge.errors import InvalidNameError, UnavailableError
 from davbridge.store.base import Attributes, Condition, ObjectInfo, ObjectRow
 
 TRANSACTION = "dav-txn"
-"""The user metadata that tells davbridge's own write from another (see conditional_writes)."""
+"""The user metadata that marks davbridge's own write (see conditional_writes)."""
 
 DEFAULT_TYPE = "application/octet-stream"
 
@@ -48,10 +48,10 @@ def info_of(key: str, size: int, headers: Headers) -> ObjectInfo:
 
 def size_of(key: str, headers: Headers) -> int:
     """The length of the body that ``headers`` announce."""
-    told = headers.get("content-length", "")
-    if not told.isdecimal() or len(told) > MOST_DIGITS:
+    length = headers.get("content-length", "")
+    if not length.isdecimal() or len(length) > MOST_DIGITS:
         raise UnavailableError(f"{key!r}: the store doesn't say how long it is")
-    return int(told)
+    return int(length)
 
 
 def attributes_of(headers: Headers) -> Attributes:
@@ -77,17 +77,17 @@ def to_the_second(time: datetime) -> datetime:
     return time.astimezone(UTC).replace(microsecond=0)
 
 
-def parse_etag(told: str) -> str:
+def parse_etag(text: str) -> str:
     """Raises ResponseParserError for one that can't be sent back, to the store or to a client."""
-    etag = told.removeprefix("W/").strip('"')  # a proxy on the way weakens what the store said
+    etag = text.removeprefix("W/").strip('"')  # a proxy on the way weakens what the store said
     if not _ETAG.fullmatch(etag):
-        raise ResponseParserError(f"the answer names no version: {told[:80]!r}")
+        raise ResponseParserError(f"the answer names no version: {text[:80]!r}")
     return etag
 
 
 def etag_in(headers: Headers) -> str:
-    """Raises ResponseParserError where there is none: whoever answered so is no S3 store, and has
-    neither stored nor given anything."""
+    """Raises ResponseParserError if there is none: what answered so is no S3 store, and has neither
+    stored nor given anything."""
     return parse_etag(headers.get("etag", ""))
 
 
@@ -120,7 +120,7 @@ def attribute_headers(attributes: Attributes, transaction: str = "") -> dict[str
 
 @lru_cache(maxsize=1024)
 def parse_date(header: str | None) -> datetime | None:
-    """The time that an HTTP Date header tells."""
+    """The time in an HTTP Date header."""
     try:
         date = parsedate_to_datetime(header) if header else None
         # A date without a zone is GMT (RFC 9110 §5.6.7), not this machine's time.

@@ -83,10 +83,12 @@ def parse_page(content: bytes) -> ListingPage:
 
 
 def _goes_on(root: Element, space: str) -> bool:
-    told = (root.findtext(f"{space}IsTruncated") or "").strip().lower()
-    if told not in ("true", "false", ""):
-        raise ValueError(f"whether it is all is told as {told[:80]!r}")
-    return told == "true" or (not told and bool(root.findtext(f"{space}NextContinuationToken")))
+    is_truncated = (root.findtext(f"{space}IsTruncated") or "").strip().lower()
+    if is_truncated not in ("true", "false", ""):
+        raise ValueError(f"whether it is all is told as {is_truncated[:80]!r}")
+    return is_truncated == "true" or (
+        not is_truncated and bool(root.findtext(f"{space}NextContinuationToken"))
+    )
 
 
 def _rows(root: Element, space: str, is_encoded: bool) -> tuple[ObjectRow, ...]:
@@ -106,9 +108,9 @@ def _rows(root: Element, space: str, is_encoded: bool) -> tuple[ObjectRow, ...]:
     )
 
 
-def _listed_etag(told: str) -> str:
+def _listed_etag(text: str) -> str:
     """SeaweedFS lists a folder that it is about to remove, and it has none."""
-    return parse_etag(told) if told != '""' else ""
+    return parse_etag(text) if text != '""' else ""
 
 
 def _text(element: Element, name: str) -> str:

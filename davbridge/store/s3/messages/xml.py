@@ -61,7 +61,7 @@ def required(element: Element, name: str) -> str:
 
 @lru_cache(maxsize=4096)
 def parse_time(text: str) -> datetime:
-    """A time as S3 writes it in XML, to the second, which is all that its headers tell."""
+    """A time as S3 writes it in XML, to the second, as in its headers."""
     try:
         time = datetime.fromisoformat(text)
         return time.replace(microsecond=0, tzinfo=time.tzinfo or UTC).astimezone(UTC)
@@ -90,10 +90,10 @@ def is_error(content: bytes) -> bool:
 
 def _error(status: int, content: bytes) -> dict[str, str]:
     try:
-        told = texts_of(parsed(content))
+        details = texts_of(parsed(content))
     except ResponseParserError:
-        told = {}  # an answer to HEAD, or not from a store
-    if "Code" not in told:
+        details = {}  # an answer to HEAD, or not from a store
+    if "Code" not in details:
         phrase = responses.get(status, "")
         return {"Code": str(status), "Message": phrase}
-    return told
+    return details

@@ -25,7 +25,7 @@ class Capabilities(NamedTuple):
     conditional_delete_batch: bool = True
     """ETags hold in DeleteObjects. Else none is sent: who deletes a tree has just listed it."""
     checksums: bool = True
-    """What is sent with a CRC32 is kept with it. Else none is sent."""
+    """The store keeps the CRC32 that comes with an object. Else none is sent."""
     part_copy: bool = True
     """UploadPartCopy. Else large files are copied by way of davbridge."""
     expiring: bool = True

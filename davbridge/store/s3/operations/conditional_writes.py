@@ -93,7 +93,7 @@ def put(
 
 def _marker_made(bucket: Bucket, key: str, since: datetime) -> ObjectRow | None:
     """A directory marker that was made ``since``: one's own, for all of them are alike. SeaweedFS
-    keeps no metadata of one that could tell. Raises UnavailableError."""
+    keeps no metadata of one. Raises UnavailableError."""
     headers = current_headers(bucket, key)
     if headers is None:
         return None
@@ -195,14 +195,14 @@ def row_of_transaction(bucket: Bucket, key: str, transaction: str) -> ObjectRow 
 
 
 def store_second(bucket: Bucket) -> datetime:
-    """The store's time, and not past it, as times of objects are told: what is written from now on
+    """The second that it is by the store's clock, or an earlier one. What is written from now on
     isn't older."""
     return datetime.fromtimestamp(math.floor(bucket.transport.clock.read().store), UTC)
 
 
 def current_headers(bucket: Bucket, key: str) -> Headers | None:
-    """What is at ``key``, to tell whose it is; None: nothing is. Raises UnavailableError: then
-    nobody knows, and neither a refusal nor a success may be made up."""
+    """The headers of the object at ``key``; None if there is none. Raises UnavailableError: then
+    the outcome of the write isn't known, and neither a refusal nor a success may be reported."""
     try:
         with translated(key):
             return bucket.transport.send(head_request(key)).headers

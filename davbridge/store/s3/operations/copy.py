@@ -45,7 +45,7 @@ from davbridge.store.s3.operations.writer import S3Writer
 from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, S3Request
 
 COPY_LIMIT = 5 * 1024 * MIB
-"""The largest object that one CopyObject takes, on every store that keeps to AWS."""
+"""The largest object that one CopyObject takes, on every store that follows AWS."""
 
 COPY_PART_SIZE = 128 * MIB
 

@@ -105,7 +105,7 @@ def _still_there(
     effect any more; None where nothing is there.
 
     ``since``: a second that began before the first try. What was written from then on may have come
-    after the object was deleted, of the very same bytes; so nobody can tell whether it was.
+    after the object was deleted, of the very same bytes. Then it isn't known whether it was.
     Raises PreconditionFailedError where it is another version, and UnavailableError.
     """
     found = _row_at(bucket, key)
@@ -207,7 +207,7 @@ def _delete_once(
         if name_of(result) != "DeleteResult":
             raise ResponseParserError(f"the answer tells of no deletion: {name_of(result)}")
     errors = [texts_of(child) for child in result if name_of(child) == "Error"]
-    failures = [failure for told in errors if (failure := _failure(told))]
+    failures = [failure for each in errors if (failure := _failure(each))]
     if {failure.key for failure in failures}.difference(batch):
         # It isn't known which of them are meant.
         return [DeleteFailure(key, failures[0].error) for key in batch]
@@ -239,12 +239,12 @@ def _object(key: str, version: ObjectRow | None) -> str:
     return f"<Object><Key>{escaped(key)}</Key>{etag}</Object>"
 
 
-def _failure(told: Mapping[str, str]) -> DeleteFailure | None:
-    key, code = told.get("Key", ""), told.get("Code", "")
+def _failure(error: Mapping[str, str]) -> DeleteFailure | None:
+    key, code = error.get("Key", ""), error.get("Code", "")
     kind = kind_of(code, 0)
     if kind is NotFoundError:
         return None
-    message = " ".join(f"{code}: {told.get('Message', '')}".split())
+    message = " ".join(f"{code}: {error.get('Message', '')}".split())
     return DeleteFailure(key, kind(f"{key!r}: {message}"))
 
 

@@ -95,7 +95,7 @@ def _gives_content(bucket: Bucket, prefix: str) -> bool:
     first = next(pages(bucket, prefix, "", PAGE_SIZE))
     key = next((row.key for row in first.rows if row.size), None)
     if key is None:
-        return False  # nobody can tell
+        return False  # it isn't known
     with translated(key):
         request = S3Request("GetObject", "GET", key, {"range": "bytes=0-0"})
         return len(bucket.transport.send(request).content) > 0

@@ -69,8 +69,8 @@ def create(bucket: Bucket, key: str, headers: Mapping[str, str]) -> str:
 def send_part(bucket: Bucket, key: str, upload_id: str, number: int, content: Content) -> Part:
     headers = checksum_headers(content) if bucket.sends_checksums else {}
     request = S3Request("UploadPart", "PUT", key, headers, _part(upload_id, number), content)
-    told = headers_without_body(bucket.transport.send(request))
-    return Part(etag_in(told), headers.get(CRC32, ""))
+    response_headers = headers_without_body(bucket.transport.send(request))
+    return Part(etag_in(response_headers), headers.get(CRC32, ""))
 
 
 def copy_part(
@@ -132,7 +132,7 @@ def open_uploads(bucket: Bucket, prefix: str) -> Iterator[OpenUpload]:
     query = {"uploads": "", "prefix": prefix, "max-uploads": "1000"}
     guard = PaginationGuard()
     while True:
-        root = _told(bucket, S3Request("ListMultipartUploads", "GET", None, query=query))
+        root = _parsed_response(bucket, S3Request("ListMultipartUploads", "GET", None, query=query))
         head, shown = texts_of(root), ""
         for entry in _entries(root, "Upload"):
             key = required(entry, "Key")
@@ -152,7 +152,10 @@ def parts_of(bucket: Bucket, upload: OpenUpload) -> Iterator[StoredPart]:
     query = {"uploadId": upload.upload_id}
     guard = PaginationGuard()
     while True:
-        root, number = _told(bucket, S3Request("ListParts", "GET", upload.key, query=query)), 0
+        root, number = (
+            _parsed_response(bucket, S3Request("ListParts", "GET", upload.key, query=query)),
+            0,
+        )
         for entry in _entries(root, "Part"):
             number = _number(required(entry, "PartNumber"))
             yield StoredPart(
@@ -179,7 +182,7 @@ def _named(number: int, part: Part) -> str:
     )
 
 
-def _told(bucket: Bucket, request: S3Request) -> Element:
+def _parsed_response(bucket: Bucket, request: S3Request) -> Element:
     """The root of the answer, which is named after the operation or isn't one."""
     root = parsed(bucket.transport.send(request._replace(has_xml_response=True)).content)
     if not name_of(root).startswith(request.operation):

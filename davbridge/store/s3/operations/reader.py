@@ -127,8 +127,8 @@ class S3Reader:
             raise TruncatedError(f"{row.key!r} broke off at byte {self._position}") from cause
         self._tries -= 1
         self._resumed_at = self._position
-        told = one_line(cause) if cause else "the body ended early"
-        _log.info("reading %r goes on at byte %d: %s", row.key, self._position, told)
+        reason = one_line(cause) if cause else "the body ended early"
+        _log.info("reading %r goes on at byte %d: %s", row.key, self._position, reason)
         try:
             opened = _open(self._bucket, row.key, self._position, self._end, row.etag)
         except StoreError as error:
@@ -162,9 +162,9 @@ def _whole_size(headers: Headers, key: str, start: int, end: int | None) -> int:
         if start > 0:
             raise UnavailableError(f"{key!r}: the store ignored the range")
         return size_of(key, headers)
-    told = _CONTENT_RANGE.fullmatch(served)
-    if told:
-        first, last, size = map(int, told.groups())
+    matched = _CONTENT_RANGE.fullmatch(served)
+    if matched:
+        first, last, size = map(int, matched.groups())
         length = headers.get("content-length", str(last + 1 - first))
         if start == first <= last < min(end or size, size) and length == str(last + 1 - first):
             return size

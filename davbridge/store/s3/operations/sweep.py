@@ -40,12 +40,12 @@ class Swept(NamedTuple):
 
 
 def sweep(bucket: Bucket, prefix: str, older_than: timedelta, *, dry_run: bool) -> Iterator[Swept]:
-    """Removes what is stale below ``prefix``, unless it is only to be told. Raises StoreError."""
+    """Removes what is stale below ``prefix``, unless it is a dry run. Raises StoreError."""
     with translated(prefix):
-        told = date_of(
+        store_time = date_of(
             bucket.transport.send(S3Request("HeadBucket", "HEAD", None)).headers, bucket.clock
         )
-        newest = _before(min(told, bucket.clock()), older_than)
+        newest = _before(min(store_time, bucket.clock()), older_than)
         for upload in multipart_requests.open_uploads(bucket, prefix):
             is_canary = upload.key.startswith(prefix + CANARY)
             found = _stale(bucket, upload, newest, is_own=is_canary)
@@ -61,7 +61,7 @@ def sweep(bucket: Bucket, prefix: str, older_than: timedelta, *, dry_run: bool) 
 
 
 def _before(now: datetime, age: timedelta) -> datetime:
-    """What is as old as ``age``; nothing is as old as no date can tell."""
+    """The time that long ago; the first time there is, if ``age`` goes back further."""
     try:
         return now - age
     except OverflowError:
@@ -69,7 +69,7 @@ def _before(now: datetime, age: timedelta) -> datetime:
 
 
 def abort_stale(bucket: Bucket, prefix: str, older_than: timedelta) -> int:
-    """The same, as far as it can be done; tells how many there were. Raises nothing."""
+    """The same, as far as it can be done. Returns how many there were, and raises nothing."""
     count = 0
     try:
         for swept in sweep(bucket, prefix, older_than, dry_run=False):

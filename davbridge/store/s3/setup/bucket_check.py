@@ -35,7 +35,7 @@ if TYPE_CHECKING:
     )
 
 START_TIMEOUT = 5.0
-"""Seconds for one try at the start, where somebody waits."""
+"""Seconds for one attempt at the start, while a person waits."""
 
 START_ATTEMPTS = 2
 
@@ -52,7 +52,7 @@ class BucketState:
     created: bool
     """The bucket did not exist, and was made."""
     clock_skew: float | None
-    """Seconds that this machine's clock is ahead of the store's; None where it doesn't tell."""
+    """Seconds that this machine's clock is ahead of the store's; None if its answer had no date."""
 
 
 def ensure_bucket(

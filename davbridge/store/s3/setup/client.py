@@ -28,10 +28,10 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 DEFAULT_REGION = "us-east-1"
-"""What stores other than AWS call their only region, unless told otherwise."""
+"""What stores other than AWS call their only region, unless set otherwise."""
 
 CA_BUNDLE_VARIABLES = ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"]
-"""botocore heeds the second one too, but doesn't tell."""
+"""botocore heeds the second one too, but its configuration doesn't show it."""
 
 AWS_DOMAINS = ("amazonaws.com", "amazonaws.com.cn", "amazonaws.eu", "api.aws")
 

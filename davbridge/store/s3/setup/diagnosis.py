@@ -76,7 +76,7 @@ class Situation(NamedTuple):
     endpoint_url: str
     clock: Clock
 
-    def tell(self, sentence: str) -> str:
+    def format(self, sentence: str) -> str:
         return sentence.format(endpoint=self.endpoint_url, bucket=self.settings.bucket)
 
 
@@ -92,7 +92,7 @@ def explain(error: Exception, situation: Situation) -> str:
     if isinstance(error, CredentialRetrievalError):
         return f"the S3 credentials can't be had: {one_line(error)}"
     if isinstance(error, ParamValidationError):
-        return situation.tell(_BY_CODE["InvalidBucketName"])
+        return situation.format(_BY_CODE["InvalidBucketName"])
     return _explain_silence(error, situation)
 
 
@@ -102,22 +102,22 @@ def explain_creation(error: Exception, situation: Situation) -> str:
     if isinstance(error, ClientError) and status_of(error) == 403:
         code = "AccessDenied"
     if code in _BY_CODE_OF_CREATION:
-        return situation.tell(_BY_CODE_OF_CREATION[code])
+        return situation.format(_BY_CODE_OF_CREATION[code])
     return explain(error, situation)
 
 
 def wrong_region(situation: Situation, right: str) -> str:
-    """That the bucket is elsewhere; ``right`` is empty where the store doesn't tell."""
-    told = situation.settings.region or "none"
+    """That the bucket is elsewhere; ``right`` is empty if the store doesn't say."""
+    given = situation.settings.region or "none"
     remedy = f"set the region to {right}" if right else "set the bucket's own region"
     bucket = situation.settings.bucket
-    return f"bucket {bucket!r} can't be had in the region that is set ({told}): {remedy}"
+    return f"bucket {bucket!r} can't be had in the region that is set ({given}): {remedy}"
 
 
-def not_s3(situation: Situation, told: str) -> str:
-    return situation.tell(
+def not_s3(situation: Situation, detail: str) -> str:
+    return situation.format(
         "{endpoint} doesn't answer as an S3 store does: check the endpoint URL"
-    ) + (f" ({told})" if told else "")
+    ) + (f" ({detail})" if detail else "")
 
 
 def clock_skew(metadata: "ResponseMetadataTypeDef | Any", clock: Clock) -> float | None:
@@ -137,31 +137,31 @@ def _explain_answer(error: ClientError, situation: Situation) -> str:
             "at over 15 minutes: set the clock"
         )
     if code in REDIRECTS:
-        return wrong_region(situation, _region_told(error))
+        return wrong_region(situation, _region_in(error))
     if code == "403":
         code = "AccessDenied"
     if code in _BY_CODE:
-        return situation.tell(_BY_CODE[code])
+        return situation.format(_BY_CODE[code])
     if code.isdecimal() or not code:
         # botocore turns a 200 whose body is no XML into a 500.
         status = status_of(error)
         return not_s3(situation, f"HTTP {status}" if status != 500 else "")
-    return situation.tell("{endpoint} refused bucket {bucket!r}: ") + one_line(error)
+    return situation.format("{endpoint} refused bucket {bucket!r}: ") + one_line(error)
 
 
 def _explain_silence(error: Exception, situation: Situation) -> str:
     if isinstance(error, SSLError):
-        return situation.tell("no TLS with {endpoint}: ") + (
+        return situation.format("no TLS with {endpoint}: ") + (
             f"check its certificate, or name the authority's in AWS_CA_BUNDLE ({_reason(error)})"
         )
     if isinstance(error, _UNREACHABLE):
-        return situation.tell("{endpoint} can't be reached: ") + (
+        return situation.format("{endpoint} can't be reached: ") + (
             f"check the endpoint URL and the network ({_reason(error)})"
         )
     return not_s3(situation, "")
 
 
-def _region_told(error: ClientError) -> str:
+def _region_in(error: ClientError) -> str:
     details: Any = error.response.get("Error", {})
     return header_of(error, "x-amz-bucket-region") or str(details.get("Region") or "")
 

@@ -39,7 +39,7 @@ PROBE_SECONDS = 10.0
 """Seconds for the canaries to be written, and then for all checks."""
 
 _UNABLE = frozenset({400, 404, 405, 411, 412, 501})
-"""How stores answer what they don't know; all else is trouble, and tells nothing."""
+"""How stores answer what they don't know; all else is trouble, and says nothing of it."""
 
 T = TypeVar("T")
 
@@ -50,7 +50,7 @@ class Outcome(Enum):
     YES = "it is so"
     NO = "it isn't so"
     UNABLE = "the store doesn't know what it was asked for"
-    UNKNOWN = "nobody can tell"
+    UNKNOWN = "it could not be found out"
 
 
 class Probed(NamedTuple):
@@ -58,7 +58,7 @@ class Probed(NamedTuple):
 
     can: Capabilities
     unknown: tuple[str, ...]
-    """Of which nobody could tell, by their names."""
+    """Those that had no outcome, by their names."""
 
 
 _REFUSED = (Outcome.UNABLE, Outcome.UNKNOWN)
@@ -99,7 +99,7 @@ def _begun(bucket: Bucket, canaries: Canaries, seconds: float) -> tuple[Bucket, 
     except StoreError as refused:
         if not isinstance(refused.__cause__, ClientError) or status_of(refused.__cause__) >= 500:
             raise
-        # It may be the signature that is refused. One try tells.
+        # It may be the signature that is refused. One attempt decides.
         bucket.transport.expires = False
         if isinstance(_written(bucket, canaries.present), StoreError):
             raise
@@ -189,6 +189,6 @@ def _outcome_of(check: Callable[[], bool]) -> Outcome:
 
 
 def _is_unable(error: ClientError) -> bool:
-    """Whether the store doesn't know what it was asked for. With the same statuses it tells of
+    """Whether the store doesn't know what it was asked for. With the same statuses it reports
     expired credentials, or of a request that took too long."""
     return status_of(error) in _UNABLE and not is_trouble(error)

@@ -9,7 +9,7 @@ retries.py         which requests are sent again, and when
 failures.py        what a failed request has done, or may still do
 health.py          whether the store answers at all
 address.py         where the bucket is, as botocore knows it
-connections.py     connections that are kept and shared
+connections.py     connections that are reused and shared
 opener.py          opens them: TLS, proxies, time limits
 http_response.py   an HTTP/1.1 response, read as it comes
 """

@@ -1,4 +1,4 @@
-"""Connections to an endpoint, kept and shared, and what goes over one: a request, a response.
+"""Connections to an endpoint, reused and shared, and what goes over one: a request, a response.
 
 Invariants: a connection has one request at a time, and is used again only if the request was sent
 and its response read, both to the end, and nothing came after it; no success is believed of a

@@ -40,7 +40,7 @@ def may_have_acted(error: BaseException | None) -> bool:
 
 def is_out_of_time(error: Exception, sent: SignedRequest) -> bool:
     """Whether the store refused the request for the time of its signature. Some say so, others
-    only deny access: then the time of their answer tells."""
+    only deny access: then the time of their answer decides."""
     if not isinstance(error, ClientError):
         return False
     if code_of(error) in _SKEWED:

@@ -31,8 +31,8 @@ class ResponseHead(NamedTuple):
     @property
     def keeps_alive(self) -> bool:
         """Whether the connection is there for another request (RFC 9112 §9.3)."""
-        told = self.headers.get("connection", "").lower()
-        return "close" not in told if self.version == "HTTP/1.1" else "keep-alive" in told
+        options = self.headers.get("connection", "").lower()
+        return "close" not in options if self.version == "HTTP/1.1" else "keep-alive" in options
 
     @property
     def is_chunked(self) -> bool:

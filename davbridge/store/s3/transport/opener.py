@@ -46,7 +46,7 @@ class NetworkOptions(NamedTuple):
     """The file of certificate authorities, where it isn't the usual one."""
     client_certificate: str | tuple[str, str] | None
     proxies: dict[str, str] | None
-    """By scheme, where it isn't the environment that tells."""
+    """By scheme, unless the environment has them."""
 
     @classmethod
     def of(cls, config: Any, ca_bundle: str | None) -> "NetworkOptions":
@@ -73,9 +73,9 @@ class ConnectionOpener:
         self._proxy_headers = proxies.proxy_headers_for(self._proxy) if self._proxy else {}
         is_forwarding = self._proxy is not None and url.scheme == "http"
         self.target_prefix = self.endpoint if is_forwarding else ""
-        """What a proxy that doesn't tunnel has to be told before each path (RFC 9112 §3.2.2)."""
+        """What stands before each path if a proxy forwards requests (RFC 9112 §3.2.2)."""
         self.headers: dict[str, str] = self._proxy_headers if is_forwarding else {}
-        """What such a proxy has to be told beside."""
+        """Headers for such a proxy."""
 
     def open(self) -> HTTPConnection:
         """Raises BotoCoreError."""

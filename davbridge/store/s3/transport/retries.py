@@ -47,7 +47,7 @@ _THROTTLING_SCALE = 1.0
 
 _COST = 14
 _THROTTLING_COST = 5
-"""What a retry takes from the quota. What is left of it tells how well the store does."""
+"""What a retry takes from the quota. What is left of it shows how well the store does."""
 
 
 @dataclass
@@ -97,5 +97,5 @@ def is_throttling(error: Exception) -> bool:
 
 def _asked_for(error: Exception) -> float:
     """Seconds that the store asked to wait."""
-    told = header_of(error, "x-amz-retry-after") if isinstance(error, ClientError) else ""
-    return int(told[:MOST_DIGITS]) / 1000 if told.isdecimal() else 0.0
+    asked = header_of(error, "x-amz-retry-after") if isinstance(error, ClientError) else ""
+    return int(asked[:MOST_DIGITS]) / 1000 if asked.isdecimal() else 0.0

@@ -20,7 +20,7 @@ from davbridge.store.s3.messages.headers import parse_date
 
 
 class Timing(NamedTuple):
-    """What tells the time, and what lets it pass."""
+    """The clocks, and what waits."""
 
     timer: Callable[[], float] = lasting
     wall: Callable[[], float] = time.time
@@ -62,8 +62,8 @@ class StoreClock:
         date = parse_date(headers.get("date"))
         if date is None or "age" in headers:  # a cache's answer is old
             return
-        told = date.timestamp()
-        least, most = told - self.timer(), told + 1 - asked_at
+        second = date.timestamp()
+        least, most = second - self.timer(), second + 1 - asked_at
         if self._offset is None or not least <= self._offset <= most:
             # A better bound; or one of the clocks was set, or this is another of the store's.
             self._offset = least

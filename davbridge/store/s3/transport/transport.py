@@ -112,7 +112,7 @@ class Transport:
             return self._until_done(request, _whole_response)
 
     def open(self, request: S3Request) -> StreamedResponse:
-        """The same, with the body still to be read: whoever calls this closes the answer."""
+        """The same, with the body still to be read. The caller closes the response."""
         with store_wait():
             return self._until_done(request, lambda _request, _undecided, answer: answer)
 
@@ -143,7 +143,7 @@ class Transport:
                     retry = self._retry(request, tries, error)
                     if retry is None:
                         if request.is_repeatable or not may_have_acted(error):
-                            self.health.failed(error)  # else somebody looks at the store next
+                            self.health.failed(error)  # else the caller asks the store next
                         self._outlast(tries)
                         raise
                     delay, cost = retry
@@ -165,7 +165,7 @@ class Transport:
 
     def _may_be_signed_anew(self, request: S3Request, tries: _Tries, error: Exception) -> bool:
         """Whether the store refused it for its time alone: then it has done nothing, and the answer
-        has told the store's own time."""
+        has the store's own time."""
         sent = tries.last
         if request.age or sent is None or not is_out_of_time(error, sent):
             return False
@@ -180,7 +180,7 @@ class Transport:
     def _retry(
         self, request: S3Request, tries: _Tries, error: Exception
     ) -> tuple[float, int] | None:
-        """As Retries has it; but what isn't to be repeated is left to whoever asked."""
+        """As Retries decides; but what isn't repeatable is left to the caller."""
         if may_have_acted(error) and not request.is_repeatable:
             return None
         return self._retries.delay(error, tries.number)
@@ -240,8 +240,10 @@ class Transport:
 def is_elsewhere(error: ClientError) -> bool:
     """Whether a store says in which other region the bucket is. HEAD has no body, so that a wrong
     region looks like any other bad request there, but for the header."""
-    told = header_of(error, "x-amz-bucket-region") or error.response.get("Error", {}).get("Region")
-    return code_of(error) in (*REDIRECTS, "400") and bool(told)
+    region = header_of(error, "x-amz-bucket-region") or error.response.get("Error", {}).get(
+        "Region"
+    )
+    return code_of(error) in (*REDIRECTS, "400") and bool(region)
 
 
 def _whole_response(request: S3Request, undecided: int, answer: StreamedResponse) -> S3Response:
