@@ -120,6 +120,24 @@ def is_below(room: str, other: str) -> bool:
     return room == other or FLOORS[room] < FLOORS[other]
 
 
+def test_imports_inside_the_s3_store_go_downwards() -> None:
+    layers = ("messages", "transport", "operations", "setup", "store")
+
+    def layer(name: str) -> int:
+        part = name.removeprefix("store.s3.").split(".")[0]
+        return layers.index(part) if part in layers else len(layers)
+
+    upwards = [
+        f"{module.name} imports {name}"
+        for module in MODULES
+        if module.name.startswith("store.s3.")
+        for name in imports(module)
+        if name.startswith("davbridge.store.s3.")
+        if layer(name.removeprefix("davbridge.")) > layer(module.name)
+    ]
+    assert upwards == []
+
+
 def test_a_library_stays_in_its_room() -> None:
     strays = [
         f"{module.name} imports {name}"
