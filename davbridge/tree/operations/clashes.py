@@ -13,13 +13,14 @@ has just refused one of them for the sake of what is there.
 from collections.abc import Sequence
 
 from davbridge.errors import PreconditionFailedError, StoreError
-from davbridge.paths import ResourcePath
+from davbridge.paths import DELIMITER, ResourcePath
 from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.operations.copies import Copied, Copies
-from davbridge.tree.operations.plan import Plan, shown_path
+from davbridge.tree.operations.plan import Plan, parent_keys, shown_path
 from davbridge.tree.operations.progress import Work
 from davbridge.tree.operations.removals import Removals
 from davbridge.tree.resource import Failure
+from davbridge.tree.rows import rows_below
 
 
 class Clashes:
@@ -68,12 +69,14 @@ class Clashes:
         ``tree``: the target's prefix, if it is a collection."""
         if copied.is_cleared or not (plan.clashes or planned):
             return copied
-        if blocked := self._removals.clear(plan, plan.clashes, work, planned=planned):
-            return copied._replace(failures=blocked)
-        copied = copied._replace(is_cleared=True)
-        if tree is not None:
-            return self._copies.mark(plan, copied, work)
         try:
+            if tree is None and plan.clashes:
+                self._require_nothing_new(plan)
+            if blocked := self._removals.clear(plan, plan.clashes, work, planned=planned):
+                return copied._replace(failures=blocked)
+            copied = copied._replace(is_cleared=True)
+            if tree is not None:
+                return self._copies.mark(plan, copied, work)
             self.require_alone(plan)
         except StoreError as error:
             return copied._replace(failures=[Failure(target, error)])
@@ -83,6 +86,14 @@ class Clashes:
         """That no collection hides the copy of a file. Raises PreconditionFailedError."""
         if next(self._store.list_objects(plan.target_prefix, page_size=1)).rows:
             raise PreconditionFailedError(f"a collection has come to be at {plan.target_prefix!r}")
+
+    def _require_nothing_new(self, plan: Plan) -> None:
+        """In the collection that a file replaces: what has come meanwhile would stay, and hide the
+        file, for which the rest would be gone. Raises PreconditionFailedError."""
+        known = {row.key for row in plan.clashes}
+        new = rows_below(self._store, plan.target_prefix).keys() - known
+        if new - {name + DELIMITER for name in parent_keys(known)}:
+            raise PreconditionFailedError(f"{sorted(new)} have come meanwhile")
 
     def _require_readable(self, row: ObjectRow) -> None:
         """Asks past all caches: what goes before the copies mustn't go for a source that is gone

@@ -13,6 +13,7 @@ Invariant: a step returns what it couldn't do of its plan; where it raises a Sto
 touched nothing that the plan names.
 """
 
+import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 
 from davbridge.errors import DeadlinePassedError, PreconditionFailedError, StoreError
@@ -35,6 +36,8 @@ from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.resource import Failure
 from davbridge.tree.rows import row_at
 from davbridge.tree.writes.parents import Parents
+
+_log = logging.getLogger(__name__)
 
 SECOND = 1.1
 """After which whatever is written has a later time than what was there before."""
@@ -183,6 +186,10 @@ class Steps:
     def undo(self, entry: Entry, made: Mapping[str, ObjectRow], work: Work) -> bool:
         """Takes back what a COPY or MOVE that has failed has made, once its journal says so;
         whether that could be said. What can't be removed now is left to whoever resumes it."""
+        try:
+            made = {**self._undo.unanswered(entry.plan, made), **made}
+        except StoreError as error:
+            _log.warning("what %s has made can't be listed: %s", entry.request, error)
         if not work.begin_undo(entry, made.values()):
             return False
         self.go_on_undoing(entry, made.values(), work)

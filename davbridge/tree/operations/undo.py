@@ -35,6 +35,24 @@ class Undo:
         self._mount = mount
         self._deletes = deletes
 
+    def unanswered(self, plan: Plan, made: Container[str]) -> dict[str, ObjectRow]:
+        """Copies that are there, but weren't known to be ``made``: where their answers were lost.
+        Of those alone that would hide what was to be replaced, or be hidden by it."""
+        if not plan.clashes:
+            return {}
+        old, displacing = {row.key for row in plan.replaced}, plan.displacing
+        lost = [one for one in plan.copies if one.target in displacing]
+        lost = [one for one in lost if one.target not in old and one.target not in made]
+        if not lost:
+            return {}
+        there = rows_below(self._store, plan.target_prefix)
+        found = [(one, there.get(one.target) or row_at(self._store, one.target)) for one in lost]
+        return {
+            row.key: row
+            for one, row in found
+            if row and (row.size, row.etag) == (one.source.size, one.source.etag)
+        }
+
     def take_back(self, entry: Entry, made: Iterable[ObjectRow], work: Work) -> bool:
         """Removes what was ``made`` anew; whether nothing of that is left to be removed."""
         plan = entry.plan

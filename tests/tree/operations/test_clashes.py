@@ -112,6 +112,51 @@ def test_nor_is_it_hidden_by_copies_whose_source_is_gone(drive: Drive, verb: str
 
 
 @both_verbs
+def test_a_folder_that_gets_a_member_meanwhile_goes_with_it_or_stays(
+    drive: Drive, verb: str
+) -> None:
+    fill(drive)
+    drive.store.before = at("copy", "f", lambda: drive.outside("s/new"))
+    assert ask(drive.tree, verb, "/f", "/s")
+    assert bodies(drive) == after(verb, "/f", "/s")
+
+
+@both_verbs
+def test_it_stays_where_the_source_is_taken_away_as_well(drive: Drive, verb: str) -> None:
+    fill(drive)
+
+    def meanwhile() -> None:
+        drive.outside("s/new")
+        drive.store.before = lambda operation, key: (
+            drive.bucket.delete_object("f") if (operation, key) == ("list", "s/") else None
+        )
+
+    drive.store.before = at("copy", "f", meanwhile)
+    assert not ask(drive.tree, verb, "/f", "/s")
+    assert bodies(drive) == {**FOLDER, "s/new": b"outside"}
+
+
+@both_ways
+@both_verbs
+def test_a_copy_whose_answer_was_lost_is_taken_back_as_well(
+    drive: Drive, verb: str, source: str, target: str
+) -> None:
+    fill(drive)
+    going = last_copied(source)
+    made = target[1:] + going[1:]
+
+    def copied_unheard() -> None:
+        drive.outside(made, body=BEFORE[going])
+
+    drive.store.before = at("copy", going, copied_unheard)
+    drive.store.fault = lambda operation, key: (
+        UnavailableError("lost") if (operation, key) == ("copy", going) else None
+    )
+    assert not ask(drive.tree, verb, source, target)
+    assert bodies(drive) == BEFORE
+
+
+@both_verbs
 def test_a_file_inside_that_a_folder_replaces_stays(drive: Drive, verb: str) -> None:
     drive.outside("s/x/y", "s/z", "t/x", "t/old")
     drive.clock.advance(100)
