@@ -161,13 +161,15 @@ def test_the_command_line_alone_prints() -> None:
     assert {module.name for module in MODULES if "print" in uses(module)} == {"cli"}
 
 
-def test_both_request_servers_read_files_through_the_providers_resources() -> None:
-    readers = {
+def test_both_request_servers_reach_the_namespace_through_the_provider() -> None:
+    users = {
         module.name
         for module in MODULES
-        if module.room == "dav" and any(use.endswith(".open_reader") for use in uses(module))
+        if module.room == "dav" and any(".namespace" in use for use in uses(module))
+        if not module.name.startswith("dav.resources.")
     }
-    assert readers == {"dav.resources.resources"}
+    # Whoever builds the application passes the namespace to the provider.
+    assert users == {"dav.provider", "dav.application"}
 
 
 def test_every_module_says_what_it_is() -> None:

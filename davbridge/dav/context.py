@@ -1,6 +1,6 @@
-"""What a verb works with: the request, the mount, the locks.
+"""What a method works with: the request, the provider's resource, the locks.
 
-Invariant: a context lives for one request.
+A context lives for one request.
 """
 
 from davbridge.dav.conditional_requests import (
@@ -19,8 +19,9 @@ from davbridge.dav.locking.enforcement import LockEnforcement
 from davbridge.dav.locking.locks import LockStore
 from davbridge.dav.provider import BucketProvider
 from davbridge.dav.request import DavRequest
+from davbridge.dav.resources.collection import Collection, instance
+from davbridge.dav.resources.file import File
 from davbridge.paths import ResourcePath, canonical
-from davbridge.tree.namespace import Namespace
 from davbridge.tree.operations.preconditions import Terms
 from davbridge.tree.resource import Resource
 
@@ -39,7 +40,7 @@ _DECIDED_BY_STORE = ("PUT", "COPY")
 
 
 class Context:
-    """That of one request on its way through."""
+    """One request on its way through a method."""
 
     def __init__(self, request: DavRequest, provider: BucketProvider, locks: LockStore) -> None:
         self.request = request
@@ -48,15 +49,12 @@ class Context:
         self.enforcement = LockEnforcement(locks, request)
         self._resource: Resource | None = None
         self._is_looked_up = False
+        self._instance: Collection | File | None = None
         self._checked_at: float | None = None
         """When the conditions were last judged by the store's state, on the locks' clock."""
         self._matching_list: IfList | None = None
         self._found: dict[ResourcePath, Resource | None] = {}
         self._target_if_match: str | None = None
-
-    @property
-    def namespace(self) -> Namespace:
-        return self.provider.namespace
 
     @property
     def path(self) -> ResourcePath:
@@ -86,11 +84,34 @@ class Context:
         """Those of a COPY or MOVE whose conditions have been checked."""
         return Terms(self.if_match, self.request.overwrite, target_if_match=self._target_if_match)
 
-    def require(self) -> Resource:
-        """The resource. Raises RefusalError 404."""
-        if self.resource is None:
+    def require(self) -> Collection | File:
+        """The provider's resource at the request's path. Raises RefusalError 404."""
+        found = self.resource
+        if found is None:
             raise RefusalError(404, "there is nothing here")
-        return self.resource
+        if self._instance is None or self._instance.resource is not found:
+            self._instance = instance(
+                found, self.request.environ, requested_path=self.path, enforcement=self.enforcement
+            )
+        return self._instance
+
+    def file(self) -> File:
+        """The file at the request's path, or the one that a PUT will make there."""
+        found = self.resource or Resource(self.path, None)
+        return File(
+            found, self.request.environ, requested_path=self.path, enforcement=self.enforcement
+        )
+
+    def parent(self) -> Collection:
+        """The parent collection, whether or not it exists: what is made in it will tell."""
+        path = self.path[:-1]
+        own = Resource(path, None)
+        return Collection(own, self.request.environ, enforcement=self.enforcement)
+
+    def listed(self) -> Collection:
+        """The collection at the request's path with its listing. Raises NotFoundError and
+        NotACollectionError."""
+        return self.provider.listed(self.path, self.request.environ, self.enforcement)
 
     def invalidate_resource(self) -> None:
         """It is looked up again when it is next asked for."""
@@ -170,16 +191,16 @@ class Context:
 
     def _find_cached(self, path: ResourcePath) -> Resource | None:
         if path != self.path:
-            return self.namespace.find(path)
+            return self.provider.find(path)
         if self._checked_at is not None:
             self.invalidate_resource()
         return self.resource
 
     def _find_current(self, path: ResourcePath) -> Resource | None:
         if path != self.path:
-            return self.namespace.find_current(path)
+            return self.provider.find_current(path)
         # Clients tell of times, and an answer has what they told.
         with_facts = is_dated(self.request) or not self._writes
-        found = self.namespace.find_current(path, with_facts=with_facts)
+        found = self.provider.find_current(path, with_facts=with_facts)
         self._resource, self._is_looked_up = found, True
         return found

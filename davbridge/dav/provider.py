@@ -1,14 +1,19 @@
-"""A drive as a WsgiDAV DAVProvider.
+"""A drive as a WsgiDAV DAVProvider: the only way from `dav` to the namespace.
 
-Owns what the drive is: its namespace, its site, what it lets clients do and see; and which of
-WsgiDAV's resource objects is at a path. It serves in any WsgiDAVApp, beside other providers, with
-WsgiDAV's own request server and lock manager. Dead properties are the bucket's: a property manager
-is not asked.
+Both request servers, WsgiDAV's and ours, work on the files and collections that it gives (package
+`resources`). It serves in any WsgiDAVApp, beside other providers, with WsgiDAV's own request server
+and lock manager. Dead properties are in the bucket: a property manager is not asked.
 
-Invariant: what the drive is never changes; where it is mounted is WsgiDAV's to say.
+Three things are asked of the provider itself, because there may be no resource to ask:
+
+- `find_current`: conditions name any path, also one where nothing is.
+- `without_writes`: LOCK works on URLs at which nothing is, and makes the file only once no other
+  write can come between its look-up and the lock.
+- `resume`: the source of a MOVE that is sent again may be gone.
 """
 
 from collections.abc import Callable, Iterable, Iterator
+from contextlib import AbstractContextManager
 from typing import Any
 from urllib.parse import quote
 
@@ -19,15 +24,19 @@ from davbridge import paths
 from davbridge.config import DriveSettings
 from davbridge.dav.errors import RefusalError, as_refusals
 from davbridge.dav.headers.urls import Site
+from davbridge.dav.locking.enforcement import Enforcement
 from davbridge.dav.propfind.live_properties import PropertyContext
+from davbridge.dav.resources.collection import CREATED_RESOURCE, Collection, instance
 from davbridge.dav.resources.content import OutdatedVersionError
-from davbridge.dav.resources.resources import CREATED_RESOURCE, Collection, File, instance
+from davbridge.dav.resources.file import File
 from davbridge.dav.resources.wsgidav_environment import Environ, has_ambiguous_destination, header
 from davbridge.errors import InvalidNameError
 from davbridge.paths import ResourcePath
+from davbridge.tree.journal.entry import Request
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.operations.preconditions import Terms
-from davbridge.tree.resource import Resource
+from davbridge.tree.resource import Outcome, Resource
+from davbridge.tree.writes.creation import Place
 
 StartResponse = Callable[..., object]
 Handler = Callable[[Environ, StartResponse], Iterable[bytes]]
@@ -40,7 +49,7 @@ class BucketProvider(DAVProvider):
         super().__init__()
         self.namespace = namespace
         self.site = Site.of(drive.mount_path, drive.public_origins)
-        """Where our own request server has it."""
+        """Where our own request server mounts it."""
         self.publishes_quota = drive.publish_quota
         self._read_only = drive.read_only
 
@@ -51,21 +60,46 @@ class BucketProvider(DAVProvider):
     def get_resource_inst(self, path: str | None, environ: Environ) -> Collection | File | None:
         """What is at a decoded path below the share; None where nothing is, and for None, which
         is the root's parent. Raises DAVError 400 for what can't be a path."""
-        found = None if path is None else self.find(self.path_of(path))
-        return instance(found, environ) if found else None
+        if path is None:
+            return None
+        requested = self.path_of(path)
+        found = self.find(requested)
+        return instance(found, environ, requested_path=requested) if found else None
 
     @as_refusals()
     def exists(self, path: str, environ: Environ) -> bool:
         return self.find(self.path_of(path)) is not None
 
     def find(self, path: ResourcePath) -> Resource | None:
-        """What is at a path; `get_resource_inst` adds what can be done with it."""
+        """What is at a path, as a value; `get_resource_inst` adds what can be done with it."""
         return self.namespace.find(path)
+
+    def find_current(self, path: ResourcePath, *, with_facts: bool = False) -> Resource | None:
+        """What is at a path in the store now: a request, or two `with_facts`."""
+        return self.namespace.find_current(path, with_facts=with_facts)
+
+    def listed(self, path: ResourcePath, environ: Environ, enforcement: Enforcement) -> Collection:
+        """The collection at ``path`` with its listing, which also proves that it exists. Raises
+        NotFoundError and NotACollectionError."""
+        listing = self.namespace.listed(path)
+        own = Resource(listing.path, None)
+        collection = Collection(own, environ, requested_path=path, enforcement=enforcement)
+        collection.listing = listing
+        return collection
+
+    def without_writes(self, path: ResourcePath, *, is_deep: bool) -> AbstractContextManager[Place]:
+        """As `Namespace.without_writes`."""
+        return self.namespace.without_writes(path, is_deep=is_deep)
+
+    def resume(self, request: Request, admit: Callable[[], object]) -> Outcome | None:
+        """How a COPY or MOVE ends that was begun before; None where none was. ``admit`` is called
+        before anything is done."""
+        return self.namespace.go_on(request, admit)
 
     def custom_request_handler(
         self, environ: Environ, start_response: StartResponse, default_handler: Handler
     ) -> Iterable[bytes]:
-        """WsgiDAV calls it in place of the method's own handler."""
+        """WsgiDAV calls it instead of the method's own handler."""
         match environ["REQUEST_METHOD"]:
             case "GET" | "HEAD":
                 return _with_current_version(environ, start_response, default_handler)
@@ -76,7 +110,7 @@ class BucketProvider(DAVProvider):
         return default_handler(environ, start_response)
 
     def property_context(self, *, with_quota: bool = True) -> PropertyContext:
-        """What live properties depend on beside their resources."""
+        """What live properties depend on besides their resources."""
         context = PropertyContext(is_read_only=self._read_only)
         if not (with_quota and self.publishes_quota):
             return context
@@ -109,7 +143,7 @@ class BucketProvider(DAVProvider):
         return quote(self._share + "/" + "/".join(path))
 
     def href(self, path: ResourcePath) -> str:
-        """The URL by which clients know a resource; a collection's is told without its slash."""
+        """The URL by which clients know a resource, without a collection's slash."""
         return self.href_of_ref_url(self.ref_url(path))
 
     def href_of_ref_url(self, ref_url: str) -> str:
@@ -123,7 +157,7 @@ class BucketProvider(DAVProvider):
         self, environ: Environ, start_response: StartResponse, handler: Handler
     ) -> Iterable[bytes]:
         """WsgiDAV makes the empty file of an unmapped URL before it knows whether the lock is
-        granted: where it isn't, the file goes again."""
+        granted. If it isn't, this deletes the file again."""
         try:
             return handler(environ, start_response)
         except DAVError:
@@ -138,7 +172,7 @@ def _with_current_version(
     environ: Environ, start_response: StartResponse, handler: Handler
 ) -> Iterator[bytes]:
     """Answers once more where the file turns out to be another version than was listed: the failed
-    attempt has emptied the cache of it. Once headers were sent, only an error is left."""
+    attempt has invalidated the cache. Once headers were sent, it can only fail."""
     has_started = False
 
     def start(*response: Any) -> object:

@@ -1,8 +1,8 @@
-"""What clients tell of a file beside its bytes: when it was changed, and what its bytes sum up to.
+"""The metadata that clients send of a file: its content type, modification time and checksum.
 
-Owns the headers and properties by which they tell it: X-OC-Mtime and OC-Checksum (ownCloud,
-Nextcloud, rclone, GNOME), Win32LastModifiedTime (Windows), lastmodified of DAV: (rclone). Pure.
-What can't be understood is as good as not told: no client expects an upload to fail for it.
+They come as headers of a PUT, X-OC-Mtime and OC-Checksum (ownCloud, Nextcloud, rclone, GNOME), or
+as properties: Win32LastModifiedTime (Windows), lastmodified of DAV: (rclone). A value that can't be
+understood is ignored: no client expects an upload to fail for it.
 """
 
 import hashlib
@@ -10,7 +10,7 @@ import math
 import zlib
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from xml.etree.ElementTree import fromstring
 
 from davbridge.dav.headers.content_type import DEFAULT_TYPE, guess_type
@@ -29,7 +29,7 @@ directory to every tool that knows the convention."""
 
 MAX_TYPE = 255
 """Characters of a type with its parameters: with a longer one some stores refuse the object, and
-some clients the answer that tells of it."""
+some clients the answer that has it."""
 
 
 def parse_mtime(text: str | None) -> datetime | None:
@@ -47,7 +47,7 @@ def parse_time_property(text: str | None) -> datetime | None:
 
 
 def modification_time_set_by(changes: Mapping[str, str | None]) -> datetime | None:
-    """The modification time that a client sets along with a dead property, if any."""
+    """The modification time that a PROPPATCH sets, if it sets one."""
     for name in TIME_PROPERTIES:
         element = changes.get(name)
         if element is not None:
@@ -55,23 +55,35 @@ def modification_time_set_by(changes: Mapping[str, str | None]) -> datetime | No
     return None
 
 
-def upload_attributes(name: str, content_type: str, mtime: str | None) -> Attributes:
-    """What is stored with a file of this name: the client's content type where it says something,
-    else the name's; and its X-OC-Mtime."""
-    sent = content_type.strip()
-    kind = sent.partition(";")[0].strip().lower()
-    is_usable = sent.isascii() and sent.isprintable() and len(sent) <= MAX_TYPE
-    if kind in _MEANINGLESS_TYPES or not is_usable:
-        sent = guess_type(name)
-    modified = parse_mtime(mtime)
-    # Seconds, under the key that rclone, s3fs and Cyberduck read and write.
-    return Attributes(sent, {"mtime": f"{modified.timestamp():.6f}"} if modified else {})
+class UploadHeaders(NamedTuple):
+    """The headers of a PUT that describe its body. None: not sent."""
 
+    content_type: str = ""
+    mtime: str | None = None
+    """X-OC-Mtime."""
+    checksum: str | None = None
+    """OC-Checksum."""
 
-def upload_facts(mtime: str | None, checksum: "Checksum | None") -> Facts | None:
-    """What the client tells of the bytes, if anything; their ETag isn't known yet."""
-    modified = parse_mtime(mtime)
-    return Facts("", modified, str(checksum or "")) if modified or checksum else None
+    def attributes(self, name: str) -> Attributes:
+        """What is stored with a file of this name: the client's content type where it says
+        something, else the name's; and its X-OC-Mtime."""
+        sent = self.content_type.strip()
+        kind = sent.partition(";")[0].strip().lower()
+        is_usable = sent.isascii() and sent.isprintable() and len(sent) <= MAX_TYPE
+        if kind in _MEANINGLESS_TYPES or not is_usable:
+            sent = guess_type(name)
+        modified = parse_mtime(self.mtime)
+        # Seconds, under the key that rclone, s3fs and Cyberduck read and write.
+        return Attributes(sent, {"mtime": f"{modified.timestamp():.6f}"} if modified else {})
+
+    def announced_checksum(self) -> "Checksum | None":
+        """The checksum to hold the body to; None for an algorithm that isn't known."""
+        return Checksum.announced(self.checksum)
+
+    def facts(self, checksum: "Checksum | None") -> Facts | None:
+        """What the client sent of the bytes, if anything. Their ETag isn't known yet."""
+        modified = parse_mtime(self.mtime)
+        return Facts("", modified, str(checksum or "")) if modified or checksum else None
 
 
 class _Hash(Protocol):

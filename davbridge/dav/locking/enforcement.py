@@ -1,20 +1,55 @@
-"""Whether the locks allow a write (RFC 4918 §7).
+"""Whether the locks allow a write (RFC 4918 §7), and their removal along with their resources.
 
 Invariant: a write is allowed only if the request submits, for every root that locks what it
 changes, the token of a lock there that is the user's own.
 """
 
 from collections.abc import Iterable
+from typing import Protocol
 
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.urls import Site
 from davbridge.dav.locking.locks import Lock, LockStore
 from davbridge.dav.request import DavRequest
-from davbridge.paths import ResourcePath
+from davbridge.paths import ResourcePath, canonical
+
+
+class Enforcement(Protocol):
+    """The locks as one request has to respect them, whichever lock manager has them. What is not
+    allowed raises a DAVError 423."""
+
+    def require_write(self, path: ResourcePath) -> None:
+        """Content and properties of ``path`` may be changed."""
+        ...
+
+    def require_membership(self, path: ResourcePath) -> None:
+        """``path`` may be added to, or removed from, its parent collection (§7.4)."""
+        ...
+
+    def require_tree(self, path: ResourcePath) -> None:
+        """``path`` and everything inside it may be changed."""
+        ...
+
+    def refusals_below(self, path: ResourcePath) -> list[tuple[str, RefusalError]]:
+        """The locks strictly inside ``path`` that forbid its removal, by the hrefs of their roots,
+        with a refusal 423 for each."""
+        ...
+
+    def tokens_at(self, path: ResourcePath) -> set[str]:
+        """The tokens of the locks rooted at ``path``."""
+        ...
+
+    def tokens_below(self, path: ResourcePath) -> set[str]:
+        """The tokens of the locks rooted strictly below ``path``."""
+        ...
+
+    def release(self, tokens: Iterable[str]) -> None:
+        """Removes the locks with these tokens, whoever they belong to."""
+        ...
 
 
 class LockEnforcement:
-    """The locks as one request has to respect them."""
+    """The locks of a LockStore, as one request to our own request server has to respect them."""
 
     def __init__(self, locks: LockStore, request: DavRequest) -> None:
         self._locks = locks
@@ -39,18 +74,32 @@ class LockEnforcement:
         if path:
             self._require(self._locks.covering(path[:-1]))
 
-    def require_removal(self, path: ResourcePath) -> None:
-        """``path`` may be changed, and removed from its parent. Raises RefusalError 423."""
-        self.require_write(path)
-        self.require_membership(path)
-
     def require_tree(self, path: ResourcePath) -> None:
         """``path`` and everything inside it may be changed. Raises RefusalError 423."""
         self._require(self._locks.covering(path) + self._locks.rooted_below(path))
 
-    def blocking_below(self, path: ResourcePath) -> list[Lock]:
-        """The locks strictly inside ``path`` whose tokens the request doesn't submit."""
-        return self._blocking(self._locks.rooted_below(path))
+    def refusals_below(self, path: ResourcePath) -> list[tuple[str, RefusalError]]:
+        """As in `Enforcement`."""
+        site = self._request.site
+        return [
+            (site.href(lock.root, is_collection=lock.is_collection), locked_refusal([lock], site))
+            for lock in self._blocking(self._locks.rooted_below(path))
+        ]
+
+    def tokens_at(self, path: ResourcePath) -> set[str]:
+        """As in `Enforcement`."""
+        root = canonical(path)
+        found = self._locks.covering(path)
+        return {lock.token for lock in found if canonical(lock.root) == root}
+
+    def tokens_below(self, path: ResourcePath) -> set[str]:
+        """As in `Enforcement`."""
+        return {lock.token for lock in self._locks.rooted_below(path)}
+
+    def release(self, tokens: Iterable[str]) -> None:
+        """As in `Enforcement`."""
+        for token in tokens:
+            self._locks.release(token)
 
     def _require(self, locks: Iterable[Lock]) -> None:
         blocking = self._blocking(locks)

@@ -94,27 +94,3 @@ class LockStore(Protocol):
     def rooted_below(self, path: ResourcePath) -> list[Lock]:
         """The locks rooted strictly below ``path``."""
         ...
-
-
-class LocksToRelease:
-    """The locks that one operation removes along with their resources (§7.6, §9.6).
-
-    They are collected while nobody can lock anything there, and released once the resources are
-    gone. A lock that somebody gets on a new resource of that name is not among them.
-    """
-
-    def __init__(self, locks: LockStore) -> None:
-        self._locks = locks
-        self._tokens: set[str] = set()
-
-    def collect(self, path: ResourcePath, *, inside_only: bool = False) -> None:
-        """The locks rooted at or below ``path``; only those below if ``inside_only``."""
-        found = self._locks.rooted_below(path)
-        if not inside_only:
-            root = canonical(path)
-            found += [lock for lock in self._locks.covering(path) if canonical(lock.root) == root]
-        self._tokens.update(lock.token for lock in found)
-
-    def release(self) -> None:
-        for token in self._tokens:
-            self._locks.release(token)

@@ -1,7 +1,7 @@
 """GET and HEAD (RFC 9110 §9.3.1, §9.3.2), with ranges and conditions.
 
-Invariants: a body is one version of the object, the one that the headers tell of; it is read
-from the store as the client takes it; a body that can't be completed breaks the connection.
+Invariants: a body is one version of the object, the one that the headers describe. It is read from
+the store as the client takes it. A body that can't be completed breaks the connection.
 """
 
 import uuid
@@ -18,15 +18,16 @@ from davbridge.dav.headers.content_type import (
 )
 from davbridge.dav.headers.ranges import ByteRange, parse_range
 from davbridge.dav.headers.validators import entity_tag, http_date
-from davbridge.dav.resources.resources import File
+from davbridge.dav.resources.collection import Collection
+from davbridge.dav.resources.file import File
 from davbridge.dav.response import Headers, Response, complete, empty, streamed
 from davbridge.errors import NotFoundError, PreconditionFailedError, UnavailableError
 from davbridge.store.base import ObjectInfo, ObjectReader
 from davbridge.tree.resource import Resource
 
 BLOCK_SIZE = 256 * 1024
-"""Bytes asked of the store, and given to the socket, at a time: as fast as any larger number, for
-they stay in the processor's cache, and little memory for each client."""
+"""Bytes that are read from the store, and sent to the client, at a time. Larger blocks take more
+memory for each client, and aren't faster."""
 
 _COLLECTION_TEXT = b"This is a WebDAV collection: open it with a WebDAV client.\n"
 
@@ -36,7 +37,7 @@ def get(context: Context) -> Response:
     try:
         return _shown(context)
     except (PreconditionFailedError, NotFoundError):
-        # The listing was older than the object. The failed read has emptied the cache of it.
+        # The listing was older than the object. The failed read has invalidated the cache.
         return _shown_anew(context)
 
 
@@ -52,18 +53,18 @@ def _shown_anew(context: Context) -> Response:
 def _shown(context: Context) -> Response:
     context.require()
     not_modified = context.check_conditions()
-    resource = context.require()
-    if resource.is_collection:
+    found = context.require()
+    if isinstance(found, Collection):
         return _collection()
-    return empty(304, _validators(resource)) if not_modified else _object(context, resource)
+    return empty(304, _validators(found.resource)) if not_modified else _object(context, found)
 
 
 def _collection() -> Response:
     return complete(200, "text/plain; charset=utf-8", _COLLECTION_TEXT)
 
 
-def _object(context: Context, resource: Resource) -> Response:
-    request, file = context.request, File(resource, context.request.environ)
+def _object(context: Context, file: File) -> Response:
+    request, resource = context.request, file.resource
     if request.method == "HEAD":
         return Response(200, _entity_headers(resource, file.head(), resource.size))
     ranges: list[ByteRange] = []
@@ -94,9 +95,9 @@ def _several(file: File, ranges: list[ByteRange]) -> Response:
 
 
 class ObjectBody:
-    """A reader as the body of a response. The first block is read at once, so that a failure until
-    then has a status. `close` is safe before it is asked for, where a generator's ``finally`` would
-    not run."""
+    """A reader as the body of a response. The first block is read at once: if that fails, the
+    answer still has an error status. `close` closes the reader even before the first iteration,
+    where a generator's ``finally`` would not run."""
 
     def __init__(self, reader: ObjectReader) -> None:
         self._reader = reader

@@ -51,7 +51,7 @@ def lock(context: Context) -> Response:
         address=context.request.network,
     )
     # A write that was admitted before the lock is granted has ended by then, or asks once more.
-    with context.namespace.without_writes(context.path, is_deep=wanted.is_deep) as place:
+    with context.provider.without_writes(context.path, is_deep=wanted.is_deep) as place:
         context.check_conditions()
         return _acquire(context, wanted, place)
 

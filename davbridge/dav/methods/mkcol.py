@@ -15,13 +15,8 @@ def mkcol(context: Context) -> Response:
         raise RefusalError(415, "MKCOL takes no body")
     if context.resource is not None:
         raise RefusalError(405, "something is here already")
-    _admit(context)
-    context.namespace.make_collection(context.path, lambda _: _admit(context))
-    return empty(201)
-
-
-def _admit(context: Context) -> None:
-    """Before, and once more right before it is made. Raises RefusalError 412, 423."""
+    parent, name = context.parent(), context.path[-1]
     context.check_conditions()
-    context.enforcement.require_write(context.path)
-    context.enforcement.require_membership(context.path)
+    parent.require_creatable(name)
+    parent.make_collection(name, context.check_conditions)
+    return empty(201)

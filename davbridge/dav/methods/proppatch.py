@@ -4,12 +4,13 @@ Owns the reading of a propertyupdate. Must not know where properties are kept. I
 is done or nothing: one protected property stops it.
 """
 
+from functools import partial
 from xml.etree.ElementTree import Element
 
 from davbridge.dav import multistatus
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.headers.upload_headers import WIN32, modification_time_set_by
+from davbridge.dav.headers.upload_headers import WIN32
 from davbridge.dav.multistatus import PropStat
 from davbridge.dav.propfind.live_properties import PROTECTED
 from davbridge.dav.response import Response
@@ -38,18 +39,13 @@ def proppatch(context: Context) -> Response:
     _admit(context, changes)
     protected = [name for name in changes if name in PROTECTED]
     if not protected:
-        context.namespace.update_properties(
-            context.path,
-            changes,
-            modified=modification_time_set_by(changes),
-            admit=lambda _: _admit(context, changes),
-        )
+        resource.change_properties(changes, check=partial(_admit, context, changes))
     done = PropStat(
         424 if protected else 200,
         [empty_element(name) for name in changes if name not in PROTECTED],
     )
     refused = PropStat(403, [empty_element(name) for name in protected], _PROTECTED_ERROR)
-    href = context.request.site.href(resource.path, is_collection=resource.is_collection)
+    href = context.request.site.href(resource.resource.path, is_collection=resource.is_collection)
     response = multistatus.response(href, [refused, done])
     return multistatus.answer([response])
 

@@ -1,7 +1,7 @@
-"""A file's bytes as the file-like objects that WsgiDAV reads and writes.
+"""A file's bytes on their way out and in.
 
-Invariants: what is read is one version of the object; what is written is invisible until `finish`,
-which refuses a body that is shorter than its Content-Length.
+Invariants: what is read is one version of the object. What is written is invisible until
+`Upload.finish`, which refuses a body that is shorter than its Content-Length.
 """
 
 from collections.abc import Callable, Iterator
@@ -11,10 +11,9 @@ from wsgidav.dav_error import HTTP_SERVICE_UNAVAILABLE, DAVError
 
 from davbridge.dav.errors import RETRY_AFTER, RefusalError, as_refusals
 from davbridge.dav.headers.ranges import ByteRange
-from davbridge.dav.headers.upload_headers import Checksum
+from davbridge.dav.headers.upload_headers import UploadHeaders
 from davbridge.errors import NotFoundError, PreconditionFailedError
 from davbridge.store.base import ObjectInfo, ObjectReader
-from davbridge.tree.properties.client_metadata import Facts
 from davbridge.tree.resource import Resource
 from davbridge.tree.writes.writer import BoundedWriter
 
@@ -41,7 +40,7 @@ def of_this_version() -> Iterator[None]:
 
 
 class Content:
-    """The bytes of one version of a file, read from the store as they are asked for."""
+    """The bytes of one version of a file, as the file-like object that WsgiDAV reads."""
 
     def __init__(self, open_range: OpenRange, size: int, expected: ByteRange) -> None:
         """Opens the ``expected`` range at once. Reading begins at byte 0 all the same, and what is
@@ -82,43 +81,52 @@ class Content:
 
 
 class Upload:
-    """The bytes of a new version of a file on their way to the store."""
+    """The bytes of a new version of a file on their way to the store. Raises StoreErrors, and
+    RefusalErrors for a body that isn't what its headers say."""
 
-    def __init__(
-        self, writer: BoundedWriter, length: int | None, checksum: Checksum | None
-    ) -> None:
+    def __init__(self, writer: BoundedWriter, length: int | None, headers: UploadHeaders) -> None:
         """``length``: the body's announced length in bytes, where it was announced."""
         self._writer = writer
         self._length = length
-        self._checksum = checksum
+        self._headers = headers
+        self._checksum = headers.announced_checksum()
         self._written = 0
 
-    @as_refusals()
     def write(self, data: bytes) -> None:
         self._writer.write(data)
         self._written += len(data)
         if self._checksum:
             self._checksum.update(data)
 
-    def close(self) -> None:
-        """Does nothing: WsgiDAV tells by ``end_write`` whether the body is whole."""
-
-    @as_refusals()
-    def finish(self, facts: Facts | None) -> Resource:
-        """Makes the new version visible, if the body is whole."""
+    def finish(self) -> Resource:
+        """Makes the new version visible, if the body is complete."""
         try:
-            self._require_whole()
-            return self._writer.commit(facts)
+            self._require_complete()
+            return self._writer.commit(self._headers.facts(self._checksum))
         except BaseException:
-            self._writer.abort()
+            self._writer.abort()  # Does nothing where commit has failed: it has aborted already.
             raise
 
     def abort(self) -> None:
         """Leaves the store as it was."""
         self._writer.abort()
 
-    def _require_whole(self) -> None:
+    def _require_complete(self) -> None:
         if self._length is not None and self._written != self._length:
             raise RefusalError(400, "the body broke off")
         if self._checksum and not self._checksum.holds():
             raise RefusalError(400, f"the body's checksum is not {self._checksum}")
+
+
+class WsgidavUpload:
+    """An upload as the file-like object that WsgiDAV writes to."""
+
+    def __init__(self, upload: Upload) -> None:
+        self._upload = upload
+
+    @as_refusals()
+    def write(self, data: bytes) -> None:
+        self._upload.write(data)
+
+    def close(self) -> None:
+        """Does nothing: WsgiDAV tells by ``end_write`` whether the body is complete."""

@@ -1,23 +1,21 @@
-"""COPY, MOVE and DELETE of a resource, as WsgiDAV asks for them: done natively, by the namespace.
+"""COPY, MOVE and DELETE of a resource with everything inside.
 
-Invariants: whole trees go at once; a lock whose token isn't shown stops all of it before anything
-is done, and once more right before it is; locks go with what they were on.
+`copy_to`, `move_to` and `delete_tree` are for any request server. The rest is WsgiDAV's interface
+to them.
+
+Invariants: locks are checked once more right before the first write, when nobody else can write or
+lock there; if they forbid any part of the operation, nothing is done. When a resource is gone, so
+are its locks; a lock that somebody gets on a new resource of that name stays.
 """
 
-from collections.abc import Callable
-from functools import partial
 from typing import TYPE_CHECKING
 
-from wsgidav.dav_error import HTTP_CREATED, HTTP_LOCKED, DAVError
+from wsgidav.dav_error import HTTP_CREATED, DAVError
 from wsgidav.dav_provider import _DAVResource
 
 from davbridge.dav.errors import RefusalError, as_refusals, refusal_of
-from davbridge.dav.resources.wsgidav_environment import (
-    Environ,
-    Locks,
-    allows_overwrite,
-    is_for_version,
-)
+from davbridge.dav.locking.enforcement import Enforcement
+from davbridge.dav.resources.wsgidav_environment import Environ, allows_overwrite, is_for_version
 from davbridge.paths import ResourcePath
 from davbridge.tree.operations.preconditions import Terms
 from davbridge.tree.resource import Failure, Resource
@@ -29,16 +27,104 @@ Errors = list[tuple[str, DAVError]]
 """Hrefs, and what could not be done there."""
 
 
-class TreeMethods(_DAVResource):
+class Operations(_DAVResource):
     """That part of a resource."""
 
     provider: "BucketProvider"
     environ: Environ
     resource: Resource
-    _locks: Locks
+    requested_path: ResourcePath
+    """The path as the client spelt it. Journals are named after it: a client that asks again gets
+    its own operation resumed."""
+    enforcement: Enforcement
+
+    # --- For any request server. They raise StoreErrors, and DAVErrors for locks.
+
+    def delete_tree(self, terms: Terms) -> list[Failure]:
+        """Deletes the resource with everything inside.
+
+        ``terms.admit`` is called before the locks are checked, here and in the methods below.
+        Raises as `Namespace.delete`.
+        """
+        released: set[str] = set()
+
+        def admit() -> None:
+            terms.admit()
+            self._require_removable()
+            released.update(self._own_tokens())
+
+        namespace = self.provider.namespace
+        failures = namespace.delete(self.requested_path, terms._replace(admit=admit))
+        if not failures:
+            self.enforcement.release(released)
+        return failures
+
+    def copy_to(
+        self, destination: ResourcePath, terms: Terms, *, recursive: bool = True
+    ) -> list[Failure]:
+        """Copies the resource over whatever is at ``destination``. A lock on the destination itself
+        stays; those on what is replaced inside it go (§7.6). Raises as `Namespace.copy`."""
+        released: set[str] = set()
+
+        def admit() -> None:
+            terms.admit()
+            self._require_writable_target(destination)
+            released.update(self.enforcement.tokens_below(destination))
+
+        checked, namespace = terms._replace(admit=admit), self.provider.namespace
+        failures = namespace.copy(self.requested_path, destination, checked, recursive=recursive)
+        if not failures:
+            self.enforcement.release(released)
+        return failures
+
+    def move_to(self, destination: ResourcePath, terms: Terms, *, user: str) -> list[Failure]:
+        """Moves the resource with everything inside over whatever is at ``destination``. Its locks
+        don't move along (§7.6). Raises as `Namespace.move`."""
+        released: set[str] = set()
+
+        def admit() -> None:
+            terms.admit()
+            self._require_writable_target(destination)
+            self._require_removable()
+            released.update(self._own_tokens(), self.enforcement.tokens_below(destination))
+
+        checked, namespace = terms._replace(admit=admit), self.provider.namespace
+        failures = namespace.move(self.requested_path, destination, checked, user=user)
+        if not failures:
+            self.enforcement.release(released)
+        return failures
+
+    def removal_refusals(self) -> list[tuple[str, RefusalError]]:
+        """The locks inside that forbid to remove the resource as a whole, by hrefs. Raises DAVError
+        423 where a lock on the resource itself, or on its parent, forbids it."""
+        self.enforcement.require_write(self.resource.path)
+        self.enforcement.require_membership(self.resource.path)
+        return self.enforcement.refusals_below(self.resource.path)
+
+    def require_writable_target(self, destination: ResourcePath, *, is_new: bool) -> None:
+        """That no lock forbids to replace what is at ``destination``, or, if ``is_new``, to create
+        something there."""
+        self.enforcement.require_tree(destination)
+        if is_new:
+            self.enforcement.require_membership(destination)
+
+    def _require_writable_target(self, destination: ResourcePath) -> None:
+        is_new = self.provider.find(destination) is None
+        self.require_writable_target(destination, is_new=is_new)
+
+    def _require_removable(self) -> None:
+        """That no lock forbids to remove the resource with everything inside."""
+        self.enforcement.require_membership(self.resource.path)
+        self.enforcement.require_tree(self.resource.path)
+
+    def _own_tokens(self) -> set[str]:
+        path = self.resource.path
+        return self.enforcement.tokens_at(path) | self.enforcement.tokens_below(path)
+
+    # --- For WsgiDAV's request server.
 
     def handle_delete(self) -> bool | Errors:
-        """Deletes the resource with everything inside, unless locks are against it."""
+        """Deletes the resource with everything inside, unless locks forbid it."""
         return self.delete() or True
 
     def support_recursive_delete(self) -> bool:
@@ -46,31 +132,25 @@ class TreeMethods(_DAVResource):
 
     @as_refusals()
     def delete(self) -> Errors:
-        """As `handle_delete`; what could not be deleted, by hrefs."""
-        path = self.resource.path
-        if not path:
+        """As `handle_delete`; returns what could not be deleted, by hrefs."""
+        if not self.resource.path:
             raise RefusalError(403, "the root can't be deleted")
-        self._require_removable()
-        if locked := self._locks.blocking_inside(self.get_ref_url()):
-            return [(self.provider.href_of_ref_url(root), DAVError(HTTP_LOCKED)) for root in locked]
-        terms = Terms(self._if_match, admit=self._require_removable_tree)
-        failures = self.provider.namespace.delete(path, terms)
-        if not failures:
-            self._locks.release(self.get_ref_url())
-        return self._errors(failures)
+        if locked := self.removal_refusals():
+            return [*locked]
+        return self._errors(self.delete_tree(Terms(self._if_match)))
 
     @as_refusals()
     def handle_copy(self, dest_path: str, *, depth_infinity: bool) -> Errors | bool:
         """Copies the resource; with everything inside if ``depth_infinity``."""
         destination = self.provider.destination(dest_path, self.environ)
-        is_new = self.provider.namespace.find(destination) is None
+        is_new = self.provider.find(destination) is None
         return self._copy(destination, recursive=depth_infinity) or self._success(is_new=is_new)
 
     @as_refusals()
     def handle_move(self, dest_path: str) -> Errors | bool:
         """Moves the resource with everything inside."""
         destination = self.provider.destination(dest_path, self.environ)
-        is_new = self.provider.namespace.find(destination) is None
+        is_new = self.provider.find(destination) is None
         return self._move(destination) or self._success(is_new=is_new)
 
     @as_refusals()
@@ -88,66 +168,37 @@ class TreeMethods(_DAVResource):
         return self._move(self.provider.path_of(dest_path))
 
     def _success(self, *, is_new: bool) -> Errors | bool:
-        """WsgiDAV answers 204 to all that was handled natively, but for a status that is told of
-        the source itself: so it answers 201 where the destination is new (RFC 4918 §9.8.5)."""
+        """WsgiDAV answers 204 to all that was handled natively, unless there is a status for the
+        source itself: with that, it answers 201 where the destination is new (§9.8.5)."""
         return [(self.get_href(), DAVError(HTTP_CREATED))] if is_new else True
 
     def _copy(self, destination: ResourcePath, *, recursive: bool) -> Errors:
-        terms = self._terms(partial(self._require_free, destination))
-        failures = self.provider.namespace.copy(
-            self.resource.path, destination, terms, recursive=recursive
-        )
-        if not failures:
-            self._locks.release_inside(self.provider.ref_url(destination))
-        return self._errors(failures)
+        self._require_writable_target(destination)
+        return self._errors(self.copy_to(destination, self._terms, recursive=recursive))
 
     def _move(self, destination: ResourcePath) -> Errors:
         if not self.resource.path:
             raise RefusalError(403, "the root can't be moved")
-
-        def admit() -> None:
-            self._require_removable_tree()
-            self._require_free(destination)
-
-        terms = self._terms(admit)
+        self._require_removable()
+        self._require_writable_target(destination)
         user = str(self.environ.get("wsgidav.user_name") or "")
-        failures = self.provider.namespace.move(self.resource.path, destination, terms, user=user)
-        if not failures:
-            self._locks.release(self.get_ref_url())
-            self._locks.release_inside(self.provider.ref_url(destination))
-        return self._errors(failures)
+        return self._errors(self.move_to(destination, self._terms, user=user))
 
-    def _terms(self, admit: Callable[[], None]) -> Terms:
-        admit()
-        return Terms(self._if_match, allows_overwrite(self.environ), admit=admit)
-
-    def _errors(self, failures: list[Failure]) -> Errors:
-        return [
-            (
-                self.get_href()
-                if failure.path == self.resource.path
-                else self.provider.href(failure.path),
-                refusal_of(failure.error),
-            )
-            for failure in failures
-        ]
+    @property
+    def _terms(self) -> Terms:
+        return Terms(self._if_match, allows_overwrite(self.environ))
 
     @property
     def _if_match(self) -> str | None:
         """The ETag of the only version that the request is meant for; None where any will do."""
         return (self.resource.etag or None) if is_for_version(self.environ) else None
 
-    def _require_removable(self) -> None:
-        """That no lock on the resource or on its parent is against its going."""
-        self._locks.require(self.get_ref_url())
-        self._locks.require(self.provider.ref_url(self.resource.path[:-1]))
-
-    def _require_removable_tree(self) -> None:
-        self._require_removable()
-        self._locks.require_tree(self.get_ref_url())
-
-    def _require_free(self, destination: ResourcePath) -> None:
-        """That no lock is against something new at the destination."""
-        self._locks.require_tree(self.provider.ref_url(destination))
-        if self.provider.namespace.find(destination) is None:
-            self._locks.require(self.provider.ref_url(destination[:-1]))
+    def _errors(self, failures: list[Failure]) -> Errors:
+        own = (self.resource.path, self.requested_path)
+        return [
+            (
+                self.get_href() if failure.path in own else self.provider.href(failure.path),
+                refusal_of(failure.error),
+            )
+            for failure in failures
+        ]

@@ -20,6 +20,7 @@ from davbridge.dav.errors import RefusalError, as_refusals
 from davbridge.dav.headers.content_type import guess_type
 from davbridge.dav.headers.upload_headers import modification_time_set_by, parse_time_property
 from davbridge.dav.headers.validators import entity_tag
+from davbridge.dav.locking.enforcement import Enforcement
 from davbridge.dav.propfind.live_properties import (
     ALLPROP,
     LIVE_PROPERTIES,
@@ -27,8 +28,9 @@ from davbridge.dav.propfind.live_properties import (
     PROTECTED,
     PropertyContext,
 )
-from davbridge.dav.resources.wsgidav_environment import Environ, Locks
+from davbridge.dav.resources.wsgidav_environment import Environ
 from davbridge.dav.xml_elements import lang_of, serialise
+from davbridge.paths import ResourcePath
 from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.resource import Resource
 
@@ -83,7 +85,39 @@ class ResourceProperties(_DAVResource):
     resource: Resource
     _dead: Properties | None
     """The dead properties, once they are known."""
-    _locks: Locks
+    requested_path: ResourcePath
+    enforcement: Enforcement
+
+    # --- For any request server. They raise StoreErrors, and DAVErrors for locks.
+
+    def dead_properties(self) -> Properties:
+        """The dead properties; read once."""
+        if self._dead is None:
+            self._dead = self.provider.namespace.properties(self.resource.path)
+        return self._dead
+
+    def change_properties(
+        self,
+        changes: Mapping[str, str | None],
+        *,
+        modified: datetime | None = None,
+        check: Callable[[], object],
+    ) -> None:
+        """Sets dead properties, removes those whose value is None, and sets the time of a file: all
+        or none.
+
+        The time is ``modified``, or the one that a change has. ``check`` is called right before,
+        while nobody else writes there. Raises as `Namespace.update_properties`.
+        """
+        self.provider.namespace.update_properties(
+            self.requested_path,
+            changes,
+            modified=modified or modification_time_set_by(changes),
+            admit=lambda _: check(),
+        )
+        self._dead = None
+
+    # --- For WsgiDAV's request server.
 
     def get_creation_date(self) -> float:
         """S3 keeps no other time than the last write's."""
@@ -164,7 +198,7 @@ class ResourceProperties(_DAVResource):
         if moment is None:
             raise RefusalError(409, "not a time")
         if not dry_run:
-            self._update_properties({}, moment)
+            self._update_properties({}, modified=moment)
         return True
 
     def remove_all_properties(self, *, recursive: bool) -> None:
@@ -172,27 +206,21 @@ class ResourceProperties(_DAVResource):
 
     @cached_property
     def _update(self) -> PropertyUpdate:
-        return PropertyUpdate(
-            lambda changes: self._update_properties(changes, modification_time_set_by(changes))
-        )
+        return PropertyUpdate(self._update_properties)
 
     @as_refusals()
     def _update_properties(
-        self, changes: Mapping[str, str | None], modified: datetime | None
+        self, changes: Mapping[str, str | None], *, modified: datetime | None = None
     ) -> None:
-        self.provider.namespace.update_properties(
-            self.resource.path,
+        self.change_properties(
             changes,
             modified=modified,
-            admit=lambda _: self._locks.require(self.get_ref_url()),
+            check=lambda: self.enforcement.require_write(self.resource.path),
         )
-        self._dead = None
 
+    @as_refusals()
     def _dead_properties(self) -> Properties:
-        if self._dead is None:
-            with as_refusals():
-                self._dead = self.provider.namespace.properties(self.resource.path)
-        return self._dead
+        return self.dead_properties()
 
 
 def _text_of(element: Any) -> str:

@@ -1,0 +1,33 @@
+"""What files and collections have in common."""
+
+from davbridge.dav.locking.enforcement import Enforcement
+from davbridge.dav.resources.operations import Operations
+from davbridge.dav.resources.properties import ResourceProperties
+from davbridge.dav.resources.wsgidav_environment import Environ
+from davbridge.dav.resources.wsgidav_locks import WsgidavLocks
+from davbridge.paths import ResourcePath
+from davbridge.tree.properties.client_metadata import Properties
+from davbridge.tree.resource import Resource
+
+
+class BucketResource(ResourceProperties, Operations):
+    """A resource, as one request works on it."""
+
+    def __init__(
+        self,
+        resource: Resource,
+        environ: Environ,
+        *,
+        requested_path: ResourcePath | None = None,
+        enforcement: Enforcement | None = None,
+        dead: Properties | None = None,
+    ) -> None:
+        """``requested_path``: the client's spelling of the path, where it may be another;
+        ``enforcement``: the locks, unless WsgiDAV's lock manager has them; ``dead``: the dead
+        properties, where a listing had them."""
+        super().__init__("/" + "/".join(resource.path), environ)
+        self.resource = resource
+        self.requested_path = resource.path if requested_path is None else requested_path
+        self._is_listed = dead is not None
+        self._dead = dead
+        self.enforcement = enforcement or WsgidavLocks(self.provider, environ)
