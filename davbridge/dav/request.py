@@ -10,9 +10,8 @@ the client's.
 import logging
 import math
 import re
-from collections.abc import Iterator
-from functools import cached_property
-from typing import Any, Literal
+from collections.abc import Callable, Iterator
+from typing import Any, Generic, Literal, TypeVar
 
 from davbridge.addresses import network_of
 from davbridge.dav.errors import RefusalError
@@ -46,6 +45,31 @@ _SECONDS = re.compile(r"[0-9]{1,10}")
 _TOKEN = re.compile(r"<?([A-Za-z][A-Za-z0-9+.\-]*:[^\s<>]+)>?")
 
 
+T = TypeVar("T")
+
+
+class _CachedAttribute(Generic[T]):
+    """What `cached_attribute` makes of a method."""
+
+    def __init__(self, compute: Callable[[Any], T]) -> None:
+        self._compute = compute
+        self._name = compute.__name__
+        self.__doc__ = compute.__doc__
+
+    def __get__(self, instance: Any, owner: type) -> T:
+        value = instance.__dict__[self._name] = self._compute(instance)
+        return value
+
+
+def cached_attribute(compute: Callable[[Any], T]) -> _CachedAttribute[T]:
+    """As functools.cached_property, for objects of one thread.
+
+    That of Python 3.11 computes under a lock that all instances share. Requests would wait for one
+    another, and taking the lock alone costs a warm PROPFIND five percent.
+    """
+    return _CachedAttribute(compute)
+
+
 class DavRequest:
     """One request. Header values are parsed when they are first asked for."""
 
@@ -59,7 +83,7 @@ class DavRequest:
         value: str | None = self.environ.get(f"HTTP_{name}")
         return value
 
-    @cached_property
+    @cached_attribute
     def path(self) -> ResourcePath:
         """What the request target names. Raises RefusalError 400, or 404 outside of the mount."""
         path = self.site.resolve(self.url_path)
@@ -67,7 +91,7 @@ class DavRequest:
             raise RefusalError(404, "the drive is elsewhere")
         return path
 
-    @cached_property
+    @cached_attribute
     def url_path(self) -> ResourcePath:
         """The path of the request's URL, whether or not it is in the mount. Raises as `path`."""
         return parse_request_target(self.environ["REQUEST_URI"])
@@ -95,7 +119,7 @@ class DavRequest:
     def is_chunked(self) -> bool:
         return "HTTP_TRANSFER_ENCODING" in self.environ
 
-    @cached_property
+    @cached_attribute
     def length(self) -> int | None:
         """Bytes of the body; None where a chunked one doesn't tell."""
         if self.is_chunked:
@@ -105,7 +129,7 @@ class DavRequest:
             raise RefusalError(400, "Content-Length is not a number")
         return int(text)
 
-    @cached_property
+    @cached_attribute
     def depth(self) -> Depth | None:
         """RFC 4918 §10.2; None where the header is missing."""
         value = self.header("DEPTH")
@@ -120,7 +144,7 @@ class DavRequest:
                 return "infinity"
         raise RefusalError(400, "Depth must be 0, 1 or infinity")
 
-    @cached_property
+    @cached_attribute
     def overwrite(self) -> bool:
         """RFC 4918 §10.6: true where the header is missing."""
         value = (self.header("OVERWRITE") or "T").strip().upper()
@@ -128,7 +152,7 @@ class DavRequest:
             raise RefusalError(400, "Overwrite must be T or F")
         return value == "T"
 
-    @cached_property
+    @cached_attribute
     def destination(self) -> ResourcePath:
         """RFC 4918 §10.3. Raises RefusalError 400, or 502 where it is on another server."""
         value = self.header("DESTINATION")
@@ -157,7 +181,7 @@ class DavRequest:
         """The values of all these headers: equal for requests that depend on the same."""
         return tuple(map(self.environ.get, _CONDITIONAL))
 
-    @cached_property
+    @cached_attribute
     def if_lists(self) -> tuple[IfList, ...]:
         """The If header (§10.4), empty where there is none. Raises RefusalError 400."""
         value = self.header("IF")
@@ -165,14 +189,14 @@ class DavRequest:
             return (IfList(None, (IfCondition(self.refreshed_token, None, negated=False),)),)
         return parse_if(value) if value is not None else ()
 
-    @cached_property
+    @cached_attribute
     def refreshed_token(self) -> str | None:
         """The token of a LOCK whose If header is nothing else: npm's webdav refreshes a lock so,
         and sends a lockinfo along (its operations/lock.js)."""
         match = _TOKEN.fullmatch((self.header("IF") or "").strip())
         return match[1] if match and self.method == "LOCK" else None
 
-    @cached_property
+    @cached_attribute
     def lock_token(self) -> str | None:
         """The Lock-Token header (§10.5), with or without its angle brackets."""
         value = self.header("LOCK_TOKEN")
@@ -183,7 +207,7 @@ class DavRequest:
             raise RefusalError(400, "Lock-Token holds no lock token")
         return match[1]
 
-    @cached_property
+    @cached_attribute
     def submitted_tokens(self) -> frozenset[str]:
         """The lock tokens that the client shows, anywhere in If (§10.4.1) or in Lock-Token.
 

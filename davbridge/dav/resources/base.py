@@ -25,9 +25,21 @@ class BucketResource(ResourceProperties, Operations):
         """``requested_path``: the client's spelling of the path, where it may be another;
         ``enforcement``: the locks, unless WsgiDAV's lock manager has them; ``dead``: the dead
         properties, where a listing had them."""
-        super().__init__("/" + "/".join(resource.path), environ)
+        # WsgiDAV's constructors would do the same, and take a tenth of a PROPFIND with Depth 0.
+        self.provider = environ["wsgidav.provider"]
+        self.environ = environ
         self.resource = resource
         self.requested_path = resource.path if requested_path is None else requested_path
         self._is_listed = dead is not None
         self._dead = dead
         self.enforcement = enforcement or WsgidavLocks(self.provider, environ)
+
+    @property
+    def path(self) -> str:
+        """The decoded path below the share."""
+        return "/" + "/".join(self.resource.path)
+
+    @property
+    def name(self) -> str:
+        """The last segment; empty for the root."""
+        return self.resource.name

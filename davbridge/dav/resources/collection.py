@@ -38,6 +38,7 @@ class RenderedMembers(NamedTuple):
 class Collection(BucketResource, DAVCollection):
     """A collection."""
 
+    is_collection = True
     listing: Members | None = None
     """The members, where they are known already."""
 

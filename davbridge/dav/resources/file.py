@@ -29,6 +29,7 @@ from davbridge.tree.resource import Resource
 class File(BucketResource, DAVNonCollection):
     """A file, or one that is about to be written."""
 
+    is_collection = False
     _content: Content | None = None
     _upload: Upload | None = None
 
