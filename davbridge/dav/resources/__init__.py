@@ -1,8 +1,16 @@
-"""What is at a path of the provider: the files and collections that request servers work on::
+"""What is at a path of the provider: the files and collections that both request servers work on::
 
-resources.py            Collection and File: WsgiDAV's DAVCollection and DAVNonCollection
-properties.py           live and dead properties
-operations.py           COPY, MOVE and DELETE
-content.py              a file's bytes as file-like objects
-wsgidav_environment.py  the headers and locks of WsgiDAV's own request server
+    collection.py    Collection, a DAVCollection
+    file.py          File, a DAVNonCollection
+    base.py          what both have in common
+    operations.py    COPY, MOVE and DELETE
+    properties.py    live and dead properties
+    content.py       a file's bytes on their way out and in
+    wsgidav_environment.py, wsgidav_locks.py
+                     the headers and the locks of a request that WsgiDAV's own request server handles
+
+Each class has two parts. The methods of the first are for any request server, and raise StoreErrors;
+those of the second have the names that WsgiDAV calls, and raise DAVErrors alone.
+
+A resource object lives for one request, in one thread.
 """
