@@ -7,10 +7,10 @@
     properties.py    live and dead properties
     content.py       a file's bytes on their way out and in
     wsgidav_environment.py, wsgidav_locks.py
-                     the headers and the locks of a request that WsgiDAV's own request server handles
+                     headers and locks of a request that WsgiDAV's own request server handles
 
-Each class has two parts. The methods of the first are for any request server, and raise StoreErrors;
-those of the second have the names that WsgiDAV calls, and raise DAVErrors alone.
+Each class has two parts. The methods of the first are for any request server, and raise
+StoreErrors. Those of the second are what WsgiDAV calls, and raise nothing but DAVErrors.
 
 A resource object lives for one request, in one thread.
 """
