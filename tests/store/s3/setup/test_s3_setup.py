@@ -164,10 +164,10 @@ def test_a_host_that_does_not_exist_is_named() -> None:
     assert "http://nowhere.invalid:9000 can't be reached" in line
 
 
-def test_a_silent_endpoint_is_asked_twice_whatever_patience_is_set(
+def test_a_silent_endpoint_is_asked_twice_whatever_timeouts_are_set(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(bucket_check, "PATIENCE", 0.5)
+    monkeypatch.setattr(bucket_check, "START_TIMEOUT", 0.5)
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         patient = replace(settings(url), attempts=10, read_timeout=FOREVER)
