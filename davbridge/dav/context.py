@@ -22,7 +22,7 @@ from davbridge.dav.request import DavRequest
 from davbridge.dav.resources.collection import Collection, instance
 from davbridge.dav.resources.file import File
 from davbridge.paths import ResourcePath, canonical
-from davbridge.tree.operations.preconditions import Terms
+from davbridge.tree.operations.preconditions import Preconditions
 from davbridge.tree.resource import Resource
 
 CONDITIONS_HOLD_SECONDS = 1.0
@@ -80,9 +80,11 @@ class Context:
         return (self.resource.etag or None) if is_bound and self.resource else None
 
     @property
-    def terms(self) -> Terms:
+    def preconditions(self) -> Preconditions:
         """Those of a COPY or MOVE whose conditions have been checked."""
-        return Terms(self.if_match, self.request.overwrite, target_if_match=self._target_if_match)
+        return Preconditions(
+            self.if_match, self.request.overwrite, target_if_match=self._target_if_match
+        )
 
     def require(self) -> Collection | File:
         """The provider's resource at the request's path. Raises RefusalError 404."""

@@ -34,7 +34,7 @@ from davbridge.errors import InvalidNameError
 from davbridge.paths import ResourcePath
 from davbridge.tree.journal.entry import Request
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.operations.preconditions import Terms
+from davbridge.tree.operations.preconditions import Preconditions
 from davbridge.tree.resource import Outcome, Resource
 from davbridge.tree.writes.creation import Place
 
@@ -164,7 +164,7 @@ class BucketProvider(DAVProvider):
             made = environ.get(CREATED_RESOURCE)
             if made is not None:
                 with as_refusals():
-                    self.namespace.delete(made.path, Terms(if_match=made.etag))
+                    self.namespace.delete(made.path, Preconditions(if_match=made.etag))
             raise
 
 

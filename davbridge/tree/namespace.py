@@ -39,7 +39,7 @@ from davbridge.tree.listing.members import Members
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.operations import Operations
 from davbridge.tree.operations.parallel_requests import LANES, Lanes
-from davbridge.tree.operations.preconditions import ANY, Terms
+from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions
 from davbridge.tree.properties.client_metadata import Properties, without_facts
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.resource import Failure, Outcome, Resource, with_told
@@ -184,19 +184,21 @@ class Namespace:
         what is being written. Gives what is there."""
         return self._creation.without_writes(path, is_deep=is_deep)
 
-    def delete(self, path: ResourcePath, terms: Terms = ANY) -> list[Failure]:
+    def delete(
+        self, path: ResourcePath, preconditions: Preconditions = NO_PRECONDITIONS
+    ) -> list[Failure]:
         """Deletes a resource with everything inside.
 
         Raises NotFoundError, PreconditionFailedError where the terms don't hold, and
         InvalidNameError for the root.
         """
-        return self._counted(self._operations.delete(Request("DELETE", path), terms))
+        return self._counted(self._operations.delete(Request("DELETE", path), preconditions))
 
     def copy(
         self,
         source: ResourcePath,
         target: ResourcePath,
-        terms: Terms = ANY,
+        preconditions: Preconditions = NO_PRECONDITIONS,
         *,
         recursive: bool = True,
     ) -> list[Failure]:
@@ -209,7 +211,7 @@ class Namespace:
         with self._space.operation() as claim:
             outcome = self._operations.copy(
                 Request("COPY", source, target),
-                terms,
+                preconditions,
                 recursive=recursive,
                 require_room=claim.require,
             )
@@ -220,12 +222,14 @@ class Namespace:
         self,
         source: ResourcePath,
         target: ResourcePath,
-        terms: Terms = ANY,
+        preconditions: Preconditions = NO_PRECONDITIONS,
         *,
         user: str = "",
     ) -> list[Failure]:
         """Moves a resource over whatever is at ``target``. Raises as `copy`."""
-        return self._counted(self._operations.move(Request("MOVE", source, target, user), terms))
+        return self._counted(
+            self._operations.move(Request("MOVE", source, target, user), preconditions)
+        )
 
     def go_on(self, request: Request, admit: Callable[[], object] = lambda: None) -> Outcome | None:
         """How a request that another bridge has begun ends: waits while one is at work on it, and

@@ -223,9 +223,9 @@ def test_the_store_is_told_which_version_may_be_replaced(method: str) -> None:
         }.items():
             context = context_of(store, method, IF=f"<{name}> {condition}", DESTINATION="/t/%C3%A9")
             assert context.check_conditions() is False
-            told = context.terms.target_if_match
+            told = context.preconditions.target_if_match
             assert told == (expected and expected.strip('"'))
-            assert context.terms.if_match is None
+            assert context.preconditions.if_match is None
 
 
 def test_a_condition_on_another_file_says_nothing_of_the_destination() -> None:
@@ -234,7 +234,7 @@ def test_a_condition_on_another_file_says_nothing_of_the_destination() -> None:
     header = f"</b> ([{etag(store, 'b')}])"
     context = context_of(store, "MOVE", IF=header, DESTINATION="/t")
     context.check_conditions()
-    assert context.terms.target_if_match is None
+    assert context.preconditions.target_if_match is None
 
 
 def test_conditions_can_be_checked_any_number_of_times() -> None:

@@ -12,7 +12,7 @@ from davbridge.errors import NotFoundError, PreconditionFailedError, Unavailable
 from davbridge.paths import parse
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.operations.preconditions import Terms
+from davbridge.tree.operations.preconditions import Preconditions
 from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
 from tests.support.objects import put
 from tests.tree.conftest import Drive
@@ -83,13 +83,13 @@ def test_a_file_that_must_be_one_version_is_not_touched_in_another(
     drive: Drive, operation: str
 ) -> None:
     drive.outside("a", body=b"old")
-    terms = Terms(if_match=drive.tree.lookup(parse("/a")).etag)
+    preconditions = Preconditions(if_match=drive.tree.lookup(parse("/a")).etag)
     target = () if operation == "delete" else (parse("/b"),)
     moment = ("delete", "a") if operation == "delete" else ("copy", "a")
     at_the_first(drive, moment, lambda: drive.outside("a", body=b"new"))
     for _ in range(2):  # at that moment, and when the other version is known
         with pytest.raises(PreconditionFailedError):
-            getattr(drive.tree, operation)(parse("/a"), *target, terms)
+            getattr(drive.tree, operation)(parse("/a"), *target, preconditions)
         assert drive.stored() == ["a"]
         assert drive.content("a") == b"new"
 
@@ -112,7 +112,7 @@ def test_what_another_bridge_has_moved_to_one_name_stays_whatever_became_of_the_
     drive: Drive,
 ) -> None:
     drive.outside("a", body=b"mine")
-    terms = Terms(if_match=drive.tree.lookup(parse("/a")).etag)
+    preconditions = Preconditions(if_match=drive.tree.lookup(parse("/a")).etag)
 
     def meanwhile() -> None:
         with another(drive) as other:
@@ -121,7 +121,7 @@ def test_what_another_bridge_has_moved_to_one_name_stays_whatever_became_of_the_
 
     at_the_first(drive, ("delete", "a"), meanwhile)
     with pytest.raises(PreconditionFailedError):
-        drive.tree.move(parse("/a"), parse("/b"), terms)
+        drive.tree.move(parse("/a"), parse("/b"), preconditions)
     assert drive.content("a") == b"new"
     assert drive.content("b") == b"mine"
 
@@ -140,7 +140,7 @@ def test_a_second_attempt_replaces_nothing_but_what_the_first_has_made() -> None
 
     at_the_first(drive, ("delete", "x/a"), meanwhile)
     with pytest.raises(PreconditionFailedError):
-        tree.move(parse("/x/a"), parse("/y/a"), Terms(overwrite=False))
+        tree.move(parse("/x/a"), parse("/y/a"), Preconditions(overwrite=False))
     assert drive.content("x/a") == b"new"
     assert drive.content("y/a") == b"theirs"
     tree.close()
@@ -163,10 +163,10 @@ def test_a_file_that_was_written_since_it_was_listed_replaces_a_folder_as_it_is(
 
 def test_of_two_bridges_that_delete_a_version_one_has_deleted_it(drive: Drive) -> None:
     drive.outside("a")
-    terms = Terms(if_match=drive.tree.lookup(parse("/a")).etag)
+    preconditions = Preconditions(if_match=drive.tree.lookup(parse("/a")).etag)
     at_the_first(drive, ("delete", "a"), lambda: drive.bucket.delete_object("a"))
     with pytest.raises(PreconditionFailedError):
-        drive.tree.delete(parse("/a"), terms)
+        drive.tree.delete(parse("/a"), preconditions)
 
 
 @pytest.mark.parametrize("operation", ["copy", "move"])
@@ -177,7 +177,7 @@ def test_what_appears_at_the_target_is_not_replaced_without_leave(
     at_each(drive, ("copy", "a"), lambda: drive.outside("b", body=b"theirs"))
     for _ in range(2):
         with pytest.raises(PreconditionFailedError):
-            getattr(drive.tree, operation)(parse("/a"), parse("/b"), Terms(overwrite=False))
+            getattr(drive.tree, operation)(parse("/a"), parse("/b"), Preconditions(overwrite=False))
         assert drive.content("a") == b"mine"
         assert drive.content("b") == b"theirs"
 

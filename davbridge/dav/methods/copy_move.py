@@ -16,7 +16,7 @@ from davbridge.dav.resources.file import File
 from davbridge.dav.response import Response, empty
 from davbridge.paths import ResourcePath, is_reserved
 from davbridge.tree.journal.entry import Request, Verb
-from davbridge.tree.operations.preconditions import Terms
+from davbridge.tree.operations.preconditions import Preconditions
 from davbridge.tree.resource import Failure, Resource
 
 
@@ -33,7 +33,9 @@ def copy(context: Context) -> Response:
     if answer := _resume_or_refuse(context, "COPY", source, target):
         return answer
     _check_destination(context, source, target)
-    failures = source.copy_to(context.request.destination, _terms(context), recursive=depth != "0")
+    failures = source.copy_to(
+        context.request.destination, _preconditions(context), recursive=depth != "0"
+    )
     return _answer(context, failures, target)
 
 
@@ -56,7 +58,7 @@ def move(context: Context) -> Response:
         return answer
     _check_destination(context, source, target)
     user = context.request.user
-    failures = source.move_to(context.request.destination, _terms(context), user=user)
+    failures = source.move_to(context.request.destination, _preconditions(context), user=user)
     return _answer(context, failures, target)
 
 
@@ -132,9 +134,9 @@ def _is_collection(context: Context, path: ResourcePath) -> bool:
     return found is not None and found.is_collection
 
 
-def _terms(context: Context) -> Terms:
+def _preconditions(context: Context) -> Preconditions:
     """Conditions are checked once more right before the first write."""
-    return context.terms._replace(admit=context.check_conditions)
+    return context.preconditions._replace(admit=context.check_conditions)
 
 
 def _answer(context: Context, failures: list[Failure], target: Resource | None) -> Response:

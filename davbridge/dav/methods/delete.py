@@ -7,7 +7,7 @@ from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.methods.failures import failed_members, multi_status
 from davbridge.dav.response import Response, empty
-from davbridge.tree.operations.preconditions import Terms
+from davbridge.tree.operations.preconditions import Preconditions
 
 
 def delete(context: Context) -> Response:
@@ -20,7 +20,7 @@ def delete(context: Context) -> Response:
     context.check_conditions()
     if locked := resource.removal_refusals():
         return multi_status(locked)
-    failures = resource.delete_tree(Terms(context.if_match, admit=context.check_conditions))
+    failures = resource.delete_tree(Preconditions(context.if_match, admit=context.check_conditions))
     if failures:
         return multi_status(failed_members(failures, context.request.site))
     return empty(204)

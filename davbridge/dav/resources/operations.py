@@ -17,7 +17,7 @@ from davbridge.dav.errors import RefusalError, as_refusals, refusal_of
 from davbridge.dav.locking.enforcement import Enforcement
 from davbridge.dav.resources.wsgidav_environment import Environ, allows_overwrite, is_for_version
 from davbridge.paths import ResourcePath
-from davbridge.tree.operations.preconditions import Terms
+from davbridge.tree.operations.preconditions import Preconditions
 from davbridge.tree.resource import Failure, Resource
 
 if TYPE_CHECKING:
@@ -40,55 +40,57 @@ class Operations(_DAVResource):
 
     # --- For any request server. They raise StoreErrors, and DAVErrors for locks.
 
-    def delete_tree(self, terms: Terms) -> list[Failure]:
+    def delete_tree(self, preconditions: Preconditions) -> list[Failure]:
         """Deletes the resource with everything inside.
 
-        ``terms.admit`` is called before the locks are checked, here and in the methods below.
+        ``preconditions.admit`` is called before the locks are checked, here and in the methods below.
         Raises as `Namespace.delete`.
         """
         released: set[str] = set()
 
         def admit() -> None:
-            terms.admit()
+            preconditions.admit()
             self._require_removable()
             released.update(self._own_tokens())
 
         namespace = self.provider.namespace
-        failures = namespace.delete(self.requested_path, terms._replace(admit=admit))
+        failures = namespace.delete(self.requested_path, preconditions._replace(admit=admit))
         if not failures:
             self.enforcement.release(released)
         return failures
 
     def copy_to(
-        self, destination: ResourcePath, terms: Terms, *, recursive: bool = True
+        self, destination: ResourcePath, preconditions: Preconditions, *, recursive: bool = True
     ) -> list[Failure]:
         """Copies the resource over whatever is at ``destination``. A lock on the destination itself
         stays; those on what is replaced inside it go (§7.6). Raises as `Namespace.copy`."""
         released: set[str] = set()
 
         def admit() -> None:
-            terms.admit()
+            preconditions.admit()
             self._require_writable_target(destination)
             released.update(self.enforcement.tokens_below(destination))
 
-        checked, namespace = terms._replace(admit=admit), self.provider.namespace
+        checked, namespace = preconditions._replace(admit=admit), self.provider.namespace
         failures = namespace.copy(self.requested_path, destination, checked, recursive=recursive)
         if not failures:
             self.enforcement.release(released)
         return failures
 
-    def move_to(self, destination: ResourcePath, terms: Terms, *, user: str) -> list[Failure]:
+    def move_to(
+        self, destination: ResourcePath, preconditions: Preconditions, *, user: str
+    ) -> list[Failure]:
         """Moves the resource with everything inside over whatever is at ``destination``. Its locks
         don't move along (§7.6). Raises as `Namespace.move`."""
         released: set[str] = set()
 
         def admit() -> None:
-            terms.admit()
+            preconditions.admit()
             self._require_writable_target(destination)
             self._require_removable()
             released.update(self._own_tokens(), self.enforcement.tokens_below(destination))
 
-        checked, namespace = terms._replace(admit=admit), self.provider.namespace
+        checked, namespace = preconditions._replace(admit=admit), self.provider.namespace
         failures = namespace.move(self.requested_path, destination, checked, user=user)
         if not failures:
             self.enforcement.release(released)
@@ -137,7 +139,7 @@ class Operations(_DAVResource):
             raise RefusalError(403, "the root can't be deleted")
         if locked := self.removal_refusals():
             return [*locked]
-        return self._errors(self.delete_tree(Terms(self._if_match)))
+        return self._errors(self.delete_tree(Preconditions(self._if_match)))
 
     @as_refusals()
     def handle_copy(self, dest_path: str, *, depth_infinity: bool) -> Errors | bool:
@@ -174,7 +176,7 @@ class Operations(_DAVResource):
 
     def _copy(self, destination: ResourcePath, *, recursive: bool) -> Errors:
         self._require_writable_target(destination)
-        return self._errors(self.copy_to(destination, self._terms, recursive=recursive))
+        return self._errors(self.copy_to(destination, self._preconditions, recursive=recursive))
 
     def _move(self, destination: ResourcePath) -> Errors:
         if not self.resource.path:
@@ -182,11 +184,11 @@ class Operations(_DAVResource):
         self._require_removable()
         self._require_writable_target(destination)
         user = str(self.environ.get("wsgidav.user_name") or "")
-        return self._errors(self.move_to(destination, self._terms, user=user))
+        return self._errors(self.move_to(destination, self._preconditions, user=user))
 
     @property
-    def _terms(self) -> Terms:
-        return Terms(self._if_match, allows_overwrite(self.environ))
+    def _preconditions(self) -> Preconditions:
+        return Preconditions(self._if_match, allows_overwrite(self.environ))
 
     @property
     def _if_match(self) -> str | None:

@@ -46,7 +46,7 @@ from davbridge.tree.listing.view import View
 from davbridge.tree.operations.copies import Copied
 from davbridge.tree.operations.plan import NO_PLAN, Keys, left_behind
 from davbridge.tree.operations.planner import Route, Routes
-from davbridge.tree.operations.preconditions import OutdatedError, Terms, is_outdated
+from davbridge.tree.operations.preconditions import OutdatedError, Preconditions, is_outdated
 from davbridge.tree.operations.progress import Work, Works
 from davbridge.tree.operations.steps import Steps
 from davbridge.tree.properties.client_metadata import Properties
@@ -98,13 +98,13 @@ class Attempts:
         self._overlaps = overlaps
         self._works = works
 
-    def delete(self, request: Request, terms: Terms) -> Outcome:
+    def delete(self, request: Request, preconditions: Preconditions) -> Outcome:
         resource = self._view.lookup(request.source)
         path = resource.path
         if not path:
             raise InvalidNameError("the root can't be deleted")
-        terms.require_version(resource)
-        terms.admit()
+        preconditions.require_version(resource)
+        preconditions.admit()
         has_belongings = bool(self._belongings.of(path))
         with self._parents.leave(path):
             looked_at = self._journals.timer()
@@ -114,7 +114,7 @@ class Attempts:
             with self._begun(entry, is_journaled=len(going) > JOURNALED) as work:
                 with work.step():
                     self._parents.keep(path)
-                failures = self._remove(resource, keys, terms, work, looked_at)
+                failures = self._remove(resource, keys, preconditions, work, looked_at)
         _raise_for_one(resource, failures)
         if failures:
             return Outcome(failures)
@@ -125,12 +125,17 @@ class Attempts:
         return Outcome([], -sum(row.size for row in going))
 
     def copy(
-        self, request: Request, terms: Terms, *, recursive: bool, require_room: RequireRoom
+        self,
+        request: Request,
+        preconditions: Preconditions,
+        *,
+        recursive: bool,
+        require_room: RequireRoom,
     ) -> Outcome:
-        route = self._route(request, terms, recursive=recursive).keeping_source()
+        route = self._route(request, preconditions, recursive=recursive).keeping_source()
         if blocked := route.obstacles(self._view.prefix, is_move=False):
             return Outcome(blocked)
-        route = route.sparing() if terms.spares else route
+        route = route.sparing() if preconditions.spares else route
         plan = route.plan
         require_room(plan.added_bytes)
         entry = _entry(request, route)
@@ -146,12 +151,12 @@ class Attempts:
             failures = self._steps.drop_extras(plan, work)
         return Outcome(failures, plan.added_bytes, is_new=route.is_to_new)
 
-    def move(self, request: Request, terms: Terms, *, has_note: bool) -> Outcome:
+    def move(self, request: Request, preconditions: Preconditions, *, has_note: bool) -> Outcome:
         """``has_note``: it is noted that an earlier one, or kin, has left something."""
-        route = self._route(request, terms, recursive=True)
+        route = self._route(request, preconditions, recursive=True)
         if blocked := route.obstacles(self._view.prefix, is_move=True):
             return Outcome(blocked)
-        route = route.sparing() if has_note or terms.spares else route
+        route = route.sparing() if has_note or preconditions.spares else route
         is_of_many = route.source_tree is not None and len(route.plan.leaving) > 1
         is_journaled = has_note or is_of_many or bool(route.plan.clashes)
         entry = _entry(request, route)
@@ -160,9 +165,14 @@ class Attempts:
             return self._carry_out_move(entry, route, work)
 
     def _remove(
-        self, resource: Resource, keys: Keys, terms: Terms, work: Work, looked_at: float
+        self,
+        resource: Resource,
+        keys: Keys,
+        preconditions: Preconditions,
+        work: Work,
+        looked_at: float,
     ) -> list[Failure]:
-        if terms.if_match is None:
+        if preconditions.if_match is None:
             tree = prefix_of(self._view.prefix, resource.path) if resource.is_collection else None
             return self._steps.remove(keys, work, tree=tree, looked_at=looked_at)
         failures = self._steps.removals.remove_version((*keys.proper, *keys.beside), work)
@@ -171,13 +181,13 @@ class Attempts:
             raise PreconditionFailedError(str(failures[0].error)) from failures[0].error
         return failures
 
-    def _route(self, request: Request, terms: Terms, *, recursive: bool) -> Route:
+    def _route(self, request: Request, preconditions: Preconditions, *, recursive: bool) -> Route:
         route = self._routes.between(
-            request.source, request.target, recursive=recursive, is_again=terms.is_again
+            request.source, request.target, recursive=recursive, is_again=preconditions.is_again
         )
-        terms.require_version(route.source)
-        terms.require_replaceable(route.target_keys.proper, is_new=route.is_to_new)
-        terms.admit()
+        preconditions.require_version(route.source)
+        preconditions.require_replaceable(route.target_keys.proper, is_new=route.is_to_new)
+        preconditions.admit()
         return route
 
     def _carry_out_move(self, entry: Entry, route: Route, work: Work) -> Outcome:

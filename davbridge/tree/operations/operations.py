@@ -28,7 +28,7 @@ from davbridge.tree.operations.attempts import (
 )
 from davbridge.tree.operations.parallel_requests import Lanes
 from davbridge.tree.operations.planner import Routes
-from davbridge.tree.operations.preconditions import ANY, Terms, insisting
+from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions, insisting
 from davbridge.tree.operations.progress import Works
 from davbridge.tree.operations.steps import Steps
 from davbridge.tree.path_locks import Turns
@@ -92,20 +92,20 @@ class Operations:
         )
         self._resumption = Resumption(store, view.prefix, belongings, steps, journals, self.works)
 
-    def delete(self, request: Request, terms: Terms = ANY) -> Outcome:
-        def delete(terms: Terms) -> Outcome:
-            return self._attempts.delete(request, terms)
+    def delete(self, request: Request, preconditions: Preconditions = NO_PRECONDITIONS) -> Outcome:
+        def delete(preconditions: Preconditions) -> Outcome:
+            return self._attempts.delete(request, preconditions)
 
         def delete_the_rest() -> Outcome:
             try:
-                return insisting(terms, delete)
+                return insisting(preconditions, delete)
             except NotFoundError:
                 return Outcome([])
 
         def delete_in_turn() -> Outcome:
             with self._turns.of(changed=self._paths(request)):
                 try:
-                    return insisting(terms, delete)
+                    return insisting(preconditions, delete)
                 except AlreadyBegunError:
                     self._resumption.go_on(request)
                 return self._begun_alone(request, delete_the_rest)
@@ -115,37 +115,37 @@ class Operations:
     def copy(
         self,
         request: Request,
-        terms: Terms = ANY,
+        preconditions: Preconditions = NO_PRECONDITIONS,
         *,
         recursive: bool,
         require_room: RequireRoom,
     ) -> Outcome:
-        def copy(terms: Terms) -> Outcome:
+        def copy(preconditions: Preconditions) -> Outcome:
             if self._look_for_kin(request).has_note:
-                terms = terms._replace(spares=True)
+                preconditions = preconditions._replace(spares=True)
             return self._attempts.copy(
-                request, terms, recursive=recursive, require_room=require_room
+                request, preconditions, recursive=recursive, require_room=require_room
             )
 
-        def copy_in_turn(terms: Terms) -> Outcome:
+        def copy_in_turn(preconditions: Preconditions) -> Outcome:
             target, source = self._view.spelled(request.target), self._view.spelled(request.source)
             with self._turns.of(changed=[target], read=[source]):
-                return self._or_go_on(request, lambda: insisting(terms, copy))
+                return self._or_go_on(request, lambda: insisting(preconditions, copy))
 
-        return self._after_overlaps(request, lambda: self._after_kin(terms, copy_in_turn))
+        return self._after_overlaps(request, lambda: self._after_kin(preconditions, copy_in_turn))
 
-    def move(self, request: Request, terms: Terms = ANY) -> Outcome:
-        def move(terms: Terms) -> Outcome:
+    def move(self, request: Request, preconditions: Preconditions = NO_PRECONDITIONS) -> Outcome:
+        def move(preconditions: Preconditions) -> Outcome:
             earlier = self._look_for_earlier(request)
             if earlier.outcome:
                 return earlier.outcome
-            return self._attempts.move(request, terms, has_note=earlier.has_note)
+            return self._attempts.move(request, preconditions, has_note=earlier.has_note)
 
-        def move_in_turn(terms: Terms) -> Outcome:
+        def move_in_turn(preconditions: Preconditions) -> Outcome:
             with self._turns.of(changed=self._paths(request)):
-                return self._or_go_on(request, lambda: insisting(terms, move))
+                return self._or_go_on(request, lambda: insisting(preconditions, move))
 
-        return self._after_overlaps(request, lambda: self._after_kin(terms, move_in_turn))
+        return self._after_overlaps(request, lambda: self._after_kin(preconditions, move_in_turn))
 
     def go_on(self, request: Request, admit: Callable[[], object] = lambda: None) -> Outcome | None:
         """Finishes what a dead bridge has begun of the same, or waits for one that is at work on
@@ -177,16 +177,18 @@ class Operations:
         except AlreadyBegunError as error:
             raise _at_work_elsewhere(request) from error
 
-    def _after_kin(self, terms: Terms, work: Callable[[Terms], Outcome]) -> Outcome:
+    def _after_kin(
+        self, preconditions: Preconditions, work: Callable[[Preconditions], Outcome]
+    ) -> Outcome:
         """Kin have their own turns, which may be for more than this one's trees. What they have
         moved was there in part only when this was asked for: it stays."""
         for _ in range(_KIN):
             try:
-                return work(terms)
+                return work(preconditions)
             except _KinUnfinishedError as kin:
                 unfinished = kin.request
             self.go_on(unfinished)
-            terms = terms._replace(spares=True)
+            preconditions = preconditions._replace(spares=True)
         raise _at_work_elsewhere(unfinished)
 
     def _after_overlaps(self, request: Request, work: Callable[[], Outcome]) -> Outcome:

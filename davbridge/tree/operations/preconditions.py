@@ -22,7 +22,7 @@ ATTEMPTS = 4
 T = TypeVar("T")
 
 
-class Terms(NamedTuple):
+class Preconditions(NamedTuple):
     """The terms of one operation."""
 
     if_match: str | None = None
@@ -61,7 +61,7 @@ class Terms(NamedTuple):
         )
 
 
-ANY = Terms()
+NO_PRECONDITIONS = Preconditions()
 
 
 class OutdatedError(Exception):
@@ -77,15 +77,17 @@ def is_outdated(error: StoreError) -> bool:
     return isinstance(error, PreconditionFailedError)
 
 
-def insisting(terms: Terms, attempt: Callable[[Terms], T]) -> T:
+def insisting(preconditions: Preconditions, attempt: Callable[[Preconditions], T]) -> T:
     """What an attempt gives that isn't outdated. Raises PreconditionFailedError where the terms
     don't hold, and UnavailableError after several attempts."""
     for _ in range(ATTEMPTS):
         try:
-            return attempt(terms)
+            return attempt(preconditions)
         except OutdatedError as error:
             outdated = error
-            if terms.if_match is not None:
+            if preconditions.if_match is not None:
                 raise PreconditionFailedError(str(error)) from error
-            terms = terms._replace(made={**terms.made, **error.made}, is_again=True)
+            preconditions = preconditions._replace(
+                made={**preconditions.made, **error.made}, is_again=True
+            )
     raise UnavailableError("it is being written by others; try again") from outdated
