@@ -35,11 +35,11 @@ from davbridge.store.s3.setup.bucket_check import ensure_bucket
 from davbridge.store.s3.setup.client import build_client
 from davbridge.tree.listing.markers import HEADS_AT_ONCE
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.operations.parallel_requests import LANES
+from davbridge.tree.operations.parallel_requests import MAX_PARALLEL_REQUESTS
 
 EMBEDDED_BUCKET = "davbridge"
 
-BACKGROUND_THREADS = PART_THREADS + LANES + HEADS_AT_ONCE + LISTINGS_AHEAD
+BACKGROUND_THREADS = PART_THREADS + MAX_PARALLEL_REQUESTS + HEADS_AT_ONCE + LISTINGS_AHEAD
 """Threads beside the server's that may need a connection to S3 at the same time: for parts of
 uploads, copies, HEADs of possible directory markers, and listings that are read ahead."""
 

@@ -38,7 +38,7 @@ from davbridge.tree.listing.markers import DirectoryVerdicts
 from davbridge.tree.listing.members import Members
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.operations import Operations
-from davbridge.tree.operations.parallel_requests import LANES, Lanes
+from davbridge.tree.operations.parallel_requests import MAX_PARALLEL_REQUESTS, ParallelRequests
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions
 from davbridge.tree.properties.client_metadata import Properties, without_facts
 from davbridge.tree.properties.property_store import Belongings
@@ -64,7 +64,7 @@ class Namespace:
         prefix: str = "",
         max_file_size: int | None = None,
         quota: int | None = None,
-        lanes: int = LANES,
+        parallel_requests: int = MAX_PARALLEL_REQUESTS,
         timer: Callable[[], float] = lasting,
         now: Clock = utc_now,
         pause: Callable[[float], None] = time.sleep,
@@ -77,7 +77,7 @@ class Namespace:
         self._usage = Usage(store, prefix, timer)
         largest = store.max_object_size
         self._space = Space(self._usage, quota, min(largest, max_file_size or largest))
-        self._lanes = Lanes(lanes)
+        self._parallel_requests = ParallelRequests(parallel_requests)
         journals = Journals(uncached or store, prefix, timer, reported(pause))
         self._operations = Operations(
             store,
@@ -85,7 +85,7 @@ class Namespace:
             self._verdicts,
             parents,
             self._belongings,
-            self._lanes,
+            self._parallel_requests,
             journals,
         )
         self._turns = turns = self._operations.turns
@@ -99,7 +99,7 @@ class Namespace:
         self.recovery.stop()
         self._usage.close()
         self._verdicts.close()
-        self._lanes.close()
+        self._parallel_requests.close()
 
     def find(self, path: ResourcePath) -> Resource | None:
         """What is at ``path``, in the bucket's own spelling; None where nothing is."""

@@ -39,7 +39,7 @@ class Drives(RuleBasedStateMachine):
         self.tree = Namespace(
             self.store_over(self.bucket),
             prefix="mount/",
-            lanes=2,
+            parallel_requests=2,
             timer=self.clock.seconds,
             now=self.clock,
             pause=self.clock.advance,

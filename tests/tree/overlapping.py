@@ -98,7 +98,7 @@ class World:
         return Namespace(
             over if self._is_cached else store,
             uncached=store,
-            lanes=1,  # so that requests come in one order
+            parallel_requests=1,  # so that requests come in one order
             timer=self.clock.seconds,
             now=self.clock,
             pause=self.clock.advance,

@@ -103,7 +103,7 @@ def test_what_can_never_be_copied_is_not_tried_for_ever(drive: Drive) -> None:
     store.fault = lambda operation, key: (
         AccessDeniedError(key) if (operation, key) == ("copy", "s/a") else None
     )
-    tree = Namespace(store, timer=drive.clock.seconds, now=drive.clock, lanes=1)
+    tree = Namespace(store, timer=drive.clock.seconds, now=drive.clock, parallel_requests=1)
     tree.recovery.look()
     drive.clock.advance(LEASE_SECONDS)
     assert tree.recovery.look() == LOOK_SECONDS

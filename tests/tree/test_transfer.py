@@ -17,7 +17,7 @@ from davbridge.errors import (
 )
 from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
-from davbridge.tree.operations.parallel_requests import LANES
+from davbridge.tree.operations.parallel_requests import MAX_PARALLEL_REQUESTS
 from davbridge.tree.operations.plan import deletion_order
 from davbridge.tree.reserved_names import is_housekeeping
 from tests.tree.conftest import Drive
@@ -341,7 +341,7 @@ class TestFailures:
         drive.outside(*(f"s/{number:04}" for number in range(1000)))
         drive.store.fault = failing("copy")
         failures = drive.tree.copy(parse("/s"), parse("/t"))
-        assert drive.store.taken().count("copy") <= LANES
+        assert drive.store.taken().count("copy") <= MAX_PARALLEL_REQUESTS
         assert isinstance(failures[-1].error, UnavailableError)
 
     def test_nothing_of_a_target_goes_where_a_clash_cannot(self, drive: Drive) -> None:
@@ -392,11 +392,11 @@ class TestSideBySide:
     """What doesn't depend on each other is under way at once."""
 
     def test_as_many_copies_are_under_way_as_there_are_lanes(self, drive: Drive) -> None:
-        drive.outside(*(f"s/{number}" for number in range(2 * LANES)))
-        meeting = Meeting(drive, LANES, {"copy"})
+        drive.outside(*(f"s/{number}" for number in range(2 * MAX_PARALLEL_REQUESTS)))
+        meeting = Meeting(drive, MAX_PARALLEL_REQUESTS, {"copy"})
         assert drive.tree.copy(parse("/s"), parse("/t")) == []
         assert meeting.count == 2
-        assert len(drive.names("/t")) == 2 * LANES
+        assert len(drive.names("/t")) == 2 * MAX_PARALLEL_REQUESTS
 
     def test_the_source_and_what_is_overwritten_are_listed_at_once(self, drive: Drive) -> None:
         drive.outside("s/a", "t/b")

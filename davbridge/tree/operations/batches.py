@@ -13,7 +13,7 @@ from itertools import chain
 from davbridge.errors import NotFoundError, StoreError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
-from davbridge.tree.operations.parallel_requests import Lanes
+from davbridge.tree.operations.parallel_requests import ParallelRequests
 from davbridge.tree.operations.plan import is_marker, parent_keys
 from davbridge.tree.operations.progress import Work
 from davbridge.tree.reserved_names import is_own
@@ -32,9 +32,9 @@ Bounds = Callable[[], AbstractContextManager[None]]
 class Batches:
     """Of the keys of one store."""
 
-    def __init__(self, store: ObjectStore, lanes: Lanes) -> None:
+    def __init__(self, store: ObjectStore, parallel_requests: ParallelRequests) -> None:
         self._store = store
-        self._lanes = lanes
+        self._parallel_requests = parallel_requests
 
     def delete(
         self,
@@ -49,7 +49,7 @@ class Batches:
             return delete_batch(keys)
         members = [key for key in keys if not is_marker(key)]
         batches = [members[at : at + BATCH] for at in range(0, len(members), BATCH)]
-        failed = self._lanes.each(delete_batch, batches, at_once=BATCHES_AT_ONCE)
+        failed = self._parallel_requests.each(delete_batch, batches, at_once=BATCHES_AT_ONCE)
         markers = [key for key in keys if is_marker(key)]
         return [*chain.from_iterable(failed), *delete_batch(markers)]
 

@@ -28,7 +28,7 @@ from davbridge.errors import (
 from davbridge.paths import DELIMITER
 from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, ObjectRow, ObjectStore
 from davbridge.tree.listing.markers import MARKER, write_marker
-from davbridge.tree.operations.parallel_requests import Lanes
+from davbridge.tree.operations.parallel_requests import ParallelRequests
 from davbridge.tree.operations.plan import Copy, Plan, is_marker, shown_path
 from davbridge.tree.operations.progress import Work
 from davbridge.tree.resource import Failure
@@ -62,11 +62,15 @@ class Copies:
     """Makes copies below one prefix of a store."""
 
     def __init__(
-        self, store: ObjectStore, mount: str, lanes: Lanes, timer: Callable[[], float]
+        self,
+        store: ObjectStore,
+        mount: str,
+        parallel_requests: ParallelRequests,
+        timer: Callable[[], float],
     ) -> None:
         self._store = store
         self._mount = mount
-        self._lanes = lanes
+        self._parallel_requests = parallel_requests
         self._timer = timer
 
     def make(self, plan: Plan, work: Work) -> Copied:
@@ -160,7 +164,7 @@ class Copies:
             work.advance()
             return made
 
-        ended = self._lanes.each(
+        ended = self._parallel_requests.each(
             copy_one, copies, is_fatal=lambda made: isinstance(made, StoreError)
         )
         if len(ended) < len(copies):

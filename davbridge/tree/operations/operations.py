@@ -26,7 +26,7 @@ from davbridge.tree.operations.attempts import (
     OverlapError,
     RequireRoom,
 )
-from davbridge.tree.operations.parallel_requests import Lanes
+from davbridge.tree.operations.parallel_requests import ParallelRequests
 from davbridge.tree.operations.planner import Routes
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions, insisting
 from davbridge.tree.operations.progress import Works
@@ -67,7 +67,7 @@ class Operations:
         verdicts: DirectoryVerdicts,
         parents: Parents,
         belongings: Belongings,
-        lanes: Lanes,
+        parallel_requests: ParallelRequests,
         journals: Journals,
     ) -> None:
         self.works = Works()
@@ -76,13 +76,13 @@ class Operations:
         self._pause = journals.pause
         others = Others(journals)
         self._kin = Kin(others)
-        routes = Routes(store, view, verdicts, parents, lanes)
+        routes = Routes(store, view, verdicts, parents, parallel_requests)
         steps = Steps(
             store,
             view.prefix,
             parents,
             belongings,
-            lanes,
+            parallel_requests,
             self._turns,
             journals.timer,
             journals.pause,

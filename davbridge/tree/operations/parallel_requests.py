@@ -14,7 +14,7 @@ from typing import Generic, TypeVar
 
 from davbridge.waiting import queue_wait
 
-LANES = 32
+MAX_PARALLEL_REQUESTS = 32
 """Requests that copies may have under way at once: with 20 ms each, 1,600 a second, which is more
 than a bridge can ask."""
 
@@ -22,7 +22,7 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 
-class Lanes:
+class ParallelRequests:
     """So many requests at a time."""
 
     def __init__(self, count: int) -> None:
@@ -94,7 +94,7 @@ class _Pool:
 
 
 class _Run(Generic[T, R]):
-    """One call of `Lanes.each`."""
+    """One call of `ParallelRequests.each`."""
 
     def __init__(
         self,
@@ -113,9 +113,9 @@ class _Run(Generic[T, R]):
         self._lock = Lock()
         self._ended = Event()
 
-    def through(self, lanes: int) -> list[R]:
-        self._open = lanes
-        for _ in range(lanes):
+    def through(self, parallel_requests: int) -> list[R]:
+        self._open = parallel_requests
+        for _ in range(parallel_requests):
             self._queue_up()
         self._ended.wait()
         if self._error is not None:
@@ -124,20 +124,20 @@ class _Run(Generic[T, R]):
 
     def _queue_up(self) -> None:
         try:
-            self._pool.submit(self._lane)
+            self._pool.submit(self._worker)
         except RuntimeError as closed:
-            self._close_lane(closed)
+            self._end_worker(closed)
 
-    def _lane(self) -> None:
+    def _worker(self) -> None:
         try:
             while self._do_one():
                 if self._pool.is_wanted:
                     self._queue_up()
                     return
         except BaseException as error:
-            self._close_lane(error)
+            self._end_worker(error)
             return
-        self._close_lane()
+        self._end_worker()
 
     def _do_one(self) -> bool:
         with self._lock:
@@ -150,7 +150,7 @@ class _Run(Generic[T, R]):
             self._begin_no_more()
         return True
 
-    def _close_lane(self, error: BaseException | None = None) -> None:
+    def _end_worker(self, error: BaseException | None = None) -> None:
         if error is not None:
             self._begin_no_more()
         with self._lock:

@@ -11,7 +11,7 @@ from davbridge.paths import ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectStore
 from davbridge.tree.listing.markers import FOLDER_SUFFIX, DirectoryVerdicts
 from davbridge.tree.listing.view import View
-from davbridge.tree.operations.parallel_requests import Lanes
+from davbridge.tree.operations.parallel_requests import ParallelRequests
 from davbridge.tree.operations.plan import (
     NO_KEYS,
     Keys,
@@ -66,13 +66,13 @@ class Routes:
         view: View,
         verdicts: DirectoryVerdicts,
         parents: Parents,
-        lanes: Lanes,
+        parallel_requests: ParallelRequests,
     ) -> None:
         self._store = store
         self._view = view
         self._verdicts = verdicts
         self._parents = parents
-        self._lanes = lanes
+        self._parallel_requests = parallel_requests
 
     def between(
         self, source: ResourcePath, target: ResourcePath, *, recursive: bool, is_again: bool
@@ -86,7 +86,7 @@ class Routes:
         existing = self._view.find(target)
         look = None
         if existing or origin.is_collection or is_again:
-            look = self._lanes.begin(partial(self._target_keys, existing, target))
+            look = self._parallel_requests.begin(partial(self._target_keys, existing, target))
         is_whole = recursive or not origin.is_collection
         source_keys = self.keys(origin) if is_whole else NO_KEYS
         with store_wait():

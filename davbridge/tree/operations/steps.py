@@ -25,7 +25,7 @@ from davbridge.tree.operations.checked_deletes import LOOK_SECONDS, CheckedDelet
 from davbridge.tree.operations.clashes import Clashes
 from davbridge.tree.operations.copies import Copied, Copies
 from davbridge.tree.operations.late_properties import LateProperties, Source
-from davbridge.tree.operations.parallel_requests import Lanes
+from davbridge.tree.operations.parallel_requests import ParallelRequests
 from davbridge.tree.operations.plan import Keys, Plan, left_behind, shown_path
 from davbridge.tree.operations.progress import Work
 from davbridge.tree.operations.removals import Removals
@@ -56,21 +56,21 @@ class Steps:
         mount: str,
         parents: Parents,
         belongings: Belongings,
-        lanes: Lanes,
+        parallel_requests: ParallelRequests,
         turns: Turns,
         timer: Callable[[], float],
         pause: Callable[[float], None],
     ) -> None:
         self._store = store
         self._mount = mount
-        self._batches = Batches(store, lanes)
+        self._batches = Batches(store, parallel_requests)
         self.removals = Removals(store, mount, self._batches)
         self._deletes = CheckedDeletes(store, self._batches, timer)
         self._late = LateProperties(store, belongings.sidecars, self._deletes)
         self._undo = Undo(store, mount, self._deletes)
         self._parents = parents
         self._belongings = belongings
-        self._copies = Copies(store, mount, lanes, timer)
+        self._copies = Copies(store, mount, parallel_requests, timer)
         self._clashes = Clashes(store, mount, self._copies, self.removals)
         self._turns = turns
         self._timer = timer

@@ -306,7 +306,7 @@ class OneNameDrive(Drive):
         self.tree.close()
         self.tree = Namespace(
             self.store,
-            lanes=1,
+            parallel_requests=1,
             timer=self.clock.seconds,
             now=self.clock,
             pause=self.clock.advance,
