@@ -88,9 +88,9 @@ class Namespace:
             self._parallel_requests,
             journals,
         )
-        self._turns = turns = self._operations.turns
-        commits = Commits(self._view, parents, self._belongings, turns)
-        self._creation = Creation(store, self._view, parents, commits, self._space, turns)
+        self._path_locks = path_locks = self._operations.path_locks
+        commits = Commits(self._view, parents, self._belongings, path_locks)
+        self._creation = Creation(store, self._view, parents, commits, self._space, path_locks)
         self.works = self._operations.works
         self.recovery = Recovery(journals, self._operations.go_on, now)
 
@@ -256,7 +256,7 @@ class Namespace:
         Raises NotFoundError and OutOfSpaceError.
         """
         path = self._view.spelled(path)
-        with self._turns.of(described=[path]):
+        with self._path_locks.hold(described=[path]):
             resource = self._view.lookup(path)
             admit(resource)
             self._belongings.update(

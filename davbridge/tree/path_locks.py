@@ -49,7 +49,7 @@ class LockScope(NamedTuple):
         return self.holds(tree) or self.path[: len(tree)] == tree
 
 
-class _Turn:
+class _PathLock:
     """One operation, at work or waiting."""
 
     def __init__(
@@ -59,7 +59,7 @@ class _Turn:
         read: Iterable[ResourcePath] = (),
         written: Iterable[ResourcePath] = (),
         described: Iterable[ResourcePath] = (),
-        shut: Iterable[ResourcePath] = (),
+        exclude_writes: Iterable[ResourcePath] = (),
         locked: Iterable[LockScope] = (),
         awaited: Iterable[LockScope] = (),
     ) -> None:
@@ -70,11 +70,11 @@ class _Turn:
         self._files = tuple(map(canonical, written))
         self._described = tuple(map(canonical, described))
         self._written = (*self._files, *self._described)
-        self._shut = tuple(map(canonical, shut))
+        self._shut = tuple(map(canonical, exclude_writes))
         self._locked = tuple(LockScope(canonical(path), is_deep) for path, is_deep in locked)
         self._awaited = tuple(LockScope(canonical(path), is_deep) for path, is_deep in awaited)
 
-    def conflicts(self, other: "_Turn") -> bool:
+    def conflicts(self, other: "_PathLock") -> bool:
         return (
             _overlap(self._changed, other._concerned)
             or _overlap(other._changed, self._concerned)
@@ -82,7 +82,7 @@ class _Turn:
             or other._keeps_out(self)
         )
 
-    def _keeps_out(self, other: "_Turn") -> bool:
+    def _keeps_out(self, other: "_PathLock") -> bool:
         return (
             any(path in self._changed or _is_inside(path, self._shut) for path in other._files)
             or any(path in self._written for path in other._files)
@@ -99,16 +99,16 @@ class _Turn:
         return any(scope.holds(path) for scope in self._locked)
 
 
-class Turns:
+class PathLocks:
     """The turns of one namespace."""
 
     def __init__(self) -> None:
         self._condition = Condition()
-        self._turns: list[_Turn] = []
+        self._path_locks: list[_PathLock] = []
         self._locks_waiting = 0
 
     @contextmanager
-    def of(
+    def hold(
         self,
         *,
         changed: Iterable[ResourcePath] = (),
@@ -121,38 +121,38 @@ class Turns:
         Raises UnavailableError where MOST_WAITING others wait for the same.
 
         ``written``: single files and markers. They wait for operations on that very resource, not
-        for those on a tree that holds it, which may take minutes, until that `shut`s it.
+        for those on a tree that holds it, which may take minutes, until that `exclude_writes`s it.
         ``described``: resources whose dead properties are written. They wait for operations that
         change any tree around them: a MOVE takes the properties along, and deletes its source.
         ``locked``: of a lock that is granted along with a write.
         """
-        turn = _Turn(
+        path_lock = _PathLock(
             changed=changed, read=read, written=written, described=described, locked=locked
         )
         with self._condition:
-            self._turns.append(turn)
+            self._path_locks.append(path_lock)
         try:
             with self._condition:
-                self._require_room_for(turn)
-                self._wait_while(lambda: self._is_blocked(turn))
-                turn.is_at_work = True
+                self._require_room_for(path_lock)
+                self._wait_while(lambda: self._is_blocked(path_lock))
+                path_lock.is_at_work = True
             yield
         finally:
-            self._end(turn)
+            self._end(path_lock)
 
     @contextmanager
-    def shut(self, tree: ResourcePath) -> Iterator[None]:
+    def exclude_writes(self, tree: ResourcePath) -> Iterator[None]:
         """Within a turn that changes ``tree``: no file in it is written. Waits for writes that are
         at work, and not for those that wait themselves, maybe for whoever waits for this turn."""
-        turn = _Turn(shut=[tree])
+        path_lock = _PathLock(exclude_writes=[tree])
         with self._condition:
-            self._turns.insert(0, turn)
+            self._path_locks.insert(0, path_lock)
         try:
             with self._condition:
-                self._wait_while(lambda: self._conflicts_at_work(turn))
+                self._wait_while(lambda: self._conflicts_at_work(path_lock))
             yield
         finally:
-            self._end(turn)
+            self._end(path_lock)
 
     @contextmanager
     def without_writes(self, scope: LockScope) -> Iterator[None]:
@@ -164,48 +164,48 @@ class Turns:
         other operations wait behind it; for a single write, which is over soon, those wait as well.
         So neither keeps the other waiting for ever.
         """
-        awaited, turn = _Turn(awaited=[scope]), _Turn(locked=[scope])
+        awaited, path_lock = _PathLock(awaited=[scope]), _PathLock(locked=[scope])
         with self._condition:
             if self._locks_waiting >= MOST_WAITING:
                 raise UnavailableError("too many locks wait for what is at work")
             self._locks_waiting += 1
-            self._turns.insert(0, awaited)
+            self._path_locks.insert(0, awaited)
             try:
                 self._wait_while(lambda: self._conflicts_at_work(awaited))
-                self._turns.insert(0, turn)
+                self._path_locks.insert(0, path_lock)
             finally:
                 self._locks_waiting -= 1
                 self._end(awaited)
         try:
             with self._condition:
-                self._wait_while(lambda: self._conflicts_at_work(turn))
+                self._wait_while(lambda: self._conflicts_at_work(path_lock))
             yield
         finally:
-            self._end(turn)
+            self._end(path_lock)
 
     def _wait_while(self, holds: Callable[[], bool]) -> None:
         if holds():
             with queue_wait():
                 self._condition.wait_for(lambda: not holds())
 
-    def _end(self, turn: _Turn) -> None:
+    def _end(self, path_lock: _PathLock) -> None:
         with self._condition:
-            self._turns.remove(turn)
+            self._path_locks.remove(path_lock)
             self._condition.notify_all()
 
-    def _conflicts_at_work(self, turn: _Turn) -> bool:
-        return any(each.is_at_work and turn.conflicts(each) for each in self._turns)
+    def _conflicts_at_work(self, path_lock: _PathLock) -> bool:
+        return any(each.is_at_work and path_lock.conflicts(each) for each in self._path_locks)
 
-    def _require_room_for(self, turn: _Turn) -> None:
-        others = [each for each in self._turns if each is not turn]
+    def _require_room_for(self, path_lock: _PathLock) -> None:
+        others = [each for each in self._path_locks if each is not path_lock]
         waiting = [each for each in others if not each.is_at_work]
-        ahead = [each for each in others if each.is_at_work and each.conflicts(turn)]
-        if any(sum(map(each.conflicts, waiting)) >= MOST_WAITING for each in (turn, *ahead)):
+        ahead = [each for each in others if each.is_at_work and each.conflicts(path_lock)]
+        if any(sum(map(each.conflicts, waiting)) >= MOST_WAITING for each in (path_lock, *ahead)):
             raise UnavailableError("too many requests wait for the same tree")
 
-    def _is_blocked(self, turn: _Turn) -> bool:
-        earlier = takewhile(lambda each: each is not turn, self._turns)
-        return any(map(turn.conflicts, earlier))
+    def _is_blocked(self, path_lock: _PathLock) -> bool:
+        earlier = takewhile(lambda each: each is not path_lock, self._path_locks)
+        return any(map(path_lock.conflicts, earlier))
 
 
 def _is_inside(path: ResourcePath, trees: Iterable[ResourcePath]) -> bool:

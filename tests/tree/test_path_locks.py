@@ -11,7 +11,7 @@ import pytest
 from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.paths import parse
 from davbridge.tree import path_locks as turns_module
-from davbridge.tree.path_locks import LockScope, Turns
+from davbridge.tree.path_locks import LockScope, PathLocks
 from tests.support.observers import Refusing, thread_reporting_to
 from tests.tree.conftest import Drive
 
@@ -68,25 +68,25 @@ def test_a_move_that_is_sent_again_while_it_runs_waits_and_finds_it_done(drive: 
 def test_those_wait_of_whom_one_changes_what_the_other_reads_or_changes(
     first: tuple[list[str], list[str]], second: tuple[list[str], list[str]], waits: bool
 ) -> None:
-    turns, entered = Turns(), Event()
+    path_locks, entered = PathLocks(), Event()
 
     def enter() -> None:
-        with turns.of(changed=map(parse, second[0]), read=map(parse, second[1])):
+        with path_locks.hold(changed=map(parse, second[0]), read=map(parse, second[1])):
             entered.set()
 
     with ThreadPoolExecutor(1) as other:
-        with turns.of(changed=map(parse, first[0]), read=map(parse, first[1])):
+        with path_locks.hold(changed=map(parse, first[0]), read=map(parse, first[1])):
             other.submit(enter)
             assert entered.wait(MOMENT if waits else PATIENCE) is not waits
         assert entered.wait(PATIENCE)
 
 
 def test_nobody_is_overtaken() -> None:
-    turns, order = Turns(), list[str]()
+    path_locks, order = PathLocks(), list[str]()
     leave = Event()
 
     def take(name: str, changed: list[str], read: list[str]) -> None:
-        with turns.of(changed=map(parse, changed), read=map(parse, read)):
+        with path_locks.hold(changed=map(parse, changed), read=map(parse, read)):
             order.append(name)
             leave.wait(PATIENCE)
 
@@ -107,80 +107,80 @@ def test_no_more_wait_for_the_same_than_may_and_they_keep_out_nobody_else(
     names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turns_module, "MOST_WAITING", 4)
-    turns = Turns()
+    path_locks = PathLocks()
 
     def take(number: int) -> bool:
-        with turns.of(changed=[parse(names[number % len(names)])]):
+        with path_locks.hold(changed=[parse(names[number % len(names)])]):
             return True
 
     with ThreadPoolExecutor(4) as threads:
-        with turns.of(changed=[parse("a")]):
+        with path_locks.hold(changed=[parse("a")]):
             waiting = [threads.submit(take, number) for number in range(4)]
             assert not wait_for(waiting, MOMENT).done
             for number in range(2):
                 with pytest.raises(UnavailableError):
                     take(number)
-            with turns.of(changed=[parse("b")]):
+            with path_locks.hold(changed=[parse("b")]):
                 pass
         assert all(each.result(PATIENCE) for each in waiting)
         assert take(0)
 
 
 def test_a_turn_ends_with_an_error_too() -> None:
-    turns = Turns()
-    with pytest.raises(RuntimeError), turns.of(changed=[("a",)]):
+    path_locks = PathLocks()
+    with pytest.raises(RuntimeError), path_locks.hold(changed=[("a",)]):
         raise RuntimeError
-    with turns.of(changed=[("a",)]):
+    with path_locks.hold(changed=[("a",)]):
         pass
 
 
 def test_a_write_into_a_tree_waits_only_while_it_is_shut() -> None:
-    turns, written = Turns(), Event()
+    path_locks, written = PathLocks(), Event()
 
     def write() -> None:
-        with turns.of(written=[("a", "f")]):
+        with path_locks.hold(written=[("a", "f")]):
             written.set()
 
-    with ThreadPoolExecutor(1) as other, turns.of(changed=[("a",)]):
+    with ThreadPoolExecutor(1) as other, path_locks.hold(changed=[("a",)]):
         other.submit(write)
         assert written.wait(PATIENCE)
         written.clear()
-        with turns.shut(("a",)):
-            with turns.of(written=[("ab",)]):
+        with path_locks.exclude_writes(("a",)):
+            with path_locks.hold(written=[("ab",)]):
                 other.submit(write)
             assert not written.wait(MOMENT)
         assert written.wait(PATIENCE)
 
 
 def test_a_tree_is_shut_once_writes_at_work_have_ended_and_before_those_that_wait() -> None:
-    turns, shut, late = Turns(), Event(), ("a", "late")
+    path_locks, exclude_writes, late = PathLocks(), Event(), ("a", "late")
 
     def change() -> None:
-        with turns.of(changed=[late]):
+        with path_locks.hold(changed=[late]):
             pass
 
     def write() -> None:
-        with turns.of(written=[late]):
+        with path_locks.hold(written=[late]):
             pass
 
     def shut_it() -> None:
-        with turns.shut(("a",)):
-            shut.set()
+        with path_locks.exclude_writes(("a",)):
+            exclude_writes.set()
 
-    with ThreadPoolExecutor(3) as others, turns.of(changed=[("a",)]):
+    with ThreadPoolExecutor(3) as others, path_locks.hold(changed=[("a",)]):
         others.submit(change)  # Waits for the turn around it;
         Event().wait(MOMENT)
         others.submit(write)  # and this one for that.
-        with turns.of(written=[("a", "first")]):
+        with path_locks.hold(written=[("a", "first")]):
             others.submit(shut_it)
-            assert not shut.wait(MOMENT)
-        assert shut.wait(PATIENCE)
+            assert not exclude_writes.wait(MOMENT)
+        assert exclude_writes.wait(PATIENCE)
 
 
-def turn(turns: Turns, kind: str, text: str) -> AbstractContextManager[None]:
+def path_lock(path_locks: PathLocks, kind: str, text: str) -> AbstractContextManager[None]:
     paths = {each: [parse(text)] if each == kind else [] for each in KINDS}
     changed, read, written, described = (paths[each] for each in KINDS)
-    return turns.of(changed=changed, read=read, written=written, described=described)
+    return path_locks.hold(changed=changed, read=read, written=written, described=described)
 
 
 def waits(second: Callable[[], AbstractContextManager[None]]) -> bool:
@@ -216,9 +216,9 @@ def waits(second: Callable[[], AbstractContextManager[None]]) -> bool:
 def test_whose_turn_keeps_whose_waiting(
     first: tuple[str, str], second: tuple[str, str], expected: bool
 ) -> None:
-    turns = Turns()
-    with turn(turns, *first):
-        assert waits(lambda: turn(turns, *second)) is expected
+    path_locks = PathLocks()
+    with path_lock(path_locks, *first):
+        assert waits(lambda: path_lock(path_locks, *second)) is expected
 
 
 @pytest.mark.parametrize(
@@ -240,25 +240,25 @@ def test_whose_turn_keeps_whose_waiting(
 def test_a_lock_waits_for_what_is_at_work_in_its_scope(
     at_work: tuple[str, str], path: str, is_deep: bool, expected: bool
 ) -> None:
-    turns, scope = Turns(), LockScope(parse(path), is_deep)
-    with turn(turns, *at_work):
-        assert waits(lambda: turns.without_writes(scope)) is expected
-    with turns.without_writes(scope):
-        assert waits(lambda: turn(turns, *at_work)) is expected
+    path_locks, scope = PathLocks(), LockScope(parse(path), is_deep)
+    with path_lock(path_locks, *at_work):
+        assert waits(lambda: path_locks.without_writes(scope)) is expected
+    with path_locks.without_writes(scope):
+        assert waits(lambda: path_lock(path_locks, *at_work)) is expected
 
 
 def test_a_lock_is_granted_before_those_whose_turn_has_not_come() -> None:
-    turns, order = Turns(), list[str]()
+    path_locks, order = PathLocks(), list[str]()
 
     def change() -> None:
-        with turns.of(changed=[("a",)]):
+        with path_locks.hold(changed=[("a",)]):
             order.append("change")
 
     def lock() -> None:
-        with turns.without_writes(LockScope(("a",), is_deep=True)):
+        with path_locks.without_writes(LockScope(("a",), is_deep=True)):
             order.append("lock")
 
-    with ThreadPoolExecutor(2) as others, turns.of(read=[("a",)]):
+    with ThreadPoolExecutor(2) as others, path_locks.hold(read=[("a",)]):
         others.submit(change)
         Event().wait(MOMENT)
         others.submit(lock).result(PATIENCE)
@@ -266,60 +266,60 @@ def test_a_lock_is_granted_before_those_whose_turn_has_not_come() -> None:
 
 
 def test_a_lock_that_waits_for_an_operation_keeps_no_write_waiting() -> None:
-    turns = Turns()
+    path_locks = PathLocks()
 
     def lock() -> None:
-        with turns.without_writes(LockScope((), is_deep=True)):
+        with path_locks.without_writes(LockScope((), is_deep=True)):
             pass
 
-    with ThreadPoolExecutor(1) as others, turns.of(changed=[("a",)]):
+    with ThreadPoolExecutor(1) as others, path_locks.hold(changed=[("a",)]):
         locked = others.submit(lock)
         assert not wait_for([locked], MOMENT).done
-        assert not waits(lambda: turns.of(written=[("b",)]))
+        assert not waits(lambda: path_locks.hold(written=[("b",)]))
 
 
 def test_a_lock_that_waits_for_an_operation_goes_before_the_next() -> None:
     """Or one after another would begin while the one before is at work, and none be the last."""
-    turns, order = Turns(), list[str]()
+    path_locks, order = PathLocks(), list[str]()
 
-    def enter(name: str, turn: AbstractContextManager[None]) -> None:
-        with turn:
+    def enter(name: str, path_lock: AbstractContextManager[None]) -> None:
+        with path_lock:
             order.append(name)
 
-    with ThreadPoolExecutor(3) as others, turns.of(changed=[("a", "b")]):
-        others.submit(enter, "lock", turns.without_writes(LockScope(("a",), is_deep=True)))
+    with ThreadPoolExecutor(3) as others, path_locks.hold(changed=[("a", "b")]):
+        others.submit(enter, "lock", path_locks.without_writes(LockScope(("a",), is_deep=True)))
         Event().wait(MOMENT)
-        others.submit(enter, "inside", turns.of(changed=[("a", "c")]))
+        others.submit(enter, "inside", path_locks.hold(changed=[("a", "c")]))
         Event().wait(MOMENT)
-        others.submit(enter, "outside", turns.of(changed=[("d",)])).result(PATIENCE)
+        others.submit(enter, "outside", path_locks.hold(changed=[("d",)])).result(PATIENCE)
     assert order == ["outside", "lock", "inside"]
 
 
 def test_a_lock_that_may_not_wait_keeps_nobody_waiting() -> None:
-    turns = Turns()
+    path_locks = PathLocks()
 
     def lock() -> None:
-        with turns.without_writes(LockScope((), is_deep=True)):
+        with path_locks.without_writes(LockScope((), is_deep=True)):
             pass
 
-    with turns.of(changed=[("a", "b")]):
+    with path_locks.hold(changed=[("a", "b")]):
         with thread_reporting_to(Refusing()) as thread, pytest.raises(UnavailableError):
             thread.submit(lock).result(PATIENCE)
-        with turns.of(changed=[("a", "c")]):
+        with path_locks.hold(changed=[("a", "c")]):
             pass
 
 
 def test_a_lock_that_waits_for_a_write_goes_before_the_next() -> None:
-    turns, order = Turns(), list[str]()
+    path_locks, order = PathLocks(), list[str]()
 
-    def enter(name: str, turn: AbstractContextManager[None]) -> None:
-        with turn:
+    def enter(name: str, path_lock: AbstractContextManager[None]) -> None:
+        with path_lock:
             order.append(name)
 
-    with ThreadPoolExecutor(2) as others, turns.of(written=[("a",)]):
-        others.submit(enter, "lock", turns.without_writes(LockScope((), is_deep=True)))
+    with ThreadPoolExecutor(2) as others, path_locks.hold(written=[("a",)]):
+        others.submit(enter, "lock", path_locks.without_writes(LockScope((), is_deep=True)))
         Event().wait(MOMENT)
-        others.submit(enter, "write", turns.of(written=[("b",)]))
+        others.submit(enter, "write", path_locks.hold(written=[("b",)]))
         Event().wait(MOMENT)
     assert order == ["lock", "write"]
 

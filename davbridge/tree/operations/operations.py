@@ -31,7 +31,7 @@ from davbridge.tree.operations.planner import Routes
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions, insisting
 from davbridge.tree.operations.progress import Works
 from davbridge.tree.operations.steps import Steps
-from davbridge.tree.path_locks import Turns
+from davbridge.tree.path_locks import PathLocks
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.resource import Outcome
 from davbridge.tree.writes.parents import Parents
@@ -72,7 +72,7 @@ class Operations:
     ) -> None:
         self.works = Works()
         self._view = view
-        self._turns = Turns()
+        self._path_locks = PathLocks()
         self._pause = journals.pause
         others = Others(journals)
         self._kin = Kin(others)
@@ -83,7 +83,7 @@ class Operations:
             parents,
             belongings,
             parallel_requests,
-            self._turns,
+            self._path_locks,
             journals.timer,
             journals.pause,
         )
@@ -103,7 +103,7 @@ class Operations:
                 return Outcome([])
 
         def delete_in_turn() -> Outcome:
-            with self._turns.of(changed=self._paths(request)):
+            with self._path_locks.hold(changed=self._paths(request)):
                 try:
                     return insisting(preconditions, delete)
                 except AlreadyBegunError:
@@ -129,7 +129,7 @@ class Operations:
 
         def copy_in_turn(preconditions: Preconditions) -> Outcome:
             target, source = self._view.spelled(request.target), self._view.spelled(request.source)
-            with self._turns.of(changed=[target], read=[source]):
+            with self._path_locks.hold(changed=[target], read=[source]):
                 return self._or_go_on(request, lambda: insisting(preconditions, copy))
 
         return self._after_overlaps(request, lambda: self._after_kin(preconditions, copy_in_turn))
@@ -142,7 +142,7 @@ class Operations:
             return self._attempts.move(request, preconditions, has_note=earlier.has_note)
 
         def move_in_turn(preconditions: Preconditions) -> Outcome:
-            with self._turns.of(changed=self._paths(request)):
+            with self._path_locks.hold(changed=self._paths(request)):
                 return self._or_go_on(request, lambda: insisting(preconditions, move))
 
         return self._after_overlaps(request, lambda: self._after_kin(preconditions, move_in_turn))
@@ -150,14 +150,14 @@ class Operations:
     def go_on(self, request: Request, admit: Callable[[], object] = lambda: None) -> Outcome | None:
         """Finishes what a dead bridge has begun of the same, or waits for one that is at work on
         it; None where there is nothing of it. ``admit`` is asked when its turn has come."""
-        with self._turns.of(changed=self._paths(request)):
+        with self._path_locks.hold(changed=self._paths(request)):
             admit()
             return self._resumption.go_on(request)
 
     @property
-    def turns(self) -> Turns:
+    def path_locks(self) -> PathLocks:
         """For whatever else writes to the same resources."""
-        return self._turns
+        return self._path_locks
 
     def _paths(self, request: Request) -> list[ResourcePath]:
         paths = (request.source, request.target) if request.target else (request.source,)

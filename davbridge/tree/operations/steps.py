@@ -30,7 +30,7 @@ from davbridge.tree.operations.plan import Keys, Plan, left_behind, shown_path
 from davbridge.tree.operations.progress import Work
 from davbridge.tree.operations.removals import Removals
 from davbridge.tree.operations.undo import Undo
-from davbridge.tree.path_locks import Turns
+from davbridge.tree.path_locks import PathLocks
 from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.resource import Failure
@@ -57,7 +57,7 @@ class Steps:
         parents: Parents,
         belongings: Belongings,
         parallel_requests: ParallelRequests,
-        turns: Turns,
+        path_locks: PathLocks,
         timer: Callable[[], float],
         pause: Callable[[float], None],
     ) -> None:
@@ -72,7 +72,7 @@ class Steps:
         self._belongings = belongings
         self._copies = Copies(store, mount, parallel_requests, timer)
         self._clashes = Clashes(store, mount, self._copies, self.removals)
-        self._turns = turns
+        self._path_locks = path_locks
         self._timer = timer
         self._pause = pause
 
@@ -216,7 +216,7 @@ class Steps:
         gone of a tree before. ``renewed``: see Copied. Properties that others have set in a tree
         meanwhile go along.
         """
-        with self._parents.leave(source), self._turns.shut(source):
+        with self._parents.leave(source), self._path_locks.exclude_writes(source):
             try:
                 if plan.leaving:
                     with work.step():

@@ -25,7 +25,7 @@ from davbridge.errors import (
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ALWAYS, Condition, ObjectRow, ObjectWriter
 from davbridge.tree.listing.view import View
-from davbridge.tree.path_locks import Turns
+from davbridge.tree.path_locks import PathLocks
 from davbridge.tree.properties.client_metadata import Facts
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.resource import Resource
@@ -56,11 +56,13 @@ class Target(NamedTuple):
 class Commits:
     """Of files below one prefix of a store."""
 
-    def __init__(self, view: View, parents: Parents, belongings: Belongings, turns: Turns) -> None:
+    def __init__(
+        self, view: View, parents: Parents, belongings: Belongings, path_locks: PathLocks
+    ) -> None:
         self._view = view
         self._parents = parents
         self._belongings = belongings
-        self._turns = turns
+        self._path_locks = path_locks
 
     def commit(
         self, target: Target, writer: ObjectWriter, claim: Claim, facts: Facts | None
@@ -69,7 +71,7 @@ class Commits:
         PreconditionFailedError where the client's condition doesn't hold, and UnavailableError
         where it came too late for a file that is there in another spelling now."""
         path = target.path
-        with self._turns.of(written=[path], described=[path] if facts else ()):
+        with self._path_locks.hold(written=[path], described=[path] if facts else ()):
             found = self._view.find(path)
             target.admit(found)
             seen = _file_at(path, found)

@@ -25,7 +25,7 @@ from davbridge.paths import ResourcePath, key_of, prefix_of, require_key_length
 from davbridge.store.base import IF_ABSENT, Attributes, ObjectRow, ObjectStore
 from davbridge.tree.listing.markers import MARKER
 from davbridge.tree.listing.view import View
-from davbridge.tree.path_locks import LockScope, Turns
+from davbridge.tree.path_locks import LockScope, PathLocks
 from davbridge.tree.resource import Resource
 from davbridge.tree.writes.commits import Admit, Commits, Target
 from davbridge.tree.writes.parents import Parents
@@ -55,14 +55,14 @@ class Creation:
         parents: Parents,
         commits: Commits,
         space: Space,
-        turns: Turns,
+        path_locks: PathLocks,
     ) -> None:
         self._store = store
         self._view = view
         self._parents = parents
         self._commits = commits
         self._space = space
-        self._turns = turns
+        self._path_locks = path_locks
 
     def open_writer(
         self, target: Target, attributes: Attributes, length: int | None
@@ -97,7 +97,7 @@ class Creation:
         self._parents.require_creatable(path)
         marker = prefix_of(self._view.prefix, path)
         require_key_length(marker)
-        with self._turns.of(written=[path]):
+        with self._path_locks.hold(written=[path]):
             self._require_free(path)
             admit(None)
             self._parents.require(path)
@@ -113,10 +113,10 @@ class Creation:
         path = self._view.spelled(path)
         scope = LockScope(path, is_deep)
         if self._view.find(path) is None:  # It is about to be written, and so waits as writes do.
-            turn = self._turns.of(written=[path], locked=[scope])
+            path_lock = self._path_locks.hold(written=[path], locked=[scope])
         else:
-            turn = self._turns.without_writes(scope)
-        with turn:
+            path_lock = self._path_locks.without_writes(scope)
+        with path_lock:
             yield Place(self._view.find(path), partial(self._make_empty_file, path))
 
     def _make_empty_file(self, path: ResourcePath, attributes: Attributes) -> bool:
