@@ -91,7 +91,7 @@ class Namespace:
         self._path_locks = path_locks = self._operations.path_locks
         commits = Commits(self._view, parents, self._belongings, path_locks)
         self._creation = Creation(store, self._view, parents, commits, self._space, path_locks)
-        self.works = self._operations.works
+        self.running_operations = self._operations.running_operations
         self.recovery = Recovery(journals, self._operations.go_on, now)
 
     def close(self) -> None:

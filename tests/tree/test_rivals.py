@@ -105,10 +105,10 @@ def test_a_bridge_that_has_given_up_does_not_take_over_what_is_begun_anew(drive:
         assert journals(drive) == []
         other.delete(parse("/t"))
         fill(drive)
-        resumed = tree.works.tally.resumed
+        resumed = tree.running_operations.tally.resumed
         rival.before = once(tree.recovery.look, ("copy", "s/b"))
         assert other.move(parse("/s"), parse("/t")) == []
-        assert tree.works.tally.resumed == resumed
+        assert tree.running_operations.tally.resumed == resumed
     assert bodies(drive) == moved(SOURCE)
 
 
@@ -152,7 +152,7 @@ def test_a_lease_that_was_lost_is_not_renewed(drive: Drive) -> None:
         drive.clock.advance(LEASE_SECONDS + 1)
         recovered(drive)
         drive.outside("s/a", body=SOURCE["s/a"])
-        drive.tree.works.under_way()[0].renew()
+        drive.tree.running_operations.under_way()[0].renew()
 
     drive.store.before = once(overtaken, ("list", "t/"))
     with pytest.raises(UnavailableError):

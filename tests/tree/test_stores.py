@@ -350,10 +350,10 @@ def hidden(bucket: Bucket) -> Bucket:
     ],
 )
 def test_a_hidden_object_is_never_destroyed(
-    hidden: Bucket, work: Callable[[Namespace], object]
+    hidden: Bucket, running: Callable[[Namespace], object]
 ) -> None:
     with suppress(StoreError):
-        work(hidden.tree)
+        running(hidden.tree)
     body = hidden.client.get_object(Bucket=hidden.name, Key="a")["Body"].read()
     assert body == b"a"
 

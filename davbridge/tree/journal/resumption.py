@@ -35,7 +35,7 @@ from davbridge.tree.journal.leases import NO_TRACE, Trace
 from davbridge.tree.journal.remaining_work import Remains, remains
 from davbridge.tree.operations.copies import Copied, NotBegunError
 from davbridge.tree.operations.plan import Copy, shown_path
-from davbridge.tree.operations.progress import Work, Works
+from davbridge.tree.operations.progress import RunningOperation, RunningOperations
 from davbridge.tree.operations.steps import Steps
 from davbridge.tree.properties.property_store import Belongings
 from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
@@ -80,14 +80,14 @@ class Resumption:
         belongings: Belongings,
         steps: Steps,
         journals: Journals,
-        works: Works,
+        running_operations: RunningOperations,
     ) -> None:
         self._store = store
         self._mount = mount
         self._belongings = belongings
         self._steps = steps
         self._journals = journals
-        self._works = works
+        self._running_operations = running_operations
         self._lock = Lock()
         self._done: TTLCache[Request, _Done] = TTLCache(
             MEMORY_ENTRIES, MEMORY_SECONDS, timer=journals.timer
@@ -164,10 +164,10 @@ class Resumption:
         if entry.undo is not None:
             self._go_on_undoing(entry, entry.undo, hold)
             return None
-        with self._works.begun(request, total, hold, is_resumed=True) as work:
-            outcome = self._finish(entry, work)
-            work.leaves_source |= bool(outcome.failures) and not work.is_undone
-        if work.is_left:
+        with self._running_operations.begun(request, total, hold, is_resumed=True) as running:
+            outcome = self._finish(entry, running)
+            running.leaves_source |= bool(outcome.failures) and not running.is_undone
+        if running.is_left:
             raise UnavailableError(f"{request}: its undoing is not finished; try again")
         for failure in outcome.failures:
             _log.warning("%s: %s: %s", request, DELIMITER.join(failure.path), failure.error)
@@ -179,20 +179,22 @@ class Resumption:
 
     def _go_on_undoing(self, entry: Entry, made: tuple[ObjectRow, ...], hold: Hold) -> None:
         """Raises UnavailableError where the store doesn't answer: then it is tried again."""
-        with self._works.begun(entry.request, len(made), hold, is_resumed=True) as work:
-            self._steps.go_on_undoing(entry, made, work)
-        if work.is_left:
+        with self._running_operations.begun(
+            entry.request, len(made), hold, is_resumed=True
+        ) as running:
+            self._steps.go_on_undoing(entry, made, running)
+        if running.is_left:
             raise UnavailableError(f"{entry.request}: its undoing is not finished; try again")
         _log.info("%s has been undone, since it had failed", entry.request)
 
-    def _finish(self, entry: Entry, work: Work) -> Outcome:
+    def _finish(self, entry: Entry, running: RunningOperation) -> Outcome:
         """Raises UnavailableError where the store doesn't answer: then it is tried again."""
         plan, looked_at = entry.plan, self._journals.timer()
         rest = self._remains(entry)
         for sidecar in rest.merges:
-            with work.step():
+            with running.step():
                 self._belongings.merge(sidecar.source.key, sidecar.target)
-        work.advance(work.total - len(rest.plan.copies) - len(rest.plan.leaving))
+        running.advance(running.total - len(rest.plan.copies) - len(rest.plan.leaving))
         error = PreconditionFailedError("was written since this was begun, and is left")
         gone = NotFoundError("is gone since this was begun, and was not copied")
         kept = [row for row in rest.kept if not _goes_along(entry, row)]
@@ -200,33 +202,33 @@ class Resumption:
         failures += [Failure(shown_path(self._mount, row.key), gone) for row in rest.gone]
         if entry.target:
             if rest.is_incomplete and rest.plan.clashes:
-                self._undo(entry, rest.made, work)
+                self._undo(entry, rest.made, running)
                 return Outcome(failures)
-            copied = self._finish_copies(entry, rest, work)
+            copied = self._finish_copies(entry, rest, running)
             if blocked := _answered(copied.failures):
                 if rest.plan.clashes and not copied.is_cleared:
-                    self._undo(entry, {**rest.made, **copied.made}, work)
+                    self._undo(entry, {**rest.made, **copied.made}, running)
                 return Outcome(failures + blocked)
             extras = () if rest.kept or rest.gone else plan.extras
-            failures += _answered(self._steps.drop_extras(rest.plan, work, extras))
+            failures += _answered(self._steps.drop_extras(rest.plan, running, extras))
         if entry.request.verb != "COPY":
             tree = None if plan.is_of_file else prefix_of(self._mount, entry.source)
             rest_of_move = rest.plan._replace(copies=plan.copies)
             failures += _answered(
                 self._steps.leave(
-                    entry.source, rest_of_move, tree, work, looked_at, plan.leaving, rest.renewed
+                    entry.source, rest_of_move, tree, running, looked_at, plan.leaving, rest.renewed
                 )
             )
         if entry.request.verb != "COPY" and not failures and self._belongings.of(entry.source):
             self._belongings.forget(entry.source)
         return Outcome(failures, is_new=entry.is_new)
 
-    def _undo(self, entry: Entry, made: Mapping[str, ObjectRow], work: Work) -> None:
+    def _undo(self, entry: Entry, made: Mapping[str, ObjectRow], running: RunningOperation) -> None:
         """Raises UnavailableError where that mustn't be begun: then it is tried again."""
-        if not self._steps.undo(entry, made, work):
+        if not self._steps.undo(entry, made, running):
             raise UnavailableError(f"{entry.request}: it can't be undone now; try again")
 
-    def _finish_copies(self, entry: Entry, rest: Remains, work: Work) -> Copied:
+    def _finish_copies(self, entry: Entry, rest: Remains, running: RunningOperation) -> Copied:
         target, plan = entry.target, entry.plan
         tree = None if plan.is_of_file else prefix_of(self._mount, target)
         file = row_at(self._store, key_of(self._mount, target)) if tree else None
@@ -236,22 +238,24 @@ class Resumption:
         is_onto = plan.is_onto_equals
         try:
             copied = self._steps.copy(
-                rest.plan, target, tree, work, is_onto_equals=is_onto, cleared=plan.clashes
+                rest.plan, target, tree, running, is_onto_equals=is_onto, cleared=plan.clashes
             )
         except StoreError as error:  # The target's parent isn't what it was.
             return Copied({}, [Failure(target, error)])
-        failures = copied.failures or self._give(entry, {**rest.renewed, **copied.renewed}, work)
+        failures = copied.failures or self._give(entry, {**rest.renewed, **copied.renewed}, running)
         if failures:
             return copied._replace(failures=failures)
-        return self._steps.clear(rest.plan, copied, target, tree, work, cleared=plan.clashes)
+        return self._steps.clear(rest.plan, copied, target, tree, running, cleared=plan.clashes)
 
-    def _give(self, entry: Entry, renewed: Mapping[str, str], work: Work) -> list[Failure]:
+    def _give(
+        self, entry: Entry, renewed: Mapping[str, str], running: RunningOperation
+    ) -> list[Failure]:
         properties = self._belongings.current(Resource(entry.source, None))
         if not properties:  # Where they were given already, they are gone from here.
-            with work.step():
+            with running.step():
                 return self._belongings.rebind_inside(entry.plan, renewed)
         file = entry.plan.copies[0].source if entry.plan.is_of_file else None
-        return self._steps.give(entry.plan, renewed, entry.target, properties, work, file)
+        return self._steps.give(entry.plan, renewed, entry.target, properties, running, file)
 
     def _remains(self, entry: Entry) -> Remains:
         plan = entry.plan

@@ -47,7 +47,7 @@ from davbridge.tree.operations.copies import Copied
 from davbridge.tree.operations.plan import NO_PLAN, Keys, left_behind
 from davbridge.tree.operations.planner import Route, Routes
 from davbridge.tree.operations.preconditions import OutdatedError, Preconditions, is_outdated
-from davbridge.tree.operations.progress import Work, Works
+from davbridge.tree.operations.progress import RunningOperation, RunningOperations
 from davbridge.tree.operations.steps import Steps
 from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.property_store import Belongings
@@ -87,7 +87,7 @@ class Attempts:
         steps: Steps,
         journals: Journals,
         overlaps: Overlaps,
-        works: Works,
+        running_operations: RunningOperations,
     ) -> None:
         self._view = view
         self._parents = parents
@@ -96,7 +96,7 @@ class Attempts:
         self._steps = steps
         self._journals = journals
         self._overlaps = overlaps
-        self._works = works
+        self._running_operations = running_operations
 
     def delete(self, request: Request, preconditions: Preconditions) -> Outcome:
         resource = self._view.lookup(request.source)
@@ -111,10 +111,10 @@ class Attempts:
             keys = self._routes.keys(resource)
             going = (*keys.proper, *keys.beside)
             entry = Entry(request, path, (), is_new=False, plan=NO_PLAN._replace(leaving=going))
-            with self._begun(entry, is_journaled=len(going) > JOURNALED) as work:
-                with work.step():
+            with self._begun(entry, is_journaled=len(going) > JOURNALED) as running:
+                with running.step():
                     self._parents.keep(path)
-                failures = self._remove(resource, keys, preconditions, work, looked_at)
+                failures = self._remove(resource, keys, preconditions, running, looked_at)
         _raise_for_one(resource, failures)
         if failures:
             return Outcome(failures)
@@ -140,15 +140,15 @@ class Attempts:
         require_room(plan.added_bytes)
         entry = _entry(request, route)
         is_journaled = len(plan.copies) > JOURNALED or bool(plan.clashes)
-        with self._begun(_announced(entry, route), is_journaled=is_journaled) as work:
+        with self._begun(_announced(entry, route), is_journaled=is_journaled) as running:
             properties = self._belongings.of(route.source.path)
-            copied = self._make_copies(route, properties, work)
+            copied = self._make_copies(route, properties, running)
             if copied.failures:
                 if route.source_tree is None or (plan.clashes and not copied.is_cleared):
-                    self._undo(entry, copied, work)  # Else a folder would hide a file.
+                    self._undo(entry, copied, running)  # Else a folder would hide a file.
                 _raise_for_one(route.source, copied.failures)
                 return Outcome(copied.failures)
-            failures = self._steps.drop_extras(plan, work)
+            failures = self._steps.drop_extras(plan, running)
         return Outcome(failures, plan.added_bytes, is_new=route.is_to_new)
 
     def move(self, request: Request, preconditions: Preconditions, *, has_note: bool) -> Outcome:
@@ -161,21 +161,21 @@ class Attempts:
         is_journaled = has_note or is_of_many or bool(route.plan.clashes)
         entry = _entry(request, route)
         announced = _announced(entry, route)
-        with self._begun(announced, is_journaled=is_journaled, has_note=has_note) as work:
-            return self._carry_out_move(entry, route, work)
+        with self._begun(announced, is_journaled=is_journaled, has_note=has_note) as running:
+            return self._carry_out_move(entry, route, running)
 
     def _remove(
         self,
         resource: Resource,
         keys: Keys,
         preconditions: Preconditions,
-        work: Work,
+        running: RunningOperation,
         looked_at: float,
     ) -> list[Failure]:
         if preconditions.if_match is None:
             tree = prefix_of(self._view.prefix, resource.path) if resource.is_collection else None
-            return self._steps.remove(keys, work, tree=tree, looked_at=looked_at)
-        failures = self._steps.removals.remove_version((*keys.proper, *keys.beside), work)
+            return self._steps.remove(keys, running, tree=tree, looked_at=looked_at)
+        failures = self._steps.removals.remove_version((*keys.proper, *keys.beside), running)
         if failures and isinstance(failures[0].error, NotFoundError):
             # RFC 9110 §13.1.1: If-Match doesn't hold of what isn't there.
             raise PreconditionFailedError(str(failures[0].error)) from failures[0].error
@@ -190,20 +190,20 @@ class Attempts:
         preconditions.admit()
         return route
 
-    def _carry_out_move(self, entry: Entry, route: Route, work: Work) -> Outcome:
+    def _carry_out_move(self, entry: Entry, route: Route, running: RunningOperation) -> Outcome:
         plan, origin = route.plan, route.source
         properties = self._belongings.current(origin)
-        copied = self._make_copies(route, properties, work)
+        copied = self._make_copies(route, properties, running)
         if copied.failures:
-            self._undo(entry, copied, work)
+            self._undo(entry, copied, running)
             _raise_for_one(origin, copied.failures)
             return Outcome(copied.failures)
-        failures = self._steps.drop_extras(plan, work)
+        failures = self._steps.drop_extras(plan, running)
         left = self._steps.leave(
             origin.path,
             plan,
             route.source_tree,
-            work,
+            running,
             copied.looked_at,
             renewed=copied.renewed,
         )
@@ -216,38 +216,42 @@ class Attempts:
         removed = sum(row.size for row in plan.leaving)
         return Outcome(failures + shadow, plan.added_bytes - removed, is_new=route.is_to_new)
 
-    def _undo(self, entry: Entry, copied: Copied, work: Work) -> None:
+    def _undo(self, entry: Entry, copied: Copied, running: RunningOperation) -> None:
         """Raises UnavailableError where that mustn't be begun: then another bridge finishes it."""
-        if not self._steps.undo(entry, copied.made, work):
+        if not self._steps.undo(entry, copied.made, running):
             raise UnavailableError(f"{entry.request}: how it ends can't be told; ask again")
 
-    def _make_copies(self, route: Route, properties: Properties, work: Work) -> Copied:
+    def _make_copies(
+        self, route: Route, properties: Properties, running: RunningOperation
+    ) -> Copied:
         """Up to the verified copies with their properties."""
         if route.is_to_new:
-            with work.step():
+            with running.step():
                 self._belongings.clear(route.target)
         copied = self._steps.copy(
             route.plan,
             route.target,
             route.target_tree,
-            work,
+            running,
             is_onto_equals=route.plan.is_onto_equals,
         )
         failures = copied.failures or self._steps.give(
-            route.plan, copied.renewed, route.target, properties, work, route.source.row
+            route.plan, copied.renewed, route.target, properties, running, route.source.row
         )
         if failures:
             return copied._replace(failures=failures)
-        return self._steps.clear(route.plan, copied, route.target, route.target_tree, work)
+        return self._steps.clear(route.plan, copied, route.target, route.target_tree, running)
 
     @contextmanager
-    def _begun(self, entry: Entry, *, is_journaled: bool, has_note: bool = False) -> Iterator[Work]:
+    def _begun(
+        self, entry: Entry, *, is_journaled: bool, has_note: bool = False
+    ) -> Iterator[RunningOperation]:
         """Around what is carried out: journaled or not, but counted."""
         hold = self._journal(entry, has_note=has_note) if is_journaled else None
         total = len(entry.plan.copies) + len(entry.plan.leaving)
-        with self._works.begun(entry.request, total, hold) as work:
-            yield work
-        if work.leaves_source and hold is None:
+        with self._running_operations.begun(entry.request, total, hold) as running:
+            yield running
+        if running.leaves_source and hold is None:
             try:
                 self._journals.write_left(entry.request)
             except StoreError as error:

@@ -15,7 +15,7 @@ from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.operations.parallel_requests import ParallelRequests
 from davbridge.tree.operations.plan import is_marker, parent_keys
-from davbridge.tree.operations.progress import Work
+from davbridge.tree.operations.progress import RunningOperation
 from davbridge.tree.reserved_names import is_own
 
 BATCH = 250
@@ -39,12 +39,12 @@ class Batches:
     def delete(
         self,
         keys: Sequence[str],
-        work: Work,
+        running: RunningOperation,
         versions: Mapping[str, ObjectRow],
         bounds: Bounds = nullcontext,
     ) -> list[DeleteFailure]:
         """In their order; but many go side by side, and the markers after all others."""
-        delete_batch = partial(self._delete_batch, work, versions, bounds)
+        delete_batch = partial(self._delete_batch, running, versions, bounds)
         if len(keys) <= BATCH:
             return delete_batch(keys)
         members = [key for key in keys if not is_marker(key)]
@@ -55,7 +55,7 @@ class Batches:
 
     def _delete_batch(
         self,
-        work: Work,
+        running: RunningOperation,
         versions: Mapping[str, ObjectRow],
         bounds: Bounds,
         keys: Sequence[str],
@@ -64,7 +64,7 @@ class Batches:
             return []
         failed: list[DeleteFailure] = []
         try:
-            with work.step(), bounds():
+            with running.step(), bounds():
                 if len(keys) == 1:
                     with suppress(NotFoundError):
                         self._store.delete_object(keys[0], version=versions.get(keys[0]))
@@ -72,7 +72,7 @@ class Batches:
                     failed = self._store.delete_objects(keys, versions=versions)
         except StoreError as error:
             return [DeleteFailure(key, error) for key in keys]
-        work.advance(len(keys) - len(failed))
+        running.advance(len(keys) - len(failed))
         return failed
 
 

@@ -24,7 +24,7 @@ from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore, is_same_version
 from davbridge.tree.operations.batches import Batches, Bounds, is_late, outside, versions_of
 from davbridge.tree.operations.plan import deletion_order, is_marker, parent_keys
-from davbridge.tree.operations.progress import Work
+from davbridge.tree.operations.progress import RunningOperation
 from davbridge.tree.rows import row_at, rows_below
 
 LOOK_SECONDS = 4.0
@@ -61,7 +61,7 @@ class CheckedDeletes:
         self._batches = batches
         self._timer = timer
 
-    def file(self, row: ObjectRow, work: Work, looked_at: float) -> None:
+    def file(self, row: ObjectRow, running: RunningOperation, looked_at: float) -> None:
         """Deletes one object, which was still this version at ``looked_at``.
 
         Raises PreconditionFailedError where it is another by now, and NotFoundError where somebody
@@ -72,12 +72,12 @@ class CheckedDeletes:
                 looked_at = self._timer()
                 self._require_same(row)
             try:
-                with work.step(), self.bounds(looked_at)():
+                with running.step(), self.bounds(looked_at)():
                     self._store.delete_object(row.key, version=row)
             except DeadlinePassedError as error:
                 late = error
             else:
-                work.advance()
+                running.advance()
                 return
         raise late
 
@@ -85,7 +85,7 @@ class CheckedDeletes:
         self,
         prefix: str,
         rows: Iterable[ObjectRow],
-        work: Work,
+        running: RunningOperation,
         *,
         gone: Iterable[ObjectRow] = (),
         is_whole: bool = True,
@@ -103,16 +103,20 @@ class CheckedDeletes:
         folders = {name + DELIMITER for name in parent_keys(inside)} if is_whole else set()
         beside = [row for key, row in wanted.items() if key not in inside]
         for _ in range(_LOOKS):
-            look = self._delete_pages(prefix, wanted, folders, work)
+            look = self._delete_pages(prefix, wanted, folders, running)
             order = deletion_order(inside - look.left, prefix, look.left)
-            failed = look.failed + self._delete_last(look, order, wanted, work)
+            failed = look.failed + self._delete_last(look, order, wanted, running)
             if not any(isinstance(one.error, DeadlinePassedError) for one in failed):
                 break
-        failed += self._delete(list(filter(self._is_same, beside)), work, self._timer())
+        failed += self._delete(list(filter(self._is_same, beside)), running, self._timer())
         return Deleted(failed, look.left)
 
     def _delete_pages(
-        self, prefix: str, wanted: Mapping[str, ObjectRow], folders: Container[str], work: Work
+        self,
+        prefix: str,
+        wanted: Mapping[str, ObjectRow],
+        folders: Container[str],
+        running: RunningOperation,
     ) -> "_Look":
         """All pages but the last, each right after it was listed."""
         look = _Look([], set(), (), began_at := self._timer())
@@ -125,7 +129,7 @@ class CheckedDeletes:
             if page.is_last:
                 look = look._replace(members=tuple(members))
                 break
-            failed = self._delete(members, work, look.looked_at)
+            failed = self._delete(members, running, look.looked_at)
             look.failed.extend(failed)
             look.left.update(one.key for one in failed)
             look = look._replace(looked_at=self._timer())
@@ -137,7 +141,11 @@ class CheckedDeletes:
         return look
 
     def _delete_last(
-        self, look: "_Look", order: Sequence[str], wanted: Mapping[str, ObjectRow], work: Work
+        self,
+        look: "_Look",
+        order: Sequence[str],
+        wanted: Mapping[str, ObjectRow],
+        running: RunningOperation,
     ) -> list[DeleteFailure]:
         """The members of the last page, and the markers and sidecars of all."""
         late = outside(filter(is_late, order), look.left)
@@ -148,19 +156,19 @@ class CheckedDeletes:
         versions = versions_of((*look.members, *sidecars))
         if not sidecars:
             # A collection that keeps a member needs no marker: nothing depends on what fails.
-            return self._batches.delete([*members, *markers], work, versions, bounds)
-        failed = self._batches.delete(members, work, versions, bounds)
+            return self._batches.delete([*members, *markers], running, versions, bounds)
+        failed = self._batches.delete(members, running, versions, bounds)
         order = outside((row.key for row in sidecars), [one.key for one in failed])
-        failed += self._batches.delete(order, work, versions, bounds)
+        failed += self._batches.delete(order, running, versions, bounds)
         markers = outside(markers, [one.key for one in failed])
-        return failed + self._batches.delete(markers, work, versions, bounds)
+        return failed + self._batches.delete(markers, running, versions, bounds)
 
     def _delete(
-        self, rows: Sequence[ObjectRow], work: Work, looked_at: float
+        self, rows: Sequence[ObjectRow], running: RunningOperation, looked_at: float
     ) -> list[DeleteFailure]:
         keys = [row.key for row in rows]
         bounds = self.bounds(looked_at)
-        return self._batches.delete(keys, work, versions_of(rows), bounds)
+        return self._batches.delete(keys, running, versions_of(rows), bounds)
 
     def bounds(self, looked_at: float) -> Bounds:
         """For requests none of which has an effect once the look is too old."""

@@ -17,7 +17,7 @@ from davbridge.paths import DELIMITER, ResourcePath
 from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.operations.copies import Copied, Copies
 from davbridge.tree.operations.plan import Plan, parent_keys, shown_path
-from davbridge.tree.operations.progress import Work
+from davbridge.tree.operations.progress import RunningOperation
 from davbridge.tree.operations.removals import Removals
 from davbridge.tree.resource import Failure
 from davbridge.tree.rows import rows_below
@@ -32,9 +32,9 @@ class Clashes:
         self._copies = copies
         self._removals = removals
 
-    def copy(self, plan: Plan, work: Work, planned: Sequence[ObjectRow]) -> Copied:
+    def copy(self, plan: Plan, running: RunningOperation, planned: Sequence[ObjectRow]) -> Copied:
         """The copies, not verified yet. ``planned``: the clashes, be they gone by now."""
-        copied = self._copies.make(plan, work)
+        copied = self._copies.make(plan, running)
         if not copied.refused or not plan.displacing.issuperset(
             one.target for one in copied.refused
         ):
@@ -45,14 +45,14 @@ class Clashes:
             except StoreError as error:
                 failure = Failure(shown_path(self._mount, refused.source.key), error)
                 return copied._replace(failures=[failure])
-        if blocked := self._removals.clear(plan, plan.clashes, work, planned=planned):
+        if blocked := self._removals.clear(plan, plan.clashes, running, planned=planned):
             return copied._replace(failures=blocked)
         rest = plan._replace(
             clashes=(),
             marker=None if plan.marker in copied.made else plan.marker,
             copies=tuple(one for one in plan.copies if one.target not in copied.made),
         )
-        again = self._copies.make(rest, work)
+        again = self._copies.make(rest, running)
         made = {**copied.made, **again.made}
         return again._replace(made=made, looked_at=copied.looked_at, is_cleared=True)
 
@@ -62,7 +62,7 @@ class Clashes:
         copied: Copied,
         target: ResourcePath,
         tree: str | None,
-        work: Work,
+        running: RunningOperation,
         planned: Sequence[ObjectRow],
     ) -> Copied:
         """Deletes what the copies replace, and writes the markers that it was in the way of.
@@ -72,11 +72,11 @@ class Clashes:
         try:
             if tree is None and plan.clashes:
                 self._require_nothing_new(plan)
-            if blocked := self._removals.clear(plan, plan.clashes, work, planned=planned):
+            if blocked := self._removals.clear(plan, plan.clashes, running, planned=planned):
                 return copied._replace(failures=blocked)
             copied = copied._replace(is_cleared=True)
             if tree is not None:
-                return self._copies.mark(plan, copied, work)
+                return self._copies.mark(plan, copied, running)
             self.require_alone(plan)
         except StoreError as error:
             return copied._replace(failures=[Failure(target, error)])

@@ -30,7 +30,7 @@ from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, ObjectRow, Object
 from davbridge.tree.listing.markers import MARKER, write_marker
 from davbridge.tree.operations.parallel_requests import ParallelRequests
 from davbridge.tree.operations.plan import Copy, Plan, is_marker, shown_path
-from davbridge.tree.operations.progress import Work
+from davbridge.tree.operations.progress import RunningOperation
 from davbridge.tree.resource import Failure
 from davbridge.tree.rows import row_at, rows_below
 
@@ -73,18 +73,18 @@ class Copies:
         self._parallel_requests = parallel_requests
         self._timer = timer
 
-    def make(self, plan: Plan, work: Work) -> Copied:
+    def make(self, plan: Plan, running: RunningOperation) -> Copied:
         """The marker and the copies, which aren't verified yet."""
         made: dict[str, ObjectRow] = {}
         if plan.marker is not None:
             try:
-                with work.step():
+                with running.step():
                     if row := write_marker(self._store, plan.marker):
                         made[plan.marker] = row
             except StoreError as error:
                 return Copied({}, [self._failure(plan.marker, error)])
         looked_at = self._timer()  # S3 looks whether each is still the version that is meant.
-        ended = self._copy_all(plan, work)
+        ended = self._copy_all(plan, running)
         made |= {row.key: row for row in ended if isinstance(row, ObjectRow)}
         errors = [
             (copy, error)
@@ -97,13 +97,13 @@ class Copies:
         refused = tuple(copy for copy, _ in begun) if is_refused else ()
         return Copied(made, failures, refused=refused, looked_at=looked_at)
 
-    def mark(self, plan: Plan, copied: Copied, work: Work) -> Copied:
+    def mark(self, plan: Plan, copied: Copied, running: RunningOperation) -> Copied:
         """Writes the markers that a file of their names was in the way of, which has gone."""
         made = dict(copied.made)
         copies = {copy.target: copy for copy in plan.copies}
         for key in sorted(_unmade_markers(plan, made)):
             try:
-                with work.step():
+                with running.step():
                     is_copied = key in copies
                     row = (
                         self._copy_marker(copies[key])
@@ -116,7 +116,7 @@ class Copies:
                 made[key] = row
         return copied._replace(made=made)
 
-    def verified(self, copied: Copied, plan: Plan, tree: str, work: Work) -> Copied:
+    def verified(self, copied: Copied, plan: Plan, tree: str, running: RunningOperation) -> Copied:
         """Looks whether all of a tree is there as it should be, and which ETags differ from the
         source's; ``tree`` is the target's prefix."""
         copies = plan.copies
@@ -128,7 +128,7 @@ class Copies:
             lost = [each for each in copies if _is_lost_marker(each, rows)]
             if lost := [each for each in lost if each.target not in needless]:
                 for copy in lost:
-                    with work.step():
+                    with running.step():
                         if self._copy_marker(copy) is None:
                             needless.add(copy.target)
                 rows = rows_below(self._store, tree)
@@ -144,7 +144,9 @@ class Copies:
         renewed = {row.key: row.etag for etag, row in pairs if row and row.etag != etag}
         return copied._replace(failures=failures, renewed=renewed)
 
-    def _copy_all(self, plan: Plan, work: Work) -> list[ObjectRow | StoreError | None]:
+    def _copy_all(
+        self, plan: Plan, running: RunningOperation
+    ) -> list[ObjectRow | StoreError | None]:
         """How each ended. Where not all were begun, the first of the rest stands for them."""
         copies = plan.copies
         replaced = {row.key: Condition(if_match=row.etag) for row in plan.replaced}
@@ -152,7 +154,7 @@ class Copies:
 
         def copy_one(copy: Copy) -> ObjectRow | StoreError | None:
             try:
-                with work.step():
+                with running.step():
                     if is_marker(copy.target):
                         made = self._copy_marker(copy)
                     elif copy.target in over_collections - replaced.keys():
@@ -161,7 +163,7 @@ class Copies:
                         made = self._copy(copy, replaced.get(copy.target, IF_ABSENT))
             except StoreError as error:
                 return error
-            work.advance()
+            running.advance()
             return made
 
         ended = self._parallel_requests.each(

@@ -18,7 +18,7 @@ from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.operations.checked_deletes import CheckedDeletes, Deleted
 from davbridge.tree.operations.plan import Plan, is_marker, parent_keys
-from davbridge.tree.operations.progress import Work
+from davbridge.tree.operations.progress import RunningOperation
 from davbridge.tree.properties.property_store import rebound_members
 from davbridge.tree.properties.sidecar_format import (
     NONE,
@@ -56,10 +56,12 @@ class LateProperties:
         self._sidecars = sidecars
         self._deletes = deletes
 
-    def leave(self, source: Source, work: Work, gone: Sequence[ObjectRow]) -> Deleted:
+    def leave(
+        self, source: Source, running: RunningOperation, gone: Sequence[ObjectRow]
+    ) -> Deleted:
         """Deletes what leaves a tree, as `CheckedDeletes.tree`, and what has been set in it since
         it was copied, once the target has that. Raises StoreError where it can't be listed."""
-        deleted = self._deletes.tree(source.tree, source.plan.leaving, work, gone=gone)
+        deleted = self._deletes.tree(source.tree, source.plan.leaving, running, gone=gone)
         bases: dict[str, MemberProperties] = {}
         for _ in range(_ROUNDS):
             late = _late_sidecars(source, deleted)
@@ -71,7 +73,7 @@ class LateProperties:
             failed: list[DeleteFailure] = []
             for row in [now[key] for key in sorted(late) if key in now]:
                 try:
-                    with work.step():
+                    with running.step():
                         bases[row.key] = self._merge(source, row, bases.get(row.key), left)
                     ready.append(row)
                 except StoreError as error:
@@ -80,7 +82,7 @@ class LateProperties:
             if not ready and not late.isdisjoint(now):
                 return deleted._replace(failed=failed)
             markers = [row for row in source.plan.leaving if is_marker(row.key) and row.key in now]
-            again = self._deletes.tree(source.tree, [*ready, *markers], work)
+            again = self._deletes.tree(source.tree, [*ready, *markers], running)
             deleted = Deleted(failed + again.failed, again.left)
         return deleted
 

@@ -29,7 +29,7 @@ from davbridge.tree.operations.attempts import (
 from davbridge.tree.operations.parallel_requests import ParallelRequests
 from davbridge.tree.operations.planner import Routes
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions, insisting
-from davbridge.tree.operations.progress import Works
+from davbridge.tree.operations.progress import RunningOperations
 from davbridge.tree.operations.steps import Steps
 from davbridge.tree.path_locks import PathLocks
 from davbridge.tree.properties.property_store import Belongings
@@ -70,7 +70,7 @@ class Operations:
         parallel_requests: ParallelRequests,
         journals: Journals,
     ) -> None:
-        self.works = Works()
+        self.running_operations = RunningOperations()
         self._view = view
         self._path_locks = PathLocks()
         self._pause = journals.pause
@@ -88,9 +88,18 @@ class Operations:
             journals.pause,
         )
         self._attempts = Attempts(
-            view, parents, belongings, routes, steps, journals, Overlaps(others), self.works
+            view,
+            parents,
+            belongings,
+            routes,
+            steps,
+            journals,
+            Overlaps(others),
+            self.running_operations,
         )
-        self._resumption = Resumption(store, view.prefix, belongings, steps, journals, self.works)
+        self._resumption = Resumption(
+            store, view.prefix, belongings, steps, journals, self.running_operations
+        )
 
     def delete(self, request: Request, preconditions: Preconditions = NO_PRECONDITIONS) -> Outcome:
         def delete(preconditions: Preconditions) -> Outcome:

@@ -1,7 +1,7 @@
 """Operations under way: how far each is, and whether it may go on.
 
 Owns the counts, what the log is told of them, and the renewal of leases. Must not know what is
-done. A metrics page may read `Works.tally` at any time.
+done. A metrics page may read `RunningOperations.tally` at any time.
 
 Invariants: nothing is counted twice; a work whose lease is lost does nothing more; however a work
 ends, it isn't under way afterwards.
@@ -34,10 +34,16 @@ class Tally(NamedTuple):
     """Objects copied or deleted."""
 
 
-class Work:
+class RunningOperation:
     """One operation. A step is an object that is copied, or deleted."""
 
-    def __init__(self, works: "Works", request: Request, total: int, hold: Hold | None) -> None:
+    def __init__(
+        self,
+        running_operations: "RunningOperations",
+        request: Request,
+        total: int,
+        hold: Hold | None,
+    ) -> None:
         self.total = total
         self.done = 0
         self.hold = hold
@@ -48,7 +54,7 @@ class Work:
         """Whether the journal stays for another to go on with, though its client has an answer."""
         self.is_undone = False
         """Whether its journal says that it is undone."""
-        self._works = works
+        self._running_operations = running_operations
         self._request = request
         self._lock = Lock()
         self._is_over = Event()
@@ -63,7 +69,7 @@ class Work:
         """Counts steps that were done."""
         with self._lock:
             self.done += steps
-        self._works.count(steps=steps)
+        self._running_operations.count(steps=steps)
 
     @contextmanager
     def step(self) -> Iterator[None]:
@@ -120,12 +126,12 @@ class Work:
             self.renew()
 
 
-class Works:
+class RunningOperations:
     """Those of one bridge."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._under_way: list[Work] = []
+        self._under_way: list[RunningOperation] = []
         self._begun = self._ended = self._resumed = self._steps = 0
 
     @property
@@ -133,34 +139,34 @@ class Works:
         with self._lock:
             return Tally(self._begun, self._ended, self._resumed, self._steps)
 
-    def under_way(self) -> list[Work]:
+    def under_way(self) -> list[RunningOperation]:
         with self._lock:
             return list(self._under_way)
 
     @contextmanager
     def begun(
         self, request: Request, total: int, hold: Hold | None = None, *, is_resumed: bool = False
-    ) -> Iterator[Work]:
+    ) -> Iterator[RunningOperation]:
         """Around an operation of so many steps; with a ``hold``, whose lease is renewed.
 
         The journal ends with it, also where a StoreError is raised; that of a resumed one is left
         for another try then.
         """
-        work = Work(self, request, total, hold)
+        running = RunningOperation(self, request, total, hold)
         with self._lock:
-            self._under_way.append(work)
+            self._under_way.append(running)
         self.count(begun=1, resumed=int(is_resumed))
         is_answered = False
         try:
-            yield work
+            yield running
             is_answered = True
         except StoreError:
             is_answered = not is_resumed
             raise
         finally:
-            work.end(is_answered=is_answered)
+            running.end(is_answered=is_answered)
             with self._lock:
-                self._under_way.remove(work)
+                self._under_way.remove(running)
             self.count(ended=1)
 
     def count(self, *, begun: int = 0, ended: int = 0, resumed: int = 0, steps: int = 0) -> None:

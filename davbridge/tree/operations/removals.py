@@ -22,7 +22,7 @@ from davbridge.tree.operations.plan import (
     left_behind,
     shown_path,
 )
-from davbridge.tree.operations.progress import Work
+from davbridge.tree.operations.progress import RunningOperation
 from davbridge.tree.reserved_names import is_own
 from davbridge.tree.resource import Failure
 
@@ -36,32 +36,37 @@ class Removals:
         self._batches = batches
 
     def remove(
-        self, keys: Keys, work: Work, *, tree: str | None, bounds: Bounds = nullcontext
+        self,
+        keys: Keys,
+        running: RunningOperation,
+        *,
+        tree: str | None,
+        bounds: Bounds = nullcontext,
     ) -> list[Failure]:
         """Deletes what may be deleted, and tells what is left. ``tree``: a collection's prefix.
         ``bounds``: until when that may have an effect."""
         left = {row.key for row in (*keys.blockers, *keys.hidden)}
-        failed = self._delete_tree((*keys.proper, *keys.beside), tree, left, work, bounds)
+        failed = self._delete_tree((*keys.proper, *keys.beside), tree, left, running, bounds)
         return left_behind(self._mount, keys) + self.failures(failed)
 
-    def remove_version(self, rows: Sequence[ObjectRow], work: Work) -> list[Failure]:
+    def remove_version(self, rows: Sequence[ObjectRow], running: RunningOperation) -> list[Failure]:
         """Deletes a file, the first of the rows, if it is still this version, and what lies beside
         it. Unlike for a member, it matters who has deleted it: NotFoundError is a failure."""
         file, *beside = rows
         try:
-            with work.step():
+            with running.step():
                 self._store.delete_object(file.key, version=file)
         except StoreError as error:
             return self.failures([DeleteFailure(file.key, error)])
-        work.advance()
+        running.advance()
         keys = [row.key for row in beside]
-        return self.failures(self._batches.delete(keys, work, versions_of(beside)))
+        return self.failures(self._batches.delete(keys, running, versions_of(beside)))
 
     def clear(
         self,
         plan: Plan,
         rows: Sequence[ObjectRow],
-        work: Work,
+        running: RunningOperation,
         *,
         planned: Sequence[ObjectRow] = (),
     ) -> list[Failure]:
@@ -75,11 +80,11 @@ class Removals:
         late = [key for key in order if is_own(key) and key in versions]
         markers = [key for key in order if is_marker(key)]
         if not late:
-            return self.failures(self._batches.delete([*members, *markers], work, versions))
-        failed = self._batches.delete(members, work, versions)
+            return self.failures(self._batches.delete([*members, *markers], running, versions))
+        failed = self._batches.delete(members, running, versions)
         held = {home(one.key) for one in failed}
         late = [key for key in late if home(key) not in held]
-        return self.failures(failed + self._batches.delete([*late, *markers], work, versions))
+        return self.failures(failed + self._batches.delete([*late, *markers], running, versions))
 
     def failures(self, failed: Iterable[DeleteFailure]) -> list[Failure]:
         """The same, by paths."""
@@ -90,7 +95,7 @@ class Removals:
         rows: Sequence[ObjectRow],
         tree: str | None,
         left: Collection[str],
-        work: Work,
+        running: RunningOperation,
         bounds: Bounds,
     ) -> list[DeleteFailure]:
         """Markers and sidecars go last, and only from collections in which nothing is left."""
@@ -100,7 +105,7 @@ class Removals:
         first = [key for key in order if not is_late(key)]
         if not any(map(is_own, late)):
             # A collection that keeps a member needs no marker: nothing depends on what fails.
-            return self._batches.delete([*first, *outside(late, left)], work, {}, bounds)
-        failed = self._batches.delete(first, work, {}, bounds)
+            return self._batches.delete([*first, *outside(late, left)], running, {}, bounds)
+        failed = self._batches.delete(first, running, {}, bounds)
         rest = outside(late, [*left, *(one.key for one in failed)])
-        return failed + self._batches.delete(rest, work, {}, bounds)
+        return failed + self._batches.delete(rest, running, {}, bounds)

@@ -27,7 +27,7 @@ from davbridge.tree.operations.copies import Copied, Copies
 from davbridge.tree.operations.late_properties import LateProperties, Source
 from davbridge.tree.operations.parallel_requests import ParallelRequests
 from davbridge.tree.operations.plan import Keys, Plan, left_behind, shown_path
-from davbridge.tree.operations.progress import Work
+from davbridge.tree.operations.progress import RunningOperation
 from davbridge.tree.operations.removals import Removals
 from davbridge.tree.operations.undo import Undo
 from davbridge.tree.path_locks import PathLocks
@@ -81,7 +81,7 @@ class Steps:
         plan: Plan,
         target: ResourcePath,
         tree: str | None,
-        work: Work,
+        running: RunningOperation,
         *,
         is_onto_equals: bool = False,
         cleared: Sequence[ObjectRow] = (),
@@ -91,17 +91,17 @@ class Steps:
         ``is_onto_equals``: whether some of the target had the ETags of what comes in its place.
         ``cleared``: of the target, what clashed with the plan, be it gone by now.
         """
-        with work.step():
+        with running.step():
             self._parents.settle(target)
         if is_onto_equals:
             self._pause(SECOND)
-        copied = self._clashes.copy(plan, work, cleared)
+        copied = self._clashes.copy(plan, running, cleared)
         if copied.failures:
             return copied
         if is_onto_equals:
             self._pause(SETTLE_SECONDS)
         if tree is not None:
-            return self._copies.verified(copied, plan, tree, work)
+            return self._copies.verified(copied, plan, tree, running)
         try:
             return self._verified_file(copied, plan, is_onto_equals=is_onto_equals)
         except StoreError as error:
@@ -113,12 +113,12 @@ class Steps:
         copied: Copied,
         target: ResourcePath,
         tree: str | None,
-        work: Work,
+        running: RunningOperation,
         *,
         cleared: Sequence[ObjectRow] = (),
     ) -> Copied:
         """Once they have their properties: what of the target clashed with the copies goes."""
-        return self._clashes.clear(plan, copied, target, tree, work, cleared)
+        return self._clashes.clear(plan, copied, target, tree, running, cleared)
 
     def _verified_file(self, copied: Copied, plan: Plan, *, is_onto_equals: bool) -> Copied:
         """Whether the copy is there to stay, and of a MOVE whether the source may go for the sake
@@ -147,24 +147,24 @@ class Steps:
         renewed: Mapping[str, str],
         target: ResourcePath,
         properties: Properties,
-        work: Work,
+        running: RunningOperation,
         source: ObjectRow | None = None,
     ) -> list[Failure]:
         """The properties: those in the tree, and the target's own. ``source``: a file's row."""
-        with work.step():
+        with running.step():
             return self._belongings.rebind_inside(plan, renewed) or self._belongings.give(
                 target, properties, source
             )
 
     def drop_extras(
-        self, plan: Plan, work: Work, planned: Sequence[ObjectRow] = ()
+        self, plan: Plan, running: RunningOperation, planned: Sequence[ObjectRow] = ()
     ) -> list[Failure]:
         """Deletes the members of the target that the source hasn't. ``planned``: all of those, be
         they gone by now."""
-        return self.removals.clear(plan, plan.extras, work, planned=planned)
+        return self.removals.clear(plan, plan.extras, running, planned=planned)
 
     def remove(
-        self, keys: Keys, work: Work, *, tree: str | None, looked_at: float
+        self, keys: Keys, running: RunningOperation, *, tree: str | None, looked_at: float
     ) -> list[Failure]:
         """Deletes what may be deleted of a resource, and tells what is left. ``tree``: a
         collection's prefix. ``looked_at``: when the keys were asked for. Of a tree what was written
@@ -172,39 +172,41 @@ class Steps:
         going = (*keys.proper, *keys.beside)
         if tree is None or len(going) <= PAGE_SIZE:
             bounds = self._deletes.bounds(looked_at)
-            failures = self.removals.remove(keys, work, tree=tree, bounds=bounds)
+            failures = self.removals.remove(keys, running, tree=tree, bounds=bounds)
             if not any(isinstance(one.error, DeadlinePassedError) for one in failures):
                 return failures
         if tree is None:
-            return self.removals.remove(keys, work, tree=None)
+            return self.removals.remove(keys, running, tree=None)
         try:
-            deleted = self._deletes.tree(tree, going, work)
+            deleted = self._deletes.tree(tree, going, running)
         except StoreError as error:
             return [Failure(shown_path(self._mount, tree), error)]
         return left_behind(self._mount, keys) + self.removals.failures(deleted.failed)
 
-    def undo(self, entry: Entry, made: Mapping[str, ObjectRow], work: Work) -> bool:
+    def undo(self, entry: Entry, made: Mapping[str, ObjectRow], running: RunningOperation) -> bool:
         """Takes back what a COPY or MOVE that has failed has made, once its journal says so;
         whether that could be said. What can't be removed now is left to whoever resumes it."""
         try:
             made = {**self._undo.unanswered(entry.plan, made), **made}
         except StoreError as error:
             _log.warning("what %s has made can't be listed: %s", entry.request, error)
-        if not work.begin_undo(entry, made.values()):
+        if not running.begin_undo(entry, made.values()):
             return False
-        self.go_on_undoing(entry, made.values(), work)
+        self.go_on_undoing(entry, made.values(), running)
         return True
 
-    def go_on_undoing(self, entry: Entry, made: Iterable[ObjectRow], work: Work) -> None:
+    def go_on_undoing(
+        self, entry: Entry, made: Iterable[ObjectRow], running: RunningOperation
+    ) -> None:
         """The same of one whose journal says so."""
-        work.is_left = not self._undo.take_back(entry, made, work)
+        running.is_left = not self._undo.take_back(entry, made, running)
 
     def leave(
         self,
         source: ResourcePath,
         plan: Plan,
         tree: str | None,
-        work: Work,
+        running: RunningOperation,
         looked_at: float,
         gone: Sequence[ObjectRow] = (),
         renewed: Mapping[str, str] = NO_ETAGS,
@@ -219,29 +221,29 @@ class Steps:
         with self._parents.leave(source), self._path_locks.exclude_writes(source):
             try:
                 if plan.leaving:
-                    with work.step():
+                    with running.step():
                         self._parents.keep(source)
                 if tree is None:
-                    return self._delete_file(plan.leaving, work, looked_at)
-                deleted = self._late.leave(Source(tree, plan, renewed), work, gone)
+                    return self._delete_file(plan.leaving, running, looked_at)
+                deleted = self._late.leave(Source(tree, plan, renewed), running, gone)
             except StoreError as error:
                 return [Failure(source, error)]
-        work.leaves_source = bool(deleted.failed or deleted.left)
+        running.leaves_source = bool(deleted.failed or deleted.left)
         return self.removals.failures(deleted.failed)
 
     def _delete_file(
-        self, rows: Sequence[ObjectRow], work: Work, looked_at: float
+        self, rows: Sequence[ObjectRow], running: RunningOperation, looked_at: float
     ) -> list[Failure]:
         """The file, and what lies beside it."""
         if not rows:
             return []
         file, *beside = rows
         try:
-            self._deletes.file(file, work, looked_at)
+            self._deletes.file(file, running, looked_at)
         except StoreError as error:
             return self.removals.failures([DeleteFailure(file.key, error)])
         keys = [row.key for row in beside]
-        return self.removals.failures(self._batches.delete(keys, work, versions_of(beside)))
+        return self.removals.failures(self._batches.delete(keys, running, versions_of(beside)))
 
 
 def _second(row: ObjectRow) -> int:

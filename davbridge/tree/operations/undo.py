@@ -19,7 +19,7 @@ from davbridge.tree.journal.entry import Entry
 from davbridge.tree.listing.markers import write_marker
 from davbridge.tree.operations.checked_deletes import CheckedDeletes
 from davbridge.tree.operations.plan import Plan
-from davbridge.tree.operations.progress import Work
+from davbridge.tree.operations.progress import RunningOperation
 from davbridge.tree.rows import row_at, rows_below
 
 _NEVER = float("-inf")
@@ -53,7 +53,7 @@ class Undo:
             if row and (row.size, row.etag) == (one.source.size, one.source.etag)
         }
 
-    def take_back(self, entry: Entry, made: Iterable[ObjectRow], work: Work) -> bool:
+    def take_back(self, entry: Entry, made: Iterable[ObjectRow], running: RunningOperation) -> bool:
         """Removes what was ``made`` anew; whether nothing of that is left to be removed."""
         plan = entry.plan
         replaced = {row.key for row in plan.replaced}
@@ -64,7 +64,7 @@ class Undo:
             there = self._there(entry.source, keys)
             gone = {row.key for row in new if row.key in sources and sources[row.key] not in there}
             spared = gone - self._in_the_way(plan) if gone else gone
-            return self._remove(entry, [row for row in new if row.key not in spared], work)
+            return self._remove(entry, [row for row in new if row.key not in spared], running)
         except StoreError as error:
             _log.error("%s has failed, and is left half done: %s", entry.request, error)
             return False
@@ -88,36 +88,36 @@ class Undo:
             found |= rows_below(self._store, inside).keys()
         return found
 
-    def _remove(self, entry: Entry, rows: list[ObjectRow], work: Work) -> bool:
+    def _remove(self, entry: Entry, rows: list[ObjectRow], running: RunningOperation) -> bool:
         plan, inside = entry.plan, entry.plan.target_prefix
         for row in rows:
-            if not row.key.startswith(inside) and self._remove_file(row, work):
-                self._mark_again(row.key, plan, work)
+            if not row.key.startswith(inside) and self._remove_file(row, running):
+                self._mark_again(row.key, plan, running)
         members = [row for row in rows if row.key.startswith(inside)]
         if not members:
             return True
         was_file = any(row.key + DELIMITER == inside for row in plan.clashes)
-        deleted = self._deletes.tree(inside, members, work, is_whole=entry.is_new or was_file)
+        deleted = self._deletes.tree(inside, members, running, is_whole=entry.is_new or was_file)
         failed = [
             one for one in deleted.failed if not isinstance(one.error, PreconditionFailedError)
         ]
         for one in failed:
             _log.error("left of a move that failed: %r (%s)", one.key, one.error)
         for key in {row.key for row in members}.difference(one.key for one in deleted.failed):
-            self._mark_again(key, plan, work)
+            self._mark_again(key, plan, running)
         return not failed
 
-    def _remove_file(self, row: ObjectRow, work: Work) -> bool:
+    def _remove_file(self, row: ObjectRow, running: RunningOperation) -> bool:
         """Whether it has gone, and nothing is there now."""
         try:
-            self._deletes.file(row, work, _NEVER)
+            self._deletes.file(row, running, _NEVER)
         except (NotFoundError, PreconditionFailedError) as error:
             _log.info("%r is not a failed move's own any more: %s", row.key, error)
             return False
         return True
 
-    def _mark_again(self, file: str, plan: Plan, work: Work) -> None:
+    def _mark_again(self, file: str, plan: Plan, running: RunningOperation) -> None:
         """A store that keeps folders has lost the marker of one that a file was to replace."""
         if any(row.key == file + DELIMITER for row in plan.clashes):
-            with work.step():
+            with running.step():
                 write_marker(self._store, file + DELIMITER)

@@ -197,7 +197,7 @@ def test_a_bridge_that_is_alive_is_waited_for(drive: Drive) -> None:
     def pause(seconds: float) -> None:
         """Longer, all in all, than a lease."""
         drive.clock.advance(seconds)
-        drive.tree.works.under_way()[0].renew()
+        drive.tree.running_operations.under_way()[0].renew()
         if next(waits) > LEASE_SECONDS:
             goes_on.set()
             first.result(10)
@@ -245,7 +245,7 @@ def test_of_two_that_take_over_one_wins(drive: Drive) -> None:
         drive.clock.advance(LEASE_SECONDS)
         with ThreadPoolExecutor(2) as threads:
             list(threads.map(lambda each: each.recovery.look(), (tree, other)))
-        assert tree.works.tally.resumed + other.works.tally.resumed == 1
+        assert tree.running_operations.tally.resumed + other.running_operations.tally.resumed == 1
     assert bodies(drive) == moved(SOURCE)
 
 
@@ -344,13 +344,13 @@ def test_work_is_counted(drive: Drive) -> None:
 
     def before(operation: str, key: str) -> None:
         if (operation, key) == ("list", "t/"):
-            seen.extend(map(str, drive.tree.works.under_way()))
+            seen.extend(map(str, drive.tree.running_operations.under_way()))
 
     drive.store.before = before
     assert move(drive) == []
     assert seen == ["MOVE '/s' to '/t': 5 of 10 steps"]
-    assert drive.tree.works.tally == Tally(begun=1, ended=1, steps=10)
-    assert drive.tree.works.under_way() == []
+    assert drive.tree.running_operations.tally == Tally(begun=1, ended=1, steps=10)
+    assert drive.tree.running_operations.under_way() == []
 
 
 def test_the_work_of_a_copy_is_its_copies(drive: Drive) -> None:
@@ -359,7 +359,7 @@ def test_the_work_of_a_copy_is_its_copies(drive: Drive) -> None:
 
     def before(operation: str, key: str) -> None:
         if (operation, key) == ("list", "t/"):
-            seen.extend(map(str, drive.tree.works.under_way()))
+            seen.extend(map(str, drive.tree.running_operations.under_way()))
 
     drive.store.before = before
     assert drive.tree.copy(parse("/s"), parse("/t")) == []
