@@ -30,7 +30,7 @@ from davbridge.errors import (
 from davbridge.paths import DELIMITER, ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.journal.entry import DamagedJournalError, Entry, LaterFormatError, Request
-from davbridge.tree.journal.journals import Hold, Journals
+from davbridge.tree.journal.journals import Journals, Lease
 from davbridge.tree.journal.leases import NO_TRACE, Trace
 from davbridge.tree.journal.remaining_work import Remains, remains
 from davbridge.tree.operations.copies import Copied, NotBegunError
@@ -147,7 +147,7 @@ class Resumption:
     def _take_over(self, name: str, trace: Trace) -> Outcome | None:
         """None where somebody else has done so."""
         try:
-            entry, hold = self._journals.take_over(name, trace)
+            entry, lease = self._journals.take_over(name, trace)
         except (PreconditionFailedError, NotFoundError):
             return None
         except LaterFormatError as error:
@@ -162,9 +162,9 @@ class Resumption:
         _log.info("%s was begun by a bridge that died: going on with it", request)
         total = len(plan.copies) + len(plan.leaving)
         if entry.undo is not None:
-            self._go_on_undoing(entry, entry.undo, hold)
+            self._go_on_undoing(entry, entry.undo, lease)
             return None
-        with self._running_operations.begun(request, total, hold, is_resumed=True) as running:
+        with self._running_operations.begun(request, total, lease, is_resumed=True) as running:
             outcome = self._finish(entry, running)
             running.leaves_source |= bool(outcome.failures) and not running.is_undone
         if running.is_left:
@@ -177,10 +177,10 @@ class Resumption:
                 self._done[request] = _Done(outcome, plan.is_of_file)
         return outcome
 
-    def _go_on_undoing(self, entry: Entry, made: tuple[ObjectRow, ...], hold: Hold) -> None:
+    def _go_on_undoing(self, entry: Entry, made: tuple[ObjectRow, ...], lease: Lease) -> None:
         """Raises UnavailableError where the store doesn't answer: then it is tried again."""
         with self._running_operations.begun(
-            entry.request, len(made), hold, is_resumed=True
+            entry.request, len(made), lease, is_resumed=True
         ) as running:
             self._steps.go_on_undoing(entry, made, running)
         if running.is_left:

@@ -40,7 +40,7 @@ from davbridge.errors import (
 from davbridge.paths import prefix_of
 from davbridge.store.base import NO_VERSIONS, ObjectRow
 from davbridge.tree.journal.entry import Entry, Request
-from davbridge.tree.journal.journals import Hold, Journals
+from davbridge.tree.journal.journals import Journals, Lease
 from davbridge.tree.journal.related_moves import Other, Overlaps
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.copies import Copied
@@ -247,31 +247,31 @@ class Attempts:
         self, entry: Entry, *, is_journaled: bool, has_note: bool = False
     ) -> Iterator[RunningOperation]:
         """Around what is carried out: journaled or not, but counted."""
-        hold = self._journal(entry, has_note=has_note) if is_journaled else None
+        lease = self._journal(entry, has_note=has_note) if is_journaled else None
         total = len(entry.plan.copies) + len(entry.plan.leaving)
-        with self._running_operations.begun(entry.request, total, hold) as running:
+        with self._running_operations.begun(entry.request, total, lease) as running:
             yield running
-        if running.leaves_source and hold is None:
+        if running.leaves_source and lease is None:
             try:
                 self._journals.write_left(entry.request)
             except StoreError as error:
                 # What is left came meanwhile; all else has moved, and that is what is answered.
                 _log.warning("%s: what it left could not be noted: %s", entry.request, error)
 
-    def _journal(self, entry: Entry, *, has_note: bool) -> Hold:
+    def _journal(self, entry: Entry, *, has_note: bool) -> Lease:
         try:
-            hold = self._journals.begin(entry, has_note=has_note)
+            lease = self._journals.begin(entry, has_note=has_note)
         except PreconditionFailedError as error:
             raise AlreadyBegunError(str(error)) from error
         try:
             other = self._overlaps.of(entry.request)
         except BaseException:
-            hold.end()
+            lease.end()
             raise
         if other:
-            hold.end()
+            lease.end()
             raise OverlapError(other)
-        return hold
+        return lease
 
 
 def _entry(request: Request, route: Route) -> Entry:

@@ -16,7 +16,7 @@ from typing import NamedTuple
 from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.store.base import ObjectRow
 from davbridge.tree.journal.entry import Entry, Request
-from davbridge.tree.journal.journals import Hold
+from davbridge.tree.journal.journals import Lease
 from davbridge.tree.journal.leases import RENEWAL_SECONDS
 from davbridge.waiting import store_wait
 
@@ -42,12 +42,12 @@ class RunningOperation:
         running_operations: "RunningOperations",
         request: Request,
         total: int,
-        hold: Hold | None,
+        lease: Lease | None,
     ) -> None:
         self.total = total
         self.done = 0
-        self.hold = hold
-        self.leaves_source = hold is not None and hold.has_note
+        self.lease = lease
+        self.leaves_source = lease is not None and lease.has_note
         """Whether a MOVE's source is still there, for whatever reason, and some of it isn't. After
         an earlier one has left something, that is so until all of it has gone."""
         self.is_left = False
@@ -59,7 +59,7 @@ class RunningOperation:
         self._lock = Lock()
         self._is_over = Event()
         self._renewing = Thread(target=self._renew_until_over, name="davbridge-lease", daemon=True)
-        if hold is not None:
+        if lease is not None:
             self._renewing.start()
 
     def __str__(self) -> str:
@@ -75,19 +75,19 @@ class RunningOperation:
     def step(self) -> Iterator[None]:
         """Around what is asked of the store: nothing of it is done once somebody else may be doing
         it, however late a request arrives. Raises UnavailableError where that is so already."""
-        if self.hold is None:
+        if self.lease is None:
             yield
             return
-        self.hold.require()
-        with self.hold.bounded():
+        self.lease.require()
+        with self.lease.bounded():
             yield
 
     def renew(self) -> None:
         """The lease, if there is one; it is renewed in time by itself."""
-        if self.hold is None:
+        if self.lease is None:
             return
         try:
-            self.hold.renew(self.done, self.total)
+            self.lease.renew(self.done, self.total)
         except PreconditionFailedError:
             _log.warning("%s: another bridge has taken it over", self)
         except StoreError as error:
@@ -96,11 +96,11 @@ class RunningOperation:
     def begin_undo(self, entry: Entry, made: Iterable[ObjectRow]) -> bool:
         """Before anything that was ``made`` is removed again: whether that may be done. Where it
         can't be said in the journal, whoever resumes that finishes it, and needs what was made."""
-        if self.hold is None:
+        if self.lease is None:
             return True
         self.renew()
         try:
-            self.hold.begin_undo(entry, made)
+            self.lease.begin_undo(entry, made)
         except StoreError as error:
             _log.warning("%s has failed, and is not undone here: %s", self._request, error)
             self.is_left = True
@@ -110,15 +110,15 @@ class RunningOperation:
 
     def end(self, *, is_answered: bool) -> None:
         """``is_answered``: its client is told how it ended; else somebody has to go on with it."""
-        if self.hold is None:
+        if self.lease is None:
             return
         self._is_over.set()
         with store_wait():  # Else it might write a lease again that the journal's end deletes.
             self._renewing.join()
         if is_answered and not self.is_left:
-            self.hold.end(leaves_source=self.leaves_source and self._request.verb == "MOVE")
+            self.lease.end(leaves_source=self.leaves_source and self._request.verb == "MOVE")
         else:
-            self.hold.abandon()
+            self.lease.abandon()
 
     def _renew_until_over(self) -> None:
         while not self._is_over.wait(RENEWAL_SECONDS):
@@ -145,14 +145,14 @@ class RunningOperations:
 
     @contextmanager
     def begun(
-        self, request: Request, total: int, hold: Hold | None = None, *, is_resumed: bool = False
+        self, request: Request, total: int, lease: Lease | None = None, *, is_resumed: bool = False
     ) -> Iterator[RunningOperation]:
-        """Around an operation of so many steps; with a ``hold``, whose lease is renewed.
+        """Around an operation of so many steps; with a ``lease``, whose lease is renewed.
 
         The journal ends with it, also where a StoreError is raised; that of a resumed one is left
         for another try then.
         """
-        running = RunningOperation(self, request, total, hold)
+        running = RunningOperation(self, request, total, lease)
         with self._lock:
             self._under_way.append(running)
         self.count(begun=1, resumed=int(is_resumed))
