@@ -66,7 +66,7 @@ _MAX_NOTE_BYTES = 64 * 1024
 _log = logging.getLogger(__name__)
 
 
-class Hold:
+class Lease:
     """A lease on a journal, which its holder renews."""
 
     def __init__(
@@ -193,7 +193,7 @@ class Journals:
     def key(self, name: str, end: str) -> str:
         return f"{self._prefix}{name}{end}"
 
-    def begin(self, entry: Entry, *, has_note: bool = False) -> Hold:
+    def begin(self, entry: Entry, *, has_note: bool = False) -> Lease:
         """Writes the journal; ``has_note``: it is noted that an earlier one has left something.
 
         Raises PreconditionFailedError where one of that name is there.
@@ -201,7 +201,7 @@ class Journals:
         since = self.timer()
         plan = self.write_plan(entry, IF_ABSENT)
         self.watch.hold(entry.request.name)
-        return Hold(self, entry.request, since=since, plan=plan, has_note=has_note)
+        return Lease(self, entry.request, since=since, plan=plan, has_note=has_note)
 
     def write_plan(self, entry: Entry, condition: Condition) -> ObjectRow:
         """Raises PreconditionFailedError."""
@@ -220,7 +220,7 @@ class Journals:
         self.watch.note(found, name)
         return found
 
-    def take_over(self, name: str, trace: Trace) -> tuple[Entry, Hold]:
+    def take_over(self, name: str, trace: Trace) -> tuple[Entry, Lease]:
         """Raises PreconditionFailedError where somebody else has done so, NotFoundError where it
         has ended, and what `read` raises."""
         self.watch.claim(name)
@@ -232,7 +232,7 @@ class Journals:
             # Its bridge has ended it, or has changed it after all: whoever looks again knows.
             self.delete(name, LEASE, own=(lease,))
             raise NotFoundError(f"{entry.request} has ended, or isn't what it was")
-        hold = Hold(
+        hold = Lease(
             self,
             entry.request,
             since=since,
