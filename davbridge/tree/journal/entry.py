@@ -4,7 +4,7 @@ Owns the name and the format of a journal. Pure. Must not know who writes it, no
 
 A journal is the plan itself: every key that is to be copied or deleted, with the version that was
 listed. Whoever goes on looks at what is there now and does what is left; no phase has to be noted,
-since each key shows by itself how far it got (see `remains`). It lies below ``.davbridge/`` in the
+since each key shows by itself how far it got (see `remaining_work`). It lies below ``.davbridge/`` in the
 mount, under a name that follows from verb, source and target: the same request, sent again, finds
 it, and one listing finds all of them.
 

@@ -32,7 +32,7 @@ IsCopy = Callable[[Copy, ObjectRow], bool]
 """Whether an object has the bytes that a copy of its source would have, whatever its ETag."""
 
 
-class Remains(NamedTuple):
+class RemainingWork(NamedTuple):
     """What is left to be done, and what of it can't be."""
 
     plan: Plan
@@ -50,7 +50,7 @@ class Remains(NamedTuple):
     """Whether there is a copy that isn't there, nor can be made."""
 
 
-def remains(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> Remains:
+def remaining_work(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> RemainingWork:
     """``source`` and ``target``: all that is there now of the keys that the plan is about."""
     replaced = {row.key: row for row in plan.replaced}
     todo: list[Copy] = []
@@ -90,7 +90,7 @@ def remains(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> Remains:
     gone = tuple(row for row in undone if row.key not in source)
     marked = target.get(plan.marker or "")
     made = {**done, marked.key: marked} if marked else done
-    return Remains(rest, renewed, tuple(merges), kept, gone, made, bool(strange or undone))
+    return RemainingWork(rest, renewed, tuple(merges), kept, gone, made, bool(strange or undone))
 
 
 def _is_done(copy: Copy, found: ObjectRow) -> bool:

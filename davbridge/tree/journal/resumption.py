@@ -5,7 +5,7 @@ not know how copies and deletions are asked for.
 
 A journal whose bridge is alive is waited for: its end is the answer. A dead one's is taken over,
 and what is left of its plan is done, more carefully than anew: what anybody wrote since, on either
-side, stays (see `remains`). Members that can't be finished so are reported, and are at the source.
+side, stays (see `remaining_work`). Members that can't be finished so are reported, and are at the source.
 
 Invariants: whoever calls has the turn for the trees concerned; a journal is given up only once all
 of it was tried, and kept for another try where the store didn't answer.
@@ -32,7 +32,7 @@ from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.journal.entry import DamagedJournalError, Entry, LaterFormatError, Request
 from davbridge.tree.journal.journals import Journals, Lease
 from davbridge.tree.journal.leases import NO_TRACE, Trace
-from davbridge.tree.journal.remaining_work import Remains, remains
+from davbridge.tree.journal.remaining_work import RemainingWork, remaining_work
 from davbridge.tree.operations.copies import Copied, NotBegunError
 from davbridge.tree.operations.plan import Copy, shown_path
 from davbridge.tree.operations.progress import RunningOperation, RunningOperations
@@ -190,7 +190,7 @@ class Resumption:
     def _finish(self, entry: Entry, running: RunningOperation) -> Outcome:
         """Raises UnavailableError where the store doesn't answer: then it is tried again."""
         plan, looked_at = entry.plan, self._journals.timer()
-        rest = self._remains(entry)
+        rest = self._remaining_work(entry)
         for sidecar in rest.merges:
             with running.step():
                 self._belongings.merge(sidecar.source.key, sidecar.target)
@@ -228,7 +228,9 @@ class Resumption:
         if not self._steps.undo(entry, made, running):
             raise UnavailableError(f"{entry.request}: it can't be undone now; try again")
 
-    def _finish_copies(self, entry: Entry, rest: Remains, running: RunningOperation) -> Copied:
+    def _finish_copies(
+        self, entry: Entry, rest: RemainingWork, running: RunningOperation
+    ) -> Copied:
         target, plan = entry.target, entry.plan
         tree = None if plan.is_of_file else prefix_of(self._mount, target)
         file = row_at(self._store, key_of(self._mount, target)) if tree else None
@@ -257,14 +259,14 @@ class Resumption:
         file = entry.plan.copies[0].source if entry.plan.is_of_file else None
         return self._steps.give(entry.plan, renewed, entry.target, properties, running, file)
 
-    def _remains(self, entry: Entry) -> Remains:
+    def _remaining_work(self, entry: Entry) -> RemainingWork:
         plan = entry.plan
         sources = [copy.source.key for copy in plan.copies]
         source = self._now(entry.source, (*sources, *(row.key for row in plan.leaving)))
         targets = [copy.target for copy in plan.copies]
         targets += [row.key for row in plan.clashes]
         target = self._now(entry.target, targets) if entry.target else {}
-        return remains(plan, source, target, self._is_copied)
+        return remaining_work(plan, source, target, self._is_copied)
 
     def _now(self, path: ResourcePath, planned: Iterable[str]) -> dict[str, ObjectRow]:
         """What is there of a tree, and of keys beside it."""

@@ -6,7 +6,7 @@ import pytest
 
 from davbridge.store.base import ObjectRow
 from davbridge.tree.journal.entry import Entry, Request, decoded, encoded
-from davbridge.tree.journal.remaining_work import remains
+from davbridge.tree.journal.remaining_work import remaining_work
 from davbridge.tree.listing.markers import MARKER
 from davbridge.tree.operations.plan import NO_PLAN, Copy, Plan
 
@@ -72,17 +72,19 @@ def test_parts_change_an_etag_so_that_the_bytes_decide() -> None:
     """A copy of what was uploaded in parts has another ETag."""
     source, copied = row("s/a"), row("t/a", "other")
     now = {"s/a": source}, {"t/a": copied}
-    same = remains(plan("a"), *now, lambda _copy, _found: True)
+    same = remaining_work(plan("a"), *now, lambda _copy, _found: True)
     assert (same.plan.copies, same.plan.leaving, same.kept) == ((), (source,), ())
     assert same.renewed == {"t/a": "other"}
-    different = remains(plan("a"), *now, lambda _copy, _found: False)
+    different = remaining_work(plan("a"), *now, lambda _copy, _found: False)
     assert (different.plan.copies, different.plan.leaving, different.kept) == ((), (), (source,))
     assert different.renewed == {}
 
 
 def test_the_same_bytes_written_later_are_another_version() -> None:
     later = row("s/a")._replace(modified=NOW + timedelta(seconds=1))
-    rest = remains(plan("a"), {"s/a": later}, {"t/a": row("t/a")}, lambda _copy, _found: False)
+    rest = remaining_work(
+        plan("a"), {"s/a": later}, {"t/a": row("t/a")}, lambda _copy, _found: False
+    )
     assert rest.kept == (later,)
     assert rest.plan.leaving == ()
 
@@ -91,7 +93,7 @@ def test_what_was_at_the_target_before_is_overwritten_and_nothing_else() -> None
     old = row("t/a", "old")
     before = plan("a")._replace(replaced=(old,), extras=(row("t/b"), row("t/c")))
     now = {"t/a": old, "t/b": row("t/b"), "t/c": row("t/c", "new")}
-    rest = remains(before, {"s/a": row("s/a")}, now, lambda _copy, _found: False)
+    rest = remaining_work(before, {"s/a": row("s/a")}, now, lambda _copy, _found: False)
     assert rest.plan.copies == before.copies
     assert rest.plan.replaced == (old,)
     assert rest.plan.extras == (row("t/b"),)
