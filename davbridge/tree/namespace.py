@@ -41,7 +41,7 @@ from davbridge.tree.operations.operations import Operations
 from davbridge.tree.operations.parallel_requests import MAX_PARALLEL_REQUESTS, ParallelRequests
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions
 from davbridge.tree.properties.client_metadata import Properties, without_facts
-from davbridge.tree.properties.property_store import Belongings
+from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Failure, Outcome, Resource, with_told
 from davbridge.tree.writes.commits import Admit, Commits, Target, admitted
 from davbridge.tree.writes.creation import Creation, Place
@@ -73,7 +73,7 @@ class Namespace:
         self._verdicts = DirectoryVerdicts(store, now)
         self._view = View(store, prefix, self._verdicts)
         parents = Parents(store, self._view)
-        self._belongings = Belongings(store, prefix)
+        self._property_store = PropertyStore(store, prefix)
         self._usage = Usage(store, prefix, timer)
         largest = store.max_object_size
         self._space = Space(self._usage, quota, min(largest, max_file_size or largest))
@@ -84,12 +84,12 @@ class Namespace:
             self._view,
             self._verdicts,
             parents,
-            self._belongings,
+            self._property_store,
             self._parallel_requests,
             journals,
         )
         self._path_locks = path_locks = self._operations.path_locks
-        commits = Commits(self._view, parents, self._belongings, path_locks)
+        commits = Commits(self._view, parents, self._property_store, path_locks)
         self._creation = Creation(store, self._view, parents, commits, self._space, path_locks)
         self.running_operations = self._operations.running_operations
         self.recovery = Recovery(journals, self._operations.go_on, now)
@@ -104,7 +104,7 @@ class Namespace:
     def find(self, path: ResourcePath) -> Resource | None:
         """What is at ``path``, in the bucket's own spelling; None where nothing is."""
         found = self._view.find(path)
-        return self._belongings.told(found) if found else None
+        return self._property_store.told(found) if found else None
 
     def find_current(self, path: ResourcePath, *, with_facts: bool = False) -> Resource | None:
         """What is at ``path`` in the store now, past all caches, which learn it: a request.
@@ -114,12 +114,12 @@ class Namespace:
         found = self._view.find_current(path)
         if found is None or found.is_collection or not with_facts:
             return found
-        self._belongings.renew(found.path)
-        return self._belongings.told(found)
+        self._property_store.renew(found.path)
+        return self._property_store.told(found)
 
     def lookup(self, path: ResourcePath) -> Resource:
         """What is at ``path``. Raises NotFoundError."""
-        return self._belongings.told(self._view.lookup(path))
+        return self._property_store.told(self._view.lookup(path))
 
     def members(self, collection: Resource | ResourcePath) -> Iterator[Resource]:
         """The members of a collection, each page as soon as it is there.
@@ -128,13 +128,13 @@ class Namespace:
         """
         path = collection.path if isinstance(collection, Resource) else collection
         members = self._view.members(path)
-        told = self._belongings.of_members(self._view.spelled(path))
+        told = self._property_store.of_members(self._view.spelled(path))
         return (with_told(each, told.get(each.name, {})) for each in members) if told else members
 
     def listed(self, collection: ResourcePath) -> Members:
         """The same, for who has many to deal with. Raises as `members`."""
         path, pages = self._view.pages(collection)
-        return Members(path, self._belongings.of_members(path), pages)
+        return Members(path, self._property_store.of_members(path), pages)
 
     def bulk_metadata(self, path: ResourcePath) -> dict[str, Metadata]:
         """The metadata of all members of a directory by their paths (``/a/b``), in one listing.
@@ -239,7 +239,7 @@ class Namespace:
 
     def properties(self, path: ResourcePath) -> Properties:
         """The dead properties of the resource at ``path``."""
-        return without_facts(self._belongings.of(self._view.spelled(path)))
+        return without_facts(self._property_store.of(self._view.spelled(path)))
 
     def update_properties(
         self,
@@ -259,7 +259,7 @@ class Namespace:
         with self._path_locks.hold(described=[path]):
             resource = self._view.lookup(path)
             admit(resource)
-            self._belongings.update(
+            self._property_store.update(
                 resource, changes, modified, lambda: self._require_there(resource)
             )
 

@@ -37,7 +37,7 @@ from davbridge.tree.operations.copies import Copied, NotBegunError
 from davbridge.tree.operations.plan import Copy, shown_path
 from davbridge.tree.operations.progress import RunningOperation, RunningOperations
 from davbridge.tree.operations.steps import Steps
-from davbridge.tree.properties.property_store import Belongings
+from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
 from davbridge.tree.reading import have_same_bytes
 from davbridge.tree.resource import Failure, Outcome, Resource
@@ -77,14 +77,14 @@ class Resumption:
         self,
         store: ObjectStore,
         mount: str,
-        belongings: Belongings,
+        property_store: PropertyStore,
         steps: Steps,
         journals: Journals,
         running_operations: RunningOperations,
     ) -> None:
         self._store = store
         self._mount = mount
-        self._belongings = belongings
+        self._property_store = property_store
         self._steps = steps
         self._journals = journals
         self._running_operations = running_operations
@@ -193,7 +193,7 @@ class Resumption:
         rest = self._remaining_work(entry)
         for sidecar in rest.merges:
             with running.step():
-                self._belongings.merge(sidecar.source.key, sidecar.target)
+                self._property_store.merge(sidecar.source.key, sidecar.target)
         running.advance(running.total - len(rest.plan.copies) - len(rest.plan.leaving))
         error = PreconditionFailedError("was written since this was begun, and is left")
         gone = NotFoundError("is gone since this was begun, and was not copied")
@@ -219,8 +219,8 @@ class Resumption:
                     entry.source, rest_of_move, tree, running, looked_at, plan.leaving, rest.renewed
                 )
             )
-        if entry.request.verb != "COPY" and not failures and self._belongings.of(entry.source):
-            self._belongings.forget(entry.source)
+        if entry.request.verb != "COPY" and not failures and self._property_store.of(entry.source):
+            self._property_store.forget(entry.source)
         return Outcome(failures, is_new=entry.is_new)
 
     def _undo(self, entry: Entry, made: Mapping[str, ObjectRow], running: RunningOperation) -> None:
@@ -252,10 +252,10 @@ class Resumption:
     def _give(
         self, entry: Entry, renewed: Mapping[str, str], running: RunningOperation
     ) -> list[Failure]:
-        properties = self._belongings.current(Resource(entry.source, None))
+        properties = self._property_store.current(Resource(entry.source, None))
         if not properties:  # Where they were given already, they are gone from here.
             with running.step():
-                return self._belongings.rebind_inside(entry.plan, renewed)
+                return self._property_store.rebind_inside(entry.plan, renewed)
         file = entry.plan.copies[0].source if entry.plan.is_of_file else None
         return self._steps.give(entry.plan, renewed, entry.target, properties, running, file)
 

@@ -50,7 +50,7 @@ from davbridge.tree.operations.preconditions import OutdatedError, Preconditions
 from davbridge.tree.operations.progress import RunningOperation, RunningOperations
 from davbridge.tree.operations.steps import Steps
 from davbridge.tree.properties.client_metadata import Properties
-from davbridge.tree.properties.property_store import Belongings
+from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Failure, Outcome, Resource
 from davbridge.tree.writes.parents import Parents
 
@@ -82,7 +82,7 @@ class Attempts:
         self,
         view: View,
         parents: Parents,
-        belongings: Belongings,
+        property_store: PropertyStore,
         routes: Routes,
         steps: Steps,
         journals: Journals,
@@ -91,7 +91,7 @@ class Attempts:
     ) -> None:
         self._view = view
         self._parents = parents
-        self._belongings = belongings
+        self._property_store = property_store
         self._routes = routes
         self._steps = steps
         self._journals = journals
@@ -105,7 +105,7 @@ class Attempts:
             raise InvalidNameError("the root can't be deleted")
         preconditions.require_version(resource)
         preconditions.admit()
-        has_belongings = bool(self._belongings.of(path))
+        has_belongings = bool(self._property_store.of(path))
         with self._parents.leave(path):
             looked_at = self._journals.timer()
             keys = self._routes.keys(resource)
@@ -119,9 +119,9 @@ class Attempts:
         if failures:
             return Outcome(failures)
         if has_belongings:
-            self._belongings.forget(path)
+            self._property_store.forget(path)
         else:
-            self._belongings.note_gone(path)
+            self._property_store.note_gone(path)
         return Outcome([], -sum(row.size for row in going))
 
     def copy(
@@ -141,7 +141,7 @@ class Attempts:
         entry = _entry(request, route)
         is_journaled = len(plan.copies) > JOURNALED or bool(plan.clashes)
         with self._begun(_announced(entry, route), is_journaled=is_journaled) as running:
-            properties = self._belongings.of(route.source.path)
+            properties = self._property_store.of(route.source.path)
             copied = self._make_copies(route, properties, running)
             if copied.failures:
                 if route.source_tree is None or (plan.clashes and not copied.is_cleared):
@@ -192,7 +192,7 @@ class Attempts:
 
     def _carry_out_move(self, entry: Entry, route: Route, running: RunningOperation) -> Outcome:
         plan, origin = route.plan, route.source
-        properties = self._belongings.current(origin)
+        properties = self._property_store.current(origin)
         copied = self._make_copies(route, properties, running)
         if copied.failures:
             self._undo(entry, copied, running)
@@ -211,7 +211,7 @@ class Attempts:
         _raise_for_one(origin, left, made=copied.made)
         if left:
             return Outcome(failures + left, plan.added_bytes)
-        self._belongings.hand_over(origin, route.target, properties)
+        self._property_store.hand_over(origin, route.target, properties)
         shadow = left_behind(self._view.prefix, Keys((), shadow=route.source_keys.shadow))
         removed = sum(row.size for row in plan.leaving)
         return Outcome(failures + shadow, plan.added_bytes - removed, is_new=route.is_to_new)
@@ -227,7 +227,7 @@ class Attempts:
         """Up to the verified copies with their properties."""
         if route.is_to_new:
             with running.step():
-                self._belongings.clear(route.target)
+                self._property_store.clear(route.target)
         copied = self._steps.copy(
             route.plan,
             route.target,

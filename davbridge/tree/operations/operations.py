@@ -32,7 +32,7 @@ from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditi
 from davbridge.tree.operations.progress import RunningOperations
 from davbridge.tree.operations.steps import Steps
 from davbridge.tree.path_locks import PathLocks
-from davbridge.tree.properties.property_store import Belongings
+from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Outcome
 from davbridge.tree.writes.parents import Parents
 
@@ -66,7 +66,7 @@ class Operations:
         view: View,
         verdicts: DirectoryVerdicts,
         parents: Parents,
-        belongings: Belongings,
+        property_store: PropertyStore,
         parallel_requests: ParallelRequests,
         journals: Journals,
     ) -> None:
@@ -81,7 +81,7 @@ class Operations:
             store,
             view.prefix,
             parents,
-            belongings,
+            property_store,
             parallel_requests,
             self._path_locks,
             journals.timer,
@@ -90,7 +90,7 @@ class Operations:
         self._attempts = Attempts(
             view,
             parents,
-            belongings,
+            property_store,
             routes,
             steps,
             journals,
@@ -98,7 +98,7 @@ class Operations:
             self.running_operations,
         )
         self._resumption = Resumption(
-            store, view.prefix, belongings, steps, journals, self.running_operations
+            store, view.prefix, property_store, steps, journals, self.running_operations
         )
 
     def delete(self, request: Request, preconditions: Preconditions = NO_PRECONDITIONS) -> Outcome:

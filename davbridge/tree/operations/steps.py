@@ -32,7 +32,7 @@ from davbridge.tree.operations.removals import Removals
 from davbridge.tree.operations.undo import Undo
 from davbridge.tree.path_locks import PathLocks
 from davbridge.tree.properties.client_metadata import Properties
-from davbridge.tree.properties.property_store import Belongings
+from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Failure
 from davbridge.tree.rows import row_at
 from davbridge.tree.writes.parents import Parents
@@ -55,7 +55,7 @@ class Steps:
         store: ObjectStore,
         mount: str,
         parents: Parents,
-        belongings: Belongings,
+        property_store: PropertyStore,
         parallel_requests: ParallelRequests,
         path_locks: PathLocks,
         timer: Callable[[], float],
@@ -66,10 +66,10 @@ class Steps:
         self._batches = Batches(store, parallel_requests)
         self.removals = Removals(store, mount, self._batches)
         self._deletes = CheckedDeletes(store, self._batches, timer)
-        self._late = LateProperties(store, belongings.sidecars, self._deletes)
+        self._late = LateProperties(store, property_store.sidecars, self._deletes)
         self._undo = Undo(store, mount, self._deletes)
         self._parents = parents
-        self._belongings = belongings
+        self._property_store = property_store
         self._copies = Copies(store, mount, parallel_requests, timer)
         self._clashes = Clashes(store, mount, self._copies, self.removals)
         self._path_locks = path_locks
@@ -152,7 +152,7 @@ class Steps:
     ) -> list[Failure]:
         """The properties: those in the tree, and the target's own. ``source``: a file's row."""
         with running.step():
-            return self._belongings.rebind_inside(plan, renewed) or self._belongings.give(
+            return self._property_store.rebind_inside(plan, renewed) or self._property_store.give(
                 target, properties, source
             )
 

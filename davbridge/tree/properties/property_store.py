@@ -44,7 +44,7 @@ _MAX_GONE = 10_000
 _log = logging.getLogger(__name__)
 
 
-class Belongings:
+class PropertyStore:
     """Of the resources below one prefix of a store; paths are in the bucket's spelling."""
 
     def __init__(self, store: ObjectStore, mount: str) -> None:

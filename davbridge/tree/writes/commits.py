@@ -27,7 +27,7 @@ from davbridge.store.base import ALWAYS, Condition, ObjectRow, ObjectWriter
 from davbridge.tree.listing.view import View
 from davbridge.tree.path_locks import PathLocks
 from davbridge.tree.properties.client_metadata import Facts
-from davbridge.tree.properties.property_store import Belongings
+from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Resource
 from davbridge.tree.writes.parents import Parents
 from davbridge.tree.writes.quota import Claim
@@ -57,11 +57,11 @@ class Commits:
     """Of files below one prefix of a store."""
 
     def __init__(
-        self, view: View, parents: Parents, belongings: Belongings, path_locks: PathLocks
+        self, view: View, parents: Parents, property_store: PropertyStore, path_locks: PathLocks
     ) -> None:
         self._view = view
         self._parents = parents
-        self._belongings = belongings
+        self._property_store = property_store
         self._path_locks = path_locks
 
     def commit(
@@ -86,7 +86,7 @@ class Commits:
         """What a resource that isn't there yet needs: a parent that is marked properly, if by an
         object, and no one else's properties."""
         self._parents.settle(path)
-        self._belongings.clear(path)
+        self._property_store.clear(path)
 
     def _put(
         self, target: Target, writer: ObjectWriter, seen: ObjectRow | None
@@ -101,7 +101,7 @@ class Commits:
                 is_known = seen is not None
                 seen = _file_at(target.path, self._view.find_current(target.path))
                 if is_known and seen is None:
-                    self._belongings.note_gone(target.path)
+                    self._property_store.note_gone(target.path)
                     self.prepare_new(target.path)
         return writer.commit(ALWAYS), seen
 
@@ -109,7 +109,7 @@ class Commits:
         """Keeps what was told of it. It is stored by now: a failure is none of the write's."""
         facts = facts._replace(etag=stored.etag)
         try:
-            self._belongings.tell(stored.path, facts)
+            self._property_store.tell(stored.path, facts)
         except StoreError as error:
             _log.warning("the facts of /%s are not kept: %s", "/".join(stored.path), error)
             return stored
