@@ -45,7 +45,7 @@ from davbridge.tree.journal.related_moves import Other, Overlaps
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.copies import Copied
 from davbridge.tree.operations.plan import NO_PLAN, Keys, left_behind
-from davbridge.tree.operations.planner import Route, Routes
+from davbridge.tree.operations.planner import PlannedTransfer, Planner
 from davbridge.tree.operations.preconditions import OutdatedError, Preconditions, is_outdated
 from davbridge.tree.operations.progress import RunningOperation, RunningOperations
 from davbridge.tree.operations.steps import Steps
@@ -83,7 +83,7 @@ class Attempts:
         view: View,
         parents: Parents,
         property_store: PropertyStore,
-        routes: Routes,
+        planner: Planner,
         steps: Steps,
         journals: Journals,
         overlaps: Overlaps,
@@ -92,7 +92,7 @@ class Attempts:
         self._view = view
         self._parents = parents
         self._property_store = property_store
-        self._routes = routes
+        self._planner = planner
         self._steps = steps
         self._journals = journals
         self._overlaps = overlaps
@@ -108,7 +108,7 @@ class Attempts:
         has_belongings = bool(self._property_store.of(path))
         with self._parents.leave(path):
             looked_at = self._journals.timer()
-            keys = self._routes.keys(resource)
+            keys = self._planner.keys(resource)
             going = (*keys.proper, *keys.beside)
             entry = Entry(request, path, (), is_new=False, plan=NO_PLAN._replace(leaving=going))
             with self._begun(entry, is_journaled=len(going) > JOURNALED) as running:
@@ -132,37 +132,39 @@ class Attempts:
         recursive: bool,
         require_room: RequireRoom,
     ) -> Outcome:
-        route = self._route(request, preconditions, recursive=recursive).keeping_source()
-        if blocked := route.obstacles(self._view.prefix, is_move=False):
+        transfer = self._planned_transfer(
+            request, preconditions, recursive=recursive
+        ).keeping_source()
+        if blocked := transfer.obstacles(self._view.prefix, is_move=False):
             return Outcome(blocked)
-        route = route.sparing() if preconditions.spares else route
-        plan = route.plan
+        transfer = transfer.sparing() if preconditions.spares else transfer
+        plan = transfer.plan
         require_room(plan.added_bytes)
-        entry = _entry(request, route)
+        entry = _entry(request, transfer)
         is_journaled = len(plan.copies) > JOURNALED or bool(plan.clashes)
-        with self._begun(_announced(entry, route), is_journaled=is_journaled) as running:
-            properties = self._property_store.of(route.source.path)
-            copied = self._make_copies(route, properties, running)
+        with self._begun(_announced(entry, transfer), is_journaled=is_journaled) as running:
+            properties = self._property_store.of(transfer.source.path)
+            copied = self._make_copies(transfer, properties, running)
             if copied.failures:
-                if route.source_tree is None or (plan.clashes and not copied.is_cleared):
+                if transfer.source_tree is None or (plan.clashes and not copied.is_cleared):
                     self._undo(entry, copied, running)  # Else a folder would hide a file.
-                _raise_for_one(route.source, copied.failures)
+                _raise_for_one(transfer.source, copied.failures)
                 return Outcome(copied.failures)
             failures = self._steps.drop_extras(plan, running)
-        return Outcome(failures, plan.added_bytes, is_new=route.is_to_new)
+        return Outcome(failures, plan.added_bytes, is_new=transfer.is_to_new)
 
     def move(self, request: Request, preconditions: Preconditions, *, has_note: bool) -> Outcome:
         """``has_note``: it is noted that an earlier one, or kin, has left something."""
-        route = self._route(request, preconditions, recursive=True)
-        if blocked := route.obstacles(self._view.prefix, is_move=True):
+        transfer = self._planned_transfer(request, preconditions, recursive=True)
+        if blocked := transfer.obstacles(self._view.prefix, is_move=True):
             return Outcome(blocked)
-        route = route.sparing() if has_note or preconditions.spares else route
-        is_of_many = route.source_tree is not None and len(route.plan.leaving) > 1
-        is_journaled = has_note or is_of_many or bool(route.plan.clashes)
-        entry = _entry(request, route)
-        announced = _announced(entry, route)
+        transfer = transfer.sparing() if has_note or preconditions.spares else transfer
+        is_of_many = transfer.source_tree is not None and len(transfer.plan.leaving) > 1
+        is_journaled = has_note or is_of_many or bool(transfer.plan.clashes)
+        entry = _entry(request, transfer)
+        announced = _announced(entry, transfer)
         with self._begun(announced, is_journaled=is_journaled, has_note=has_note) as running:
-            return self._carry_out_move(entry, route, running)
+            return self._carry_out_move(entry, transfer, running)
 
     def _remove(
         self,
@@ -181,19 +183,23 @@ class Attempts:
             raise PreconditionFailedError(str(failures[0].error)) from failures[0].error
         return failures
 
-    def _route(self, request: Request, preconditions: Preconditions, *, recursive: bool) -> Route:
-        route = self._routes.between(
+    def _planned_transfer(
+        self, request: Request, preconditions: Preconditions, *, recursive: bool
+    ) -> PlannedTransfer:
+        transfer = self._planner.between(
             request.source, request.target, recursive=recursive, is_again=preconditions.is_again
         )
-        preconditions.require_version(route.source)
-        preconditions.require_replaceable(route.target_keys.proper, is_new=route.is_to_new)
+        preconditions.require_version(transfer.source)
+        preconditions.require_replaceable(transfer.target_keys.proper, is_new=transfer.is_to_new)
         preconditions.admit()
-        return route
+        return transfer
 
-    def _carry_out_move(self, entry: Entry, route: Route, running: RunningOperation) -> Outcome:
-        plan, origin = route.plan, route.source
+    def _carry_out_move(
+        self, entry: Entry, transfer: PlannedTransfer, running: RunningOperation
+    ) -> Outcome:
+        plan, origin = transfer.plan, transfer.source
         properties = self._property_store.current(origin)
-        copied = self._make_copies(route, properties, running)
+        copied = self._make_copies(transfer, properties, running)
         if copied.failures:
             self._undo(entry, copied, running)
             _raise_for_one(origin, copied.failures)
@@ -202,7 +208,7 @@ class Attempts:
         left = self._steps.leave(
             origin.path,
             plan,
-            route.source_tree,
+            transfer.source_tree,
             running,
             copied.looked_at,
             renewed=copied.renewed,
@@ -211,10 +217,10 @@ class Attempts:
         _raise_for_one(origin, left, made=copied.made)
         if left:
             return Outcome(failures + left, plan.added_bytes)
-        self._property_store.hand_over(origin, route.target, properties)
-        shadow = left_behind(self._view.prefix, Keys((), shadow=route.source_keys.shadow))
+        self._property_store.hand_over(origin, transfer.target, properties)
+        shadow = left_behind(self._view.prefix, Keys((), shadow=transfer.source_keys.shadow))
         removed = sum(row.size for row in plan.leaving)
-        return Outcome(failures + shadow, plan.added_bytes - removed, is_new=route.is_to_new)
+        return Outcome(failures + shadow, plan.added_bytes - removed, is_new=transfer.is_to_new)
 
     def _undo(self, entry: Entry, copied: Copied, running: RunningOperation) -> None:
         """Raises UnavailableError where that mustn't be begun: then another bridge finishes it."""
@@ -222,25 +228,27 @@ class Attempts:
             raise UnavailableError(f"{entry.request}: how it ends can't be told; ask again")
 
     def _make_copies(
-        self, route: Route, properties: Properties, running: RunningOperation
+        self, transfer: PlannedTransfer, properties: Properties, running: RunningOperation
     ) -> Copied:
         """Up to the verified copies with their properties."""
-        if route.is_to_new:
+        if transfer.is_to_new:
             with running.step():
-                self._property_store.clear(route.target)
+                self._property_store.clear(transfer.target)
         copied = self._steps.copy(
-            route.plan,
-            route.target,
-            route.target_tree,
+            transfer.plan,
+            transfer.target,
+            transfer.target_tree,
             running,
-            is_onto_equals=route.plan.is_onto_equals,
+            is_onto_equals=transfer.plan.is_onto_equals,
         )
         failures = copied.failures or self._steps.give(
-            route.plan, copied.renewed, route.target, properties, running, route.source.row
+            transfer.plan, copied.renewed, transfer.target, properties, running, transfer.source.row
         )
         if failures:
             return copied._replace(failures=failures)
-        return self._steps.clear(route.plan, copied, route.target, route.target_tree, running)
+        return self._steps.clear(
+            transfer.plan, copied, transfer.target, transfer.target_tree, running
+        )
 
     @contextmanager
     def _begun(
@@ -274,16 +282,16 @@ class Attempts:
         return lease
 
 
-def _entry(request: Request, route: Route) -> Entry:
-    return Entry(request, route.source.path, route.target, route.is_to_new, route.plan)
+def _entry(request: Request, transfer: PlannedTransfer) -> Entry:
+    return Entry(request, transfer.source.path, transfer.target, transfer.is_to_new, transfer.plan)
 
 
-def _announced(entry: Entry, route: Route) -> Entry:
+def _announced(entry: Entry, transfer: PlannedTransfer) -> Entry:
     """Its journal. That of a file only keeps others away, where nothing clashes: it says that
     nothing is to be undone."""
-    if route.source_tree is not None or route.plan.clashes:
+    if transfer.source_tree is not None or transfer.plan.clashes:
         return entry
-    return entry._replace(plan=NO_PLAN._replace(target_prefix=route.plan.target_prefix), undo=())
+    return entry._replace(plan=NO_PLAN._replace(target_prefix=transfer.plan.target_prefix), undo=())
 
 
 def _raise_for_one(

@@ -27,7 +27,7 @@ from davbridge.tree.operations.attempts import (
     RequireRoom,
 )
 from davbridge.tree.operations.parallel_requests import ParallelRequests
-from davbridge.tree.operations.planner import Routes
+from davbridge.tree.operations.planner import Planner
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions, insisting
 from davbridge.tree.operations.progress import RunningOperations
 from davbridge.tree.operations.steps import Steps
@@ -76,7 +76,7 @@ class Operations:
         self._pause = journals.pause
         others = Others(journals)
         self._kin = Kin(others)
-        routes = Routes(store, view, verdicts, parents, parallel_requests)
+        planner = Planner(store, view, verdicts, parents, parallel_requests)
         steps = Steps(
             store,
             view.prefix,
@@ -91,7 +91,7 @@ class Operations:
             view,
             parents,
             property_store,
-            routes,
+            planner,
             steps,
             journals,
             Overlaps(others),

@@ -27,7 +27,7 @@ from davbridge.tree.writes.parents import Parents
 from davbridge.waiting import store_wait
 
 
-class Route(NamedTuple):
+class PlannedTransfer(NamedTuple):
     """A COPY or MOVE, looked up and planned."""
 
     source: Resource
@@ -44,12 +44,12 @@ class Route(NamedTuple):
         """Whether nothing is at the target."""
         return self.target_keys == NO_KEYS
 
-    def sparing(self) -> "Route":
+    def sparing(self) -> "PlannedTransfer":
         """The same, taking nothing away from the target: what the source hasn't may be there
         because it was moved."""
         return self._replace(plan=self.plan._replace(extras=()))
 
-    def keeping_source(self) -> "Route":
+    def keeping_source(self) -> "PlannedTransfer":
         """The same, taking nothing away from the source: a COPY."""
         return self._replace(plan=self.plan._replace(leaving=()))
 
@@ -57,7 +57,7 @@ class Route(NamedTuple):
         return obstacles(mount, self.plan, self.source_keys, self.target_keys, is_move=is_move)
 
 
-class Routes:
+class Planner:
     """Looks up and plans, below one prefix of a store."""
 
     def __init__(
@@ -76,7 +76,7 @@ class Routes:
 
     def between(
         self, source: ResourcePath, target: ResourcePath, *, recursive: bool, is_again: bool
-    ) -> Route:
+    ) -> PlannedTransfer:
         """The way from ``source`` to ``target``; not ``recursive``: without members. ``is_again``:
         what is kept of the target has turned out to be old."""
         origin = self._view.lookup(source)
@@ -136,14 +136,14 @@ class Routes:
 
     def _planned(
         self, origin: Resource, target: ResourcePath, source_keys: Keys, target_keys: Keys
-    ) -> Route:
+    ) -> PlannedTransfer:
         mount = self._view.prefix
         if not origin.is_collection:
             plan = plan_file(source_keys, key_of(mount, target), target_keys)
-            return Route(origin, target, source_keys, target_keys, plan)
+            return PlannedTransfer(origin, target, source_keys, target_keys, plan)
         trees = prefix_of(mount, origin.path), prefix_of(mount, target)
         plan = plan_tree(trees[0], source_keys, trees[1], target_keys)
-        return Route(origin, target, source_keys, target_keys, plan, *trees)
+        return PlannedTransfer(origin, target, source_keys, target_keys, plan, *trees)
 
 
 def _require_apart(source: ResourcePath, target: ResourcePath) -> None:
