@@ -44,7 +44,13 @@ from davbridge.tree.journal.entry import (
     decoded,
     encoded,
 )
-from davbridge.tree.journal.leases import HELD_SECONDS, NO_TRACE, Trace, Versions, Watch
+from davbridge.tree.journal.leases import (
+    HELD_SECONDS,
+    NO_JOURNAL_FILES,
+    JournalFiles,
+    Versions,
+    Watch,
+)
 from davbridge.tree.journal.validation import require_within
 from davbridge.tree.reading import read_all
 from davbridge.waiting import store_wait
@@ -208,27 +214,27 @@ class Journals:
         key = self.key(entry.request.name, PLAN)
         return self._store.put_object(key, encoded(entry, uuid.uuid4().hex), _ZIPPED, condition)
 
-    def traces(self, name: str = "") -> dict[str, Trace]:
+    def all_files(self, name: str = "") -> dict[str, JournalFiles]:
         """What there is, by name; with ``name``, of that one alone. One request for 1,000."""
-        found: dict[str, Trace] = {}
+        found: dict[str, JournalFiles] = {}
         for page in self._store.list_objects(self._prefix + name):
             for row in page.rows:
                 of, dot, end = row.key[len(self._prefix) :].partition(".")
                 field = {PLAN: "plan", LEASE: "lease", LEFT: "left"}.get(dot + end)
                 if field:
-                    found[of] = found.get(of, NO_TRACE)._replace(**{field: row})
+                    found[of] = found.get(of, NO_JOURNAL_FILES)._replace(**{field: row})
         self.watch.note(found, name)
         return found
 
-    def take_over(self, name: str, trace: Trace) -> tuple[Entry, Lease]:
+    def take_over(self, name: str, files: JournalFiles) -> tuple[Entry, Lease]:
         """Raises PreconditionFailedError where somebody else has done so, NotFoundError where it
         has ended, and what `read` raises."""
         self.watch.claim(name)
         entry, since = self.read(name), self.timer()
         beat = {"bridge": self.bridge, "beat": 0, "nonce": uuid.uuid4().hex}
-        lease = self.write_lease(name, beat, trace.lease)
-        plan = self.traces(name).get(name, NO_TRACE).plan
-        if plan is None or plan != trace.plan:
+        lease = self.write_lease(name, beat, files.lease)
+        plan = self.all_files(name).get(name, NO_JOURNAL_FILES).plan
+        if plan is None or plan != files.plan:
             # Its bridge has ended it, or has changed it after all: whoever looks again knows.
             self.delete(name, LEASE, own=(lease,))
             raise NotFoundError(f"{entry.request} has ended, or isn't what it was")
@@ -238,7 +244,7 @@ class Journals:
             since=since,
             plan=plan,
             lease=lease,
-            has_note=trace.left is not None,
+            has_note=files.left is not None,
         )
         self.watch.hold(name)
         return entry, hold

@@ -29,7 +29,7 @@ HELD_SECONDS = LEASE_SECONDS - RENEWAL_SECONDS
 bridge begins."""
 
 
-class Trace(NamedTuple):
+class JournalFiles(NamedTuple):
     """What there is under a journal's name."""
 
     plan: ObjectRow | None = None
@@ -41,7 +41,7 @@ class Trace(NamedTuple):
         return Versions(self.plan and self.plan.etag, self.lease and self.lease.etag)
 
 
-NO_TRACE = Trace()
+NO_JOURNAL_FILES = JournalFiles()
 
 
 class Versions(NamedTuple):
@@ -60,15 +60,15 @@ class Watch:
         self._held: set[str] = set()
         self._resting: dict[str, Versions] = {}
         """What was held here and given up, as it was then."""
-        self._seen: dict[str, tuple[Trace, float]] = {}
+        self._seen: dict[str, tuple[JournalFiles, float]] = {}
 
     def is_dead(self, name: str) -> bool:
         """Whether the bridge that was at work on it is. By what was noted so far."""
         with self._lock:
             if name in self._held:
                 return False
-            trace, since = self._seen.get(name, (NO_TRACE, self._timer()))
-            if self._resting.get(name) == trace.versions:
+            files, since = self._seen.get(name, (NO_JOURNAL_FILES, self._timer()))
+            if self._resting.get(name) == files.versions:
                 return True
         return self._timer() - since >= LEASE_SECONDS
 
@@ -96,12 +96,12 @@ class Watch:
             if rests_as is not None:
                 self._resting[name] = rests_as
 
-    def note(self, found: Mapping[str, Trace], name: str) -> None:
+    def note(self, found: Mapping[str, JournalFiles], name: str) -> None:
         """All that was found of the journals whose names begin with ``name``."""
         with self._lock:
             for known in (self._seen, self._resting):
                 for gone in [of for of in known if of.startswith(name) and of not in found]:
                     del known[gone]
-            for of, trace in found.items():
-                if self._seen.get(of, (None, 0.0))[0] != trace:
-                    self._seen[of] = trace, self._timer()
+            for of, files in found.items():
+                if self._seen.get(of, (None, 0.0))[0] != files:
+                    self._seen[of] = files, self._timer()

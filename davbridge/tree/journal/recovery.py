@@ -17,7 +17,7 @@ from davbridge.clock import Clock
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError
 from davbridge.tree.journal.entry import LEASE, LEFT, DamagedJournalError, LaterFormatError, Request
 from davbridge.tree.journal.journals import KEPT, Journals
-from davbridge.tree.journal.leases import Trace
+from davbridge.tree.journal.leases import JournalFiles
 
 LOOK_SECONDS = 60.0
 """Between two listings. At AWS' prices they come to a quarter of a dollar a month."""
@@ -49,13 +49,13 @@ class Recovery:
     def look(self) -> float:
         """Finishes what can be; how many seconds it is until the next look. Raises StoreError."""
         wait = LOOK_SECONDS
-        for name, trace in self._journals.traces().items():
+        for name, files in self._journals.all_files().items():
             if self._is_over.is_set():
                 break
-            if trace.plan is None:
-                self._tidy(name, trace)
+            if files.plan is None:
+                self._tidy(name, files)
             elif self._journals.watch.is_dead(name):
-                self._resume(name, trace)
+                self._resume(name, files)
             elif not self._journals.watch.is_held(name):
                 wait = WATCH_SECONDS
         return wait
@@ -73,7 +73,7 @@ class Recovery:
                     return  # The lanes were closed meanwhile.
                 _log.exception("unfinished operations were not looked for")
 
-    def _resume(self, name: str, trace: Trace) -> None:
+    def _resume(self, name: str, files: JournalFiles) -> None:
         try:
             self._finish(self._journals.read(name).request)
         except NotFoundError:
@@ -84,16 +84,16 @@ class Recovery:
             _log.warning("the journal %r is left to a later davbridge: %s", name, error)
         except DamagedJournalError as error:
             _log.error("the journal %r is of no use, and goes: %s", name, error)
-            self._journals.discard(name, error.row, trace.lease)
+            self._journals.discard(name, error.row, files.lease)
         except Exception:
             if self._is_over.is_set():
                 raise
             _log.exception("an operation could not be finished: the journal %r", name)
 
-    def _tidy(self, name: str, trace: Trace) -> None:
+    def _tidy(self, name: str, files: JournalFiles) -> None:
         with suppress(PreconditionFailedError):  # A bridge has begun, or left, something since.
-            if trace.lease and self._journals.watch.is_dead(name):
-                self._journals.delete(name, LEASE, own=[trace.lease])
-            age = self._now() - trace.left.modified if trace.left else timedelta()
-            if trace.left and age > KEPT and self._journals.time() - trace.left.modified > KEPT:
-                self._journals.delete(name, LEFT, own=[trace.left])
+            if files.lease and self._journals.watch.is_dead(name):
+                self._journals.delete(name, LEASE, own=[files.lease])
+            age = self._now() - files.left.modified if files.left else timedelta()
+            if files.left and age > KEPT and self._journals.time() - files.left.modified > KEPT:
+                self._journals.delete(name, LEFT, own=[files.left])

@@ -25,7 +25,7 @@ from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
 from davbridge.tree.journal.entry import LEFT, LaterFormatError, Request
 from davbridge.tree.journal.journals import Journals
-from davbridge.tree.journal.leases import Trace
+from davbridge.tree.journal.leases import JournalFiles
 
 _MAX_KNOWN = 10_000
 
@@ -63,18 +63,18 @@ class Kin:
     def of(self, request: Request) -> Found:
         """One listing, and a look at what is new in it. Raises StoreError."""
         found = Found()
-        for name, trace in self._others.traces().items():
+        for name, files in self._others.all_files().items():
             if name == request.name:
                 found = found._replace(is_known=True)
                 continue
-            other = self._others.operation(trace.plan, name) if trace.plan else None
+            other = self._others.operation(files.plan, name) if files.plan else None
             if other and other.request and _are_kin(request, other.request):
                 return found._replace(unfinished=other.request)
             if other and self._others.is_in_the_way(other, request):
                 found = found._replace(overlapping=other)
             elif other and other.request is None:
                 found = found._replace(has_note=True)
-            if trace.left and self._has_left(trace.left, name, request):
+            if files.left and self._has_left(files.left, name, request):
                 found = found._replace(has_note=True)
         return found
 
@@ -96,10 +96,10 @@ class Overlaps:
     def of(self, request: Request) -> Other | None:
         """One that has a journal beside that of ``request``, if there is any. One listing, and a
         look at what is new in it. Raises StoreError."""
-        for name, trace in self._others.traces().items():
-            if name == request.name or trace.plan is None:
+        for name, files in self._others.all_files().items():
+            if name == request.name or files.plan is None:
                 continue
-            other = self._others.operation(trace.plan, name)
+            other = self._others.operation(files.plan, name)
             if other and self._others.is_in_the_way(other, request):
                 return other
         return None
@@ -113,9 +113,9 @@ class Others:
         self._lock = Lock()
         self._known: LRUCache[tuple[str, str], Other | None] = LRUCache(_MAX_KNOWN)
 
-    def traces(self) -> dict[str, Trace]:
+    def all_files(self) -> dict[str, JournalFiles]:
         """All there are. One request for 1,000. Raises StoreError."""
-        return self._journals.traces()
+        return self._journals.all_files()
 
     def is_in_the_way(self, other: Other, request: Request) -> bool:
         """Whether it has to end before ``request`` begins."""

@@ -31,7 +31,7 @@ from davbridge.paths import DELIMITER, ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.journal.entry import DamagedJournalError, Entry, LaterFormatError, Request
 from davbridge.tree.journal.journals import Journals, Lease
-from davbridge.tree.journal.leases import NO_TRACE, Trace
+from davbridge.tree.journal.leases import NO_JOURNAL_FILES, JournalFiles
 from davbridge.tree.journal.remaining_work import RemainingWork, remaining_work
 from davbridge.tree.operations.copies import Copied, NotBegunError
 from davbridge.tree.operations.plan import Copy, shown_path
@@ -106,19 +106,19 @@ class Resumption:
         """The same, whatever is known of those that were gone on with here."""
         awaited: Entry | None = None
         while True:
-            trace = self._journals.traces(request.name).get(request.name, NO_TRACE)
-            has_note = trace.left is not None
-            if trace.plan is None:
+            files = self._journals.all_files(request.name).get(request.name, NO_JOURNAL_FILES)
+            has_note = files.left is not None
+            if files.plan is None:
                 return Earlier(self._end_of(awaited), has_note)
             if not self._journals.watch.is_dead(request.name):
                 awaited = awaited or self._read(request)
                 self._journals.pause(POLL_SECONDS)
-            elif outcome := self._take_over(request.name, trace):
+            elif outcome := self._take_over(request.name, files):
                 return Earlier(outcome, has_note)
 
     def outwait(self, name: str) -> None:
         """Returns when a journal that can't be read here has ended, or its bridge has died."""
-        while self._journals.traces(name).get(name, NO_TRACE).plan is not None:
+        while self._journals.all_files(name).get(name, NO_JOURNAL_FILES).plan is not None:
             if self._journals.watch.is_dead(name):
                 return
             self._journals.pause(POLL_SECONDS)
@@ -144,10 +144,10 @@ class Resumption:
         except (NotFoundError, ValueError):
             return None
 
-    def _take_over(self, name: str, trace: Trace) -> Outcome | None:
+    def _take_over(self, name: str, files: JournalFiles) -> Outcome | None:
         """None where somebody else has done so."""
         try:
-            entry, lease = self._journals.take_over(name, trace)
+            entry, lease = self._journals.take_over(name, files)
         except (PreconditionFailedError, NotFoundError):
             return None
         except LaterFormatError as error:
@@ -156,7 +156,7 @@ class Resumption:
             ) from error
         except DamagedJournalError as error:
             _log.error("the journal %r is of no use, and goes: %s", name, error)
-            self._journals.discard(name, error.row, trace.lease)
+            self._journals.discard(name, error.row, files.lease)
             return None
         request, plan = entry.request, entry.plan
         _log.info("%s was begun by a bridge that died: going on with it", request)
