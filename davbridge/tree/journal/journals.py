@@ -48,8 +48,8 @@ from davbridge.tree.journal.leases import (
     HELD_SECONDS,
     NO_JOURNAL_FILES,
     JournalFiles,
+    LeaseMonitor,
     Versions,
-    Watch,
 )
 from davbridge.tree.journal.validation import require_within
 from davbridge.tree.reading import read_all
@@ -150,7 +150,7 @@ class Lease:
         rests_as = None
         if not self.is_lost:
             rests_as = Versions(self._plan.etag, self._lease and self._lease.etag)
-        self._journals.watch.release(self.name, rests_as)
+        self._journals.lease_monitor.release(self.name, rests_as)
 
     def end(self, *, leaves_source: bool = False) -> None:
         """Deletes the journal, and an earlier note; ``leaves_source``: a MOVE couldn't take all of
@@ -164,7 +164,7 @@ class Lease:
         except StoreError as error:
             # Whoever goes on with it finds nothing to do, or what couldn't be done.
             _log.warning("%s has ended, but its journal is left: %s", self._request, error)
-        self._journals.watch.release(self.name)
+        self._journals.lease_monitor.release(self.name)
 
     def _end(self, *, leaves_source: bool) -> None:
         if leaves_source:
@@ -194,7 +194,7 @@ class Journals:
         self._store = store
         self._mount = mount
         self._prefix = mount + JOURNALS
-        self.watch = Watch(timer)
+        self.lease_monitor = LeaseMonitor(timer)
 
     def key(self, name: str, end: str) -> str:
         return f"{self._prefix}{name}{end}"
@@ -206,7 +206,7 @@ class Journals:
         """
         since = self.timer()
         plan = self.write_plan(entry, IF_ABSENT)
-        self.watch.hold(entry.request.name)
+        self.lease_monitor.hold(entry.request.name)
         return Lease(self, entry.request, since=since, plan=plan, has_note=has_note)
 
     def write_plan(self, entry: Entry, condition: Condition) -> ObjectRow:
@@ -223,13 +223,13 @@ class Journals:
                 field = {PLAN: "plan", LEASE: "lease", LEFT: "left"}.get(dot + end)
                 if field:
                     found[of] = found.get(of, NO_JOURNAL_FILES)._replace(**{field: row})
-        self.watch.note(found, name)
+        self.lease_monitor.note(found, name)
         return found
 
     def take_over(self, name: str, files: JournalFiles) -> tuple[Entry, Lease]:
         """Raises PreconditionFailedError where somebody else has done so, NotFoundError where it
         has ended, and what `read` raises."""
-        self.watch.claim(name)
+        self.lease_monitor.claim(name)
         entry, since = self.read(name), self.timer()
         beat = {"bridge": self.bridge, "beat": 0, "nonce": uuid.uuid4().hex}
         lease = self.write_lease(name, beat, files.lease)
@@ -246,7 +246,7 @@ class Journals:
             lease=lease,
             has_note=files.left is not None,
         )
-        self.watch.hold(name)
+        self.lease_monitor.hold(name)
         return entry, hold
 
     def delete(self, name: str, *ends: str, own: Iterable[ObjectRow | None] = ()) -> None:

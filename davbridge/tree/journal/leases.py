@@ -51,7 +51,7 @@ class Versions(NamedTuple):
     lease: str | None
 
 
-class Watch:
+class LeaseMonitor:
     """Over the journals of one mount."""
 
     def __init__(self, timer: Callable[[], float]) -> None:

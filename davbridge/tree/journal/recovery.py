@@ -54,9 +54,9 @@ class Recovery:
                 break
             if files.plan is None:
                 self._tidy(name, files)
-            elif self._journals.watch.is_dead(name):
+            elif self._journals.lease_monitor.is_dead(name):
                 self._resume(name, files)
-            elif not self._journals.watch.is_held(name):
+            elif not self._journals.lease_monitor.is_held(name):
                 wait = WATCH_SECONDS
         return wait
 
@@ -92,7 +92,7 @@ class Recovery:
 
     def _tidy(self, name: str, files: JournalFiles) -> None:
         with suppress(PreconditionFailedError):  # A bridge has begun, or left, something since.
-            if files.lease and self._journals.watch.is_dead(name):
+            if files.lease and self._journals.lease_monitor.is_dead(name):
                 self._journals.delete(name, LEASE, own=[files.lease])
             age = self._now() - files.left.modified if files.left else timedelta()
             if files.left and age > KEPT and self._journals.time() - files.left.modified > KEPT:

@@ -120,7 +120,7 @@ class Others:
     def is_in_the_way(self, other: Other, request: Request) -> bool:
         """Whether it has to end before ``request`` begins."""
         if other.request is None:
-            return not self._journals.watch.is_dead(other.name)
+            return not self._journals.lease_monitor.is_dead(other.name)
         return _overlap(request, other.request)
 
     def operation(self, row: ObjectRow, name: str) -> Other | None:

@@ -110,7 +110,7 @@ class Resumption:
             has_note = files.left is not None
             if files.plan is None:
                 return Earlier(self._end_of(awaited), has_note)
-            if not self._journals.watch.is_dead(request.name):
+            if not self._journals.lease_monitor.is_dead(request.name):
                 awaited = awaited or self._read(request)
                 self._journals.pause(POLL_SECONDS)
             elif outcome := self._take_over(request.name, files):
@@ -119,7 +119,7 @@ class Resumption:
     def outwait(self, name: str) -> None:
         """Returns when a journal that can't be read here has ended, or its bridge has died."""
         while self._journals.all_files(name).get(name, NO_JOURNAL_FILES).plan is not None:
-            if self._journals.watch.is_dead(name):
+            if self._journals.lease_monitor.is_dead(name):
                 return
             self._journals.pause(POLL_SECONDS)
 
