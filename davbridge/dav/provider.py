@@ -94,7 +94,7 @@ class BucketProvider(DAVProvider):
     def resume(self, request: Request, admit: Callable[[], object]) -> Outcome | None:
         """How a COPY or MOVE ends that was begun before; None where none was. ``admit`` is called
         before anything is done."""
-        return self.namespace.go_on(request, admit)
+        return self.namespace.resume(request, admit)
 
     def custom_request_handler(
         self, environ: Environ, start_response: StartResponse, default_handler: Handler

@@ -92,7 +92,7 @@ class Namespace:
         commits = Commits(self._view, parents, self._property_store, path_locks)
         self._creation = Creation(store, self._view, parents, commits, self._space, path_locks)
         self.running_operations = self._operations.running_operations
-        self.recovery = Recovery(journals, self._operations.go_on, now)
+        self.recovery = Recovery(journals, self._operations.resume, now)
 
     def close(self) -> None:
         """Stops what runs in the background. The namespace is of no use afterwards."""
@@ -231,11 +231,13 @@ class Namespace:
             self._operations.move(Request("MOVE", source, target, user), preconditions)
         )
 
-    def go_on(self, request: Request, admit: Callable[[], object] = lambda: None) -> Outcome | None:
+    def resume(
+        self, request: Request, admit: Callable[[], object] = lambda: None
+    ) -> Outcome | None:
         """How a request that another bridge has begun ends: waits while one is at work on it, and
         finishes it where that has died. None where none has begun it. Raises what ``admit`` does,
         which is asked when its turn has come."""
-        return self._operations.go_on(request, admit)
+        return self._operations.resume(request, admit)
 
     def properties(self, path: ResourcePath) -> Properties:
         """The dead properties of the resource at ``path``."""

@@ -93,7 +93,7 @@ class Resumption:
             MEMORY_ENTRIES, MEMORY_SECONDS, timer=journals.timer
         )
 
-    def go_on(self, request: Request) -> Outcome | None:
+    def resume(self, request: Request) -> Outcome | None:
         """How the same operation, begun before, has ended by now; None where there is nothing of
         it to go on with, or it can as well be begun anew."""
         with self._lock:
@@ -162,7 +162,7 @@ class Resumption:
         _log.info("%s was begun by a bridge that died: going on with it", request)
         total = len(plan.copies) + len(plan.leaving)
         if entry.undo is not None:
-            self._go_on_undoing(entry, entry.undo, lease)
+            self._resume_undo(entry, entry.undo, lease)
             return None
         with self._running_operations.begun(request, total, lease, is_resumed=True) as running:
             outcome = self._finish(entry, running)
@@ -177,12 +177,12 @@ class Resumption:
                 self._done[request] = _Done(outcome, plan.is_of_file)
         return outcome
 
-    def _go_on_undoing(self, entry: Entry, made: tuple[ObjectRow, ...], lease: Lease) -> None:
+    def _resume_undo(self, entry: Entry, made: tuple[ObjectRow, ...], lease: Lease) -> None:
         """Raises UnavailableError where the store doesn't answer: then it is tried again."""
         with self._running_operations.begun(
             entry.request, len(made), lease, is_resumed=True
         ) as running:
-            self._steps.go_on_undoing(entry, made, running)
+            self._steps.resume_undo(entry, made, running)
         if running.is_left:
             raise UnavailableError(f"{entry.request}: its undoing is not finished; try again")
         _log.info("%s has been undone, since it had failed", entry.request)

@@ -116,7 +116,7 @@ class Operations:
                 try:
                     return insisting(preconditions, delete)
                 except AlreadyBegunError:
-                    self._resumption.go_on(request)
+                    self._resumption.resume(request)
                 return self._begun_alone(request, delete_the_rest)
 
         return self._after_overlaps(request, delete_in_turn)
@@ -139,7 +139,7 @@ class Operations:
         def copy_in_turn(preconditions: Preconditions) -> Outcome:
             target, source = self._view.spelled(request.target), self._view.spelled(request.source)
             with self._path_locks.hold(changed=[target], read=[source]):
-                return self._or_go_on(request, lambda: insisting(preconditions, copy))
+                return self._or_resume(request, lambda: insisting(preconditions, copy))
 
         return self._after_overlaps(request, lambda: self._after_kin(preconditions, copy_in_turn))
 
@@ -152,16 +152,18 @@ class Operations:
 
         def move_in_turn(preconditions: Preconditions) -> Outcome:
             with self._path_locks.hold(changed=self._paths(request)):
-                return self._or_go_on(request, lambda: insisting(preconditions, move))
+                return self._or_resume(request, lambda: insisting(preconditions, move))
 
         return self._after_overlaps(request, lambda: self._after_kin(preconditions, move_in_turn))
 
-    def go_on(self, request: Request, admit: Callable[[], object] = lambda: None) -> Outcome | None:
+    def resume(
+        self, request: Request, admit: Callable[[], object] = lambda: None
+    ) -> Outcome | None:
         """Finishes what a dead bridge has begun of the same, or waits for one that is at work on
         it; None where there is nothing of it. ``admit`` is asked when its turn has come."""
         with self._path_locks.hold(changed=self._paths(request)):
             admit()
-            return self._resumption.go_on(request)
+            return self._resumption.resume(request)
 
     @property
     def path_locks(self) -> PathLocks:
@@ -172,11 +174,11 @@ class Operations:
         paths = (request.source, request.target) if request.target else (request.source,)
         return [self._view.spelled(path) for path in paths]
 
-    def _or_go_on(self, request: Request, work: Callable[[], Outcome]) -> Outcome:
+    def _or_resume(self, request: Request, work: Callable[[], Outcome]) -> Outcome:
         try:
             return work()
         except AlreadyBegunError:
-            earlier = self._resumption.go_on(request)
+            earlier = self._resumption.resume(request)
         return earlier or self._begun_alone(request, work)
 
     def _begun_alone(self, request: Request, work: Callable[[], Outcome]) -> Outcome:
@@ -196,7 +198,7 @@ class Operations:
                 return work(preconditions)
             except _KinUnfinishedError as kin:
                 unfinished = kin.request
-            self.go_on(unfinished)
+            self.resume(unfinished)
             preconditions = preconditions._replace(spares=True)
         raise _at_work_elsewhere(unfinished)
 
@@ -209,7 +211,7 @@ class Operations:
             except OverlapError as overlap:
                 other = overlap.other
             if other.request:
-                self.go_on(other.request)
+                self.resume(other.request)
             else:
                 _log.warning("%s: %s is waited for", request, other)
                 self._resumption.outwait(other.name)

@@ -192,10 +192,10 @@ class Steps:
             _log.warning("what %s has made can't be listed: %s", entry.request, error)
         if not running.begin_undo(entry, made.values()):
             return False
-        self.go_on_undoing(entry, made.values(), running)
+        self.resume_undo(entry, made.values(), running)
         return True
 
-    def go_on_undoing(
+    def resume_undo(
         self, entry: Entry, made: Iterable[ObjectRow], running: RunningOperation
     ) -> None:
         """The same of one whose journal says so."""
