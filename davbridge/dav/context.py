@@ -202,7 +202,7 @@ class Context:
         if path != self.path:
             return self.provider.find_current(path)
         # Clients tell of times, and an answer has what they told.
-        with_facts = is_dated(self.request) or not self._writes
-        found = self.provider.find_current(path, with_facts=with_facts)
+        with_client_metadata = is_dated(self.request) or not self._writes
+        found = self.provider.find_current(path, with_client_metadata=with_client_metadata)
         self._resource, self._is_looked_up = found, True
         return found

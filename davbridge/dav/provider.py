@@ -74,9 +74,11 @@ class BucketProvider(DAVProvider):
         """What is at a path, as a value; `get_resource_inst` adds what can be done with it."""
         return self.namespace.find(path)
 
-    def find_current(self, path: ResourcePath, *, with_facts: bool = False) -> Resource | None:
-        """What is at a path in the store now: a request, or two `with_facts`."""
-        return self.namespace.find_current(path, with_facts=with_facts)
+    def find_current(
+        self, path: ResourcePath, *, with_client_metadata: bool = False
+    ) -> Resource | None:
+        """What is at a path in the store now: a request, or two `with_client_metadata`."""
+        return self.namespace.find_current(path, with_client_metadata=with_client_metadata)
 
     def listed(self, path: ResourcePath, environ: Environ, enforcement: Enforcement) -> Collection:
         """The collection at ``path`` with its listing, which also proves that it exists. Raises

@@ -40,9 +40,9 @@ from davbridge.tree.listing.view import View
 from davbridge.tree.operations.operations import Operations
 from davbridge.tree.operations.parallel_requests import MAX_PARALLEL_REQUESTS, ParallelRequests
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions
-from davbridge.tree.properties.client_metadata import Properties, without_facts
+from davbridge.tree.properties.client_metadata import Properties, without_client_metadata
 from davbridge.tree.properties.property_store import PropertyStore
-from davbridge.tree.resource import Failure, Outcome, Resource, with_told
+from davbridge.tree.resource import Failure, Outcome, Resource, add_client_metadata
 from davbridge.tree.writes.commits import Admit, Commits, Target, admitted
 from davbridge.tree.writes.creation import Creation, Place
 from davbridge.tree.writes.parents import Parents
@@ -106,13 +106,15 @@ class Namespace:
         found = self._view.find(path)
         return self._property_store.told(found) if found else None
 
-    def find_current(self, path: ResourcePath, *, with_facts: bool = False) -> Resource | None:
+    def find_current(
+        self, path: ResourcePath, *, with_client_metadata: bool = False
+    ) -> Resource | None:
         """What is at ``path`` in the store now, past all caches, which learn it: a request.
 
-        ``with_facts``: and what clients told of it, for a request more; else without.
+        ``with_client_metadata``: and what clients told of it, for a request more; else without.
         """
         found = self._view.find_current(path)
-        if found is None or found.is_collection or not with_facts:
+        if found is None or found.is_collection or not with_client_metadata:
             return found
         self._property_store.renew(found.path)
         return self._property_store.told(found)
@@ -129,7 +131,11 @@ class Namespace:
         path = collection.path if isinstance(collection, Resource) else collection
         members = self._view.members(path)
         told = self._property_store.of_members(self._view.spelled(path))
-        return (with_told(each, told.get(each.name, {})) for each in members) if told else members
+        return (
+            (add_client_metadata(each, told.get(each.name, {})) for each in members)
+            if told
+            else members
+        )
 
     def listed(self, collection: ResourcePath) -> Members:
         """The same, for who has many to deal with. Raises as `members`."""
@@ -241,7 +247,7 @@ class Namespace:
 
     def properties(self, path: ResourcePath) -> Properties:
         """The dead properties of the resource at ``path``."""
-        return without_facts(self._property_store.of(self._view.spelled(path)))
+        return without_client_metadata(self._property_store.of(self._view.spelled(path)))
 
     def update_properties(
         self,

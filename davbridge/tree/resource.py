@@ -9,7 +9,7 @@ from typing import NamedTuple
 from davbridge.errors import StoreError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
-from davbridge.tree.properties.client_metadata import Facts, Properties, facts_of
+from davbridge.tree.properties.client_metadata import ClientMetadata, Properties, client_metadata_of
 
 COLLECTION_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 """Every collection's time: a common prefix has none, and a stable one beats one that is made up
@@ -22,7 +22,7 @@ class Resource(NamedTuple):
     path: ResourcePath
     row: ObjectRow | None
     """None for a collection. Its key can differ from the path's only in Unicode form."""
-    facts: Facts | None = None
+    client_metadata: ClientMetadata | None = None
     """What a client told of this very version of an object."""
 
     @property
@@ -44,7 +44,7 @@ class Resource(NamedTuple):
         """Aware, UTC: what a client told, else when S3 took the object."""
         if self.row is None:
             return COLLECTION_TIME
-        return (self.facts and self.facts.modified) or self.row.modified
+        return (self.client_metadata and self.client_metadata.modified) or self.row.modified
 
     @property
     def etag(self) -> str:
@@ -52,10 +52,10 @@ class Resource(NamedTuple):
         return self.row.etag if self.row else ""
 
 
-def with_told(resource: Resource, properties: Properties) -> Resource:
+def add_client_metadata(resource: Resource, properties: Properties) -> Resource:
     """The resource with what was told of its version, according to its properties."""
-    facts = facts_of(properties, resource.row.etag) if resource.row else None
-    return resource._replace(facts=facts) if facts else resource
+    client_metadata = client_metadata_of(properties, resource.row.etag) if resource.row else None
+    return resource._replace(client_metadata=client_metadata) if client_metadata else resource
 
 
 class Failure(NamedTuple):

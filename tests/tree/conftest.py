@@ -9,7 +9,7 @@ from davbridge.paths import ResourcePath, parse
 from davbridge.store.base import ALWAYS, Attributes, Condition
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.properties.client_metadata import without_facts
+from davbridge.tree.properties.client_metadata import without_client_metadata
 from davbridge.tree.properties.sidecar_format import MemberProperties
 from tests.tree.wrappers import WatchedStore
 
@@ -17,7 +17,7 @@ from tests.tree.wrappers import WatchedStore
 def member_properties(tree: Namespace, collection: ResourcePath) -> MemberProperties:
     """The dead properties of those members that have any, by name."""
     told = tree.listed(collection).told
-    return {name: without_facts(properties) for name, properties in told.items() if name}
+    return {name: without_client_metadata(properties) for name, properties in told.items() if name}
 
 
 class Clock:

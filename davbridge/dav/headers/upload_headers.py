@@ -16,7 +16,7 @@ from xml.etree.ElementTree import fromstring
 from davbridge.dav.headers.content_type import DEFAULT_TYPE, guess_type
 from davbridge.dav.headers.validators import parse_date
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
-from davbridge.tree.properties.client_metadata import Facts
+from davbridge.tree.properties.client_metadata import ClientMetadata
 
 WIN32 = "urn:schemas-microsoft-com:"
 
@@ -80,10 +80,10 @@ class UploadHeaders(NamedTuple):
         """The checksum to hold the body to; None for an algorithm that isn't known."""
         return Checksum.announced(self.checksum)
 
-    def facts(self, checksum: "Checksum | None") -> Facts | None:
+    def client_metadata(self, checksum: "Checksum | None") -> ClientMetadata | None:
         """What the client sent of the bytes, if anything. Their ETag isn't known yet."""
         modified = parse_mtime(self.mtime)
-        return Facts("", modified, str(checksum or "")) if modified or checksum else None
+        return ClientMetadata("", modified, str(checksum or "")) if modified or checksum else None
 
 
 class _Hash(Protocol):

@@ -161,8 +161,8 @@ class RangesBody:
 
 def _validators(resource: Resource) -> Headers:
     checksums = (
-        [("OC-Checksum", resource.facts.checksums)]
-        if resource.facts and resource.facts.checksums
+        [("OC-Checksum", resource.client_metadata.checksums)]
+        if resource.client_metadata and resource.client_metadata.checksums
         else []
     )
     return [

@@ -24,7 +24,7 @@ def put(context: Context) -> Response:
     file.require_writable(is_new=resource is None)
     stored = _store_body(context, file)
     headers = [("ETag", entity_tag(stored)), ("Last-Modified", http_date(stored.modified))]
-    if stored.facts and stored.facts.modified:
+    if stored.client_metadata and stored.client_metadata.modified:
         headers.append(("X-OC-Mtime", "accepted"))
     return empty(204 if resource else 201, headers)
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, Protocol
 from davbridge.dav.headers.content_type import guess_type
 from davbridge.dav.headers.validators import entity_tag, http_date, internet_date
 from davbridge.dav.locking.xml import NO_LOCKS, SUPPORTED_LOCK
-from davbridge.tree.properties.client_metadata import FACTS
+from davbridge.tree.properties.client_metadata import CLIENT_METADATA
 from davbridge.tree.resource import Resource
 from davbridge.xmltext import can_hold, escaped
 
@@ -81,8 +81,8 @@ def _supported_lock(_: Resource, context: PropertyContext) -> str | None:
 
 def _checksums(resource: Resource, _: PropertyContext) -> str | None:
     """ownCloud's, of the version that is there, where its writer told one."""
-    facts = resource.facts
-    if facts is None or not facts.checksums:
+    client_metadata = resource.client_metadata
+    if client_metadata is None or not client_metadata.checksums:
         return None
     checksum = f"<oc:checksum>{escaped(facts.checksums)}</oc:checksum>"
     return f'<oc:checksums xmlns:oc="{OWNCLOUD}">{checksum}</oc:checksums>'
@@ -118,7 +118,7 @@ LIVE_PROPERTIES: dict[str, LiveProperty] = {
 }
 """Every live property. None of them can be changed by PROPPATCH."""
 
-PROTECTED = frozenset(LIVE_PROPERTIES) | {"{DAV:}getcontentlanguage", FACTS}
+PROTECTED = frozenset(LIVE_PROPERTIES) | {"{DAV:}getcontentlanguage", CLIENT_METADATA}
 """Names that PROPPATCH refuses."""
 
 ALLPROP = tuple(

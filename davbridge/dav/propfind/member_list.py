@@ -21,8 +21,12 @@ from davbridge.dav.propfind.response_cache import (
 )
 from davbridge.paths import canonical_name
 from davbridge.tree.listing.members import Member, MemberPage, Members
-from davbridge.tree.properties.client_metadata import FACTS, Properties, without_facts
-from davbridge.tree.resource import with_told
+from davbridge.tree.properties.client_metadata import (
+    CLIENT_METADATA,
+    Properties,
+    without_client_metadata,
+)
+from davbridge.tree.resource import add_client_metadata
 
 
 class MemberList:
@@ -67,8 +71,12 @@ class MemberList:
         member, properties = _parts(entry)
         resource, dead = page.resource(member), NO_PROPERTIES
         if properties:
-            resource = with_told(resource, properties)
-            dead = without_facts(properties) if renderer.needs_dead_properties else NO_PROPERTIES
+            resource = add_client_metadata(resource, properties)
+            dead = (
+                without_client_metadata(properties)
+                if renderer.needs_dead_properties
+                else NO_PROPERTIES
+            )
         href = self._href + encode_segment(resource.path[-1]) + "/" * resource.is_collection
         return renderer.response(href, resource, dead).encode()
 
@@ -106,5 +114,5 @@ def _shown(
     return {
         name: tuple(properties.items())
         for name, properties in annotations.items()
-        if needs_dead_properties or FACTS in properties
+        if needs_dead_properties or CLIENT_METADATA in properties
     }

@@ -21,8 +21,8 @@ from davbridge.dav.resources.wsgidav_environment import Environ, header
 from davbridge.paths import ResourcePath
 from davbridge.store.base import IF_ABSENT
 from davbridge.tree.listing.members import Members
-from davbridge.tree.properties.client_metadata import Properties, without_facts
-from davbridge.tree.resource import Resource, with_told
+from davbridge.tree.properties.client_metadata import Properties, without_client_metadata
+from davbridge.tree.resource import Resource, add_client_metadata
 
 CREATED_RESOURCE = "davbridge.created_resource"
 """In a LOCK's environment: the empty file that it has made."""
@@ -94,8 +94,8 @@ class Collection(BucketResource, DAVCollection):
         for page in members.pages:
             for member in page.members:
                 told = members.told.get(page.name_of(member), {})
-                resource = with_told(page.resource(member), told)
-                yield instance(resource, self.environ, dead=without_facts(told))
+                resource = add_client_metadata(page.resource(member), told)
+                yield instance(resource, self.environ, dead=without_client_metadata(told))
 
     @as_refusals()
     def create_empty_resource(self, name: str) -> "File":

@@ -102,7 +102,7 @@ class Upload:
         """Makes the new version visible, if the body is complete."""
         try:
             self._require_complete()
-            return self._writer.commit(self._headers.facts(self._checksum))
+            return self._writer.commit(self._headers.client_metadata(self._checksum))
         except BaseException:
             self._writer.abort()  # Does nothing where commit has failed: it has aborted already.
             raise

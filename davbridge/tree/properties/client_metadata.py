@@ -12,13 +12,13 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-FACTS = "{urn:davbridge:}facts"
+CLIENT_METADATA = "{urn:davbridge:}facts"
 
 Properties = Mapping[str, str]
 """Clark name → serialised element."""
 
 
-class Facts(NamedTuple):
+class ClientMetadata(NamedTuple):
     """A record."""
 
     etag: str
@@ -28,10 +28,10 @@ class Facts(NamedTuple):
     """As ownCloud writes them: ``SHA1:… MD5:…``."""
 
 
-def facts_of(properties: Properties, etag: str) -> Facts | None:
+def client_metadata_of(properties: Properties, etag: str) -> ClientMetadata | None:
     """What was told of the version with this ETag, if anything."""
     try:
-        record = json.loads(properties.get(FACTS, "null"))
+        record = json.loads(properties.get(CLIENT_METADATA, "null"))
         if record is None or record["etag"] != etag:
             return None
         seconds = record["modified"]
@@ -39,29 +39,39 @@ def facts_of(properties: Properties, etag: str) -> Facts | None:
         checksums = str(record["checksums"])
         if not (checksums.isascii() and checksums.isprintable()):
             return None  # Neither a header nor XML could hold it.
-        return Facts(etag, modified, checksums)
+        return ClientMetadata(etag, modified, checksums)
     except (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError):
         return None  # Written by someone else: nothing that can be relied on.
 
 
-def with_facts(properties: Properties, facts: Facts | None) -> Properties:
+def with_client_metadata(
+    properties: Properties, client_metadata: ClientMetadata | None
+) -> Properties:
     """The same properties, with this record or with none."""
-    others = without_facts(properties)
-    if facts is None:
+    others = without_client_metadata(properties)
+    if client_metadata is None:
         return others
-    seconds = facts.modified.timestamp() if facts.modified else None
-    record = {"etag": facts.etag, "modified": seconds, "checksums": facts.checksums}
-    return {**others, FACTS: json.dumps(record)}
+    seconds = client_metadata.modified.timestamp() if client_metadata.modified else None
+    record = {
+        "etag": client_metadata.etag,
+        "modified": seconds,
+        "checksums": client_metadata.checksums,
+    }
+    return {**others, CLIENT_METADATA: json.dumps(record)}
 
 
-def without_facts(properties: Properties) -> Properties:
+def without_client_metadata(properties: Properties) -> Properties:
     """What clients may see."""
-    if FACTS not in properties:
+    if CLIENT_METADATA not in properties:
         return properties
-    return {name: text for name, text in properties.items() if name != FACTS}
+    return {name: text for name, text in properties.items() if name != CLIENT_METADATA}
 
 
 def rebound(properties: Properties, old_etag: str, new_etag: str) -> Properties:
     """The properties of a copy, whose ETag may be another: what was told holds of it as well."""
-    facts = facts_of(properties, old_etag)
-    return with_facts(properties, facts._replace(etag=new_etag)) if facts else properties
+    client_metadata = client_metadata_of(properties, old_etag)
+    return (
+        with_client_metadata(properties, client_metadata._replace(etag=new_etag))
+        if client_metadata
+        else properties
+    )

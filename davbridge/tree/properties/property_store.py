@@ -24,16 +24,16 @@ from davbridge.paths import DELIMITER, ResourcePath, key_of, path_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.operations.plan import Plan
 from davbridge.tree.properties.client_metadata import (
-    Facts,
+    ClientMetadata,
     Properties,
-    facts_of,
+    client_metadata_of,
     rebound,
-    with_facts,
-    without_facts,
+    with_client_metadata,
+    without_client_metadata,
 )
 from davbridge.tree.properties.sidecar_format import MemberProperties, is_sidecar
 from davbridge.tree.properties.sidecars import Sidecars
-from davbridge.tree.resource import Failure, Resource, with_told
+from davbridge.tree.resource import Failure, Resource, add_client_metadata
 
 _HAND_OVERS = 4
 """How often is looked for what others have set."""
@@ -71,7 +71,7 @@ class PropertyStore:
 
     def told(self, resource: Resource) -> Resource:
         """The resource with what clients told of its version."""
-        return with_told(resource, self.of(resource.path)) if resource.row else resource
+        return add_client_metadata(resource, self.of(resource.path)) if resource.row else resource
 
     def renew(self, path: ResourcePath) -> None:
         """What is told next of the resource is no older than this call. Costs a request."""
@@ -99,19 +99,23 @@ class PropertyStore:
             new = {name: text for name, text in {**old, **changes}.items() if text is not None}
             if modified is None or row is None:
                 return new
-            facts = facts_of(old, row.etag) or Facts(row.etag)
-            return with_facts(new, facts._replace(modified=modified))
+            client_metadata = client_metadata_of(old, row.etag) or ClientMetadata(row.etag)
+            return with_client_metadata(new, client_metadata._replace(modified=modified))
 
         self.sidecars.update(self._home(resource.path), _name(resource.path), change)
 
-    def tell(self, path: ResourcePath, facts: Facts) -> None:
+    def tell(self, path: ResourcePath, client_metadata: ClientMetadata) -> None:
         """Keeps what a client told of the version that it has just written; where it told
         nothing, forgets what was told of an equal one. Raises OutOfSpaceError."""
 
         def change(old: Properties) -> Properties:
-            if facts.modified is not None or facts.checksums:
-                return with_facts(old, facts)
-            return without_facts(old) if facts_of(old, facts.etag) else old
+            if client_metadata.modified is not None or client_metadata.checksums:
+                return with_client_metadata(old, client_metadata)
+            return (
+                without_client_metadata(old)
+                if client_metadata_of(old, client_metadata.etag)
+                else old
+            )
 
         self.sidecars.update(self._home(path), _name(path), change)
 

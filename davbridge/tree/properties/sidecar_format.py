@@ -26,7 +26,7 @@ from defusedxml.ElementTree import fromstring
 from davbridge.errors import OutOfSpaceError
 from davbridge.paths import RESERVED_PREFIX
 from davbridge.store.base import ObjectRow
-from davbridge.tree.properties.client_metadata import FACTS, Properties
+from davbridge.tree.properties.client_metadata import CLIENT_METADATA, Properties
 
 SIDECAR_NAME = f"{RESERVED_PREFIX}.properties.json"
 
@@ -161,7 +161,7 @@ def _is_properties(value: object) -> bool:
 def _is_property(item: tuple[str, object]) -> bool:
     """Whether a value is what its name says: it goes into answers as it stands."""
     name, text = item
-    if name == FACTS:
+    if name == CLIENT_METADATA:
         return isinstance(text, str)
     if not isinstance(text, str) or not _BEGINS_ELEMENT(text):
         return False

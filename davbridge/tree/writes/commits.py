@@ -26,7 +26,7 @@ from davbridge.paths import ResourcePath
 from davbridge.store.base import ALWAYS, Condition, ObjectRow, ObjectWriter
 from davbridge.tree.listing.view import View
 from davbridge.tree.path_locks import PathLocks
-from davbridge.tree.properties.client_metadata import Facts
+from davbridge.tree.properties.client_metadata import ClientMetadata
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Resource
 from davbridge.tree.writes.parents import Parents
@@ -65,13 +65,17 @@ class Commits:
         self._path_locks = path_locks
 
     def commit(
-        self, target: Target, writer: ObjectWriter, claim: Claim, facts: Facts | None
+        self,
+        target: Target,
+        writer: ObjectWriter,
+        claim: Claim,
+        client_metadata: ClientMetadata | None,
     ) -> Resource:
         """Raises IsACollectionError, OutOfSpaceError, what `Target.admit` does,
         PreconditionFailedError where the client's condition doesn't hold, and UnavailableError
         where it came too late for a file that is there in another spelling now."""
         path = target.path
-        with self._path_locks.hold(written=[path], described=[path] if facts else ()):
+        with self._path_locks.hold(written=[path], described=[path] if client_metadata else ()):
             found = self._view.find(path)
             target.admit(found)
             seen = _file_at(path, found)
@@ -80,7 +84,7 @@ class Commits:
                 self.prepare_new(path)
             row, replaced = self._put(target, writer, seen)
             claim.settle(row.size - (replaced.size if replaced else 0), row.size)
-            return self._described(Resource(path, row), facts or Facts(row.etag))
+            return self._described(Resource(path, row), client_metadata or ClientMetadata(row.etag))
 
     def prepare_new(self, path: ResourcePath) -> None:
         """What a resource that isn't there yet needs: a parent that is marked properly, if by an
@@ -105,15 +109,15 @@ class Commits:
                     self.prepare_new(target.path)
         return writer.commit(ALWAYS), seen
 
-    def _described(self, stored: Resource, facts: Facts) -> Resource:
+    def _described(self, stored: Resource, client_metadata: ClientMetadata) -> Resource:
         """Keeps what was told of it. It is stored by now: a failure is none of the write's."""
-        facts = facts._replace(etag=stored.etag)
+        client_metadata = client_metadata._replace(etag=stored.etag)
         try:
-            self._property_store.tell(stored.path, facts)
+            self._property_store.tell(stored.path, client_metadata)
         except StoreError as error:
             _log.warning("the facts of /%s are not kept: %s", "/".join(stored.path), error)
             return stored
-        return stored._replace(facts=facts)
+        return stored._replace(client_metadata=client_metadata)
 
 
 def _still(seen: ObjectRow | None) -> Condition:

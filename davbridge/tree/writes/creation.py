@@ -88,7 +88,9 @@ class Creation:
             self._space,
             claim,
             length,
-            lambda writer, claim, facts: self._commits.commit(target, writer, claim, facts),
+            lambda writer, claim, client_metadata: self._commits.commit(
+                target, writer, claim, client_metadata
+            ),
         )
 
     def make_collection(self, path: ResourcePath, admit: Admit) -> None:

@@ -8,11 +8,11 @@ from collections.abc import Callable
 
 from davbridge.errors import StoreError
 from davbridge.store.base import ObjectWriter
-from davbridge.tree.properties.client_metadata import Facts
+from davbridge.tree.properties.client_metadata import ClientMetadata
 from davbridge.tree.resource import Resource
 from davbridge.tree.writes.quota import Claim, Space
 
-Commit = Callable[[ObjectWriter, Claim, Facts | None], Resource]
+Commit = Callable[[ObjectWriter, Claim, ClientMetadata | None], Resource]
 """Makes a body visible. Whatever it raises, nothing is."""
 
 
@@ -48,7 +48,7 @@ class BoundedWriter:
             raise
         self._inner.write(data)
 
-    def commit(self, facts: Facts | None = None) -> Resource:
+    def commit(self, client_metadata: ClientMetadata | None = None) -> Resource:
         """Makes the object visible, and keeps what the client told of it: those of the resource
         that this returns; their ETag doesn't count. Unless a limit was passed: raises that again.
 
@@ -57,7 +57,7 @@ class BoundedWriter:
         try:
             if self._refusal is not None:
                 raise self._refusal
-            return self._commit(self._inner, self._claim, facts)
+            return self._commit(self._inner, self._claim, client_metadata)
         except BaseException:
             self._inner.abort()
             raise

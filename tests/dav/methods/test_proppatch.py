@@ -107,7 +107,7 @@ def test_what_was_told_of_a_version_is_not_a_client_s_property(
     instruction: str, client: Client
 ) -> None:
     client("PUT", "/f", b"x", {"X-OC-Mtime": "1000000000"})
-    facts = '<facts xmlns="urn:davbridge:">no</facts>'
-    answer = client("PROPPATCH", "/f", patch(instruction, facts))
+    client_metadata = '<facts xmlns="urn:davbridge:">no</facts>'
+    answer = client("PROPPATCH", "/f", patch(instruction, client_metadata))
     assert b"403 Forbidden" in answer.body
     assert client("HEAD", "/f").header("Last-Modified") == "Sun, 09 Sep 2001 01:46:40 GMT"

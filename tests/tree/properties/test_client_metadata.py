@@ -10,11 +10,11 @@ from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.properties.client_metadata import (
-    Facts,
-    facts_of,
+    ClientMetadata,
+    client_metadata_of,
     rebound,
-    with_facts,
-    without_facts,
+    with_client_metadata,
+    without_client_metadata,
 )
 from tests.tree.conftest import member_properties
 
@@ -42,13 +42,17 @@ class RenewingStore(MemoryStore):
 
 
 def test_facts_are_of_their_version_alone() -> None:
-    properties = with_facts({"{urn:p}q": "<q xmlns='urn:p'/>"}, Facts("e1", THEN, "SHA1:00"))
-    assert facts_of(properties, "e1") == Facts("e1", THEN, "SHA1:00")
-    assert facts_of(properties, "e2") is None
-    assert without_facts(properties) == {"{urn:p}q": "<q xmlns='urn:p'/>"}
-    assert facts_of(rebound(properties, "e1", "e2"), "e2") == Facts("e2", THEN, "SHA1:00")
+    properties = with_client_metadata(
+        {"{urn:p}q": "<q xmlns='urn:p'/>"}, ClientMetadata("e1", THEN, "SHA1:00")
+    )
+    assert client_metadata_of(properties, "e1") == ClientMetadata("e1", THEN, "SHA1:00")
+    assert client_metadata_of(properties, "e2") is None
+    assert without_client_metadata(properties) == {"{urn:p}q": "<q xmlns='urn:p'/>"}
+    assert client_metadata_of(rebound(properties, "e1", "e2"), "e2") == ClientMetadata(
+        "e2", THEN, "SHA1:00"
+    )
     assert rebound(properties, "other", "e2") == properties
-    assert with_facts(properties, None) == {"{urn:p}q": "<q xmlns='urn:p'/>"}
+    assert with_client_metadata(properties, None) == {"{urn:p}q": "<q xmlns='urn:p'/>"}
 
 
 @pytest.mark.parametrize(
@@ -65,7 +69,7 @@ def test_facts_are_of_their_version_alone() -> None:
     ],
 )
 def test_a_record_that_is_not_ours_tells_nothing(record: str) -> None:
-    assert facts_of({"{urn:davbridge:}facts": record}, "e") is None
+    assert client_metadata_of({"{urn:davbridge:}facts": record}, "e") is None
 
 
 @pytest.fixture
@@ -76,7 +80,7 @@ def tree() -> Namespace:
 def put(tree: Namespace, path: str, body: bytes, modified: datetime | None = None) -> None:
     writer = tree.open_writer(parse(path), Attributes())
     writer.write(body)
-    writer.commit(Facts("", modified))
+    writer.commit(ClientMetadata("", modified))
 
 
 def test_a_told_time_lasts_until_the_next_version(tree: Namespace) -> None:

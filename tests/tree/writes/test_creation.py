@@ -21,7 +21,7 @@ from davbridge.paths import parse
 from davbridge.store.base import IF_ABSENT, Attributes, Condition, ObjectStore
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.properties.client_metadata import Facts
+from davbridge.tree.properties.client_metadata import ClientMetadata
 from tests.support.contract import drain, keys
 from tests.support.intercepted import Gate, GatedStore, InterceptedStore
 from tests.support.objects import put
@@ -268,7 +268,7 @@ def test_what_is_told_of_a_file_moves_along_though_the_move_begins_right_after_t
 
     writer = tree.open_writer(parse("/d/a"), Attributes(), length=4)
     writer.write(b"body")
-    tell = partial(writer.commit, Facts("", MTIME))
+    tell = partial(writer.commit, ClientMetadata("", MTIME))
     move = partial(tree.move, parse("/d"), parse("/e"))
     told, moved = in_turn(store.gate("commit", "d/a"), tell, move)
     assert told.exception(PATIENCE) is None
@@ -282,7 +282,7 @@ def test_a_write_whose_facts_cannot_be_kept_is_done_all_the_same(drive: Drive) -
     writer = drive.tree.open_writer(parse("/a"), Attributes(), length=0)
     no = UnavailableError("no")
     drive.store.fault = lambda operation, key: no if operation == "put" and key != "a" else None
-    assert writer.commit(Facts("", MTIME)).facts is None
+    assert writer.commit(ClientMetadata("", MTIME)).client_metadata is None
     assert drive.stored() == ["a"]
 
 
