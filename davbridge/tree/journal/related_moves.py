@@ -54,10 +54,10 @@ class Found(NamedTuple):
     """One that isn't kin, and has a journal."""
 
 
-class Kin:
+class RelatedMoves:
     """Of the operations of one mount."""
 
-    def __init__(self, others: "Others") -> None:
+    def __init__(self, others: "JournaledOperations") -> None:
         self._others = others
 
     def of(self, request: Request) -> Found:
@@ -68,7 +68,7 @@ class Kin:
                 found = found._replace(is_known=True)
                 continue
             other = self._others.operation(files.plan, name) if files.plan else None
-            if other and other.request and _are_kin(request, other.request):
+            if other and other.request and _are_related(request, other.request):
                 return found._replace(unfinished=other.request)
             if other and self._others.is_in_the_way(other, request):
                 found = found._replace(overlapping=other)
@@ -80,7 +80,9 @@ class Kin:
 
     def _has_left(self, row: ObjectRow, name: str, request: Request) -> bool:
         other = self._others.operation(row, name)
-        return other is not None and other.request is not None and _are_kin(request, other.request)
+        return (
+            other is not None and other.request is not None and _are_related(request, other.request)
+        )
 
 
 class Overlaps:
@@ -90,7 +92,7 @@ class Overlaps:
     a plan that the other makes untrue. In one bridge such operations take turns.
     """
 
-    def __init__(self, others: "Others") -> None:
+    def __init__(self, others: "JournaledOperations") -> None:
         self._others = others
 
     def of(self, request: Request) -> Other | None:
@@ -105,7 +107,7 @@ class Overlaps:
         return None
 
 
-class Others:
+class JournaledOperations:
     """What the objects under journals' names are of, as far as it can be read."""
 
     def __init__(self, journals: Journals) -> None:
@@ -165,7 +167,7 @@ def _is_inside(path: ResourcePath, tree: ResourcePath) -> bool:
     return path[: len(tree)] == tree
 
 
-def _are_kin(one: Request, other: Request) -> bool:
+def _are_related(one: Request, other: Request) -> bool:
     """Whether ``other``, a MOVE, has taken anything to where ``one`` would bring it."""
     if other.verb != "MOVE":
         return False

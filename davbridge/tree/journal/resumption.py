@@ -131,7 +131,7 @@ class Resumption:
         if not self._is_gone(awaited.source, is_file=awaited.plan.is_of_file):
             return None
         if awaited.plan.is_of_file:
-            # Others may have taken it away, so that it failed.
+            # JournaledOperations may have taken it away, so that it failed.
             (copy,) = awaited.plan.copies
             found = row_at(self._store, copy.target)
             if not found or found.size != copy.source.size:

@@ -16,7 +16,13 @@ from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectStore
 from davbridge.tree.journal.entry import Request
 from davbridge.tree.journal.journals import Journals
-from davbridge.tree.journal.related_moves import Found, Kin, Other, Others, Overlaps
+from davbridge.tree.journal.related_moves import (
+    Found,
+    JournaledOperations,
+    Other,
+    Overlaps,
+    RelatedMoves,
+)
 from davbridge.tree.journal.resumption import Earlier, Resumption
 from davbridge.tree.listing.markers import DirectoryVerdicts
 from davbridge.tree.listing.view import View
@@ -36,7 +42,7 @@ from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Outcome
 from davbridge.tree.writes.parents import Parents
 
-_KIN = 10
+_MAX_RELATED = 10
 """How many that are unfinished one operation goes on with."""
 
 _OVERLAPS = 20
@@ -49,7 +55,7 @@ _BACKOFF_SECONDS = 2.0
 _log = logging.getLogger(__name__)
 
 
-class _KinUnfinishedError(Exception):
+class _RelatedMoveUnfinishedError(Exception):
     """There is one of another that has to end first."""
 
     def __init__(self, request: Request) -> None:
@@ -74,8 +80,8 @@ class Operations:
         self._view = view
         self._path_locks = PathLocks()
         self._pause = journals.pause
-        others = Others(journals)
-        self._kin = Kin(others)
+        others = JournaledOperations(journals)
+        self._related_moves = RelatedMoves(others)
         planner = Planner(store, view, verdicts, parents, parallel_requests)
         steps = Steps(
             store,
@@ -130,7 +136,7 @@ class Operations:
         require_room: RequireRoom,
     ) -> Outcome:
         def copy(preconditions: Preconditions) -> Outcome:
-            if self._look_for_kin(request).has_note:
+            if self._look_for_related(request).has_note:
                 preconditions = preconditions._replace(spares=True)
             return self._attempts.copy(
                 request, preconditions, recursive=recursive, require_room=require_room
@@ -141,7 +147,9 @@ class Operations:
             with self._path_locks.hold(changed=[target], read=[source]):
                 return self._or_resume(request, lambda: insisting(preconditions, copy))
 
-        return self._after_overlaps(request, lambda: self._after_kin(preconditions, copy_in_turn))
+        return self._after_overlaps(
+            request, lambda: self._after_related(preconditions, copy_in_turn)
+        )
 
     def move(self, request: Request, preconditions: Preconditions = NO_PRECONDITIONS) -> Outcome:
         def move(preconditions: Preconditions) -> Outcome:
@@ -154,7 +162,9 @@ class Operations:
             with self._path_locks.hold(changed=self._paths(request)):
                 return self._or_resume(request, lambda: insisting(preconditions, move))
 
-        return self._after_overlaps(request, lambda: self._after_kin(preconditions, move_in_turn))
+        return self._after_overlaps(
+            request, lambda: self._after_related(preconditions, move_in_turn)
+        )
 
     def resume(
         self, request: Request, admit: Callable[[], object] = lambda: None
@@ -188,16 +198,16 @@ class Operations:
         except AlreadyBegunError as error:
             raise _at_work_elsewhere(request) from error
 
-    def _after_kin(
+    def _after_related(
         self, preconditions: Preconditions, work: Callable[[Preconditions], Outcome]
     ) -> Outcome:
-        """Kin have their own turns, which may be for more than this one's trees. What they have
+        """RelatedMoves have their own turns, which may be for more than this one's trees. What they have
         moved was there in part only when this was asked for: it stays."""
-        for _ in range(_KIN):
+        for _ in range(_MAX_RELATED):
             try:
                 return work(preconditions)
-            except _KinUnfinishedError as kin:
-                unfinished = kin.request
+            except _RelatedMoveUnfinishedError as related:
+                unfinished = related.request
             self.resume(unfinished)
             preconditions = preconditions._replace(spares=True)
         raise _at_work_elsewhere(unfinished)
@@ -224,19 +234,19 @@ class Operations:
         Before anything is listed: else what a bridge at work takes away meanwhile would seem never
         to have been there.
         """
-        kin = self._look_for_kin(request)
-        earlier = self._resumption.look(request) if kin.is_known else Earlier()
-        return earlier._replace(has_note=earlier.has_note or kin.has_note)
+        related = self._look_for_related(request)
+        earlier = self._resumption.look(request) if related.is_known else Earlier()
+        return earlier._replace(has_note=earlier.has_note or related.has_note)
 
-    def _look_for_kin(self, request: Request) -> Found:
-        """Where a tree is to replace something, or to be replaced. Raises _KinUnfinishedError, and
+    def _look_for_related(self, request: Request) -> Found:
+        """Where a tree is to replace something, or to be replaced. Raises _RelatedMoveUnfinishedError, and
         OverlapError."""
         origin, there = self._view.lookup(request.source), self._view.find(request.target)
         if there is None or not (origin.is_collection or there.is_collection):
             return Found()
-        found = self._kin.of(request)
+        found = self._related_moves.of(request)
         if found.unfinished:
-            raise _KinUnfinishedError(found.unfinished)
+            raise _RelatedMoveUnfinishedError(found.unfinished)
         if found.overlapping:
             raise OverlapError(found.overlapping)
         return found
