@@ -46,7 +46,7 @@ from davbridge.tree.resource import Failure, Outcome, Resource, add_client_metad
 from davbridge.tree.writes.commits import Admit, Commits, Target, admitted
 from davbridge.tree.writes.creation import Creation, Place
 from davbridge.tree.writes.parents import Parents
-from davbridge.tree.writes.quota import AccountInfo, Space
+from davbridge.tree.writes.quota import AccountInfo, StorageQuota
 from davbridge.tree.writes.usage import Usage
 from davbridge.tree.writes.writer import BoundedWriter
 from davbridge.waiting import reported
@@ -76,7 +76,9 @@ class Namespace:
         self._property_store = PropertyStore(store, prefix)
         self._usage = Usage(store, prefix, timer)
         largest = store.max_object_size
-        self._space = Space(self._usage, quota, min(largest, max_file_size or largest))
+        self._storage_quota = StorageQuota(
+            self._usage, quota, min(largest, max_file_size or largest)
+        )
         self._parallel_requests = ParallelRequests(parallel_requests)
         journals = Journals(uncached or store, prefix, timer, reported(pause))
         self._operations = Operations(
@@ -90,7 +92,9 @@ class Namespace:
         )
         self._path_locks = path_locks = self._operations.path_locks
         commits = Commits(self._view, parents, self._property_store, path_locks)
-        self._creation = Creation(store, self._view, parents, commits, self._space, path_locks)
+        self._creation = Creation(
+            store, self._view, parents, commits, self._storage_quota, path_locks
+        )
         self.running_operations = self._operations.running_operations
         self.recovery = Recovery(journals, self._operations.resume, now)
 
@@ -214,7 +218,7 @@ class Namespace:
         InvalidNameError (into itself, or over what holds it), OutOfSpaceError, and
         PreconditionFailedError where the terms don't hold.
         """
-        with self._space.operation() as claim:
+        with self._storage_quota.operation() as claim:
             outcome = self._operations.copy(
                 Request("COPY", source, target),
                 preconditions,
@@ -279,27 +283,27 @@ class Namespace:
     @property
     def quota(self) -> int | None:
         """Bytes that the mount may hold; None: as many as the store takes."""
-        return self._space.quota
+        return self._storage_quota.quota
 
     @property
     def max_file_size(self) -> int:
         """Bytes."""
-        return self._space.max_file_size
+        return self._storage_quota.max_file_size
 
     def used_bytes(self) -> int | None:
         """What the mount holds, as last counted; None before the first count. Never waits."""
-        return self._space.used()
+        return self._storage_quota.used()
 
     def available_bytes(self) -> int | None:
         """What the quota has left; None without one, or while the used bytes are unknown."""
-        return self._space.available()
+        return self._storage_quota.available()
 
     def account_info(self) -> AccountInfo:
         """Used, quota and available bytes."""
-        return self._space.account()
+        return self._storage_quota.account()
 
     def _counted(self, outcome: Outcome) -> list[Failure]:
-        self._space.take(outcome.added_bytes)
+        self._storage_quota.take(outcome.added_bytes)
         return outcome.failures
 
 

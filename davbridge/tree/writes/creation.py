@@ -29,7 +29,7 @@ from davbridge.tree.path_locks import LockScope, PathLocks
 from davbridge.tree.resource import Resource
 from davbridge.tree.writes.commits import Admit, Commits, Target
 from davbridge.tree.writes.parents import Parents
-from davbridge.tree.writes.quota import Space
+from davbridge.tree.writes.quota import StorageQuota
 from davbridge.tree.writes.writer import BoundedWriter
 
 _log = logging.getLogger(__name__)
@@ -54,14 +54,14 @@ class Creation:
         view: View,
         parents: Parents,
         commits: Commits,
-        space: Space,
+        storage_quota: StorageQuota,
         path_locks: PathLocks,
     ) -> None:
         self._store = store
         self._view = view
         self._parents = parents
         self._commits = commits
-        self._space = space
+        self._storage_quota = storage_quota
         self._path_locks = path_locks
 
     def open_writer(
@@ -72,11 +72,11 @@ class Creation:
         existing = self._view.find(path)
         if existing is not None and existing.is_collection:
             raise IsACollectionError(f"a collection is at {path}")
-        self._space.require_file_size(length or 0)
+        self._storage_quota.require_file_size(length or 0)
         if existing is None:
             self._parents.require(path)
         target, key = target._replace(path=path), key_of(self._view.prefix, path)
-        claim = self._space.claim(key, existing.size if existing else 0)
+        claim = self._storage_quota.claim(key, existing.size if existing else 0)
         try:
             claim.require(length or 0)
             inner = self._store.open_writer(key, attributes, target.condition, length=length)
@@ -85,7 +85,7 @@ class Creation:
             raise
         return BoundedWriter(
             inner,
-            self._space,
+            self._storage_quota,
             claim,
             length,
             lambda writer, claim, client_metadata: self._commits.commit(

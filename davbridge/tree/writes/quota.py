@@ -44,31 +44,31 @@ class _Name:
 class Claim:
     """The bytes that a write under way will take, or an operation will add."""
 
-    def __init__(self, space: "Space", name: Hashable, present: int) -> None:
-        self._space = space
+    def __init__(self, storage_quota: "StorageQuota", name: Hashable, present: int) -> None:
+        self._storage_quota = storage_quota
         self._name = name
-        space._set_present(self, name, present)
+        storage_quota._set_present(self, name, present)
 
     def require(self, size: int) -> None:
         """Claims ``size`` bytes in all, no longer what was claimed before. Raises OutOfSpaceError
         where there is no room, and claims what it did."""
-        self._space._require(self, self._name, size)
+        self._storage_quota._require(self, self._name, size)
 
     def replaces(self, present: int) -> None:
         """Now so many bytes are at the name. Raises OutOfSpaceError where there is no room."""
-        self._space._set_present(self, self._name, present)
-        self._space._require_still(self, self._name)
+        self._storage_quota._set_present(self, self._name, present)
+        self._storage_quota._require_still(self, self._name)
 
     def settle(self, added: int, size: int = 0) -> None:
         """It is done: ``added`` bytes more are used, and ``size`` are at the name now."""
-        self._space._settle(self, self._name, added, size)
+        self._storage_quota._settle(self, self._name, added, size)
 
     def release(self) -> None:
         """The write is given up, or done. May be called twice."""
-        self._space._release(self, self._name)
+        self._storage_quota._release(self, self._name)
 
 
-class Space:
+class StorageQuota:
     """The room on one drive."""
 
     def __init__(self, usage: Usage, quota: int | None, max_file_size: int) -> None:

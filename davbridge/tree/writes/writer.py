@@ -10,7 +10,7 @@ from davbridge.errors import StoreError
 from davbridge.store.base import ObjectWriter
 from davbridge.tree.properties.client_metadata import ClientMetadata
 from davbridge.tree.resource import Resource
-from davbridge.tree.writes.quota import Claim, Space
+from davbridge.tree.writes.quota import Claim, StorageQuota
 
 Commit = Callable[[ObjectWriter, Claim, ClientMetadata | None], Resource]
 """Makes a body visible. Whatever it raises, nothing is."""
@@ -23,10 +23,15 @@ class BoundedWriter:
     """
 
     def __init__(
-        self, inner: ObjectWriter, space: Space, claim: Claim, length: int | None, commit: Commit
+        self,
+        inner: ObjectWriter,
+        storage_quota: StorageQuota,
+        claim: Claim,
+        length: int | None,
+        commit: Commit,
     ) -> None:
         self._inner = inner
-        self._space = space
+        self._storage_quota = storage_quota
         self._claim = claim
         self._claimed = length or 0
         self._commit = commit
@@ -39,7 +44,7 @@ class BoundedWriter:
             raise self._refusal
         self._written += len(data)
         try:
-            self._space.require_file_size(self._written)
+            self._storage_quota.require_file_size(self._written)
             if self._written > self._claimed:
                 self._claim.require(self._written)
                 self._claimed = self._written
