@@ -32,7 +32,7 @@ from davbridge.dav.resources.file import File
 from davbridge.dav.resources.wsgidav_environment import Environ, has_ambiguous_destination, header
 from davbridge.errors import InvalidNameError
 from davbridge.paths import ResourcePath
-from davbridge.tree.journal.entry import Request
+from davbridge.tree.journal.entry import OperationRequest
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.operations.preconditions import Preconditions
 from davbridge.tree.resource import Outcome, Resource
@@ -93,7 +93,7 @@ class BucketProvider(DAVProvider):
         """As `Namespace.without_writes`."""
         return self.namespace.without_writes(path, is_deep=is_deep)
 
-    def resume(self, request: Request, admit: Callable[[], object]) -> Outcome | None:
+    def resume(self, request: OperationRequest, admit: Callable[[], object]) -> Outcome | None:
         """How a COPY or MOVE ends that was begun before; None where none was. ``admit`` is called
         before anything is done."""
         return self.namespace.resume(request, admit)

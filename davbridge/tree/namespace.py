@@ -31,7 +31,7 @@ from davbridge.store.base import (
     ObjectStore,
 )
 from davbridge.tree.bulk import Metadata, metadata_of
-from davbridge.tree.journal.entry import Request
+from davbridge.tree.journal.entry import OperationRequest
 from davbridge.tree.journal.journals import Journals
 from davbridge.tree.journal.recovery import Recovery
 from davbridge.tree.listing.markers import DirectoryVerdicts
@@ -202,7 +202,9 @@ class Namespace:
         Raises NotFoundError, PreconditionFailedError where the terms don't hold, and
         InvalidNameError for the root.
         """
-        return self._counted(self._operations.delete(Request("DELETE", path), preconditions))
+        return self._counted(
+            self._operations.delete(OperationRequest("DELETE", path), preconditions)
+        )
 
     def copy(
         self,
@@ -220,7 +222,7 @@ class Namespace:
         """
         with self._storage_quota.operation() as claim:
             outcome = self._operations.copy(
-                Request("COPY", source, target),
+                OperationRequest("COPY", source, target),
                 preconditions,
                 recursive=recursive,
                 require_room=claim.require,
@@ -238,11 +240,11 @@ class Namespace:
     ) -> list[Failure]:
         """Moves a resource over whatever is at ``target``. Raises as `copy`."""
         return self._counted(
-            self._operations.move(Request("MOVE", source, target, user), preconditions)
+            self._operations.move(OperationRequest("MOVE", source, target, user), preconditions)
         )
 
     def resume(
-        self, request: Request, admit: Callable[[], object] = lambda: None
+        self, request: OperationRequest, admit: Callable[[], object] = lambda: None
     ) -> Outcome | None:
         """How a request that another bridge has begun ends: waits while one is at work on it, and
         finishes it where that has died. None where none has begun it. Raises what ``admit`` does,

@@ -12,7 +12,7 @@ from random import Random
 from typing import NamedTuple
 
 from davbridge.paths import parse
-from davbridge.tree.journal.entry import Request
+from davbridge.tree.journal.entry import OperationRequest
 from davbridge.tree.reserved_names import is_own
 from tests.endurance.base import patient_client
 from tests.support.buckets import Bucket
@@ -88,7 +88,7 @@ class Job:
     @property
     def moment(self) -> Moment:
         """What is held."""
-        journal = Request("MOVE", parse(self.source), parse(self.target)).name
+        journal = OperationRequest("MOVE", parse(self.source), parse(self.target)).name
         return {
             "journal": Moment(("PutObject",), f"{journal}.plan"),
             "first copy": Moment(("CopyObject",), self.target),

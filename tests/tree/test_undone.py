@@ -7,7 +7,7 @@ import pytest
 from davbridge.errors import StoreError, UnavailableError
 from davbridge.paths import parse
 from davbridge.store.base import ObjectRow
-from davbridge.tree.journal.entry import PLAN, Entry, Request, decoded, encoded
+from davbridge.tree.journal.entry import PLAN, JournalEntry, OperationRequest, decoded, encoded
 from davbridge.tree.journal.leases import LEASE_SECONDS
 from davbridge.tree.journal.validation import require_within
 from davbridge.tree.operations.plan import NO_PLAN
@@ -136,10 +136,10 @@ def test_a_folder_that_was_there_before_stays_when_a_move_onto_it_is_undone(driv
 
 
 def test_a_journal_that_would_undo_something_outside_of_its_target_is_damaged(drive: Drive) -> None:
-    request = Request("MOVE", ("s",), ("t",))
+    request = OperationRequest("MOVE", ("s",), ("t",))
     plan = NO_PLAN._replace(target_prefix="t/")
     made = ObjectRow("elsewhere", 1, drive.clock(), "etag")
-    entry = decoded(encoded(Entry(request, ("s",), ("t",), True, plan, (made,))))
+    entry = decoded(encoded(JournalEntry(request, ("s",), ("t",), True, plan, (made,))))
     assert entry.undo == (made,)
     with pytest.raises(ValueError, match="elsewhere"):
         require_within("", entry)

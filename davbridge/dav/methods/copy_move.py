@@ -15,7 +15,7 @@ from davbridge.dav.resources.collection import Collection
 from davbridge.dav.resources.file import File
 from davbridge.dav.response import Response, empty
 from davbridge.paths import ResourcePath, is_reserved
-from davbridge.tree.journal.entry import Request, Verb
+from davbridge.tree.journal.entry import OperationRequest, Verb
 from davbridge.tree.operations.preconditions import Preconditions
 from davbridge.tree.resource import Failure, Resource
 
@@ -97,7 +97,7 @@ def _resume(context: Context, verb: Verb) -> Response | None:
     """The answer to the same operation, begun before; None where none was, or where locks forbid
     it now."""
     source, destination = context.path, context.request.destination
-    request = Request(verb, source, destination, context.request.user)
+    request = OperationRequest(verb, source, destination, context.request.user)
     try:
         outcome = context.provider.resume(request, partial(_require_unlocked, context, verb))
     except RefusalError:

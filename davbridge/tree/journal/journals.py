@@ -38,9 +38,9 @@ from davbridge.tree.journal.entry import (
     LEFT,
     PLAN,
     DamagedJournalError,
-    Entry,
+    JournalEntry,
     LaterFormatError,
-    Request,
+    OperationRequest,
     decoded,
     encoded,
 )
@@ -78,7 +78,7 @@ class Lease:
     def __init__(
         self,
         journals: "Journals",
-        request: Request,
+        request: OperationRequest,
         *,
         since: float,
         plan: ObjectRow,
@@ -137,7 +137,7 @@ class Lease:
             raise
         self._renewed_at = began_at
 
-    def begin_undo(self, entry: Entry, made: Iterable[ObjectRow]) -> None:
+    def begin_undo(self, entry: JournalEntry, made: Iterable[ObjectRow]) -> None:
         """Says in the journal that its MOVE is undone: whoever resumes it removes what it ``made``,
         too, and nobody finishes it. Raises StoreError: then it mustn't be undone."""
         with self._renewing, self.bounded():
@@ -199,7 +199,7 @@ class Journals:
     def key(self, name: str, end: str) -> str:
         return f"{self._prefix}{name}{end}"
 
-    def begin(self, entry: Entry, *, has_note: bool = False) -> Lease:
+    def begin(self, entry: JournalEntry, *, has_note: bool = False) -> Lease:
         """Writes the journal; ``has_note``: it is noted that an earlier one has left something.
 
         Raises PreconditionFailedError where one of that name is there.
@@ -209,7 +209,7 @@ class Journals:
         self.lease_monitor.hold(entry.request.name)
         return Lease(self, entry.request, since=since, plan=plan, has_note=has_note)
 
-    def write_plan(self, entry: Entry, condition: Condition) -> ObjectRow:
+    def write_plan(self, entry: JournalEntry, condition: Condition) -> ObjectRow:
         """Raises PreconditionFailedError."""
         key = self.key(entry.request.name, PLAN)
         return self._store.put_object(key, encoded(entry, uuid.uuid4().hex), _ZIPPED, condition)
@@ -226,7 +226,7 @@ class Journals:
         self.lease_monitor.note(found, name)
         return found
 
-    def take_over(self, name: str, files: JournalFiles) -> tuple[Entry, Lease]:
+    def take_over(self, name: str, files: JournalFiles) -> tuple[JournalEntry, Lease]:
         """Raises PreconditionFailedError where somebody else has done so, NotFoundError where it
         has ended, and what `read` raises."""
         self.lease_monitor.claim(name)
@@ -268,13 +268,13 @@ class Journals:
         key = self.key(name, LEASE)
         return self._store.put_object(key, json.dumps(body).encode(), _JSON, condition)
 
-    def write_left(self, request: Request) -> None:
+    def write_left(self, request: OperationRequest) -> None:
         """Notes that not all of the source of a MOVE has gone. Raises StoreError."""
         told = {"request": str(request), "source": request.source, "target": request.target}
         key = self.key(request.name, LEFT)
         self._store.put_object(key, json.dumps(told).encode(), _JSON, ALWAYS)
 
-    def left_by(self, name: str) -> Request:
+    def left_by(self, name: str) -> OperationRequest:
         """The MOVE that such a note is of. Raises NotFoundError, and ValueError where it doesn't
         tell."""
         with self._store.get_object(self.key(name, LEFT)) as reader:
@@ -284,7 +284,7 @@ class Journals:
             source, target = (tuple(map(str, told[end])) for end in ("source", "target"))
         except (LookupError, TypeError, RecursionError) as error:
             raise ValueError(f"a damaged note: {error!r}") from error
-        return Request("MOVE", source, target)
+        return OperationRequest("MOVE", source, target)
 
     def time(self) -> datetime:
         """The store's own. This machine's clock may be days ahead. Raises StoreError.
@@ -295,7 +295,7 @@ class Journals:
         self.delete(_CLOCK, LEASE)
         return row.modified
 
-    def read(self, name: str) -> Entry:
+    def read(self, name: str) -> JournalEntry:
         """Raises NotFoundError, LaterFormatError, and DamagedJournalError where nobody can read
         it."""
         with self._store.get_object(self.key(name, PLAN)) as reader:

@@ -15,7 +15,13 @@ from threading import Event, Thread
 
 from davbridge.clock import Clock
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError
-from davbridge.tree.journal.entry import LEASE, LEFT, DamagedJournalError, LaterFormatError, Request
+from davbridge.tree.journal.entry import (
+    LEASE,
+    LEFT,
+    DamagedJournalError,
+    LaterFormatError,
+    OperationRequest,
+)
 from davbridge.tree.journal.journals import KEPT, Journals
 from davbridge.tree.journal.leases import JournalFiles
 
@@ -31,7 +37,9 @@ _log = logging.getLogger(__name__)
 class Recovery:
     """Of one mount."""
 
-    def __init__(self, journals: Journals, finish: Callable[[Request], object], now: Clock) -> None:
+    def __init__(
+        self, journals: Journals, finish: Callable[[OperationRequest], object], now: Clock
+    ) -> None:
         self._journals = journals
         self._finish = finish
         self._now = now

@@ -23,7 +23,7 @@ from cachetools import LRUCache
 from davbridge.errors import NotFoundError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
-from davbridge.tree.journal.entry import LEFT, LaterFormatError, Request
+from davbridge.tree.journal.entry import LEFT, LaterFormatError, OperationRequest
 from davbridge.tree.journal.journals import Journals
 from davbridge.tree.journal.leases import JournalFiles
 
@@ -35,7 +35,7 @@ class Other(NamedTuple):
 
     name: str
     """The journal's."""
-    request: Request | None
+    request: OperationRequest | None
     """None: of a later davbridge, which can't be read here."""
 
     def __str__(self) -> str:
@@ -47,7 +47,7 @@ class Found(NamedTuple):
 
     is_known: bool = False
     """Whether there is anything of the very same operation."""
-    unfinished: Request | None = None
+    unfinished: OperationRequest | None = None
     has_note: bool = False
     """Whether it is noted that kin have left something."""
     overlapping: Other | None = None
@@ -60,7 +60,7 @@ class RelatedMoves:
     def __init__(self, others: "JournaledOperations") -> None:
         self._others = others
 
-    def of(self, request: Request) -> Found:
+    def of(self, request: OperationRequest) -> Found:
         """One listing, and a look at what is new in it. Raises StoreError."""
         found = Found()
         for name, files in self._others.all_files().items():
@@ -78,7 +78,7 @@ class RelatedMoves:
                 found = found._replace(has_note=True)
         return found
 
-    def _has_left(self, row: ObjectRow, name: str, request: Request) -> bool:
+    def _has_left(self, row: ObjectRow, name: str, request: OperationRequest) -> bool:
         other = self._others.operation(row, name)
         return (
             other is not None and other.request is not None and _are_related(request, other.request)
@@ -95,7 +95,7 @@ class Overlaps:
     def __init__(self, others: "JournaledOperations") -> None:
         self._others = others
 
-    def of(self, request: Request) -> Other | None:
+    def of(self, request: OperationRequest) -> Other | None:
         """One that has a journal beside that of ``request``, if there is any. One listing, and a
         look at what is new in it. Raises StoreError."""
         for name, files in self._others.all_files().items():
@@ -119,7 +119,7 @@ class JournaledOperations:
         """All there are. One request for 1,000. Raises StoreError."""
         return self._journals.all_files()
 
-    def is_in_the_way(self, other: Other, request: Request) -> bool:
+    def is_in_the_way(self, other: Other, request: OperationRequest) -> bool:
         """Whether it has to end before ``request`` begins."""
         if other.request is None:
             return not self._journals.lease_monitor.is_dead(other.name)
@@ -148,7 +148,7 @@ class JournaledOperations:
             return None
 
 
-def _overlap(one: Request, other: Request) -> bool:
+def _overlap(one: OperationRequest, other: OperationRequest) -> bool:
     """Whether one of them changes what the other reads or changes. A COPY only reads its source."""
     return any(
         _is_inside(_normal(changed), _normal(path)) or _is_inside(_normal(path), _normal(changed))
@@ -158,7 +158,7 @@ def _overlap(one: Request, other: Request) -> bool:
     )
 
 
-def _changed(request: Request) -> list[ResourcePath]:
+def _changed(request: OperationRequest) -> list[ResourcePath]:
     paths = [request.target] if request.target else []
     return paths if request.verb == "COPY" else [request.source, *paths]
 
@@ -167,7 +167,7 @@ def _is_inside(path: ResourcePath, tree: ResourcePath) -> bool:
     return path[: len(tree)] == tree
 
 
-def _are_related(one: Request, other: Request) -> bool:
+def _are_related(one: OperationRequest, other: OperationRequest) -> bool:
     """Whether ``other``, a MOVE, has taken anything to where ``one`` would bring it."""
     if other.verb != "MOVE":
         return False

@@ -29,7 +29,12 @@ from davbridge.errors import (
 )
 from davbridge.paths import DELIMITER, ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
-from davbridge.tree.journal.entry import DamagedJournalError, Entry, LaterFormatError, Request
+from davbridge.tree.journal.entry import (
+    DamagedJournalError,
+    JournalEntry,
+    LaterFormatError,
+    OperationRequest,
+)
 from davbridge.tree.journal.journals import Journals, Lease
 from davbridge.tree.journal.leases import NO_JOURNAL_FILES, JournalFiles
 from davbridge.tree.journal.remaining_work import RemainingWork, remaining_work
@@ -89,11 +94,11 @@ class Resumption:
         self._journals = journals
         self._running_operations = running_operations
         self._lock = Lock()
-        self._done: TTLCache[Request, _Done] = TTLCache(
+        self._done: TTLCache[OperationRequest, _Done] = TTLCache(
             MEMORY_ENTRIES, MEMORY_SECONDS, timer=journals.timer
         )
 
-    def resume(self, request: Request) -> Outcome | None:
+    def resume(self, request: OperationRequest) -> Outcome | None:
         """How the same operation, begun before, has ended by now; None where there is nothing of
         it to go on with, or it can as well be begun anew."""
         with self._lock:
@@ -102,9 +107,9 @@ class Resumption:
             return done.outcome
         return self.look(request).outcome
 
-    def look(self, request: Request) -> Earlier:
+    def look(self, request: OperationRequest) -> Earlier:
         """The same, whatever is known of those that were gone on with here."""
-        awaited: Entry | None = None
+        awaited: JournalEntry | None = None
         while True:
             files = self._journals.all_files(request.name).get(request.name, NO_JOURNAL_FILES)
             has_note = files.left is not None
@@ -123,7 +128,7 @@ class Resumption:
                 return
             self._journals.pause(POLL_SECONDS)
 
-    def _end_of(self, awaited: Entry | None) -> Outcome | None:
+    def _end_of(self, awaited: JournalEntry | None) -> Outcome | None:
         """How one has ended elsewhere that was waited for; None where that can't be told."""
         is_finished = awaited is not None and awaited.undo is None
         if not (awaited and is_finished and awaited.request.verb == "MOVE"):
@@ -138,7 +143,7 @@ class Resumption:
                 return None
         return Outcome([], is_new=awaited.is_new)
 
-    def _read(self, request: Request) -> Entry | None:
+    def _read(self, request: OperationRequest) -> JournalEntry | None:
         try:
             return self._journals.read(request.name)
         except (NotFoundError, ValueError):
@@ -177,7 +182,7 @@ class Resumption:
                 self._done[request] = _Done(outcome, plan.is_of_file)
         return outcome
 
-    def _resume_undo(self, entry: Entry, made: tuple[ObjectRow, ...], lease: Lease) -> None:
+    def _resume_undo(self, entry: JournalEntry, made: tuple[ObjectRow, ...], lease: Lease) -> None:
         """Raises UnavailableError where the store doesn't answer: then it is tried again."""
         with self._running_operations.begun(
             entry.request, len(made), lease, is_resumed=True
@@ -187,7 +192,7 @@ class Resumption:
             raise UnavailableError(f"{entry.request}: its undoing is not finished; try again")
         _log.info("%s has been undone, since it had failed", entry.request)
 
-    def _finish(self, entry: Entry, running: RunningOperation) -> Outcome:
+    def _finish(self, entry: JournalEntry, running: RunningOperation) -> Outcome:
         """Raises UnavailableError where the store doesn't answer: then it is tried again."""
         plan, looked_at = entry.plan, self._journals.timer()
         rest = self._remaining_work(entry)
@@ -223,13 +228,15 @@ class Resumption:
             self._property_store.forget(entry.source)
         return Outcome(failures, is_new=entry.is_new)
 
-    def _undo(self, entry: Entry, made: Mapping[str, ObjectRow], running: RunningOperation) -> None:
+    def _undo(
+        self, entry: JournalEntry, made: Mapping[str, ObjectRow], running: RunningOperation
+    ) -> None:
         """Raises UnavailableError where that mustn't be begun: then it is tried again."""
         if not self._steps.undo(entry, made, running):
             raise UnavailableError(f"{entry.request}: it can't be undone now; try again")
 
     def _finish_copies(
-        self, entry: Entry, rest: RemainingWork, running: RunningOperation
+        self, entry: JournalEntry, rest: RemainingWork, running: RunningOperation
     ) -> Copied:
         target, plan = entry.target, entry.plan
         tree = None if plan.is_of_file else prefix_of(self._mount, target)
@@ -250,7 +257,7 @@ class Resumption:
         return self._steps.clear(rest.plan, copied, target, tree, running, cleared=plan.clashes)
 
     def _give(
-        self, entry: Entry, renewed: Mapping[str, str], running: RunningOperation
+        self, entry: JournalEntry, renewed: Mapping[str, str], running: RunningOperation
     ) -> list[Failure]:
         properties = self._property_store.current(Resource(entry.source, None))
         if not properties:  # Where they were given already, they are gone from here.
@@ -259,7 +266,7 @@ class Resumption:
         file = entry.plan.copies[0].source if entry.plan.is_of_file else None
         return self._steps.give(entry.plan, renewed, entry.target, properties, running, file)
 
-    def _remaining_work(self, entry: Entry) -> RemainingWork:
+    def _remaining_work(self, entry: JournalEntry) -> RemainingWork:
         plan = entry.plan
         sources = [copy.source.key for copy in plan.copies]
         source = self._now(entry.source, (*sources, *(row.key for row in plan.leaving)))
@@ -290,7 +297,7 @@ class Resumption:
             return False
 
 
-def _goes_along(entry: Entry, kept: ObjectRow) -> bool:
+def _goes_along(entry: JournalEntry, kept: ObjectRow) -> bool:
     """Whether what a sidecar has got since goes along at the end, or is reported then."""
     return entry.request.verb == "MOVE" and kept.key.endswith(DELIMITER + SIDECAR_NAME)
 

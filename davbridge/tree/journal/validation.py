@@ -14,12 +14,12 @@ from unicodedata import normalize
 
 from davbridge.paths import DELIMITER, ResourcePath, is_visible, key_of, prefix_of
 from davbridge.store.base import ObjectRow
-from davbridge.tree.journal.entry import Entry, Verb
+from davbridge.tree.journal.entry import JournalEntry, Verb
 from davbridge.tree.listing.markers import FOLDER_SUFFIX
 from davbridge.tree.operations.plan import Plan
 
 
-def require_within(mount: str, entry: Entry) -> None:
+def require_within(mount: str, entry: JournalEntry) -> None:
     """Raises ValueError, and StoreError, TypeError or AttributeError for what is no journal."""
     request, plan = entry.request, entry.plan
     is_removal = request.verb == "DELETE"

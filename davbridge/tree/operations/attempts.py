@@ -39,7 +39,7 @@ from davbridge.errors import (
 )
 from davbridge.paths import prefix_of
 from davbridge.store.base import NO_VERSIONS, ObjectRow
-from davbridge.tree.journal.entry import Entry, Request
+from davbridge.tree.journal.entry import JournalEntry, OperationRequest
 from davbridge.tree.journal.journals import Journals, Lease
 from davbridge.tree.journal.related_moves import Other, Overlaps
 from davbridge.tree.listing.view import View
@@ -98,7 +98,7 @@ class Attempts:
         self._overlaps = overlaps
         self._running_operations = running_operations
 
-    def delete(self, request: Request, preconditions: Preconditions) -> Outcome:
+    def delete(self, request: OperationRequest, preconditions: Preconditions) -> Outcome:
         resource = self._view.lookup(request.source)
         path = resource.path
         if not path:
@@ -110,7 +110,9 @@ class Attempts:
             looked_at = self._journals.timer()
             keys = self._planner.keys(resource)
             going = (*keys.proper, *keys.beside)
-            entry = Entry(request, path, (), is_new=False, plan=NO_PLAN._replace(leaving=going))
+            entry = JournalEntry(
+                request, path, (), is_new=False, plan=NO_PLAN._replace(leaving=going)
+            )
             with self._begun(entry, is_journaled=len(going) > JOURNALED) as running:
                 with running.step():
                     self._parents.keep(path)
@@ -126,7 +128,7 @@ class Attempts:
 
     def copy(
         self,
-        request: Request,
+        request: OperationRequest,
         preconditions: Preconditions,
         *,
         recursive: bool,
@@ -153,7 +155,9 @@ class Attempts:
             failures = self._steps.drop_extras(plan, running)
         return Outcome(failures, plan.added_bytes, is_new=transfer.is_to_new)
 
-    def move(self, request: Request, preconditions: Preconditions, *, has_note: bool) -> Outcome:
+    def move(
+        self, request: OperationRequest, preconditions: Preconditions, *, has_note: bool
+    ) -> Outcome:
         """``has_note``: it is noted that an earlier one, or kin, has left something."""
         transfer = self._planned_transfer(request, preconditions, recursive=True)
         if blocked := transfer.obstacles(self._view.prefix, is_move=True):
@@ -184,7 +188,7 @@ class Attempts:
         return failures
 
     def _planned_transfer(
-        self, request: Request, preconditions: Preconditions, *, recursive: bool
+        self, request: OperationRequest, preconditions: Preconditions, *, recursive: bool
     ) -> PlannedTransfer:
         transfer = self._planner.between(
             request.source, request.target, recursive=recursive, is_again=preconditions.is_again
@@ -195,7 +199,7 @@ class Attempts:
         return transfer
 
     def _carry_out_move(
-        self, entry: Entry, transfer: PlannedTransfer, running: RunningOperation
+        self, entry: JournalEntry, transfer: PlannedTransfer, running: RunningOperation
     ) -> Outcome:
         plan, origin = transfer.plan, transfer.source
         properties = self._property_store.current(origin)
@@ -222,7 +226,7 @@ class Attempts:
         removed = sum(row.size for row in plan.leaving)
         return Outcome(failures + shadow, plan.added_bytes - removed, is_new=transfer.is_to_new)
 
-    def _undo(self, entry: Entry, copied: Copied, running: RunningOperation) -> None:
+    def _undo(self, entry: JournalEntry, copied: Copied, running: RunningOperation) -> None:
         """Raises UnavailableError where that mustn't be begun: then another bridge finishes it."""
         if not self._steps.undo(entry, copied.made, running):
             raise UnavailableError(f"{entry.request}: how it ends can't be told; ask again")
@@ -252,7 +256,7 @@ class Attempts:
 
     @contextmanager
     def _begun(
-        self, entry: Entry, *, is_journaled: bool, has_note: bool = False
+        self, entry: JournalEntry, *, is_journaled: bool, has_note: bool = False
     ) -> Iterator[RunningOperation]:
         """Around what is carried out: journaled or not, but counted."""
         lease = self._journal(entry, has_note=has_note) if is_journaled else None
@@ -266,7 +270,7 @@ class Attempts:
                 # What is left came meanwhile; all else has moved, and that is what is answered.
                 _log.warning("%s: what it left could not be noted: %s", entry.request, error)
 
-    def _journal(self, entry: Entry, *, has_note: bool) -> Lease:
+    def _journal(self, entry: JournalEntry, *, has_note: bool) -> Lease:
         try:
             lease = self._journals.begin(entry, has_note=has_note)
         except PreconditionFailedError as error:
@@ -282,11 +286,13 @@ class Attempts:
         return lease
 
 
-def _entry(request: Request, transfer: PlannedTransfer) -> Entry:
-    return Entry(request, transfer.source.path, transfer.target, transfer.is_to_new, transfer.plan)
+def _entry(request: OperationRequest, transfer: PlannedTransfer) -> JournalEntry:
+    return JournalEntry(
+        request, transfer.source.path, transfer.target, transfer.is_to_new, transfer.plan
+    )
 
 
-def _announced(entry: Entry, transfer: PlannedTransfer) -> Entry:
+def _announced(entry: JournalEntry, transfer: PlannedTransfer) -> JournalEntry:
     """Its journal. That of a file only keeps others away, where nothing clashes: it says that
     nothing is to be undone."""
     if transfer.source_tree is not None or transfer.plan.clashes:

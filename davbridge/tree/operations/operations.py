@@ -14,7 +14,7 @@ from collections.abc import Callable
 from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectStore
-from davbridge.tree.journal.entry import Request
+from davbridge.tree.journal.entry import OperationRequest
 from davbridge.tree.journal.journals import Journals
 from davbridge.tree.journal.related_moves import (
     Found,
@@ -58,7 +58,7 @@ _log = logging.getLogger(__name__)
 class _RelatedMoveUnfinishedError(Exception):
     """There is one of another that has to end first."""
 
-    def __init__(self, request: Request) -> None:
+    def __init__(self, request: OperationRequest) -> None:
         super().__init__(str(request))
         self.request = request
 
@@ -107,7 +107,9 @@ class Operations:
             store, view.prefix, property_store, steps, journals, self.running_operations
         )
 
-    def delete(self, request: Request, preconditions: Preconditions = NO_PRECONDITIONS) -> Outcome:
+    def delete(
+        self, request: OperationRequest, preconditions: Preconditions = NO_PRECONDITIONS
+    ) -> Outcome:
         def delete(preconditions: Preconditions) -> Outcome:
             return self._attempts.delete(request, preconditions)
 
@@ -129,7 +131,7 @@ class Operations:
 
     def copy(
         self,
-        request: Request,
+        request: OperationRequest,
         preconditions: Preconditions = NO_PRECONDITIONS,
         *,
         recursive: bool,
@@ -151,7 +153,9 @@ class Operations:
             request, lambda: self._after_related(preconditions, copy_in_turn)
         )
 
-    def move(self, request: Request, preconditions: Preconditions = NO_PRECONDITIONS) -> Outcome:
+    def move(
+        self, request: OperationRequest, preconditions: Preconditions = NO_PRECONDITIONS
+    ) -> Outcome:
         def move(preconditions: Preconditions) -> Outcome:
             earlier = self._look_for_earlier(request)
             if earlier.outcome:
@@ -167,7 +171,7 @@ class Operations:
         )
 
     def resume(
-        self, request: Request, admit: Callable[[], object] = lambda: None
+        self, request: OperationRequest, admit: Callable[[], object] = lambda: None
     ) -> Outcome | None:
         """Finishes what a dead bridge has begun of the same, or waits for one that is at work on
         it; None where there is nothing of it. ``admit`` is asked when its turn has come."""
@@ -180,18 +184,18 @@ class Operations:
         """For whatever else writes to the same resources."""
         return self._path_locks
 
-    def _paths(self, request: Request) -> list[ResourcePath]:
+    def _paths(self, request: OperationRequest) -> list[ResourcePath]:
         paths = (request.source, request.target) if request.target else (request.source,)
         return [self._view.spelled(path) for path in paths]
 
-    def _or_resume(self, request: Request, work: Callable[[], Outcome]) -> Outcome:
+    def _or_resume(self, request: OperationRequest, work: Callable[[], Outcome]) -> Outcome:
         try:
             return work()
         except AlreadyBegunError:
             earlier = self._resumption.resume(request)
         return earlier or self._begun_alone(request, work)
 
-    def _begun_alone(self, request: Request, work: Callable[[], Outcome]) -> Outcome:
+    def _begun_alone(self, request: OperationRequest, work: Callable[[], Outcome]) -> Outcome:
         """Raises UnavailableError where there is a journal of it once more."""
         try:
             return work()
@@ -212,7 +216,7 @@ class Operations:
             preconditions = preconditions._replace(spares=True)
         raise _at_work_elsewhere(unfinished)
 
-    def _after_overlaps(self, request: Request, work: Callable[[], Outcome]) -> Outcome:
+    def _after_overlaps(self, request: OperationRequest, work: Callable[[], Outcome]) -> Outcome:
         """Waits for other bridges that are at work on the same trees, or finishes what one of them
         has left. The turns are given back meanwhile: the other operation may be for more trees."""
         for _ in range(_OVERLAPS):
@@ -228,7 +232,7 @@ class Operations:
             self._pause(random.uniform(0, _BACKOFF_SECONDS))
         raise _at_work_elsewhere(other)
 
-    def _look_for_earlier(self, request: Request) -> Earlier:
+    def _look_for_earlier(self, request: OperationRequest) -> Earlier:
         """Where a tree is moved over another, which may be what has been moved of it already.
 
         Before anything is listed: else what a bridge at work takes away meanwhile would seem never
@@ -238,7 +242,7 @@ class Operations:
         earlier = self._resumption.look(request) if related.is_known else Earlier()
         return earlier._replace(has_note=earlier.has_note or related.has_note)
 
-    def _look_for_related(self, request: Request) -> Found:
+    def _look_for_related(self, request: OperationRequest) -> Found:
         """Where a tree is to replace something, or to be replaced. Raises _RelatedMoveUnfinishedError, and
         OverlapError."""
         origin, there = self._view.lookup(request.source), self._view.find(request.target)
@@ -252,5 +256,5 @@ class Operations:
         return found
 
 
-def _at_work_elsewhere(request: Request | Other) -> UnavailableError:
+def _at_work_elsewhere(request: OperationRequest | Other) -> UnavailableError:
     return UnavailableError(f"{request}: another bridge is at work on it")

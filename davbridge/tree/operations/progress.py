@@ -15,7 +15,7 @@ from typing import NamedTuple
 
 from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.store.base import ObjectRow
-from davbridge.tree.journal.entry import Entry, Request
+from davbridge.tree.journal.entry import JournalEntry, OperationRequest
 from davbridge.tree.journal.journals import Lease
 from davbridge.tree.journal.leases import RENEWAL_SECONDS
 from davbridge.waiting import store_wait
@@ -40,7 +40,7 @@ class RunningOperation:
     def __init__(
         self,
         running_operations: "RunningOperations",
-        request: Request,
+        request: OperationRequest,
         total: int,
         lease: Lease | None,
     ) -> None:
@@ -93,7 +93,7 @@ class RunningOperation:
         except StoreError as error:
             _log.warning("%s: the lease could not be renewed: %s", self, error)
 
-    def begin_undo(self, entry: Entry, made: Iterable[ObjectRow]) -> bool:
+    def begin_undo(self, entry: JournalEntry, made: Iterable[ObjectRow]) -> bool:
         """Before anything that was ``made`` is removed again: whether that may be done. Where it
         can't be said in the journal, whoever resumes that finishes it, and needs what was made."""
         if self.lease is None:
@@ -145,7 +145,12 @@ class RunningOperations:
 
     @contextmanager
     def begun(
-        self, request: Request, total: int, lease: Lease | None = None, *, is_resumed: bool = False
+        self,
+        request: OperationRequest,
+        total: int,
+        lease: Lease | None = None,
+        *,
+        is_resumed: bool = False,
     ) -> Iterator[RunningOperation]:
         """Around an operation of so many steps; with a ``lease``, whose lease is renewed.
 

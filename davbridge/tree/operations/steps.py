@@ -19,7 +19,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from davbridge.errors import DeadlinePassedError, PreconditionFailedError, StoreError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import NO_ETAGS, PAGE_SIZE, DeleteFailure, ObjectRow, ObjectStore
-from davbridge.tree.journal.entry import Entry
+from davbridge.tree.journal.entry import JournalEntry
 from davbridge.tree.operations.batches import Batches, versions_of
 from davbridge.tree.operations.checked_deletes import LOOK_SECONDS, CheckedDeletes
 from davbridge.tree.operations.clashes import Clashes
@@ -183,7 +183,9 @@ class Steps:
             return [Failure(shown_path(self._mount, tree), error)]
         return left_behind(self._mount, keys) + self.removals.failures(deleted.failed)
 
-    def undo(self, entry: Entry, made: Mapping[str, ObjectRow], running: RunningOperation) -> bool:
+    def undo(
+        self, entry: JournalEntry, made: Mapping[str, ObjectRow], running: RunningOperation
+    ) -> bool:
         """Takes back what a COPY or MOVE that has failed has made, once its journal says so;
         whether that could be said. What can't be removed now is left to whoever resumes it."""
         try:
@@ -196,7 +198,7 @@ class Steps:
         return True
 
     def resume_undo(
-        self, entry: Entry, made: Iterable[ObjectRow], running: RunningOperation
+        self, entry: JournalEntry, made: Iterable[ObjectRow], running: RunningOperation
     ) -> None:
         """The same of one whose journal says so."""
         running.is_left = not self._undo.take_back(entry, made, running)

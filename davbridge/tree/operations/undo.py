@@ -15,7 +15,7 @@ from collections.abc import Container, Iterable
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError
 from davbridge.paths import DELIMITER, ResourcePath, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
-from davbridge.tree.journal.entry import Entry
+from davbridge.tree.journal.entry import JournalEntry
 from davbridge.tree.listing.markers import write_marker
 from davbridge.tree.operations.checked_deletes import CheckedDeletes
 from davbridge.tree.operations.plan import Plan
@@ -53,7 +53,9 @@ class Undo:
             if row and (row.size, row.etag) == (one.source.size, one.source.etag)
         }
 
-    def take_back(self, entry: Entry, made: Iterable[ObjectRow], running: RunningOperation) -> bool:
+    def take_back(
+        self, entry: JournalEntry, made: Iterable[ObjectRow], running: RunningOperation
+    ) -> bool:
         """Removes what was ``made`` anew; whether nothing of that is left to be removed."""
         plan = entry.plan
         replaced = {row.key for row in plan.replaced}
@@ -88,7 +90,9 @@ class Undo:
             found |= rows_below(self._store, inside).keys()
         return found
 
-    def _remove(self, entry: Entry, rows: list[ObjectRow], running: RunningOperation) -> bool:
+    def _remove(
+        self, entry: JournalEntry, rows: list[ObjectRow], running: RunningOperation
+    ) -> bool:
         plan, inside = entry.plan, entry.plan.target_prefix
         for row in rows:
             if not row.key.startswith(inside) and self._remove_file(row, running):

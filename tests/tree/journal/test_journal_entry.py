@@ -5,14 +5,14 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from davbridge.store.base import ObjectRow
-from davbridge.tree.journal.entry import Entry, Request, decoded, encoded
+from davbridge.tree.journal.entry import JournalEntry, OperationRequest, decoded, encoded
 from davbridge.tree.journal.remaining_work import remaining_work
 from davbridge.tree.listing.markers import MARKER
 from davbridge.tree.operations.plan import NO_PLAN, Copy, Plan
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
-REQUEST = Request("MOVE", ("s",), ("t",), "me")
+REQUEST = OperationRequest("MOVE", ("s",), ("t",), "me")
 
 
 def row(key: str, etag: str = "1", size: int = 1) -> ObjectRow:
@@ -36,20 +36,20 @@ def test_a_journal_is_read_as_it_was_written() -> None:
         target_prefix="t/",
         wanted=frozenset(("t/", "t/ü", "t/d/", "t/kept/")),
     )
-    entry = Entry(REQUEST, ("s",), ("t",), is_new=False, plan=whole)
+    entry = JournalEntry(REQUEST, ("s",), ("t",), is_new=False, plan=whole)
     assert decoded(encoded(entry)) == entry
 
 
 def test_a_journal_of_a_thousand_is_small() -> None:
     rows = [row(f"folder {n // 100}/file-{n:05}.bin", f"{n * 7919:032x}") for n in range(1000)]
     copies = tuple(Copy(each, "to/" + each.key) for each in rows)
-    entry = Entry(REQUEST, ("s",), ("t",), is_new=True, plan=NO_PLAN._replace(copies=copies))
+    entry = JournalEntry(REQUEST, ("s",), ("t",), is_new=True, plan=NO_PLAN._replace(copies=copies))
     assert len(encoded(entry)) < 50_000
 
 
 @pytest.mark.parametrize("length", [0, 1, 40, -1])
 def test_a_damaged_journal_is_told(length: int) -> None:
-    body = encoded(Entry(REQUEST, ("s",), ("t",), is_new=True, plan=plan("a")))
+    body = encoded(JournalEntry(REQUEST, ("s",), ("t",), is_new=True, plan=plan("a")))
     with pytest.raises(ValueError, match="journal"):
         decoded(body[:length])
     with pytest.raises(ValueError, match="journal"):
@@ -58,11 +58,11 @@ def test_a_damaged_journal_is_told(length: int) -> None:
 
 def test_a_request_has_the_same_name_whoever_asks_and_no_other() -> None:
     names = {
-        Request("MOVE", ("s",), ("t",)).name,
-        Request("COPY", ("s",), ("t",)).name,
-        Request("DELETE", ("s",)).name,
-        Request("MOVE", ("s", "t"), ()).name,
-        Request("MOVE", ("s/t",), ()).name,
+        OperationRequest("MOVE", ("s",), ("t",)).name,
+        OperationRequest("COPY", ("s",), ("t",)).name,
+        OperationRequest("DELETE", ("s",)).name,
+        OperationRequest("MOVE", ("s", "t"), ()).name,
+        OperationRequest("MOVE", ("s/t",), ()).name,
     }
     assert len(names) == 5
     assert REQUEST.name in names

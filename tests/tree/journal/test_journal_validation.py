@@ -10,7 +10,15 @@ import pytest
 from davbridge.errors import UnavailableError
 from davbridge.paths import parse
 from davbridge.store.base import Attributes, ObjectRow
-from davbridge.tree.journal.entry import JOURNALS, LEASE, LEFT, PLAN, Entry, Request, encoded
+from davbridge.tree.journal.entry import (
+    JOURNALS,
+    LEASE,
+    LEFT,
+    PLAN,
+    JournalEntry,
+    OperationRequest,
+    encoded,
+)
 from davbridge.tree.journal.journals import KEPT
 from davbridge.tree.journal.leases import LEASE_SECONDS
 from davbridge.tree.operations.plan import NO_PLAN, Copy, Plan
@@ -27,15 +35,15 @@ from tests.tree.deaths import (
 )
 from tests.tree.wrappers import WatchedStore
 
-MOVE = Request("MOVE", ("s",), ("t",))
-DELETE = Request("DELETE", ("s",))
+MOVE = OperationRequest("MOVE", ("s",), ("t",))
+DELETE = OperationRequest("DELETE", ("s",))
 
 OURS = {"m/s/a": b"ours", "m/s/b": b"ours"}
 OTHERS = {"other/secret": b"secret", "mm": b"neighbour", "m": b"neighbour"}
 
 
-def written(drive: Drive, plan: Plan, request: Request = MOVE, mount: str = "m/") -> None:
-    entry = Entry(request, request.source, request.target, is_new=True, plan=plan)
+def written(drive: Drive, plan: Plan, request: OperationRequest = MOVE, mount: str = "m/") -> None:
+    entry = JournalEntry(request, request.source, request.target, is_new=True, plan=plan)
     key = f"{mount}{JOURNALS}{request.name}{PLAN}"
     drive.bucket.put_object(key, encoded(entry), Attributes())
 
@@ -64,7 +72,9 @@ def shared(drive: Drive) -> Drive:
 
 @pytest.mark.parametrize("key", OTHERS)
 @pytest.mark.parametrize("request_", [MOVE, DELETE])
-def test_nothing_outside_the_mount_is_deleted(shared: Drive, key: str, request_: Request) -> None:
+def test_nothing_outside_the_mount_is_deleted(
+    shared: Drive, key: str, request_: OperationRequest
+) -> None:
     written(shared, NO_PLAN._replace(leaving=(row(shared, key),)), request_)
     gone_on_with(shared, "m/")
     assert bodies(shared) == OURS | OTHERS
@@ -88,7 +98,11 @@ def test_nor_copied_from_there_or_written_there(shared: Drive) -> None:
 
 
 def test_nor_anything_of_the_mount_that_the_journal_does_not_name(shared: Drive) -> None:
-    written(shared, NO_PLAN._replace(leaving=(row(shared, "m/s/a"),)), Request("DELETE", ("x",)))
+    written(
+        shared,
+        NO_PLAN._replace(leaving=(row(shared, "m/s/a"),)),
+        OperationRequest("DELETE", ("x",)),
+    )
     gone_on_with(shared, "m/")
     assert bodies(shared) == OURS | OTHERS
 
@@ -97,8 +111,10 @@ def test_nor_what_was_not_asked_for(drive: Drive) -> None:
     """Whoever asks for one thing has no turn for another."""
     fill(drive)
     plan = NO_PLAN._replace(leaving=(row(drive, "s/a"),))
-    body = encoded(Entry(Request("DELETE", ("x",)), ("s",), (), is_new=True, plan=plan))
-    key = f"{JOURNALS}{Request('DELETE', ('x',)).name}{PLAN}"
+    body = encoded(
+        JournalEntry(OperationRequest("DELETE", ("x",)), ("s",), (), is_new=True, plan=plan)
+    )
+    key = f"{JOURNALS}{OperationRequest('DELETE', ('x',)).name}{PLAN}"
     drive.bucket.put_object(key, body, Attributes())
     gone_on_with(drive)
     assert bodies(drive) == SOURCE
@@ -145,7 +161,7 @@ CHANGES: list[dict[str, Any]] = [
 
 
 def forged(**changes: Any) -> bytes:
-    body = encoded(Entry(MOVE, MOVE.source, MOVE.target, is_new=True, plan=NO_PLAN))
+    body = encoded(JournalEntry(MOVE, MOVE.source, MOVE.target, is_new=True, plan=NO_PLAN))
     return zlib.compress(json.dumps(json.loads(zlib.decompress(body)) | changes).encode())
 
 

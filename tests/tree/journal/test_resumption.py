@@ -10,7 +10,7 @@ import pytest
 
 from davbridge.errors import AccessDeniedError, UnavailableError
 from davbridge.paths import parse
-from davbridge.tree.journal.entry import JOURNALS, LEASE, Request
+from davbridge.tree.journal.entry import JOURNALS, LEASE, OperationRequest
 from davbridge.tree.journal.journals import KEPT
 from davbridge.tree.journal.leases import LEASE_SECONDS
 from davbridge.tree.journal.recovery import LOOK_SECONDS, WATCH_SECONDS
@@ -80,7 +80,7 @@ def test_or_by_its_client_which_asks_again() -> None:
                 assert tree.move(parse("/s"), parse("/t")) == []
             elif was_begun:
                 ways.add("on")
-                outcome = tree.resume(Request("MOVE", ("s",), ("t",)))
+                outcome = tree.resume(OperationRequest("MOVE", ("s",), ("t",)))
                 assert outcome
                 assert (outcome.failures, outcome.is_new) == ([], True)
         assert bodies(drive) == moved(SOURCE)
@@ -206,7 +206,7 @@ def test_a_bridge_that_is_alive_is_waited_for(drive: Drive) -> None:
         first = thread.submit(move, drive)
         assert moving.wait(10)
         with another(drive, pause) as tree:
-            outcome = tree.resume(Request("MOVE", ("s",), ("t",)))
+            outcome = tree.resume(OperationRequest("MOVE", ("s",), ("t",)))
     assert outcome == Outcome([], is_new=True)
     assert next(waits) > LEASE_SECONDS
     assert bodies(drive) == moved(SOURCE)
@@ -270,13 +270,13 @@ def test_it_is_known_for_a_while_that_it_is_done(drive: Drive) -> None:
         drive.clock.advance(LEASE_SECONDS)
         tree.recovery.look()
         done = Outcome([], is_new=True)
-        assert tree.resume(Request("MOVE", ("s",), ("t",), "me")) == done
-        assert tree.resume(Request("MOVE", ("s",), ("t",), "you")) is None
+        assert tree.resume(OperationRequest("MOVE", ("s",), ("t",), "me")) == done
+        assert tree.resume(OperationRequest("MOVE", ("s",), ("t",), "you")) is None
         drive.outside("s/new")
-        assert tree.resume(Request("MOVE", ("s",), ("t",), "me")) is None
+        assert tree.resume(OperationRequest("MOVE", ("s",), ("t",), "me")) is None
         drive.bucket.delete_object("s/new")
         drive.clock.advance(MEMORY_SECONDS)
-        assert tree.resume(Request("MOVE", ("s",), ("t",), "me")) is None
+        assert tree.resume(OperationRequest("MOVE", ("s",), ("t",), "me")) is None
 
 
 def test_a_store_that_fails_is_tried_again(drive: Drive) -> None:
