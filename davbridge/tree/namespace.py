@@ -34,7 +34,7 @@ from davbridge.tree.bulk import Metadata, metadata_of
 from davbridge.tree.journal.entry import OperationRequest
 from davbridge.tree.journal.journals import Journals
 from davbridge.tree.journal.recovery import Recovery
-from davbridge.tree.listing.markers import DirectoryVerdicts
+from davbridge.tree.listing.markers import DirectoryChecks
 from davbridge.tree.listing.members import Members
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.operations import Operations
@@ -70,8 +70,8 @@ class Namespace:
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self._store = store
-        self._verdicts = DirectoryVerdicts(store, now)
-        self._view = View(store, prefix, self._verdicts)
+        self._directory_checks = DirectoryChecks(store, now)
+        self._view = View(store, prefix, self._directory_checks)
         parents = Parents(store, self._view)
         self._property_store = PropertyStore(store, prefix)
         self._usage = Usage(store, prefix, timer)
@@ -84,7 +84,7 @@ class Namespace:
         self._operations = Operations(
             store,
             self._view,
-            self._verdicts,
+            self._directory_checks,
             parents,
             self._property_store,
             self._parallel_requests,
@@ -102,7 +102,7 @@ class Namespace:
         """Stops what runs in the background. The namespace is of no use afterwards."""
         self.recovery.stop()
         self._usage.close()
-        self._verdicts.close()
+        self._directory_checks.close()
         self._parallel_requests.close()
 
     def find(self, path: ResourcePath) -> Resource | None:

@@ -68,7 +68,7 @@ def write_marker(store: ObjectStore, prefix: str) -> ObjectRow | None:
     return store.put_object(prefix, b"", MARKER)
 
 
-class DirectoryVerdicts:
+class DirectoryChecks:
     """Which empty slashless objects are directories; one HEAD each, kept."""
 
     def __init__(
@@ -94,10 +94,10 @@ class DirectoryVerdicts:
 
     def among(self, rows: Sequence[ObjectRow]) -> set[str]:
         """The keys of those of ``rows`` that are directories; asks for the unknown in parallel."""
-        verdicts = {row: self._recall(row) for row in rows if not row.size}
-        unknown = [row for row, verdict in verdicts.items() if verdict is None]
-        verdicts.update(zip(unknown, self._ask_all(unknown), strict=True))
-        return {row.key for row, verdict in verdicts.items() if verdict}
+        directory_checks = {row: self._recall(row) for row in rows if not row.size}
+        unknown = [row for row, verdict in directory_checks.items() if verdict is None]
+        directory_checks.update(zip(unknown, self._ask_all(unknown), strict=True))
+        return {row.key for row, verdict in directory_checks.items() if verdict}
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)

@@ -23,7 +23,7 @@ from davbridge.errors import InvalidNameError, NotACollectionError, NotFoundErro
 from davbridge.paths import DELIMITER, ResourcePath, is_visible, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore, Page
 from davbridge.tree.listing.classification import settled
-from davbridge.tree.listing.markers import FOLDER_SUFFIX, DirectoryVerdicts, folder_stem
+from davbridge.tree.listing.markers import FOLDER_SUFFIX, DirectoryChecks, folder_stem
 from davbridge.tree.listing.members import Member, MemberPage
 from davbridge.tree.resource import Resource
 
@@ -33,10 +33,10 @@ _log = logging.getLogger(__name__)
 class View:
     """Resources at paths, over the keys below one prefix of a store."""
 
-    def __init__(self, store: ObjectStore, prefix: str, verdicts: DirectoryVerdicts) -> None:
+    def __init__(self, store: ObjectStore, prefix: str, directory_checks: DirectoryChecks) -> None:
         self.prefix = prefix
         self._store = store
-        self._verdicts = verdicts
+        self._directory_checks = directory_checks
         self._logged: LRUCache[str, None] = LRUCache(1000)
         self._lock = Lock()
 
@@ -110,7 +110,7 @@ class View:
         """The object that a collection at ``path`` hides, asked of the store past all caches; None
         where there is none, or it marks a directory."""
         row = self._store.lookup(key_of(self.prefix, path), bypass_cache=True).row
-        return row if row is not None and not self._verdicts.is_directory(row) else None
+        return row if row is not None and not self._directory_checks.is_directory(row) else None
 
     def _pages_of_unlisted(self, path: ResourcePath) -> tuple[ResourcePath, Iterator[MemberPage]]:
         """For a prefix without keys: marked from outside, or in another spelling."""
@@ -138,7 +138,7 @@ class View:
             return Resource(path, None) if is_marked else None
         if not row.size and folder_stem(key) is not None:
             return None
-        return Resource(path, None if self._verdicts.is_directory(row) else row)
+        return Resource(path, None if self._directory_checks.is_directory(row) else row)
 
     def _respell(self, path: ResourcePath) -> ResourcePath | None:
         """The path of the same text in other Unicode forms, where exactly one exists.
@@ -161,7 +161,7 @@ class View:
         for page, (members, empty, hidden, _) in settled(prefix, pages):
             for row in hidden:
                 self._log_hidden(row)
-            if empty and (directories := self._verdicts.among(empty)):
+            if empty and (directories := self._directory_checks.among(empty)):
                 members = _with_directories(prefix, members, directories)
             yield MemberPage(path, prefix, members, page.is_last, page.derived)
 

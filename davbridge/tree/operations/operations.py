@@ -24,7 +24,7 @@ from davbridge.tree.journal.related_moves import (
     RelatedMoves,
 )
 from davbridge.tree.journal.resumption import Earlier, Resumption
-from davbridge.tree.listing.markers import DirectoryVerdicts
+from davbridge.tree.listing.markers import DirectoryChecks
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.attempts import (
     AlreadyBegunError,
@@ -70,7 +70,7 @@ class Operations:
         self,
         store: ObjectStore,
         view: View,
-        verdicts: DirectoryVerdicts,
+        directory_checks: DirectoryChecks,
         parents: Parents,
         property_store: PropertyStore,
         parallel_requests: ParallelRequests,
@@ -82,7 +82,7 @@ class Operations:
         self._pause = journals.pause
         others = JournaledOperations(journals)
         self._related_moves = RelatedMoves(others)
-        planner = Planner(store, view, verdicts, parents, parallel_requests)
+        planner = Planner(store, view, directory_checks, parents, parallel_requests)
         steps = Steps(
             store,
             view.prefix,

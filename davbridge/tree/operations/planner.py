@@ -9,7 +9,7 @@ from typing import NamedTuple
 from davbridge.errors import AlreadyExistsError, InvalidNameError, NotFoundError
 from davbridge.paths import ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectStore
-from davbridge.tree.listing.markers import FOLDER_SUFFIX, DirectoryVerdicts
+from davbridge.tree.listing.markers import FOLDER_SUFFIX, DirectoryChecks
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.parallel_requests import ParallelRequests
 from davbridge.tree.operations.plan import (
@@ -64,13 +64,13 @@ class Planner:
         self,
         store: ObjectStore,
         view: View,
-        verdicts: DirectoryVerdicts,
+        directory_checks: DirectoryChecks,
         parents: Parents,
         parallel_requests: ParallelRequests,
     ) -> None:
         self._store = store
         self._view = view
-        self._verdicts = verdicts
+        self._directory_checks = directory_checks
         self._parents = parents
         self._parallel_requests = parallel_requests
 
@@ -107,10 +107,10 @@ class Planner:
         mount, prefix = self._view.prefix, prefix_of(self._view.prefix, resource.path)
         rows = tuple(rows_below(self._store, prefix).values())
         keys = keys_inside(mount, rows)
-        if directories := self._verdicts.among(keys.hidden):
+        if directories := self._directory_checks.among(keys.hidden):
             keys = keys_inside(mount, rows, directories)
         row = self._store.lookup(key).row
-        if row is None or self._verdicts.is_directory(row):
+        if row is None or self._directory_checks.is_directory(row):
             return keys._replace(beside=(row, *beside) if row else beside)
         return keys._replace(beside=beside, shadow=row)
 
