@@ -73,7 +73,7 @@ class DamagedJournalError(ValueError):
         """The version that was read."""
 
 
-class Request(NamedTuple):
+class OperationRequest(NamedTuple):
     """What was asked for, and by whom."""
 
     verb: Verb
@@ -93,10 +93,10 @@ class Request(NamedTuple):
         return f"{self.verb} {source!r}" + (f" to {target!r}" if self.target else "")
 
 
-class Entry(NamedTuple):
+class JournalEntry(NamedTuple):
     """A journal."""
 
-    request: Request
+    request: OperationRequest
     source: ResourcePath
     """As the bucket spells it; so for the target."""
     target: ResourcePath
@@ -108,7 +108,7 @@ class Entry(NamedTuple):
     it is to be finished."""
 
 
-def encoded(entry: Entry, nonce: str = "") -> bytes:
+def encoded(entry: JournalEntry, nonce: str = "") -> bytes:
     """What `decoded` reads. It takes about 50 bytes a member. ``nonce``: makes it another object
     than any journal of the same plan."""
     plan, request = entry.plan, entry.request
@@ -140,7 +140,7 @@ def encoded(entry: Entry, nonce: str = "") -> bytes:
     return zlib.compress(json.dumps(content).encode(), 1)
 
 
-def decoded(body: bytes) -> Entry:
+def decoded(body: bytes) -> JournalEntry:
     """Raises ValueError; LaterFormatError where that is all that is wrong."""
     try:
         unpacker = zlib.decompressobj()
@@ -154,7 +154,7 @@ def decoded(body: bytes) -> Entry:
             for key, size, modified, etag in content["rows"]
         ]
         is_undone = content["format"] == _UNDO_FORMAT
-        return Entry(
+        return JournalEntry(
             _request(*content["request"]),
             tuple(content["source"]),
             tuple(content["target"]),
@@ -168,15 +168,15 @@ def decoded(body: bytes) -> Entry:
         raise ValueError(f"a damaged journal: {error!r}") from error
 
 
-def _rows_of(entry: Entry) -> Iterable[ObjectRow]:
+def _rows_of(entry: JournalEntry) -> Iterable[ObjectRow]:
     plan = entry.plan
     sources = (copy.source for copy in plan.copies)
     made = entry.undo or ()
     return (*plan.clashes, *sources, *plan.extras, *plan.leaving, *plan.replaced, *made)
 
 
-def _request(verb: Verb, source: list[str], target: list[str], user: str) -> Request:
-    return Request(verb, tuple(source), tuple(target), user)
+def _request(verb: Verb, source: list[str], target: list[str], user: str) -> OperationRequest:
+    return OperationRequest(verb, tuple(source), tuple(target), user)
 
 
 def _plan(content: Mapping[str, Any], rows: Sequence[ObjectRow]) -> Plan:
