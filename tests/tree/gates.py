@@ -31,7 +31,8 @@ PATIENCE = 20.0
 """Seconds in which operations end that nothing holds any more."""
 
 OPERATION = "operation"
-"""How the names of the threads begin that operations are in. Those of `ParallelRequests` have their own."""
+"""How the names of the threads begin that operations are in. Those of `ParallelRequests` have names
+of their own."""
 
 
 class How(Enum):

@@ -84,7 +84,7 @@ def _checksums(resource: Resource, _: PropertyContext) -> str | None:
     client_metadata = resource.client_metadata
     if client_metadata is None or not client_metadata.checksums:
         return None
-    checksum = f"<oc:checksum>{escaped(facts.checksums)}</oc:checksum>"
+    checksum = f"<oc:checksum>{escaped(client_metadata.checksums)}</oc:checksum>"
     return f'<oc:checksums xmlns:oc="{OWNCLOUD}">{checksum}</oc:checksums>'
 
 

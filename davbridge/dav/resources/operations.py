@@ -43,7 +43,7 @@ class Operations(_DAVResource):
     def delete_tree(self, preconditions: Preconditions) -> list[Failure]:
         """Deletes the resource with everything inside.
 
-        ``preconditions.admit`` is called before the locks are checked, here and in the methods below.
+        ``preconditions.admit`` is called before the locks are checked, as in the methods below.
         Raises as `Namespace.delete`.
         """
         released: set[str] = set()

@@ -3,10 +3,10 @@
 Owns the name and the format of a journal. Pure. Must not know who writes it, nor when.
 
 A journal is the plan itself: every key that is to be copied or deleted, with the version that was
-listed. Whoever goes on looks at what is there now and does what is left; no phase has to be noted,
-since each key shows by itself how far it got (see `remaining_work`). It lies below ``.davbridge/`` in the
-mount, under a name that follows from verb, source and target: the same request, sent again, finds
-it, and one listing finds all of them.
+listed. Whoever resumes it looks at what is there now, and does what is left; no phase has to be
+recorded, since each key shows by itself how far it got (see `remaining_work`). It lies below
+``.davbridge/`` in the mount, under a name that follows from verb, source and target: the same
+request, sent again, finds it, and one listing finds all of them.
 
 Three objects may have a journal's name, told apart by their ends:
 - ``.plan``: the journal. It is there before the first write. It changes at most once: when a MOVE

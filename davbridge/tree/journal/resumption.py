@@ -5,7 +5,8 @@ not know how copies and deletions are asked for.
 
 A journal whose bridge is alive is waited for: its end is the answer. A dead one's is taken over,
 and what is left of its plan is done, more carefully than anew: what anybody wrote since, on either
-side, stays (see `remaining_work`). Members that can't be finished so are reported, and are at the source.
+side, stays (see `remaining_work`). Members that can't be finished so are reported, and are at the
+source.
 
 Invariants: whoever calls has the turn for the trees concerned; a journal is given up only once all
 of it was tried, and kept for another try where the store didn't answer.

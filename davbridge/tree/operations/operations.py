@@ -205,7 +205,7 @@ class Operations:
     def _after_related(
         self, preconditions: Preconditions, work: Callable[[Preconditions], Outcome]
     ) -> Outcome:
-        """RelatedMoves have their own turns, which may be for more than this one's trees. What they have
+        """Related moves lock their own paths, which may be more than this one's. What they have
         moved was there in part only when this was asked for: it stays."""
         for _ in range(_MAX_RELATED):
             try:
@@ -243,8 +243,8 @@ class Operations:
         return earlier._replace(has_note=earlier.has_note or related.has_note)
 
     def _look_for_related(self, request: OperationRequest) -> Found:
-        """Where a tree is to replace something, or to be replaced. Raises _RelatedMoveUnfinishedError, and
-        OverlapError."""
+        """Where a tree is to replace something, or to be replaced. Raises
+        _RelatedMoveUnfinishedError, and OverlapError."""
         origin, there = self._view.lookup(request.source), self._view.find(request.target)
         if there is None or not (origin.is_collection or there.is_collection):
             return Found()
