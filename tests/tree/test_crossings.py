@@ -22,21 +22,21 @@ REQUESTS = 24
 """More than any of these operations makes: the last ones are held at nothing."""
 
 
-def at(store: WatchedStore, number: int, running: Callable[[], object]) -> None:
+def at(store: WatchedStore, number: int, operation: Callable[[], object]) -> None:
     """Just before the request of this number."""
     numbers = count()
 
     def before(_operation: str, _key: str) -> None:
         if next(numbers) == number:
-            running()
+            operation()
 
     store.before = before
 
 
-def tried(running: Callable[[], object]) -> bool:
+def tried(operation: Callable[[], object]) -> bool:
     """Whether it went well."""
     try:
-        return not running()
+        return not operation()
     except StoreError:
         return False
 

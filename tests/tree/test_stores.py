@@ -325,7 +325,7 @@ def hidden(bucket: Bucket) -> Bucket:
 
 
 @pytest.mark.parametrize(
-    "work",
+    "operation",
     [
         lambda tree: tree.delete(parse("/a/x")),
         lambda tree: tree.move(parse("/a/x"), parse("/x")),
@@ -350,10 +350,10 @@ def hidden(bucket: Bucket) -> Bucket:
     ],
 )
 def test_a_hidden_object_is_never_destroyed(
-    hidden: Bucket, running: Callable[[Namespace], object]
+    hidden: Bucket, operation: Callable[[Namespace], object]
 ) -> None:
     with suppress(StoreError):
-        running(hidden.tree)
+        operation(hidden.tree)
     body = hidden.client.get_object(Bucket=hidden.name, Key="a")["Body"].read()
     assert body == b"a"
 
