@@ -1,7 +1,7 @@
 """Live properties (RFC 4918 §15, RFC 4331): each name with the element that a resource has.
 
-Owns the table of names. Must not know requests. Pure: an element depends on the resource and on
-what is context it, and on nothing else. A property that a resource hasn't got is None.
+An element depends on the resource and on the PropertyContext, and on nothing else. It is None where
+the resource doesn't have the property.
 """
 
 from typing import NamedTuple, Protocol
@@ -17,13 +17,13 @@ OWNCLOUD = "http://owncloud.org/ns"
 
 
 class PropertyContext(NamedTuple):
-    """What an element depends on beside the resource."""
+    """What an element depends on besides the resource."""
 
     lock_discovery: str = NO_LOCKS
     """The element for the locks that cover the resource."""
     is_read_only: bool = False
     used_bytes: int | None = None
-    """Of the whole mount; None where it isn't known, or not to be told."""
+    """Of the whole mount; None where it isn't known, or isn't published."""
     available_bytes: int | None = None
     """Likewise, and where there is no quota."""
 
@@ -35,12 +35,12 @@ class LiveProperty(Protocol):
 
 
 def _creation_date(resource: Resource, _: PropertyContext) -> str:
-    """S3 keeps no other time than the last write's."""
+    """S3 has no other time than the last write's."""
     return f"<D:creationdate>{internet_date(resource.modified)}</D:creationdate>"
 
 
 def _display_name(resource: Resource, _: PropertyContext) -> str | None:
-    """Left out for a name that XML can't hold; its href still tells it."""
+    """None for a name that XML can't hold; the href has it."""
     name = resource.name
     return f"<D:displayname>{escaped(name)}</D:displayname>" if can_hold(name) else None
 
@@ -57,7 +57,7 @@ def _content_type(resource: Resource, _: PropertyContext) -> str | None:
 
 
 def _etag(resource: Resource, _: PropertyContext) -> str | None:
-    """The very text of the ETag header."""
+    """The same text as in the ETag header."""
     return resource.row and f"<D:getetag>{escaped(entity_tag(resource))}</D:getetag>"
 
 
@@ -80,7 +80,7 @@ def _supported_lock(_: Resource, context: PropertyContext) -> str | None:
 
 
 def _checksums(resource: Resource, _: PropertyContext) -> str | None:
-    """ownCloud's, of the version that is there, where its writer told one."""
+    """ownCloud's property: the checksum that came with this version."""
     client_metadata = resource.client_metadata
     if client_metadata is None or not client_metadata.checksums:
         return None
@@ -126,6 +126,6 @@ ALLPROP = tuple(
     for name in LIVE_PROPERTIES
     if name.startswith("{DAV:}") and "quota" not in name and name != "{DAV:}supportedlock"
 )
-"""What RFC 4918 §15 defines (RFC 4331 §5 keeps the quota out), but for supportedlock: the same for
-every resource, it would be a third of each entry, and Windows takes a megabyte at the most. Who
-wants it names it, or includes it."""
+"""What allprop gives: what RFC 4918 §15 defines, without supportedlock. That is the same for every
+resource, and would be a third of each response; Windows takes a megabyte at the most. A client can
+name it, or include it. RFC 4331 §5 excludes the quota."""

@@ -1,9 +1,7 @@
 """The responses of a collection's members, a page at a time.
 
-Owns what a member's response is rendered from. Must not know requests.
-
-Invariant: whatever was changed before a page is rendered, shows in it: members and what is kept
-beside them are compared with what was rendered before; locks, whose time runs, are never kept.
+Invariant: a page shows whatever was changed before it is rendered. Members and their properties are
+compared with what was rendered before. Locks are never cached, because their time runs.
 """
 
 from collections.abc import Mapping
@@ -30,7 +28,7 @@ from davbridge.tree.resource import add_client_metadata
 
 
 class MemberList:
-    """The members of one collection, as one renderer shows them."""
+    """The members of one collection, rendered for one query."""
 
     def __init__(self, members: Members, renderer: Renderer, site: Site, locks: LockStore) -> None:
         self._path = members.path
@@ -44,7 +42,7 @@ class MemberList:
         )
 
     def responses(self, page: MemberPage) -> bytes:
-        """The members of a page: as rendered before, where nothing has changed."""
+        """The responses of a page. Members that haven't changed aren't rendered again."""
         entries, render = self._entries(page), partial(self._render, page, self._renderer)
         if self._renderer.query.is_small:
             rendered = render_cached_page(page.derived, self._fingerprint, entries, render)
@@ -61,10 +59,10 @@ class MemberList:
     def _entries(self, page: MemberPage) -> tuple[MemberEntry, ...]:
         if not self._annotations:
             return page.members
-        kept = (self._annotations.get(page.name_of(member)) for member in page.members)
+        found = (self._annotations.get(page.name_of(member)) for member in page.members)
         return tuple(
             MemberWithProperties(member, properties) if properties else member
-            for member, properties in zip(page.members, kept, strict=True)
+            for member, properties in zip(page.members, found, strict=True)
         )
 
     def _render(self, page: MemberPage, renderer: Renderer, entry: MemberEntry) -> bytes:
@@ -88,7 +86,7 @@ class MemberList:
         return self._render(page, Renderer(self._renderer.query, context), entry)
 
     def _locked(self, page: MemberPage) -> list[int]:
-        """The places of the members whose locks are to be shown."""
+        """The indexes of the members that have locks to show."""
         if not self._renderer.query.shows_locks:
             return []
         if any(lock.is_deep for lock in self._locks.covering(self._path)):
@@ -110,7 +108,8 @@ def _parts(entry: MemberEntry) -> tuple[Member, Properties]:
 def _shown(
     annotations: Mapping[str, Properties], *, needs_dead_properties: bool
 ) -> dict[str, tuple[tuple[str, str], ...]]:
-    """Those that can show: where no dead property is asked for, of members with facts alone."""
+    """The properties that can be in an answer. Where no dead properties are wanted, these are those
+    of members that have client metadata."""
     return {
         name: tuple(properties.items())
         for name, properties in annotations.items()

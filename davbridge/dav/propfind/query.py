@@ -1,7 +1,4 @@
-"""What a PROPFIND asks for (RFC 4918 §14.20): the body's meaning, as a value.
-
-Pure. Must not know what any property means.
-"""
+"""The body of a PROPFIND (RFC 4918 §14.20): which properties it asks for."""
 
 from dataclasses import dataclass
 from functools import lru_cache
@@ -14,43 +11,44 @@ from davbridge.dav.xml_elements import DAV, MAX_NAMES, parse_document, refuse
 _QUOTA = frozenset((DAV + "quota-available-bytes", DAV + "quota-used-bytes"))
 
 MAX_NAMES_LENGTH = 8 * 1024
-"""Characters of all names together: they are in the response of each member."""
+"""Characters of all names together: the response of each member has them."""
 
 SMALL_QUERY_SIZE = 4096
-"""Bytes of a body, and characters of names. The largest of a known client has a third of it."""
+"""Bytes of a body, and characters of names, up to which a query is small. The largest of a known
+client has a third of it."""
 
 
 @dataclass(frozen=True, slots=True)
 class PropertyQuery:
-    """Which properties are asked for; with ``allprop``, ``names`` are those of DAV:include."""
+    """Which properties a client wants; with ``allprop``, ``names`` are those of DAV:include."""
 
     kind: Literal["allprop", "propname", "prop"]
     names: tuple[str, ...] = ()
 
     @property
     def is_small(self) -> bool:
-        """Whether it is as short as clients' are, and keeping what follows from it costs little."""
+        """Whether what is derived from it may be cached: clients' own queries are small."""
         return sum(map(len, self.names)) <= SMALL_QUERY_SIZE
 
     @property
     def needs_dead_properties(self) -> bool:
-        """Whether dead properties can be in the answer at all: reading them costs a request."""
+        """Whether the answer can have dead properties: reading them costs a request."""
         return self.kind != "prop" or any(name not in LIVE_PROPERTIES for name in self.names)
 
     @property
     def shows_locks(self) -> bool:
-        """Whether the locks of a resource are in the answer."""
+        """Whether the answer has DAV:lockdiscovery."""
         return self.kind == "allprop" or DAV + "lockdiscovery" in self.names
 
     @property
     def shows_quota(self) -> bool:
-        """Whether the quota is, be it that there is one."""
+        """Whether the answer has the quota, or whether there is one."""
         return self.kind == "propname" or not _QUOTA.isdisjoint(self.names)
 
 
 def parse_query(body: bytes) -> PropertyQuery:
     """What a PROPFIND body asks for; an empty one asks for allprop (§9.1)."""
-    return _remembered(body) if len(body) <= SMALL_QUERY_SIZE else _parse(body)
+    return _parse_cached(body) if len(body) <= SMALL_QUERY_SIZE else _parse(body)
 
 
 def _parse(body: bytes) -> PropertyQuery:
@@ -72,8 +70,8 @@ def _parse(body: bytes) -> PropertyQuery:
 _KINDS = (DAV + "prop", DAV + "allprop", DAV + "propname")
 
 
-_remembered = lru_cache(maxsize=64)(_parse)
-"""A client sends the same few bodies again and again."""
+_parse_cached = lru_cache(maxsize=64)(_parse)
+"""Clients send the same few bodies again and again."""
 
 
 def _names(element: Element) -> tuple[str, ...]:

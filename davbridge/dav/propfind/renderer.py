@@ -1,8 +1,7 @@
 """One DAV:response of a PROPFIND (RFC 4918 §9.1), from a resource and its properties.
 
-Pure. Must not know requests, nor where resources come from. Invariant: a response depends on the
-query, what is context, the href, the resource and its dead properties alone, so that equal ones
-can be taken for one another.
+Invariant: a response depends on the query, the property context, the href, the resource and its dead
+properties alone. Equal ones have equal responses.
 """
 
 from functools import lru_cache
@@ -32,15 +31,15 @@ class Renderer:
         self.query = query
         self.context = context
         self.needs_dead_properties = query.needs_dead_properties
-        self._columns = (_remembered if query.is_small else _columns)(query)
+        self._columns = (_columns_cached if query.is_small else _columns)(query)
 
     def fingerprint(self, href: str) -> bytes:
-        """Tells what is rendered below ``href`` from all else. It is short, however many
-        properties are asked for: those would take more memory than what is rendered."""
+        """Identifies what is rendered below ``href``: query, property context and href. It is a
+        hash, because a query with many names would take more memory than the responses."""
         return sha256(repr((self.query, self.context, href)).encode()).digest()
 
     def response(self, href: str, resource: Resource, dead: Properties = NO_PROPERTIES) -> str:
-        """The resource, with those of its properties that are asked for."""
+        """The response of a resource, with the properties that the query asks for."""
         if self.query.kind == "propname":
             return multistatus.response(href, [PropStat(200, self._names(resource, dead))])
         found, missing = [], []
@@ -65,12 +64,12 @@ class Renderer:
 
 
 class _Column(NamedTuple):
-    """A property that is in every response, be it as missing."""
+    """A property that is in every response, if only as missing."""
 
     name: str
     live: LiveProperty | None
     missing: str
-    """The element where the resource hasn't got it; empty where nobody named it."""
+    """The element where the resource doesn't have it; empty where the query doesn't name it."""
 
 
 def _columns(query: PropertyQuery) -> tuple[_Column, ...]:
@@ -81,4 +80,4 @@ def _columns(query: PropertyQuery) -> tuple[_Column, ...]:
     )
 
 
-_remembered = lru_cache(maxsize=64)(_columns)
+_columns_cached = lru_cache(maxsize=64)(_columns)
