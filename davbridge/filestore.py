@@ -1,7 +1,7 @@
-"""The files of a bucket under the names of the seed's AmazonStore: for who needs no WebDAV.
+"""A bucket as a store of files, without WebDAV: the methods of the seed's AmazonStore.
 
-Owns the methods that CloudFusion's stores had. Paths are texts such as ``/photos/a.jpg``, sizes
-are in bytes, times in seconds since 1970 in UTC. What goes wrong is a StoreError.
+Paths are texts such as ``/photos/a.jpg``, sizes are in bytes, times in seconds since 1970 in UTC.
+Errors are StoreErrors.
 """
 
 from collections.abc import Iterator, Sequence
@@ -21,17 +21,17 @@ _BLOCK = 1024 * 1024
 
 
 class FileMetadata(TypedDict):
-    """What is told of a file or a directory."""
+    """The metadata of a file or a directory."""
 
     modified: float
-    """A directory's never changes: S3 keeps none."""
+    """A directory's is the same for all: S3 has none."""
     bytes: int
     """0 for a directory."""
     is_dir: bool
 
 
 class IncompleteError(StoreError):
-    """Some of a tree's members could not be dealt with."""
+    """The operation failed for some members of a directory."""
 
     def __init__(self, failures: Sequence[Failure]) -> None:
         super().__init__("; ".join(f"{_text(each.path)}: {each.error}" for each in failures))
@@ -39,7 +39,7 @@ class IncompleteError(StoreError):
 
 
 class FileStore:
-    """A bucket, or a prefix of it. Safe to use from many threads at once."""
+    """A bucket, or a prefix of it. Safe under threads."""
 
     def __init__(self, namespace: Namespace) -> None:
         self._namespace = namespace
@@ -75,7 +75,7 @@ class FileStore:
         )
 
     def store_fileobject(self, fileobject: BinaryIO, path: str) -> float:
-        """Writes a file, or a new version of it, and tells when the store took it.
+        """Writes a file, or a new version of it; returns the store's time of the write.
 
         The file at ``path`` stays as it is until the last byte was read. Raises ParentMissingError,
         IsACollectionError, TooLargeError and OutOfSpaceError.

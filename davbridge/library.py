@@ -1,7 +1,7 @@
-"""davbridge in one's own program: a bucket as a WsgiDAV provider, or as a store of files.
+"""``davbridge.open_provider`` and ``davbridge.open_store``, for other programs.
 
-Owns the arguments of ``davbridge.open_provider`` and ``davbridge.open_store``. What they open is
-what ``davbridge serve`` would serve: the same cache, the same recovery of what was interrupted.
+Both work as ``davbridge serve`` does: with the same cache, and the same recovery of interrupted
+operations.
 """
 
 from collections.abc import Iterator
@@ -24,40 +24,40 @@ from davbridge.filestore import FileStore
 
 
 class Options(TypedDict, total=False):
-    """How a bucket is reached and shown. All are optional; what is left out is as in the
-    configuration file's reference."""
+    """How a bucket is reached and shown. All are optional; the defaults are those of the
+    configuration file."""
 
     endpoint_url: str | None
-    """Of a store that isn't AWS."""
+    """The endpoint of a store that isn't AWS."""
     region: str | None
     addressing: Addressing
     profile: str | None
-    """Of the AWS configuration."""
+    """The profile of the AWS configuration."""
     access_key: str | None
     secret_key: str | None
-    """Without keys, the usual AWS chain has the credentials."""
+    """Without keys, the credentials come from AWS's usual chain."""
     cache_ttl: float
-    """Seconds until what another program changed in the bucket is seen; 0: no cache."""
+    """Seconds until another program's changes to the bucket are seen; 0: no cache."""
     negative_ttl: float
-    """Seconds that an absent name is believed absent."""
+    """Seconds for which it is cached that nothing is at a name."""
     read_only: bool
     quota: int | None
     """Bytes that may be stored."""
     publish_quota: bool
-    """Whether clients are told of the quota and the used bytes."""
+    """Whether clients see the quota and the used bytes."""
     max_file_size: int | None
     """Bytes."""
     threads: int
-    """How many requests are served at once: so many connections to the store are kept ready, and
-    some more for what goes on beside them."""
+    """How many requests are served at once. There are so many connections to the store, and some
+    more for work in the background."""
 
 
 @contextmanager
 def open_provider(place: str, **options: Unpack[Options]) -> Iterator[BucketProvider]:
-    """A DAVProvider over ``BUCKET`` or ``BUCKET/PREFIX``, to be mounted in a WsgiDAVApp.
+    """A DAVProvider over ``BUCKET`` or ``BUCKET/PREFIX``, for a WsgiDAVApp.
 
-    The bucket is made if it doesn't exist. Raises SetupError where the store can't be used, and
-    ConfigError for an option that makes no sense; each says in one line what to do.
+    Creates the bucket if it doesn't exist. Raises SetupError where the store can't be used, and
+    ConfigError for an invalid option; each says in one line what to do.
     """
     settings = _settings(place, options)
     with app.opened(settings) as namespace:
@@ -82,7 +82,7 @@ def _settings(place: str, options: Options) -> Settings:
         cache=CacheSettings(**sections.get("cache", {})),
         drive=DriveSettings(**sections.get("drive", {})),
         server=ServerSettings(**sections.get("server", {})),
-        access=AccessSettings(anonymous=True),  # Whoever mounts it asks for logins.
+        access=AccessSettings(anonymous=True),  # Logins are up to the program.
     )
 
 
@@ -95,4 +95,4 @@ _SETTINGS = {
     "max_file_size": ("drive", "max_file_size"),
     "threads": ("server", "threads"),
 }
-"""The options that aren't S3's, with the section and name that they have among the settings."""
+"""The section and name, among the settings, of the options that aren't in the section s3."""

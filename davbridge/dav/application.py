@@ -1,11 +1,10 @@
 """The WSGI application of a mount: WsgiDAV's app with our provider and our request server.
 
-Owns how they are put together. Must not know requests. WsgiDAV holds the provider and the stack of
-middleware; the request server at its end answers.
+WsgiDAV has the provider and the stack of middleware; our request server is at the end of it.
 
-WsgiDAV would also decode and normalise the path of each request, find its provider, and go over
-its answer: the path is parsed by `target`, stricter; there is one provider; and the answer is
-framed by the wire, which knows of the body what WsgiDAV can only guess.
+WsgiDAV's own app would also decode and normalise each request's path, find its provider, and check
+the answer. Here `urls` parses the path, more strictly; there is one provider; and the wire frames
+the answer, because it knows more about the body.
 """
 
 import logging
@@ -29,7 +28,7 @@ def build(
     namespace: Namespace, drive: DriveSettings, locks: LockStore | None = None
 ) -> WsgiApplication:
     """The application that serves ``namespace`` at the drive's mount path."""
-    # It calls every streamed answer an error, and every request a line.
+    # It logs a line for each request, and an error for each streamed answer.
     logging.getLogger("wsgidav").setLevel(logging.CRITICAL)
     provider = BucketProvider(namespace, drive)
     server = RequestServer(provider, locks if locks is not None else MemoryLockStore())
@@ -48,7 +47,7 @@ def build(
 
 
 class _OneProviderApp(WsgiDAVApp):
-    """WsgiDAV's app where all URLs have one provider: what is the same for each request is found
+    """WsgiDAV's app with one provider for all URLs: what is the same for each request is computed
     once."""
 
     def __init__(self, config: dict[str, Any]) -> None:

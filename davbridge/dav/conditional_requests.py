@@ -1,7 +1,6 @@
-"""Conditional requests: RFC 9110 §13 on the target, RFC 4918 §10.4 on the resources it names.
+"""Conditional requests: RFC 9110 §13 for the target, RFC 4918 §10.4 for what the If header names.
 
-Pure but for the looking up of tagged resources, which is passed in. Invariant: a condition on a
-resource that doesn't exist is evaluated, never skipped.
+Invariant: a condition on a resource that doesn't exist is evaluated, never skipped.
 """
 
 import re
@@ -60,8 +59,8 @@ def check_if(
     """Evaluates the If header: the list that holds, None where there is no header. Raises
     RefusalError 412 where no list of it holds.
 
-    ``is_locked_with`` tells whether a live lock with that token covers the path; ``first``: the
-    list that is looked at before the others.
+    ``is_locked_with``: whether a live lock with that token covers the path; ``first``: the list
+    that is evaluated before the others.
     """
 
     def condition_holds(condition: IfCondition, path: ResourcePath) -> bool:
@@ -76,7 +75,7 @@ def check_if(
         path = each.resource(request.path, request.site)
         if path is None:
             return all(condition.negated for condition in each.conditions)
-        # Locks are at hand, a resource may have to be asked for.
+        # Locks are in memory; a resource may cost a request.
         conditions = sorted(each.conditions, key=lambda condition: condition.token is None)
         return all(condition_holds(condition, path) for condition in conditions)
 
@@ -90,8 +89,8 @@ def check_if(
 
 
 def names_version(request: DavRequest) -> bool:
-    """Whether the request is meant for the version whose entity tag it names, and for no other: by
-    If-Match, or in every list of its If header."""
+    """Whether the request is meant for one version alone, whose entity tag it names: in If-Match,
+    or in every list of its If header."""
     if request.header("IF_MATCH") not in (None, "*"):
         return True
     return bool(request.if_lists) and all(
@@ -101,19 +100,19 @@ def names_version(request: DavRequest) -> bool:
 
 
 def wants_absence(request: DavRequest) -> bool:
-    """Whether the request is meant for a name that is free: ``If-None-Match: *``."""
+    """Whether the request requires that nothing is at its path: ``If-None-Match: *``."""
     return (request.header("IF_NONE_MATCH") or "").strip() == "*"
 
 
 def is_dated(request: DavRequest) -> bool:
-    """Whether the request is meant for the version that the client knows by its time: by
-    If-Unmodified-Since, where that counts. No store can be asked by it."""
+    """Whether the request names its version by time: by If-Unmodified-Since, where that counts.
+    S3 has no such condition for writes."""
     since = request.header("IF_UNMODIFIED_SINCE")
     return since is not None and request.header("IF_MATCH") is None and bool(parse_date(since))
 
 
 def range_applies(request: DavRequest, resource: Resource) -> bool:
-    """If-Range (RFC 9110 §13.1.5): whether Range is to be honoured, not the whole sent."""
+    """If-Range (RFC 9110 §13.1.5): whether Range counts; otherwise the whole file is sent."""
     value = request.header("IF_RANGE")
     if value is None:
         return True
@@ -124,7 +123,7 @@ def range_applies(request: DavRequest, resource: Resource) -> bool:
 
 
 def _matches(header: str, resource: Resource | None, *, strong: bool) -> bool:
-    """Whether the list of entity tags in ``header``, or ``*``, names the present state."""
+    """Whether the list of entity tags in ``header``, or ``*``, matches the resource."""
     if header.strip() == "*":
         return resource is not None
     if resource is None or not resource.etag:
@@ -147,7 +146,7 @@ def _is_modified_since(value: str | None, resource: Resource | None) -> bool | N
 
 
 def _seconds(moment: datetime) -> datetime:
-    """To the second, as HTTP tells it."""
+    """Without microseconds, as in HTTP dates."""
     return moment - timedelta(microseconds=moment.microsecond)
 
 

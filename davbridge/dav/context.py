@@ -26,17 +26,17 @@ from davbridge.tree.operations.preconditions import Preconditions
 from davbridge.tree.resource import Resource
 
 CONDITIONS_HOLD_SECONDS = 1.0
-"""What was found longer ago is looked up in the store once more before the write that depends on
-it: another bridge may have written since."""
+"""A check of the conditions counts for so long. After that, the store is asked once more before the
+write: another bridge may have written since."""
 
 _READING_METHODS = ("GET", "HEAD", "PROPFIND")
-"""Their conditions may be judged by a cache."""
+"""The conditions of these methods may be checked against the cache."""
 
 _VERSIONED_METHODS = ("PUT", "DELETE", "COPY", "MOVE")
-"""They tell the store which version of the resource they are meant for."""
+"""These methods send the version that they are meant for to the store."""
 
 _DECIDED_BY_STORE = ("PUT", "COPY")
-"""Of these, all that they do hangs on that version."""
+"""Of these, the methods that do nothing if the store has another version."""
 
 
 class Context:
@@ -51,7 +51,7 @@ class Context:
         self._is_looked_up = False
         self._instance: Collection | File | None = None
         self._checked_at: float | None = None
-        """When the conditions were last judged by the store's state, on the locks' clock."""
+        """When the conditions were last checked against the store, on the locks' clock."""
         self._matching_list: IfList | None = None
         self._found: dict[ResourcePath, Resource | None] = {}
         self._target_if_match: str | None = None
@@ -72,7 +72,7 @@ class Context:
     def if_match(self) -> str | None:
         """The ETag of the only version that the request is meant for; None where any will do.
 
-        It goes through to the store, which settles races that no look beforehand can.
+        It is sent to the store, which decides races.
         """
         request = self.request
         is_bound = names_version(request) or is_dated(request)
@@ -81,7 +81,7 @@ class Context:
 
     @property
     def preconditions(self) -> Preconditions:
-        """Those of a COPY or MOVE whose conditions have been checked."""
+        """The preconditions of a COPY or MOVE, once `check_conditions` has been called."""
         return Preconditions(
             self.if_match, self.request.overwrite, target_if_match=self._target_if_match
         )
@@ -105,7 +105,7 @@ class Context:
         )
 
     def parent(self) -> Collection:
-        """The parent collection, whether or not it exists: what is made in it will tell."""
+        """The parent collection, whether or not it exists."""
         path = self.path[:-1]
         own = Resource(path, None)
         return Collection(own, self.request.environ, enforcement=self.enforcement)
@@ -116,15 +116,15 @@ class Context:
         return self.provider.listed(self.path, self.request.environ, self.enforcement)
 
     def invalidate_resource(self) -> None:
-        """It is looked up again when it is next asked for."""
+        """The resource is looked up again when it is next used."""
         self._is_looked_up = False
 
     def check_conditions(self) -> bool:
-        """Every conditional header. True where the answer is 304; raises RefusalError 412.
+        """Checks every conditional header. True where the answer is 304; raises RefusalError 412.
 
-        A write's are judged by what the store has now, but for those on a version that the store
-        itself looks for as it writes. To be called again right before the write: that costs no
-        request within CONDITIONS_HOLD_SECONDS, unless this bridge has changed what they are about.
+        The conditions of a write are checked against the store's present state, unless the store
+        checks them itself when it writes. Call it again right before the write: within
+        CONDITIONS_HOLD_SECONDS that costs no request, unless this bridge has written there.
         """
         if not self.request.is_conditional:
             return False
@@ -148,10 +148,10 @@ class Context:
         request = self.request
         names_state = wants_absence(request) and request.method == "PUT"
         names_state = names_state or (names_version(request) and not is_dated(request))
-        needs_no_look = names_state and request.method in _DECIDED_BY_STORE
+        is_for_store = names_state and request.method in _DECIDED_BY_STORE
 
         def may_be_cached(path: ResourcePath) -> bool:
-            return is_recent or not self._writes or (needs_no_look and path == self.path)
+            return is_recent or not self._writes or (is_for_store and path == self.path)
 
         return Lookups(self._find_cached, self._find_current, may_be_cached, self._found)
 
@@ -163,8 +163,11 @@ class Context:
         return check_http(self.request, target)
 
     def _skip_what_the_store_checks(self, find: Find) -> None:
-        """What the write itself is conditional on isn't judged again, once the conditions hold: a
-        destination after the check in the operation's turn, whose first attempt may change it."""
+        """Remembers what the write itself will be conditional on, so that it isn't checked again.
+
+        A destination is remembered by the second check, under the operation's locks: the
+        operation's first attempt may change it.
+        """
         request = self.request
         destination = self._conditional_destination
         target = find(destination) if destination is not None else None
@@ -179,7 +182,7 @@ class Context:
 
     @property
     def _conditional_destination(self) -> ResourcePath | None:
-        """The destination, if the list that holds names a version of it."""
+        """The destination, if the If list that matches names a version of it."""
         request, held = self.request, self._matching_list
         if request.method not in ("COPY", "MOVE") or held is None or not held.names_version:
             return None
@@ -201,7 +204,7 @@ class Context:
     def _find_current(self, path: ResourcePath) -> Resource | None:
         if path != self.path:
             return self.provider.find_current(path)
-        # Clients tell of times, and an answer has what they told.
+        # Times and checksums that clients have sent.
         with_client_metadata = is_dated(self.request) or not self._writes
         found = self.provider.find_current(path, with_client_metadata=with_client_metadata)
         self._resource, self._is_looked_up = found, True

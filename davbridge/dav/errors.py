@@ -1,9 +1,7 @@
-"""Refusals, and the one place where a StoreError becomes one.
+"""Error answers: RefusalError, and the one place where a StoreError becomes one.
 
-Owns the mapping from what the namespace raises to what a client is told. Must not know boto3.
-
-Invariants: a status is chosen here or by a RefusalError, nowhere else; the cause stays chained;
-no client is told the store's address, nor whose credentials davbridge has.
+Invariants: an error status is chosen here or by a RefusalError, nowhere else. The cause stays
+chained. No client learns the store's address, or whose credentials davbridge has.
 """
 
 import logging
@@ -49,8 +47,8 @@ def status_line(status: int) -> str:
 class RefusalError(DAVError):
     """A request is answered with an error status.
 
-    ``condition`` is the local name of the RFC 4918 §16 pre- or postcondition that failed, told
-    in a DAV:error body with the ``hrefs``, a Site's, that it concerns.
+    ``condition`` is the local name of the RFC 4918 §16 pre- or postcondition that failed. The body
+    is then a DAV:error with that, and with the ``hrefs`` that it concerns, as a Site makes them.
     """
 
     def __init__(
@@ -82,7 +80,7 @@ class RefusalError(DAVError):
 
 
 RETRY_AFTER = ("Retry-After", "5")
-"""Seconds. The store's own retries have been used up by then."""
+"""In seconds. The store has been retried by then."""
 
 _STATUS: tuple[tuple[type[errors.StoreError], int], ...] = (
     (errors.NotFoundError, 404),
@@ -106,7 +104,7 @@ logger = logging.getLogger(__name__)
 
 
 def status_of(error: errors.StoreError) -> int:
-    """The status that tells a client of ``error``; 500 for one that has no better."""
+    """The status of the answer; 500 for errors that have none of their own."""
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
 
@@ -118,12 +116,12 @@ _IN_OUR_WORDS: dict[type[errors.StoreError], str] = {
     errors.UnavailableError: "the store can't do it now: try again",
     errors.TruncatedError: "the store broke off: try again",
 }
-"""For kinds whose message is the store's own, and names what is no client's business: its address,
-the bucket, the prefix, whose credentials they are. The log has it."""
+"""For errors whose own message comes from the store: it may name its address, the bucket, the
+prefix or the owner of the credentials. The log has it."""
 
 
 def refusal_of(error: errors.StoreError) -> RefusalError:
-    """What a client is told of ``error``; raise it ``from`` the error."""
+    """The answer to ``error``; raise it ``from`` the error."""
     status = status_of(error)
     headers = [RETRY_AFTER] if status == 503 else []
     message = _IN_OUR_WORDS.get(type(error)) or str(error) or REASONS[status]
@@ -132,8 +130,8 @@ def refusal_of(error: errors.StoreError) -> RefusalError:
 
 @contextmanager
 def as_refusals() -> Iterator[None]:
-    """Turns each StoreError from inside into the RefusalError that a client may see, and logs it.
-    As a decorator, it does so for a whole method."""
+    """Logs a StoreError from inside, and raises the RefusalError that a client may see. Works as a
+    context manager and as a decorator."""
     try:
         yield
     except errors.StoreError as error:

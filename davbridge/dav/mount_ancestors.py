@@ -1,11 +1,9 @@
-"""What is above the mount: nothing, but clients walk through it.
+"""The collections above the mount: read-only, each with the next as its only member.
 
-Windows and GNOME ask about every parent up to ``/`` before they open a share at ``/dav/``, and
-give up where one of them is an error. So the collections on the way to the mount can be looked
-at, each with the next as its only member.
+Windows and GNOME send PROPFIND for every parent up to ``/`` before they open a share at ``/dav/``,
+and give up if one of them is an error.
 
-Owns the answers there. Must not know the namespace. Invariant: nothing above the mount can be
-written, and nothing beside the way to it is there.
+Invariant: nothing above the mount can be written, and no other path is there.
 """
 
 from davbridge.dav import multistatus
@@ -22,8 +20,8 @@ COLLECTION = "<D:resourcetype><D:collection/></D:resourcetype>"
 
 
 def answer(request: DavRequest, path: ResourcePath, *, read_only: bool) -> Response:
-    """What a request for the URL path above the mount gets; of the drive itself it tells the class.
-    Raises RefusalError."""
+    """The answer to a request for a URL path outside the mount. OPTIONS has the drive's own DAV
+    class. Raises RefusalError."""
     site = request.site
     if request.method == "OPTIONS":
         return empty(200, [*class_headers(read_only=read_only), ALLOW])

@@ -1,7 +1,7 @@
-"""207 Multi-Status (RFC 4918 §13), written as text.
+"""207 Multi-Status (RFC 4918 §13) as text.
 
-Pure. Invariants: ``D`` is the DAV: prefix, declared once at the root; every value handed in is
-XML already, hrefs too: a Site's hold nothing that would have to be escaped.
+Invariants: ``D`` is the DAV: prefix, declared once at the root. Every argument is XML already. So
+are hrefs: those that a Site makes have nothing to escape.
 """
 
 from collections.abc import Iterable
@@ -26,7 +26,7 @@ class PropStat(NamedTuple):
 
 
 def response(href: str, propstats: Iterable[PropStat]) -> str:
-    """One resource with its properties. Empty propstats are left out, unless all are."""
+    """One resource with its properties. Empty propstats are left out, unless all are empty."""
     body = "".join([_propstat(each) for each in propstats if each.elements])
     return f"<D:response><D:href>{href}</D:href>{body or _EMPTY}</D:response>\n"
 

@@ -1,10 +1,8 @@
-"""A request, read strictly: its headers as values, its body as blocks or as XML bytes.
+"""A request: its headers as values, its body as blocks or as XML bytes (RFC 4918 §10).
 
-Owns the parsing of the headers of RFC 4918 §10. Must not know the namespace or the locks.
-
-Invariants: what can't be understood is refused with 400 and never guessed; reading a body ends
-without an exception only when all of it has been read; nothing but reading it takes an OSError for
-the client's.
+Invariants: what can't be understood is refused with 400 and never guessed. Reading a body ends
+without an exception only when all of it has been read. An OSError is taken for the client's fault
+only if reading the body raises it.
 """
 
 import logging
@@ -25,7 +23,7 @@ READ_SIZE = 256 * 1024
 """Bytes read from the client at a time."""
 
 MAX_XML = 1024 * 1024
-"""Bytes of an XML body at the most: a PROPPATCH of large dead properties fits."""
+"""Bytes that an XML body may have: a PROPPATCH of large dead properties fits."""
 
 Depth = Literal["0", "1", "infinity"]
 Environ = dict[str, Any]
@@ -71,7 +69,7 @@ def cached_attribute(compute: Callable[[Any], T]) -> _CachedAttribute[T]:
 
 
 class DavRequest:
-    """One request. Header values are parsed when they are first asked for."""
+    """One request. Header values are parsed when they are first used."""
 
     def __init__(self, environ: Environ, site: Site) -> None:
         self.environ = environ
@@ -85,7 +83,7 @@ class DavRequest:
 
     @cached_attribute
     def path(self) -> ResourcePath:
-        """What the request target names. Raises RefusalError 400, or 404 outside of the mount."""
+        """The resource of the request target. Raises RefusalError 400, or 404 outside the mount."""
         path = self.site.resolve(self.url_path)
         if path is None:
             raise RefusalError(404, "the drive is elsewhere")
@@ -108,7 +106,7 @@ class DavRequest:
 
     @property
     def network(self) -> str:
-        """That of the client's address, which counts as one client."""
+        """The network of the client's address, which counts as one client."""
         return network_of(self.environ.get("REMOTE_ADDR") or "")
 
     @property
@@ -121,7 +119,7 @@ class DavRequest:
 
     @cached_attribute
     def length(self) -> int | None:
-        """Bytes of the body; None where a chunked one doesn't tell."""
+        """Bytes of the body; None for a chunked one."""
         if self.is_chunked:
             return None
         text = self.environ.get("CONTENT_LENGTH") or "0"
@@ -162,7 +160,7 @@ class DavRequest:
 
     @property
     def timeout(self) -> float | None:
-        """Seconds: the first lock timeout asked for that is one (§10.7), math.inf for Infinite."""
+        """Seconds: the first valid timeout of the Timeout header (§10.7), math.inf for Infinite."""
         for wish in (self.header("TIMEOUT") or "").lower().split(","):
             kind, _, seconds = wish.strip().partition("-")
             if kind == "infinite":
@@ -173,12 +171,12 @@ class DavRequest:
 
     @property
     def is_conditional(self) -> bool:
-        """Whether any header makes the method depend on the state of a resource."""
+        """Whether any conditional header was sent."""
         return not _CONDITIONAL.isdisjoint(self.environ)
 
     @property
     def conditions(self) -> tuple[str | None, ...]:
-        """The values of all these headers: equal for requests that depend on the same."""
+        """The values of all conditional headers."""
         return tuple(map(self.environ.get, _CONDITIONAL))
 
     @cached_attribute
@@ -191,8 +189,8 @@ class DavRequest:
 
     @cached_attribute
     def refreshed_token(self) -> str | None:
-        """The token of a LOCK whose If header is nothing else: npm's webdav refreshes a lock so,
-        and sends a lockinfo along (its operations/lock.js)."""
+        """The token of a LOCK whose If header is a bare token: npm's webdav refreshes a lock like
+        this, with a lockinfo as the body (its operations/lock.js)."""
         match = _TOKEN.fullmatch((self.header("IF") or "").strip())
         return match[1] if match and self.method == "LOCK" else None
 
@@ -209,18 +207,16 @@ class DavRequest:
 
     @cached_attribute
     def submitted_tokens(self) -> frozenset[str]:
-        """The lock tokens that the client shows, anywhere in If (§10.4.1) or in Lock-Token.
-
-        Lock-Token on a PUT is Word's way; it proves the same.
-        """
+        """The lock tokens that the client submits, anywhere in If (§10.4.1) or in Lock-Token, which
+        Word sends with a PUT."""
         tokens = {token for each in self.if_lists for token in each.tokens}
         if self.method != "UNLOCK" and self.lock_token:
             tokens.add(self.lock_token)
         return frozenset(tokens)
 
     def blocks(self) -> Iterator[bytes]:
-        """The body in blocks. Raises RefusalError 400 where it ends too early: the wire closes such
-        a connection after the answer."""
+        """The body in blocks. Raises RefusalError 400 where it ends too early; the wire closes that
+        connection after the answer."""
         promised, seen = self.length, 0
         while promised is None or seen < promised:
             block = self._read(READ_SIZE if promised is None else min(READ_SIZE, promised - seen))

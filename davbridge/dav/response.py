@@ -1,6 +1,4 @@
-"""What a verb answers.
-
-A value: the wire frames it, and closes it.
+"""A method's answer: a value, which the wire frames and closes.
 
 Invariant: what fails before an answer's first byte has a status; what fails later breaks the
 connection, and is one line in the log.
@@ -26,7 +24,7 @@ class Response:
     body: Iterable[bytes] = ()
 
     def close(self) -> None:
-        """For a body that nobody will read. A server closes the others itself (PEP 3333)."""
+        """Closes a body that won't be sent. The server closes the others (PEP 3333)."""
         close = getattr(self.body, "close", None)
         if close is not None:
             close()
@@ -57,8 +55,8 @@ def empty(status: int, headers: Headers | None = None) -> Response:
 
 
 def streamed(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The blocks of a body that is under way. Where the store fails, they end as the wire
-    understands it: raises ConnectionError."""
+    """The blocks of a body whose headers have been sent. Raises ConnectionError where the store
+    fails: the wire then breaks the connection."""
     try:
         yield from blocks
     except StoreError as error:

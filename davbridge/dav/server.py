@@ -1,9 +1,7 @@
-"""The request server: from WSGI to a method, and back.
+"""The request server: from WSGI to a method, and from what was raised to an answer.
 
-Owns dispatch, and what a client sees of whatever was raised. Must not know any method's rules.
-
-Invariants: every request gets exactly one response, or its connection is broken; what went wrong
-inside is logged in full and told to the client in a line.
+Invariants: every request gets exactly one response, or its connection is broken. An internal error
+is logged in full, and the client gets one line.
 """
 
 import logging
@@ -82,7 +80,7 @@ class RequestServer:
             return self._refuse(request, refusal)
         except StoreError as error:
             return self._refuse(request, self._logged(request, error))
-        except Exception:
+        except Exception:  # A bug, here or in a library: the client gets an answer nevertheless.
             logger.exception("%s %s failed", request.method, request.environ["REQUEST_URI"])
             return self._refuse(request, RefusalError(500, "something went wrong; see the log"))
 
@@ -94,7 +92,7 @@ class RequestServer:
         return method(context)
 
     def _logged(self, request: DavRequest, error: StoreError) -> RefusalError:
-        """What the client is told; the log gets it all, the store's faults as warnings."""
+        """The answer to ``error``, which is logged in full; the store's faults as warnings."""
         refusal = refusal_of(error)
         level = logging.WARNING if refusal.status >= 500 else logging.INFO
         logger.log(level, "%s %s: %s", request.method, request.environ["REQUEST_URI"], error)

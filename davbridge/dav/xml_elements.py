@@ -1,9 +1,9 @@
-"""XML as WebDAV clients send it, and as it is kept.
+"""XML elements: the bodies of requests, and dead properties.
 
-Pure. Invariant: parsing takes time and memory in proportion to the body. There is no DTD, hence no
-entities; and before a tree is built, the document was found to be of a modest shape. A namespace,
-for one, is declared once and then part of every name: half a megabyte of it in 50,000 names would
-be 25 GB.
+Invariant: parsing takes time and memory in proportion to the body. There is no DTD, hence no
+entities. The size and shape of a document are checked before a tree is built. A namespace, for
+example, is declared once and is then part of every name: half a megabyte of it in 50,000 names
+would be 25 GB.
 """
 
 from collections.abc import Sequence
@@ -24,17 +24,17 @@ _XML = "http://www.w3.org/XML/1998/namespace"
 _XML_LANG = f"{{{_XML}}}lang"
 
 MAX_NAMES = 200
-"""Properties in one request at the most. The costliest known client sends 11."""
+"""Properties in one request. No known client sends more than 11."""
 
 _MAX_NESTING = 200
-"""Elements inside one another: serialising them recurses."""
+"""Levels of elements: serialising them recurses."""
 
 _MAX_ELEMENTS = 10_000
 _MAX_ATTRIBUTES = 100
 """Of one element."""
 
 _MAX_TAG = 64 * 1024
-"""Bytes of a tag. expat collects all attributes before it tells of any."""
+"""Bytes of a tag: expat collects all attributes before it calls a handler."""
 
 _SLICE = 32 * 1024
 
@@ -42,7 +42,7 @@ _MAX_NAME = 256
 """Characters of an element's, an attribute's or a namespace's name."""
 
 _ENCODINGS = frozenset(("utf-8", "utf-16", "us-ascii", "iso-8859-1"))
-"""The first two are XML's own. Python has a hundred more, some of which aren't even of text."""
+"""XML requires the first two. Python has a hundred more, some of which aren't for text."""
 
 
 def parse_document(body: bytes, root: str) -> Element:
@@ -60,8 +60,8 @@ def parse_document(body: bytes, root: str) -> Element:
 
 
 def _require_modest(body: bytes) -> None:
-    """Goes through the document without building anything. Raises RefusalError 400; expat's error
-    where it isn't well-formed."""
+    """Checks the document's shape without building anything. Raises RefusalError 400, and
+    expat's error where it isn't well-formed."""
     parser, shape = expat.ParserCreate(), _Shape()
     parser.ordered_attributes = True
     parser.XmlDeclHandler = shape.declare
@@ -76,7 +76,7 @@ def _require_modest(body: bytes) -> None:
 
 
 class _Shape:
-    """What a document has come to so far. Raises RefusalError as soon as that is too much."""
+    """Counts what a document has, and raises RefusalError as soon as that is too much."""
 
     def __init__(self) -> None:
         self._elements = 0
@@ -144,5 +144,5 @@ def split_name(name: str) -> tuple[str, str]:
 
 
 def refuse(message: str) -> NoReturn:
-    """A document that is XML, but not what RFC 4918 §14 allows there."""
+    """Refuses a document that is XML, but not what RFC 4918 §14 allows."""
     raise RefusalError(400, message)

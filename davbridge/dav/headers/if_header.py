@@ -1,7 +1,7 @@
-"""The If header (RFC 4918 §10.4): its grammar, and what its lists say.
+"""The If header (RFC 4918 §10.4): its grammar.
 
-Pure. Invariant: parsing takes time proportional to the header's length; what doesn't follow the
-grammar is refused whole.
+Invariant: parsing takes time proportional to the header's length. A header that doesn't follow the
+grammar is refused as a whole.
 """
 
 import re
@@ -13,7 +13,7 @@ from davbridge.dav.headers.urls import Site
 from davbridge.paths import ResourcePath
 
 MAX_CONDITIONS = 100
-"""More than any client's: each may be about another resource, which costs a request to S3."""
+"""No known client sends as many. Each may name another resource, which costs a request to S3."""
 
 _LEXEME = re.compile(
     r"""\s*(?:
@@ -45,16 +45,16 @@ class IfList(NamedTuple):
 
     @property
     def names_version(self) -> bool:
-        """Whether it holds of one version of a resource alone, by its entity tag."""
+        """Whether it can match one version of a resource alone, by its entity tag."""
         return any(each.etag and not each.negated for each in self.conditions)
 
     def resource(self, request_path: ResourcePath, site: Site) -> ResourcePath | None:
-        """What the list is about; None for a tag that names nothing on this site."""
+        """The path that the list applies to; None for a tag that names nothing on this site."""
         return request_path if self.tag is None else site.parse_tag(self.tag)
 
 
 def parse_if(value: str) -> tuple[IfList, ...]:
-    """The lists of an If header. Raises RefusalError 400 for anything but the grammar."""
+    """The lists of an If header. Raises RefusalError 400."""
     lexemes = list(_lexemes(value))
     lists: list[IfList] = []
     tag: str | None = None
@@ -90,7 +90,7 @@ def _opens(lexemes: list[tuple[str, str]], at: int) -> bool:
 
 
 def _parse_list(lexemes: list[tuple[str, str]], at: int) -> tuple[tuple[IfCondition, ...], int]:
-    """The conditions from ``at`` to the closing parenthesis, and the place behind it."""
+    """The conditions from ``at`` to the closing parenthesis, and the index after it."""
     conditions: list[IfCondition] = []
     negated = False
     for place in range(at, len(lexemes)):

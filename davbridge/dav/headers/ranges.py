@@ -1,6 +1,6 @@
-"""The Range header (RFC 9110 §14): pure.
+"""The Range header (RFC 9110 §14).
 
-Invariant: every range given back is not empty and lies inside the object.
+Invariant: every range that is returned has at least one byte and lies inside the object.
 """
 
 import re
@@ -9,11 +9,11 @@ from typing import NamedTuple
 from davbridge.dav.errors import RefusalError
 
 MAX_RANGES = 16
-"""More ranges than any known client asks for at once: the whole is sent instead (§14.2 lets a
-server ignore the header)."""
+"""With more ranges, the whole is sent (§14.2 lets a server ignore the header). No known client asks
+for so many at once."""
 
 _SPEC = re.compile(r"(\d{0,18})\s*-\s*(\d{0,18})", re.ASCII)
-"""Without the blanks around it: two runs of them side by side would take time in the square."""
+"""Without the blanks around it: two adjacent runs of blanks would take quadratic time."""
 
 
 class ByteRange(NamedTuple):
@@ -31,7 +31,7 @@ class ByteRange(NamedTuple):
 
 
 def parse_range(value: str | None, size: int) -> list[ByteRange]:
-    """The ranges asked for; empty where the whole is to be sent.
+    """The ranges to send; empty where the whole is to be sent.
 
     Raises RefusalError 416 where none of them lies inside ``size`` bytes. A unit other than
     bytes, a malformed list and too many ranges are ignored, as RFC 9110 §14.2 has it.

@@ -1,8 +1,7 @@
 """URLs ↔ resource paths: the request target, the Destination header, resource tags, hrefs.
 
-Must not know the namespace. Invariants: a URL is split before it is decoded, so that an encoded
-``?``, ``#``, ``;`` or ``/`` never changes which resource is named; an href is ASCII and parses
-back to the path it was made of.
+Invariants: a URL is split before it is decoded, so that an encoded ``?``, ``#``, ``;`` or ``/``
+never changes which resource is named. An href is ASCII and parses back to its path.
 """
 
 import re

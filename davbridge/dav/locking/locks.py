@@ -51,7 +51,7 @@ class Lock:
 
 
 class LockConflictError(Exception):
-    """A lock can't be granted beside the ``locks`` that are there (§6.2)."""
+    """The lock conflicts with ``locks`` (§6.2)."""
 
     def __init__(self, locks: Iterable[Lock]) -> None:
         super().__init__("a conflicting lock is there")

@@ -1,4 +1,4 @@
-"""Locks as XML: DAV:lockdiscovery and DAV:supportedlock (RFC 4918 §15.8, §15.10). Pure."""
+"""Locks as XML: DAV:lockdiscovery and DAV:supportedlock (RFC 4918 §15.8, §15.10)."""
 
 from collections.abc import Iterable
 from xml.sax.saxutils import escape

@@ -1,7 +1,6 @@
-"""Where a client needs an exception from RFC 4918: one line each, with the reason and its source.
+"""Exceptions from RFC 4918 for single clients, each with its reason and source.
 
-Owns which clients those are. Must not know verbs. Invariant: everything else answers every client
-alike.
+Invariant: everything else answers all clients alike.
 """
 
 import re

@@ -1,7 +1,7 @@
 """LOCK and UNLOCK (RFC 4918 §9.10, §9.11).
 
-Invariant: a lock is held before the empty resource of an unmapped URL is made, and given back
-where that fails, so that a refused LOCK leaves nothing behind.
+Invariant: the lock is acquired before the empty resource of an unmapped URL is made, and released
+if that fails: a refused LOCK leaves nothing behind.
 """
 
 import uuid
@@ -20,17 +20,18 @@ from davbridge.store.base import Attributes
 from davbridge.tree.writes.creation import Place
 
 DEFAULT_TIMEOUT = 3600
-"""Seconds, where the client asks for none it says."""
+"""Seconds, without a Timeout header."""
 
 MAX_TIMEOUT = 24 * 3600
-"""Seconds: what Infinite gets. Clients that live refresh; one that died frees its files."""
+"""Seconds; Infinite gets this. A client that is alive refreshes its locks; the locks of one that
+died expire."""
 
 MAX_OWNER = 2 * 1024
 """Characters of a DAV:owner element."""
 
 
 def lock(context: Context) -> Response:
-    """200 for a lock on a resource, 201 where it made one; without a body, a refresh."""
+    """200 for a lock on a resource, 201 where it made the resource; without a body, a refresh."""
     body = context.request.xml_body()
     if not body.strip() or context.request.refreshed_token is not None:
         return _refresh(context)
@@ -50,14 +51,14 @@ def lock(context: Context) -> Response:
         expires=0.0,
         address=context.request.network,
     )
-    # A write that was admitted before the lock is granted has ended by then, or asks once more.
+    # A write that was checked before the lock is granted has ended by then, or is checked again.
     with context.provider.without_writes(context.path, is_deep=wanted.is_deep) as place:
         context.check_conditions()
         return _acquire(context, wanted, place)
 
 
 def unlock(context: Context) -> Response:
-    """204. 409 where the token is no lock's that covers the URL, 403 for another user's lock."""
+    """204; 409 where no lock with that token covers the URL, 403 for another user's lock."""
     token = context.request.lock_token
     if token is None:
         raise RefusalError(400, "a Lock-Token header is needed")
@@ -74,7 +75,7 @@ def unlock(context: Context) -> Response:
 
 
 def granted_timeout(wish: float | None) -> int:
-    """Seconds: the client's wish, if it has one, within bounds."""
+    """Seconds: what the client asks for, if it does, within bounds."""
     return DEFAULT_TIMEOUT if wish is None else max(1, int(min(wish, MAX_TIMEOUT)))
 
 
@@ -94,7 +95,7 @@ def parse_lock_info(body: bytes) -> tuple[bool, str]:
 
 
 def _refresh(context: Context) -> Response:
-    """§9.10.2: the lock that the If header names starts its time anew."""
+    """§9.10.2: the timeout of the lock that the If header names starts anew."""
     context.check_conditions()
     tokens, user = context.request.submitted_tokens, context.request.user
     for each in context.locks.covering(context.path):

@@ -1,7 +1,6 @@
 """OPTIONS (RFC 9110 §9.3.7, RFC 4918 §10.1).
 
-Owns which methods there are, and which class of WebDAV they make. Invariant: the answer is the same
-for every URL of the drive, and asks the store nothing.
+Invariant: the answer is the same for every URL of the drive, and costs no request to the store.
 """
 
 from davbridge.dav.context import Context
@@ -12,14 +11,14 @@ WRITING = ("PUT", "DELETE", "MKCOL", "COPY", "MOVE", "PROPPATCH", "LOCK", "UNLOC
 
 
 def allow_header(*, read_only: bool) -> tuple[str, str]:
-    """The same for every URL, mapped or not: clients look for LOCK and PUT on folders, and on
-    what they are about to create."""
+    """The same for every URL, mapped or not: clients look for LOCK and PUT on folders, and on URLs
+    that they are about to create."""
     return "Allow", ", ".join(READING if read_only else READING + WRITING)
 
 
 def class_headers(*, read_only: bool) -> Headers:
-    """Class 2 is what makes Finder mount writable; a read-only drive says class 1, and Finder
-    then mounts it read-only instead of failing at each write."""
+    """Finder mounts a drive of class 2 as writable. A read-only drive has class 1, so that Finder
+    mounts it read-only instead of failing at each write."""
     return [("DAV", "1" if read_only else "1, 2"), ("MS-Author-Via", "DAV")]
 
 

@@ -1,7 +1,6 @@
 """PROPPATCH (RFC 4918 §9.2).
 
-Owns the reading of a propertyupdate. Must not know where properties are kept. Invariant: all of it
-is done or nothing: one protected property stops it.
+Invariant: all changes are made or none: one protected property prevents them all.
 """
 
 from functools import partial
@@ -25,7 +24,7 @@ from davbridge.dav.xml_elements import (
 )
 
 Changes = dict[str, str | None]
-"""Clark name → the property's element, or None where it goes; in the order of the body."""
+"""Clark name → the property's element, or None for a removal; in the order of the body."""
 
 _PROTECTED_ERROR = RefusalError(
     403, "a live property", condition="cannot-modify-protected-property"
@@ -33,13 +32,13 @@ _PROTECTED_ERROR = RefusalError(
 
 
 def proppatch(context: Context) -> Response:
-    """207 with 200 for every property, or 403 for the protected ones beside 424 for the rest."""
+    """207 with 200 for every property; or with 403 for the protected ones, and 424 for the rest."""
     changes = parse_changes(context.request.xml_body())
     resource = context.require()
-    _admit(context, changes)
+    _check(context, changes)
     protected = [name for name in changes if name in PROTECTED]
     if not protected:
-        resource.change_properties(changes, check=partial(_admit, context, changes))
+        resource.change_properties(changes, check=partial(_check, context, changes))
     done = PropStat(
         424 if protected else 200,
         [empty_element(name) for name in changes if name not in PROTECTED],
@@ -50,11 +49,12 @@ def proppatch(context: Context) -> Response:
     return multistatus.answer([response])
 
 
-def _admit(context: Context, changes: Changes) -> None:
-    """Before, and once more right before they are set. Raises RefusalError 412, 423.
+def _check(context: Context, changes: Changes) -> None:
+    """Checks conditions and locks. Called before, and again right before the properties are set.
+    Raises RefusalError 412, 423.
 
-    Windows sets its properties beside Office's lock, whose token it hasn't got: they are the lock
-    owner's to set without it.
+    Windows sets its properties while Office has a lock, without submitting the token: the owner of
+    the lock may do that.
     """
     context.check_conditions()
     if all(name.startswith(f"{{{WIN32}}}") for name in changes):

@@ -37,7 +37,7 @@ class MemberList:
         self._locks = locks
         self._href = site.href(members.path, is_collection=True)
         self._fingerprint = renderer.fingerprint(self._href)
-        self._annotations = _shown(
+        self._properties = _visible_properties(
             members.told, needs_dead_properties=renderer.needs_dead_properties
         )
 
@@ -57,9 +57,9 @@ class MemberList:
         return b"".join(responses)
 
     def _entries(self, page: MemberPage) -> tuple[MemberEntry, ...]:
-        if not self._annotations:
+        if not self._properties:
             return page.members
-        found = (self._annotations.get(page.name_of(member)) for member in page.members)
+        found = (self._properties.get(page.name_of(member)) for member in page.members)
         return tuple(
             MemberWithProperties(member, properties) if properties else member
             for member, properties in zip(page.members, found, strict=True)
@@ -105,13 +105,13 @@ def _parts(entry: MemberEntry) -> tuple[Member, Properties]:
     return entry, NO_PROPERTIES
 
 
-def _shown(
-    annotations: Mapping[str, Properties], *, needs_dead_properties: bool
+def _visible_properties(
+    members: Mapping[str, Properties], *, needs_dead_properties: bool
 ) -> dict[str, tuple[tuple[str, str], ...]]:
     """The properties that can be in an answer. Where no dead properties are wanted, these are those
     of members that have client metadata."""
     return {
         name: tuple(properties.items())
-        for name, properties in annotations.items()
+        for name, properties in members.items()
         if needs_dead_properties or CLIENT_METADATA in properties
     }

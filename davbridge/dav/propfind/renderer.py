@@ -1,7 +1,7 @@
 """One DAV:response of a PROPFIND (RFC 4918 §9.1), from a resource and its properties.
 
-Invariant: a response depends on the query, the property context, the href, the resource and its dead
-properties alone. Equal ones have equal responses.
+Invariant: a response depends on the query, the property context, the href, the resource and its
+dead properties alone. Equal ones have equal responses.
 """
 
 from functools import lru_cache

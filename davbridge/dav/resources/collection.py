@@ -25,7 +25,7 @@ from davbridge.tree.properties.client_metadata import Properties, without_client
 from davbridge.tree.resource import Resource, add_client_metadata
 
 CREATED_RESOURCE = "davbridge.created_resource"
-"""In a LOCK's environment: the empty file that it has made."""
+"""The key, in the environment of a LOCK, of the empty file that it has made."""
 
 
 class RenderedMembers(NamedTuple):
@@ -75,7 +75,7 @@ class Collection(BucketResource, DAVCollection):
     # --- For WsgiDAV's request server.
 
     def get_used_bytes(self) -> int | None:
-        """Those of the whole mount."""
+        """The bytes of the whole mount."""
         return self._property_context.used_bytes
 
     def get_available_bytes(self) -> int | None:
@@ -99,13 +99,13 @@ class Collection(BucketResource, DAVCollection):
 
     @as_refusals()
     def create_empty_resource(self, name: str) -> "File":
-        """A file that isn't there before `File.end_write`; for a LOCK it is made here."""
+        """A file that will exist after `File.end_write`. For a LOCK it is made here."""
         path = (*self.resource.path, name)
         if self.environ["REQUEST_METHOD"] != "LOCK":
             if header(self.environ, "IF_MATCH") is not None:
                 raise RefusalError(412, "If-Match does not hold")
             return File(Resource(path, None), self.environ)
-        # WsgiDAV looks at the locks only afterwards, and leaves the file where they forbid it.
+        # WsgiDAV checks the locks only afterwards, and doesn't delete the file if they forbid it.
         self.enforcement.require_write(self.resource.path)
         attributes = UploadHeaders().attributes(name)
         writer = self.provider.namespace.open_writer(path, attributes, IF_ABSENT, length=0)

@@ -21,7 +21,7 @@ OpenRange = Callable[[ByteRange], ObjectReader]
 
 
 class OutdatedVersionError(DAVError):
-    """The file is another version than was listed. The cache knows that by now."""
+    """The file is another version than was listed. The cache has been invalidated."""
 
     def __init__(self) -> None:
         super().__init__(
@@ -31,7 +31,7 @@ class OutdatedVersionError(DAVError):
 
 @contextmanager
 def of_this_version() -> Iterator[None]:
-    """Raises OutdatedVersionError where the file is another version by now."""
+    """Raises OutdatedVersionError if the file has been replaced."""
     with as_refusals():
         try:
             yield
@@ -43,19 +43,19 @@ class Content:
     """The bytes of one version of a file, as the file-like object that WsgiDAV reads."""
 
     def __init__(self, open_range: OpenRange, size: int, expected: ByteRange) -> None:
-        """Opens the ``expected`` range at once. Reading begins at byte 0 all the same, and what is
-        outside of the range can be read as well, for one more request."""
+        """Opens the ``expected`` range at once. Reading begins at byte 0 nevertheless. Bytes
+        outside of the range can be read, too, with one more request."""
         self._open_range = open_range
         self._size = size
         self._position = 0
         """Of the next read."""
         self._range = expected
-        """What is left of the range that is open."""
+        """The rest of the open range."""
         self._reader = open_range(expected)
 
     @property
     def info(self) -> ObjectInfo:
-        """What the store told when the file was opened."""
+        """The metadata, from when the file was opened."""
         return self._reader.info
 
     def seek(self, position: int) -> None:
@@ -129,4 +129,4 @@ class WsgidavUpload:
         self._upload.write(data)
 
     def close(self) -> None:
-        """Does nothing: WsgiDAV tells by ``end_write`` whether the body is complete."""
+        """Does nothing: `File.end_write` knows whether the body is complete."""

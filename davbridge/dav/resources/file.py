@@ -48,7 +48,7 @@ class File(BucketResource, DAVNonCollection):
         return reader
 
     def head(self) -> ObjectInfo:
-        """What the store tells of this very version. Raises as `open_range`."""
+        """The metadata of this very version. Raises as `open_range`."""
         namespace, resource = self.provider.namespace, self.resource
         info = namespace.info(resource)
         if not self._is_same(info.row):
@@ -57,7 +57,7 @@ class File(BucketResource, DAVNonCollection):
         return info
 
     def _is_same(self, row: ObjectRow) -> bool:
-        """Whether the store has what was listed: the headers tell of that."""
+        """Whether the store has the version that was listed: the headers describe that."""
         return (row.etag, row.size) == (self.resource.etag, self.resource.size)
 
     def begin_upload(
@@ -106,9 +106,9 @@ class File(BucketResource, DAVNonCollection):
         return True
 
     def get_content_type(self) -> str:
-        """The stored one where the file itself is asked for: a listing tells none.
+        """The stored type for GET and HEAD. Otherwise a guess: a listing has no types.
 
-        WsgiDAV asks for it before it sends a header, so that a GET opens the file here. Raises
+        WsgiDAV calls this before it sends a header. So a GET opens the file here. Raises
         OutdatedVersionError.
         """
         method, name = self.environ["REQUEST_METHOD"], self.resource.name
@@ -119,7 +119,7 @@ class File(BucketResource, DAVNonCollection):
         return shown_type(info.attributes.content_type, name)
 
     def get_content(self) -> Content:
-        """The bytes, which begin where the request's range does."""
+        """The bytes, opened at the request's range."""
         with of_this_version():
             return self._opened()
 

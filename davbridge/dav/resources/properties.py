@@ -1,7 +1,7 @@
-"""The properties of a resource, live and dead, as WsgiDAV asks for them.
+"""The properties of a resource, live and dead.
 
-Invariants: values are the ones that our own request server gives; a PROPPATCH is done as a whole or
-not at all, in one write.
+Invariants: WsgiDAV's request server gives the same values as ours. A PROPPATCH is done as a whole
+or not at all, in one write.
 """
 
 from collections import Counter
@@ -40,28 +40,28 @@ if TYPE_CHECKING:
 _LOCK_PROPERTIES = ("{DAV:}lockdiscovery", "{DAV:}supportedlock")
 
 _PROPERTY_CONTEXT = "davbridge.property_context"
-"""In a request's environment: what its live properties depend on beside their resources."""
+"""The key of the property context in a request's environment."""
 
 
 class PropertyUpdate:
-    """The changes of a PROPPATCH, which WsgiDAV tells twice, one at a time: in a dry run over all
-    of them, and then to be done. The first one to be done does all."""
+    """The changes of a PROPPATCH. WsgiDAV calls for each change twice: first, for all of them, as a
+    dry run; then to make it. The first call of the second kind makes all changes."""
 
     def __init__(self, write: Callable[[Mapping[str, str | None]], None]) -> None:
         self._write = write
         self._changes: dict[str, str | None] = {}
         self._calls: Counter[str] = Counter()
-        """How often each name was told in the dry run, and not yet to be done."""
+        """The calls of the dry run, by name, that haven't had their second call yet."""
         self._failure: DAVError | None = None
 
     def plan(self, name: str, text: str | None) -> None:
-        """The last on a name counts."""
+        """Adds a change. The last one of a name counts."""
         self._changes.pop(name, None)
         self._changes[name] = text
         self._calls[name] += 1
 
     def do(self, name: str, text: str | None) -> None:
-        """Raises DAVError, for each of the changes where their write has failed."""
+        """Makes all planned changes. Raises DAVError; if the write failed, for each of them."""
         if not self._calls[name]:
             self._write({name: text})
             return
@@ -120,7 +120,7 @@ class ResourceProperties(_DAVResource):
     # --- For WsgiDAV's request server.
 
     def get_creation_date(self) -> float:
-        """S3 keeps no other time than the last write's."""
+        """S3 has no other time than the last write's."""
         return self.get_last_modified()
 
     def get_last_modified(self) -> float:
@@ -136,7 +136,7 @@ class ResourceProperties(_DAVResource):
         )
 
     def get_property_names(self, *, is_allprop: bool) -> list[str]:
-        """Those that our own request server gives in answer to allprop or propname."""
+        """The same as our own request server gives for allprop and propname."""
         live = [name for name in (ALLPROP if is_allprop else LIVE_PROPERTIES) if self._has(name)]
         return [*live, *self._dead_properties()]
 
@@ -193,7 +193,7 @@ class ResourceProperties(_DAVResource):
             self._update.do(name, text)
 
     def set_last_modified(self, _path: str, time_stamp: float | str, *, dry_run: bool) -> bool:
-        """Sets the time that clients are told of a file; of a collection, none is kept."""
+        """Sets the modification time of a file. That of a collection isn't stored."""
         moment = parse_time_property(str(time_stamp))
         if moment is None:
             raise RefusalError(409, "not a time")
@@ -202,7 +202,7 @@ class ResourceProperties(_DAVResource):
         return True
 
     def remove_all_properties(self, *, recursive: bool) -> None:
-        """Does nothing: dead properties go with their resource, and the namespace sees to that."""
+        """Does nothing: the namespace removes dead properties along with their resource."""
 
     @cached_property
     def _update(self) -> PropertyUpdate:
@@ -224,7 +224,7 @@ class ResourceProperties(_DAVResource):
 
 
 def _text_of(element: Any) -> str:
-    """WsgiDAV's element, of whichever library, as dead properties are kept."""
+    """An element of WsgiDAV's XML library, as dead properties are stored."""
     ancestors: Iterable[Any] = getattr(element, "iterancestors", tuple)()
     langs = (lang_of(ancestor) for ancestor in ancestors)
     lang = next(filter(None, langs), None)
