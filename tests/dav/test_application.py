@@ -1,4 +1,4 @@
-"""What a request passes on its way from the wire to its verb, and how often."""
+"""What a request passes on its way from the wire to its method, and how often."""
 
 import io
 from collections.abc import Iterator

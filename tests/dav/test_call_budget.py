@@ -1,4 +1,4 @@
-"""What each verb costs in S3 requests, counted on the wire: exact, and on purpose.
+"""What each method costs in S3 requests, counted on the wire: exact, and on purpose.
 
 The bucket holds the marked folder /d/ with the files f and g. Cold: nothing is known of it. Warm:
 / and /d/ have been listed. Whoever changes a number here has to say why beside it.

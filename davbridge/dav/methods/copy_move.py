@@ -82,39 +82,39 @@ def _refuse_overlap(context: Context, source: Collection | File) -> None:
 
 
 def _resume_or_refuse(
-    context: Context, verb: Verb, source: Collection | File, target: Resource | None
+    context: Context, method: Verb, source: Collection | File, target: Resource | None
 ) -> Response | None:
     """The answer where ``target`` exists and must not be replaced, but this very request has put it
     there before. Raises RefusalError 412 where it must not be replaced otherwise."""
     if context.request.overwrite or target is None:
         return None
-    if source.is_collection and (answer := _resume(context, verb)):
+    if source.is_collection and (answer := _resume(context, method)):
         return answer
     raise RefusalError(412, "the destination exists, and Overwrite is F")
 
 
-def _resume(context: Context, verb: Verb) -> Response | None:
+def _resume(context: Context, method: Verb) -> Response | None:
     """The answer to the same operation, begun before; None where none was, or where locks forbid
     it now."""
     source, destination = context.path, context.request.destination
-    request = OperationRequest(verb, source, destination, context.request.user)
+    request = OperationRequest(method, source, destination, context.request.user)
     try:
-        outcome = context.provider.resume(request, partial(_require_unlocked, context, verb))
+        outcome = context.provider.resume(request, partial(_require_unlocked, context, method))
     except RefusalError:
         return None
     if outcome is None:
         return None
     if outcome.failures:
         return _failed(context, outcome.failures)
-    if verb == "MOVE":
+    if method == "MOVE":
         context.locks.release_tree(source)
     return empty(201 if outcome.is_new else 204)
 
 
-def _require_unlocked(context: Context, verb: Verb) -> None:
+def _require_unlocked(context: Context, method: Verb) -> None:
     """Raises RefusalError 423."""
     source, destination = context.path, context.request.destination
-    for path in (destination,) if verb == "COPY" else (destination, source):
+    for path in (destination,) if method == "COPY" else (destination, source):
         context.enforcement.require_tree(path)
 
 

@@ -29,33 +29,33 @@ def test_delete_of_files_and_whole_trees(client: Client, store: MemoryStore) -> 
     assert keys(store) == ["a-", "ab"]
 
 
-@pytest.mark.parametrize("verb", ["COPY", "MOVE"])
-def test_copy_and_move_of_files(client: Client, store: MemoryStore, verb: str) -> None:
+@pytest.mark.parametrize("method", ["COPY", "MOVE"])
+def test_copy_and_move_of_files(client: Client, store: MemoryStore, method: str) -> None:
     fill(store, "a", "b", "d/x")
-    assert client(verb, "/a", destination="/new").status == 201
-    assert ("a" in keys(store)) is (verb == "COPY")
+    assert client(method, "/a", destination="/new").status == 201
+    assert ("a" in keys(store)) is (method == "COPY")
     client("PUT", "/a", b"a")
-    assert client(verb, "/a", destination="/b", overwrite="F").status == 412
+    assert client(method, "/a", destination="/b", overwrite="F").status == 412
     assert drain(store.get_object("b")) == b"b"
-    assert client(verb, "/a", destination="/b").status == 204
+    assert client(method, "/a", destination="/b").status == 204
     assert drain(store.get_object("b")) == b"a"
     client("PUT", "/a", b"a")
-    assert client(verb, "/a", destination="/missing/b").status == 409
-    assert client(verb, "/a", destination="/a").status == 403
-    assert client(verb, "/a", destination="http://elsewhere.example/b").status == 502
-    assert client(verb, "/a").status == 400
-    assert client(verb, "/missing", destination="/x").status == 404
+    assert client(method, "/a", destination="/missing/b").status == 409
+    assert client(method, "/a", destination="/a").status == 403
+    assert client(method, "/a", destination="http://elsewhere.example/b").status == 502
+    assert client(method, "/a").status == 400
+    assert client(method, "/missing", destination="/x").status == 404
 
 
-@pytest.mark.parametrize("verb", ["COPY", "MOVE"])
-def test_copy_and_move_of_trees(client: Client, store: MemoryStore, verb: str) -> None:
+@pytest.mark.parametrize("method", ["COPY", "MOVE"])
+def test_copy_and_move_of_trees(client: Client, store: MemoryStore, method: str) -> None:
     fill(store, "a/1", "a/b/2", "ab/3", "t/old")
-    assert client(verb, "/a", destination="/a/inside").status == 403
-    assert client(verb, "/a/b", destination="/a").status == 403
-    assert client(verb, "/a/", destination="/new").status == 201
+    assert client(method, "/a", destination="/a/inside").status == 403
+    assert client(method, "/a/b", destination="/a").status == 403
+    assert client(method, "/a/", destination="/new").status == 201
     assert drain(store.get_object("new/b/2")) == b"a/b/2"
-    assert any(key.startswith("a/") for key in keys(store)) is (verb == "COPY")
-    assert client(verb, "/new", destination="/t").status == 204
+    assert any(key.startswith("a/") for key in keys(store)) is (method == "COPY")
+    assert client(method, "/new", destination="/t").status == 204
     assert [key for key in keys(store) if key.startswith("t/")] == ["t/1", "t/b/2"]
     assert "ab/3" in keys(store)
 

@@ -153,7 +153,7 @@ def test_lock_refuses_what_is_no_lockinfo(client: Client, body: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("verb", "headers"),
+    ("method", "headers"),
     [
         ("PUT", {}),
         ("DELETE", {}),
@@ -162,12 +162,12 @@ def test_lock_refuses_what_is_no_lockinfo(client: Client, body: str) -> None:
     ],
 )
 def test_a_lock_is_not_passed_by_another_unicode_spelling(
-    verb: str, headers: dict[str, str], client: Client, store: MemoryStore
+    method: str, headers: dict[str, str], client: Client, store: MemoryStore
 ) -> None:
     client("PUT", "/%C3%A9", b"mine")
     assert client("LOCK", "/%C3%A9", EXCLUSIVE).status == 200
-    body = patch("set", "<p:x/>") if verb == "PROPPATCH" else "theirs"
-    assert client(verb, "/e%CC%81", body, headers).status == 423
+    body = patch("set", "<p:x/>") if method == "PROPPATCH" else "theirs"
+    assert client(method, "/e%CC%81", body, headers).status == 423
     client("PUT", "/other", b"theirs")
     assert client("COPY", "/other", destination="/e%CC%81").status == 423
     assert drain(store.get_object("\u00e9")) == b"mine"

@@ -1,4 +1,4 @@
-"""What the tests of the verbs say and ask in one word: bodies, locks, what is in the bucket."""
+"""What the tests of the methods say and ask in one word: bodies, locks, what is in the bucket."""
 
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
