@@ -62,9 +62,9 @@ class MemoryLockStore:
             if conflicts:
                 raise LockConflictError(conflicts)
             _require_displayable(lock, others)
-            self._drop_expired()
+            self._remove_expired()
             self._require_below_limit(lock)
-            self._file(lock)
+            self._add(lock)
 
     def refresh(self, token: str, timeout: int) -> Lock | None:
         with self._mutex:
@@ -78,13 +78,13 @@ class MemoryLockStore:
 
     def release(self, token: str) -> None:
         with self._mutex:
-            self._drop(token)
+            self._remove(token)
 
     def release_tree(self, path: ResourcePath) -> None:
         root = canonical(path)
         with self._mutex:
             for token in [*self._at.get(root, ()), *self._below(root)]:
-                self._drop(token)
+                self._remove(token)
 
     def covering(self, path: ResourcePath) -> list[Lock]:
         if not self._by_token:
@@ -110,14 +110,14 @@ class MemoryLockStore:
             if lock is not None and lock.expires > now:
                 live.append(lock)
             else:
-                self._drop(token)
+                self._remove(token)
         return live
 
-    def _drop_expired(self) -> None:
+    def _remove_expired(self) -> None:
         """Costs time in the number of expired locks alone."""
         now = self._clock()
         while self._expiring and self._expiring[0][0] <= now:
-            self._drop(self._expiring[0][1])
+            self._remove(self._expiring[0][1])
 
     def _require_below_limit(self, lock: Lock) -> None:
         """That the holder may have one more. Raises LockLimitError."""
@@ -127,7 +127,7 @@ class MemoryLockStore:
             held = self._limits.held[lock.holder]
             raise LockLimitError(f"you have {held} locks: there is no room for more of yours")
 
-    def _file(self, lock: Lock) -> None:
+    def _add(self, lock: Lock) -> None:
         self._by_token[lock.token] = lock
         self._limits.add(lock.holder)
         insort(self._expiring, (lock.expires, lock.token))
@@ -137,7 +137,7 @@ class MemoryLockStore:
             insort(self._roots, root)
         self._at[root][lock.token] = None
 
-    def _drop(self, token: str) -> None:
+    def _remove(self, token: str) -> None:
         lock = self._by_token.pop(token, None)
         if lock is None:
             return
