@@ -79,7 +79,7 @@ class RefusalError(DAVError):
         return f'<D:error xmlns:D="DAV:">{element}</D:error>'
 
 
-RETRY_AFTER = ("Retry-After", "5")
+RETRY_AFTER_HEADER = ("Retry-After", "5")
 """In seconds. The store has been retried by then."""
 
 _STATUS: tuple[tuple[type[errors.StoreError], int], ...] = (
@@ -123,7 +123,7 @@ prefix or the owner of the credentials. The log has it."""
 def refusal_of(error: errors.StoreError) -> RefusalError:
     """The answer to ``error``; raise it ``from`` the error."""
     status = status_of(error)
-    headers = [RETRY_AFTER] if status == 503 else []
+    headers = [RETRY_AFTER_HEADER] if status == 503 else []
     message = _IN_OUR_WORDS.get(type(error)) or str(error) or REASONS[status]
     return RefusalError(status, message, headers=headers)
 

@@ -61,7 +61,7 @@ def _store_body(context: Context, file: File) -> Resource:
 
 
 def _condition(context: Context) -> Condition:
-    """What the client made its write depend on, for the store to settle races by."""
+    """The client's own condition, which the store evaluates when it commits."""
     if (context.request.header("IF_NONE_MATCH") or "").strip() == "*":
         return Condition(if_absent=True)
     return Condition(if_match=context.if_match)

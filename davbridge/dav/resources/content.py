@@ -9,7 +9,7 @@ from contextlib import contextmanager
 
 from wsgidav.dav_error import HTTP_SERVICE_UNAVAILABLE, DAVError
 
-from davbridge.dav.errors import RETRY_AFTER, RefusalError, as_refusals
+from davbridge.dav.errors import RETRY_AFTER_HEADER, RefusalError, as_refusals
 from davbridge.dav.headers.ranges import ByteRange
 from davbridge.dav.headers.upload_headers import UploadHeaders
 from davbridge.errors import NotFoundError, PreconditionFailedError
@@ -25,7 +25,7 @@ class OutdatedVersionError(DAVError):
 
     def __init__(self) -> None:
         super().__init__(
-            HTTP_SERVICE_UNAVAILABLE, "the file is being changed", add_headers=[RETRY_AFTER]
+            HTTP_SERVICE_UNAVAILABLE, "the file is being changed", add_headers=[RETRY_AFTER_HEADER]
         )
 
 
