@@ -81,14 +81,16 @@ def test_of_two_who_move_to_a_free_name_one_wins(
     assert drain(bucket.get_object("b")) == b"b"
 
 
-def test_so_it_is_with_folders(bucket: MemoryStore, store: WatchedStore, bridge: Bridge) -> None:
+def test_of_two_who_move_folders_to_a_free_name_one_wins(
+    bucket: MemoryStore, store: WatchedStore, bridge: Bridge
+) -> None:
     claims = [asking(bridge, "MOVE", name, "/claim/", Overwrite="F") for name in ("/s/", "/b")]
     assert both(store, *claims) == [201, 412]
     assert keys(bucket) == ["a", "b", "claim/1"]
 
 
 @pytest.mark.parametrize("method", ["DELETE", "MOVE"])
-def test_what_has_replaced_the_version_that_was_meant_stays(
+def test_a_version_that_came_while_an_operation_waited_stays(
     bucket: MemoryStore, store: WatchedStore, bridge: Bridge, method: str
 ) -> None:
     removing = asking(bridge, method, "/b", "/c", **{"If-Match": etag(bucket, "b")})
@@ -97,7 +99,7 @@ def test_what_has_replaced_the_version_that_was_meant_stays(
     assert drain(bucket.get_object("b")) == b"a"
 
 
-def test_a_lock_that_came_meanwhile_is_kept(
+def test_a_lock_that_came_while_an_operation_waited_is_respected(
     bucket: MemoryStore, store: WatchedStore, bridge: Bridge
 ) -> None:
     """The DELETE has waited for a COPY that takes long."""

@@ -66,7 +66,7 @@ def _read_once(body: bytes) -> io.BytesIO:
         ("GET", "/dav/d/f.txt", "200 OK"),
     ],
 )
-def test_one_look_at_the_url_and_one_at_the_namespace(
+def test_a_request_parses_its_url_once_and_looks_its_path_up_once(
     app: WsgiApplication, method: str, target: str, status: str
 ) -> None:
     watched = (DavRequest.__init__, parse_request_target, Namespace.find, lock_discovery)

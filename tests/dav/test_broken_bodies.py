@@ -36,7 +36,7 @@ def test_a_store_that_raises_an_oserror_is_no_fault_of_the_client(
 
 
 @pytest.mark.parametrize("method", ["PUT", "PROPFIND", "PROPPATCH", "LOCK"])
-def test_a_body_that_breaks_off_is_a_400_and_no_news(
+def test_a_body_that_breaks_off_is_a_400_and_logs_no_warning(
     method: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(logging.INFO, "davbridge")

@@ -217,7 +217,9 @@ def store(counting_proxy: S3Proxy, moto_server: Endpoint, bucket_name: str) -> I
 
 @pytest.mark.parametrize("case", CASES, ids=str)
 @pytest.mark.parametrize("is_warm", [True, False], ids=["warm", "cold"])
-def test_a_verb_costs_exactly(store: S3Store, counted: Counted, case: Case, is_warm: bool) -> None:
+def test_a_method_costs_exactly_these_requests(
+    store: S3Store, counted: Counted, case: Case, is_warm: bool
+) -> None:
     with running_bridge(store, timer=Timer()) as bridge, bridge.client() as client:
         if is_warm:
             warm_up(client)

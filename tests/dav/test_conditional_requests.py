@@ -54,7 +54,9 @@ def test_dates_and_tags_are_written_as_http_has_them() -> None:
         ({"IF_UNMODIFIED_SINCE": SAME}, False),
     ],
 )
-def test_reading_goes_on_or_is_answered_304(headers: dict[str, str], not_modified: bool) -> None:
+def test_a_get_under_conditions_is_answered_200_or_304(
+    headers: dict[str, str], not_modified: bool
+) -> None:
     assert check_http(request(**headers), FILE) is not_modified
 
 
@@ -72,7 +74,7 @@ def test_reading_goes_on_or_is_answered_304(headers: dict[str, str], not_modifie
         ("PUT", {"IF_UNMODIFIED_SINCE": SAME}, None),
     ],
 )
-def test_what_does_not_hold_is_412(
+def test_a_condition_that_does_not_hold_is_a_412(
     method: str, headers: dict[str, str], resource: Resource | None
 ) -> None:
     with pytest.raises(RefusalError) as refusal:

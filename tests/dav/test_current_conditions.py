@@ -178,7 +178,7 @@ def test_a_version_of_the_destination_that_only_the_client_has_seen_can_be_repla
 
 
 @pytest.mark.parametrize("method", ["MKCOL", "PUT", "LOCK"])
-def test_what_another_bridge_has_made_is_there(
+def test_if_none_match_fails_on_what_another_bridge_has_made(
     method: str, client: Client, elsewhere: Client, store: MemoryStore
 ) -> None:
     """That nothing is there is no more to be believed of a cache."""
@@ -201,7 +201,7 @@ def test_nothing_is_made_under_a_condition_on_what_another_bridge_has_replaced(
 
 
 @pytest.mark.parametrize("method", ["PUT", "DELETE", "COPY", "MOVE", "PROPPATCH", "LOCK"])
-def test_a_time_that_a_client_has_told_another_bridge_counts(
+def test_a_time_that_a_client_has_sent_to_another_bridge_counts(
     method: str, client: Client, elsewhere: Client, clock: list[datetime], token: str
 ) -> None:
     """Of the same bytes: whoever has seen the file with its new time knows it by that."""
@@ -252,7 +252,9 @@ def test_a_version_is_found_under_its_other_spelling(
     assert client(method, decomposed, body, headers).status < 300
 
 
-def test_two_bridges_over_seaweedfs(seaweedfs: Endpoint, bucket_name: str) -> None:
+def test_conditions_hold_over_two_bridges_on_seaweedfs(
+    seaweedfs: Endpoint, bucket_name: str
+) -> None:
     with store_client(seaweedfs) as s3, fresh_bucket(s3, bucket_name):
         store = s3_store(s3, bucket_name)
         put(store, "a", "o/other", "t/target", body=b"old")

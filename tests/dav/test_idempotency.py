@@ -93,7 +93,9 @@ def test_no_more_wait_for_the_same_answer_than_may(
         assert seconds[1].result(10).status == 201
 
 
-def test_and_for_the_same_refusal(repeats: RepeatedRequests, timer: Timer) -> None:
+def test_who_asks_again_after_a_while_waits_for_the_same_refusal(
+    repeats: RepeatedRequests, timer: Timer
+) -> None:
     seconds: list[Future[Response]] = []
     with asked_again(repeats, timer) as again:
 
@@ -130,7 +132,7 @@ def test_of_two_who_ask_at_once_each_has_an_answer_of_its_own(repeats: RepeatedR
     ],
     ids=["method", "url", "user", "destination", "depth", "overwrite", "If-Match", "If"],
 )
-def test_what_differs_is_another_request(
+def test_a_request_that_differs_is_not_joined(
     repeats: RepeatedRequests, timer: Timer, other: DavRequest
 ) -> None:
     def ask_other() -> None:
@@ -156,7 +158,7 @@ def test_a_long_move_is_known_for_a_while_once_its_source_is_gone(
 @pytest.mark.parametrize(
     ("method", "seconds"), [("MOVE", JOIN_AFTER_SECONDS - 1), ("DELETE", JOIN_AFTER_SECONDS)]
 )
-def test_a_short_one_is_not_nor_is_a_deletion(
+def test_neither_a_short_move_nor_a_deletion_is_known_once_its_source_is_gone(
     repeats: RepeatedRequests, timer: Timer, method: str, seconds: float
 ) -> None:
     during(repeats, asked(method), lambda: timer.advance(seconds))

@@ -71,7 +71,7 @@ def test_a_copy_or_move_that_depends_on_nothing_takes_what_is_there(
     assert client("GET", "/b").body == b"newer"
 
 
-def test_an_if_header_that_names_a_version_is_settled_by_the_store(
+def test_the_store_decides_an_if_header_that_names_a_version(
     client: Client, store: MemoryStore
 ) -> None:
     seen = etag(store)
@@ -81,7 +81,7 @@ def test_an_if_header_that_names_a_version_is_settled_by_the_store(
     assert client("PUT", "/a", b"mine", headers={"If": f"([{etag(store)}])"}).status == 204
 
 
-def test_an_if_header_that_holds_without_the_version_is_not(
+def test_an_if_header_that_holds_without_a_version_is_not_sent_to_the_store(
     client: Client, store: MemoryStore
 ) -> None:
     seen = etag(store)
@@ -137,7 +137,9 @@ def test_a_name_that_is_free_again_can_be_taken(client: Client, store: MemorySto
     assert client("PUT", "/a", b"new", if_none_match="*").status == 201
 
 
-def test_what_is_gone_matches_nothing(client: Client, store: MemoryStore) -> None:
+def test_a_condition_fails_on_a_file_that_was_deleted_behind_the_cache(
+    client: Client, store: MemoryStore
+) -> None:
     seen = etag(store)
     store.delete_object("a")
     assert client("DELETE", "/a", if_match=seen).status == 412
@@ -165,7 +167,7 @@ def test_a_download_that_depends_on_a_version_gets_no_other(
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_what_a_client_has_in_its_newest_version_is_not_sent_again(
+def test_a_newest_version_that_a_client_has_is_not_sent_again(
     method: str, client: Client, store: MemoryStore
 ) -> None:
     put(store, "a", body=b"newer")
@@ -173,7 +175,9 @@ def test_what_a_client_has_in_its_newest_version_is_not_sent_again(
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_what_is_gone_is_not_there(method: str, client: Client, store: MemoryStore) -> None:
+def test_a_file_that_was_deleted_behind_the_cache_is_a_404(
+    method: str, client: Client, store: MemoryStore
+) -> None:
     store.delete_object("a")
     assert client(method, "/a").status == 404
 

@@ -92,7 +92,7 @@ def test_what_changes_while_a_body_comes_in_counts(place: Place, by_another_brid
 
 @pytest.mark.parametrize("by_another_bridge", [True, False])
 @pytest.mark.parametrize("method", ["COPY", "MOVE"])
-def test_what_changes_while_an_operation_waits_for_its_turn_counts(
+def test_what_changes_while_an_operation_waits_for_its_lock_counts(
     method: str, place: Place, pool: ThreadPoolExecutor, by_another_bridge: bool
 ) -> None:
     copying, look = place.store.gate("copy_object", "t/new"), place.store.gate("lookup", OTHER)
@@ -109,7 +109,9 @@ def test_what_changes_while_an_operation_waits_for_its_turn_counts(
     assert body_of(place.store, "a") == b"old"
 
 
-def test_a_delete_is_refused_once_more_in_its_turn(place: Place, pool: ThreadPoolExecutor) -> None:
+def test_a_delete_is_checked_again_once_it_has_its_lock(
+    place: Place, pool: ThreadPoolExecutor
+) -> None:
     copying, look = place.store.gate("copy_object", "t/new"), place.store.gate("lookup", OTHER)
     first = pool.submit(ask, place, "COPY", "/x", {"Destination": "/t/new"})
     copying.wait_until_answered()
@@ -124,7 +126,7 @@ def test_a_delete_is_refused_once_more_in_its_turn(place: Place, pool: ThreadPoo
 
 
 @pytest.mark.parametrize("method", ["COPY", "MOVE"])
-def test_a_destination_that_changes_before_the_turn_has_come_is_not_replaced(
+def test_a_destination_that_changes_before_the_operation_has_its_lock_is_not_replaced(
     method: str, place: Place, pool: ThreadPoolExecutor
 ) -> None:
     copying, look = place.store.gate("copy_object", "u/target"), place.store.gate("lookup", TARGET)
@@ -171,20 +173,20 @@ def test_a_second_attempt_may_replace_what_the_first_has_made(
     assert place.store.lookup("a").row is None
 
 
-def test_each_resource_is_asked_for_once(place: Place) -> None:
+def test_each_resource_in_an_if_header_is_looked_up_once(place: Place) -> None:
     """Be it in how many conditions, and though they are judged twice."""
     lists = f'</{OTHER}> (["x"]) (["y"] Not ["z"]) </t/target> (["x"]) (Not ["x"])'
     with place.store.expect(lookup=2, commit=1):
         assert place.client("PUT", "/a", b"mine", {"If": lists}).status == 204
 
 
-def test_a_lock_token_costs_no_look(place: Place) -> None:
+def test_a_condition_on_a_lock_token_costs_no_request(place: Place) -> None:
     for headers in ({"If": "(Not <urn:x>)"}, {"If": f'</{OTHER}> (["x"] <urn:x>) (Not <urn:x>)'}):
         with place.store.expect(commit=1):
             assert place.client("PUT", "/a", b"mine", headers).status == 204
 
 
-def test_what_the_store_compares_itself_costs_no_look(place: Place) -> None:
+def test_a_condition_that_the_store_checks_costs_no_request(place: Place) -> None:
     tag = etag(place.store, "a")
     for headers in ({"If-Match": tag}, {"If": f"([{tag}])"}, {"If": f"</a> ([{tag}])"}):
         with place.store.expect(commit=1):

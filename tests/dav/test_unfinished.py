@@ -60,7 +60,7 @@ def move(client: Client, overwrite: str) -> int:
 
 
 @pytest.mark.parametrize(("overwrite", "status"), [("T", 204), ("F", 201)])
-def test_a_target_that_it_has_made_itself_is_in_nobodys_way(
+def test_a_move_sent_again_replaces_the_target_that_it_has_made_itself(
     bucket: MemoryStore, client: Client, overwrite: str, status: int
 ) -> None:
     begin(bucket, "copy", 3)
@@ -68,7 +68,9 @@ def test_a_target_that_it_has_made_itself_is_in_nobodys_way(
     assert keys(bucket) == MOVED
 
 
-def test_a_source_that_is_gone_was_moved(bucket: MemoryStore, client: Client) -> None:
+def test_a_move_sent_again_succeeds_where_its_source_is_gone(
+    bucket: MemoryStore, client: Client
+) -> None:
     begin(bucket, "delete", 2)
     assert not [key for key in keys(bucket) if key.startswith("s/")]
     assert move(client, "F") == 201
@@ -76,7 +78,9 @@ def test_a_source_that_is_gone_was_moved(bucket: MemoryStore, client: Client) ->
     assert move(client, "F") == 201
 
 
-def test_what_was_written_since_is_told_of(bucket: MemoryStore, client: Client) -> None:
+def test_a_move_sent_again_names_what_was_written_to_its_source_since(
+    bucket: MemoryStore, client: Client
+) -> None:
     begin(bucket, "copy", 3)
     bucket.put_object("s/b", b"newer", Attributes())
     answer = client("MOVE", "/s/", destination=f"http://127.0.0.1:{client.port}/t/", overwrite="F")
@@ -84,12 +88,16 @@ def test_what_was_written_since_is_told_of(bucket: MemoryStore, client: Client) 
     assert [key for key in keys(bucket) if key.startswith("s/")] == ["s/b"]
 
 
-def test_anybody_elses_target_is_in_the_way(bucket: MemoryStore, client: Client) -> None:
+def test_a_move_without_overwrite_is_refused_where_others_have_made_the_target(
+    bucket: MemoryStore, client: Client
+) -> None:
     bucket.put_object("t/x", b"", Attributes())
     assert move(client, "F") == 412
 
 
-def test_nothing_goes_on_against_a_lock(bucket: MemoryStore, client: Client) -> None:
+def test_a_move_sent_again_is_refused_where_its_target_is_locked(
+    bucket: MemoryStore, client: Client
+) -> None:
     begin(bucket, "copy", 3)
     assert client("LOCK", "/t/", lock_info()).status == 200
     assert move(client, "F") == 412

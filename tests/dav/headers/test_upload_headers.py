@@ -39,5 +39,5 @@ def test_a_time_is_in_utc_wherever_davbridge_runs(text: str) -> None:
 
 
 @pytest.mark.parametrize("text", [None, "", "soon", "Fri, 31 Dec 9999 23:00:00 -2300", "1e300"])
-def test_what_is_no_time_is_not_told(text: str | None) -> None:
+def test_text_that_is_no_time_is_ignored(text: str | None) -> None:
     assert parse_time_property(text) is None

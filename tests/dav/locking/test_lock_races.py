@@ -150,7 +150,7 @@ COMPOSED, DECOMPOSED = (quote("/" + unicodedata.normalize(form, "é")) for form 
     ],
     ids=lambda writing: writing[0],
 )
-def test_nor_is_one_under_another_spelling_of_a_new_name(
+def test_no_lock_is_granted_under_another_spelling_while_a_new_name_is_written(
     scene: Scene, locks: MemoryLockStore, writing: Sequence[str]
 ) -> None:
     held: list[int] = []
@@ -218,7 +218,7 @@ def test_a_request_that_waited_is_refused_where_a_lock_was_granted_meanwhile(
 @pytest.mark.parametrize(
     ("source", "target"), [("/b", "/d/new"), ("/d/f", "/b")], ids=["into", "out of"]
 )
-def test_so_it_is_where_the_folder_was_locked_that_gets_or_loses_a_member(
+def test_a_copy_or_move_that_waited_is_refused_where_its_folder_was_locked_meanwhile(
     scene: Scene, method: str, source: str, target: str
 ) -> None:
     def begin_both() -> None:

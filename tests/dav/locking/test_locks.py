@@ -118,7 +118,7 @@ def test_release_tree_takes_the_root_and_all_below_only(store: MemoryLockStore) 
     assert store.rooted_below(()) == []
 
 
-def test_of_many_threads_that_want_a_lock_one_gets_it(store: MemoryLockStore) -> None:
+def test_of_many_threads_that_acquire_a_lock_one_gets_it(store: MemoryLockStore) -> None:
     barrier, granted = threading.Barrier(8), []
 
     def want(index: int) -> None:
@@ -210,7 +210,7 @@ def test_one_user_takes_a_tenth_of_all_locks_at_the_most() -> None:
 
 @pytest.mark.parametrize("is_anonymous", [True, False])
 @pytest.mark.parametrize(("greedy", "left"), [(1, 1000), (14, 300), (100, 15)])
-def test_however_many_take_all_they_can_the_next_one_can_lock(
+def test_after_many_holders_that_took_all_they_could_the_next_can_lock(
     greedy: int, left: int, is_anonymous: bool, timer: Timer
 ) -> None:
     store = MemoryLockStore(timer)
@@ -221,7 +221,7 @@ def test_however_many_take_all_they_can_the_next_one_can_lock(
     assert lock_all_it_can(store, next_user, next_address) >= left
 
 
-def test_a_holder_of_none_can_lock_until_all_are_taken(timer: Timer) -> None:
+def test_a_holder_without_locks_can_lock_until_all_are_taken(timer: Timer) -> None:
     store = MemoryLockStore(timer, limit=100)
     while (free := store._limits.free) > 20:
         lock_all_it_can(store, f"greedy {free}")
@@ -230,19 +230,19 @@ def test_a_holder_of_none_can_lock_until_all_are_taken(timer: Timer) -> None:
     assert lock_all_it_can(store, "next") == 0
 
 
-def test_users_who_share_an_address_have_a_share_each(store: MemoryLockStore) -> None:
+def test_users_who_share_an_address_have_a_limit_each(store: MemoryLockStore) -> None:
     """As all do whose requests come through one proxy."""
     lock_all_it_can(store, "greedy", "192.0.2.1")
     store.acquire(replace(make("t", "a"), user="other", address="192.0.2.1"))
 
 
-def test_a_user_has_one_share_wherever_it_is(timer: Timer) -> None:
+def test_a_user_has_one_limit_for_all_addresses(timer: Timer) -> None:
     store = MemoryLockStore(timer, limit=100)
     assert lock_all_it_can(store, "u", "192.0.2.1") == 8
     assert lock_all_it_can(store, "u", "192.0.2.2") == 0
 
 
-def test_released_and_expired_locks_free_the_share(timer: Timer) -> None:
+def test_released_and_expired_locks_no_longer_count_for_their_holder(timer: Timer) -> None:
     store = MemoryLockStore(timer, limit=100)
     assert lock_all_it_can(store, "u") == 8
     first, second, *_ = store.rooted_below(())
@@ -260,7 +260,7 @@ def test_released_and_expired_locks_free_the_share(timer: Timer) -> None:
     assert store._limits.held == {}
 
 
-def test_a_refresh_is_no_lock_more(timer: Timer) -> None:
+def test_a_refreshed_lock_counts_once(timer: Timer) -> None:
     store = MemoryLockStore(timer, limit=100)
     assert lock_all_it_can(store, "u") == 8
     token = store.rooted_below(())[0].token
@@ -281,7 +281,7 @@ class CountedToken(str):
         return super().__hash__()
 
 
-def test_who_is_at_the_limit_has_not_all_locks_looked_through() -> None:
+def test_a_refusal_at_the_limit_does_not_scan_all_locks() -> None:
     store = MemoryLockStore(Timer(), limit=2000)
     names = itertools.count()
 
@@ -354,7 +354,7 @@ def test_a_lock_at_the_end_of_a_deep_path_takes_no_more_room_than_its_names() ->
     assert tokens(store.rooted_below(("top7", "a", "a"))) == ["7"]
 
 
-def test_those_below_are_found_whatever_comes_and_goes(store: MemoryLockStore) -> None:
+def test_locks_below_a_path_are_found_after_any_sequence_of_changes(store: MemoryLockStore) -> None:
     choice, segments = random.Random(1), ("a", "a!", "a0", "aa", "b", "\U0010ffff")
     held: dict[str, ResourcePath] = {}
     for number in range(2000):

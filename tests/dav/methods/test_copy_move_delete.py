@@ -19,7 +19,7 @@ def test_mkcol_writes_a_directory_marker(client: Client, store: MemoryStore) -> 
     assert store.head_object("a/").attributes.content_type == "application/x-directory"
 
 
-def test_delete_of_files_and_whole_trees(client: Client, store: MemoryStore) -> None:
+def test_delete_removes_files_and_whole_collections(client: Client, store: MemoryStore) -> None:
     fill(store, "a/b/c", "a/b/d/e", "ab", "a-", "f")
     assert client("DELETE", "/f").status == 204
     assert client("DELETE", "/f").status == 404
@@ -30,7 +30,9 @@ def test_delete_of_files_and_whole_trees(client: Client, store: MemoryStore) -> 
 
 
 @pytest.mark.parametrize("method", ["COPY", "MOVE"])
-def test_copy_and_move_of_files(client: Client, store: MemoryStore, method: str) -> None:
+def test_copy_and_move_of_a_file_answer_201_204_and_each_refusal(
+    client: Client, store: MemoryStore, method: str
+) -> None:
     fill(store, "a", "b", "d/x")
     assert client(method, "/a", destination="/new").status == 201
     assert ("a" in keys(store)) is (method == "COPY")
@@ -48,7 +50,9 @@ def test_copy_and_move_of_files(client: Client, store: MemoryStore, method: str)
 
 
 @pytest.mark.parametrize("method", ["COPY", "MOVE"])
-def test_copy_and_move_of_trees(client: Client, store: MemoryStore, method: str) -> None:
+def test_copy_and_move_of_a_collection_take_all_members_and_refuse_overlaps(
+    client: Client, store: MemoryStore, method: str
+) -> None:
     fill(store, "a/1", "a/b/2", "ab/3", "t/old")
     assert client(method, "/a", destination="/a/inside").status == 403
     assert client(method, "/a/b", destination="/a").status == 403

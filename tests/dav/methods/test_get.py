@@ -8,7 +8,7 @@ from tests.dav.methods.words import fill
 from tests.support.bridge import Client
 
 
-def test_get_with_ranges(client: Client, store: MemoryStore) -> None:
+def test_get_sends_the_range_that_is_asked_for(client: Client, store: MemoryStore) -> None:
     fill(store, "0123456789")
     whole = client("GET", "/0123456789")
     assert (whole.status, whole.body) == (200, b"0123456789")
@@ -120,7 +120,7 @@ def test_nothing_uploaded_runs_in_the_drive_s_origin(
         ("video/mp4; codecs=avc1", True),
     ],
 )
-def test_other_sites_pages_can_read_nothing(
+def test_pages_of_other_sites_can_read_no_file(
     content_type: str, is_shown: bool, client: Client
 ) -> None:
     """A script or a style sheet that a page loads is an open book to it; a picture isn't."""
@@ -136,7 +136,7 @@ def test_other_sites_pages_can_read_nothing(
     "content_type",
     ["audio/x-wav", "VIDEO/MP4; codecs=avc1", "application/pdf", "application/pdf;charset=x"],
 )
-def test_what_a_browser_plays_is_of_the_drive_s_origin_and_runs_nothing(
+def test_media_files_keep_the_drives_origin_and_run_no_script(
     content_type: str, client: Client
 ) -> None:
     """Its player asks for the file again, which a sandbox of no origin may not."""

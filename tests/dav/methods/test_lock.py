@@ -51,7 +51,7 @@ def test_a_lock_on_an_unmapped_url_makes_an_empty_resource(
     assert "d/new" not in keys(store)
 
 
-def test_lock_discovery_tells_scope_depth_owner_and_time(client: Client) -> None:
+def test_lockdiscovery_has_scope_depth_owner_and_timeout(client: Client) -> None:
     client("MKCOL", "/d/")
     client("PUT", "/d/f", b"")
     token = lock(client, "/d/", SHARED, timeout="Infinite, Second-10", depth="infinity")
@@ -67,7 +67,7 @@ def test_lock_discovery_tells_scope_depth_owner_and_time(client: Client) -> None
     assert (found.findtext(f"{active}timeout") or "").startswith("Second-8")
 
 
-def test_shared_locks_stand_side_by_side_and_one_token_opens(client: Client) -> None:
+def test_one_token_of_several_shared_locks_allows_a_write(client: Client) -> None:
     client("PUT", "/f", b"")
     first, second = lock(client, "/f", SHARED), lock(client, "/f", SHARED)
     assert client("LOCK", "/f", EXCLUSIVE).status == 423
@@ -122,7 +122,7 @@ def test_a_deep_lock_over_a_locked_member_is_refused_naming_it(client: Client) -
     assert client("LOCK", "/d/", EXCLUSIVE, depth="0").status == 200
 
 
-def test_lock_is_refused_where_there_are_too_many(store: MemoryStore) -> None:
+def test_a_lock_beyond_the_limit_is_a_507(store: MemoryStore) -> None:
     locks = MemoryLockStore(limit=1)
     with running_bridge(store, locks=locks) as bridge, bridge.client() as client:
         assert client("LOCK", "/f", EXCLUSIVE).status == 201
@@ -131,7 +131,7 @@ def test_lock_is_refused_where_there_are_too_many(store: MemoryStore) -> None:
 
 
 @pytest.mark.skipif(not HAS_ADDRESSES, reason="loopback has one address")
-def test_one_address_has_a_share_of_the_locks_where_nobody_logs_in(store: MemoryStore) -> None:
+def test_one_address_has_a_limit_of_locks_where_nobody_logs_in(store: MemoryStore) -> None:
     locks = MemoryLockStore(limit=100)
     with running_bridge(store, locks=locks) as bridge, bridge.client() as greedy:
         granted = 0

@@ -43,7 +43,7 @@ def test_names_that_could_be_markup_headers_or_paths_are_names(
 
 
 @pytest.mark.parametrize("target", [RESERVED, RESERVED.upper(), "/.davbridge", "/.davbridge/x"])
-def test_no_verb_reaches_a_reserved_name(client: Client, store: MemoryStore, target: str) -> None:
+def test_no_method_reaches_a_reserved_name(client: Client, store: MemoryStore, target: str) -> None:
     fill(store, "f")
     client("PROPPATCH", "/f", patch("set", "<p:q/>"))
     before = {key: drain(store.get_object(key)) for key in keys(store)}

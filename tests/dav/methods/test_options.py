@@ -41,7 +41,7 @@ def test_a_read_only_drive_reads_and_refuses_to_write(store: MemoryStore) -> Non
 
 
 @pytest.mark.parametrize(("read_only", "classes"), [(True, "1"), (False, "1, 2")])
-def test_above_the_mount_a_drive_says_what_it_says_of_itself(
+def test_options_above_the_mount_has_the_drives_own_class(
     read_only: bool, classes: str, store: MemoryStore
 ) -> None:
     drive = DriveSettings(mount_path="/dav/files", read_only=read_only)

@@ -36,7 +36,9 @@ def test_propfind_of_a_large_folder_fits_windows_megabyte(
     assert len(answer.body) / 101 * files < 1_000_000
 
 
-def test_propfind_depth_0_missing_and_infinity(client: Client, store: MemoryStore) -> None:
+def test_propfind_takes_a_missing_depth_as_1_and_refuses_infinity(
+    client: Client, store: MemoryStore
+) -> None:
     fill(store, "d/f")
     assert list(client("PROPFIND", "/d/", depth="0").multistatus()) == ["/d/"]
     assert list(client("PROPFIND", "/d/").multistatus()) == ["/d/", "/d/f"]
@@ -48,7 +50,7 @@ def test_propfind_depth_0_missing_and_infinity(client: Client, store: MemoryStor
     assert client("PROPFIND", "/missing", depth="0").status == 404
 
 
-def test_propfind_of_named_properties_tells_the_missing_ones(client: Client) -> None:
+def test_propfind_of_named_properties_answers_404_for_the_missing_ones(client: Client) -> None:
     client("PUT", "/f", b"x")
     body = (
         '<D:propfind xmlns:D="DAV:"><!-- c --><D:prop><D:getcontentlength/><!-- c -->'
@@ -61,7 +63,7 @@ def test_propfind_of_named_properties_tells_the_missing_ones(client: Client) -> 
     assert missing.find(f"{DAV}prop/{{urn:p}}q") is not None
 
 
-def test_propfind_propname_and_include(client: Client) -> None:
+def test_propfind_answers_propname_and_include(client: Client) -> None:
     client("PUT", "/f", b"x")
     names = client("PROPFIND", "/f", '<propfind xmlns="DAV:"><propname/></propfind>')
     length = names.property("/f", f"{DAV}getcontentlength")

@@ -62,7 +62,7 @@ def test_the_owner_of_a_lock_sets_windows_properties_without_its_token(client: C
     assert client("PROPPATCH", "/f", patch("set", windows + "<p:q/>")).status == 423
 
 
-def test_quota_is_told_and_can_be_left_out(store: MemoryStore) -> None:
+def test_the_quota_is_published_unless_it_is_switched_off(store: MemoryStore) -> None:
     fill(store, "12345")
     body = (
         '<D:propfind xmlns:D="DAV:"><D:prop><D:quota-available-bytes/><D:quota-used-bytes/>'
@@ -103,9 +103,7 @@ def test_property_names_of_odd_namespaces_come_back_as_they_were(
 
 
 @pytest.mark.parametrize("instruction", ["set", "remove"])
-def test_what_was_told_of_a_version_is_not_a_client_s_property(
-    instruction: str, client: Client
-) -> None:
+def test_metadata_of_an_upload_is_no_dead_property(instruction: str, client: Client) -> None:
     client("PUT", "/f", b"x", {"X-OC-Mtime": "1000000000"})
     client_metadata = '<facts xmlns="urn:davbridge:">no</facts>'
     answer = client("PROPPATCH", "/f", patch(instruction, client_metadata))

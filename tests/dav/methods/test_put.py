@@ -10,9 +10,7 @@ from tests.support.bridge import Client, running_bridge
 from tests.support.contract import drain, keys
 
 
-def test_put_creates_then_replaces_and_tells_the_store_s_etag(
-    client: Client, store: MemoryStore
-) -> None:
+def test_put_answers_201_then_204_with_the_stores_etag(client: Client, store: MemoryStore) -> None:
     created = client("PUT", "/a%20b.txt", b"one")
     replaced = client("PUT", "/a%20b.txt", b"two")
     head = client("HEAD", "/a%20b.txt")
@@ -25,7 +23,7 @@ def test_put_creates_then_replaces_and_tells_the_store_s_etag(
     assert head.body == b""
 
 
-def test_put_chunked_of_unknown_length(client: Client, store: MemoryStore) -> None:
+def test_put_takes_a_chunked_body(client: Client, store: MemoryStore) -> None:
     assert client("PUT", "/big", (b"x" * 100_000 for _ in range(7))).status == 201
     assert len(drain(store.get_object("big"))) == 700_000
     assert client("PUT", "/none", iter(())).status == 201
@@ -43,7 +41,7 @@ def test_put_chunked_of_unknown_length(client: Client, store: MemoryStore) -> No
         ("image/" + "a" * 250, "application/pdf"),
     ],
 )
-def test_put_keeps_a_content_type_that_says_something(
+def test_put_stores_a_content_type_that_says_something(
     client: Client, store: MemoryStore, sent: str, stored: str
 ) -> None:
     client("PUT", "/x.pdf", b"", content_type=sent)
@@ -82,7 +80,7 @@ def test_put_over_the_quota_is_507(store: MemoryStore) -> None:
     assert keys(store) == ["f"]
 
 
-def test_put_under_conditions(client: Client, store: MemoryStore) -> None:
+def test_put_honours_if_match_and_if_none_match(client: Client, store: MemoryStore) -> None:
     etag = client("PUT", "/f", b"1").header("ETag")
     assert client("PUT", "/f", b"2", if_none_match="*").status == 412
     assert client("PUT", "/f", b"2", if_match='"other"').status == 412
@@ -92,7 +90,7 @@ def test_put_under_conditions(client: Client, store: MemoryStore) -> None:
     assert drain(store.get_object("f")) == b"2"
 
 
-def test_if_match_is_settled_by_the_store_where_the_cache_is_late(
+def test_the_store_decides_if_match_where_the_cache_is_out_of_date(
     client: Client, store: MemoryStore
 ) -> None:
     etag = client("PUT", "/f", b"1").header("ETag")

@@ -191,7 +191,7 @@ def test_what_changes_shows_at_once(two: Two, change: str) -> None:
 
 
 @pytest.mark.parametrize("change", ["nothing", "an overwritten file", "a property", "a lock"])
-def test_it_shows_at_once_where_pages_meet(two: Two, change: str) -> None:
+def test_a_change_shows_at_once_where_pages_of_a_listing_meet(two: Two, change: str) -> None:
     """``b`` is the first page's last row, and held back until the second page is there."""
     for number in range(PAGE_SIZE - 1):
         two.outside(f"d/a{number:04}")

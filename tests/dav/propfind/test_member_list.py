@@ -135,7 +135,7 @@ def test_properties_that_are_not_asked_for_change_nothing(folder: Folder) -> Non
     assert folder.shown(SIZES) == []
 
 
-def test_selections_are_kept_apart(folder: Folder) -> None:
+def test_responses_to_different_queries_are_cached_apart(folder: Folder) -> None:
     folder.fill(10)
     assert len(folder.shown(ALLPROP)) == 10
     assert len(folder.shown(SIZES)) == 10
@@ -143,7 +143,7 @@ def test_selections_are_kept_apart(folder: Folder) -> None:
     assert folder.shown(ALLPROP) == folder.shown(SIZES) == folder.shown(SIZES, mount="/dav") == []
 
 
-def test_what_lies_around_the_members_is_part_of_what_is_rendered(folder: Folder) -> None:
+def test_a_change_of_the_property_context_renders_all_members_again(folder: Folder) -> None:
     folder.fill(10)
     quota = PropertyQuery("prop", ("{DAV:}quota-used-bytes",))
     assert len(folder.shown(quota, used=1)) == 10
@@ -151,7 +151,7 @@ def test_what_lies_around_the_members_is_part_of_what_is_rendered(folder: Folder
     assert folder.shown(quota, used=2) == []
 
 
-def test_empty_files_are_kept_as_well_once_their_kind_is_known(folder: Folder) -> None:
+def test_empty_files_are_cached_once_their_kind_is_known(folder: Folder) -> None:
     for name in ("empty", "marked", "plain"):
         kind = "application/x-directory" if name == "marked" else "text/plain"
         folder.store.put_object(f"d/{name}", b"x" * (name == "plain"), Attributes(kind))
@@ -159,7 +159,7 @@ def test_empty_files_are_kept_as_well_once_their_kind_is_known(folder: Folder) -
     assert folder.shown() == []
 
 
-def test_what_no_client_asks_for_is_not_kept(folder: Folder) -> None:
+def test_responses_to_a_query_of_unusual_length_are_not_cached(folder: Folder) -> None:
     """A megabyte of names is allowed; it mustn't stay in memory."""
     folder.fill(10)
     names = tuple(f"{{urn:p}}{number:0100}" for number in range(100))
@@ -167,7 +167,7 @@ def test_what_no_client_asks_for_is_not_kept(folder: Folder) -> None:
         assert len(folder.shown(PropertyQuery("prop", names))) == 10
 
 
-def test_the_bound_in_bytes_holds_whatever_properties_are_asked_for() -> None:
+def test_the_cache_stays_within_its_bytes_whatever_properties_are_asked_for() -> None:
     """Texts are short where no member has what was asked for by a long list of names."""
     max_bytes = 1024 * 1024
     store = MemoryStore()

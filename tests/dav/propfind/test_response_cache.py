@@ -55,7 +55,7 @@ def text_of(entries: tuple[MemberEntry, ...]) -> bytes:
     return b"".join(map(Rendered(), entries))
 
 
-def test_a_block_has_the_responses_in_order(rendered: Rendered) -> None:
+def test_a_rendered_page_has_the_responses_in_order(rendered: Rendered) -> None:
     block = render_page(ENTRIES, rendered)
     assert block.text == text_of(ENTRIES)
     assert list(block.responses()) == [text_of((entry,)) for entry in ENTRIES]
@@ -93,7 +93,7 @@ CHANGED: list[tuple[tuple[MemberEntry, ...], list[MemberEntry]]] = [
 
 
 @pytest.mark.parametrize(("entries", "new"), CHANGED)
-def test_what_has_changed_alone_is_rendered(
+def test_only_changed_entries_are_rendered(
     entries: tuple[MemberEntry, ...], new: list[MemberEntry], rendered: Rendered
 ) -> None:
     before = render_page((FOLDER, A, TOLD, Z), rendered)
@@ -103,7 +103,7 @@ def test_what_has_changed_alone_is_rendered(
     assert rendered.taken() == new
 
 
-def test_a_page_keeps_blocks_for_as_many_selections_as_clients_ask(rendered: Rendered) -> None:
+def test_a_page_caches_responses_for_as_many_queries_as_clients_use(rendered: Rendered) -> None:
     notes = DerivedValues()
     keys = [bytes([number]) for number in range(MAX_QUERIES + 1)]
     for key in keys:
@@ -116,5 +116,5 @@ def test_a_page_keeps_blocks_for_as_many_selections_as_clients_ask(rendered: Ren
     assert rendered.taken() == list(ENTRIES)
 
 
-def test_an_empty_page_has_an_empty_block(rendered: Rendered) -> None:
+def test_an_empty_page_is_rendered_as_nothing(rendered: Rendered) -> None:
     assert render_page((), rendered) == RenderedPage((), array("Q"), b"")
