@@ -21,7 +21,7 @@ from davbridge.errors import (
 from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE, Attributes, ObjectRow, Page
 from davbridge.store.memory import MemoryStore
-from davbridge.tree.listing.classification import settled
+from davbridge.tree.listing.classification import classify_pages
 from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
 from davbridge.tree.resource import COLLECTION_TIME
 from tests.support.orders import FolderByFolder
@@ -446,7 +446,7 @@ class TestPages:
 
 
 def _shown(pages: Iterator[Page]) -> tuple[list[str], list[str]]:
-    shown = [member for _, page in settled("p/", pages) for member in page.members]
+    shown = [member for _, page in classify_pages("p/", pages) for member in page.members]
     return (
         sorted(member.key for member in shown if isinstance(member, ObjectRow)),
         sorted(member for member in shown if isinstance(member, str)),

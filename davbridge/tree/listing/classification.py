@@ -1,13 +1,12 @@
-"""Which of the rows of a listing are members, and of which kind, page by page.
+"""Which rows of a listing are members, and of which kind, page by page.
 
-Owns the decision table of a listing. Must not know what the members are shown to, nor ask a store.
+A name can be marked as a folder by keys that come later: ``x`` comes before ``x/``, and both before
+``x_$folder$``. Other keys may lie between them, and a page may end there. All of these keys begin
+with ``x``. So a row stays pending while the last key of its page begins with its key, and so does a
+name that the last key begins with. The last key is the last row's or the last prefix: SeaweedFS
+lists ``x/`` where ``x`` would be, and never both.
 
-``x`` comes before ``x/``, and both before ``x_$folder$``, but other keys may lie between them and
-a page may end there. All of those begin with ``x``. So a row that the page's last key begins with
-is held back, and a name that it begins with is remembered. The last key is the last row or the last
-prefix, whichever a store has later: SeaweedFS lists ``x/`` where ``x`` would be, and never both.
-
-Invariant: nothing that was settled with one page is changed by a later one.
+Invariant: a later page never changes what an earlier one has shown.
 """
 
 from collections.abc import Iterable, Iterator
@@ -21,77 +20,84 @@ from davbridge.tree.listing.markers import folder_stem
 from davbridge.tree.listing.members import Member
 
 
-class Carried(NamedTuple):
-    """What a page leaves to the next one to decide."""
+class Pending(NamedTuple):
+    """What only the next page can decide."""
 
-    held: tuple[ObjectRow, ...] = ()
-    seen: frozenset[str] = frozenset()
-    """Names that can still turn out to be marked as folders, and are something already."""
+    rows: tuple[ObjectRow, ...] = ()
+    """Objects that a later key may turn into hidden ones."""
+    names: frozenset[str] = frozenset()
+    """Names that are shown already, and that an ``x_$folder$`` may still follow."""
 
 
-class Settled(NamedTuple):
-    """What is certain with a page."""
+class Classification(NamedTuple):
+    """The members that a page shows."""
 
     members: tuple[Member, ...]
     """Collections first."""
     empty: tuple[ObjectRow, ...]
-    """Those of them that may be directories nevertheless: a listing shows no content types."""
+    """The members that may be directories by content type, which no listing shows."""
     hidden: tuple[ObjectRow, ...]
-    """Objects of a collection's name."""
-    carried: Carried
+    """Objects that a collection of the same name hides."""
+    pending: Pending
 
 
-NOTHING = Carried()
+NOTHING_PENDING = Pending()
 
 
-def settled(prefix: str, pages: Iterable[Page]) -> Iterator[tuple[Page, Settled]]:
-    """What is certain with each page of the listing of a prefix, as they come."""
-    carried = NOTHING
+def classify_pages(prefix: str, pages: Iterable[Page]) -> Iterator[tuple[Page, Classification]]:
+    """Classifies each page of the listing of a prefix as it arrives."""
+    pending = NOTHING_PENDING
     for page in pages:
-        note = page.derived.get(_NOTED)
-        if note is None or not note.is_of(page, carried):
-            result = settle(prefix, page, carried)
-            note = _Note(page.rows, page.prefixes, page.is_last, carried, result)
-            page.derived.set(_NOTED, note, _NOTE_BYTES + 8 * len(note.settled.members))
-        carried = note.settled.carried
-        yield page, note.settled
+        cached = page.derived.get(_CACHED)
+        if cached is None or not cached.is_for(page, pending):
+            classification = classify_page(prefix, page, pending)
+            cached = _CachedClassification(
+                page.rows, page.prefixes, page.is_last, pending, classification
+            )
+            page.derived.set(
+                _CACHED, cached, _CACHED_BYTES + 8 * len(cached.classification.members)
+            )
+        pending = cached.classification.pending
+        yield page, cached.classification
 
 
-def settle(prefix: str, page: Page, before: Carried) -> Settled:
-    """What is certain with one page, given what those before it left."""
+def classify_page(prefix: str, page: Page, before: Pending) -> Classification:
+    """Classifies one page. ``before``: what the pages before it left pending."""
     ends = (*(row.key for row in page.rows[-1:]), *page.prefixes[-1:])
     last = max(ends, default="")
-    rows = {row.key[len(prefix) :]: row for row in chain(before.held, page.rows)}
+    rows = {row.key[len(prefix) :]: row for row in chain(before.rows, page.rows)}
     inside = [prefixed[len(prefix) : -1] for prefixed in page.prefixes]
     collections = list(filter(is_visible, inside))
     shadowing = set(collections)
-    held, objects, hidden = [], [], []
+    pending, objects, hidden = [], [], []
     for name, row in rows.items():
         if not row.size and (stem := folder_stem(name)) is not None:
-            if stem not in before.seen and stem not in shadowing and stem not in rows:
+            if stem not in before.names and stem not in shadowing and stem not in rows:
                 collections.append(stem)
         elif name in shadowing:
             hidden.append(row)
         elif not page.is_last and last < row.key + DELIMITER:
-            held.append(row)
+            pending.append(row)
         elif is_visible(name):
             objects.append(row)
-    known = (*before.seen, *shadowing, *rows)
-    seen = frozenset(name for end in ends for name in known if end.startswith(prefix + name))
+    known = (*before.names, *shadowing, *rows)
+    names = frozenset(name for end in ends for name in known if end.startswith(prefix + name))
     empty = tuple(row for row in objects if not row.size)
-    return Settled((*collections, *objects), empty, tuple(hidden), Carried(tuple(held), seen))
+    return Classification(
+        (*collections, *objects), empty, tuple(hidden), Pending(tuple(pending), names)
+    )
 
 
-class _Note(NamedTuple):
-    """What was settled, and of what."""
+class _CachedClassification(NamedTuple):
+    """A classification, kept with its page, and what it was made from."""
 
     rows: tuple[ObjectRow, ...]
     prefixes: tuple[str, ...]
     is_last: bool
-    before: Carried
-    settled: Settled
+    before: Pending
+    classification: Classification
 
-    def is_of(self, page: Page, before: Carried) -> bool:
+    def is_for(self, page: Page, before: Pending) -> bool:
         return (
             self.rows is page.rows
             and self.prefixes is page.prefixes
@@ -100,7 +106,7 @@ class _Note(NamedTuple):
         )
 
 
-_NOTED: DerivedKind[_Note] = DerivedKind()
+_CACHED: DerivedKind[_CachedClassification] = DerivedKind()
 
-_NOTE_BYTES = 1000
-"""All but the places of the objects."""
+_CACHED_BYTES = 1000
+"""Bytes in memory, less the references to the members."""

@@ -7,8 +7,8 @@ Invariants:
   a marker or any key inside makes a collection; a collection hides an object of the same name; an
   object hides an ``x_$folder$`` of its name; an empty ``x_$folder$`` itself is never shown.
 - What has no path, or a reserved one, is never shown.
-- A listing never asks per member, except for the verdicts on empty objects, and gives each page
-  as soon as it is settled; nothing that it gave changes its kind later in the same listing.
+- A listing costs no request per member, except the directory checks of empty objects. It yields each
+  page as soon as it is classified. No member changes its kind later in the same listing.
 """
 
 import logging
@@ -22,7 +22,7 @@ from cachetools import LRUCache
 from davbridge.errors import InvalidNameError, NotACollectionError, NotFoundError
 from davbridge.paths import DELIMITER, ResourcePath, is_visible, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore, Page
-from davbridge.tree.listing.classification import settled
+from davbridge.tree.listing.classification import classify_pages
 from davbridge.tree.listing.markers import FOLDER_SUFFIX, DirectoryChecks, folder_stem
 from davbridge.tree.listing.members import Member, MemberPage
 from davbridge.tree.resource import Resource
@@ -158,7 +158,7 @@ class View:
     def _member_pages(
         self, path: ResourcePath, prefix: str, pages: Iterable[Page]
     ) -> Iterator[MemberPage]:
-        for page, (members, empty, hidden, _) in settled(prefix, pages):
+        for page, (members, empty, hidden, _) in classify_pages(prefix, pages):
             for row in hidden:
                 self._log_hidden(row)
             if empty and (directories := self._directory_checks.among(empty)):
