@@ -33,13 +33,13 @@ from davbridge.store.s3 import PART_THREADS, S3Store
 from davbridge.store.s3.operations.sweep import Swept
 from davbridge.store.s3.setup.bucket_check import ensure_bucket
 from davbridge.store.s3.setup.client import build_client
-from davbridge.tree.listing.markers import HEADS_AT_ONCE
+from davbridge.tree.listing.markers import PARALLEL_HEADS
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.operations.parallel_requests import MAX_PARALLEL_REQUESTS
 
 EMBEDDED_BUCKET = "davbridge"
 
-BACKGROUND_THREADS = PART_THREADS + MAX_PARALLEL_REQUESTS + HEADS_AT_ONCE + LISTINGS_AHEAD
+BACKGROUND_THREADS = PART_THREADS + MAX_PARALLEL_REQUESTS + PARALLEL_HEADS + LISTINGS_AHEAD
 """Threads beside the server's that may need a connection to S3 at the same time: for parts of
 uploads, copies, HEADs of possible directory markers, and listings that are read ahead."""
 

@@ -134,7 +134,7 @@ class Namespace:
         """
         path = collection.path if isinstance(collection, Resource) else collection
         members = self._view.members(path)
-        told = self._property_store.of_members(self._view.spelled(path))
+        told = self._property_store.of_members(self._view.resolve(path))
         return (
             (add_client_metadata(each, told.get(each.name, {})) for each in members)
             if told
@@ -253,7 +253,7 @@ class Namespace:
 
     def properties(self, path: ResourcePath) -> Properties:
         """The dead properties of the resource at ``path``."""
-        return without_client_metadata(self._property_store.of(self._view.spelled(path)))
+        return without_client_metadata(self._property_store.of(self._view.resolve(path)))
 
     def update_properties(
         self,
@@ -269,7 +269,7 @@ class Namespace:
 
         Raises NotFoundError and OutOfSpaceError.
         """
-        path = self._view.spelled(path)
+        path = self._view.resolve(path)
         with self._path_locks.hold(described=[path]):
             resource = self._view.lookup(path)
             admit(resource)

@@ -1,16 +1,16 @@
-"""What makes a collection of keys: the three conventions for directory markers.
+"""Directory markers: how keys say that a collection is there.
 
-Owns the knowledge of how other tools mark directories: ``x/`` (what davbridge writes), an empty
-``x_$folder$`` (Hadoop, EMRFS), and an empty ``x`` of type application/x-directory (s3fs,
-CloudFusion). Must not know paths' resources, nor what is done with a collection.
+There are three conventions: ``x/`` (davbridge, the AWS console), an empty ``x_$folder$`` (Hadoop,
+EMRFS), and an empty ``x`` of type application/x-directory (s3fs, CloudFusion).
 
 Invariants:
-- A listing shows no content types, so only empty slashless objects are ever asked for theirs, and
-  the answer is kept by all that a listing shows of the object. A change of nothing but the content
-  type keeps the ETag and, within a second, the time: so an answer is kept only if the object was
-  older than that when it was asked for.
-- An object that is gone when it is asked, or that these credentials may not look at, is taken for a
-  file: that shows it, and hides nothing. Any other trouble fails the listing.
+- A listing shows no content types. So a HEAD asks for that of an empty object without a slash, and
+  for no other one.
+- The answer is cached by all that a listing shows of the object. A change of the content type alone
+  keeps the ETag and, within a second, the time. So an answer is cached only if the object was older
+  than that when the HEAD was sent.
+- An object counts as a file if it is gone by then, or if these credentials may not read it: then it
+  is shown, and hides nothing. Any other error fails the listing.
 """
 
 from collections.abc import Callable, Sequence
@@ -35,10 +35,10 @@ MARKER = Attributes(content_type=DIRECTORY_TYPE)
 
 FOLDER_SUFFIX = "_$folder$"
 
-HEADS_AT_ONCE = 16
+PARALLEL_HEADS = 16
 
-SETTLED = timedelta(seconds=2)
-"""S3's times have whole seconds: an object older than this can't change and keep its time."""
+TIME_RESOLUTION = timedelta(seconds=2)
+"""S3's times have whole seconds: a change of an object older than this changes its time."""
 
 
 def folder_stem(name: str) -> str | None:
@@ -48,17 +48,17 @@ def folder_stem(name: str) -> str | None:
 
 
 def is_directory_type(content_type: str) -> bool:
-    """Whether the content type, less its parameters, is that of a directory."""
+    """Whether a content type, less its parameters, is a directory's."""
     return content_type.partition(";")[0].strip().lower() == DIRECTORY_TYPE
 
 
 def write_marker(store: ObjectStore, prefix: str) -> ObjectRow | None:
-    """Marks a collection; gives the marker's row. None where something is there, which stays: a
-    marker, that may hold a tool's data, or on a store that keeps folders a file of that name.
+    """Writes a collection's marker, and returns its row; returns None where an object is there.
 
-    Such a store (SeaweedFS) takes a folder that it has made for a member for a marker, and refuses
-    another, but removes that folder some time after its last member. So where neither marker nor
-    file is seen, the marker is written all the same.
+    That object stays: it is a marker, which may hold another tool's data, or, on a store that keeps
+    folders, a file of that name. Such a store (SeaweedFS) makes a folder for each member, refuses
+    the marker because of that, and removes the folder some time after its last member. So if neither
+    a marker nor a file is there, the marker is written without a condition.
     """
     try:
         return store.put_object(prefix, b"", MARKER, IF_ABSENT)
@@ -69,57 +69,57 @@ def write_marker(store: ObjectStore, prefix: str) -> ObjectRow | None:
 
 
 class DirectoryChecks:
-    """Which empty slashless objects are directories; one HEAD each, kept."""
+    """Which empty objects without a slash are directories: one HEAD each, cached."""
 
     def __init__(
         self,
         store: ObjectStore,
         now: Callable[[], datetime],
         *,
-        parallel: int = HEADS_AT_ONCE,
+        parallel: int = PARALLEL_HEADS,
         max_entries: int = 100_000,
     ) -> None:
         self._store = store
         self._now = now
-        self._pool = ThreadPoolExecutor(parallel, "davbridge-verdict")
-        self._known: LRUCache[ObjectRow, bool] = LRUCache(max_entries)
+        self._pool = ThreadPoolExecutor(parallel, "davbridge-directories")
+        self._cache: LRUCache[ObjectRow, bool] = LRUCache(max_entries)
         self._lock = Lock()
 
     def is_directory(self, row: ObjectRow) -> bool:
-        """The verdict on one object, which doesn't end in ``/``."""
+        """Whether the object is one. Its key doesn't end in ``/``."""
         if row.size:
             return False
-        known = self._recall(row)
-        return self._ask(row) if known is None else known
+        known = self._cached(row)
+        return self._check(row) if known is None else known
 
     def among(self, rows: Sequence[ObjectRow]) -> set[str]:
-        """The keys of those of ``rows`` that are directories; asks for the unknown in parallel."""
-        directory_checks = {row: self._recall(row) for row in rows if not row.size}
-        unknown = [row for row, verdict in directory_checks.items() if verdict is None]
-        directory_checks.update(zip(unknown, self._ask_all(unknown), strict=True))
-        return {row.key for row, verdict in directory_checks.items() if verdict}
+        """The keys of the directories among ``rows``; unknown ones are checked in parallel."""
+        is_directory = {row: self._cached(row) for row in rows if not row.size}
+        unknown = [row for row, known in is_directory.items() if known is None]
+        is_directory.update(zip(unknown, self._check_all(unknown), strict=True))
+        return {row.key for row, known in is_directory.items() if known}
 
     def close(self) -> None:
         self._pool.shutdown(cancel_futures=True)
 
-    def _ask_all(self, rows: Sequence[ObjectRow]) -> list[bool]:
+    def _check_all(self, rows: Sequence[ObjectRow]) -> list[bool]:
         if len(rows) < 2:
-            return [self._ask(row) for row in rows]
+            return [self._check(row) for row in rows]
         with store_wait():
-            return list(self._pool.map(self._ask, rows))
+            return list(self._pool.map(self._check, rows))
 
-    def _ask(self, row: ObjectRow) -> bool:
-        is_settled = self._now() - row.modified > SETTLED
+    def _check(self, row: ObjectRow) -> bool:
+        is_old = self._now() - row.modified > TIME_RESOLUTION
         try:
             info = self._store.head_object(row.key)
         except (NotFoundError, AccessDeniedError):
             return False
-        verdict = info.row.size == 0 and is_directory_type(info.attributes.content_type)
-        if is_settled and info.row.etag == row.etag:
+        is_directory = info.row.size == 0 and is_directory_type(info.attributes.content_type)
+        if is_old and info.row.etag == row.etag:
             with self._lock:
-                self._known[row] = verdict
-        return verdict
+                self._cache[row] = is_directory
+        return is_directory
 
-    def _recall(self, row: ObjectRow) -> bool | None:
+    def _cached(self, row: ObjectRow) -> bool | None:
         with self._lock:
-            return self._known.get(row)
+            return self._cache.get(row)

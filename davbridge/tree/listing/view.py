@@ -1,14 +1,12 @@
-"""What there is: the reading side of the namespace.
-
-Owns the decision which keys are shown as what; lookups and listings decide alike. Must not write.
+"""What is at a path, and in a collection: the reading side of the namespace.
 
 Invariants:
-- ``find`` of a path and ``members`` of its parent agree, key by key, on the decision table:
-  a marker or any key inside makes a collection; a collection hides an object of the same name; an
-  object hides an ``x_$folder$`` of its name; an empty ``x_$folder$`` itself is never shown.
-- What has no path, or a reserved one, is never shown.
-- A listing costs no request per member, except the directory checks of empty objects. It yields each
-  page as soon as it is classified. No member changes its kind later in the same listing.
+- ``find`` of a path and ``members`` of its parent agree. A marker, or any key inside, makes a
+  collection. A collection hides an object of the same name. An object hides an ``x_$folder$`` of
+  its name. An empty ``x_$folder$`` itself is never shown.
+- A key without a path, or with a reserved one, is never shown.
+- A listing costs no request per member, except the directory checks of empty objects. It yields
+  each page as soon as it is classified. No member changes its kind later in the same listing.
 """
 
 import logging
@@ -41,22 +39,21 @@ class View:
         self._lock = Lock()
 
     def find(self, path: ResourcePath) -> Resource | None:
-        """What is at ``path``; its path is in the spelling that the bucket has."""
+        """What is at ``path``, or None. The resource's path is in the bucket's spelling."""
         found = self._find_exactly(path)
-        if found is None and (spelled := self._respell(path)) is not None:
-            return self._find_exactly(spelled)
+        if found is None and (other := self._in_other_form(path)) is not None:
+            return self._find_exactly(other)
         return found
 
     def find_current(self, path: ResourcePath) -> Resource | None:
-        """As `find`, asked of the store past all caches: one request, and one more for
-        each other way in which it could be there. How the folders around it are spelled may be as
-        old as a cache."""
-        spelled = self.spelled(path)
-        found = self._find_exactly(spelled, bypass_cache=True)
+        """As `find`, but past all caches: one request, and one more for each other way in which the
+        resource could be there. The spelling of the folders around it may come from a cache."""
+        resolved = self.resolve(path)
+        found = self._find_exactly(resolved, bypass_cache=True)
         if found is not None or not path:
             return found
         forms = dict.fromkeys((path[-1], *_other_forms(path[-1])))
-        others = [(*spelled[:-1], form) for form in forms if form != spelled[-1]]
+        others = [(*resolved[:-1], form) for form in forms if form != resolved[-1]]
         asked = (self._find_exactly(other, bypass_cache=True) for other in others)
         there = [other for other in asked if other is not None]
         return there[0] if len(there) == 1 else None
@@ -68,12 +65,12 @@ class View:
             raise NotFoundError(f"nothing is at /{'/'.join(path)}")
         return found
 
-    def spelled(self, path: ResourcePath) -> ResourcePath:
-        """The path that a write to ``path`` goes to: in existing spelling, as far as it exists."""
+    def resolve(self, path: ResourcePath) -> ResourcePath:
+        """The path in the bucket's spelling, as far as it exists: a write goes there."""
         if all(map(str.isascii, path)):
             return path
         found = self.find(path)
-        return found.path if found else (*self.spelled(path[:-1]), path[-1])
+        return found.path if found else (*self.resolve(path[:-1]), path[-1])
 
     def members(self, path: ResourcePath) -> Iterator[Resource]:
         """The members of the collection at ``path``, page by page. Raises as `pages`."""
@@ -83,8 +80,8 @@ class View:
     def pages(self, path: ResourcePath) -> tuple[ResourcePath, Iterator[MemberPage]]:
         """The path of the collection at ``path``, as the bucket spells it, and its members.
 
-        The first page is fetched here, so that a missing collection is told before an answer
-        begins: raises NotFoundError and NotACollectionError.
+        The first page is fetched here, so that a missing collection raises before an answer begins:
+        NotFoundError, NotACollectionError.
         """
         try:
             prefix = prefix_of(self.prefix, path)
@@ -98,22 +95,22 @@ class View:
             return self._pages_of_unlisted(path)
         return path, self._member_pages(path, prefix, chain((first,), pages))
 
-    def folder_row(self, key: str, *, bypass_cache: bool = False) -> ObjectRow | None:
-        """The empty ``key_$folder$``, where there is one."""
+    def folder_marker(self, key: str, *, bypass_cache: bool = False) -> ObjectRow | None:
+        """The empty ``key_$folder$``, if there is one."""
         try:
             row = self._store.lookup(key + FOLDER_SUFFIX, bypass_cache=bypass_cache).row
         except InvalidNameError:  # Longer than keys can be.
             return None
         return row if row is not None and not row.size else None
 
-    def file_beside(self, path: ResourcePath) -> ObjectRow | None:
-        """The object that a collection at ``path`` hides, asked of the store past all caches; None
-        where there is none, or it marks a directory."""
+    def hidden_file(self, path: ResourcePath) -> ObjectRow | None:
+        """The object that a collection at ``path`` hides, looked up past all caches; None if there
+        is none, or if it marks a directory."""
         row = self._store.lookup(key_of(self.prefix, path), bypass_cache=True).row
         return row if row is not None and not self._directory_checks.is_directory(row) else None
 
     def _pages_of_unlisted(self, path: ResourcePath) -> tuple[ResourcePath, Iterator[MemberPage]]:
-        """For a prefix without keys: marked from outside, or in another spelling."""
+        """For a prefix without keys: the marker lies outside it, or the spelling is another."""
         actual = self.lookup(path)
         if not actual.is_collection:
             raise NotACollectionError(f"/{'/'.join(path)} is not a collection")
@@ -134,26 +131,26 @@ class View:
                 self._log_hidden(row)
             return Resource(path, None)
         if row is None:
-            is_marked = self.folder_row(key, bypass_cache=bypass_cache) is not None
+            is_marked = self.folder_marker(key, bypass_cache=bypass_cache) is not None
             return Resource(path, None) if is_marked else None
         if not row.size and folder_stem(key) is not None:
             return None
         return Resource(path, None if self._directory_checks.is_directory(row) else row)
 
-    def _respell(self, path: ResourcePath) -> ResourcePath | None:
-        """The path of the same text in other Unicode forms, where exactly one exists.
+    def _in_other_form(self, path: ResourcePath) -> ResourcePath | None:
+        """The path in other Unicode forms; None unless exactly one exists.
 
-        Finder sends decomposed names, the others composed ones; mixtures within one name are not
-        looked for, since that would take the listing of the parent.
+        Finder sends decomposed names, other clients composed ones. A name that mixes both is not
+        found: that would need the parent's listing.
         """
-        spelled: ResourcePath = ()
+        respelled: ResourcePath = ()
         for segment in path:
             forms = dict.fromkeys((segment, *_other_forms(segment)))
             if len(forms) > 1:
-                there = [form for form in forms if self._find_exactly((*spelled, form))]
+                there = [form for form in forms if self._find_exactly((*respelled, form))]
                 segment = there[0] if len(there) == 1 else segment
-            spelled = (*spelled, segment)
-        return spelled if spelled != path else None
+            respelled = (*respelled, segment)
+        return respelled if respelled != path else None
 
     def _member_pages(
         self, path: ResourcePath, prefix: str, pages: Iterable[Page]
@@ -176,7 +173,7 @@ class View:
 def _with_directories(
     prefix: str, members: tuple[Member, ...], directories: Container[str]
 ) -> tuple[Member, ...]:
-    """The same members, of which some objects, by their keys, are directories."""
+    """The members, with the objects of these keys as collections."""
     return tuple(
         member.key[len(prefix) :]
         if isinstance(member, ObjectRow) and member.key in directories

@@ -145,7 +145,7 @@ class Operations:
             )
 
         def copy_in_turn(preconditions: Preconditions) -> Outcome:
-            target, source = self._view.spelled(request.target), self._view.spelled(request.source)
+            target, source = self._view.resolve(request.target), self._view.resolve(request.source)
             with self._path_locks.hold(changed=[target], read=[source]):
                 return self._or_resume(request, lambda: insisting(preconditions, copy))
 
@@ -186,7 +186,7 @@ class Operations:
 
     def _paths(self, request: OperationRequest) -> list[ResourcePath]:
         paths = (request.source, request.target) if request.target else (request.source,)
-        return [self._view.spelled(path) for path in paths]
+        return [self._view.resolve(path) for path in paths]
 
     def _or_resume(self, request: OperationRequest, work: Callable[[], Outcome]) -> Outcome:
         try:

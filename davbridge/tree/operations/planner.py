@@ -80,7 +80,7 @@ class Planner:
         """The way from ``source`` to ``target``; not ``recursive``: without members. ``is_again``:
         what is kept of the target has turned out to be old."""
         origin = self._view.lookup(source)
-        target = self._view.spelled(target)
+        target = self._view.resolve(target)
         _require_apart(origin.path, target)
         self._parents.require_creatable(target)
         existing = self._view.find(target)
@@ -100,7 +100,7 @@ class Planner:
     def keys(self, resource: Resource) -> Keys:
         """Everything that the resource consists of."""
         key = key_of(self._view.prefix, resource.path)
-        folder = self._view.folder_row(key)
+        folder = self._view.folder_marker(key)
         beside = (folder,) if folder else ()
         if resource.row is not None:
             return Keys((resource.row,), beside=beside)

@@ -67,7 +67,7 @@ class Creation:
     def open_writer(
         self, target: Target, attributes: Attributes, length: int | None
     ) -> BoundedWriter:
-        path = self._view.spelled(target.path)
+        path = self._view.resolve(target.path)
         self._parents.require_creatable(path)
         existing = self._view.find(path)
         if existing is not None and existing.is_collection:
@@ -95,7 +95,7 @@ class Creation:
 
     def make_collection(self, path: ResourcePath, admit: Admit) -> None:
         self._require_free(path)
-        path = self._view.spelled(path)
+        path = self._view.resolve(path)
         self._parents.require_creatable(path)
         marker = prefix_of(self._view.prefix, path)
         require_key_length(marker)
@@ -112,7 +112,7 @@ class Creation:
 
     @contextmanager
     def without_writes(self, path: ResourcePath, *, is_deep: bool) -> Iterator[Place]:
-        path = self._view.spelled(path)
+        path = self._view.resolve(path)
         scope = LockScope(path, is_deep)
         if self._view.find(path) is None:  # It is about to be written, and so waits as writes do.
             path_lock = self._path_locks.hold(written=[path], locked=[scope])
@@ -140,7 +140,7 @@ class Creation:
         where that can't be told: the client learns of no folder. One with members stays a folder
         without a marker."""
         try:
-            if self._view.file_beside(path) is None:
+            if self._view.hidden_file(path) is None:
                 return
             inside = next(self._store.list_objects(marker.key)).rows
         except StoreError:
