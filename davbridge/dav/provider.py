@@ -83,7 +83,7 @@ class BucketProvider(DAVProvider):
     def listed(self, path: ResourcePath, environ: Environ, enforcement: Enforcement) -> Collection:
         """The collection at ``path`` with its listing, which also proves that it exists. Raises
         NotFoundError and NotACollectionError."""
-        listing = self.namespace.listed(path)
+        listing = self.namespace.listing(path)
         own = Resource(listing.path, None)
         collection = Collection(own, environ, requested_path=path, enforcement=enforcement)
         collection.listing = listing

@@ -35,7 +35,7 @@ from davbridge.tree.journal.entry import OperationRequest
 from davbridge.tree.journal.journals import Journals
 from davbridge.tree.journal.recovery import Recovery
 from davbridge.tree.listing.markers import DirectoryChecks
-from davbridge.tree.listing.members import Members
+from davbridge.tree.listing.members import Listing
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.operations import Operations
 from davbridge.tree.operations.parallel_requests import MAX_PARALLEL_REQUESTS, ParallelRequests
@@ -134,17 +134,17 @@ class Namespace:
         """
         path = collection.path if isinstance(collection, Resource) else collection
         members = self._view.members(path)
-        told = self._property_store.of_members(self._view.resolve(path))
+        properties = self._property_store.of_members(self._view.resolve(path))
         return (
-            (add_client_metadata(each, told.get(each.name, {})) for each in members)
-            if told
+            (add_client_metadata(each, properties.get(each.name, {})) for each in members)
+            if properties
             else members
         )
 
-    def listed(self, collection: ResourcePath) -> Members:
-        """The same, for who has many to deal with. Raises as `members`."""
+    def listing(self, collection: ResourcePath) -> Listing:
+        """The members with their properties, a page at a time. Raises as `members`."""
         path, pages = self._view.pages(collection)
-        return Members(path, self._property_store.of_members(path), pages)
+        return Listing(path, self._property_store.of_members(path), pages)
 
     def bulk_metadata(self, path: ResourcePath) -> dict[str, Metadata]:
         """The metadata of all members of a directory by their paths (``/a/b``), in one listing.

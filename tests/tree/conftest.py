@@ -16,8 +16,8 @@ from tests.tree.wrappers import WatchedStore
 
 def member_properties(tree: Namespace, collection: ResourcePath) -> MemberProperties:
     """The dead properties of those members that have any, by name."""
-    told = tree.listed(collection).told
-    return {name: without_client_metadata(properties) for name, properties in told.items() if name}
+    found = tree.listing(collection).properties
+    return {name: without_client_metadata(properties) for name, properties in found.items() if name}
 
 
 class Clock:

@@ -18,7 +18,7 @@ from davbridge.dav.propfind.response_cache import (
     render_page,
 )
 from davbridge.paths import canonical_name
-from davbridge.tree.listing.members import Member, MemberPage, Members
+from davbridge.tree.listing.members import Listing, Member, MemberPage
 from davbridge.tree.properties.client_metadata import (
     CLIENT_METADATA,
     Properties,
@@ -30,7 +30,7 @@ from davbridge.tree.resource import add_client_metadata
 class MemberList:
     """The members of one collection, rendered for one query."""
 
-    def __init__(self, members: Members, renderer: Renderer, site: Site, locks: LockStore) -> None:
+    def __init__(self, members: Listing, renderer: Renderer, site: Site, locks: LockStore) -> None:
         self._path = members.path
         self._renderer = renderer
         self._site = site
@@ -38,7 +38,7 @@ class MemberList:
         self._href = site.href(members.path, is_collection=True)
         self._fingerprint = renderer.fingerprint(self._href)
         self._properties = _visible_properties(
-            members.told, needs_dead_properties=renderer.needs_dead_properties
+            members.properties, needs_dead_properties=renderer.needs_dead_properties
         )
 
     def responses(self, page: MemberPage) -> bytes:

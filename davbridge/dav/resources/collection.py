@@ -20,7 +20,7 @@ from davbridge.dav.resources.file import File
 from davbridge.dav.resources.wsgidav_environment import Environ, header
 from davbridge.paths import ResourcePath
 from davbridge.store.base import IF_ABSENT
-from davbridge.tree.listing.members import Members
+from davbridge.tree.listing.members import Listing
 from davbridge.tree.properties.client_metadata import Properties, without_client_metadata
 from davbridge.tree.resource import Resource, add_client_metadata
 
@@ -39,7 +39,7 @@ class Collection(BucketResource, DAVCollection):
     """A collection."""
 
     is_collection = True
-    listing: Members | None = None
+    listing: Listing | None = None
     """The members, where they are known already."""
 
     # --- For any request server. They raise StoreErrors, and DAVErrors for locks.
@@ -48,8 +48,8 @@ class Collection(BucketResource, DAVCollection):
         self, renderer: Renderer, site: Site, locks: LockStore
     ) -> Iterator[RenderedMembers]:
         """The DAV:response elements of all members, a page of the listing at a time. Raises as
-        `Namespace.listed`."""
-        members = self.listing or self.provider.namespace.listed(self.requested_path)
+        `Namespace.listing`."""
+        members = self.listing or self.provider.namespace.listing(self.requested_path)
         rendered = MemberList(members, renderer, site, locks)
         return (RenderedMembers(rendered.responses(page), page.is_last) for page in members.pages)
 
@@ -90,12 +90,12 @@ class Collection(BucketResource, DAVCollection):
             return list(self._members())
 
     def _members(self) -> Iterator["Collection | File"]:
-        members = self.provider.namespace.listed(self.resource.path)
+        members = self.provider.namespace.listing(self.resource.path)
         for page in members.pages:
             for member in page.members:
-                told = members.told.get(page.name_of(member), {})
-                resource = add_client_metadata(page.resource(member), told)
-                yield instance(resource, self.environ, dead=without_client_metadata(told))
+                properties = members.properties.get(page.name_of(member), {})
+                resource = add_client_metadata(page.resource(member), properties)
+                yield instance(resource, self.environ, dead=without_client_metadata(properties))
 
     @as_refusals()
     def create_empty_resource(self, name: str) -> "File":

@@ -57,8 +57,8 @@ def write_marker(store: ObjectStore, prefix: str) -> ObjectRow | None:
 
     That object stays: it is a marker, which may hold another tool's data, or, on a store that keeps
     folders, a file of that name. Such a store (SeaweedFS) makes a folder for each member, refuses
-    the marker because of that, and removes the folder some time after its last member. So if neither
-    a marker nor a file is there, the marker is written without a condition.
+    the marker because of that, and removes the folder some time after its last member. So if
+    neither a marker nor a file is there, the marker is written without a condition.
     """
     try:
         return store.put_object(prefix, b"", MARKER, IF_ABSENT)

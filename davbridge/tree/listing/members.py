@@ -1,7 +1,7 @@
-"""The members of a collection, a page of its listing at a time: for who has many to deal with.
+"""The members of a collection, a page of its listing at a time.
 
-Where the listing itself is kept, making a Resource of each of 10,000 members would take longer than
-all else. So a member is what the listing has of it.
+A member is just what the listing has of it: to make a Resource of each of 10,000 members would take
+longer than everything else, once the listing is cached.
 """
 
 from collections.abc import Iterator
@@ -23,28 +23,28 @@ class MemberPage(NamedTuple):
     path: ResourcePath
     """The collection's."""
     prefix: str
-    """Its keys'."""
+    """The collection's."""
     members: tuple[Member, ...]
     is_last: bool
     derived: DerivedValues
-    """Of the page of the listing: the members can be others, for the same page."""
+    """The page's. A directory check can change the members of the same page."""
 
     def name_of(self, member: Member) -> str:
-        """The last segment of its path."""
+        """The last segment of the member's path."""
         return member if isinstance(member, str) else member.key[len(self.prefix) :]
 
     def resource(self, member: Member) -> Resource:
-        """The member as a resource, less what was told of it."""
+        """The member as a resource, without client metadata."""
         if isinstance(member, str):
             return Resource((*self.path, member), None)
         return Resource((*self.path, member.key[len(self.prefix) :]), member)
 
 
-class Members(NamedTuple):
+class Listing(NamedTuple):
     """All members of a collection."""
 
     path: ResourcePath
     """The collection's, in the spelling that the bucket has."""
-    told: MemberProperties
-    """Dead properties, and what clients told, of those members that have any, by name."""
+    properties: MemberProperties
+    """Dead properties and client metadata, of the members that have any, by name."""
     pages: Iterator[MemberPage]

@@ -61,7 +61,7 @@ class Folder:
     def shown(self, query: PropertyQuery = ALLPROP, mount: str = "/", **context: int) -> list[str]:
         """Asks for all members. Returns the hrefs of those that were rendered for it."""
         renderer = CountingRenderer(query, PropertyContext(used_bytes=context.get("used")))
-        members = self.tree.listed(("d",))
+        members = self.tree.listing(("d",))
         responses = MemberList(members, renderer, Site.of(mount, ()), self.locks)
         for page in members.pages:
             responses.responses(page)
@@ -179,7 +179,7 @@ def test_the_cache_stays_within_its_bytes_whatever_properties_are_asked_for() ->
     def ask() -> None:
         for number in range(450):
             names = tuple(f"{{DAV:}}p{number}-{place}" for place in range(40))
-            members = tree.listed((f"d{number // 3}",))
+            members = tree.listing((f"d{number // 3}",))
             renderer = Renderer(PropertyQuery("prop", names), PropertyContext())
             for page in members.pages:
                 MemberList(members, renderer, Site(), MemoryLockStore()).responses(page)
