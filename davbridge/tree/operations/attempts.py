@@ -106,7 +106,7 @@ class Attempts:
         preconditions.require_version(resource)
         preconditions.admit()
         has_belongings = bool(self._property_store.of(path))
-        with self._parents.leave(path):
+        with self._parents.removing(path):
             looked_at = self._journals.timer()
             keys = self._planner.keys(resource)
             going = (*keys.proper, *keys.beside)
@@ -115,7 +115,7 @@ class Attempts:
             )
             with self._begun(entry, is_journaled=len(going) > JOURNALED) as running:
                 with running.step():
-                    self._parents.keep(path)
+                    self._parents.mark_before_removal_of(path)
                 failures = self._remove(resource, keys, preconditions, running, looked_at)
         _raise_for_one(resource, failures)
         if failures:

@@ -92,7 +92,7 @@ class Steps:
         ``cleared``: of the target, what clashed with the plan, be it gone by now.
         """
         with running.step():
-            self._parents.settle(target)
+            self._parents.normalise_marker(target)
         if is_onto_equals:
             self._pause(SECOND)
         copied = self._clashes.copy(plan, running, cleared)
@@ -220,11 +220,11 @@ class Steps:
         gone of a tree before. ``renewed``: see Copied. Properties that others have set in a tree
         meanwhile go along.
         """
-        with self._parents.leave(source), self._path_locks.exclude_writes(source):
+        with self._parents.removing(source), self._path_locks.exclude_writes(source):
             try:
                 if plan.leaving:
                     with running.step():
-                        self._parents.keep(source)
+                        self._parents.mark_before_removal_of(source)
                 if tree is None:
                     return self._delete_file(plan.leaving, running, looked_at)
                 deleted = self._late.leave(Source(tree, plan, renewed), running, gone)

@@ -89,7 +89,7 @@ class Commits:
     def prepare_new(self, path: ResourcePath) -> None:
         """What a resource that isn't there yet needs: a parent that is marked properly, if by an
         object, and no one else's properties."""
-        self._parents.settle(path)
+        self._parents.normalise_marker(path)
         self._property_store.clear(path)
 
     def _put(

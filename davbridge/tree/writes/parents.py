@@ -1,11 +1,11 @@
-"""What a write owes the collection that it happens in.
+"""What a write has to do for the collection around it: the parent's marker, and which names may be
+created.
 
-Owns the names that may be made, and the parent's marker: there before a member comes, and before
-the last one goes. Must not know what the write is.
-
-Invariants: a slashless x-directory becomes a proper marker before anything is written inside it;
-a marker that exists is never written again, since other tools keep data in theirs; nor is one
-written where a store that keeps folders would replace a file of that name by it.
+Invariants:
+- An x-directory object without a slash becomes a proper marker before anything is written inside.
+- A collection whose last member is removed has a marker before that.
+- A marker that exists is never replaced: other tools keep data in theirs.
+- On a store that keeps folders, no marker replaces a file of that name.
 """
 
 from collections import Counter
@@ -38,15 +38,15 @@ class Parents:
         self._store = store
         self._view = view
         self._lock = Lock()
-        self._leaving: Counter[str] = Counter()
-        """Keys and prefixes of resources that are on their way out of a collection."""
+        self._being_removed: Counter[str] = Counter()
+        """Keys and prefixes of resources that are being deleted or moved away."""
 
     def prefix(self, path: ResourcePath) -> str:
-        """The prefix of the collection that ``path`` is a member of; of the root: its own."""
+        """The prefix of the collection that ``path`` is a member of; the root has its own."""
         return prefix_of(self._view.prefix, path[:-1])
 
     def require_creatable(self, path: ResourcePath) -> None:
-        """Raises InvalidNameError where no resource may be made, whatever is there."""
+        """Raises InvalidNameError if no resource may have this path."""
         if not path:
             raise InvalidNameError("the root is there, and stays")
         for segment in path:
@@ -62,8 +62,8 @@ class Parents:
         if parent is None or not parent.is_collection:
             raise ParentMissingError(f"/{DELIMITER.join(path[:-1])} is not a collection")
 
-    def settle(self, path: ResourcePath) -> None:
-        """Gives a parent that is an x-directory object a marker instead. The parent exists."""
+    def normalise_marker(self, path: ResourcePath) -> None:
+        """Replaces the parent by a marker, if it is an x-directory object. The parent exists."""
         parent = path[:-1]
         if parent == ROOT:
             return
@@ -72,53 +72,55 @@ class Parents:
             self._replace_by_marker(row)
 
     @contextmanager
-    def leave(self, path: ResourcePath) -> Iterator[None]:
-        """Around the going of the resource at ``path``: others that go see that it won't stay."""
+    def removing(self, path: ResourcePath) -> Iterator[None]:
+        """While the resource at ``path`` is being removed, it keeps no collection alive: of two
+        members that are removed at once, each may be the last."""
         if len(path) < 2:
             yield
             return
         key = key_of(self._view.prefix, path)
         names = (key, key + DELIMITER, key + FOLDER_SUFFIX)
         with self._lock:
-            self._leaving.update(names)
+            self._being_removed.update(names)
         try:
             yield
         finally:
             with self._lock:
-                self._leaving.subtract(names)
-                self._leaving += Counter()  # Forgets what nobody counts any more.
+                self._being_removed.subtract(names)
+                self._being_removed += Counter()  # Drops the names whose count is 0.
 
-    def keep(self, path: ResourcePath) -> None:
-        """Marks the parent if it is unmarked, and the resource at ``path``, which is leaving, its
-        last member."""
+    def mark_before_removal_of(self, path: ResourcePath) -> None:
+        """Marks the parent if nothing but resources that are being removed are in it. Call it
+        within `removing`."""
         parent = path[:-1]
         if parent == ROOT:
             return
         prefix = prefix_of(self._view.prefix, parent)
         with self._lock:
-            leaving = set(self._leaving)
+            being_removed = set(self._being_removed)
         for page in self._store.list_objects(prefix, delimiter=DELIMITER):
             for other in (*(row.key for row in page.rows), *page.prefixes):
-                if other not in leaving and not is_own(other):
+                if other not in being_removed and not is_own(other):
                     return
-        # Where a file of the parent's name hides there, no marker can be written: it shows then.
+        # If a file of the parent's name is hidden there, this writes no marker, and the file shows.
         write_marker(self._store, prefix)
 
     def _replace_by_marker(self, row: ObjectRow) -> None:
         self._require_still_directory(row)
         prefix = row.key + DELIMITER
         is_marked = write_marker(self._store, prefix) is not None
-        self._drop(row)
+        self._delete(row)
         if not is_marked:
-            # A store that keeps folders can't hold both. Nothing but an empty folder is at stake.
+            # A store that keeps folders can't hold both. At worst an empty folder is lost.
             write_marker(self._store, prefix)
 
-    def _drop(self, row: ObjectRow) -> None:
-        with suppress(NotFoundError):  # another bridge may do the same
+    def _delete(self, row: ObjectRow) -> None:
+        with suppress(NotFoundError):  # Another bridge may do the same.
             self._store.delete_object(row.key, version=row)
 
     def _require_still_directory(self, row: ObjectRow) -> None:
-        """Asks past all caches: another program may have put a file there."""
+        """Asks past all caches, because another program may have put a file there. Raises
+        ParentMissingError."""
         try:
             with self._store.get_object(row.key, if_match=row.etag) as reader:
                 info = reader.info
