@@ -108,7 +108,7 @@ class Namespace:
     def find(self, path: ResourcePath) -> Resource | None:
         """What is at ``path``, in the bucket's own spelling; None where nothing is."""
         found = self._view.find(path)
-        return self._property_store.told(found) if found else None
+        return self._property_store.add_client_metadata(found) if found else None
 
     def find_current(
         self, path: ResourcePath, *, with_client_metadata: bool = False
@@ -120,12 +120,12 @@ class Namespace:
         found = self._view.find_current(path)
         if found is None or found.is_collection or not with_client_metadata:
             return found
-        self._property_store.renew(found.path)
-        return self._property_store.told(found)
+        self._property_store.refresh(found.path)
+        return self._property_store.add_client_metadata(found)
 
     def lookup(self, path: ResourcePath) -> Resource:
         """What is at ``path``. Raises NotFoundError."""
-        return self._property_store.told(self._view.lookup(path))
+        return self._property_store.add_client_metadata(self._view.lookup(path))
 
     def members(self, collection: Resource | ResourcePath) -> Iterator[Resource]:
         """The members of a collection, each page as soon as it is there.

@@ -226,7 +226,7 @@ class Resumption:
                 )
             )
         if entry.request.verb != "COPY" and not failures and self._property_store.of(entry.source):
-            self._property_store.forget(entry.source)
+            self._property_store.clear_after_removal(entry.source)
         return Outcome(failures, is_new=entry.is_new)
 
     def _undo(
@@ -263,7 +263,7 @@ class Resumption:
         properties = self._property_store.current(Resource(entry.source, None))
         if not properties:  # Where they were given already, they are gone from here.
             with running.step():
-                return self._property_store.rebind_inside(entry.plan, renewed)
+                return self._property_store.rebind_tree(entry.plan, renewed)
         file = entry.plan.copies[0].source if entry.plan.is_of_file else None
         return self._steps.give(entry.plan, renewed, entry.target, properties, running, file)
 

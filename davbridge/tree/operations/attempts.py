@@ -121,9 +121,9 @@ class Attempts:
         if failures:
             return Outcome(failures)
         if has_belongings:
-            self._property_store.forget(path)
+            self._property_store.clear_after_removal(path)
         else:
-            self._property_store.note_gone(path)
+            self._property_store.record_removal(path)
         return Outcome([], -sum(row.size for row in going))
 
     def copy(
@@ -221,7 +221,7 @@ class Attempts:
         _raise_for_one(origin, left, made=copied.made)
         if left:
             return Outcome(failures + left, plan.added_bytes)
-        self._property_store.hand_over(origin, transfer.target, properties)
+        self._property_store.move_late_changes(origin, transfer.target, properties)
         shadow = left_behind(self._view.prefix, Keys((), shadow=transfer.source_keys.shadow))
         removed = sum(row.size for row in plan.leaving)
         return Outcome(failures + shadow, plan.added_bytes - removed, is_new=transfer.is_to_new)

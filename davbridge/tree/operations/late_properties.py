@@ -19,13 +19,13 @@ from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.operations.checked_deletes import CheckedDeletes, Deleted
 from davbridge.tree.operations.plan import Plan, is_marker, parent_keys
 from davbridge.tree.operations.progress import RunningOperation
-from davbridge.tree.properties.property_store import rebound_members
+from davbridge.tree.properties.property_store import rebind_members
 from davbridge.tree.properties.sidecar_format import (
-    NONE,
+    NO_PROPERTIES,
     SIDECAR_NAME,
     MemberProperties,
     is_sidecar,
-    merged,
+    with_changes,
 )
 from davbridge.tree.properties.sidecars import Sidecars
 from davbridge.tree.rows import rows_below
@@ -101,7 +101,8 @@ class LateProperties:
             base = self._copied(source, row.key, target)
         before, after = (self._rebound(source, target, members) for members in (base, found))
         self._sidecars.update_members(
-            target.removesuffix(SIDECAR_NAME), lambda there: merged(there, before, after, names)
+            target.removesuffix(SIDECAR_NAME),
+            lambda there: with_changes(there, before, after, names),
         )
         return found
 
@@ -109,7 +110,7 @@ class LateProperties:
         """What the target's sidecar had when it was copied."""
         copied = next((copy for copy in source.plan.copies if copy.target == target), None)
         if copied is None:
-            return NONE
+            return NO_PROPERTIES
         etag = source.renewed.get(target, copied.source.etag)
         base = self._sidecars.version(target, etag)
         if base is None:
@@ -119,7 +120,7 @@ class LateProperties:
     def _rebound(self, source: Source, target: str, members: MemberProperties) -> MemberProperties:
         copies = [copy for copy in source.plan.copies if copy.target in source.renewed]
         etags = {copy.target: (copy.source.etag, source.renewed[copy.target]) for copy in copies}
-        return rebound_members(target.removesuffix(SIDECAR_NAME), etags, members)
+        return rebind_members(target.removesuffix(SIDECAR_NAME), etags, members)
 
 
 def _late_sidecars(source: Source, deleted: Deleted) -> set[str]:

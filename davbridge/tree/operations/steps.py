@@ -152,7 +152,7 @@ class Steps:
     ) -> list[Failure]:
         """The properties: those in the tree, and the target's own. ``source``: a file's row."""
         with running.step():
-            return self._property_store.rebind_inside(plan, renewed) or self._property_store.give(
+            return self._property_store.rebind_tree(plan, renewed) or self._property_store.copy_to(
                 target, properties, source
             )
 

@@ -1,7 +1,10 @@
-"""Dead properties, and what clients told of a file, in the bucket::
+"""Dead properties and client metadata, in the bucket::
 
-property_store.py   those of a resource: read, updated, moved along
-sidecars.py         the properties files, one a collection
-sidecar_format.py   the content of one
-client_metadata.py  times and checksums, bound to an ETag
+    property_store.py   the properties of a resource: read, changed, copied, moved
+    sidecars.py         the properties files, one per collection: cached, and updated by several
+    sidecar_format.py   the name and content of such a file
+    client_metadata.py  the time and checksums of an upload, bound to its ETag
+
+Invariants: properties go where their resource goes. A new resource has none of those of an earlier
+one with its name.
 """

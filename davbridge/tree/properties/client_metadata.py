@@ -1,10 +1,9 @@
-"""What a client told of a version of an object: when its content is from, and its checksums.
+"""Client metadata: the modification time and the checksums that a client sent with an upload. Pure.
 
-A listing can hold neither, so they are kept beside the resource's dead properties, as one record
-under a name that no client can read or write.
+A listing shows neither. So they are one record among the resource's dead properties, under a name
+that no client can read or write.
 
-Pure. Invariant: a record is bound to the version's ETag; of a version that anyone else wrote,
-nothing is told.
+Invariant: a record is bound to the version's ETag. So a version that anyone else wrote has none.
 """
 
 import json
@@ -19,7 +18,7 @@ Properties = Mapping[str, str]
 
 
 class ClientMetadata(NamedTuple):
-    """A record."""
+    """The record of one version."""
 
     etag: str
     modified: datetime | None = None
@@ -29,7 +28,7 @@ class ClientMetadata(NamedTuple):
 
 
 def client_metadata_of(properties: Properties, etag: str) -> ClientMetadata | None:
-    """What was told of the version with this ETag, if anything."""
+    """The record of the version with this ETag, if there is one."""
     try:
         record = json.loads(properties.get(CLIENT_METADATA, "null"))
         if record is None or record["etag"] != etag:
@@ -41,13 +40,13 @@ def client_metadata_of(properties: Properties, etag: str) -> ClientMetadata | No
             return None  # Neither a header nor XML could hold it.
         return ClientMetadata(etag, modified, checksums)
     except (ValueError, KeyError, TypeError, OverflowError, OSError, RecursionError):
-        return None  # Written by someone else: nothing that can be relied on.
+        return None  # Written by someone else: not reliable.
 
 
 def with_client_metadata(
     properties: Properties, client_metadata: ClientMetadata | None
 ) -> Properties:
-    """The same properties, with this record or with none."""
+    """The properties with this record, or with none."""
     others = without_client_metadata(properties)
     if client_metadata is None:
         return others
@@ -61,14 +60,14 @@ def with_client_metadata(
 
 
 def without_client_metadata(properties: Properties) -> Properties:
-    """What clients may see."""
+    """The properties that clients may see."""
     if CLIENT_METADATA not in properties:
         return properties
     return {name: text for name, text in properties.items() if name != CLIENT_METADATA}
 
 
-def rebound(properties: Properties, old_etag: str, new_etag: str) -> Properties:
-    """The properties of a copy, whose ETag may be another: what was told holds of it as well."""
+def rebind(properties: Properties, old_etag: str, new_etag: str) -> Properties:
+    """The properties of a copy, whose ETag may be another: its content has the same metadata."""
     client_metadata = client_metadata_of(properties, old_etag)
     return (
         with_client_metadata(properties, client_metadata._replace(etag=new_etag))

@@ -1,13 +1,12 @@
-"""What belongs to a resource and isn't its bytes: dead properties, and what clients told of it.
+"""The dead properties and the client metadata of resources.
 
-Owns where they are kept, and that they go along with their resource. Must not know sidecars'
-format, nor when a resource goes where.
+Both are in sidecars, under one name: client metadata is a property that no client sees.
 
 Invariants:
-- Clients never see facts among the properties, nor those of another version.
-- What is told of a version is told of its copy as well, whose ETag may be another.
-- A stop between two writes, or a listing that is older than an entry, leaves at most an entry for
-  a name that is gone, and who makes that name anew removes it.
+- No client sees the client metadata of another version than the present one.
+- A copy has its source's client metadata, though its ETag may be another.
+- If a bridge stops between two writes, or a listing is older than an entry, at most an entry stays
+  whose resource is gone. Whoever creates a resource of that name removes the entry first.
 """
 
 import logging
@@ -27,7 +26,7 @@ from davbridge.tree.properties.client_metadata import (
     ClientMetadata,
     Properties,
     client_metadata_of,
-    rebound,
+    rebind,
     with_client_metadata,
     without_client_metadata,
 )
@@ -35,47 +34,48 @@ from davbridge.tree.properties.sidecar_format import MemberProperties, is_sideca
 from davbridge.tree.properties.sidecars import Sidecars
 from davbridge.tree.resource import Failure, Resource, add_client_metadata
 
-_HAND_OVERS = 4
-"""How often is looked for what others have set."""
+_MAX_ROUNDS = 4
+"""How often `move_late_changes` looks for what others have set."""
 
-_MAX_GONE = 10_000
-"""Names of resources of which `note_gone` keeps note."""
+_MAX_REMOVED = 10_000
+"""How many paths `record_removal` remembers."""
 
 _log = logging.getLogger(__name__)
 
 
 class PropertyStore:
-    """Of the resources below one prefix of a store; paths are in the bucket's spelling."""
+    """The properties of all resources below the mount's prefix. Paths are in the bucket's
+    spelling."""
 
     def __init__(self, store: ObjectStore, mount: str) -> None:
         self._store = store
         self._mount = mount
         self.sidecars = Sidecars(store)
         self._lock = Lock()
-        self._gone: LRUCache[ResourcePath, None] = LRUCache(_MAX_GONE)
+        self._removed: LRUCache[ResourcePath, None] = LRUCache(_MAX_REMOVED)
 
     def of(self, path: ResourcePath) -> Properties:
-        """The resource's, facts included."""
-        return self.sidecars.read(self._home(path)).get(_name(path), {})
+        """The resource's properties, client metadata included."""
+        return self.sidecars.read(self._collection_prefix(path)).get(_name(path), {})
 
     def current(self, resource: Resource) -> Properties:
-        """The same as the store has it now, past all caches, which learn it. Costs a request: of a
-        file only where anything in its folder is known to have properties."""
-        if resource.is_collection or self.sidecars.is_there(self._home(resource.path)):
-            self.renew(resource.path)
+        """As `of`, but past all caches. Costs a request; for a file only if anything in its folder
+        is known to have properties."""
+        if resource.is_collection or self.sidecars.has_any(self._collection_prefix(resource.path)):
+            self.refresh(resource.path)
         return self.of(resource.path)
 
     def of_members(self, collection: ResourcePath) -> MemberProperties:
-        """Those of all members of a collection that have any, by name; facts included."""
+        """The properties of all members that have any, by name; client metadata included."""
         return self.sidecars.read(prefix_of(self._mount, collection))
 
-    def told(self, resource: Resource) -> Resource:
-        """The resource with what clients told of its version."""
+    def add_client_metadata(self, resource: Resource) -> Resource:
+        """The resource with its client metadata, if it has any."""
         return add_client_metadata(resource, self.of(resource.path)) if resource.row else resource
 
-    def renew(self, path: ResourcePath) -> None:
-        """What is told next of the resource is no older than this call. Costs a request."""
-        self.sidecars.renew(self._home(path))
+    def refresh(self, path: ResourcePath) -> None:
+        """What is read next of the resource is no older than this call. Costs a request."""
+        self.sidecars.refresh(self._collection_prefix(path))
 
     def update(
         self,
@@ -84,11 +84,11 @@ class PropertyStore:
         modified: datetime | None,
         require_there: Callable[[], object],
     ) -> None:
-        """Sets, or where the value is None removes, properties; and the time of an object's
-        present version. All or none. Raises OutOfSpaceError.
+        """Sets properties, removes those whose value is None, and sets the time of an object's
+        present version: all or none. Raises OutOfSpaceError.
 
-        ``require_there`` is asked where another bridge has changed the sidecar meanwhile, which
-        may be since the resource has gone, and raises then.
+        If another bridge has changed the sidecar meanwhile, the resource may be gone: then
+        ``require_there`` is called before the next attempt, and raises if it is.
         """
         row = resource.row
         tries = count()
@@ -102,11 +102,11 @@ class PropertyStore:
             client_metadata = client_metadata_of(old, row.etag) or ClientMetadata(row.etag)
             return with_client_metadata(new, client_metadata._replace(modified=modified))
 
-        self.sidecars.update(self._home(resource.path), _name(resource.path), change)
+        self.sidecars.update(self._collection_prefix(resource.path), _name(resource.path), change)
 
-    def tell(self, path: ResourcePath, client_metadata: ClientMetadata) -> None:
-        """Keeps what a client told of the version that it has just written; where it told
-        nothing, forgets what was told of an equal one. Raises OutOfSpaceError."""
+    def set_client_metadata(self, path: ResourcePath, client_metadata: ClientMetadata) -> None:
+        """Sets the metadata of a version that was just written. Empty metadata removes that of an
+        earlier version with the same ETag. Raises OutOfSpaceError."""
 
         def change(old: Properties) -> Properties:
             if client_metadata.modified is not None or client_metadata.checksums:
@@ -117,46 +117,47 @@ class PropertyStore:
                 else old
             )
 
-        self.sidecars.update(self._home(path), _name(path), change)
+        self.sidecars.update(self._collection_prefix(path), _name(path), change)
 
-    def note_gone(self, path: ResourcePath) -> None:
-        """After a resource has gone that had nothing, as far as is known: another bridge may have
-        set something within the time that listings are cached. Who makes that name anew looks."""
+    def record_removal(self, path: ResourcePath) -> None:
+        """Call it after the removal of a resource without known properties. Another bridge may have
+        set some since the listing was cached: `clear` looks for them past the cache."""
         with self._lock:
-            self._gone[path] = None
+            self._removed[path] = None
 
     def clear(self, path: ResourcePath) -> None:
-        """Before a resource is made: none of one that went are its own."""
+        """Removes the properties that an earlier resource has left. Call it before a resource is
+        created."""
         with self._lock:
-            is_noted = path in self._gone
-        if is_noted:
-            self.renew(path)
-        self.sidecars.put(self._home(path), _name(path), {})
+            may_have_properties = path in self._removed
+        if may_have_properties:
+            self.refresh(path)
+        self.sidecars.put(self._collection_prefix(path), _name(path), {})
         with self._lock:
-            self._gone.pop(path, None)
+            self._removed.pop(path, None)
 
-    def give(
+    def copy_to(
         self, target: ResourcePath, properties: Properties, source: ObjectRow | None
     ) -> list[Failure]:
-        """Gives a copy what its source has; ``source`` is the object that was copied, if any."""
+        """Gives a copy the properties of its source. ``source``: the object, for a file."""
         try:
             copied = source and self._store.lookup(key_of(self._mount, target)).row
             if source and copied:
-                properties = rebound(properties, source.etag, copied.etag)
-            self.sidecars.put(self._home(target), _name(target), properties)
+                properties = rebind(properties, source.etag, copied.etag)
+            self.sidecars.put(self._collection_prefix(target), _name(target), properties)
         except StoreError as error:
             return [Failure(target, error)]
         return []
 
     def merge(self, source: str, target: str) -> None:
-        """Of two sidecars' keys: the target's members keep what they have, and those that it
-        doesn't name get the source's. Raises StoreError."""
+        """Adds those entries of the source sidecar to the target sidecar whose members the target
+        doesn't name. Both are keys. Raises StoreError."""
         members = self.sidecars.read(_prefix(source))
         self.sidecars.update_members(_prefix(target), lambda there: {**members, **there})
 
-    def rebind_inside(self, plan: Plan, renewed: Mapping[str, str]) -> list[Failure]:
-        """In a tree, sidecars are copied along: they name the ETags of the sources, where copies
-        have those in ``renewed``."""
+    def rebind_tree(self, plan: Plan, renewed: Mapping[str, str]) -> list[Failure]:
+        """Binds client metadata in the copied sidecars of a tree to the ETags of the copies, which
+        are in ``renewed`` by key where they differ from the sources'."""
         new_etags = {
             copy.target: (copy.source.etag, renewed[copy.target])
             for copy in plan.copies
@@ -165,60 +166,60 @@ class PropertyStore:
         sidecars = [copy.target for copy in plan.copies if is_sidecar(copy.target)]
         try:
             for prefix in set(map(_prefix, sidecars)):
-                self.sidecars.update_members(prefix, partial(rebound_members, prefix, new_etags))
+                self.sidecars.update_members(prefix, partial(rebind_members, prefix, new_etags))
         except StoreError as error:
             return [Failure(path_of(self._mount, plan.target_prefix) or (), error)]
         return []
 
-    def hand_over(self, source: Resource, target: ResourcePath, given: Properties) -> None:
-        """After a resource has moved to a target that was ``given`` its properties: what somebody
-        has set since goes along, and the source keeps none. Never raises a StoreError: a name's
-        next owner clears."""
+    def move_late_changes(self, source: Resource, target: ResourcePath, copied: Properties) -> None:
+        """Call it after a MOVE, when the target has the ``copied`` properties: moves what somebody
+        has set on the source since, and leaves the source none. Never raises a StoreError: whatever
+        stays is removed by `clear`."""
         try:
-            for _ in range(_HAND_OVERS):
-                late = self._take(source.path, given)
+            for _ in range(_MAX_ROUNDS):
+                late = self._remove_copied(source.path, copied)
                 if late is None:
-                    if not given:
-                        self.note_gone(source.path)
+                    if not copied:
+                        self.record_removal(source.path)
                     return
-                if failures := self.give(target, late, source.row):
+                if failures := self.copy_to(target, late, source.row):
                     raise failures[0].error
-                given = late
+                copied = late
             _log.warning("properties are set again and again on %r, which has moved", source.path)
         except StoreError as error:
             _log.warning("the properties of %r, which has moved, are left: %s", source.path, error)
 
-    def _take(self, path: ResourcePath, known: Properties) -> Properties | None:
-        """Removes those that are ``known``; others stay, and are told."""
-        found = known
+    def _remove_copied(self, path: ResourcePath, copied: Properties) -> Properties | None:
+        """Removes the properties if they are the copied ones; else leaves and returns them."""
+        found = copied
 
         def change(old: Properties) -> Properties:
             nonlocal found
             found = old
-            return {} if old == known else old
+            return {} if old == copied else old
 
-        self.sidecars.update(self._home(path), _name(path), change)
-        return None if found in (known, {}) else found
+        self.sidecars.update(self._collection_prefix(path), _name(path), change)
+        return None if found in (copied, {}) else found
 
-    def forget(self, path: ResourcePath) -> None:
-        """After a resource has gone. Never raises a StoreError: the name's next owner clears."""
+    def clear_after_removal(self, path: ResourcePath) -> None:
+        """As `clear`, after a removal. Never raises a StoreError: the name's next owner clears."""
         try:
             self.clear(path)
         except StoreError as error:
             _log.warning("the properties of %r are left, though it is gone: %s", path, error)
 
-    def _home(self, path: ResourcePath) -> str:
+    def _collection_prefix(self, path: ResourcePath) -> str:
         """The prefix of the collection whose sidecar has the resource's entry."""
         return prefix_of(self._mount, path[:-1])
 
 
-def rebound_members(
+def rebind_members(
     prefix: str, new_etags: Mapping[str, tuple[str, str]], members: MemberProperties
 ) -> MemberProperties:
-    """The properties of the members of a copied collection. ``new_etags``: by key, the source's
-    ETag and the copy's, where they differ."""
+    """The properties of a copied collection's members, bound to the copies' ETags. ``new_etags``:
+    by key, the source's ETag and the copy's, where they differ."""
     return {
-        name: rebound(properties, *new_etags[prefix + name])
+        name: rebind(properties, *new_etags[prefix + name])
         if prefix + name in new_etags
         else properties
         for name, properties in members.items()

@@ -1,14 +1,12 @@
-"""The content of a sidecar: the dead properties of a collection's members, and their format.
+"""The sidecar's name, format and limits. Pure.
 
-Owns the sidecar's name, format and limits. Pure. Must not know what a property means: names are
-Clark names, values serialised XML elements.
+A collection's sidecar holds the properties of each *member* by name, of files and collections
+alike; the root's own are in its own sidecar, under the empty name. So one GET serves a whole
+PROPFIND, and a tree's properties are inside the tree. Properties have Clark names; their values are
+serialised XML elements.
 
-The sidecar of a collection holds the dead properties of each *member* by name, files and
-collections alike; the root's own stand in its own sidecar under the empty name. So one GET serves
-a whole PROPFIND, what is inside a tree travels with the tree, and the bucket holds the truth.
-
-Invariants: what isn't understood is read as empty, and is known to be damaged; a member is encoded
-once, however often the sidecar is written for the sake of others.
+Invariants: a sidecar that can't be read counts as empty and damaged. A member is encoded once, and
+not each time that the sidecar is written because of others.
 """
 
 import json
@@ -36,12 +34,12 @@ MAX_SIDECAR_BYTES = 8 * 1024 * 1024
 _FORMAT = 1
 
 MemberProperties = Mapping[str, Properties]
-"""Name of the member → its properties; members without any are absent."""
+"""Name of the member → its properties. Members without any are absent."""
 
-NONE: MemberProperties = MappingProxyType({})
+NO_PROPERTIES: MemberProperties = MappingProxyType({})
 
 _BEGINS_ELEMENT = re.compile(r"<[^?!]").match
-"""What may stand before the element of a document, as its declaration, may not inside another."""
+"""A declaration may stand before a document's element, but not inside another element."""
 
 _log = logging.getLogger(__name__)
 
@@ -54,11 +52,11 @@ class Sidecar(NamedTuple):
     is_damaged: bool = False
 
 
-ABSENT = Sidecar(None, NONE)
+NO_SIDECAR = Sidecar(None, NO_PROPERTIES)
 
 
 class _Entry(dict[str, str]):
-    """A member's properties, and what they are in the sidecar."""
+    """A member's properties, and their encoded form."""
 
     __slots__ = ("encoded", "name")
 
@@ -69,21 +67,21 @@ class _Entry(dict[str, str]):
 
 
 def is_sidecar(key: str) -> bool:
-    """Whether a key is a sidecar's, or that of a damaged one that was set aside."""
+    """Whether a key is a sidecar's, or that of the copy of a damaged one."""
     return key.rpartition("/")[2].startswith(SIDECAR_NAME)
 
 
 def weight(sidecar: Sidecar) -> int:
-    """Bytes in memory, roughly: the texts and their encoding, and what each string and place in a
-    dict takes beside."""
+    """Bytes in memory, roughly: the texts, their encoded form, and what each string and dict entry
+    takes besides."""
     entries = (_entry(name, properties) for name, properties in sidecar.members.items())
     return 1000 + sum(400 + 200 * len(entry) + 2 * len(entry.encoded) for entry in entries)
 
 
-def changed(
+def with_change(
     members: MemberProperties, name: str, change: Callable[[Properties], Properties]
 ) -> MemberProperties:
-    """The same with other properties for one member. Raises OutOfSpaceError."""
+    """The members, with one member's properties changed. Raises OutOfSpaceError."""
     old = members.get(name, {})
     properties = change(old)
     if properties == old:
@@ -96,28 +94,28 @@ def changed(
     return {**others, name: _Entry(name, properties)} if properties else others
 
 
-def merged(
+def with_changes(
     there: MemberProperties,
     before: MemberProperties,
     after: MemberProperties,
     names: Iterable[str],
 ) -> MemberProperties:
-    """``there`` with those changes between ``before`` and ``after`` that concern the members of
-    these names. Raises OutOfSpaceError."""
+    """``there`` with the changes from ``before`` to ``after`` to the members of these names. Raises
+    OutOfSpaceError."""
     for name in names:
         old, new = before.get(name, {}), after.get(name, {})
-        there = changed(there, name, partial(_with_changes, old, new))
+        there = with_change(there, name, partial(_apply_changes, old, new))
     return there
 
 
-def _with_changes(old: Properties, new: Properties, there: Properties) -> Properties:
+def _apply_changes(old: Properties, new: Properties, there: Properties) -> Properties:
     removed = old.keys() - new.keys()
     changes = {name: text for name, text in new.items() if old.get(name) != text}
     return {name: text for name, text in {**there, **changes}.items() if name not in removed}
 
 
-def encoded(members: MemberProperties) -> bytes:
-    """What `decoded` reads. Raises OutOfSpaceError."""
+def encode(members: MemberProperties) -> bytes:
+    """The body that `decode` reads. Raises OutOfSpaceError."""
     entries = (_entry(name, members[name]).encoded for name in sorted(members))
     body = b'{"format": %d, "members": {%s}}' % (_FORMAT, b", ".join(entries))
     if len(body) > MAX_SIDECAR_BYTES:
@@ -125,13 +123,13 @@ def encoded(members: MemberProperties) -> bytes:
     return body
 
 
-def decoded(row: ObjectRow, body: bytes) -> Sidecar:
+def decode(row: ObjectRow, body: bytes) -> Sidecar:
     """The sidecar with this body."""
     try:
         return Sidecar(row, _members_in(json.loads(body)))
     except (ValueError, RecursionError):
         _log.warning("the properties in %r are damaged, and read as none", row.key)
-        return Sidecar(row, NONE, is_damaged=True)
+        return Sidecar(row, NO_PROPERTIES, is_damaged=True)
 
 
 def _json(value: str | Properties) -> str:
@@ -145,7 +143,7 @@ def _entry(name: str, properties: Properties) -> _Entry:
 
 
 def _members_in(content: object) -> MemberProperties:
-    """Raises ValueError for anything but what ``encoded`` writes."""
+    """Raises ValueError for anything that `encode` doesn't write."""
     if not isinstance(content, dict) or content.get("format") != _FORMAT:
         raise ValueError("of another format")
     members = content.get("members")
@@ -159,7 +157,7 @@ def _is_properties(value: object) -> bool:
 
 
 def _is_property(item: tuple[str, object]) -> bool:
-    """Whether a value is what its name says: it goes into answers as it stands."""
+    """Whether the value is an element of that name: answers contain it unchanged."""
     name, text = item
     if name == CLIENT_METADATA:
         return isinstance(text, str)

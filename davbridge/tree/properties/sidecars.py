@@ -1,18 +1,16 @@
-"""Dead properties: one sidecar object per collection, read, kept and updated.
+"""Reads, caches and updates sidecars: one object per collection, with its members' properties.
 
-Owns the cache of sidecars and their updates. Must not know their format: that is sidecar's.
-
-A sidecar is one object, written whole: one update after another would take a round trip each, all
-in a row. So while one write is on its way, the updates that come wait together, and the next write
-takes them all along.
+A sidecar is written as a whole. Updates that arrive while it is being written wait together, and
+the next write makes them all: one by one they would take a round trip each.
 
 Invariants:
-- Without a sidecar nothing is asked: its presence and ETag are seen in the collection's listing.
-- An update has returned once the store has it, or raised; others' failures are not its own.
-- Updates are compare-and-swap, the removal of an emptied sidecar included, so that bridges don't
-  undo each other's.
-- What isn't understood is set aside under another reserved name before it is replaced.
-- A sidecar's content is cached by key and ETag, thus never stale; the cache is bounded in bytes.
+- A missing sidecar costs no request: the collection's listing shows whether there is one, and its
+  ETag.
+- An update returns once the store has it, and raises only for its own failure.
+- Updates are compare-and-swap, as is the deletion of an empty sidecar: bridges don't undo each
+  other's.
+- A damaged sidecar is copied to another reserved name before it is replaced.
+- Contents are cached by key and ETag, so never stale. The cache is bounded in bytes.
 """
 
 import logging
@@ -41,15 +39,15 @@ from davbridge.store.base import (
 )
 from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.sidecar_format import (
-    ABSENT,
     MAX_SIDECAR_BYTES,
+    NO_SIDECAR,
     SIDECAR_NAME,
     MemberProperties,
     Sidecar,
-    changed,
-    decoded,
-    encoded,
+    decode,
+    encode,
     weight,
+    with_change,
 )
 from davbridge.tree.reading import read_all
 from davbridge.waiting import store_wait
@@ -57,7 +55,7 @@ from davbridge.waiting import store_wait
 MAX_CACHE_BYTES = 32 * 1024 * 1024
 
 LARGE = 512 * 1024
-"""Bytes of a sidecar that takes several MiB until it is understood: one of those at a time."""
+"""Bytes. Parsing a larger sidecar takes several MiB: only one at a time is parsed."""
 
 _ATTEMPTS = 10
 _LOCKS = 64
@@ -69,7 +67,7 @@ _log = logging.getLogger(__name__)
 
 
 class _Update:
-    """A change on its way into a sidecar."""
+    """A change that waits for its write."""
 
     def __init__(self, change: Change) -> None:
         self.is_done = False
@@ -78,7 +76,7 @@ class _Update:
         self._error: StoreError | None = None
 
     def applied_to(self, members: MemberProperties) -> MemberProperties:
-        """The members as they shall be; as they were where the change is refused."""
+        """The members with the change; without it if the change is refused."""
         self._refusal = None
         try:
             return self._change(members)
@@ -98,16 +96,16 @@ class _Update:
 
 
 class Sidecars:
-    """The dead properties of the members of collections, each named by its prefix."""
+    """The properties of collections' members. Collections are named by their prefixes."""
 
     def __init__(self, store: ObjectStore) -> None:
         self._store = store
         self._cache: LRUCache[tuple[str, str], Sidecar] = LRUCache(MAX_CACHE_BYTES, weight)
         self._lock = Lock()
-        """Of the cache, and of what waits."""
+        """For the cache and the waiting updates."""
         self._waiting: dict[str, list[_Update]] = {}
         self._reading_large = Lock()
-        # Threads of one bridge take turns; between bridges the conditions decide.
+        # For the threads of this bridge. Between bridges, conditional writes decide.
         self._writing = [Lock() for _ in range(_LOCKS)]
 
     def read(self, prefix: str) -> MemberProperties:
@@ -115,38 +113,38 @@ class Sidecars:
         return self._current(prefix + SIDECAR_NAME).members
 
     def version(self, key: str, etag: str) -> MemberProperties | None:
-        """The properties in one version of a sidecar; None where it is gone and not cached, or
-        damaged."""
+        """The properties in one version of a sidecar; None if it is damaged, or gone and not
+        cached."""
         with self._lock:
             sidecar = self._cache.get((key, etag))
         sidecar = sidecar or self._fetch(key)
         is_known = sidecar.row is not None and sidecar.row.etag == etag
         return sidecar.members if is_known and not sidecar.is_damaged else None
 
-    def renew(self, prefix: str) -> None:
-        """Looks past all caches which sidecar there is: what is read next is no older."""
+    def refresh(self, prefix: str) -> None:
+        """Looks the sidecar up past all caches: what is read next is no older."""
         key = prefix + SIDECAR_NAME
         with suppress(InvalidNameError):  # Longer than keys can be: there is none.
             require_key_length(key)
             self._store.lookup(key, bypass_cache=True)
 
-    def is_there(self, prefix: str) -> bool:
-        """Whether any member of the collection has properties, as far as is known."""
-        return self._current(prefix + SIDECAR_NAME) is not ABSENT
+    def has_any(self, prefix: str) -> bool:
+        """Whether any member of the collection is known to have properties."""
+        return self._current(prefix + SIDECAR_NAME) is not NO_SIDECAR
 
     def put(self, prefix: str, name: str, properties: Properties) -> None:
-        """Gives one member exactly these properties; none removes its entry."""
+        """Gives one member exactly these properties. No properties remove its entry."""
         self.update(prefix, name, lambda _: properties)
 
     def update(self, prefix: str, name: str, change: Callable[[Properties], Properties]) -> None:
-        """Replaces one member's properties by what ``change`` makes of them; all or nothing."""
-        self.update_members(prefix, lambda members: changed(members, name, change))
+        """Replaces one member's properties by what ``change`` makes of them."""
+        self.update_members(prefix, lambda members: with_change(members, name, change))
 
     def update_members(self, prefix: str, change: Change) -> None:
-        """The same for all members of a collection, in one write."""
+        """As `update`, for all members of a collection in one write."""
         key = prefix + SIDECAR_NAME
         update = _Update(change)
-        with store_wait():  # which may be refused, before anyone writes it
+        with store_wait():  # Refused here, if at all: before anyone writes it.
             with self._lock:
                 self._waiting.setdefault(key, []).append(update)
             with self._writing[hash(key) % _LOCKS]:
@@ -161,7 +159,7 @@ class Sidecars:
         try:
             self._write(key, group)
         except OutOfSpaceError as full:
-            if len(group) > 1:  # One of them is too much: not the others' failure.
+            if len(group) > 1:  # One of them is too large: the others don't fail with it.
                 for update in group:
                     self._write_all(key, [update])
                 return
@@ -183,12 +181,12 @@ class Sidecars:
                 self._replace(key, sidecar, members)
                 return
             except (PreconditionFailedError, NotFoundError):
-                # Not found: a damaged one that was to be set aside.
+                # Not found: the damaged sidecar that was to be copied.
                 sidecar = self._fetch(key)
         raise UnavailableError("the properties are being changed by too many others; try again")
 
     def _replace(self, key: str, old: Sidecar, members: MemberProperties) -> None:
-        body = encoded(members)
+        body = encode(members)
         if old.is_damaged and old.row is not None:
             self._set_aside(old.row)
         if not members:
@@ -199,42 +197,42 @@ class Sidecars:
         require_key_length(key)
         condition = Condition(if_match=old.row.etag) if old.row else IF_ABSENT
         row = self._store.put_object(key, body, _JSON, condition)
-        self._remember(Sidecar(row, members))
+        self._add_to_cache(Sidecar(row, members))
 
     def _set_aside(self, row: ObjectRow) -> None:
-        """Keeps a damaged sidecar, under a name that the same damage gives again."""
+        """Copies a damaged sidecar to a name that depends on its ETag: each version once."""
         aside = f"{row.key}.damaged-{sha256(row.etag.encode()).hexdigest()[:16]}"
         self._store.copy_object(row, aside)
         _log.warning("kept the damaged properties %r as %r", row.key, aside)
 
     def _current(self, key: str) -> Sidecar:
-        """As the listing shows it, from the cache where that holds this version."""
+        """As the listing shows it; from the cache if that has this version."""
         try:
             require_key_length(key)
         except InvalidNameError:
-            return ABSENT
+            return NO_SIDECAR
         row = self._store.lookup(key).row
         if row is None:
-            return ABSENT
-        return self._kept(row) or self._fetch(key)
+            return NO_SIDECAR
+        return self._cached(row) or self._fetch(key)
 
     def _fetch(self, key: str) -> Sidecar:
-        """As the store has it now, whatever listings say."""
+        """As the store has it now, whatever the cached listing says."""
         try:
             with self._store.get_object(key) as reader:
                 row = reader.info.row
                 with store_wait(), self._reading_large if row.size > LARGE else nullcontext():
-                    sidecar = self._kept(row) or decoded(row, read_all(reader, MAX_SIDECAR_BYTES))
-                    self._remember(sidecar)
+                    sidecar = self._cached(row) or decode(row, read_all(reader, MAX_SIDECAR_BYTES))
+                    self._add_to_cache(sidecar)
         except NotFoundError:
-            return ABSENT
+            return NO_SIDECAR
         return sidecar
 
-    def _kept(self, row: ObjectRow) -> Sidecar | None:
+    def _cached(self, row: ObjectRow) -> Sidecar | None:
         with self._lock:
             return self._cache.get((row.key, row.etag))
 
-    def _remember(self, sidecar: Sidecar) -> None:
+    def _add_to_cache(self, sidecar: Sidecar) -> None:
         if sidecar.row is not None and weight(sidecar) <= MAX_CACHE_BYTES:
             with self._lock:
                 self._cache[sidecar.row.key, sidecar.row.etag] = sidecar

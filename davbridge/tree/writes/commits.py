@@ -105,7 +105,7 @@ class Commits:
                 is_known = seen is not None
                 seen = _file_at(target.path, self._view.find_current(target.path))
                 if is_known and seen is None:
-                    self._property_store.note_gone(target.path)
+                    self._property_store.record_removal(target.path)
                     self.prepare_new(target.path)
         return writer.commit(ALWAYS), seen
 
@@ -113,7 +113,7 @@ class Commits:
         """Keeps what was told of it. It is stored by now: a failure is none of the write's."""
         client_metadata = client_metadata._replace(etag=stored.etag)
         try:
-            self._property_store.tell(stored.path, client_metadata)
+            self._property_store.set_client_metadata(stored.path, client_metadata)
         except StoreError as error:
             _log.warning("the facts of /%s are not kept: %s", "/".join(stored.path), error)
             return stored

@@ -12,7 +12,7 @@ from davbridge.tree.namespace import Namespace
 from davbridge.tree.properties.client_metadata import (
     ClientMetadata,
     client_metadata_of,
-    rebound,
+    rebind,
     with_client_metadata,
     without_client_metadata,
 )
@@ -48,10 +48,10 @@ def test_facts_are_of_their_version_alone() -> None:
     assert client_metadata_of(properties, "e1") == ClientMetadata("e1", THEN, "SHA1:00")
     assert client_metadata_of(properties, "e2") is None
     assert without_client_metadata(properties) == {"{urn:p}q": "<q xmlns='urn:p'/>"}
-    assert client_metadata_of(rebound(properties, "e1", "e2"), "e2") == ClientMetadata(
+    assert client_metadata_of(rebind(properties, "e1", "e2"), "e2") == ClientMetadata(
         "e2", THEN, "SHA1:00"
     )
-    assert rebound(properties, "other", "e2") == properties
+    assert rebind(properties, "other", "e2") == properties
     assert with_client_metadata(properties, None) == {"{urn:p}q": "<q xmlns='urn:p'/>"}
 
 

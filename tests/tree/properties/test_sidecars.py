@@ -24,7 +24,7 @@ from davbridge.store.memory import MemoryReader, MemoryStore
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.properties import sidecar_format
 from davbridge.tree.properties import sidecars as module
-from davbridge.tree.properties.sidecar_format import SIDECAR_NAME, encoded
+from davbridge.tree.properties.sidecar_format import SIDECAR_NAME, encode
 from davbridge.tree.properties.sidecars import LARGE, Sidecars
 from tests.support.intercepted import InterceptedStore
 from tests.tree.conftest import Drive, member_properties
@@ -276,7 +276,7 @@ class TestDamage:
         """What is read of one takes several times its size, until it is understood."""
         store = SlowReads(MemoryStore())
         properties = {f"{{n}}p{n}": f"<p{n} xmlns='n'>{'x' * 200}</p{n}>" for n in range(40)}
-        body = encoded({f"name-{n}": properties for n in range(60)})
+        body = encode({f"name-{n}": properties for n in range(60)})
         assert len(body) > LARGE
         prefixes = [f"d{number}/" for number in range(4)]
         for prefix in prefixes:
@@ -519,7 +519,7 @@ class TestTogether:
 def test_a_member_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     members: sidecar_format.MemberProperties = {}
     for number in range(100):
-        members = sidecar_format.changed(members, f"f{number}", lambda _: P)
+        members = sidecar_format.with_change(members, f"f{number}", lambda _: P)
     dumped: list[object] = []
 
     def noting(value: object, **how: bool) -> str:
@@ -528,8 +528,8 @@ def test_a_member_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
     dumps = json.dumps
     monkeypatch.setattr(json, "dumps", noting)
-    members = sidecar_format.changed(members, "new", lambda _: Q)
-    body = sidecar_format.encoded(members)
+    members = sidecar_format.with_change(members, "new", lambda _: Q)
+    body = sidecar_format.encode(members)
     assert dumped == ["new", Q]
     monkeypatch.undo()
     assert json.loads(body)["members"]["f99"] == P
