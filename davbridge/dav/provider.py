@@ -93,10 +93,10 @@ class BucketProvider(DAVProvider):
         """As `Namespace.without_writes`."""
         return self.namespace.without_writes(path, is_deep=is_deep)
 
-    def resume(self, request: OperationRequest, admit: Callable[[], object]) -> Outcome | None:
-        """How a COPY or MOVE ends that was begun before; None where none was. ``admit`` is called
-        before anything is done."""
-        return self.namespace.resume(request, admit)
+    def resume(self, request: OperationRequest, recheck: Callable[[], object]) -> Outcome | None:
+        """How a COPY or MOVE ends that was begun before; None where none was. ``recheck`` is
+        called before anything is done."""
+        return self.namespace.resume(request, recheck)
 
     def custom_request_handler(
         self, environ: Environ, start_response: StartResponse, default_handler: Handler

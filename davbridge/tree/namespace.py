@@ -43,7 +43,7 @@ from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditi
 from davbridge.tree.properties.client_metadata import Properties, without_client_metadata
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Failure, Outcome, Resource, add_client_metadata
-from davbridge.tree.writes.commits import Admit, Commits, Target, admitted
+from davbridge.tree.writes.commits import Commits, Recheck, Target, no_check
 from davbridge.tree.writes.creation import Creation, Place
 from davbridge.tree.writes.parents import Parents
 from davbridge.tree.writes.quota import AccountInfo, StorageQuota
@@ -171,23 +171,23 @@ class Namespace:
         condition: Condition = ALWAYS,
         *,
         length: int | None = None,
-        admit: Admit = admitted,
+        recheck: Recheck = no_check,
     ) -> BoundedWriter:
         """A writer for the object at ``path``, new or not, whose properties it keeps.
 
-        ``admit`` is asked right before the commit, while nobody else writes there.
+        ``recheck`` is called right before the commit, while nobody else writes there.
 
         Raises InvalidNameError, IsACollectionError, ParentMissingError, TooLargeError and
         OutOfSpaceError before anything is written.
         """
-        return self._creation.open_writer(Target(path, condition, admit), attributes, length)
+        return self._creation.open_writer(Target(path, condition, recheck), attributes, length)
 
-    def make_collection(self, path: ResourcePath, admit: Admit = admitted) -> None:
+    def make_collection(self, path: ResourcePath, recheck: Recheck = no_check) -> None:
         """Writes the directory marker.
 
         Raises InvalidNameError, AlreadyExistsError and ParentMissingError.
         """
-        self._creation.make_collection(path, admit)
+        self._creation.make_collection(path, recheck)
 
     def without_writes(self, path: ResourcePath, *, is_deep: bool) -> AbstractContextManager[Place]:
         """Within it nothing that a lock on ``path`` covers is written by this process; waits for
@@ -244,12 +244,12 @@ class Namespace:
         )
 
     def resume(
-        self, request: OperationRequest, admit: Callable[[], object] = lambda: None
+        self, request: OperationRequest, recheck: Callable[[], object] = lambda: None
     ) -> Outcome | None:
-        """How a request that another bridge has begun ends: waits while one is at work on it, and
-        finishes it where that has died. None where none has begun it. Raises what ``admit`` does,
-        which is asked when its turn has come."""
-        return self._operations.resume(request, admit)
+        """How the same request ends that another bridge has begun; None if none has. Waits for a
+        bridge that is at work on it, and finishes it if that bridge has died. ``recheck`` is called
+        under the locks; what it raises is raised."""
+        return self._operations.resume(request, recheck)
 
     def properties(self, path: ResourcePath) -> Properties:
         """The dead properties of the resource at ``path``."""
@@ -261,10 +261,10 @@ class Namespace:
         changes: Mapping[str, str | None],
         *,
         modified: datetime | None = None,
-        admit: Admit = admitted,
+        recheck: Recheck = no_check,
     ) -> None:
-        """Sets, or where the value is None removes, dead properties; and the time of an object's
-        present version. All or none. ``admit`` is asked right before, while nobody else writes
+        """Sets dead properties, removes those whose value is None, and sets the time of an object's
+        present version: all or none. ``recheck`` is called right before, while nobody else writes
         there.
 
         Raises NotFoundError and OutOfSpaceError.
@@ -272,7 +272,7 @@ class Namespace:
         path = self._view.resolve(path)
         with self._path_locks.hold(described=[path]):
             resource = self._view.lookup(path)
-            admit(resource)
+            recheck(resource)
             self._property_store.update(
                 resource, changes, modified, lambda: self._require_there(resource)
             )

@@ -136,7 +136,7 @@ def _is_collection(context: Context, path: ResourcePath) -> bool:
 
 def _preconditions(context: Context) -> Preconditions:
     """Conditions are checked once more right before the first write."""
-    return context.preconditions._replace(admit=context.check_conditions)
+    return context.preconditions._replace(recheck=context.check_conditions)
 
 
 def _answer(context: Context, failures: list[Failure], target: Resource | None) -> Response:

@@ -20,7 +20,9 @@ def delete(context: Context) -> Response:
     context.check_conditions()
     if locked := resource.removal_refusals():
         return multi_status(locked)
-    failures = resource.delete_tree(Preconditions(context.if_match, admit=context.check_conditions))
+    failures = resource.delete_tree(
+        Preconditions(context.if_match, recheck=context.check_conditions)
+    )
     if failures:
         return multi_status(failed_members(failures, context.request.site))
     return empty(204)

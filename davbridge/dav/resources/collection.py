@@ -60,11 +60,11 @@ class Collection(BucketResource, DAVCollection):
         `Namespace.make_collection`.
         """
 
-        def admit(_: Resource | None) -> None:
+        def recheck(_: Resource | None) -> None:
             check()
             self.require_creatable(name)
 
-        self.provider.namespace.make_collection((*self.requested_path, name), admit)
+        self.provider.namespace.make_collection((*self.requested_path, name), recheck)
 
     def require_creatable(self, name: str) -> None:
         """That no lock forbids to create a member of this name."""

@@ -74,14 +74,14 @@ class File(BucketResource, DAVNonCollection):
         `Namespace.open_writer`.
         """
 
-        def admit(found: Resource | None) -> None:
+        def recheck(found: Resource | None) -> None:
             check()
             self.require_writable(is_new=found is None)
 
         path = self.requested_path
         attributes = headers.attributes(path[-1])
         writer = self.provider.namespace.open_writer(
-            path, attributes, condition, length=length, admit=admit
+            path, attributes, condition, length=length, recheck=recheck
         )
         return Upload(writer, length, headers)
 

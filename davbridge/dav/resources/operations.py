@@ -43,18 +43,18 @@ class ResourceOperations(_DAVResource):
     def delete_tree(self, preconditions: Preconditions) -> list[Failure]:
         """Deletes the resource with everything inside.
 
-        ``preconditions.admit`` is called before the locks are checked, as in the methods below.
+        ``preconditions.recheck`` is called before the locks are checked, as in the methods below.
         Raises as `Namespace.delete`.
         """
         released: set[str] = set()
 
-        def admit() -> None:
-            preconditions.admit()
+        def recheck() -> None:
+            preconditions.recheck()
             self._require_removable()
             released.update(self._own_tokens())
 
         namespace = self.provider.namespace
-        failures = namespace.delete(self.requested_path, preconditions._replace(admit=admit))
+        failures = namespace.delete(self.requested_path, preconditions._replace(recheck=recheck))
         if not failures:
             self.enforcement.release(released)
         return failures
@@ -66,12 +66,15 @@ class ResourceOperations(_DAVResource):
         stays; those on what is replaced inside it go (§7.6). Raises as `Namespace.copy`."""
         released: set[str] = set()
 
-        def admit() -> None:
-            preconditions.admit()
+        def recheck() -> None:
+            preconditions.recheck()
             self._require_writable_target(destination)
             released.update(self.enforcement.tokens_below(destination))
 
-        checked, namespace = preconditions._replace(admit=admit), self.provider.namespace
+        checked, namespace = (
+            preconditions._replace(recheck=recheck),
+            self.provider.namespace,
+        )
         failures = namespace.copy(self.requested_path, destination, checked, recursive=recursive)
         if not failures:
             self.enforcement.release(released)
@@ -84,13 +87,16 @@ class ResourceOperations(_DAVResource):
         don't move along (§7.6). Raises as `Namespace.move`."""
         released: set[str] = set()
 
-        def admit() -> None:
-            preconditions.admit()
+        def recheck() -> None:
+            preconditions.recheck()
             self._require_writable_target(destination)
             self._require_removable()
             released.update(self._own_tokens(), self.enforcement.tokens_below(destination))
 
-        checked, namespace = preconditions._replace(admit=admit), self.provider.namespace
+        checked, namespace = (
+            preconditions._replace(recheck=recheck),
+            self.provider.namespace,
+        )
         failures = namespace.move(self.requested_path, destination, checked, user=user)
         if not failures:
             self.enforcement.release(released)

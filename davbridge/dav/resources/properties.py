@@ -113,7 +113,7 @@ class ResourceProperties(_DAVResource):
             self.requested_path,
             changes,
             modified=modified or modification_time_set_by(changes),
-            admit=lambda _: check(),
+            recheck=lambda _: check(),
         )
         self._dead = None
 

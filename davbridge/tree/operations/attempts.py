@@ -104,7 +104,7 @@ class Attempts:
         if not path:
             raise InvalidNameError("the root can't be deleted")
         preconditions.require_version(resource)
-        preconditions.admit()
+        preconditions.recheck()
         has_belongings = bool(self._property_store.of(path))
         with self._parents.removing(path):
             looked_at = self._journals.timer()
@@ -195,7 +195,7 @@ class Attempts:
         )
         preconditions.require_version(transfer.source)
         preconditions.require_replaceable(transfer.target_keys.proper, is_new=transfer.is_to_new)
-        preconditions.admit()
+        preconditions.recheck()
         return transfer
 
     def _carry_out_move(

@@ -171,12 +171,12 @@ class Operations:
         )
 
     def resume(
-        self, request: OperationRequest, admit: Callable[[], object] = lambda: None
+        self, request: OperationRequest, recheck: Callable[[], object] = lambda: None
     ) -> Outcome | None:
         """Finishes what a dead bridge has begun of the same, or waits for one that is at work on
-        it; None where there is nothing of it. ``admit`` is asked when its turn has come."""
+        it; None where there is nothing of it. ``recheck`` is called under the locks."""
         with self._path_locks.hold(changed=self._paths(request)):
-            admit()
+            recheck()
             return self._resumption.resume(request)
 
     @property

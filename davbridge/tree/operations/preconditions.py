@@ -35,8 +35,9 @@ class Preconditions(NamedTuple):
     """Whether the target's members stay that the source hasn't."""
     is_again: bool = False
     """Whether an earlier attempt has found that a kept listing was out of date."""
-    admit: Callable[[], object] = lambda: None
-    """Asked when its turn has come; raises where locks that came meanwhile forbid it."""
+    recheck: Callable[[], object] = lambda: None
+    """Called under the operation's locks, right before its first write. Raises if conditions or
+    locks forbid the operation by now."""
     target_if_match: str | None = None
     """The ETag that what is replaced at the target must have; None: any version will do."""
 

@@ -35,14 +35,15 @@ from davbridge.tree.writes.quota import Claim
 ATTEMPTS = 4
 """At a file that is being written by others. Then it is replaced, whichever version is there."""
 
-Admit = Callable[[Resource | None], object]
-"""Asked when its turn has come, with what is there then; raises where it may not be written."""
+Recheck = Callable[[Resource | None], object]
+"""Called right before a write, when nobody else in this process can write or lock there, with what
+is there then. Raises if it may not be written any more."""
 
 _log = logging.getLogger(__name__)
 
 
-def admitted(found: Resource | None) -> None:
-    """The Admit that lets everything be written."""
+def no_check(found: Resource | None) -> None:
+    """Allows every write."""
 
 
 class Target(NamedTuple):
@@ -50,7 +51,7 @@ class Target(NamedTuple):
 
     path: ResourcePath
     condition: Condition
-    admit: Admit
+    recheck: Recheck
 
 
 class Commits:
@@ -71,13 +72,13 @@ class Commits:
         claim: Claim,
         client_metadata: ClientMetadata | None,
     ) -> Resource:
-        """Raises IsACollectionError, OutOfSpaceError, what `Target.admit` does,
+        """Raises IsACollectionError, OutOfSpaceError, what `Target.recheck` does,
         PreconditionFailedError where the client's condition doesn't hold, and UnavailableError
         where it came too late for a file that is there in another spelling now."""
         path = target.path
         with self._path_locks.hold(written=[path], described=[path] if client_metadata else ()):
             found = self._view.find(path)
-            target.admit(found)
+            target.recheck(found)
             seen = _file_at(path, found)
             claim.replaces(seen.size if seen else 0)
             if found is None:

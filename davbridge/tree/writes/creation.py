@@ -27,7 +27,7 @@ from davbridge.tree.listing.markers import MARKER
 from davbridge.tree.listing.view import View
 from davbridge.tree.path_locks import LockScope, PathLocks
 from davbridge.tree.resource import Resource
-from davbridge.tree.writes.commits import Admit, Commits, Target
+from davbridge.tree.writes.commits import Commits, Recheck, Target
 from davbridge.tree.writes.parents import Parents
 from davbridge.tree.writes.quota import StorageQuota
 from davbridge.tree.writes.writer import BoundedWriter
@@ -93,7 +93,7 @@ class Creation:
             ),
         )
 
-    def make_collection(self, path: ResourcePath, admit: Admit) -> None:
+    def make_collection(self, path: ResourcePath, recheck: Recheck) -> None:
         self._require_free(path)
         path = self._view.resolve(path)
         self._parents.require_creatable(path)
@@ -101,7 +101,7 @@ class Creation:
         require_key_length(marker)
         with self._path_locks.hold(written=[path]):
             self._require_free(path)
-            admit(None)
+            recheck(None)
             self._parents.require(path)
             self._commits.prepare_new(path)
             try:

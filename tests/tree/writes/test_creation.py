@@ -293,11 +293,11 @@ def test_a_write_that_may_not_be_done_when_its_turn_has_come_is_not(drive: Drive
     def refuse(_: object) -> None:
         raise RefusedError
 
-    writer = drive.tree.open_writer(parse("/a"), Attributes(), length=0, admit=refuse)
+    writer = drive.tree.open_writer(parse("/a"), Attributes(), length=0, recheck=refuse)
     for refused in (
         writer.commit,
         lambda: drive.tree.make_collection(parse("/b"), refuse),
-        lambda: drive.tree.update_properties((), {"{n}p": "<p xmlns='n'/>"}, admit=refuse),
+        lambda: drive.tree.update_properties((), {"{n}p": "<p xmlns='n'/>"}, recheck=refuse),
     ):
         with pytest.raises(RefusedError):
             refused()

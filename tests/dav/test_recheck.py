@@ -1,4 +1,4 @@
-"""What a request was admitted for is another thing when its turn has come: then it isn't done."""
+"""What a request was checked against may change while it waits: then it isn't done."""
 
 from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -14,7 +14,7 @@ from tests.support.objects import put
 from tests.tree.wrappers import WatchedStore
 
 MOMENT = 0.3
-"""Seconds in which a request that waits for its turn has been admitted."""
+"""Seconds after which a request that waits for a lock has passed its first check."""
 
 PATIENCE = 10.0
 
