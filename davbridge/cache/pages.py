@@ -82,12 +82,14 @@ class Pages:
     def row(self, key: str) -> ObjectRow | None:
         """The object at ``key``."""
         rows = self._page_of(key).rows
-        return next(iter(rows[_span(rows, key, _key_of)]), None)
+        at = bisect_left(rows, key, key=_key_of)
+        return rows[at] if at < len(rows) and rows[at].key == key else None
 
     def has_prefix(self, prefix: str) -> bool:
         """Whether a common prefix is there."""
         prefixes = self._page_of(prefix).prefixes
-        return bool(prefixes[_span(prefixes, prefix)])
+        at = bisect_left(prefixes, prefix)
+        return at < len(prefixes) and prefixes[at] == prefix
 
     def set_row(self, row: ObjectRow) -> None:
         """Makes an object be there, instead of the one at its key if there is one."""

@@ -144,7 +144,7 @@ class S3Store:
     ) -> ObjectRow:
         self._require_writable(key)
         require_size(len(body), self._max_object_size)
-        with self._full_store.watched():
+        with self._full_store:
             return put(self._bucket, key, body, attributes, condition)
 
     def open_writer(

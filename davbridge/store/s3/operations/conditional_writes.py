@@ -76,15 +76,15 @@ def put(
     is_exact = condition != ALWAYS and not condition.is_optimistic
     transaction = new_transaction() if is_exact else ""
     request = _put_request(bucket, key, content, attributes, condition, transaction)
-    since = store_second(bucket)
+    is_marker = key.endswith(DELIMITER) and not content
+    since = store_second(bucket) if is_marker else None
     try:
         headers = headers_without_body(send_past_conflicts(bucket, request))
         return ObjectRow(key, len(content), date_of(headers, bucket.clock), etag_in(headers))
     except ERRORS as error:
         if may_have_been_done(error):
-            is_marker = key.endswith(DELIMITER) and not content
             own = row_of_transaction(bucket, key, transaction)
-            if own is None and is_marker:
+            if own is None and since:
                 own = _marker_made(bucket, key, since)
             if own:
                 return own

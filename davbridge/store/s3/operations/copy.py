@@ -82,7 +82,7 @@ def copy_object(
     if source.size == 0 and source.key.endswith(DELIMITER):
         return _copy_marker(bucket, source, target, attributes, condition)
     if source.size <= limits.largest_copy:
-        with pool.full_store.watched():
+        with pool.full_store:
             return _copy_whole(bucket, source, target, attributes, condition)
     if not bucket.can.part_copy:
         return _copy_through_davbridge(bucket, pool, source, target, attributes, condition, limits)

@@ -13,8 +13,9 @@ failure.
 import threading
 import time
 import uuid
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
+from types import TracebackType
 
 from botocore.exceptions import ClientError
 
@@ -33,7 +34,10 @@ VALID = 5.0
 
 
 class FullStoreDetector:
-    """Knows whether a bucket's store is full. Safe for many threads."""
+    """A context around writes: one that fails because the store is full raises OutOfSpaceError.
+
+    Safe for many threads, and for writes within writes.
+    """
 
     def __init__(
         self, bucket: Callable[[], Bucket], timer: Callable[[], float] = time.monotonic
@@ -46,16 +50,18 @@ class FullStoreDetector:
         self._is_full = False
         self._valid_until = -1.0
 
-    @contextmanager
-    def watched(self) -> Iterator[None]:
-        """Around a write: raises OutOfSpaceError where that fails because the store is full."""
-        try:
-            yield
-        except UnavailableError as error:
-            if may_be_full(error) and self._look():
-                self._bucket().transport.health.answered()  # it is in no trouble otherwise
-                raise OutOfSpaceError("the store has no room left") from error
-            raise
+    def __enter__(self) -> None:
+        pass
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        if isinstance(error, UnavailableError) and may_be_full(error) and self._look():
+            self._bucket().transport.health.answered()  # it is in no trouble otherwise
+            raise OutOfSpaceError("the store has no room left") from error
 
     def _look(self) -> bool:
         with self._lock:

@@ -107,7 +107,7 @@ class MultipartUpload:
         return part
 
     def _send_mark(self) -> Part:
-        with self._pool.full_store.watched(), translated(self._key):
+        with self._pool.full_store, translated(self._key):
             return multipart_requests.send_part(
                 self._bucket, self._key, self._upload_id, MARK_NUMBER, MARK
             )
@@ -116,7 +116,7 @@ class MultipartUpload:
         if self._mark:
             # So that a crash leaves no part without it. The pool has begun with the mark before.
             self._mark.result()
-        with self._pool.full_store.watched(), translated(self._key):
+        with self._pool.full_store, translated(self._key):
             return send(self._upload_id, number)
 
     def _settle_oldest(self) -> None:

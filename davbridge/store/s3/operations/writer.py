@@ -113,7 +113,7 @@ class S3Writer:
             )
         if self._upload is None:
             content: Content = self._part.complete() if self._part else self._whole or b""
-            with self._pool.full_store.watched():
+            with self._pool.full_store:
                 return put(self._bucket, self._key, content, self._attributes, condition)
         if self._part:
             self._send_part(self._part)

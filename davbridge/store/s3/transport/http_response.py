@@ -131,9 +131,11 @@ def _line(file: BinaryIO) -> bytes:
     line = file.readline(MAX_LINE + 1)
     if line.endswith(b"\n"):
         return line.rstrip(b"\r\n")
-    if len(line) > MAX_LINE:
-        raise LineTooLong("line")
-    raise IncompleteRead(line)
+    raise _incomplete(line)
+
+
+def _incomplete(line: bytes) -> HTTPException:
+    return LineTooLong("line") if len(line) > MAX_LINE else IncompleteRead(line)
 
 
 def _status(line: bytes) -> tuple[str, int]:
@@ -145,11 +147,14 @@ def _status(line: bytes) -> tuple[str, int]:
 
 
 def _headers(file: BinaryIO) -> dict[str, str]:
+    # Half of the time for a response is spent here: hence no call for each line.
     headers: dict[str, str] = {}
     for _ in range(MAX_HEADERS):
-        line = _line(file)
-        if not line:
+        line = file.readline(MAX_LINE + 1)
+        if line in (b"\r\n", b"\n"):
             return headers
+        if line[-1:] != b"\n":
+            raise _incomplete(line)
         name, colon, value = line.decode("latin-1").partition(":")
         if not colon or name != name.strip():
             raise BadStatusLine(f"no header: {line[:80]!r}")

@@ -23,6 +23,8 @@ from davbridge.store.s3.transport.request import S3Request
 from davbridge.store.s3.transport.signing import UNSIGNED, payload_hash, presigned, signed
 from davbridge.store.s3.transport.store_clock import Reading, StoreClock
 
+USER_AGENT = f"davbridge/{__version__}"
+
 EXPIRY_SECONDS = 4
 """The store accepts a request that must not take effect late for so many seconds. S3 counts whole
 ones. The estimate of its time may be behind by one, and is rounded down: two or three are left for
@@ -58,15 +60,17 @@ def sign(
     # The clock comes first: a pause after it makes the request expire sooner, not later.
     reading = clock.read()
     left = deadline.remaining()
-    is_bounded = request.must_expire or (request.is_write and left < math.inf)
-    left = min(left, EXPIRY_SECONDS if request.must_expire else MAX_EXPIRY_SECONDS)
-    reading = reading._replace(store=reading.store - request.age)
+    must_expire = request.must_expire
+    is_bounded = must_expire or (request.is_write and left < math.inf)
+    left = min(left, EXPIRY_SECONDS if must_expire else MAX_EXPIRY_SECONDS)
+    if request.age:
+        reading = reading._replace(store=reading.store - request.age)
     if expires and is_bounded:
         target, headers = _signed_in_query(address, request, reading, left)
     else:
         deadline.require()
         target, headers = _signed_in_headers(address, request, reading)
-    headers["user-agent"] = f"davbridge/{__version__}"
+    headers["user-agent"] = USER_AGENT
     headers["accept-encoding"] = "identity"
     if request.method in ("PUT", "POST"):
         headers["content-length"] = str(len(request.body))

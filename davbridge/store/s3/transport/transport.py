@@ -57,7 +57,7 @@ MOST_LATE = 2
 T = TypeVar("T")
 
 
-@dataclass
+@dataclass(slots=True)
 class _Tries:
     """Those of one request, so far."""
 
@@ -187,6 +187,8 @@ class Transport:
 
     def _outlast(self, tries: _Tries) -> None:
         """Waits until no try can take effect any more: what is answered here is final."""
+        if tries.pending_until == -math.inf:
+            return
         left = tries.pending_until - self.clock.timer()
         if left > 0:
             self._pause(left)

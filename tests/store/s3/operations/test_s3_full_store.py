@@ -147,7 +147,7 @@ def test_it_is_looked_once_for_many_and_anew_after_a_while(
     looks: list[int] = []
     for seconds in (0.0, VALID / 2, VALID):
         timer.advance(seconds)
-        with pytest.raises(OutOfSpaceError), space.watched():
+        with pytest.raises(OutOfSpaceError), space:
             put(bucket, "new", b"body", Attributes(), ALWAYS)
         paths = [urlsplit(request.target).path for request in proxy.requests]
         targets = {path for path in paths if f"/folder/{CANARY}" in path}
