@@ -25,6 +25,7 @@
 
     operations/operations.py COPY, MOVE, DELETE: who waits for whom
     path_locks.py   operations on the same trees take turns, and writes and locks in them
+    operations/retries.py why an attempt is made again, and how often
     operations/preconditions.py what a client made its operation depend on
     operations/attempts.py one attempt
     operations/planner.py from two paths to a plan

@@ -47,7 +47,8 @@ class Found(NamedTuple):
 
     is_known: bool = False
     """Whether there is anything of the very same operation."""
-    unfinished: OperationRequest | None = None
+    unfinished: Other | None = None
+    """A related MOVE that has a journal."""
     has_note: bool = False
     """Whether it is noted that kin have left something."""
     overlapping: Other | None = None
@@ -69,7 +70,7 @@ class RelatedMoves:
                 continue
             other = self._others.operation(files.plan, name) if files.plan else None
             if other and other.request and _are_related(request, other.request):
-                return found._replace(unfinished=other.request)
+                return found._replace(unfinished=other)
             if other and self._others.is_in_the_way(other, request):
                 found = found._replace(overlapping=other)
             elif other and other.request is None:

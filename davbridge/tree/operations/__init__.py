@@ -1,6 +1,7 @@
 """DELETE, COPY and MOVE::
 
-operations.py        an operation from its locks to its outcome
+operations.py        an operation from its locks to its outcome: the loop of attempts
+retries.py           why an attempt is made again, as a tree of exceptions, and how often
 preconditions.py     which versions a client means, and whether the target may be replaced
 attempts.py          one attempt: refused, or carried out
 planner.py           from two paths to a plan

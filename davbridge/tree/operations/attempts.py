@@ -41,13 +41,19 @@ from davbridge.paths import prefix_of
 from davbridge.store.base import NO_VERSIONS, ObjectRow
 from davbridge.tree.journal.entry import JournalEntry, OperationRequest
 from davbridge.tree.journal.journals import Journals, Lease
-from davbridge.tree.journal.related_moves import Other, Overlaps
+from davbridge.tree.journal.related_moves import Overlaps
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.copies import Copied
 from davbridge.tree.operations.plan import NO_PLAN, Keys, left_behind
 from davbridge.tree.operations.planner import PlannedTransfer, Planner
-from davbridge.tree.operations.preconditions import OutdatedError, Preconditions, is_outdated
+from davbridge.tree.operations.preconditions import Preconditions
 from davbridge.tree.operations.progress import RunningOperation, RunningOperations
+from davbridge.tree.operations.retries import (
+    AlreadyBegunError,
+    EarlierAttempts,
+    OutdatedError,
+    OverlapError,
+)
 from davbridge.tree.operations.steps import Steps
 from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.property_store import PropertyStore
@@ -61,18 +67,6 @@ _log = logging.getLogger(__name__)
 
 RequireRoom = Callable[[int], object]
 """Raises OutOfSpaceError where so many bytes more don't fit."""
-
-
-class AlreadyBegunError(Exception):
-    """There is a journal of the same operation."""
-
-
-class OverlapError(Exception):
-    """Another bridge is at work on the same trees. Nothing was begun."""
-
-    def __init__(self, other: Other) -> None:
-        super().__init__(str(other))
-        self.other = other
 
 
 class Attempts:
@@ -130,16 +124,17 @@ class Attempts:
         self,
         request: OperationRequest,
         preconditions: Preconditions,
+        earlier: EarlierAttempts,
         *,
         recursive: bool,
         require_room: RequireRoom,
     ) -> Outcome:
         transfer = self._planned_transfer(
-            request, preconditions, recursive=recursive
+            request, preconditions, earlier, recursive=recursive
         ).keeping_source()
         if blocked := transfer.obstacles(self._view.prefix, is_move=False):
             return Outcome(blocked)
-        transfer = transfer.sparing() if preconditions.spares else transfer
+        transfer = transfer.sparing() if earlier.keeps_extras else transfer
         plan = transfer.plan
         require_room(plan.added_bytes)
         entry = _entry(request, transfer)
@@ -156,13 +151,18 @@ class Attempts:
         return Outcome(failures, plan.added_bytes, is_new=transfer.is_to_new)
 
     def move(
-        self, request: OperationRequest, preconditions: Preconditions, *, has_note: bool
+        self,
+        request: OperationRequest,
+        preconditions: Preconditions,
+        earlier: EarlierAttempts,
+        *,
+        has_note: bool,
     ) -> Outcome:
         """``has_note``: it is noted that an earlier one, or kin, has left something."""
-        transfer = self._planned_transfer(request, preconditions, recursive=True)
+        transfer = self._planned_transfer(request, preconditions, earlier, recursive=True)
         if blocked := transfer.obstacles(self._view.prefix, is_move=True):
             return Outcome(blocked)
-        transfer = transfer.sparing() if has_note or preconditions.spares else transfer
+        transfer = transfer.sparing() if has_note or earlier.keeps_extras else transfer
         is_of_many = transfer.source_tree is not None and len(transfer.plan.leaving) > 1
         is_journaled = has_note or is_of_many or bool(transfer.plan.clashes)
         entry = _entry(request, transfer)
@@ -188,13 +188,23 @@ class Attempts:
         return failures
 
     def _planned_transfer(
-        self, request: OperationRequest, preconditions: Preconditions, *, recursive: bool
+        self,
+        request: OperationRequest,
+        preconditions: Preconditions,
+        earlier: EarlierAttempts,
+        *,
+        recursive: bool,
     ) -> PlannedTransfer:
         transfer = self._planner.between(
-            request.source, request.target, recursive=recursive, is_again=preconditions.is_again
+            request.source,
+            request.target,
+            recursive=recursive,
+            verify_target=earlier.is_outdated,
         )
         preconditions.require_version(transfer.source)
-        preconditions.require_replaceable(transfer.target_keys.proper, is_new=transfer.is_to_new)
+        if not transfer.is_over(earlier.created):
+            there = transfer.target_keys.proper
+            preconditions.require_replaceable(there, is_new=transfer.is_to_new)
         preconditions.recheck()
         return transfer
 
@@ -274,7 +284,7 @@ class Attempts:
         try:
             lease = self._journals.begin(entry, has_note=has_note)
         except PreconditionFailedError as error:
-            raise AlreadyBegunError(str(error)) from error
+            raise AlreadyBegunError(entry.request) from error
         try:
             other = self._overlaps.of(entry.request)
         except BaseException:
@@ -307,6 +317,6 @@ def _raise_for_one(
     if not failures or resource.is_collection:
         return
     error = failures[0].error
-    if is_outdated(error):
-        raise OutdatedError(str(error), made=made) from error
+    if isinstance(error, PreconditionFailedError):
+        raise OutdatedError(str(error), created=made) from error
     raise error

@@ -3,12 +3,13 @@
 Owns the looking up. Must not write: everything that can be refused is refused here.
 """
 
+from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
 from davbridge.errors import AlreadyExistsError, InvalidNameError, NotFoundError
 from davbridge.paths import ResourcePath, key_of, prefix_of
-from davbridge.store.base import ObjectStore
+from davbridge.store.base import ObjectRow, ObjectStore, is_same_version
 from davbridge.tree.listing.markers import FOLDER_SUFFIX, DirectoryChecks
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.parallel_requests import ParallelRequests
@@ -44,6 +45,14 @@ class PlannedTransfer(NamedTuple):
         """Whether nothing is at the target."""
         return self.target_keys == NO_KEYS
 
+    def is_over(self, created: Mapping[str, ObjectRow]) -> bool:
+        """Whether all that is at the target was ``created`` by earlier attempts, if they have
+        created anything."""
+        return bool(created) and all(
+            row.key in created and is_same_version(row, created[row.key])
+            for row in self.target_keys.proper
+        )
+
     def sparing(self) -> "PlannedTransfer":
         """The same, taking nothing away from the target: what the source hasn't may be there
         because it was moved."""
@@ -75,17 +84,17 @@ class Planner:
         self._parallel_requests = parallel_requests
 
     def between(
-        self, source: ResourcePath, target: ResourcePath, *, recursive: bool, is_again: bool
+        self, source: ResourcePath, target: ResourcePath, *, recursive: bool, verify_target: bool
     ) -> PlannedTransfer:
-        """The way from ``source`` to ``target``; not ``recursive``: without members. ``is_again``:
-        what is kept of the target has turned out to be old."""
+        """Plans a COPY or MOVE from ``source`` to ``target``; not ``recursive``: without members.
+        ``verify_target``: asks past all caches whether something is at the target."""
         origin = self._view.lookup(source)
         target = self._view.resolve(target)
         _require_apart(origin.path, target)
         self._parents.require_creatable(target)
         existing = self._view.find(target)
         look = None
-        if existing or origin.is_collection or is_again:
+        if existing or origin.is_collection or verify_target:
             look = self._parallel_requests.begin(partial(self._target_keys, existing, target))
         is_whole = recursive or not origin.is_collection
         source_keys = self.keys(origin) if is_whole else NO_KEYS
