@@ -31,7 +31,7 @@ LOOK_SECONDS = 4.0
 """How long a look holds: as long as S3 takes a request of ours for a fresh one anyway."""
 
 _LOOKS = 3
-"""How often is looked, where the deletes come too late each time."""
+"""How often is looked, where all deletes come too late each time."""
 
 
 class Deleted(NamedTuple):
@@ -102,12 +102,17 @@ class CheckedDeletes:
         inside = went | {key for key in wanted if key.startswith(prefix)}
         folders = {name + DELIMITER for name in parent_keys(inside)} if is_whole else set()
         beside = [row for key, row in wanted.items() if key not in inside]
-        for _ in range(_LOOKS):
+        looks_left, fewest_late = _LOOKS, len(wanted)
+        while looks_left:
             look = self._delete_pages(prefix, wanted, folders, running)
             order = deletion_order(inside - look.left, prefix, look.left)
             failed = look.failed + self._delete_last(look, order, wanted, running)
-            if not any(isinstance(one.error, DeadlinePassedError) for one in failed):
+            late = sum(isinstance(one.error, DeadlinePassedError) for one in failed)
+            if not late:
                 break
+            # A slow store deletes a part of them after each look.
+            looks_left = _LOOKS if late < fewest_late else looks_left - 1
+            fewest_late = min(late, fewest_late)
         failed += self._delete(list(filter(self._is_same, beside)), running, self._timer())
         return Deleted(failed, look.left)
 
