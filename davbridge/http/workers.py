@@ -4,7 +4,9 @@
 system call, which costs more than a small request. Threads that wait for the store or a client
 don't. So one thread is the *leader*, and serves one ready connection after another. Before it may
 have to wait, it releases leadership (`WorkerPool.release_leadership`), and a follower becomes the
-leader. A follower also takes over if the leader serves one connection for LEADER_SECONDS.
+leader. A follower also takes over if the leader serves one connection for LEADER_SECONDS. While
+more than half of the threads work, any idle thread may take a connection. With a leader, small
+requests are slower then, as paired runs have shown (tests/bench/README.md).
 
 **The next request of a connection.** While other connections are ready, a connection that was
 served is queued behind them. Its next request has usually come when its turn comes, without the
@@ -179,7 +181,7 @@ class WorkerPool:
                 if self._is_saturated:
                     self._states.count_overdue_as_waiting()
                 is_wanted = self._ready and not self._is_saturated
-                if is_wanted and self._leader in (None, me):
+                if is_wanted and (self._leader == me or not self._has_leader):
                     return self._lead(me)
                 if self._leader == me:
                     self._leader = None
@@ -213,6 +215,11 @@ class WorkerPool:
             self._leader = None
 
     @property
+    def _has_leader(self) -> bool:
+        """Whether only the leader may take connections."""
+        return self._leader is not None and self._states.working <= self._size // 2
+
+    @property
     def _is_saturated(self) -> bool:
         """Whether a connection is ready, and ``size`` others are worked on."""
         return bool(self._ready) and self._states.working >= self._size
@@ -225,7 +232,7 @@ class WorkerPool:
 
     def _ensure_worker(self) -> None:
         """Wakes or starts a thread, if one is needed as a leader, a follower or a monitor."""
-        if not self._ready or (self._has_follower and self._leader is not None):
+        if not self._ready or (self._has_follower and self._has_leader):
             return
         if self._is_saturated and self._has_monitor:
             return

@@ -118,12 +118,12 @@ def harness() -> Harness:
 
 
 @pytest.fixture
-def endless_patience(monkeypatch: pytest.MonkeyPatch) -> None:
+def endless_leader_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine, no leader is too slow."""
     monkeypatch.setattr(workers, "LEADER_SECONDS", PATIENCE)
 
 
-@pytest.mark.usefixtures("endless_patience")
+@pytest.mark.usefixtures("endless_leader_time")
 def test_one_thread_serves_all_that_wait_for_nothing_by_turns(harness: Harness) -> None:
     connections = [harness.connection(name, requests=10) for name in "abc"]
     with harness.open(*connections):
@@ -132,7 +132,7 @@ def test_one_thread_serves_all_that_wait_for_nothing_by_turns(harness: Harness) 
     assert len({thread for _, thread in harness.log}) == 1
 
 
-@pytest.mark.usefixtures("endless_patience")
+@pytest.mark.usefixtures("endless_leader_time")
 def test_a_client_that_asks_one_thing_after_another_keeps_its_thread(harness: Harness) -> None:
     connection = harness.connection("a", requests=10)
     connection.on_request = harness.pool.release_leadership
@@ -144,7 +144,7 @@ def test_a_client_that_asks_one_thing_after_another_keeps_its_thread(harness: Ha
     assert harness.parked == [connection]
 
 
-@pytest.mark.usefixtures("endless_patience")
+@pytest.mark.usefixtures("endless_leader_time")
 def test_threads_that_stay_with_a_client_are_few_and_hold_up_nobody(harness: Harness) -> None:
     first, second = harness.connection("first", requests=2), harness.connection("second")
     others = [harness.connection(name) for name in "abc"]
@@ -162,7 +162,7 @@ def test_threads_that_stay_with_a_client_are_few_and_hold_up_nobody(harness: Har
     assert set(harness.parked) == {first, second, *others}
 
 
-@pytest.mark.usefixtures("endless_patience")
+@pytest.mark.usefixtures("endless_leader_time")
 def test_who_has_nothing_more_to_say_is_parked_once(harness: Harness) -> None:
     connections = [harness.connection(name, requests=3) for name in "ab"]
     with harness.open(*connections):
@@ -170,7 +170,7 @@ def test_who_has_nothing_more_to_say_is_parked_once(harness: Harness) -> None:
     assert sorted(map(id, harness.parked)) == sorted(map(id, connections))
 
 
-@pytest.mark.usefixtures("endless_patience")
+@pytest.mark.usefixtures("endless_leader_time")
 def test_a_thread_that_lets_go_holds_up_nobody(harness: Harness) -> None:
     slow, next_one = harness.connection("slow"), harness.connection("next")
 
@@ -184,7 +184,7 @@ def test_a_thread_that_lets_go_holds_up_nobody(harness: Harness) -> None:
     assert len({thread for _, thread in harness.log}) == 2
 
 
-@pytest.mark.usefixtures("endless_patience")
+@pytest.mark.usefixtures("endless_leader_time")
 def test_at_the_end_nobody_is_left_waiting_for_a_turn(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -199,6 +199,24 @@ def test_at_the_end_nobody_is_left_waiting_for_a_turn(
     assert not aborts, "a thread did not end"
     assert last.done.is_set()
     opening.join()
+
+
+def test_no_leader_is_waited_for_while_most_threads_work(
+    harness: Harness, endless_leader_time: None
+) -> None:
+    gate = threading.Event()
+    first, second = harness.connection("first"), harness.connection("second")
+    last = harness.connection("last")
+
+    def let_another_lead() -> None:
+        harness.pool.release_leadership()
+        gate.wait(PATIENCE)
+
+    first.on_request = let_another_lead
+    second.on_request = lambda: gate.wait(PATIENCE)
+    with harness.open(first, second, last):
+        assert last.done.wait(PATIENCE / 2)
+        gate.set()
 
 
 def test_a_thread_that_waits_without_a_word_is_passed_over(harness: Harness) -> None:
@@ -249,7 +267,7 @@ def test_threads_that_wait_for_their_clients_leave_the_others_theirs(harness: Ha
 
 
 def test_a_leader_that_waits_for_its_client_is_not_waited_for(
-    harness: Harness, endless_patience: None
+    harness: Harness, endless_leader_time: None
 ) -> None:
     gate = threading.Event()
     waiting, other = harness.waiting_for(gate), harness.connection("other")
