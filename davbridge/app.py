@@ -35,7 +35,7 @@ from davbridge.store.s3.setup.bucket_check import ensure_bucket
 from davbridge.store.s3.setup.client import build_client
 from davbridge.tree.listing.markers import PARALLEL_HEADS
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.operations.parallel_requests import MAX_PARALLEL_REQUESTS
+from davbridge.tree.steps.parallel_requests import MAX_PARALLEL_REQUESTS
 
 EMBEDDED_BUCKET = "davbridge"
 

@@ -38,11 +38,11 @@ from davbridge.tree.listing.markers import DirectoryChecks
 from davbridge.tree.listing.members import Listing
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.operations import Operations
-from davbridge.tree.operations.parallel_requests import MAX_PARALLEL_REQUESTS, ParallelRequests
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions
 from davbridge.tree.properties.client_metadata import Properties, without_client_metadata
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Failure, Outcome, Resource, add_client_metadata
+from davbridge.tree.steps.parallel_requests import MAX_PARALLEL_REQUESTS, ParallelRequests
 from davbridge.tree.writes.commits import Commits, Recheck, Target, no_check
 from davbridge.tree.writes.creation import Creation, Place
 from davbridge.tree.writes.parents import Parents

@@ -17,9 +17,9 @@ from davbridge.errors import (
 )
 from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
-from davbridge.tree.operations.parallel_requests import MAX_PARALLEL_REQUESTS
-from davbridge.tree.operations.plan import deletion_order
+from davbridge.tree.plan import deletion_order
 from davbridge.tree.reserved_names import is_housekeeping
+from davbridge.tree.steps.parallel_requests import MAX_PARALLEL_REQUESTS
 from tests.tree.conftest import Drive
 
 Fault = Callable[[str, str], StoreError | None]

@@ -10,7 +10,7 @@ from davbridge.store.base import ObjectRow
 from davbridge.tree.journal.entry import PLAN, JournalEntry, OperationRequest, decoded, encoded
 from davbridge.tree.journal.leases import LEASE_SECONDS
 from davbridge.tree.journal.validation import require_within
-from davbridge.tree.operations.plan import NO_PLAN
+from davbridge.tree.plan import NO_PLAN
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (
     SOURCE,

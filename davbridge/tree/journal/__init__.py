@@ -1,11 +1,11 @@
-"""What is written to the bucket of an operation before it begins, and what becomes of it::
+"""The journals: each has the plan of an operation, written to the bucket before the first write::
 
-entry.py           a journal's content
-journals.py        the objects of journals, and their leases
-leases.py          which bridge is at work on which journal
-validation.py      what a journal may be about
-related_moves.py   operations that have to end before another begins
-recovery.py        looks for journals that were left
-resumption.py      finishes them
-remaining_work.py  what is left to do of a plan
+    entry.py             a journal's content and format
+    journals.py          the objects of journals, and the leases on them
+    leases.py            which bridge works on which journal
+    validation.py        which keys a journal may name
+    related_moves.py     operations that have to end before another one begins
+    recovery.py          looks for journals of dead bridges, every minute
+
+Doesn't carry anything out: `operations.resumption` finishes what a journal says.
 """

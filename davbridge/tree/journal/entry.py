@@ -31,7 +31,7 @@ from typing import Any, Literal, NamedTuple
 from davbridge.paths import DELIMITER, ResourcePath
 from davbridge.store.base import Attributes, ObjectRow
 from davbridge.tree.listing.markers import MARKER
-from davbridge.tree.operations.plan import Copy, Plan
+from davbridge.tree.plan import Copy, Plan
 from davbridge.tree.reserved_names import HOUSE, JOURNALS_FOLDER
 
 JOURNALS = f"{HOUSE}{JOURNALS_FOLDER}"

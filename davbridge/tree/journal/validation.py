@@ -16,7 +16,7 @@ from davbridge.paths import DELIMITER, ResourcePath, is_visible, key_of, prefix_
 from davbridge.store.base import ObjectRow
 from davbridge.tree.journal.entry import JournalEntry, Verb
 from davbridge.tree.listing.markers import FOLDER_SUFFIX
-from davbridge.tree.operations.plan import Plan
+from davbridge.tree.plan import Plan
 
 
 def require_within(mount: str, entry: JournalEntry) -> None:

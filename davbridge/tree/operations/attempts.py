@@ -43,21 +43,21 @@ from davbridge.tree.journal.entry import JournalEntry, OperationRequest
 from davbridge.tree.journal.journals import Journals, Lease
 from davbridge.tree.journal.related_moves import Overlaps
 from davbridge.tree.listing.view import View
-from davbridge.tree.operations.copies import Copied
-from davbridge.tree.operations.plan import NO_PLAN, Keys, left_behind
 from davbridge.tree.operations.planner import PlannedTransfer, Planner
 from davbridge.tree.operations.preconditions import Preconditions
-from davbridge.tree.operations.progress import RunningOperation, RunningOperations
 from davbridge.tree.operations.retries import (
     AlreadyBegunError,
     EarlierAttempts,
     OutdatedError,
     OverlapError,
 )
-from davbridge.tree.operations.steps import Steps
+from davbridge.tree.plan import NO_PLAN, Keys, left_behind
 from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Failure, Outcome, Resource
+from davbridge.tree.steps.copies import Copied
+from davbridge.tree.steps.progress import RunningOperation, RunningOperations
+from davbridge.tree.steps.steps import Steps
 from davbridge.tree.writes.parents import Parents
 
 JOURNALED = 1000

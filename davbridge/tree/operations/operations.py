@@ -22,14 +22,12 @@ from davbridge.tree.journal.related_moves import (
     Overlaps,
     RelatedMoves,
 )
-from davbridge.tree.journal.resumption import Earlier, Resumption
 from davbridge.tree.listing.markers import DirectoryChecks
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.attempts import Attempts, RequireRoom
-from davbridge.tree.operations.parallel_requests import ParallelRequests
 from davbridge.tree.operations.planner import Planner
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions
-from davbridge.tree.operations.progress import RunningOperations
+from davbridge.tree.operations.resumption import Earlier, Resumption
 from davbridge.tree.operations.retries import (
     AlreadyBegunError,
     ConflictError,
@@ -40,10 +38,12 @@ from davbridge.tree.operations.retries import (
     RetryCounts,
     RetryError,
 )
-from davbridge.tree.operations.steps import Steps
 from davbridge.tree.path_locks import PathLocks
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Outcome
+from davbridge.tree.steps.parallel_requests import ParallelRequests
+from davbridge.tree.steps.progress import RunningOperations
+from davbridge.tree.steps.steps import Steps
 from davbridge.tree.writes.parents import Parents
 
 _BACKOFF_SECONDS = 2.0

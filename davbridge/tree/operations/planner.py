@@ -12,8 +12,7 @@ from davbridge.paths import ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore, is_same_version
 from davbridge.tree.listing.markers import FOLDER_SUFFIX, DirectoryChecks
 from davbridge.tree.listing.view import View
-from davbridge.tree.operations.parallel_requests import ParallelRequests
-from davbridge.tree.operations.plan import (
+from davbridge.tree.plan import (
     NO_KEYS,
     Keys,
     Plan,
@@ -24,6 +23,7 @@ from davbridge.tree.operations.plan import (
 )
 from davbridge.tree.resource import Failure, Resource
 from davbridge.tree.rows import row_at, rows_below
+from davbridge.tree.steps.parallel_requests import ParallelRequests
 from davbridge.tree.writes.parents import Parents
 from davbridge.waiting import store_wait
 

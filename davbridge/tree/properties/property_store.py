@@ -21,7 +21,7 @@ from cachetools import LRUCache
 from davbridge.errors import StoreError
 from davbridge.paths import DELIMITER, ResourcePath, key_of, path_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
-from davbridge.tree.operations.plan import Plan
+from davbridge.tree.plan import Plan
 from davbridge.tree.properties.client_metadata import (
     ClientMetadata,
     Properties,

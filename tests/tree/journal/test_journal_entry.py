@@ -6,9 +6,9 @@ import pytest
 
 from davbridge.store.base import ObjectRow
 from davbridge.tree.journal.entry import JournalEntry, OperationRequest, decoded, encoded
-from davbridge.tree.journal.remaining_work import remaining_work
 from davbridge.tree.listing.markers import MARKER
-from davbridge.tree.operations.plan import NO_PLAN, Copy, Plan
+from davbridge.tree.operations.remaining_work import remaining_work
+from davbridge.tree.plan import NO_PLAN, Copy, Plan
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 

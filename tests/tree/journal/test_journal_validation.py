@@ -21,7 +21,7 @@ from davbridge.tree.journal.entry import (
 )
 from davbridge.tree.journal.journals import KEPT
 from davbridge.tree.journal.leases import LEASE_SECONDS
-from davbridge.tree.operations.plan import NO_PLAN, Copy, Plan
+from davbridge.tree.plan import NO_PLAN, Copy, Plan
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (
     SOURCE,

@@ -38,16 +38,16 @@ from davbridge.tree.journal.entry import (
 )
 from davbridge.tree.journal.journals import Journals, Lease
 from davbridge.tree.journal.leases import NO_JOURNAL_FILES, JournalFiles
-from davbridge.tree.journal.remaining_work import RemainingWork, remaining_work
-from davbridge.tree.operations.copies import Copied, NotBegunError
-from davbridge.tree.operations.plan import Copy, shown_path
-from davbridge.tree.operations.progress import RunningOperation, RunningOperations
-from davbridge.tree.operations.steps import Steps
+from davbridge.tree.operations.remaining_work import RemainingWork, remaining_work
+from davbridge.tree.plan import Copy, shown_path
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
 from davbridge.tree.reading import have_same_bytes
 from davbridge.tree.resource import Failure, Outcome, Resource
 from davbridge.tree.rows import row_at, rows_below
+from davbridge.tree.steps.copies import Copied, NotBegunError
+from davbridge.tree.steps.progress import RunningOperation, RunningOperations
+from davbridge.tree.steps.steps import Steps
 
 POLL_SECONDS = 1.0
 """Between two looks at a journal that somebody waits for."""

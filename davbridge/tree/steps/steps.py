@@ -20,21 +20,21 @@ from davbridge.errors import DeadlinePassedError, PreconditionFailedError, Store
 from davbridge.paths import ResourcePath
 from davbridge.store.base import NO_ETAGS, PAGE_SIZE, DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.journal.entry import JournalEntry
-from davbridge.tree.operations.batches import Batches, versions_of
-from davbridge.tree.operations.checked_deletes import LOOK_SECONDS, CheckedDeletes
-from davbridge.tree.operations.clashes import Clashes
-from davbridge.tree.operations.copies import Copied, Copies
-from davbridge.tree.operations.late_properties import LateProperties, Source
-from davbridge.tree.operations.parallel_requests import ParallelRequests
-from davbridge.tree.operations.plan import Keys, Plan, left_behind, shown_path
-from davbridge.tree.operations.progress import RunningOperation
-from davbridge.tree.operations.removals import Removals
-from davbridge.tree.operations.undo import Undo
 from davbridge.tree.path_locks import PathLocks
+from davbridge.tree.plan import Keys, Plan, left_behind, shown_path
 from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Failure
 from davbridge.tree.rows import row_at
+from davbridge.tree.steps.batches import Batches, versions_of
+from davbridge.tree.steps.checked_deletes import LOOK_SECONDS, CheckedDeletes
+from davbridge.tree.steps.clashes import Clashes
+from davbridge.tree.steps.copies import Copied, Copies
+from davbridge.tree.steps.late_properties import LateProperties, Source
+from davbridge.tree.steps.parallel_requests import ParallelRequests
+from davbridge.tree.steps.progress import RunningOperation
+from davbridge.tree.steps.removals import Removals
+from davbridge.tree.steps.undo import Undo
 from davbridge.tree.writes.parents import Parents
 
 _log = logging.getLogger(__name__)

@@ -13,8 +13,7 @@ from contextlib import nullcontext
 
 from davbridge.errors import StoreError
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
-from davbridge.tree.operations.batches import Batches, Bounds, home, is_late, outside, versions_of
-from davbridge.tree.operations.plan import (
+from davbridge.tree.plan import (
     Keys,
     Plan,
     deletion_order,
@@ -22,9 +21,10 @@ from davbridge.tree.operations.plan import (
     left_behind,
     shown_path,
 )
-from davbridge.tree.operations.progress import RunningOperation
 from davbridge.tree.reserved_names import is_own
 from davbridge.tree.resource import Failure
+from davbridge.tree.steps.batches import Batches, Bounds, home, is_late, outside, versions_of
+from davbridge.tree.steps.progress import RunningOperation
 
 
 class Removals:

@@ -21,7 +21,7 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
 from davbridge.store.base import ObjectRow
-from davbridge.tree.operations.plan import Copy, Plan, is_marker
+from davbridge.tree.plan import Copy, Plan, is_marker
 from davbridge.tree.properties.sidecar_format import is_sidecar
 from davbridge.tree.reserved_names import is_own
 

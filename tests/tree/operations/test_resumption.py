@@ -14,10 +14,11 @@ from davbridge.tree.journal.entry import JOURNALS, LEASE, OperationRequest
 from davbridge.tree.journal.journals import KEPT
 from davbridge.tree.journal.leases import LEASE_SECONDS
 from davbridge.tree.journal.recovery import LOOK_SECONDS, WATCH_SECONDS
-from davbridge.tree.journal.resumption import MEMORY_SECONDS
-from davbridge.tree.operations import attempts, progress
-from davbridge.tree.operations.progress import Tally
+from davbridge.tree.operations import attempts
+from davbridge.tree.operations.resumption import MEMORY_SECONDS
 from davbridge.tree.resource import Failure, Outcome
+from davbridge.tree.steps import progress
+from davbridge.tree.steps.progress import Tally
 from tests.support.waiting import until
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (

@@ -16,9 +16,7 @@ from typing import NamedTuple
 from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
-from davbridge.tree.operations.checked_deletes import CheckedDeletes, Deleted
-from davbridge.tree.operations.plan import Plan, is_marker, parent_keys
-from davbridge.tree.operations.progress import RunningOperation
+from davbridge.tree.plan import Plan, is_marker, parent_keys
 from davbridge.tree.properties.property_store import rebind_members
 from davbridge.tree.properties.sidecar_format import (
     NO_PROPERTIES,
@@ -29,6 +27,8 @@ from davbridge.tree.properties.sidecar_format import (
 )
 from davbridge.tree.properties.sidecars import Sidecars
 from davbridge.tree.rows import rows_below
+from davbridge.tree.steps.checked_deletes import CheckedDeletes, Deleted
+from davbridge.tree.steps.progress import RunningOperation
 
 _ROUNDS = 3
 """How often is looked for what others have set."""

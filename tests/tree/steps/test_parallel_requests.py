@@ -5,7 +5,7 @@ from threading import Barrier, BrokenBarrierError, Event, Thread
 
 import pytest
 
-from davbridge.tree.operations.parallel_requests import ParallelRequests
+from davbridge.tree.steps.parallel_requests import ParallelRequests
 
 
 @pytest.fixture

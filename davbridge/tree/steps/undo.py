@@ -17,10 +17,10 @@ from davbridge.paths import DELIMITER, ResourcePath, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.journal.entry import JournalEntry
 from davbridge.tree.listing.markers import write_marker
-from davbridge.tree.operations.checked_deletes import CheckedDeletes
-from davbridge.tree.operations.plan import Plan
-from davbridge.tree.operations.progress import RunningOperation
+from davbridge.tree.plan import Plan
 from davbridge.tree.rows import row_at, rows_below
+from davbridge.tree.steps.checked_deletes import CheckedDeletes
+from davbridge.tree.steps.progress import RunningOperation
 
 _NEVER = float("-inf")
 

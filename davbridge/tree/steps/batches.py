@@ -13,10 +13,10 @@ from itertools import chain
 from davbridge.errors import NotFoundError, StoreError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
-from davbridge.tree.operations.parallel_requests import ParallelRequests
-from davbridge.tree.operations.plan import is_marker, parent_keys
-from davbridge.tree.operations.progress import RunningOperation
+from davbridge.tree.plan import is_marker, parent_keys
 from davbridge.tree.reserved_names import is_own
+from davbridge.tree.steps.parallel_requests import ParallelRequests
+from davbridge.tree.steps.progress import RunningOperation
 
 BATCH = 250
 """Keys. SeaweedFS goes through a batch key by key; four of them side by side take less than half

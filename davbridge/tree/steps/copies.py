@@ -28,11 +28,11 @@ from davbridge.errors import (
 from davbridge.paths import DELIMITER
 from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, ObjectRow, ObjectStore
 from davbridge.tree.listing.markers import MARKER, write_marker
-from davbridge.tree.operations.parallel_requests import ParallelRequests
-from davbridge.tree.operations.plan import Copy, Plan, is_marker, shown_path
-from davbridge.tree.operations.progress import RunningOperation
+from davbridge.tree.plan import Copy, Plan, is_marker, shown_path
 from davbridge.tree.resource import Failure
 from davbridge.tree.rows import row_at, rows_below
+from davbridge.tree.steps.parallel_requests import ParallelRequests
+from davbridge.tree.steps.progress import RunningOperation
 
 _LARGEST_IN_ONE = 5 * 1024**3
 """What S3 copies in one request. SeaweedFS can't complete an upload where it has a folder."""

@@ -22,10 +22,10 @@ from davbridge.deadline import before
 from davbridge.errors import DeadlinePassedError, NotFoundError, PreconditionFailedError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore, is_same_version
-from davbridge.tree.operations.batches import Batches, Bounds, is_late, outside, versions_of
-from davbridge.tree.operations.plan import deletion_order, is_marker, parent_keys
-from davbridge.tree.operations.progress import RunningOperation
+from davbridge.tree.plan import deletion_order, is_marker, parent_keys
 from davbridge.tree.rows import row_at, rows_below
+from davbridge.tree.steps.batches import Batches, Bounds, is_late, outside, versions_of
+from davbridge.tree.steps.progress import RunningOperation
 
 LOOK_SECONDS = 4.0
 """How long a look holds: as long as S3 takes a request of ours for a fresh one anyway."""
