@@ -138,6 +138,22 @@ def test_imports_inside_the_s3_store_go_downwards() -> None:
     assert upwards == []
 
 
+def test_imports_between_journals_steps_and_operations_go_downwards() -> None:
+    layers = {"journal": 0, "steps": 1, "operations": 2}
+
+    def layer(name: str) -> int:
+        part = name.removeprefix("tree.").split(".")[0]
+        return layers[part] if name.startswith("tree.") and part in layers else -1
+
+    upwards = [
+        f"{module.name} imports {name}"
+        for module in MODULES
+        for name in imports(module)
+        if layer(name.removeprefix("davbridge.")) > layer(module.name) >= 0
+    ]
+    assert upwards == []
+
+
 def test_a_library_stays_in_its_room() -> None:
     strays = [
         f"{module.name} imports {name}"
