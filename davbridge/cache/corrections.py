@@ -13,7 +13,7 @@ or about a prefix that it bears on, are not cached.
 from collections.abc import Iterator
 
 from davbridge.cache.listing import same_version
-from davbridge.cache.state import CacheState, Question
+from davbridge.cache.state import CacheState, EntryKey
 from davbridge.paths import DELIMITER
 from davbridge.store.base import Lookup, ObjectRow
 
@@ -158,7 +158,7 @@ def _places(name: str, prefix: str) -> Iterator[tuple[str, str]]:
 
 
 def _forget_answers(state: CacheState, key: str) -> None:
-    state.drop(Question("info", key))
+    state.drop(EntryKey("info", key))
     for name, _ in _places(key, home_of(key)):
         # For a prefix, the answer that it bears on is the slashless key's.
-        state.drop(Question("lookup", name.removesuffix(DELIMITER)))
+        state.drop(EntryKey("lookup", name.removesuffix(DELIMITER)))

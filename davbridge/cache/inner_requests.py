@@ -12,7 +12,7 @@ from typing import TypeVar
 from davbridge import deadline
 from davbridge.cache.listing import Listing
 from davbridge.cache.listing_fetch import ListingFetch, PageNode
-from davbridge.cache.state import CacheState, Question
+from davbridge.cache.state import CacheState, EntryKey
 from davbridge.single_flight import SingleFlight
 from davbridge.store.base import Page
 
@@ -21,41 +21,42 @@ T = TypeVar("T")
 
 def ask(
     state: CacheState,
-    question: Question,
+    entry_key: EntryKey,
     call: Callable[[], T],
     keep: Callable[[T, float], None],
     *,
     joins: bool = True,
 ) -> T:
-    """What ``call`` returns, to this reader or to one that asks the same at this moment.
+    """What ``call`` returns, to this reader or to one whose request for the same entry is under
+    way.
 
     ``keep`` gets the answer and when it was asked for, under the lock. Not ``joins``: an answer
     that is on its way may be older than the reader accepts; it is not kept then.
     """
-    request: SingleFlight[T] = _InnerRequest(state, question, call, keep)
+    request: SingleFlight[T] = _InnerRequest(state, entry_key, call, keep)
     with state.lock:
         if joins:
-            request = state.requests.setdefault(question, request)
+            request = state.requests.setdefault(entry_key, request)
         else:
-            state.requests[question] = request
+            state.requests[entry_key] = request
     return request.get()
 
 
 class _InnerRequest(SingleFlight[T]):
-    """A question under way."""
+    """A request under way."""
 
-    __slots__ = ("_inner_call", "_keep", "_question", "_state")
+    __slots__ = ("_entry_key", "_inner_call", "_keep", "_state")
 
     def __init__(
         self,
         state: CacheState,
-        question: Question,
+        entry_key: EntryKey,
         call: Callable[[], T],
         keep: Callable[[T, float], None],
     ) -> None:
         super().__init__(self._ask)
         self._state = state
-        self._question = question
+        self._entry_key = entry_key
         self._inner_call = call
         self._keep = keep
 
@@ -75,9 +76,9 @@ class _InnerRequest(SingleFlight[T]):
 
     def _unregister(self) -> bool:
         """Whether it was still registered: no write came between."""
-        if self._state.requests.get(self._question) is not self:
+        if self._state.requests.get(self._entry_key) is not self:
             return False
-        del self._state.requests[self._question]
+        del self._state.requests[self._entry_key]
         return True
 
 

@@ -30,32 +30,33 @@ Collection = Listing | ListingFetch | LargeCollection
 Entry = Collection | Answer[Any]
 
 
-class Question(NamedTuple):
-    """What can be asked: all that is below a prefix; what is at a slashless key; a key's HEAD."""
+class EntryKey(NamedTuple):
+    """What an entry answers: all that is below a prefix; what is at a slashless key; a key's
+    HEAD."""
 
     kind: Literal["collection", "lookup", "info"]
     name: str
 
 
-class _Entries(TLRUCache[Question, Entry]):
+class _Entries(TLRUCache[EntryKey, Entry]):
     """Entries, the least recently used first. A listing under way that has expired, or makes room,
     forgets its pages: else its readers, as slow as their clients, would keep all of them in memory,
     and nobody would count them."""
 
-    def expire(self, time: float | None = None) -> list[tuple[Question, Entry]]:
+    def expire(self, time: float | None = None) -> list[tuple[EntryKey, Entry]]:
         expired = list(super().expire(time))
         for _, entry in expired:
             _release(entry)
         return expired
 
-    def popitem(self) -> tuple[Question, Entry]:
-        question, entry = super().popitem()
+    def popitem(self) -> tuple[EntryKey, Entry]:
+        entry_key, entry = super().popitem()
         _release(entry)
-        return question, entry
+        return entry_key, entry
 
 
 class CacheState:
-    """Entries and requests under way, by question."""
+    """Entries and requests under way, by their keys."""
 
     def __init__(self, settings: CacheSettings, timer: Callable[[], float]) -> None:
         self.lock = threading.Lock()
@@ -64,7 +65,7 @@ class CacheState:
         self.negative_ttl = min(settings.negative_ttl, settings.ttl)
         self.fetches: dict[str, ListingFetch] = {}
         """Listings whose first page is on its way, by prefix."""
-        self.requests: dict[Question, SingleFlight[Any]] = {}
+        self.requests: dict[EntryKey, SingleFlight[Any]] = {}
         """Other questions under way."""
         self._max_entries = settings.max_entries
         self._max_bytes = settings.max_bytes
@@ -81,7 +82,7 @@ class CacheState:
 
     def collection(self, prefix: str) -> Collection | None:
         """What is known of the collection with this prefix."""
-        entry = self._find(Question("collection", prefix))
+        entry = self._find(EntryKey("collection", prefix))
         return None if isinstance(entry, Answer) else entry
 
     def listing(self, prefix: str) -> Listing | None:
@@ -91,21 +92,21 @@ class CacheState:
 
     def lookup(self, key: str) -> Answer[Lookup] | None:
         """What was said to be at a slashless key."""
-        return self._answer(Question("lookup", key))
+        return self._answer(EntryKey("lookup", key))
 
     def info(self, key: str) -> Answer[ObjectInfo | None] | None:
         """What a HEAD said of a key."""
-        return self._answer(Question("info", key))
+        return self._answer(EntryKey("info", key))
 
-    def keep(self, question: Question, answer: Answer[Any]) -> None:
+    def keep(self, entry_key: EntryKey, answer: Answer[Any]) -> None:
         """Caches an answer about a key until it expires, or others need its room."""
-        self._put(question, answer)
+        self._put(entry_key, answer)
 
     def keep_collection(self, prefix: str, entry: Collection) -> None:
         """Caches an entry, or counts what it has grown by; one over the bounds is dropped."""
         if not isinstance(entry, LargeCollection) and not self._has_room_for_derived(entry):
             _listing_of(entry).clear_derived()
-        if not self._put(Question("collection", prefix), entry):
+        if not self._put(EntryKey("collection", prefix), entry):
             self.drop_collection(prefix, entry)
 
     def keep_value(self, prefix: str) -> KeepValue:
@@ -128,17 +129,17 @@ class CacheState:
         listing = _listing_of(entry)
         if listing.holds(values) and self._has_room_for_derived(entry, values.growth(kind, nbytes)):
             listing.keep_value(values, kind, value, nbytes)
-            self._put(Question("collection", prefix), entry)
+            self._put(EntryKey("collection", prefix), entry)
 
     def _has_room_for_derived(self, entry: Entry, growth: int = 0) -> bool:
         """A listing has derived values only while both take no more than half of the bounds: they
         must not be what it is dropped for."""
         return (self._charge(entry) + growth * self._max_entries) * 2 <= self._entries.maxsize
 
-    def drop(self, question: Question) -> None:
+    def drop(self, entry_key: EntryKey) -> None:
         """Drops the answer about a key, and unregisters the request for one."""
-        self.requests.pop(question, None)
-        self._delete(question)
+        self.requests.pop(entry_key, None)
+        self._delete(entry_key)
 
     def detach_fetch(self, prefix: str) -> None:
         """Unregisters the fetch whose first page is under way: its readers get it, and it isn't
@@ -152,10 +153,10 @@ class CacheState:
         entry = entry or self.collection(prefix)
         if isinstance(entry, LargeCollection):
             return
-        question = Question("collection", prefix)
-        self._delete(question)
+        entry_key = EntryKey("collection", prefix)
+        self._delete(entry_key)
         if isinstance(entry, ListingFetch) or (entry and entry.is_large):
-            self._put(question, LargeCollection(entry.expires))
+            self._put(entry_key, LargeCollection(entry.expires))
         if entry:
             _release(entry)
 
@@ -167,28 +168,28 @@ class CacheState:
         self.requests.clear()
         self._entries.clear()
 
-    def _answer(self, question: Question) -> Answer[Any] | None:
-        entry = self._find(question)
+    def _answer(self, entry_key: EntryKey) -> Answer[Any] | None:
+        entry = self._find(entry_key)
         return entry if isinstance(entry, Answer) else None
 
     # cachetools raises KeyError for what expires between two looks at the clock, in `get` and
     # `pop` as well.
 
-    def _find(self, question: Question) -> Entry | None:
+    def _find(self, entry_key: EntryKey) -> Entry | None:
         try:
-            return self._entries[question]
+            return self._entries[entry_key]
         except KeyError:
             return None
 
-    def _delete(self, question: Question) -> None:
+    def _delete(self, entry_key: EntryKey) -> None:
         with suppress(KeyError):
-            del self._entries[question]
+            del self._entries[entry_key]
 
-    def _put(self, question: Question, entry: Entry) -> bool:
+    def _put(self, entry_key: EntryKey, entry: Entry) -> bool:
         # Else cachetools makes room for what it was and what it is, together.
-        self._delete(question)
+        self._delete(entry_key)
         try:
-            self._entries[question] = entry
+            self._entries[entry_key] = entry
         except ValueError:
             return False
         return True

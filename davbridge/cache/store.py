@@ -12,7 +12,7 @@ from davbridge.cache.corrections import home_of
 from davbridge.cache.entries import info_answer, lookup_answer
 from davbridge.cache.listing import Listing, same_version
 from davbridge.cache.listing_fetch import ListingFetch, PageNode, ReadAhead
-from davbridge.cache.state import CacheState, Collection, Question
+from davbridge.cache.state import CacheState, Collection, EntryKey
 from davbridge.cache.writes import CachedWriter, Writes
 from davbridge.config import CacheSettings
 from davbridge.errors import NotFoundError, PreconditionFailedError
@@ -157,16 +157,16 @@ class CachedStore:
         return is_small and self._state.ttl > 0
 
     def _ask_lookup(self, key: str, *, bypass_cache: bool = False) -> Lookup:
-        state, question = self._state, Question("lookup", key)
+        state, entry_key = self._state, EntryKey("lookup", key)
         call = partial(self._inner.lookup, key, bypass_cache=bypass_cache)
         correct = corrections.replace_lookup if bypass_cache else corrections.record_lookup
 
         def keep(found: Lookup, started: float) -> None:
             correct(state, key, found, started)
             ttl = state.negative_ttl if found == NOTHING else state.ttl
-            state.keep(question, lookup_answer(key, found, started + ttl))
+            state.keep(entry_key, lookup_answer(key, found, started + ttl))
 
-        return inner_requests.ask(state, question, call, keep, joins=not bypass_cache)
+        return inner_requests.ask(state, entry_key, call, keep, joins=not bypass_cache)
 
     def head_object(self, key: str) -> ObjectInfo:
         """Cached as long as the parent's listing, if there is one, shows the same version."""
@@ -201,10 +201,10 @@ class CachedStore:
 
         def keep(info: ObjectInfo | None, started: float) -> None:
             ttl = state.ttl if info else state.negative_ttl
-            state.keep(Question("info", key), info_answer(key, info, started + ttl))
+            state.keep(EntryKey("info", key), info_answer(key, info, started + ttl))
             corrections.compare_head(state, key, info.row if info else None, started)
 
-        return inner_requests.ask(state, Question("info", key), call, keep)
+        return inner_requests.ask(state, EntryKey("info", key), call, keep)
 
     def get_object(
         self,

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 
 from davbridge.cache import corrections
 from davbridge.cache.entries import info_answer
-from davbridge.cache.state import CacheState, Question
+from davbridge.cache.state import CacheState, EntryKey
 from davbridge.errors import PreconditionFailedError
 from davbridge.store.base import Attributes, Condition, ObjectInfo, ObjectRow, ObjectWriter
 from davbridge.waiting import store_wait
@@ -84,7 +84,7 @@ class Writes:
         else:
             corrections.record_present(self._state, outcome.row)
             answer = info_answer(key, outcome, started + self._state.ttl)
-            self._state.keep(Question("info", key), answer)
+            self._state.keep(EntryKey("info", key), answer)
 
 
 class CachedWriter:
