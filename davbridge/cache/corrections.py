@@ -39,7 +39,7 @@ def record_absent(state: CacheState, key: str) -> None:
             return
         state.detach_fetch(prefix)
         listing.discard(name)
-        state.keep_collection(prefix, listing)
+        state.put_collection(prefix, listing)
         if listing.has_other_than(name):
             return
 
@@ -69,7 +69,7 @@ def record_lookup(state: CacheState, key: str, answer: Lookup, started: float) -
         listing.set(key, answer.row)
     if answer.is_prefix:
         listing.set(key + DELIMITER, None)
-    state.keep_collection(prefix, listing)
+    state.put_collection(prefix, listing)
 
 
 def replace_lookup(state: CacheState, key: str, answer: Lookup, started: float) -> None:
@@ -120,7 +120,7 @@ def _add(state: CacheState, name: str, prefix: str, row: ObjectRow | None) -> No
         if listing := state.listing(place):
             state.detach_fetch(place)
             listing.set(each, fact)
-            state.keep_collection(place, listing)
+            state.put_collection(place, listing)
         else:
             state.drop_collection(place)
         fact = None
@@ -135,7 +135,7 @@ def _remove(state: CacheState, key: str, name: str) -> None:
         return
     if listing.has_other_than(name):
         listing.discard(name)
-        state.keep_collection(home, listing)
+        state.put_collection(home, listing)
     else:
         invalidate(state, key)
 

@@ -23,17 +23,17 @@ def ask(
     state: CacheState,
     entry_key: EntryKey,
     call: Callable[[], T],
-    keep: Callable[[T, float], None],
+    cache: Callable[[T, float], None],
     *,
     joins: bool = True,
 ) -> T:
     """What ``call`` returns, to this reader or to one whose request for the same entry is under
     way.
 
-    ``keep`` gets the answer and when it was asked for, under the lock. Not ``joins``: an answer
-    that is on its way may be older than the reader accepts; it is not kept then.
+    ``cache`` gets the answer and when it was asked for, under the lock. Not ``joins``: an answer
+    that is on its way may be older than the reader accepts; it is not cached then.
     """
-    request: SingleFlight[T] = _InnerRequest(state, entry_key, call, keep)
+    request: SingleFlight[T] = _InnerRequest(state, entry_key, call, cache)
     with state.lock:
         if joins:
             request = state.requests.setdefault(entry_key, request)
@@ -45,20 +45,20 @@ def ask(
 class _InnerRequest(SingleFlight[T]):
     """A request under way."""
 
-    __slots__ = ("_entry_key", "_inner_call", "_keep", "_state")
+    __slots__ = ("_cache_answer", "_entry_key", "_inner_call", "_state")
 
     def __init__(
         self,
         state: CacheState,
         entry_key: EntryKey,
         call: Callable[[], T],
-        keep: Callable[[T, float], None],
+        cache: Callable[[T, float], None],
     ) -> None:
         super().__init__(self._ask)
         self._state = state
         self._entry_key = entry_key
         self._inner_call = call
-        self._keep = keep
+        self._cache_answer = cache
 
     def _ask(self) -> T:
         started = self._state.now()
@@ -71,7 +71,7 @@ class _InnerRequest(SingleFlight[T]):
             raise
         with self._state.lock:
             if self._unregister():
-                self._keep(answer, started)
+                self._cache_answer(answer, started)
         return answer
 
     def _unregister(self) -> bool:
@@ -110,7 +110,7 @@ def _arrived(state: CacheState, prefix: str, fetch: ListingFetch, page: Page) ->
             fetch.forget()
             return page
         page = fetch.listing.add_page(page)
-        state.keep_collection(prefix, fetch.listing if page.is_last else fetch)
+        state.put_collection(prefix, fetch.listing if page.is_last else fetch)
         return page
 
 

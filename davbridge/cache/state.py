@@ -98,11 +98,11 @@ class CacheState:
         """What a HEAD said of a key."""
         return self._answer(EntryKey("info", key))
 
-    def keep(self, entry_key: EntryKey, answer: Answer[Any]) -> None:
+    def put(self, entry_key: EntryKey, answer: Answer[Any]) -> None:
         """Caches an answer about a key until it expires, or others need its room."""
         self._put(entry_key, answer)
 
-    def keep_collection(self, prefix: str, entry: Collection) -> None:
+    def put_collection(self, prefix: str, entry: Collection) -> None:
         """Caches an entry, or counts what it has grown by; one over the bounds is dropped."""
         if not isinstance(entry, LargeCollection) and not self._has_room_for_derived(entry):
             _listing_of(entry).clear_derived()

@@ -115,7 +115,7 @@ class CachedStore:
         if around.lookup(key).is_prefix:
             return None
         empty = around.empty(self._state.keep_value(prefix))
-        self._state.keep_collection(prefix, empty)
+        self._state.put_collection(prefix, empty)
         return empty
 
     def _join(self, prefix: str) -> SingleFlight[PageNode] | None:
@@ -142,8 +142,8 @@ class CachedStore:
                 passed = entry.listing.lookup_passed(key)
                 if passed is not None:
                     return passed
-            if kept := state.lookup(key):
-                return kept.value
+            if cached := state.lookup(key):
+                return cached.value
             place = self._join(prefix) if self._is_worth_a_page(entry) else None
         if place is not None:
             page, rest = place.get()
@@ -161,12 +161,12 @@ class CachedStore:
         call = partial(self._inner.lookup, key, bypass_cache=bypass_cache)
         correct = corrections.replace_lookup if bypass_cache else corrections.record_lookup
 
-        def keep(found: Lookup, started: float) -> None:
+        def cache(found: Lookup, started: float) -> None:
             correct(state, key, found, started)
             ttl = state.negative_ttl if found == NOTHING else state.ttl
-            state.keep(entry_key, lookup_answer(key, found, started + ttl))
+            state.put(entry_key, lookup_answer(key, found, started + ttl))
 
-        return inner_requests.ask(state, entry_key, call, keep, joins=not bypass_cache)
+        return inner_requests.ask(state, entry_key, call, cache, joins=not bypass_cache)
 
     def head_object(self, key: str) -> ObjectInfo:
         """Cached as long as the parent's listing, if there is one, shows the same version."""
@@ -199,12 +199,12 @@ class CachedStore:
             except NotFoundError:
                 return None
 
-        def keep(info: ObjectInfo | None, started: float) -> None:
+        def cache(info: ObjectInfo | None, started: float) -> None:
             ttl = state.ttl if info else state.negative_ttl
-            state.keep(EntryKey("info", key), info_answer(key, info, started + ttl))
+            state.put(EntryKey("info", key), info_answer(key, info, started + ttl))
             corrections.compare_head(state, key, info.row if info else None, started)
 
-        return inner_requests.ask(state, EntryKey("info", key), call, keep)
+        return inner_requests.ask(state, EntryKey("info", key), call, cache)
 
     def get_object(
         self,

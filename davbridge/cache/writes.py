@@ -84,7 +84,7 @@ class Writes:
         else:
             corrections.record_present(self._state, outcome.row)
             answer = info_answer(key, outcome, started + self._state.ttl)
-            self._state.keep(EntryKey("info", key), answer)
+            self._state.put(EntryKey("info", key), answer)
 
 
 class CachedWriter:
