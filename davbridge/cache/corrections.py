@@ -73,7 +73,7 @@ def record_lookup(state: CacheState, key: str, answer: Lookup, started: float) -
 
 
 def replace_lookup(state: CacheState, key: str, answer: Lookup, started: float) -> None:
-    """The store was asked at ``started`` what is at a slashless key, whatever was kept of it:
+    """The store was asked at ``started`` what is at a slashless key, whatever was cached:
     what is older and says otherwise is corrected, or goes."""
     home, inside = home_of(key), key + DELIMITER
     listing = state.listing(home)

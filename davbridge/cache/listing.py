@@ -83,14 +83,14 @@ class Listing:
         return self._pages.count > is_there
 
     def add_page(self, page: Page) -> Page:
-        """Takes in the next page of the listing on its way. Returns the one that is kept."""
-        kept = self._pages.append(page)
+        """Takes in the next page of the listing on its way. Returns the page that is cached."""
+        appended = self._pages.append(page)
         self.is_large = self.is_large or not page.is_last
         if page.is_last:
             self._pages.end()
             if not self._pages.is_ordered:
                 self._pages = self._pages.ordered()
-        return kept
+        return appended
 
     def set(self, name: str, row: ObjectRow | None) -> None:
         """Makes a key have this row; or a common prefix be there, whose row is None."""

@@ -6,8 +6,8 @@ A request to the inner store is registered here until its answer is there. A wri
 meanwhile unregisters it, and then the answer isn't cached. That is what a generation counter would
 be elsewhere, but exact for each name.
 
-Invariants: whoever calls a method holds ``lock``; nothing here calls the inner store; what is kept
-is within ``max_entries`` and ``max_bytes``; what has expired is not found.
+Invariants: whoever calls a method holds ``lock``; nothing here calls the inner store; what is
+cached is within ``max_entries`` and ``max_bytes``; what has expired is not found.
 """
 
 import threading

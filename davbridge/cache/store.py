@@ -181,14 +181,14 @@ class CachedStore:
 
     def _known_info(self, key: str) -> tuple[bool, ObjectInfo | None]:
         state = self._state
-        listing, kept = state.listing(home_of(key)), state.info(key)
+        listing, cached = state.listing(home_of(key)), state.info(key)
         if listing is not None:
             row = listing.row(key)
             if row is None and state.now() < listing.negative_until:
                 return True, None
-            if kept and not same_version(row, kept.value.row if kept.value else None):
+            if cached and not same_version(row, cached.value.row if cached.value else None):
                 return False, None
-        return (True, kept.value) if kept else (False, None)
+        return (True, cached.value) if cached else (False, None)
 
     def _ask_info(self, key: str) -> ObjectInfo | None:
         state = self._state
