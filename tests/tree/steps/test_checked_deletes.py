@@ -4,7 +4,7 @@ import pytest
 
 from davbridge.errors import DeadlinePassedError
 from davbridge.paths import parse
-from davbridge.tree.operations import checked_deletes
+from davbridge.tree.steps import checked_deletes
 from tests.tree.conftest import Drive
 
 FILES = [f"s/{number}" for number in range(8)]
