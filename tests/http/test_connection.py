@@ -284,7 +284,7 @@ def test_too_many_left_connections_are_closed_oldest_first(
     assert all(sock.fileno() < 0 for sock in taken)
 
 
-def test_what_is_left_after_the_lingerer_stopped_is_closed_at_once(tcp_pair: Any) -> None:
+def test_what_is_left_after_the_closer_stopped_is_closed_at_once(tcp_pair: Any) -> None:
     ours, theirs = tcp_pair
     closer = LingeringCloser()
     closer.start()
