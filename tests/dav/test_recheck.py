@@ -16,7 +16,7 @@ from tests.tree.wrappers import WatchedStore
 MOMENT = 0.3
 """Seconds after which a request that waits for a lock has passed its first check."""
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 LOCK = lock_info()
 

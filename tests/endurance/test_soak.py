@@ -159,7 +159,7 @@ def test_what_was_given_up_is_over_before_anything_is_concluded() -> None:
         impatient.request("PUT", "/bucket/home/a", b"body")
         with closing(impatient), pytest.raises(TimeoutError):
             impatient.getresponse()
-        assert begun.wait(10)
+        assert begun.wait(60)
         proxy.wait_for_writes("elsewhere/")
         assert not done.is_set()
         proxy.wait_for_writes("home/")

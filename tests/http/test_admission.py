@@ -10,7 +10,7 @@ from davbridge.errors import UnavailableError
 from davbridge.http import admission
 from davbridge.http.admission import Admission, Limits, QueueEntry
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 LIMITS = Limits(requests=5, store=2, queue=2)
 

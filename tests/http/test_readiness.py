@@ -10,7 +10,7 @@ from davbridge.http.readiness import CHECK_INTERVAL_SECONDS, CHECK_TIMEOUT_SECON
 from tests.support.timer import Timer
 
 
-def wait_until(holds: Callable[[], bool], seconds: float = 20.0) -> None:
+def wait_until(holds: Callable[[], bool], seconds: float = 60.0) -> None:
     deadline = time.monotonic() + seconds
     while not holds():
         assert time.monotonic() < deadline
@@ -31,7 +31,7 @@ class StoreChecks:
 
     def check(self) -> str:
         self.count += 1
-        self.may_end.wait(10)
+        self.may_end.wait(60)
         if self.fails:
             raise ConnectionError
         return self.found

@@ -73,7 +73,7 @@ class Bucket:
         keys = [upload["Key"] for upload in answer.get("Uploads", ())]
         return [key.removeprefix(self.prefix) for key in keys if key.startswith(self.prefix)]
 
-    def wait_for_uploads(self, keys: list[str], seconds: float = 10.0) -> None:
+    def wait_for_uploads(self, keys: list[str], seconds: float = 60.0) -> None:
         """Until exactly these uploads are open."""
         deadline = time.monotonic() + seconds
         while (found := self.open_uploads()) != keys:

@@ -172,7 +172,7 @@ class Gate:
 
     def wait_until_answered(self) -> None:
         """Returns when the call is made, and the answer held back."""
-        assert self._answered.wait(10), f"{self.call} was not made"
+        assert self._answered.wait(60), f"{self.call} was not made"
 
     def open(self) -> None:
         """Lets the answer through."""
@@ -181,7 +181,7 @@ class Gate:
     def pass_through(self) -> None:
         """The side of the call."""
         self._answered.set()
-        assert self._opened.wait(10), f"{self.call} was held for ever"
+        assert self._opened.wait(60), f"{self.call} was held for ever"
         if self.error:
             raise self.error
 

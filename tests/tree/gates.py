@@ -27,7 +27,7 @@ MOMENT = 0.004
 LOOKS = 4
 """In which a thread that stands still is where it was."""
 
-PATIENCE = 20.0
+PATIENCE = 60.0
 """Seconds in which operations end that nothing holds any more."""
 
 OPERATION = "operation"

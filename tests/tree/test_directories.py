@@ -265,7 +265,7 @@ class TestDirectoryType:
     def test_verdicts_are_asked_for_in_parallel(self, drive: Drive) -> None:
         """With fewer at a time the barrier would break."""
         drive.outside(*(f"e{number}" for number in range(14)), body=b"")
-        barrier = Barrier(16, timeout=10)
+        barrier = Barrier(16, timeout=60)
         drive.store.before = lambda operation, key: _wait(barrier) if operation == "head" else None
         assert len(drive.names()) == 16
 

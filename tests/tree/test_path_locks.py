@@ -18,7 +18,7 @@ from tests.tree.conftest import Drive
 MOMENT = 0.2
 """Seconds in which what isn't held up would have come through."""
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 KINDS = ("changed", "read", "written", "described")
 

@@ -412,7 +412,7 @@ class Meeting:
     def __init__(self, drive: Drive, size: int, operations: set[str]) -> None:
         self.count = 0
         """How often they have met."""
-        self._barrier = Barrier(size, self._met, timeout=10)
+        self._barrier = Barrier(size, self._met, timeout=60)
         self._operations = operations
         drive.store.before = self._before
 

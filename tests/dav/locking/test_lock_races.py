@@ -27,7 +27,7 @@ T = TypeVar("T")
 MOMENT = 0.3
 """Seconds in which a request that doesn't wait is answered."""
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 WRITES = ("commit", "put_object", "copy_object", "delete_object", "delete_objects")
 

@@ -42,14 +42,14 @@ def server(handle: Handle) -> Iterator[int]:
             connection, _ = listener.accept()
             with connection:
                 handle(connection)
-                done.wait(20)
+                done.wait(60)
 
         done = threading.Event()
         thread = threading.Thread(target=serve, daemon=True)
         thread.start()
         yield listener.getsockname()[1]
         done.set()
-        thread.join(20)
+        thread.join(60)
 
 
 def with_tls(certificate: Path, *, wants_certificate: bool, says: bytes = b"") -> Handle:

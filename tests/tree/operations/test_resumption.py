@@ -190,7 +190,7 @@ def test_a_bridge_that_is_alive_is_waited_for(drive: Drive) -> None:
     def before(operation: str, key: str) -> None:
         if (operation, key) == ("copy", "s/b"):
             moving.set()
-            assert goes_on.wait(10)
+            assert goes_on.wait(60)
 
     drive.store.before = before
     waits = count()
@@ -201,11 +201,11 @@ def test_a_bridge_that_is_alive_is_waited_for(drive: Drive) -> None:
         drive.tree.running_operations.under_way()[0].renew()
         if next(waits) > LEASE_SECONDS:
             goes_on.set()
-            first.result(10)
+            first.result(60)
 
     with ThreadPoolExecutor(1) as thread:
         first = thread.submit(move, drive)
-        assert moving.wait(10)
+        assert moving.wait(60)
         with another(drive, pause) as tree:
             outcome = tree.resume(OperationRequest("MOVE", ("s",), ("t",)))
     assert outcome == Outcome([], is_new=True)

@@ -17,7 +17,7 @@ from tests.support.objects import put
 from tests.tree.conftest import Drive
 
 MOMENT = 0.3
-PATIENCE = 10.0
+PATIENCE = 60.0
 P = {"{n}p": "<p xmlns='n'>x</p>"}
 
 

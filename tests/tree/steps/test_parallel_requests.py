@@ -24,7 +24,7 @@ def test_results_are_in_the_order_of_the_items(parallel_requests: ParallelReques
 def test_as_many_at_once_as_there_are_lanes_and_no_more(
     parallel_requests: ParallelRequests,
 ) -> None:
-    meeting = Barrier(4, timeout=10)
+    meeting = Barrier(4, timeout=60)
     assert sorted(parallel_requests.each(lambda _: meeting.wait(), range(8))) == [
         0,
         0,
@@ -77,15 +77,15 @@ def test_a_short_run_does_not_wait_for_a_long_one_which_ends_with_the_lanes(
 
     other = Thread(target=run)
     other.start()
-    assert begun.wait(10)
+    assert begun.wait(60)
     assert parallel_requests.each(lambda number: number, range(8)) == list(range(8))
     assert other.is_alive()
     parallel_requests.close()
-    other.join(10)
+    other.join(60)
     assert not other.is_alive()
 
 
 def test_what_was_begun_runs_beside(parallel_requests: ParallelRequests) -> None:
-    meeting = Barrier(2, timeout=10)
+    meeting = Barrier(2, timeout=60)
     result = parallel_requests.begin(meeting.wait)
     assert {meeting.wait(), result.result()} == {0, 1}

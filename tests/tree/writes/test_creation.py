@@ -32,7 +32,7 @@ T = TypeVar("T")
 MOMENT = 0.3
 """Seconds in which what doesn't wait would have come through."""
 
-PATIENCE = 10.0
+PATIENCE = 60.0
 
 MTIME = datetime(2001, 2, 3, tzinfo=UTC)
 

@@ -267,11 +267,11 @@ def test_close_stops_a_count_under_way(drive: Drive) -> None:
 
     def wait(operation: str, key: str) -> None:
         reached.set()
-        may_go_on.wait(10)
+        may_go_on.wait(60)
 
     drive.store.before = wait
     drive.tree.used_bytes()
-    assert reached.wait(10)
+    assert reached.wait(60)
     with ThreadPoolExecutor(1) as pool:
         closing = pool.submit(drive.tree.close)
         assert not wait_for([closing], MOMENT).done
