@@ -43,7 +43,7 @@ from davbridge.tree.properties.client_metadata import Properties, without_client
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Failure, Outcome, Resource, add_client_metadata
 from davbridge.tree.steps.parallel_requests import MAX_PARALLEL_REQUESTS, ParallelRequests
-from davbridge.tree.writes.commits import Commits, Recheck, Target, no_check
+from davbridge.tree.writes.commits import Commits, Recheck, WriteTarget, no_check
 from davbridge.tree.writes.creation import Creation, Place
 from davbridge.tree.writes.parents import Parents
 from davbridge.tree.writes.quota import AccountInfo, StorageQuota
@@ -180,7 +180,7 @@ class Namespace:
         Raises InvalidNameError, IsACollectionError, ParentMissingError, TooLargeError and
         OutOfSpaceError before anything is written.
         """
-        return self._creation.open_writer(Target(path, condition, recheck), attributes, length)
+        return self._creation.open_writer(WriteTarget(path, condition, recheck), attributes, length)
 
     def make_collection(self, path: ResourcePath, recheck: Recheck = no_check) -> None:
         """Writes the directory marker.
@@ -220,14 +220,14 @@ class Namespace:
         InvalidNameError (into itself, or over what holds it), OutOfSpaceError, and
         PreconditionFailedError where the terms don't hold.
         """
-        with self._storage_quota.operation() as claim:
+        with self._storage_quota.reserve_for_operation() as reservation:
             outcome = self._operations.copy(
                 OperationRequest("COPY", source, target),
                 preconditions,
                 recursive=recursive,
-                require_room=claim.require,
+                require_room=reservation.require,
             )
-            claim.settle(outcome.added_bytes)
+            reservation.complete(outcome.added_bytes)
         return outcome.failures
 
     def move(
@@ -305,7 +305,7 @@ class Namespace:
         return self._storage_quota.account()
 
     def _counted(self, outcome: Outcome) -> list[Failure]:
-        self._storage_quota.take(outcome.added_bytes)
+        self._storage_quota.record_added(outcome.added_bytes)
         return outcome.failures
 
 

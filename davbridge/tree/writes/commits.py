@@ -30,7 +30,7 @@ from davbridge.tree.properties.client_metadata import ClientMetadata
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Resource
 from davbridge.tree.writes.parents import Parents
-from davbridge.tree.writes.quota import Claim
+from davbridge.tree.writes.quota import Reservation
 
 ATTEMPTS = 4
 """At a file that is being written by others. Then it is replaced, whichever version is there."""
@@ -46,7 +46,7 @@ def no_check(found: Resource | None) -> None:
     """Allows every write."""
 
 
-class Target(NamedTuple):
+class WriteTarget(NamedTuple):
     """Where a file is written, and what its client made that depend on."""
 
     path: ResourcePath
@@ -67,12 +67,12 @@ class Commits:
 
     def commit(
         self,
-        target: Target,
+        target: WriteTarget,
         writer: ObjectWriter,
-        claim: Claim,
+        reservation: Reservation,
         client_metadata: ClientMetadata | None,
     ) -> Resource:
-        """Raises IsACollectionError, OutOfSpaceError, what `Target.recheck` does,
+        """Raises IsACollectionError, OutOfSpaceError, what `WriteTarget.recheck` does,
         PreconditionFailedError where the client's condition doesn't hold, and UnavailableError
         where it came too late for a file that is there in another spelling now."""
         path = target.path
@@ -80,11 +80,11 @@ class Commits:
             found = self._view.find(path)
             target.recheck(found)
             seen = _file_at(path, found)
-            claim.replaces(seen.size if seen else 0)
+            reservation.set_replaced_size(seen.size if seen else 0)
             if found is None:
                 self.prepare_new(path)
             row, replaced = self._put(target, writer, seen)
-            claim.settle(row.size - (replaced.size if replaced else 0), row.size)
+            reservation.complete(row.size - (replaced.size if replaced else 0), row.size)
             return self._described(Resource(path, row), client_metadata or ClientMetadata(row.etag))
 
     def prepare_new(self, path: ResourcePath) -> None:
@@ -94,7 +94,7 @@ class Commits:
         self._property_store.clear(path)
 
     def _put(
-        self, target: Target, writer: ObjectWriter, seen: ObjectRow | None
+        self, target: WriteTarget, writer: ObjectWriter, seen: ObjectRow | None
     ) -> tuple[ObjectRow, ObjectRow | None]:
         """The new version, and the one that it has replaced, as far as is known."""
         if target.condition != ALWAYS:

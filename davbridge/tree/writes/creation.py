@@ -27,7 +27,7 @@ from davbridge.tree.listing.markers import MARKER
 from davbridge.tree.listing.view import View
 from davbridge.tree.path_locks import LockScope, PathLocks
 from davbridge.tree.resource import Resource
-from davbridge.tree.writes.commits import Commits, Recheck, Target
+from davbridge.tree.writes.commits import Commits, Recheck, WriteTarget
 from davbridge.tree.writes.parents import Parents
 from davbridge.tree.writes.quota import StorageQuota
 from davbridge.tree.writes.writer import BoundedWriter
@@ -65,7 +65,7 @@ class Creation:
         self._path_locks = path_locks
 
     def open_writer(
-        self, target: Target, attributes: Attributes, length: int | None
+        self, target: WriteTarget, attributes: Attributes, length: int | None
     ) -> BoundedWriter:
         path = self._view.resolve(target.path)
         self._parents.require_creatable(path)
@@ -76,20 +76,20 @@ class Creation:
         if existing is None:
             self._parents.require(path)
         target, key = target._replace(path=path), key_of(self._view.prefix, path)
-        claim = self._storage_quota.claim(key, existing.size if existing else 0)
+        reservation = self._storage_quota.reserve(key, existing.size if existing else 0)
         try:
-            claim.require(length or 0)
+            reservation.require(length or 0)
             inner = self._store.open_writer(key, attributes, target.condition, length=length)
         except BaseException:
-            claim.release()
+            reservation.release()
             raise
         return BoundedWriter(
             inner,
             self._storage_quota,
-            claim,
+            reservation,
             length,
-            lambda writer, claim, client_metadata: self._commits.commit(
-                target, writer, claim, client_metadata
+            lambda writer, reservation, client_metadata: self._commits.commit(
+                target, writer, reservation, client_metadata
             ),
         )
 

@@ -1,12 +1,10 @@
-"""How much a drive holds, and how much more it may.
+"""The quota, the limit for one file, and the bytes reserved for writes under way.
 
-Owns the quota, the sizes that are refused, and the claims of writes under way. Must not know how
-the used bytes are counted.
-
-Invariants: what is under way counts, once, until it is stored or given up; of several bodies for
-one name only one will be there in the end, so that the longest counts, less what it replaces; a
-write that makes nothing grow is never refused. While the used bytes are unknown, what this process
-has written and is writing counts alone.
+Invariants:
+- A write under way counts once, until it is stored or has failed. Of several uploads to one name
+  only one stays in the end: so the largest counts, less what it replaces.
+- A write that makes nothing grow is never refused.
+- While the used bytes are unknown, only what this process has written and is writing counts.
 """
 
 from collections.abc import Hashable, Iterator
@@ -19,8 +17,7 @@ from davbridge.tree.writes.usage import Usage
 
 
 class AccountInfo(NamedTuple):
-    """The seed's ``account_info``, as facts: for who uses davbridge as a library. Bytes; None where
-    unknown, or unlimited."""
+    """The seed's ``account_info``. Bytes; None if unknown or unlimited."""
 
     used: int | None
     quota: int | None
@@ -28,21 +25,21 @@ class AccountInfo(NamedTuple):
 
 
 class _Name:
-    """What is written to one name at a time."""
+    """The writes under way to one name."""
 
     def __init__(self) -> None:
         self.present = 0
         """Bytes that are there now."""
-        self.claims: dict[Claim, int] = {}
-        """Bytes that shall be there, by each of the writes."""
+        self.reservations: dict[Reservation, int] = {}
+        """Bytes that will be there, by each of the writes."""
 
     @property
     def growth(self) -> int:
-        return max(0, max(self.claims.values(), default=0) - self.present)
+        return max(0, max(self.reservations.values(), default=0) - self.present)
 
 
-class Claim:
-    """The bytes that a write under way will take, or an operation will add."""
+class Reservation:
+    """The bytes that a write under way needs, or that an operation adds."""
 
     def __init__(self, storage_quota: "StorageQuota", name: Hashable, present: int) -> None:
         self._storage_quota = storage_quota
@@ -50,26 +47,26 @@ class Claim:
         storage_quota._set_present(self, name, present)
 
     def require(self, size: int) -> None:
-        """Claims ``size`` bytes in all, no longer what was claimed before. Raises OutOfSpaceError
-        where there is no room, and claims what it did."""
+        """Reserves ``size`` bytes in all, instead of what it had reserved. Raises OutOfSpaceError
+        if there is no room; then the reservation stays as it was."""
         self._storage_quota._require(self, self._name, size)
 
-    def replaces(self, present: int) -> None:
-        """Now so many bytes are at the name. Raises OutOfSpaceError where there is no room."""
+    def set_replaced_size(self, present: int) -> None:
+        """The write replaces ``present`` bytes. Raises OutOfSpaceError if there is no room."""
         self._storage_quota._set_present(self, self._name, present)
         self._storage_quota._require_still(self, self._name)
 
-    def settle(self, added: int, size: int = 0) -> None:
-        """It is done: ``added`` bytes more are used, and ``size`` are at the name now."""
-        self._storage_quota._settle(self, self._name, added, size)
+    def complete(self, added: int, size: int = 0) -> None:
+        """Ends it: ``added`` more bytes are used, and ``size`` are at the name now."""
+        self._storage_quota._complete(self, self._name, added, size)
 
     def release(self) -> None:
-        """The write is given up, or done. May be called twice."""
+        """Ends it, unless it has ended already."""
         self._storage_quota._release(self, self._name)
 
 
 class StorageQuota:
-    """The room on one drive."""
+    """The quota of one drive."""
 
     def __init__(self, usage: Usage, quota: int | None, max_file_size: int) -> None:
         self.quota = quota
@@ -79,7 +76,7 @@ class StorageQuota:
         self._names: dict[Hashable, _Name] = {}
 
     def used(self) -> int | None:
-        """Bytes, as last counted; None before the first count, which this begins."""
+        """Bytes, as last counted; None before the first count, which this call starts."""
         return self._usage.used_bytes()
 
     def available(self) -> int | None:
@@ -87,69 +84,73 @@ class StorageQuota:
         if self.quota is None or (used := self.used()) is None:
             return None
         with self._lock:
-            return max(0, self.quota - used - self._claimed())
+            return max(0, self.quota - used - self._reserved())
 
     def account(self) -> AccountInfo:
-        """All of it. Nothing here waits for the store."""
+        """All three. Never waits for the store."""
         return AccountInfo(self.used(), self.quota, self.available())
 
     def require_file_size(self, size: int) -> None:
-        """Raises TooLargeError for a file that no drive of this kind may hold."""
+        """Raises TooLargeError for a file over the limit."""
         if size > self.max_file_size:
             raise TooLargeError(f"over {self.max_file_size} bytes")
 
-    def claim(self, name: str, present: int) -> Claim:
-        """For a body on its way to ``name``, where ``present`` bytes are now."""
-        return Claim(self, name, present)
+    def reserve(self, name: str, present: int) -> Reservation:
+        """For an upload to ``name``, where ``present`` bytes are now."""
+        return Reservation(self, name, present)
 
     @contextmanager
-    def operation(self) -> Iterator[Claim]:
-        """A claim for what an operation on a tree will add."""
-        claim = Claim(self, object(), 0)
+    def reserve_for_operation(self) -> Iterator[Reservation]:
+        """For what an operation on a tree adds."""
+        reservation = Reservation(self, object(), 0)
         try:
-            yield claim
+            yield reservation
         finally:
-            claim.release()
+            reservation.release()
 
-    def take(self, added: int) -> None:
-        """Follows a write."""
+    def record_added(self, added: int) -> None:
+        """Counts bytes that a write has added."""
         self._usage.add(added)
 
-    def _set_present(self, claim: Claim, key: Hashable, present: int) -> None:
+    def _set_present(self, reservation: Reservation, key: Hashable, present: int) -> None:
         with self._lock:
             name = self._names.setdefault(key, _Name())
             name.present = present
-            name.claims.setdefault(claim, 0)
+            name.reservations.setdefault(reservation, 0)
 
-    def _require(self, claim: Claim, key: Hashable, size: int) -> None:
+    def _require(self, reservation: Reservation, key: Hashable, size: int) -> None:
         with self._lock:
             name = self._names[key]
-            before, growth = name.claims[claim], name.growth
-            name.claims[claim] = size
+            before, growth = name.reservations[reservation], name.growth
+            name.reservations[reservation] = size
             if name.growth > growth and not self._fits():
-                name.claims[claim] = before
+                name.reservations[reservation] = before
                 raise self._full()
 
-    def _require_still(self, claim: Claim, key: Hashable) -> None:
+    def _require_still(self, reservation: Reservation, key: Hashable) -> None:
         with self._lock:
             name = self._names[key]
-            if name.claims[claim] > name.present and not self._fits():
+            if name.reservations[reservation] > name.present and not self._fits():
                 raise self._full()
 
-    def _settle(self, claim: Claim, key: Hashable, added: int, size: int) -> None:
+    def _complete(self, reservation: Reservation, key: Hashable, added: int, size: int) -> None:
         with self._lock:
             if key in self._names:
                 self._names[key].present = size
-            self._release(claim, key)
+            self._release(reservation, key)
             self._usage.add(added)
 
-    def _release(self, claim: Claim, key: Hashable) -> None:
+    def _release(self, reservation: Reservation, key: Hashable) -> None:
         with self._lock:
             name = self._names.get(key)
-            if name and name.claims.pop(claim, None) is not None and not name.claims:
+            if (
+                name
+                and name.reservations.pop(reservation, None) is not None
+                and not name.reservations
+            ):
                 del self._names[key]
 
-    def _claimed(self) -> int:
+    def _reserved(self) -> int:
         return sum(name.growth for name in self._names.values())
 
     def _fits(self) -> bool:
@@ -157,7 +158,7 @@ class StorageQuota:
             return True
         used = self.used()
         known = self._usage.written() if used is None else used
-        return known + self._claimed() <= self.quota
+        return known + self._reserved() <= self.quota
 
     def _full(self) -> OutOfSpaceError:
         return OutOfSpaceError(f"the quota of {self.quota} bytes has no room for it")

@@ -1,9 +1,9 @@
-"""How many bytes the mount holds: counted in the background, and kept for a while.
+"""How many bytes the mount holds: counted in the background, and cached for a while.
 
-Owns the count. Must not know paths: all keys below the mount's prefix count, davbridge's own too.
+All keys below the mount's prefix count, davbridge's own too.
 
-Invariants: asking never waits for the store; at most one count runs at a time; between counts the
-figure follows this bridge's own writes, and never falls below 0.
+Invariants: reading the figure never waits for the store. At most one count runs at a time. Between
+counts the figure follows this bridge's own writes, and never falls below 0.
 """
 
 import logging
@@ -14,10 +14,10 @@ from davbridge.errors import StoreError
 from davbridge.store.base import ObjectStore
 
 RECOUNT_AFTER = 900.0
-"""Seconds after which a count is made anew: other programs write to the bucket as well."""
+"""Seconds between counts: other programs write to the bucket as well."""
 
 RETRY_AFTER = 60.0
-"""Seconds after which a count that failed is tried again."""
+"""Seconds after which a failed count is retried."""
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +46,7 @@ class Usage:
         self._due = timer()
 
     def used_bytes(self) -> int | None:
-        """The latest figure, None before there is one; starts a count when one is due."""
+        """The latest figure, or None before the first. Starts a count if one is due."""
         with self._lock:
             is_due = self._thread is None and self._timer() >= self._due
             if is_due and not self._stop.is_set():
@@ -56,7 +56,7 @@ class Usage:
             return self._used
 
     def add(self, difference: int) -> None:
-        """Follows a write of this bridge."""
+        """Counts the bytes that a write of this bridge has added, or removed if negative."""
         with self._lock:
             self._written += difference
             self._added_meanwhile += difference
@@ -64,7 +64,7 @@ class Usage:
                 self._used = max(0, self._used + difference)
 
     def written(self) -> int:
-        """What this bridge has added itself: no less is used, whatever was there before."""
+        """The bytes that this bridge has added: at least these are used."""
         with self._lock:
             return max(0, self._written)
 
@@ -83,15 +83,15 @@ class Usage:
         except StoreError as error:
             _log.warning("the used bytes could not be counted: %s", error)
         finally:
-            self._settle(counted)
+            self._finish_count(counted)
 
-    def _settle(self, counted: int | None) -> None:
+    def _finish_count(self, counted: int | None) -> None:
         with self._lock:
             self._thread = None
             self._due = self._timer() + (RETRY_AFTER if counted is None else self._recount_after)
             if counted is not None:
-                # A write during the count may be in it already: wrong until the next count, by
-                # no more than was written meanwhile.
+                # The count may already include a write of that time: until the next count, the
+                # figure is wrong by at most what was written meanwhile.
                 self._used = max(0, counted + self._added_meanwhile)
 
     def _count(self) -> int | None:

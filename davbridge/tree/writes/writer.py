@@ -1,7 +1,7 @@
-"""A writer that holds to the drive's limits while the body streams.
+"""A writer that enforces the drive's limits while the body streams.
 
-Invariant: no object over the limits is ever committed, whatever length was announced; what was
-claimed of the quota is given back, whatever becomes of the body.
+Invariants: no object over the limits is committed, whatever length was announced. The reservation
+ends, however the upload ends.
 """
 
 from collections.abc import Callable
@@ -10,30 +10,30 @@ from davbridge.errors import StoreError
 from davbridge.store.base import ObjectWriter
 from davbridge.tree.properties.client_metadata import ClientMetadata
 from davbridge.tree.resource import Resource
-from davbridge.tree.writes.quota import Claim, StorageQuota
+from davbridge.tree.writes.quota import Reservation, StorageQuota
 
-Commit = Callable[[ObjectWriter, Claim, ClientMetadata | None], Resource]
-"""Makes a body visible. Whatever it raises, nothing is."""
+Commit = Callable[[ObjectWriter, Reservation, ClientMetadata | None], Resource]
+"""Makes a body visible. If it raises, nothing is visible."""
 
 
 class BoundedWriter:
-    """A new version of a file on its way in, around the store's writer; counts what goes through.
+    """An upload of a new version of a file, around the store's writer.
 
-    ``length``: bytes that were announced, and are claimed already.
+    ``length``: the announced bytes, which are reserved already.
     """
 
     def __init__(
         self,
         inner: ObjectWriter,
         storage_quota: StorageQuota,
-        claim: Claim,
+        reservation: Reservation,
         length: int | None,
         commit: Commit,
     ) -> None:
         self._inner = inner
         self._storage_quota = storage_quota
-        self._claim = claim
-        self._claimed = length or 0
+        self._reservation = reservation
+        self._reserved = length or 0
         self._commit = commit
         self._written = 0
         self._refusal: StoreError | None = None
@@ -45,31 +45,31 @@ class BoundedWriter:
         self._written += len(data)
         try:
             self._storage_quota.require_file_size(self._written)
-            if self._written > self._claimed:
-                self._claim.require(self._written)
-                self._claimed = self._written
+            if self._written > self._reserved:
+                self._reservation.require(self._written)
+                self._reserved = self._written
         except StoreError as refusal:
             self._refusal = refusal
             raise
         self._inner.write(data)
 
     def commit(self, client_metadata: ClientMetadata | None = None) -> Resource:
-        """Makes the object visible, and keeps what the client told of it: those of the resource
-        that this returns; their ETag doesn't count. Unless a limit was passed: raises that again.
+        """Makes the object visible, and stores its client metadata, whose ETag is ignored.
 
-        Whatever it raises, the writer has been aborted.
+        Raises the refusal again if a limit was passed. Whenever it raises, it has aborted the
+        writer.
         """
         try:
             if self._refusal is not None:
                 raise self._refusal
-            return self._commit(self._inner, self._claim, client_metadata)
+            return self._commit(self._inner, self._reservation, client_metadata)
         except BaseException:
             self._inner.abort()
             raise
         finally:
-            self._claim.release()
+            self._reservation.release()
 
     def abort(self) -> None:
         """Leaves the store as it was. Does nothing after `commit`."""
         self._inner.abort()
-        self._claim.release()
+        self._reservation.release()
