@@ -36,7 +36,7 @@ from davbridge.tree.journal.entry import OperationRequest
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.operations.preconditions import Preconditions
 from davbridge.tree.resource import Outcome, Resource
-from davbridge.tree.writes.creation import Place
+from davbridge.tree.writes.creation import ExclusiveAccess
 
 StartResponse = Callable[..., object]
 Handler = Callable[[Environ, StartResponse], Iterable[bytes]]
@@ -89,7 +89,9 @@ class BucketProvider(DAVProvider):
         collection.listing = listing
         return collection
 
-    def without_writes(self, path: ResourcePath, *, is_deep: bool) -> AbstractContextManager[Place]:
+    def without_writes(
+        self, path: ResourcePath, *, is_deep: bool
+    ) -> AbstractContextManager[ExclusiveAccess]:
         """As `Namespace.without_writes`."""
         return self.namespace.without_writes(path, is_deep=is_deep)
 

@@ -44,7 +44,7 @@ from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Failure, Outcome, Resource, add_client_metadata
 from davbridge.tree.steps.parallel_requests import MAX_PARALLEL_REQUESTS, ParallelRequests
 from davbridge.tree.writes.commits import Commits, Recheck, WriteTarget, no_check
-from davbridge.tree.writes.creation import Creation, Place
+from davbridge.tree.writes.creation import Creation, ExclusiveAccess
 from davbridge.tree.writes.parents import Parents
 from davbridge.tree.writes.quota import AccountInfo, StorageQuota
 from davbridge.tree.writes.usage import Usage
@@ -189,7 +189,9 @@ class Namespace:
         """
         self._creation.make_collection(path, recheck)
 
-    def without_writes(self, path: ResourcePath, *, is_deep: bool) -> AbstractContextManager[Place]:
+    def without_writes(
+        self, path: ResourcePath, *, is_deep: bool
+    ) -> AbstractContextManager[ExclusiveAccess]:
         """Within it nothing that a lock on ``path`` covers is written by this process; waits for
         what is being written. Gives what is there."""
         return self._creation.without_writes(path, is_deep=is_deep)

@@ -17,7 +17,7 @@ from davbridge.dav.methods.failures import multi_status
 from davbridge.dav.response import Headers, Response, document, empty
 from davbridge.dav.xml_elements import DAV, parse_document, refuse, serialise
 from davbridge.store.base import Attributes
-from davbridge.tree.writes.creation import Place
+from davbridge.tree.writes.creation import ExclusiveAccess
 
 DEFAULT_TIMEOUT = 3600
 """Seconds, without a Timeout header."""
@@ -52,9 +52,9 @@ def lock(context: Context) -> Response:
         address=context.request.network,
     )
     # A write that was checked before the lock is granted has ended by then, or is checked again.
-    with context.provider.without_writes(context.path, is_deep=wanted.is_deep) as place:
+    with context.provider.without_writes(context.path, is_deep=wanted.is_deep) as access:
         context.check_conditions()
-        return _acquire(context, wanted, place)
+        return _acquire(context, wanted, access)
 
 
 def unlock(context: Context) -> Response:
@@ -109,9 +109,9 @@ def _refresh(context: Context) -> Response:
     )
 
 
-def _acquire(context: Context, wanted: Lock, place: Place) -> Response:
+def _acquire(context: Context, wanted: Lock, access: ExclusiveAccess) -> Response:
     """Grants the lock, and makes the resource where there is none."""
-    resource = place.resource
+    resource = access.resource
     if resource is None:
         context.enforcement.require_membership(context.path)
     wanted = replace(
@@ -125,15 +125,15 @@ def _acquire(context: Context, wanted: Lock, place: Place) -> Response:
         return _conflict(context, conflict)
     except LockLimitError as full:
         raise RefusalError(507, str(full)) from full
-    created = resource is None and _create_empty(context, wanted, place)
+    created = resource is None and _create_empty(context, wanted, access)
     headers = [("Lock-Token", f"<{wanted.token}>")]
     return _granted(context, wanted, 201 if created else 200, headers)
 
 
-def _create_empty(context: Context, wanted: Lock, place: Place) -> bool:
+def _create_empty(context: Context, wanted: Lock, access: ExclusiveAccess) -> bool:
     """The empty resource of a lock on an unmapped URL (§7.3). False where one appeared."""
     try:
-        return place.make_empty_file(Attributes(guess_type(context.path[-1])))
+        return access.make_empty_file(Attributes(guess_type(context.path[-1])))
     except BaseException:
         context.locks.release(wanted.token)
         raise

@@ -35,14 +35,14 @@ from davbridge.tree.writes.writer import BoundedWriter
 _log = logging.getLogger(__name__)
 
 
-class Place(NamedTuple):
-    """A path at which nobody writes."""
+class ExclusiveAccess(NamedTuple):
+    """A path, while nobody else in this process writes there."""
 
     resource: Resource | None
     """What is there."""
     make_empty_file: Callable[[Attributes], bool]
-    """Makes one, and tells whether nothing was there. Raises InvalidNameError and
-    ParentMissingError."""
+    """Creates it; returns False if another bridge has created something there. Raises
+    InvalidNameError and ParentMissingError."""
 
 
 class Creation:
@@ -111,7 +111,7 @@ class Creation:
             self._require_no_file(path, row)
 
     @contextmanager
-    def without_writes(self, path: ResourcePath, *, is_deep: bool) -> Iterator[Place]:
+    def without_writes(self, path: ResourcePath, *, is_deep: bool) -> Iterator[ExclusiveAccess]:
         path = self._view.resolve(path)
         scope = LockScope(path, is_deep)
         if self._view.find(path) is None:  # It is about to be written, and so waits as writes do.
@@ -119,7 +119,7 @@ class Creation:
         else:
             path_lock = self._path_locks.without_writes(scope)
         with path_lock:
-            yield Place(self._view.find(path), partial(self._make_empty_file, path))
+            yield ExclusiveAccess(self._view.find(path), partial(self._make_empty_file, path))
 
     def _make_empty_file(self, path: ResourcePath, attributes: Attributes) -> bool:
         self._parents.require_creatable(path)
