@@ -1,4 +1,4 @@
-"""The two clocks: the time of day, and the seconds that only go forward."""
+"""The two clocks: the time of day, and a monotonic one that runs on while the machine sleeps."""
 
 import sys
 import time
@@ -6,15 +6,17 @@ from collections.abc import Callable
 from datetime import UTC, datetime
 
 Clock = Callable[[], datetime]
-"""Gives the time of day as aware datetimes."""
+"""Returns the time of day as an aware datetime."""
 
-_LASTING = getattr(time, "CLOCK_BOOTTIME" if sys.platform == "linux" else "CLOCK_MONOTONIC", None)
+_BOOT_CLOCK = getattr(
+    time, "CLOCK_BOOTTIME" if sys.platform == "linux" else "CLOCK_MONOTONIC", None
+)
 
 
-def lasting() -> float:
-    """Seconds since some moment, those included in which this machine was asleep. `time.monotonic`
-    leaves them out on Linux and macOS; on Windows, which has no such clock, it doesn't."""
-    return time.monotonic() if _LASTING is None else time.clock_gettime(_LASTING)
+def monotonic() -> float:
+    """Seconds since some moment, including those in which the machine was asleep. `time.monotonic`
+    leaves them out on Linux and macOS, but not on Windows, which has no other clock."""
+    return time.monotonic() if _BOOT_CLOCK is None else time.clock_gettime(_BOOT_CLOCK)
 
 
 def utc_now() -> datetime:

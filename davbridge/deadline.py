@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from contextvars import ContextVar
 
-from davbridge.clock import lasting
+from davbridge.clock import monotonic
 from davbridge.errors import DeadlinePassedError
 
 Timer = Callable[[], float]
@@ -23,7 +23,7 @@ _deadlines: ContextVar[tuple[tuple[Timer, Timer], ...]] = ContextVar("deadlines"
 
 
 @contextmanager
-def before(deadline: Timer, timer: Timer = lasting) -> Iterator[None]:
+def before(deadline: Timer, timer: Timer = monotonic) -> Iterator[None]:
     """What is inside has to end before ``deadline()`` by ``timer``. Deadlines nest: the earliest
     counts."""
     token = _deadlines.set((*_deadlines.get(), (deadline, timer)))

@@ -18,7 +18,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 
-from davbridge.clock import Clock, lasting, utc_now
+from davbridge.clock import Clock, monotonic, utc_now
 from davbridge.errors import IsACollectionError, NotFoundError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import (
@@ -65,7 +65,7 @@ class Namespace:
         max_file_size: int | None = None,
         quota: int | None = None,
         parallel_requests: int = MAX_PARALLEL_REQUESTS,
-        timer: Callable[[], float] = lasting,
+        timer: Callable[[], float] = monotonic,
         now: Clock = utc_now,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:

@@ -2,7 +2,7 @@
 
 import time
 
-from davbridge.clock import lasting
+from davbridge.clock import monotonic
 from davbridge.store.s3.transport.transport import Timing
 
 
@@ -23,7 +23,7 @@ class Skipping:
         self.skipped += seconds
 
     def _timer(self) -> float:
-        return lasting() + self.skipped
+        return monotonic() + self.skipped
 
     def _pause(self, seconds: float) -> None:
         self.pauses.append(seconds)

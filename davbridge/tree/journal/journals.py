@@ -21,7 +21,7 @@ from contextlib import AbstractContextManager, suppress
 from datetime import datetime, timedelta
 from threading import Lock
 
-from davbridge.clock import lasting
+from davbridge.clock import monotonic
 from davbridge.deadline import before
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError, UnavailableError
 from davbridge.store.base import (
@@ -184,7 +184,7 @@ class Journals:
         self,
         store: ObjectStore,
         mount: str,
-        timer: Callable[[], float] = lasting,
+        timer: Callable[[], float] = monotonic,
         pause: Callable[[float], None] = time.sleep,
     ) -> None:
         self.timer = timer

@@ -15,14 +15,14 @@ import time
 from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
-from davbridge.clock import lasting
+from davbridge.clock import monotonic
 from davbridge.store.s3.messages.headers import parse_date
 
 
 class Timing(NamedTuple):
     """The clocks, and what waits."""
 
-    timer: Callable[[], float] = lasting
+    timer: Callable[[], float] = monotonic
     wall: Callable[[], float] = time.time
     """Seconds since 1970, by this machine."""
     pause: Callable[[float], None] = lambda seconds: time.sleep(seconds)
@@ -36,7 +36,7 @@ class Reading(NamedTuple):
     """One moment by two clocks."""
 
     local: float
-    """Seconds of `lasting`."""
+    """Seconds of `monotonic`."""
     store: float
     """Seconds since 1970."""
 

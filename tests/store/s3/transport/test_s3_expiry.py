@@ -10,7 +10,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 
 from davbridge import deadline
-from davbridge.clock import lasting
+from davbridge.clock import monotonic
 from davbridge.errors import DeadlinePassedError, StoreError, UnavailableError
 from davbridge.store.base import IF_ABSENT, Attributes
 from davbridge.store.s3 import S3Store
@@ -301,7 +301,7 @@ def test_an_upload_that_is_out_of_time_is_aborted_all_the_same(
 def test_an_answer_is_not_waited_for_past_the_deadline(proxied: S3Store, proxy: S3Proxy) -> None:
     hold = Hold()
     proxy.rule = once("HEAD", "/a", hold)
-    end = lasting() + 2
+    end = monotonic() + 2
     with deadline.before(lambda: end), pytest.raises(UnavailableError):
         proxied.head_object("a")
     assert proxy.count("HEAD") == 1
@@ -312,7 +312,7 @@ def test_an_answer_is_waited_for_where_the_deadline_moves_on(
     proxied: S3Store, proxy: S3Proxy
 ) -> None:
     proxied.put_object("a", b"body", Attributes())
-    end = [lasting() + 2]
+    end = [monotonic() + 2]
 
     def slow(_: Request) -> None:
         end[0] += 3600
