@@ -12,7 +12,6 @@ from davbridge.dav.headers.content_type import guess_type
 from davbridge.errors import StoreError
 from davbridge.paths import parse
 from davbridge.store.base import Attributes, ObjectReader
-from davbridge.tree.bulk import metadata_of
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Failure, Resource
 from davbridge.tree.writes.quota import AccountInfo
@@ -138,8 +137,11 @@ class FileStore:
 
 
 def _metadata(resource: Resource) -> FileMetadata:
-    modified, size, is_dir = metadata_of(resource)
-    return {"modified": modified, "bytes": size, "is_dir": is_dir}
+    return {
+        "modified": resource.modified.timestamp(),
+        "bytes": resource.size,
+        "is_dir": resource.is_collection,
+    }
 
 
 def _blocks(fileobject: BinaryIO) -> Iterator[bytes]:

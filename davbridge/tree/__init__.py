@@ -2,7 +2,6 @@
 
     namespace.py       what can be done with resources: the only door of this package
     resource.py        what is at a path, and how an operation ended
-    bulk.py            the seed's bulk metadata
 
     operations/        DELETE, COPY, MOVE: preconditions, attempts, retries, resumption
     steps/             how a plan is carried out: copies, checks, deletes, in parallel

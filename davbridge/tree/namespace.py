@@ -30,7 +30,6 @@ from davbridge.store.base import (
     ObjectRow,
     ObjectStore,
 )
-from davbridge.tree.bulk import Metadata, metadata_of
 from davbridge.tree.journal.entry import OperationRequest
 from davbridge.tree.journal.journals import Journals
 from davbridge.tree.journal.recovery import Recovery
@@ -145,13 +144,6 @@ class Namespace:
         """The members with their properties, a page at a time. Raises as `members`."""
         path, pages = self._view.pages(collection)
         return Listing(path, self._property_store.of_members(path), pages)
-
-    def bulk_metadata(self, path: ResourcePath) -> dict[str, Metadata]:
-        """The metadata of all members of a directory by their paths (``/a/b``), in one listing.
-
-        Raises as `members`.
-        """
-        return {"/" + "/".join(member.path): metadata_of(member) for member in self.members(path)}
 
     def info(self, resource: Resource) -> ObjectInfo:
         """The content type and metadata as well. Raises NotFoundError, IsACollectionError."""

@@ -3,6 +3,7 @@
 import pytest
 
 from davbridge.errors import InvalidNameError, NotFoundError, TooLargeError
+from davbridge.filestore import FileStore
 from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
 from davbridge.tree.namespace import Namespace
@@ -127,16 +128,16 @@ def test_seed_get_metadata(drive: Drive) -> None:
 def test_seed_get_bulk_metadata(drive: Drive) -> None:
     drive.outside("d/a", body=b"four")
     drive.outside("d/sub/x", "other")
-    assert drive.tree.bulk_metadata(parse("/d")) == {
-        "/d/a": (drive.clock.seconds(), 4, False),
-        "/d/sub": (946_684_800.0, 0, True),
+    assert FileStore(drive.tree).get_bulk_metadata("/d") == {
+        "/d/a": {"modified": drive.clock.seconds(), "bytes": 4, "is_dir": False},
+        "/d/sub": {"modified": 946_684_800.0, "bytes": 0, "is_dir": True},
     }
     assert drive.store.taken() == ["list", "lookup"]  # The cache answers the lookup by the list.
 
 
 def test_seed_get_bulk_metadata_of_a_missing_directory(drive: Drive) -> None:
     with pytest.raises(NotFoundError):
-        drive.tree.bulk_metadata(parse("/nothing"))
+        FileStore(drive.tree).get_bulk_metadata("/nothing")
 
 
 def test_seed_get_max_filesize(drive: Drive) -> None:
