@@ -13,8 +13,7 @@
 
     path_locks.py      which operations and writes exclude one another in this process
     reserved_names.py  the names of davbridge's own objects
-    rows.py            what is in the store right now
-    reading.py         whole bodies
+    reads.py           rows past cached listings, and whole bodies
 
 Each sub-package has a map of its own. `tree` knows no WebDAV: conditions as headers, lock tokens
 and status codes are `dav`'s. It doesn't know how a store is asked, nor what is cached.

@@ -52,7 +52,7 @@ from davbridge.tree.journal.leases import (
     Versions,
 )
 from davbridge.tree.journal.validation import require_within
-from davbridge.tree.reading import read_all
+from davbridge.tree.reads import read_all
 from davbridge.waiting import store_wait
 
 KEPT = timedelta(days=1)

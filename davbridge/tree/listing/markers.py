@@ -28,7 +28,7 @@ from davbridge.errors import (
 )
 from davbridge.paths import DELIMITER, is_visible
 from davbridge.store.base import DIRECTORY_TYPE, IF_ABSENT, Attributes, ObjectRow, ObjectStore
-from davbridge.tree.rows import row_at
+from davbridge.tree.reads import row_at
 from davbridge.waiting import store_wait
 
 MARKER = Attributes(content_type=DIRECTORY_TYPE)

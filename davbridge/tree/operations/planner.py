@@ -21,8 +21,8 @@ from davbridge.tree.plan import (
     plan_file,
     plan_tree,
 )
+from davbridge.tree.reads import row_at, rows_below
 from davbridge.tree.resource import Failure, Resource
-from davbridge.tree.rows import row_at, rows_below
 from davbridge.tree.steps.parallel_requests import ParallelRequests
 from davbridge.tree.writes.parents import Parents
 from davbridge.waiting import store_wait

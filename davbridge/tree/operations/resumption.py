@@ -42,9 +42,8 @@ from davbridge.tree.operations.remaining_work import RemainingWork, remaining_wo
 from davbridge.tree.plan import Copy, shown_path
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
-from davbridge.tree.reading import have_same_bytes
+from davbridge.tree.reads import have_same_bytes, row_at, rows_below
 from davbridge.tree.resource import Failure, Outcome, Resource
-from davbridge.tree.rows import row_at, rows_below
 from davbridge.tree.steps.copies import Copied, NotBegunError
 from davbridge.tree.steps.progress import RunningOperation, RunningOperations
 from davbridge.tree.steps.steps import Steps

@@ -49,7 +49,7 @@ from davbridge.tree.properties.sidecar_format import (
     weight,
     with_change,
 )
-from davbridge.tree.reading import read_all
+from davbridge.tree.reads import read_all
 from davbridge.waiting import store_wait
 
 MAX_CACHE_BYTES = 32 * 1024 * 1024

@@ -23,7 +23,7 @@ from davbridge.errors import DeadlinePassedError, NotFoundError, PreconditionFai
 from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore, is_same_version
 from davbridge.tree.plan import deletion_order, is_marker, parent_keys
-from davbridge.tree.rows import row_at, rows_below
+from davbridge.tree.reads import row_at, rows_below
 from davbridge.tree.steps.batches import Batches, Bounds, is_late, outside, versions_of
 from davbridge.tree.steps.progress import RunningOperation
 

@@ -16,8 +16,8 @@ from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.paths import DELIMITER, ResourcePath
 from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.plan import Plan, parent_keys, shown_path
+from davbridge.tree.reads import rows_below
 from davbridge.tree.resource import Failure
-from davbridge.tree.rows import rows_below
 from davbridge.tree.steps.copies import Copied, Copies
 from davbridge.tree.steps.progress import RunningOperation
 from davbridge.tree.steps.removals import Removals

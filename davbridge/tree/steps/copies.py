@@ -29,8 +29,8 @@ from davbridge.paths import DELIMITER
 from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, ObjectRow, ObjectStore
 from davbridge.tree.listing.markers import MARKER, write_marker
 from davbridge.tree.plan import Copy, Plan, is_marker, shown_path
+from davbridge.tree.reads import row_at, rows_below
 from davbridge.tree.resource import Failure
-from davbridge.tree.rows import row_at, rows_below
 from davbridge.tree.steps.parallel_requests import ParallelRequests
 from davbridge.tree.steps.progress import RunningOperation
 

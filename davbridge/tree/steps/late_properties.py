@@ -26,7 +26,7 @@ from davbridge.tree.properties.sidecar_format import (
     with_changes,
 )
 from davbridge.tree.properties.sidecars import Sidecars
-from davbridge.tree.rows import rows_below
+from davbridge.tree.reads import rows_below
 from davbridge.tree.steps.checked_deletes import CheckedDeletes, Deleted
 from davbridge.tree.steps.progress import RunningOperation
 

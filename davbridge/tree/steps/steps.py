@@ -24,8 +24,8 @@ from davbridge.tree.path_locks import PathLocks
 from davbridge.tree.plan import Keys, Plan, left_behind, shown_path
 from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.property_store import PropertyStore
+from davbridge.tree.reads import row_at
 from davbridge.tree.resource import Failure
-from davbridge.tree.rows import row_at
 from davbridge.tree.steps.batches import Batches, versions_of
 from davbridge.tree.steps.checked_deletes import LOOK_SECONDS, CheckedDeletes
 from davbridge.tree.steps.clashes import Clashes

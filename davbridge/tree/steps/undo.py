@@ -18,7 +18,7 @@ from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.journal.entry import JournalEntry
 from davbridge.tree.listing.markers import write_marker
 from davbridge.tree.plan import Plan
-from davbridge.tree.rows import row_at, rows_below
+from davbridge.tree.reads import row_at, rows_below
 from davbridge.tree.steps.checked_deletes import CheckedDeletes
 from davbridge.tree.steps.progress import RunningOperation
 

@@ -1,19 +1,26 @@
-"""Whole bodies, and parts of a certain length, from readers that give what they like at a time.
-
-Must not know what is read.
-"""
+"""Reads from the store: rows past cached listings, and bodies of a known length."""
 
 from davbridge.errors import TruncatedError
 from davbridge.store.base import ObjectReader, ObjectRow, ObjectStore
 
 _BLOCK = 1024 * 1024
 _COMPARED = 256 * 1024
-"""Bytes of each of two objects at a time."""
+"""Bytes of each of two objects that are compared at a time."""
+
+
+def rows_below(store: ObjectStore, prefix: str) -> dict[str, ObjectRow]:
+    """Everything below a prefix, by key. Raises StoreError."""
+    return {row.key: row for page in store.list_objects(prefix) for row in page.rows}
+
+
+def row_at(store: ObjectStore, key: str) -> ObjectRow | None:
+    """The object at a key. Raises StoreError."""
+    page = next(store.list_objects(key))
+    return next((row for row in page.rows if row.key == key), None)
 
 
 def read_all(reader: ObjectReader, limit: int) -> bytes:
-    """The whole body; of one that is longer than ``limit``, no more than a beginning that is so as
-    well. Raises TruncatedError."""
+    """Reads the body; stops soon after ``limit`` bytes. Raises TruncatedError."""
     body = bytearray()
     while len(body) <= limit and (block := reader.read(_BLOCK)):
         body += block
@@ -21,7 +28,7 @@ def read_all(reader: ObjectReader, limit: int) -> bytes:
 
 
 def read_exactly(reader: ObjectReader, size: int) -> bytes:
-    """So many bytes. Raises TruncatedError where there are fewer."""
+    """Reads ``size`` bytes. Raises TruncatedError if there are fewer."""
     body = bytearray()
     while len(body) < size:
         block = reader.read(size - len(body))
@@ -32,7 +39,7 @@ def read_exactly(reader: ObjectReader, size: int) -> bytes:
 
 
 def have_same_bytes(store: ObjectStore, one: ObjectRow, other: ObjectRow) -> bool:
-    """Whether two objects of one size do. Raises StoreError."""
+    """Whether two objects of the same size have the same content. Raises StoreError."""
     with (
         store.get_object(one.key, if_match=one.etag) as first,
         store.get_object(other.key, if_match=other.etag) as second,
