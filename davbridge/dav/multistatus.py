@@ -10,7 +10,7 @@ from typing import NamedTuple
 
 from davbridge.dav.errors import RefusalError, status_line
 from davbridge.dav.response import XML, XML_PROLOGUE, Response, complete
-from davbridge.xmltext import escaped, holdable
+from davbridge.xmltext import escape_text, replace_invalid
 
 OPENING = XML_PROLOGUE + '<D:multistatus xmlns:D="DAV:">\n'
 CLOSING = "</D:multistatus>\n"
@@ -35,7 +35,7 @@ def status_response(href: str, refusal: RefusalError) -> str:
     """One resource that the method failed on as a whole."""
     return (
         f"<D:response><D:href>{href}</D:href>{_status(refusal.status)}{refusal.error_element()}"
-        f"<D:responsedescription>{escaped(holdable(refusal.message))}</D:responsedescription></D:response>\n"
+        f"<D:responsedescription>{escape_text(replace_invalid(refusal.message))}</D:responsedescription></D:response>\n"
     )
 
 

@@ -11,7 +11,7 @@ from davbridge.dav.headers.validators import entity_tag, http_date, internet_dat
 from davbridge.dav.locking.xml import NO_LOCKS, SUPPORTED_LOCK
 from davbridge.tree.properties.client_metadata import CLIENT_METADATA
 from davbridge.tree.resource import Resource
-from davbridge.xmltext import can_hold, escaped
+from davbridge.xmltext import escape_text, is_xml_text
 
 OWNCLOUD = "http://owncloud.org/ns"
 
@@ -42,7 +42,7 @@ def _creation_date(resource: Resource, _: PropertyContext) -> str:
 def _display_name(resource: Resource, _: PropertyContext) -> str | None:
     """None for a name that XML can't hold; the href has it."""
     name = resource.name
-    return f"<D:displayname>{escaped(name)}</D:displayname>" if can_hold(name) else None
+    return f"<D:displayname>{escape_text(name)}</D:displayname>" if is_xml_text(name) else None
 
 
 def _content_length(resource: Resource, _: PropertyContext) -> str | None:
@@ -58,7 +58,7 @@ def _content_type(resource: Resource, _: PropertyContext) -> str | None:
 
 def _etag(resource: Resource, _: PropertyContext) -> str | None:
     """The same text as in the ETag header."""
-    return resource.row and f"<D:getetag>{escaped(entity_tag(resource))}</D:getetag>"
+    return resource.row and f"<D:getetag>{escape_text(entity_tag(resource))}</D:getetag>"
 
 
 def _last_modified(resource: Resource, _: PropertyContext) -> str:
@@ -84,7 +84,7 @@ def _checksums(resource: Resource, _: PropertyContext) -> str | None:
     client_metadata = resource.client_metadata
     if client_metadata is None or not client_metadata.checksums:
         return None
-    checksum = f"<oc:checksum>{escaped(client_metadata.checksums)}</oc:checksum>"
+    checksum = f"<oc:checksum>{escape_text(client_metadata.checksums)}</oc:checksum>"
     return f'<oc:checksums xmlns:oc="{OWNCLOUD}">{checksum}</oc:checksums>'
 
 

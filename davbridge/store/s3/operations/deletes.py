@@ -42,7 +42,7 @@ from davbridge.store.s3.operations.multipart_requests import NAMESPACE
 from davbridge.store.s3.transport.failures import may_have_acted
 from davbridge.store.s3.transport.signed_request import content_md5
 from davbridge.store.s3.transport.transport import S3Request
-from davbridge.xmltext import can_hold, escaped
+from davbridge.xmltext import escape_text, is_xml_text
 
 BATCH_SIZE = 1000
 
@@ -139,7 +139,7 @@ def delete_many(
 
 def _fits_a_batch(key: str) -> bool:
     """Whether no store refuses the whole batch for this one key."""
-    return 0 < len(key.encode(errors="replace")) <= MAX_KEY_BYTES and can_hold(key)
+    return 0 < len(key.encode(errors="replace")) <= MAX_KEY_BYTES and is_xml_text(key)
 
 
 def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
@@ -235,8 +235,8 @@ def batch_request(
 
 
 def _object(key: str, version: ObjectRow | None) -> str:
-    etag = f"<ETag>{escaped(quoted(version.etag))}</ETag>" if version else ""
-    return f"<Object><Key>{escaped(key)}</Key>{etag}</Object>"
+    etag = f"<ETag>{escape_text(quoted(version.etag))}</ETag>" if version else ""
+    return f"<Object><Key>{escape_text(key)}</Key>{etag}</Object>"
 
 
 def _failure(error: Mapping[str, str]) -> DeleteFailure | None:
