@@ -20,7 +20,7 @@ from davbridge.errors import AlreadyExistsError, InvalidNameError, StoreError
 from davbridge.paths import DELIMITER, ResourcePath, is_visible, path_of, require_key_length
 from davbridge.store.base import Attributes, ObjectRow
 from davbridge.tree.listing.markers import MARKER, folder_stem
-from davbridge.tree.reserved_names import is_housekeeping, is_own, is_shown_own
+from davbridge.tree.reserved_names import is_housekeeping, is_own, is_own_in_visible_collection
 from davbridge.tree.resource import Failure
 
 
@@ -128,7 +128,7 @@ def keys_inside(mount: str, rows: Iterable[ObjectRow], directories: Container[st
     blockers: list[ObjectRow] = []
     for row in rows:
         marks = not row.size and (folder_stem(row.key) is not None or row.key in directories)
-        if path_of(mount, row.key) is None and not is_shown_own(mount, row.key):
+        if path_of(mount, row.key) is None and not is_own_in_visible_collection(mount, row.key):
             blockers.append(row)
         elif row.key in parents and not marks:
             hidden.append(row)

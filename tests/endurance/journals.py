@@ -4,7 +4,7 @@ import time
 
 from davbridge.tree.journal.leases import LEASE_SECONDS
 from davbridge.tree.journal.recovery import LOOK_SECONDS
-from davbridge.tree.reserved_names import HOUSE
+from davbridge.tree.reserved_names import HOUSEKEEPING
 from tests.support.buckets import Bucket
 
 PATIENCE = LEASE_SECONDS + LOOK_SECONDS + 60.0
@@ -15,7 +15,9 @@ def open_journals(bucket: Bucket, seconds: float = PATIENCE) -> list[str]:
     """The keys of those that are left still when nothing more has to be done."""
     deadline = time.monotonic() + seconds
     while True:
-        found = [key for key in bucket.listed() if key.startswith(HOUSE) and ".left" not in key]
+        found = [
+            key for key in bucket.listed() if key.startswith(HOUSEKEEPING) and ".left" not in key
+        ]
         if not found or time.monotonic() > deadline:
             return found
         time.sleep(0.5)

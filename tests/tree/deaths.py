@@ -9,7 +9,7 @@ import pytest
 from davbridge.paths import parse
 from davbridge.tree.journal.leases import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.reserved_names import HOUSE, is_housekeeping
+from davbridge.tree.reserved_names import HOUSEKEEPING, is_housekeeping
 from davbridge.tree.resource import Failure
 from tests.tree.conftest import Drive
 from tests.tree.wrappers import WatchedStore
@@ -81,7 +81,7 @@ def has_source(drive: Drive) -> bool:
 
 
 def journals(drive: Drive) -> list[str]:
-    return [key for key in drive.stored() if key.startswith(HOUSE)]
+    return [key for key in drive.stored() if key.startswith(HOUSEKEEPING)]
 
 
 def move(drive: Drive) -> list[Failure]:

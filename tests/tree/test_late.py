@@ -11,7 +11,7 @@ from davbridge.tree.journal.leases import LEASE_SECONDS
 from davbridge.tree.journal.recovery import LOOK_SECONDS
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.operations import attempts
-from davbridge.tree.reserved_names import HOUSE
+from davbridge.tree.reserved_names import HOUSEKEEPING
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (
     SOURCE,
@@ -166,7 +166,10 @@ def test_what_cannot_be_compared_keeps_the_rest_from_nothing(
 def test_what_a_bridge_that_died_has_asked_the_time_with_is_in_nobody_s_way(drive: Drive) -> None:
     half_done(drive)
     (plan,) = (key for key in journals(drive) if key.endswith(PLAN))
-    drive.outside(f"{HOUSE}journals/clock.lease", f"{HOUSE}journals/{'0' * 32}.left")
+    drive.outside(
+        f"{HOUSEKEEPING}journals/clock.lease",
+        f"{HOUSEKEEPING}journals/{'0' * 32}.left",
+    )
     drive.clock.advance(2 * KEPT.total_seconds())
     recovered(drive)
     assert plan not in journals(drive)

@@ -32,9 +32,9 @@ from davbridge.paths import DELIMITER, ResourcePath
 from davbridge.store.base import Attributes, ObjectRow
 from davbridge.tree.listing.markers import MARKER
 from davbridge.tree.plan import Copy, Plan
-from davbridge.tree.reserved_names import HOUSE, JOURNALS_FOLDER
+from davbridge.tree.reserved_names import HOUSEKEEPING, JOURNALS_FOLDER
 
-JOURNALS = f"{HOUSE}{JOURNALS_FOLDER}"
+JOURNALS = f"{HOUSEKEEPING}{JOURNALS_FOLDER}"
 """Below the mount's prefix."""
 
 PLAN, LEASE, LEFT = ".plan", ".lease", ".left"
