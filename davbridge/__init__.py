@@ -9,7 +9,7 @@ The house; data comes in at the front door and walks one way, imports go downwar
     filestore.py     what open_store gives: the seed's store
     http/            the wire: cheroot server, TLS, request hygiene, graceful stop
     access/          who may: users and their logins
-    dav/             RFC 4918 on WsgiDAV: provider, verbs, locks; StoreError → status
+    dav/             RFC 4918 on WsgiDAV: provider, methods, locks; StoreError → status
     tree/            a namespace of collections and members over flat keys
     cache/           CachedStore: an ObjectStore that wraps an ObjectStore
     store/           the ObjectStore protocol; S3, memory (the reference), embedded SeaweedFS

@@ -36,30 +36,30 @@ def timer() -> Timer:
 
 
 @pytest.fixture
-def repeats(timer: Timer) -> RepeatedRequests:
+def requests(timer: Timer) -> RepeatedRequests:
     return RepeatedRequests(timer=timer)
 
 
-def during(repeats: RepeatedRequests, request: DavRequest, then: Callable[[], None]) -> Response:
+def during(requests: RepeatedRequests, request: DavRequest, then: Callable[[], None]) -> Response:
     """Asks, and does something while the answer is being worked on."""
 
     def work() -> Response:
         then()
         return empty(201)
 
-    return repeats.answer(request, work)
+    return requests.answer(request, work)
 
 
 @contextmanager
 def asked_again(
-    repeats: RepeatedRequests, timer: Timer
+    requests: RepeatedRequests, timer: Timer
 ) -> Iterator[Callable[[], "Future[Response]"]]:
     """What asks again, after a while, from another thread; it is waiting then."""
     with ThreadPoolExecutor(1) as thread:
 
         def again() -> "Future[Response]":
             timer.advance(JOIN_AFTER_SECONDS)
-            second = thread.submit(repeats.answer, asked(), gone)
+            second = thread.submit(requests.answer, asked(), gone)
             assert not wait_for([second], MOMENT).done
             return second
 
@@ -67,16 +67,16 @@ def asked_again(
 
 
 def test_who_asks_again_after_a_while_waits_for_the_same_answer(
-    repeats: RepeatedRequests, timer: Timer
+    requests: RepeatedRequests, timer: Timer
 ) -> None:
     seconds: list[Future[Response]] = []
-    with asked_again(repeats, timer) as again:
-        first = during(repeats, asked(), lambda: seconds.append(again()))
+    with asked_again(requests, timer) as again:
+        first = during(requests, asked(), lambda: seconds.append(again()))
         assert seconds[0].result(60) is first
 
 
 def test_no_more_wait_for_the_same_answer_than_may(
-    repeats: RepeatedRequests, timer: Timer, monkeypatch: pytest.MonkeyPatch
+    requests: RepeatedRequests, timer: Timer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(repeats_module, "MAX_WAITING_FOR_ONE", 1)
     seconds: list[Future[Response]] = []
@@ -84,38 +84,38 @@ def test_no_more_wait_for_the_same_answer_than_may(
     def ask_twice() -> None:
         seconds.append(again())
         with pytest.raises(UnavailableError):
-            repeats.answer(asked(), gone)
+            requests.answer(asked(), gone)
 
-    with asked_again(repeats, timer) as again:
-        first = during(repeats, asked(), ask_twice)
+    with asked_again(requests, timer) as again:
+        first = during(requests, asked(), ask_twice)
         assert seconds[0].result(60) is first
-        during(repeats, asked(), lambda: seconds.append(again()))
+        during(requests, asked(), lambda: seconds.append(again()))
         assert seconds[1].result(60).status == 201
 
 
 def test_who_asks_again_after_a_while_waits_for_the_same_refusal(
-    repeats: RepeatedRequests, timer: Timer
+    requests: RepeatedRequests, timer: Timer
 ) -> None:
     seconds: list[Future[Response]] = []
-    with asked_again(repeats, timer) as again:
+    with asked_again(requests, timer) as again:
 
         def refuse() -> Response:
             seconds.append(again())
             raise RefusalError(423, "locked")
 
         with pytest.raises(RefusalError) as refusal:
-            repeats.answer(asked(), refuse)
+            requests.answer(asked(), refuse)
         assert seconds[0].exception(10) is refusal.value
 
 
-def test_of_two_who_ask_at_once_each_has_an_answer_of_its_own(repeats: RepeatedRequests) -> None:
+def test_of_two_who_ask_at_once_each_has_an_answer_of_its_own(requests: RepeatedRequests) -> None:
     """Who moves a file to claim it must not be told that he has, where another one did."""
 
     def ask_too() -> None:
         with pytest.raises(RefusalError):
-            repeats.answer(asked(), gone)
+            requests.answer(asked(), gone)
 
-    assert during(repeats, asked(), ask_too).status == 201
+    assert during(requests, asked(), ask_too).status == 201
 
 
 @pytest.mark.parametrize(
@@ -133,48 +133,48 @@ def test_of_two_who_ask_at_once_each_has_an_answer_of_its_own(repeats: RepeatedR
     ids=["method", "url", "user", "destination", "depth", "overwrite", "If-Match", "If"],
 )
 def test_a_request_that_differs_is_not_joined(
-    repeats: RepeatedRequests, timer: Timer, other: DavRequest
+    requests: RepeatedRequests, timer: Timer, other: DavRequest
 ) -> None:
     def ask_other() -> None:
         timer.advance(JOIN_AFTER_SECONDS)
-        assert repeats.answer(other, lambda: empty(204)).status == 204
+        assert requests.answer(other, lambda: empty(204)).status == 204
 
-    assert during(repeats, asked(), ask_other).status == 201
+    assert during(requests, asked(), ask_other).status == 201
 
 
 def test_a_long_move_is_known_for_a_while_once_its_source_is_gone(
-    repeats: RepeatedRequests, timer: Timer
+    requests: RepeatedRequests, timer: Timer
 ) -> None:
-    during(repeats, asked(), lambda: timer.advance(JOIN_AFTER_SECONDS))
-    assert repeats.answer(asked(), gone).status == 201
-    assert repeats.answer(asked(), lambda: empty(204)).status == 204
+    during(requests, asked(), lambda: timer.advance(JOIN_AFTER_SECONDS))
+    assert requests.answer(asked(), gone).status == 201
+    assert requests.answer(asked(), lambda: empty(204)).status == 204
     with pytest.raises(RefusalError):
-        repeats.answer(asked(user="you"), gone)
+        requests.answer(asked(user="you"), gone)
     timer.advance(MOVE_RESULT_SECONDS)
     with pytest.raises(RefusalError):
-        repeats.answer(asked(), gone)
+        requests.answer(asked(), gone)
 
 
 @pytest.mark.parametrize(
     ("method", "seconds"), [("MOVE", JOIN_AFTER_SECONDS - 1), ("DELETE", JOIN_AFTER_SECONDS)]
 )
 def test_neither_a_short_move_nor_a_deletion_is_known_once_its_source_is_gone(
-    repeats: RepeatedRequests, timer: Timer, method: str, seconds: float
+    requests: RepeatedRequests, timer: Timer, method: str, seconds: float
 ) -> None:
-    during(repeats, asked(method), lambda: timer.advance(seconds))
+    during(requests, asked(method), lambda: timer.advance(seconds))
     with pytest.raises(RefusalError):
-        repeats.answer(asked(method), gone)
+        requests.answer(asked(method), gone)
 
 
 def test_an_answer_that_is_given_again_is_whole_each_time(
-    repeats: RepeatedRequests, timer: Timer
+    requests: RepeatedRequests, timer: Timer
 ) -> None:
     def work() -> Response:
         timer.advance(JOIN_AFTER_SECONDS)
         return complete(201, "text/plain", b"moved")
 
-    repeats.answer(asked(), work)
+    requests.answer(asked(), work)
     for _ in range(2):
-        again = repeats.answer(asked(), gone)
+        again = requests.answer(asked(), gone)
         assert b"".join(again.body) == b"moved"
         again.close()

@@ -56,16 +56,16 @@ def text_of(entries: tuple[MemberEntry, ...]) -> bytes:
 
 
 def test_a_rendered_page_has_the_responses_in_order(rendered: Rendered) -> None:
-    block = render_page(ENTRIES, rendered)
-    assert block.text == text_of(ENTRIES)
-    assert list(block.responses()) == [text_of((entry,)) for entry in ENTRIES]
+    page = render_page(ENTRIES, rendered)
+    assert page.text == text_of(ENTRIES)
+    assert list(page.responses()) == [text_of((entry,)) for entry in ENTRIES]
 
 
 def test_the_same_entries_are_not_rendered_again(rendered: Rendered) -> None:
-    block = render_page(ENTRIES, rendered)
+    page = render_page(ENTRIES, rendered)
     rendered.taken()
-    again = render_page((*ENTRIES[:2], *ENTRIES[2:]), rendered, block)
-    assert again.text == block.text
+    again = render_page((*ENTRIES[:2], *ENTRIES[2:]), rendered, page)
+    assert again.text == page.text
     assert rendered.taken() == []
 
 
@@ -98,8 +98,8 @@ def test_only_changed_entries_are_rendered(
 ) -> None:
     before = render_page((FOLDER, A, TOLD, Z), rendered)
     rendered.taken()
-    block = render_page(entries, rendered, before)
-    assert block.text == text_of(entries)
+    page = render_page(entries, rendered, before)
+    assert page.text == text_of(entries)
     assert rendered.taken() == new
 
 
