@@ -33,6 +33,7 @@ from davbridge.store.s3 import PART_THREADS, S3Store
 from davbridge.store.s3.operations.sweep import Swept
 from davbridge.store.s3.setup.bucket_check import ensure_bucket
 from davbridge.store.s3.setup.client import build_client
+from davbridge.tree.composition import DriveLimits
 from davbridge.tree.listing.markers import PARALLEL_HEADS
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.steps.parallel_requests import MAX_PARALLEL_REQUESTS
@@ -167,8 +168,7 @@ def _namespace(settings: Settings, store: S3Store, prefix: str, layers: ExitStac
         cached,
         uncached=store,
         prefix=prefix,
-        max_file_size=settings.drive.max_file_size,
-        quota=settings.drive.quota,
+        limits=DriveLimits(max_file_size=settings.drive.max_file_size, quota=settings.drive.quota),
     )
     layers.callback(namespace.close)
     return namespace

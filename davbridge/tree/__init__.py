@@ -1,6 +1,7 @@
 """A namespace of collections and members over the flat keys of an ObjectStore::
 
     namespace.py       what can be done with resources: the only door of this package
+    composition.py     the parts of a namespace, and which needs which
     resource.py        what is at a path, and how an operation ended
 
     operations/        DELETE, COPY, MOVE: preconditions, attempts, retries, resumption

@@ -13,12 +13,10 @@ Invariants:
   concerned failed; they return failures where some of a tree's members failed.
 """
 
-import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import AbstractContextManager
 from datetime import datetime
 
-from davbridge.clock import Clock, monotonic, utc_now
 from davbridge.errors import IsACollectionError, NotFoundError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import (
@@ -30,30 +28,20 @@ from davbridge.store.base import (
     ObjectRow,
     ObjectStore,
 )
+from davbridge.tree.composition import NO_LIMITS, SYSTEM_CLOCKS, Clocks, DriveLimits, compose
 from davbridge.tree.journal.entry import OperationRequest
-from davbridge.tree.journal.journals import Journals
-from davbridge.tree.journal.recovery import Recovery
-from davbridge.tree.listing.markers import DirectoryChecks
 from davbridge.tree.listing.members import Listing
-from davbridge.tree.listing.view import View
-from davbridge.tree.operations.operations import Operations
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions
 from davbridge.tree.properties.client_metadata import Properties, without_client_metadata
-from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Failure, Outcome, Resource, add_client_metadata
-from davbridge.tree.steps.parallel_requests import MAX_PARALLEL_REQUESTS, ParallelRequests
-from davbridge.tree.writes.commits import Commits, Recheck, WriteTarget, no_check
-from davbridge.tree.writes.creation import Creation, ExclusiveAccess
-from davbridge.tree.writes.parents import Parents
-from davbridge.tree.writes.quota import AccountInfo, StorageQuota
-from davbridge.tree.writes.usage import Usage
+from davbridge.tree.writes.commits import Recheck, WriteTarget, no_check
+from davbridge.tree.writes.creation import ExclusiveAccess
+from davbridge.tree.writes.quota import AccountInfo
 from davbridge.tree.writes.writer import BoundedWriter
-from davbridge.waiting import reported
 
 
 class Namespace:
-    """Resources over keys below ``prefix``, which is empty or ends in ``/``; ``uncached`` is the
-    same store past its cache, if it has one."""
+    """Resources over keys below ``prefix``, which is empty or ends in ``/``."""
 
     def __init__(
         self,
@@ -61,48 +49,26 @@ class Namespace:
         *,
         uncached: ObjectStore | None = None,
         prefix: str = "",
-        max_file_size: int | None = None,
-        quota: int | None = None,
-        parallel_requests: int = MAX_PARALLEL_REQUESTS,
-        timer: Callable[[], float] = monotonic,
-        now: Clock = utc_now,
-        pause: Callable[[float], None] = time.sleep,
+        limits: DriveLimits = NO_LIMITS,
+        clocks: Clocks = SYSTEM_CLOCKS,
     ) -> None:
+        """``uncached``: the same store past its cache, if it has one."""
+        parts = compose(store, uncached or store, prefix, limits, clocks)
         self._store = store
-        self._directory_checks = DirectoryChecks(store, now)
-        self._view = View(store, prefix, self._directory_checks)
-        parents = Parents(store, self._view)
-        self._property_store = PropertyStore(store, prefix)
-        self._usage = Usage(store, prefix, timer)
-        largest = store.max_object_size
-        self._storage_quota = StorageQuota(
-            self._usage, quota, min(largest, max_file_size or largest)
-        )
-        self._parallel_requests = ParallelRequests(parallel_requests)
-        journals = Journals(uncached or store, prefix, timer, reported(pause))
-        self._operations = Operations(
-            store,
-            self._view,
-            self._directory_checks,
-            parents,
-            self._property_store,
-            self._parallel_requests,
-            journals,
-        )
-        self._path_locks = path_locks = self._operations.path_locks
-        commits = Commits(self._view, parents, self._property_store, path_locks)
-        self._creation = Creation(
-            store, self._view, parents, commits, self._storage_quota, path_locks
-        )
-        self.running_operations = self._operations.running_operations
-        self.recovery = Recovery(journals, self._operations.resume, now)
+        self._view = parts.view
+        self._property_store = parts.property_store
+        self._storage_quota = parts.storage_quota
+        self._creation = parts.creation
+        self._operations = parts.operations
+        self._path_locks = parts.path_locks
+        self._closers = parts.closers
+        self.recovery = parts.recovery
+        self.running_operations = parts.operations.running_operations
 
     def close(self) -> None:
-        """Stops what runs in the background. The namespace is of no use afterwards."""
-        self.recovery.stop()
-        self._usage.close()
-        self._directory_checks.close()
-        self._parallel_requests.close()
+        """Stops what runs in the background. The namespace can't be used afterwards."""
+        for close in self._closers:
+            close()
 
     def find(self, path: ResourcePath) -> Resource | None:
         """What is at ``path``, in the bucket's own spelling; None where nothing is."""

@@ -14,6 +14,7 @@ from davbridge.dav.provider import BucketProvider
 from davbridge.errors import UnavailableError
 from davbridge.store.base import Attributes, ObjectStore
 from davbridge.store.memory import MemoryStore
+from davbridge.tree.composition import DriveLimits
 from davbridge.tree.namespace import Namespace
 from tests.dav.methods.words import EXCLUSIVE, fill, lock, patch, prop, text
 from tests.support.bridge import Answer, Client
@@ -62,7 +63,7 @@ class Drive(NamedTuple):
 @contextmanager
 def provider_over(store: ObjectStore, drive: DriveSettings) -> Iterator[BucketProvider]:
     cached = CachedStore(store, CacheSettings())
-    namespace = Namespace(cached, uncached=store, quota=drive.quota)
+    namespace = Namespace(cached, uncached=store, limits=DriveLimits(quota=drive.quota))
     try:
         yield BucketProvider(namespace, drive)
     finally:

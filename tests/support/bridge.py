@@ -15,6 +15,7 @@ from davbridge.dav.application import build
 from davbridge.dav.locking.locks import LockStore
 from davbridge.http.server import HttpServer
 from davbridge.store.base import ObjectStore
+from davbridge.tree.composition import DriveLimits
 from davbridge.tree.namespace import Namespace
 
 DAV = "{DAV:}"
@@ -127,8 +128,7 @@ def running_bridge(
         cached,
         uncached=store,
         prefix=prefix,
-        max_file_size=drive.max_file_size,
-        quota=drive.quota,
+        limits=DriveLimits(max_file_size=drive.max_file_size, quota=drive.quota),
     )
     app = build(namespace, drive, locks)
     server = HttpServer(

@@ -8,6 +8,7 @@ import pytest
 from davbridge.paths import ResourcePath, parse
 from davbridge.store.base import ALWAYS, Attributes, Condition
 from davbridge.store.memory import MemoryStore
+from davbridge.tree.composition import Clocks, DriveLimits
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.properties.client_metadata import without_client_metadata
 from davbridge.tree.properties.sidecar_format import MemberProperties
@@ -46,10 +47,8 @@ class Drive:
         self.tree = Namespace(
             self.store,
             prefix=prefix,
-            quota=quota,
-            timer=self.clock.seconds,
-            now=self.clock,
-            pause=self.clock.advance,
+            limits=DriveLimits(quota=quota),
+            clocks=Clocks(timer=self.clock.seconds, now=self.clock, pause=self.clock.advance),
         )
 
     def outside(self, *keys: str, body: bytes = b"outside", content_type: str = "") -> None:

@@ -7,6 +7,7 @@ from itertools import count
 import pytest
 
 from davbridge.paths import parse
+from davbridge.tree.composition import Clocks
 from davbridge.tree.journal.leases import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.reserved_names import HOUSEKEEPING, is_housekeeping
@@ -43,9 +44,9 @@ def another(
     tree = Namespace(
         store or WatchedStore(drive.bucket),
         prefix=prefix,
-        timer=drive.clock.seconds,
-        now=drive.clock,
-        pause=pause or drive.clock.advance,
+        clocks=Clocks(
+            timer=drive.clock.seconds, now=drive.clock, pause=pause or drive.clock.advance
+        ),
     )
     try:
         yield tree

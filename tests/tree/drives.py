@@ -15,6 +15,7 @@ from davbridge.errors import StoreError
 from davbridge.paths import ROOT, ResourcePath
 from davbridge.store.base import DIRECTORY_TYPE, Attributes, ObjectStore
 from davbridge.store.memory import MemoryStore
+from davbridge.tree.composition import Clocks, DriveLimits
 from davbridge.tree.listing.markers import FOLDER_SUFFIX
 from davbridge.tree.namespace import Namespace
 from tests.tree.conftest import Clock, member_properties
@@ -39,10 +40,8 @@ class Drives(RuleBasedStateMachine):
         self.tree = Namespace(
             self.store_over(self.bucket),
             prefix="mount/",
-            parallel_requests=2,
-            timer=self.clock.seconds,
-            now=self.clock,
-            pause=self.clock.advance,
+            limits=DriveLimits(parallel_requests=2),
+            clocks=Clocks(timer=self.clock.seconds, now=self.clock, pause=self.clock.advance),
         )
 
     def store_over(self, bucket: MemoryStore) -> ObjectStore:

@@ -19,6 +19,7 @@ from davbridge.config import CacheSettings
 from davbridge.paths import ROOT, ResourcePath
 from davbridge.store.base import Attributes, ObjectStore
 from davbridge.store.memory import MemoryStore
+from davbridge.tree.composition import Clocks, DriveLimits
 from davbridge.tree.journal.leases import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from tests.tree.conftest import Clock
@@ -98,10 +99,8 @@ class World:
         return Namespace(
             over if self._is_cached else store,
             uncached=store,
-            parallel_requests=1,  # so that requests come in one order
-            timer=self.clock.seconds,
-            now=self.clock,
-            pause=self.clock.advance,
+            limits=DriveLimits(parallel_requests=1),
+            clocks=Clocks(timer=self.clock.seconds, now=self.clock, pause=self.clock.advance),
         )
 
     def close(self) -> None:

@@ -5,6 +5,7 @@ import pytest
 
 from davbridge.errors import AccessDeniedError, ArchivedError, StoreError
 from davbridge.paths import parse
+from davbridge.tree.composition import Clocks, DriveLimits
 from davbridge.tree.journal.entry import PLAN
 from davbridge.tree.journal.journals import KEPT
 from davbridge.tree.journal.leases import LEASE_SECONDS
@@ -103,7 +104,11 @@ def test_what_can_never_be_copied_is_not_tried_for_ever(drive: Drive) -> None:
     store.fault = lambda operation, key: (
         AccessDeniedError(key) if (operation, key) == ("copy", "s/a") else None
     )
-    tree = Namespace(store, timer=drive.clock.seconds, now=drive.clock, parallel_requests=1)
+    tree = Namespace(
+        store,
+        limits=DriveLimits(parallel_requests=1),
+        clocks=Clocks(timer=drive.clock.seconds, now=drive.clock),
+    )
     tree.recovery.look()
     drive.clock.advance(LEASE_SECONDS)
     assert tree.recovery.look() == LOOK_SECONDS

@@ -9,6 +9,7 @@ from davbridge.config import CacheSettings
 from davbridge.filestore import FileStore
 from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE
+from davbridge.tree.composition import Clocks
 from davbridge.tree.journal.entry import LEASE
 from davbridge.tree.namespace import Namespace
 from tests.tree.conftest import Drive, member_properties
@@ -32,7 +33,7 @@ class CachedDrive(Drive):
         self.cache = CachedStore(self.store, CacheSettings(), timer=self.clock.seconds)
         self.tree.close()
         self.tree = Namespace(
-            self.cache, uncached=self.store, timer=self.clock.seconds, now=self.clock
+            self.cache, uncached=self.store, clocks=Clocks(timer=self.clock.seconds, now=self.clock)
         )
 
     def list_all(self, *paths: str) -> None:

@@ -11,6 +11,7 @@ from davbridge.config import CacheSettings
 from davbridge.errors import NotFoundError, OutOfSpaceError, StoreError, UnavailableError
 from davbridge.paths import ROOT, parse
 from davbridge.store.base import Attributes
+from davbridge.tree.composition import Clocks
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.properties.sidecars import Sidecars
 from davbridge.tree.resource import Failure
@@ -186,9 +187,9 @@ def cached(drive: Drive, pause: Callable[[float], None] | None = None) -> Namesp
     tree = Namespace(
         store,
         uncached=drive.store,
-        timer=drive.clock.seconds,
-        now=drive.clock,
-        pause=pause or drive.clock.advance,
+        clocks=Clocks(
+            timer=drive.clock.seconds, now=drive.clock, pause=pause or drive.clock.advance
+        ),
     )
     shown_by(tree, ROOT)
     return tree

@@ -6,6 +6,7 @@ from davbridge.errors import InvalidNameError, NotFoundError, TooLargeError
 from davbridge.filestore import FileStore
 from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
+from davbridge.tree.composition import DriveLimits
 from davbridge.tree.namespace import Namespace
 from tests.tree.conftest import Drive
 
@@ -142,7 +143,7 @@ def test_seed_get_bulk_metadata_of_a_missing_directory(drive: Drive) -> None:
 
 def test_seed_get_max_filesize(drive: Drive) -> None:
     assert drive.tree.max_file_size == drive.bucket.max_object_size
-    small = Namespace(drive.store, max_file_size=3)
+    small = Namespace(drive.store, limits=DriveLimits(max_file_size=3))
     with pytest.raises(TooLargeError):
         small.open_writer(parse("/a"), Attributes(), length=4)
     writer = small.open_writer(parse("/a"), Attributes())

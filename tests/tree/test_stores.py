@@ -17,6 +17,7 @@ from davbridge.errors import AccessDeniedError, IsACollectionError, StoreError
 from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
 from davbridge.store.s3 import S3Store
+from davbridge.tree.composition import Clocks
 from davbridge.tree.journal.leases import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from tests.support.endpoints import Endpoint, s3_client
@@ -119,7 +120,7 @@ def watched(bucket: Bucket) -> tuple[WatchedStore, Namespace]:
     """Another bridge, and what is between it and the store."""
     store = WatchedStore(bucket.store)
     clock = Clock()
-    return store, Namespace(store, timer=clock.seconds, pause=clock.advance)
+    return store, Namespace(store, clocks=Clocks(timer=clock.seconds, pause=clock.advance))
 
 
 VERBS = pytest.mark.parametrize("verb", ["copy", "move"])
@@ -197,7 +198,7 @@ def test_what_dies_before_it_has_deleted_what_it_replaces_is_finished(
     fill_both(bucket)
     clock = Clock()
     store = WatchedStore(bucket.store)
-    dying = Namespace(store, timer=clock.seconds, pause=clock.advance)
+    dying = Namespace(store, clocks=Clocks(timer=clock.seconds, pause=clock.advance))
     is_dead = False
 
     def before(operation: str, key: str) -> None:
@@ -211,7 +212,7 @@ def test_what_dies_before_it_has_deleted_what_it_replaces_is_finished(
         getattr(dying, verb)(parse(source), parse(target))
     dying.close()
     there = [name for name in bucket.shown() if name.startswith(source[1:])]
-    heir = Namespace(bucket.store, timer=clock.seconds, pause=clock.advance)
+    heir = Namespace(bucket.store, clocks=Clocks(timer=clock.seconds, pause=clock.advance))
     heir.recovery.look()
     clock.advance(LEASE_SECONDS)
     heir.recovery.look()
@@ -364,7 +365,7 @@ def test_a_move_that_is_resumed_leaves_no_folder_behind(bucket: Bucket, number: 
     clock = Clock()
     bucket.outside(*(f"s/{folder}/deep/x" for folder in "pqr"))
     watched = WatchedStore(bucket.store)
-    dying = Namespace(watched, timer=clock.seconds, pause=clock.advance)
+    dying = Namespace(watched, clocks=Clocks(timer=clock.seconds, pause=clock.advance))
     deletes = count()
 
     def before(operation: str, key: str) -> None:
@@ -378,7 +379,7 @@ def test_a_move_that_is_resumed_leaves_no_folder_behind(bucket: Bucket, number: 
     with pytest.raises(KilledError):
         dying.move(parse("/s"), parse("/t"))
     dying.close()
-    heir = Namespace(bucket.store, timer=clock.seconds, pause=clock.advance)
+    heir = Namespace(bucket.store, clocks=Clocks(timer=clock.seconds, pause=clock.advance))
     heir.recovery.look()
     clock.advance(LEASE_SECONDS)
     heir.recovery.look()

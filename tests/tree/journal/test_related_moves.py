@@ -8,6 +8,7 @@ import pytest
 from davbridge.errors import AccessDeniedError, NotFoundError
 from davbridge.paths import parse
 from davbridge.store.base import DeleteFailure
+from davbridge.tree.composition import Clocks
 from davbridge.tree.journal.journals import KEPT
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Failure
@@ -107,7 +108,8 @@ def test_a_bridge_whose_clock_is_ahead_keeps_the_note(drive: Drive) -> None:
     answered(drive)
     notes = journals(drive)
     bridge = Namespace(
-        WatchedStore(drive.bucket), timer=drive.clock.seconds, now=lambda: drive.clock() + 2 * KEPT
+        WatchedStore(drive.bucket),
+        clocks=Clocks(timer=drive.clock.seconds, now=lambda: drive.clock() + 2 * KEPT),
     )
     bridge.recovery.look()
     bridge.close()

@@ -14,6 +14,7 @@ from davbridge.errors import (
 )
 from davbridge.paths import DELIMITER, parse
 from davbridge.store.memory import MemoryStore
+from davbridge.tree.composition import Clocks, DriveLimits
 from davbridge.tree.namespace import Namespace
 from tests.support.intercepted import InterceptedStore
 from tests.tree.conftest import Drive
@@ -306,10 +307,8 @@ class OneNameDrive(Drive):
         self.tree.close()
         self.tree = Namespace(
             self.store,
-            parallel_requests=1,
-            timer=self.clock.seconds,
-            now=self.clock,
-            pause=self.clock.advance,
+            limits=DriveLimits(parallel_requests=1),
+            clocks=Clocks(timer=self.clock.seconds, now=self.clock, pause=self.clock.advance),
         )
 
 

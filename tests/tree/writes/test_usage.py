@@ -1,6 +1,7 @@
 """Used bytes and the quota."""
 
 import logging
+import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
@@ -34,9 +35,9 @@ def drive() -> Iterator[Drive]:
 def counted(drive: Drive) -> int | None:
     """The used bytes, once the count that asking begins is done."""
     drive.tree.used_bytes()
-    thread = drive.tree._usage._thread
-    if thread is not None:
-        thread.join()
+    for thread in threading.enumerate():
+        if thread.name == "davbridge-usage":
+            thread.join()
     return drive.tree.used_bytes()
 
 
