@@ -17,6 +17,7 @@
     ├── IsACollectionError          a non-collection was needed, the path names a collection
     ├── ParentMissingError          the parent collection of the path doesn't exist
     ├── AlreadyExistsError          something is at the path already
+    ├── OverlappingPathsError       source and target are the same, or one is inside the other
     └── StoreSetupError             the store can't be used as it is configured; says what to do
 
 Invariants: this module imports nothing of the package, and knows neither HTTP nor botocore.
@@ -83,6 +84,10 @@ class ParentMissingError(StoreError):
 
 class AlreadyExistsError(StoreError):
     """Something is at the path already."""
+
+
+class OverlappingPathsError(StoreError):
+    """The source and the target of an operation are the same, or one is inside the other."""
 
 
 class StoreSetupError(StoreError):

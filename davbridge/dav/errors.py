@@ -89,6 +89,7 @@ _STATUS: tuple[tuple[type[errors.StoreError], int], ...] = (
     # RFC 9110 §15.5.10: a state of the resource that the user may be able to resolve.
     (errors.ArchivedError, 409),
     (errors.InvalidNameError, 403),
+    (errors.OverlappingPathsError, 403),
     (errors.TooLargeError, 413),
     (errors.OutOfSpaceError, 507),
     (errors.UnavailableError, 503),

@@ -176,8 +176,7 @@ class Namespace:
     ) -> list[Failure]:
         """Copies a resource over whatever is at ``target``; not ``recursive``: without members.
 
-        Raises NotFoundError, ParentMissingError, AlreadyExistsError (onto itself),
-        InvalidNameError (into itself, or over what holds it), OutOfSpaceError, and
+        Raises NotFoundError, OverlappingPathsError, ParentMissingError, OutOfSpaceError, and
         PreconditionFailedError where the terms don't hold.
         """
         with self._storage_quota.reserve_for_operation() as reservation:

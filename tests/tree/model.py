@@ -5,9 +5,9 @@ from dataclasses import dataclass, field
 
 from davbridge.errors import (
     AlreadyExistsError,
-    InvalidNameError,
     IsACollectionError,
     NotFoundError,
+    OverlappingPathsError,
     ParentMissingError,
 )
 from davbridge.paths import ROOT, ResourcePath
@@ -104,10 +104,10 @@ class Model:
         origin = self.find(source)
         if origin is None:
             raise NotFoundError
-        if source == target:
-            raise AlreadyExistsError
-        if target[: len(source)] == source or source[: len(target)] == target:
-            raise InvalidNameError
+        if source == target or source[: len(target)] == target:
+            raise OverlappingPathsError
+        if isinstance(origin, Folder) and target[: len(source)] == source:
+            raise OverlappingPathsError
         parent = self.parent(target)
         old = parent.members.get(target[-1])
         if _is_obstructed(origin, old, is_top=True):

@@ -10,6 +10,7 @@ from davbridge.errors import (
     AlreadyExistsError,
     InvalidNameError,
     NotFoundError,
+    OverlappingPathsError,
     ParentMissingError,
     PreconditionFailedError,
     StoreError,
@@ -45,14 +46,15 @@ class TestRefusals:
     @pytest.mark.parametrize(
         ("source", "target", "error"),
         [
-            ("/a", "/a", AlreadyExistsError),
-            ("/a", "/a/b/new", InvalidNameError),
-            ("/a/b", "/a", InvalidNameError),
-            ("/", "/x", InvalidNameError),
-            ("/a", "/", InvalidNameError),
+            ("/a", "/a", OverlappingPathsError),
+            ("/a", "/a/b/new", OverlappingPathsError),
+            ("/a/b", "/a", OverlappingPathsError),
+            ("/", "/x", OverlappingPathsError),
+            ("/a", "/", OverlappingPathsError),
             ("/missing", "/x", NotFoundError),
             ("/a", "/missing/x", ParentMissingError),
             ("/a", "/file/x", ParentMissingError),
+            ("/file", "/file/x", ParentMissingError),
         ],
     )
     def test_a_transfer_that_makes_no_sense_is_refused(

@@ -16,6 +16,7 @@ from davbridge.dav.resources.file import File
 from davbridge.dav.response import Response, empty
 from davbridge.paths import ResourcePath, is_reserved
 from davbridge.tree.journal.entry import OperationRequest, Verb
+from davbridge.tree.operations.planner import require_no_overlap
 from davbridge.tree.operations.preconditions import Preconditions
 from davbridge.tree.resource import Failure, Resource
 
@@ -28,7 +29,9 @@ def copy(context: Context) -> Response:
     if source.is_collection and depth == "1":
         raise RefusalError(400, "a collection is copied with Depth: 0 or infinity")
     context.check_conditions()
-    _refuse_overlap(context, source)
+    require_no_overlap(
+        context.path, context.request.destination, is_collection=source.is_collection
+    )
     target = context.provider.find(context.request.destination)
     if answer := _resume_or_refuse(context, "COPY", source, target):
         return answer
@@ -52,7 +55,9 @@ def move(context: Context) -> Response:
     context.check_conditions()
     if locked := source.removal_refusals():
         return multi_status(locked)
-    _refuse_overlap(context, source)
+    require_no_overlap(
+        context.path, context.request.destination, is_collection=source.is_collection
+    )
     target = context.provider.find(context.request.destination)
     if answer := _resume_or_refuse(context, "MOVE", source, target):
         return answer
@@ -67,18 +72,6 @@ def _refuse_reserved(context: Context) -> None:
     one that is missing."""
     if any(map(is_reserved, context.path)):
         raise RefusalError(403, "the name is davbridge's own")
-
-
-def _refuse_overlap(context: Context, source: Collection | File) -> None:
-    """A collection inside itself has no end, and a resource onto itself nothing to do; an
-    ancestor as the destination would lose the source (§9.8.5, §9.9.4: 403)."""
-    path, destination = context.path, context.request.destination
-    if path == destination:
-        raise RefusalError(403, "source and destination are the same")
-    if source.is_collection and destination[: len(path)] == path:
-        raise RefusalError(403, "the destination is inside the source")
-    if path[: len(destination)] == destination:
-        raise RefusalError(403, "the source is inside the destination")
 
 
 def _resume_or_refuse(

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from functools import partial
 from typing import NamedTuple
 
-from davbridge.errors import AlreadyExistsError, InvalidNameError, NotFoundError
+from davbridge.errors import NotFoundError, OverlappingPathsError
 from davbridge.paths import ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore, is_same_version
 from davbridge.tree.listing.markers import FOLDER_SUFFIX, DirectoryChecks
@@ -90,7 +90,7 @@ class Planner:
         ``verify_target``: asks past all caches whether something is at the target."""
         origin = self._view.lookup(source)
         target = self._view.resolve(target)
-        _require_apart(origin.path, target)
+        require_no_overlap(origin.path, target, is_collection=origin.is_collection)
         self._parents.require_creatable(target)
         existing = self._view.find(target)
         look = None
@@ -155,10 +155,13 @@ class Planner:
         return PlannedTransfer(origin, target, source_keys, target_keys, plan, *trees)
 
 
-def _require_apart(source: ResourcePath, target: ResourcePath) -> None:
+def require_no_overlap(source: ResourcePath, target: ResourcePath, *, is_collection: bool) -> None:
+    """Raises OverlappingPathsError. A collection inside itself would have no end; a target that
+    holds the source would lose it (RFC 4918 §9.8.5, §9.9.4). Inside a file is no collection, which
+    is another error."""
     if source == target:
-        raise AlreadyExistsError("the source and the target are the same")
-    if target[: len(source)] == source:
-        raise InvalidNameError("the target is inside the source")
+        raise OverlappingPathsError("the source and the target are the same")
+    if is_collection and target[: len(source)] == source:
+        raise OverlappingPathsError("the target is inside the source")
     if source[: len(target)] == target:
-        raise InvalidNameError("the source is inside the target")
+        raise OverlappingPathsError("the source is inside the target")
