@@ -66,7 +66,7 @@ class Plan(NamedTuple):
     copies: tuple[Copy, ...]
     extras: tuple[ObjectRow, ...]
     """Of the target: members that the source hasn't. They go once the copies are verified."""
-    leaving: tuple[ObjectRow, ...]
+    deletions: tuple[ObjectRow, ...]
     """Of the source: what a MOVE or DELETE deletes in the end; of a COPY nothing."""
     replaced: tuple[ObjectRow, ...]
     """Of the target: what the copies overwrite."""
@@ -149,7 +149,7 @@ def plan_file(source: Keys, target_key: str, target: Keys) -> Plan:
         marker=None,
         copies=(Copy(row, target_key),),
         extras=(),
-        leaving=(*source.proper, *source.beside),
+        deletions=(*source.proper, *source.beside),
         replaced=replaced,
         target_prefix=target_key + DELIMITER,
         wanted=frozenset([target_key]),
@@ -184,7 +184,7 @@ def plan_tree(source_prefix: str, source: Keys, target_prefix: str, target: Keys
         marker=target_prefix if not is_marked and (is_empty or source.beside) else None,
         copies=copies,
         extras=tuple(row for row in target.proper if row.key not in kept),
-        leaving=(*source.proper, *source.hidden, *source.beside),
+        deletions=(*source.proper, *source.hidden, *source.beside),
         replaced=tuple(old[copy.target] for copy in copies if copy.target in replaced),
         target_prefix=target_prefix,
         wanted=frozenset(wanted),

@@ -7,7 +7,7 @@ import pytest
 from davbridge.paths import parse
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
-from davbridge.tree.journal import leases
+from davbridge.tree.journal import lease_monitor
 from davbridge.tree.namespace import Namespace
 from tests.support.bodies import lock_info
 from tests.support.bridge import Client, running_bridge
@@ -46,7 +46,7 @@ def begin(bucket: MemoryStore, operation: str, number: int) -> None:
 
 @pytest.fixture
 def client(bucket: MemoryStore, monkeypatch: pytest.MonkeyPatch) -> Iterator[Client]:
-    monkeypatch.setattr(leases, "LEASE_SECONDS", 0.5)
+    monkeypatch.setattr(lease_monitor, "LEASE_SECONDS", 0.5)
     with running_bridge(bucket) as bridge, bridge.client() as client:
         yield client
 

@@ -2,12 +2,12 @@
 
 import time
 
-from davbridge.tree.journal.leases import LEASE_SECONDS
-from davbridge.tree.journal.recovery import LOOK_SECONDS
+from davbridge.tree.journal.lease_monitor import LEASE_SECONDS
+from davbridge.tree.journal.recovery import SCAN_SECONDS
 from davbridge.tree.reserved_names import HOUSEKEEPING
 from tests.support.buckets import Bucket
 
-PATIENCE = LEASE_SECONDS + LOOK_SECONDS + 60.0
+PATIENCE = LEASE_SECONDS + SCAN_SECONDS + 60.0
 """Seconds in which a bridge that runs has finished what another has left."""
 
 

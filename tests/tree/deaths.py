@@ -8,7 +8,7 @@ import pytest
 
 from davbridge.paths import parse
 from davbridge.tree.composition import Clocks
-from davbridge.tree.journal.leases import LEASE_SECONDS
+from davbridge.tree.journal.lease_monitor import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.reserved_names import HOUSEKEEPING, is_housekeeping
 from davbridge.tree.resource import Failure
@@ -57,9 +57,9 @@ def another(
 def recovered(drive: Drive) -> None:
     """What a bridge that starts has done of itself after a while."""
     with another(drive) as tree:
-        tree.recovery.look()
+        tree.recovery.scan()
         drive.clock.advance(LEASE_SECONDS)
-        tree.recovery.look()
+        tree.recovery.scan()
 
 
 def bodies(drive: Drive) -> dict[str, bytes]:

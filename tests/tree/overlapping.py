@@ -20,7 +20,7 @@ from davbridge.paths import ROOT, ResourcePath
 from davbridge.store.base import Attributes, ObjectStore
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.composition import Clocks, DriveLimits
-from davbridge.tree.journal.leases import LEASE_SECONDS
+from davbridge.tree.journal.lease_monitor import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from tests.tree.conftest import Clock
 from tests.tree.drives import shown_by
@@ -165,9 +165,9 @@ class World:
 
     def recover(self, tree: Namespace) -> bool:
         """A bridge sees what there is, and sees it rest until it is a dead bridge's."""
-        tree.recovery.look()
+        tree.recovery.scan()
         self.clock.advance(LEASE_SECONDS)
-        tree.recovery.look()
+        tree.recovery.scan()
         return True
 
 

@@ -12,7 +12,7 @@ import pytest
 
 from davbridge.errors import StoreError
 from davbridge.paths import parse
-from davbridge.tree.journal.leases import LEASE_SECONDS
+from davbridge.tree.journal.lease_monitor import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from tests.tree.conftest import Drive
 from tests.tree.deaths import another, bodies
@@ -119,9 +119,9 @@ def test_a_folder_moved_back_while_it_moves_is_there_once(drive: Drive, number: 
     with another(drive) as other:
         at(drive.store, number, mover(other, "/t", "/s"))
         tried(lambda: drive.tree.move(parse("/s"), parse("/t")))
-        other.recovery.look()
+        other.recovery.scan()
         drive.clock.advance(LEASE_SECONDS)
-        other.recovery.look()
+        other.recovery.scan()
     assert sorted(bodies(drive).values()) == before
 
 

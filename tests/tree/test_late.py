@@ -7,9 +7,9 @@ from davbridge.errors import AccessDeniedError, ArchivedError, StoreError
 from davbridge.paths import parse
 from davbridge.tree.composition import Clocks, DriveLimits
 from davbridge.tree.journal.entry import PLAN
-from davbridge.tree.journal.journals import KEPT
-from davbridge.tree.journal.leases import LEASE_SECONDS
-from davbridge.tree.journal.recovery import LOOK_SECONDS
+from davbridge.tree.journal.lease_monitor import LEASE_SECONDS
+from davbridge.tree.journal.objects import INCOMPLETE_RECORD_AGE
+from davbridge.tree.journal.recovery import SCAN_SECONDS
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.operations import attempts
 from davbridge.tree.reserved_names import HOUSEKEEPING
@@ -88,9 +88,9 @@ def test_what_is_written_at_the_target_meanwhile_is_not_replaced(drive: Drive) -
 
     store.before = before
     with another(drive, store=store) as tree:
-        tree.recovery.look()
+        tree.recovery.scan()
         drive.clock.advance(LEASE_SECONDS)
-        tree.recovery.look()
+        tree.recovery.scan()
     found = bodies(drive)
     assert (found["s/a"], found["t/a"], found["t/extra"]) == (b"1", b"theirs", b"extra")
 
@@ -109,9 +109,9 @@ def test_what_can_never_be_copied_is_not_tried_for_ever(drive: Drive) -> None:
         limits=DriveLimits(parallel_requests=1),
         clocks=Clocks(timer=drive.clock.seconds, now=drive.clock),
     )
-    tree.recovery.look()
+    tree.recovery.scan()
     drive.clock.advance(LEASE_SECONDS)
-    assert tree.recovery.look() == LOOK_SECONDS
+    assert tree.recovery.scan() == SCAN_SECONDS
     tree.close()
     assert SOURCE.items() <= bodies(drive).items()
     assert not has_plan(drive)
@@ -159,9 +159,9 @@ def test_what_cannot_be_compared_keeps_the_rest_from_nothing(
     store = WatchedStore(drive.bucket)
     store.fault = lambda operation, key: error(key) if (operation, key) == ("get", "s/b") else None
     with another(drive, store=store) as tree:
-        tree.recovery.look()
+        tree.recovery.scan()
         drive.clock.advance(LEASE_SECONDS)
-        tree.recovery.look()
+        tree.recovery.scan()
     found = bodies(drive)
     assert (found["s/b"], found["t/b"]) == (b"22", b"ZZ")
     assert "s/a" not in found
@@ -175,7 +175,7 @@ def test_what_a_bridge_that_died_has_asked_the_time_with_is_in_nobody_s_way(driv
         f"{HOUSEKEEPING}journals/clock.lease",
         f"{HOUSEKEEPING}journals/{'0' * 32}.left",
     )
-    drive.clock.advance(2 * KEPT.total_seconds())
+    drive.clock.advance(2 * INCOMPLETE_RECORD_AGE.total_seconds())
     recovered(drive)
     assert plan not in journals(drive)
     recovered(drive)

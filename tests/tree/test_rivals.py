@@ -11,7 +11,7 @@ from davbridge.errors import NotFoundError, UnavailableError
 from davbridge.paths import parse
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
-from davbridge.tree.journal.leases import HELD_SECONDS, LEASE_SECONDS
+from davbridge.tree.journal.lease_monitor import HELD_SECONDS, LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (
@@ -91,24 +91,24 @@ def test_a_bridge_that_has_given_up_does_not_take_over_what_is_begun_anew(drive:
     half_done(drive)
     store, rival = WatchedStore(drive.bucket), WatchedStore(drive.bucket)
     with another(drive, store=store) as tree, another(drive, store=rival) as other:
-        tree.recovery.look()
+        tree.recovery.scan()
         drive.clock.advance(LEASE_SECONDS)
         store.fault = lambda operation, _key: (
             UnavailableError("gone") if operation == "delete" else None
         )
-        tree.recovery.look()
+        tree.recovery.scan()
         store.fault = lambda _operation, _key: None
-        other.recovery.look()
+        other.recovery.scan()
         drive.clock.advance(LEASE_SECONDS)
-        other.recovery.look()
+        other.recovery.scan()
         assert bodies(drive) == moved(SOURCE)
         assert journals(drive) == []
         other.delete(parse("/t"))
         fill(drive)
-        resumed = tree.running_operations.tally.resumed
-        rival.before = once(tree.recovery.look, ("copy", "s/b"))
+        resumed = tree.running_operations.counts.resumed
+        rival.before = once(tree.recovery.scan, ("copy", "s/b"))
         assert other.move(parse("/s"), parse("/t")) == []
-        assert tree.running_operations.tally.resumed == resumed
+        assert tree.running_operations.counts.resumed == resumed
     assert bodies(drive) == moved(SOURCE)
 
 
@@ -152,7 +152,7 @@ def test_a_lease_that_was_lost_is_not_renewed(drive: Drive) -> None:
         drive.clock.advance(LEASE_SECONDS + 1)
         recovered(drive)
         drive.outside("s/a", body=SOURCE["s/a"])
-        drive.tree.running_operations.under_way()[0].renew()
+        drive.tree.running_operations.current()[0].renew()
 
     drive.store.before = once(overtaken, ("list", "t/"))
     with pytest.raises(UnavailableError):

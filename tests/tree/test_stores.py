@@ -18,7 +18,7 @@ from davbridge.paths import parse
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
 from davbridge.store.s3 import S3Store
 from davbridge.tree.composition import Clocks
-from davbridge.tree.journal.leases import LEASE_SECONDS
+from davbridge.tree.journal.lease_monitor import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
 from tests.support.endpoints import Endpoint, s3_client
 from tests.tree.conftest import Clock
@@ -213,9 +213,9 @@ def test_what_dies_before_it_has_deleted_what_it_replaces_is_finished(
     dying.close()
     there = [name for name in bucket.shown() if name.startswith(source[1:])]
     heir = Namespace(bucket.store, clocks=Clocks(timer=clock.seconds, pause=clock.advance))
-    heir.recovery.look()
+    heir.recovery.scan()
     clock.advance(LEASE_SECONDS)
-    heir.recovery.look()
+    heir.recovery.scan()
     heir.close()
     shown = bucket.shown()
     assert [each for each in shown if each[0] == target[1]] == [
@@ -380,9 +380,9 @@ def test_a_move_that_is_resumed_leaves_no_folder_behind(bucket: Bucket, number: 
         dying.move(parse("/s"), parse("/t"))
     dying.close()
     heir = Namespace(bucket.store, clocks=Clocks(timer=clock.seconds, pause=clock.advance))
-    heir.recovery.look()
+    heir.recovery.scan()
     clock.advance(LEASE_SECONDS)
-    heir.recovery.look()
+    heir.recovery.scan()
     heir.close()
     assert [name for name in bucket.shown() if name.startswith("s")] == []
     assert "t/r/deep/x" in bucket.shown()

@@ -8,7 +8,7 @@ from davbridge.errors import StoreError, UnavailableError
 from davbridge.paths import parse
 from davbridge.store.base import ObjectRow
 from davbridge.tree.journal.entry import PLAN, JournalEntry, OperationRequest, decoded, encoded
-from davbridge.tree.journal.leases import LEASE_SECONDS
+from davbridge.tree.journal.lease_monitor import LEASE_SECONDS
 from davbridge.tree.journal.validation import require_within
 from davbridge.tree.plan import NO_PLAN
 from tests.tree.conftest import Drive

@@ -1,8 +1,10 @@
 """The journals: each has the plan of an operation, written to the bucket before the first write::
 
     entry.py             a journal's content and format
-    journals.py          the objects of journals, and the leases on them
-    leases.py            which bridge works on which journal
+    journals.py          begins journals, and takes over those of dead bridges
+    objects.py           the objects in the bucket: `.plan`, `.lease` and `.left`
+    lease.py             the lease on a journal that this bridge works on
+    lease_monitor.py     which journals other bridges work on, and which of those are dead
     validation.py        which keys a journal may name
     related_moves.py     operations that have to end before another one begins
     recovery.py          looks for journals of dead bridges, every minute

@@ -1,24 +1,25 @@
-"""What is written down of an operation on a tree before it begins, so that any bridge can go on.
+"""The content of a journal: what an operation is going to do, written down before it begins.
 
-Owns the name and the format of a journal. Pure. Must not know who writes it, nor when.
+A journal is the plan itself: each key that is to be copied or deleted, with the version that was
+listed. No progress is recorded: a bridge that resumes the operation sees by each key how far it got
+(see `operations.remaining_work`). A journal lies below ``.davbridge/`` in the mount. Its name is a
+hash of verb, source and target: the same request, sent again, finds it, and one listing finds all
+journals.
 
-A journal is the plan itself: every key that is to be copied or deleted, with the version that was
-listed. Whoever resumes it looks at what is there now, and does what is left; no phase has to be
-recorded, since each key shows by itself how far it got (see `remaining_work`). It lies below
-``.davbridge/`` in the mount, under a name that follows from verb, source and target: the same
-request, sent again, finds it, and one listing finds all of them.
+Three objects may have a journal's name, and differ in their ends:
 
-Three objects may have a journal's name, told apart by their ends:
-- ``.plan``: the journal. It is there before the first write. It changes at most once: when a MOVE
-  has failed, it says so, with what has to be removed, before the first of that is removed. From
-  then on whoever resumes it undoes it, and nobody finishes it.
-- ``.lease``: of an operation that lasts. Its bridge rewrites it every few seconds (see `leases`).
-- ``.left``: of a MOVE whose client was told that not everything could go. As long as it is there,
-  the same MOVE, asked for again, takes nothing away from the target that it has moved there before.
+- ``.plan``: the journal. It is written before the first change. It is changed at most once: if a
+  MOVE fails, it is marked as undone, with the keys that have to be deleted, before the first of
+  them is deleted. From then on each bridge that resumes it undoes it, and none finishes it.
+- ``.lease``: for an operation that lasts. Its bridge rewrites it every few seconds (see
+  `lease_monitor`).
+- ``.left``: the record of an incomplete MOVE, whose client was told that a part of the source could
+  not be deleted. As long as it is there, the same MOVE, asked for again, deletes nothing from the
+  target that it has moved there before.
 
-Invariants: what isn't understood is damaged, or a later davbridge's, and never guessed; every later
-format is packed JSON with its number as ``format``, so that an earlier davbridge knows it for that,
-and never deletes it.
+Invariants: an entry that can't be understood is damaged, or from a later davbridge, and never
+guessed. Each later format is compressed JSON with its number as ``format``: so an earlier davbridge
+recognises it, and never deletes it.
 """
 
 import json
@@ -35,16 +36,17 @@ from davbridge.tree.plan import Copy, Plan
 from davbridge.tree.reserved_names import HOUSEKEEPING, JOURNALS_FOLDER
 
 JOURNALS = f"{HOUSEKEEPING}{JOURNALS_FOLDER}"
-"""Below the mount's prefix."""
+"""The folder of the journals, below the mount's prefix."""
 
-PLAN, LEASE, LEFT = ".plan", ".lease", ".left"
+PLAN, LEASE, INCOMPLETE = ".plan", ".lease", ".left"
 
 Verb = Literal["COPY", "MOVE", "DELETE"]
 
 _FORMAT = 1
 
 _UNDO_FORMAT = 2
-"""Of a journal that says that its MOVE is undone: a davbridge that doesn't know how leaves it."""
+"""Of a MOVE that is being undone. A davbridge that doesn't know this format leaves the journal
+alone."""
 
 _DAMAGE = (
     zlib.error,
@@ -57,15 +59,15 @@ _DAMAGE = (
 )
 
 _MAX_BYTES = 1024**3
-"""Of a plan, unpacked: some four million members."""
+"""Of a plan, uncompressed: some four million members."""
 
 
 class LaterFormatError(ValueError):
-    """A journal that a later davbridge has written, and knows how to go on with."""
+    """A journal that a later davbridge has written. That one can resume it."""
 
 
 class DamagedJournalError(ValueError):
-    """A journal that nobody can read."""
+    """A journal that no davbridge can read."""
 
     def __init__(self, message: str, row: ObjectRow) -> None:
         super().__init__(message)
@@ -74,7 +76,7 @@ class DamagedJournalError(ValueError):
 
 
 class OperationRequest(NamedTuple):
-    """What was asked for, and by whom."""
+    """What a client asked for."""
 
     verb: Verb
     source: ResourcePath
@@ -84,7 +86,7 @@ class OperationRequest(NamedTuple):
 
     @property
     def name(self) -> str:
-        """Of its journal, whoever asked."""
+        """The journal's name. It doesn't depend on the user."""
         what = json.dumps([self.verb, self.source, self.target])
         return sha256(what.encode()).hexdigest()[:32]
 
@@ -94,23 +96,23 @@ class OperationRequest(NamedTuple):
 
 
 class JournalEntry(NamedTuple):
-    """A journal."""
+    """The content of a journal."""
 
     request: OperationRequest
     source: ResourcePath
-    """As the bucket spells it; so for the target."""
+    """In the bucket's own spelling, as the target."""
     target: ResourcePath
     is_new: bool
     """Whether nothing was at the target."""
     plan: Plan
     undo: tuple[ObjectRow, ...] | None = None
-    """What a MOVE that has failed made at its target, and has to be removed again; None as long as
-    it is to be finished."""
+    """What a failed MOVE has created at its target, and what has to be deleted again. None: the
+    operation is to be finished."""
 
 
 def encoded(entry: JournalEntry, nonce: str = "") -> bytes:
-    """What `decoded` reads. It takes about 50 bytes a member. ``nonce``: makes it another object
-    than any journal of the same plan."""
+    """What `decoded` reads; about 50 bytes a member. ``nonce`` makes its ETag differ from that of
+    any other journal of the same plan."""
     plan, request = entry.plan, entry.request
     rows = {row: number for number, row in enumerate(dict.fromkeys(_rows_of(entry)))}
 
@@ -131,7 +133,7 @@ def encoded(entry: JournalEntry, nonce: str = "") -> bytes:
             (rows[one.source], one.target, one.attributes is not None) for one in plan.copies
         ],
         "extras": numbers(plan.extras),
-        "leaving": numbers(plan.leaving),
+        "leaving": numbers(plan.deletions),
         "replaced": numbers(plan.replaced),
         "target_prefix": plan.target_prefix,
         "kept": sorted(plan.wanted.difference(copy.target for copy in plan.copies)),
@@ -141,7 +143,7 @@ def encoded(entry: JournalEntry, nonce: str = "") -> bytes:
 
 
 def decoded(body: bytes) -> JournalEntry:
-    """Raises ValueError; LaterFormatError where that is all that is wrong."""
+    """Raises ValueError for a damaged entry, and LaterFormatError for one of a later format."""
     try:
         unpacker = zlib.decompressobj()
         content = json.loads(unpacker.decompress(body, _MAX_BYTES))
@@ -171,8 +173,8 @@ def decoded(body: bytes) -> JournalEntry:
 def _rows_of(entry: JournalEntry) -> Iterable[ObjectRow]:
     plan = entry.plan
     sources = (copy.source for copy in plan.copies)
-    made = entry.undo or ()
-    return (*plan.clashes, *sources, *plan.extras, *plan.leaving, *plan.replaced, *made)
+    created = entry.undo or ()
+    return (*plan.clashes, *sources, *plan.extras, *plan.deletions, *plan.replaced, *created)
 
 
 def _request(verb: Verb, source: list[str], target: list[str], user: str) -> OperationRequest:
@@ -189,7 +191,7 @@ def _plan(content: Mapping[str, Any], rows: Sequence[ObjectRow]) -> Plan:
         marker=content["marker"],
         copies=copies,
         extras=tuple(rows[number] for number in content["extras"]),
-        leaving=tuple(rows[number] for number in content["leaving"]),
+        deletions=tuple(rows[number] for number in content["leaving"]),
         replaced=tuple(rows[number] for number in content["replaced"]),
         target_prefix=content["target_prefix"],
         wanted=frozenset((*content["kept"], *(copy.target for copy in copies))),
@@ -197,5 +199,5 @@ def _plan(content: Mapping[str, Any], rows: Sequence[ObjectRow]) -> Plan:
 
 
 def _attributes(is_marker: bool) -> Attributes | None:
-    """A plan replaces no others than those of what becomes a marker."""
+    """Only a copy that becomes a marker has attributes of its own."""
     return MARKER if is_marker else None

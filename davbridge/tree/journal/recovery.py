@@ -1,41 +1,41 @@
-"""Looks for what other bridges have begun and not finished: at the start, and then every minute.
+"""Looks for operations that other bridges have begun and not finished: at the start, and then every
+minute.
 
-Owns the thread that does so, and what is tidied up after journals. Must not know how an operation
-is finished.
+Also deletes leases without a journal, and old records of incomplete MOVEs.
 
-Invariants: what is at work, here or elsewhere, is left alone; a journal that can't be finished
-keeps none of the others from being finished.
+Invariants: an operation that any bridge works on is left alone. A journal that can't be finished
+doesn't keep the others from being finished.
 """
 
 import logging
 from collections.abc import Callable
 from contextlib import suppress
-from datetime import timedelta
 from threading import Event, Thread
 
 from davbridge.clock import Clock
 from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError
 from davbridge.tree.journal.entry import (
+    INCOMPLETE,
     LEASE,
-    LEFT,
     DamagedJournalError,
     LaterFormatError,
     OperationRequest,
 )
-from davbridge.tree.journal.journals import KEPT, Journals
-from davbridge.tree.journal.leases import JournalFiles
+from davbridge.tree.journal.journals import Journals
+from davbridge.tree.journal.lease_monitor import JournalFiles
+from davbridge.tree.journal.objects import INCOMPLETE_RECORD_AGE
 
-LOOK_SECONDS = 60.0
-"""Between two listings. At AWS' prices they come to a quarter of a dollar a month."""
+SCAN_SECONDS = 60.0
+"""Between two listings. At AWS' prices these cost a quarter of a dollar a month."""
 
-WATCH_SECONDS = 5.0
-"""The same, while a journal is there that may be a dead bridge's."""
+BUSY_SCAN_SECONDS = 5.0
+"""Between two listings while there is a journal whose bridge may be dead."""
 
 _log = logging.getLogger(__name__)
 
 
 class Recovery:
-    """Of one mount."""
+    """Of one mount. ``finish`` resumes an operation."""
 
     def __init__(
         self, journals: Journals, finish: Callable[[OperationRequest], object], now: Clock
@@ -47,17 +47,18 @@ class Recovery:
         self._thread = Thread(target=self._run, name="davbridge-recovery", daemon=True)
 
     def start(self) -> None:
-        """Looks in the background, until it is told to `stop`."""
+        """Scans in the background until `stop`."""
         self._thread.start()
 
     def stop(self) -> None:
-        """No other journal is begun with."""
+        """No other journal is resumed after this."""
         self._is_over.set()
 
-    def look(self) -> float:
-        """Finishes what can be; how many seconds it is until the next look. Raises StoreError."""
-        wait = LOOK_SECONDS
-        for name, files in self._journals.all_files().items():
+    def scan(self) -> float:
+        """Finishes what can be finished. Returns the seconds until the next scan. Raises
+        StoreError."""
+        wait = SCAN_SECONDS
+        for name, files in self._journals.list_files().items():
             if self._is_over.is_set():
                 break
             if files.plan is None:
@@ -65,20 +66,20 @@ class Recovery:
             elif self._journals.lease_monitor.is_dead(name):
                 self._resume(name, files)
             elif not self._journals.lease_monitor.is_held(name):
-                wait = WATCH_SECONDS
+                wait = BUSY_SCAN_SECONDS
         return wait
 
     def _run(self) -> None:
         wait = 0.0
         while not self._is_over.wait(wait):
-            wait = LOOK_SECONDS
+            wait = SCAN_SECONDS
             try:
-                wait = self.look()
+                wait = self.scan()
             except StoreError as error:
                 _log.warning("unfinished operations were not looked for: %s", error)
             except Exception:
                 if self._is_over.is_set():
-                    return  # The lanes were closed meanwhile.
+                    return  # The threads were closed meanwhile.
                 _log.exception("unfinished operations were not looked for")
 
     def _resume(self, name: str, files: JournalFiles) -> None:
@@ -99,9 +100,13 @@ class Recovery:
             _log.exception("an operation could not be finished: the journal %r", name)
 
     def _tidy(self, name: str, files: JournalFiles) -> None:
-        with suppress(PreconditionFailedError):  # A bridge has begun, or left, something since.
+        with suppress(PreconditionFailedError):  # A bridge has written it anew.
             if files.lease and self._journals.lease_monitor.is_dead(name):
                 self._journals.delete(name, LEASE, own=[files.lease])
-            age = self._now() - files.left.modified if files.left else timedelta()
-            if files.left and age > KEPT and self._journals.time() - files.left.modified > KEPT:
-                self._journals.delete(name, LEFT, own=[files.left])
+            record = files.incomplete
+            if (
+                record
+                and self._now() - record.modified > INCOMPLETE_RECORD_AGE
+                and self._journals.time() - record.modified > INCOMPLETE_RECORD_AGE
+            ):
+                self._journals.delete(name, INCOMPLETE, own=[record])

@@ -1,16 +1,15 @@
-"""Operations on the same trees that aren't finished, or have left something at their source.
+"""Other operations that have to end before one begins, and MOVEs that have left something at their
+source.
 
-Owns which operations are kin, and which overlap. Must not know how one is gone on with.
+While a MOVE deletes its source, the source has only a part of what the target has. A COPY or MOVE
+of the one over the other would then take what was moved already for members that the source doesn't
+have, and delete them. It may come under another name: another verb, another spelling, a folder
+around both trees or inside both. Such an operation is related to the MOVE, which ends first. Where
+the MOVE has left something, nothing is deleted from the target.
 
-While a MOVE stands in the middle of its deletions, its source has only a part of what its target
-has. Whoever then copies or moves the one over the other, under whatever name (another verb, another
-spelling, a folder around both or inside both), would take what has been moved already for members
-that the source hasn't, and delete them. So that MOVE ends first; and where it left something,
-nothing is taken away from the target.
-
-A journal of a later davbridge can't be read here: it may be of any trees. While its bridge is
-alive, it overlaps everything. Once its bridge has died, only a later davbridge can finish it, and
-there may be none any more. So it keeps nobody waiting then, but counts as one that has left
+A journal of a later davbridge can't be read here, and may be about any trees. While its bridge is
+alive, it conflicts with everything. Once its bridge is dead, only a later davbridge can finish it,
+and there may be none any more. So it is waited for no longer, but counts as a MOVE that has left
 something.
 """
 
@@ -23,60 +22,60 @@ from cachetools import LRUCache
 from davbridge.errors import NotFoundError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
-from davbridge.tree.journal.entry import LEFT, LaterFormatError, OperationRequest
+from davbridge.tree.journal.entry import INCOMPLETE, LaterFormatError, OperationRequest
 from davbridge.tree.journal.journals import Journals
-from davbridge.tree.journal.leases import JournalFiles
+from davbridge.tree.journal.lease_monitor import JournalFiles
 
 _MAX_KNOWN = 10_000
 
 
 class Other(NamedTuple):
-    """Another operation that has a journal."""
+    """Another operation with a journal."""
 
     name: str
-    """The journal's."""
+    """Of the journal."""
     request: OperationRequest | None
-    """None: of a later davbridge, which can't be read here."""
+    """None: of a later davbridge, and can't be read here."""
 
     def __str__(self) -> str:
         return str(self.request) if self.request else f"a later davbridge's journal {self.name!r}"
 
 
-class Found(NamedTuple):
-    """What there is of an operation's kin."""
+class RelatedJournals(NamedTuple):
+    """The journals and records that matter for an operation."""
 
-    is_known: bool = False
-    """Whether there is anything of the very same operation."""
+    has_same: bool = False
+    """Whether there is a journal or a record of the very same operation."""
     unfinished: Other | None = None
     """A related MOVE that has a journal."""
-    has_note: bool = False
-    """Whether it is noted that kin have left something."""
+    was_incomplete: bool = False
+    """Whether there is a record that a related MOVE has left something."""
     overlapping: Other | None = None
-    """One that isn't kin, and has a journal."""
+    """An operation with a journal that isn't related, and overlaps."""
 
 
 class RelatedMoves:
-    """Of the operations of one mount."""
+    """Finds the journals that matter for an operation, in one mount."""
 
     def __init__(self, others: "JournaledOperations") -> None:
         self._others = others
 
-    def of(self, request: OperationRequest) -> Found:
-        """One listing, and a look at what is new in it. Raises StoreError."""
-        found = Found()
-        for name, files in self._others.all_files().items():
+    def of(self, request: OperationRequest) -> RelatedJournals:
+        """One listing, and a GET for each file in it that is new. Raises StoreError."""
+        found = RelatedJournals()
+        for name, files in self._others.list_files().items():
             if name == request.name:
-                found = found._replace(is_known=True)
+                found = found._replace(has_same=True)
                 continue
             other = self._others.operation(files.plan, name) if files.plan else None
             if other and other.request and _are_related(request, other.request):
                 return found._replace(unfinished=other)
-            if other and self._others.is_in_the_way(other, request):
+            if other and self._others.conflicts(other, request):
                 found = found._replace(overlapping=other)
             elif other and other.request is None:
-                found = found._replace(has_note=True)
-            if files.left and self._has_left(files.left, name, request):
-                found = found._replace(has_note=True)
+                found = found._replace(was_incomplete=True)
+            if files.incomplete and self._has_left(files.incomplete, name, request):
+                found = found._replace(was_incomplete=True)
         return found
 
     def _has_left(self, row: ObjectRow, name: str, request: OperationRequest) -> bool:
@@ -87,48 +86,48 @@ class RelatedMoves:
 
 
 class Overlaps:
-    """Which journaled operations get in each other's way.
+    """Finds operations of other bridges that overlap.
 
     Two bridges that move trees onto one another, or one into what the other deletes, each carry out
-    a plan that the other makes untrue. In one bridge such operations take turns.
+    a plan that the other one makes untrue. In one bridge the path locks prevent this.
     """
 
     def __init__(self, others: "JournaledOperations") -> None:
         self._others = others
 
     def of(self, request: OperationRequest) -> Other | None:
-        """One that has a journal beside that of ``request``, if there is any. One listing, and a
-        look at what is new in it. Raises StoreError."""
-        for name, files in self._others.all_files().items():
+        """Another operation that has a journal and overlaps; None if there is none. One listing,
+        and a GET for each journal in it that is new. Raises StoreError."""
+        for name, files in self._others.list_files().items():
             if name == request.name or files.plan is None:
                 continue
             other = self._others.operation(files.plan, name)
-            if other and self._others.is_in_the_way(other, request):
+            if other and self._others.conflicts(other, request):
                 return other
         return None
 
 
 class JournaledOperations:
-    """What the objects under journals' names are of, as far as it can be read."""
+    """The operations that have a journal or a record, as far as they can be read."""
 
     def __init__(self, journals: Journals) -> None:
         self._journals = journals
         self._lock = Lock()
         self._known: LRUCache[tuple[str, str], Other | None] = LRUCache(_MAX_KNOWN)
 
-    def all_files(self) -> dict[str, JournalFiles]:
-        """All there are. One request for 1,000. Raises StoreError."""
-        return self._journals.all_files()
+    def list_files(self) -> dict[str, JournalFiles]:
+        """The files of all journals. One request for 1,000. Raises StoreError."""
+        return self._journals.list_files()
 
-    def is_in_the_way(self, other: Other, request: OperationRequest) -> bool:
-        """Whether it has to end before ``request`` begins."""
+    def conflicts(self, other: Other, request: OperationRequest) -> bool:
+        """Whether ``other`` has to end before ``request`` begins."""
         if other.request is None:
             return not self._journals.lease_monitor.is_dead(other.name)
         return _overlap(request, other.request)
 
     def operation(self, row: ObjectRow, name: str) -> Other | None:
-        """The operation that an object under a journal's name is of; None where nobody can read
-        that."""
+        """The operation that an object under a journal's name is about; None if that can't be
+        read."""
         question = row.key, row.etag
         with self._lock:
             is_known, other = question in self._known, self._known.get(question)
@@ -140,8 +139,8 @@ class JournaledOperations:
 
     def _read(self, row: ObjectRow, name: str) -> Other | None:
         try:
-            if row.key == self._journals.key(name, LEFT):
-                return Other(name, self._journals.left_by(name))
+            if row.key == self._journals.key(name, INCOMPLETE):
+                return Other(name, self._journals.read_incomplete(name))
             return Other(name, self._journals.read(name).request)
         except LaterFormatError:
             return Other(name, None)
@@ -150,7 +149,8 @@ class JournaledOperations:
 
 
 def _overlap(one: OperationRequest, other: OperationRequest) -> bool:
-    """Whether one of them changes what the other reads or changes. A COPY only reads its source."""
+    """Whether one of them changes what the other one reads or changes. A COPY only reads its
+    source."""
     return any(
         _is_inside(_normal(changed), _normal(path)) or _is_inside(_normal(path), _normal(changed))
         for first, second in ((one, other), (other, one))
@@ -169,7 +169,7 @@ def _is_inside(path: ResourcePath, tree: ResourcePath) -> bool:
 
 
 def _are_related(one: OperationRequest, other: OperationRequest) -> bool:
-    """Whether ``other``, a MOVE, has taken anything to where ``one`` would bring it."""
+    """Whether ``other`` is a MOVE that has moved anything to where ``one`` would bring it."""
     if other.verb != "MOVE":
         return False
     ways = [(_normal(each.source), _normal(each.target)) for each in (one, other)]

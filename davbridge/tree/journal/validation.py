@@ -1,11 +1,11 @@
-"""What a journal may be about: the trees that it names, and nothing else.
+"""What a journal may name: the trees of its operation, and nothing else.
 
-Pure. Owns what makes a plan that was read one that may be carried out. Journals are objects in a
-bucket: other programs can write them, copy them from mount to mount, and damage them. Whoever goes
-on with one copies and deletes what it says.
+Pure functions. Journals are objects in a bucket: other programs can write them, damage them, and
+copy them from mount to mount. A bridge that resumes one copies and deletes what it says.
 
-Invariants: no key outside the source and the target that the journal names, both below the mount's
-prefix, is copied, written or deleted; what isn't of the type that it should be is damaged.
+Invariants: no key is copied, written or deleted that is outside of the journal's source and target,
+which both lie below the mount's prefix. An entry in which anything has another type than it should
+is damaged.
 """
 
 from collections.abc import Iterable
@@ -20,7 +20,8 @@ from davbridge.tree.plan import Plan
 
 
 def require_within(mount: str, entry: JournalEntry) -> None:
-    """Raises ValueError, and StoreError, TypeError or AttributeError for what is no journal."""
+    """Raises ValueError, StoreError, TypeError or AttributeError where the entry is not a valid
+    journal of this mount."""
     request, plan = entry.request, entry.plan
     is_removal = request.verb == "DELETE"
     if request.verb not in get_args(Verb) or not isinstance(request.user, str):
@@ -29,11 +30,11 @@ def require_within(mount: str, entry: JournalEntry) -> None:
     if entry.target or request.target or not is_removal:
         _require_path(entry.target, request.target)
     _require_rows((*_rows_of(plan), *(entry.undo or ())))
-    sources = (*(copy.source for copy in plan.copies), *plan.leaving)
+    sources = (*(copy.source for copy in plan.copies), *plan.deletions)
     _require_keys((row.key for row in sources), mount, entry.source)
     targets = [*plan.wanted, *([] if plan.marker is None else [plan.marker])]
-    made = entry.undo or ()
-    targets += [row.key for row in (*plan.clashes, *plan.extras, *plan.replaced, *made)]
+    created = entry.undo or ()
+    targets += [row.key for row in (*plan.clashes, *plan.extras, *plan.replaced, *created)]
     if is_removal:
         if targets or plan.copies or entry.target or entry.undo is not None:
             raise ValueError("a DELETE that has a target")
@@ -45,11 +46,11 @@ def require_within(mount: str, entry: JournalEntry) -> None:
 
 def _rows_of(plan: Plan) -> Iterable[ObjectRow]:
     sources = (copy.source for copy in plan.copies)
-    return (*sources, *plan.clashes, *plan.extras, *plan.leaving, *plan.replaced)
+    return (*sources, *plan.clashes, *plan.extras, *plan.deletions, *plan.replaced)
 
 
 def _require_path(path: ResourcePath, asked: ResourcePath) -> None:
-    """``asked``: the same, as a client spelled it."""
+    """``asked``: the same path as the client spelled it."""
     if not path or not all(isinstance(each, str) and DELIMITER not in each for each in path):
         raise ValueError(f"not a path: {path!r}")
     if not all(map(is_visible, path)):
@@ -65,7 +66,7 @@ def _require_rows(rows: Iterable[ObjectRow]) -> None:
 
 
 def _require_keys(keys: Iterable[str], mount: str, path: ResourcePath) -> None:
-    """That each key belongs to the resource at a path."""
+    """Raises ValueError unless each key belongs to the resource at the path."""
     own, inside = key_of(mount, path), prefix_of(mount, path)
     for key in keys:
         if not key.startswith(inside) and key not in (own, own + FOLDER_SUFFIX):

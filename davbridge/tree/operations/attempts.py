@@ -1,7 +1,7 @@
 """One attempt at a DELETE, COPY or MOVE: looked up, and refused or carried out.
 
 Owns the order of the steps, and which operations are journaled. Must not know who else is at work
-on the same trees, nor how a plan is made, nor how the store is asked.
+on the same trees, nor how a plan is created, nor how the store is asked.
 
 Invariants:
 - Everything that can be refused is refused before the first write.
@@ -40,7 +40,8 @@ from davbridge.errors import (
 from davbridge.paths import prefix_of
 from davbridge.store.base import NO_VERSIONS, ObjectRow
 from davbridge.tree.journal.entry import JournalEntry, OperationRequest
-from davbridge.tree.journal.journals import Journals, Lease
+from davbridge.tree.journal.journals import Journals
+from davbridge.tree.journal.lease import Lease
 from davbridge.tree.journal.related_moves import Overlaps
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.planner import PlannedTransfer, Planner
@@ -55,7 +56,7 @@ from davbridge.tree.plan import NO_PLAN, Keys, left_behind
 from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Failure, Outcome, Resource
-from davbridge.tree.steps.copies import Copied
+from davbridge.tree.steps.copies import CopyResult
 from davbridge.tree.steps.progress import RunningOperation, RunningOperations
 from davbridge.tree.steps.steps import Steps
 from davbridge.tree.writes.parents import Parents
@@ -101,16 +102,16 @@ class Attempts:
         preconditions.recheck()
         has_belongings = bool(self._property_store.of(path))
         with self._parents.removing(path):
-            looked_at = self._journals.timer()
+            checked_at = self._journals.timer()
             keys = self._planner.keys(resource)
             going = (*keys.proper, *keys.beside)
             entry = JournalEntry(
-                request, path, (), is_new=False, plan=NO_PLAN._replace(leaving=going)
+                request, path, (), is_new=False, plan=NO_PLAN._replace(deletions=going)
             )
             with self._begun(entry, is_journaled=len(going) > JOURNALED) as running:
-                with running.step():
+                with running.under_lease():
                     self._parents.mark_before_removal_of(path)
-                failures = self._remove(resource, keys, preconditions, running, looked_at)
+                failures = self._remove(resource, keys, preconditions, running, checked_at)
         _raise_for_one(resource, failures)
         if failures:
             return Outcome(failures)
@@ -134,20 +135,22 @@ class Attempts:
         ).keeping_source()
         if blocked := transfer.obstacles(self._view.prefix, is_move=False):
             return Outcome(blocked)
-        transfer = transfer.sparing() if earlier.keeps_extras else transfer
+        transfer = transfer.keeping_extras() if earlier.keeps_extras else transfer
         plan = transfer.plan
         require_room(plan.added_bytes)
         entry = _entry(request, transfer)
         is_journaled = len(plan.copies) > JOURNALED or bool(plan.clashes)
-        with self._begun(_announced(entry, transfer), is_journaled=is_journaled) as running:
+        with self._begun(_initial_entry(entry, transfer), is_journaled=is_journaled) as running:
             properties = self._property_store.of(transfer.source.path)
             copied = self._make_copies(transfer, properties, running)
             if copied.failures:
-                if transfer.source_tree is None or (plan.clashes and not copied.is_cleared):
+                if transfer.source_tree is None or (
+                    plan.clashes and not copied.has_deleted_clashes
+                ):
                     self._undo(entry, copied, running)  # Else a folder would hide a file.
                 _raise_for_one(transfer.source, copied.failures)
                 return Outcome(copied.failures)
-            failures = self._steps.drop_extras(plan, running)
+            failures = self._steps.delete_extras(plan, running)
         return Outcome(failures, plan.added_bytes, is_new=transfer.is_to_new)
 
     def move(
@@ -156,18 +159,20 @@ class Attempts:
         preconditions: Preconditions,
         earlier: EarlierAttempts,
         *,
-        has_note: bool,
+        was_incomplete: bool,
     ) -> Outcome:
-        """``has_note``: it is noted that an earlier one, or kin, has left something."""
+        """``was_incomplete``: it is noted that an earlier one, or kin, has left something."""
         transfer = self._planned_transfer(request, preconditions, earlier, recursive=True)
         if blocked := transfer.obstacles(self._view.prefix, is_move=True):
             return Outcome(blocked)
-        transfer = transfer.sparing() if has_note or earlier.keeps_extras else transfer
-        is_of_many = transfer.source_tree is not None and len(transfer.plan.leaving) > 1
-        is_journaled = has_note or is_of_many or bool(transfer.plan.clashes)
+        transfer = transfer.keeping_extras() if was_incomplete or earlier.keeps_extras else transfer
+        is_of_many = transfer.source_tree is not None and len(transfer.plan.deletions) > 1
+        is_journaled = was_incomplete or is_of_many or bool(transfer.plan.clashes)
         entry = _entry(request, transfer)
-        announced = _announced(entry, transfer)
-        with self._begun(announced, is_journaled=is_journaled, has_note=has_note) as running:
+        announced = _initial_entry(entry, transfer)
+        with self._begun(
+            announced, is_journaled=is_journaled, was_incomplete=was_incomplete
+        ) as running:
             return self._carry_out_move(entry, transfer, running)
 
     def _remove(
@@ -176,12 +181,12 @@ class Attempts:
         keys: Keys,
         preconditions: Preconditions,
         running: RunningOperation,
-        looked_at: float,
+        checked_at: float,
     ) -> list[Failure]:
         if preconditions.if_match is None:
             tree = prefix_of(self._view.prefix, resource.path) if resource.is_collection else None
-            return self._steps.remove(keys, running, tree=tree, looked_at=looked_at)
-        failures = self._steps.removals.remove_version((*keys.proper, *keys.beside), running)
+            return self._steps.delete(keys, running, tree=tree, checked_at=checked_at)
+        failures = self._steps.removals.delete_version((*keys.proper, *keys.beside), running)
         if failures and isinstance(failures[0].error, NotFoundError):
             # RFC 9110 §13.1.1: If-Match doesn't hold of what isn't there.
             raise PreconditionFailedError(str(failures[0].error)) from failures[0].error
@@ -218,35 +223,35 @@ class Attempts:
             self._undo(entry, copied, running)
             _raise_for_one(origin, copied.failures)
             return Outcome(copied.failures)
-        failures = self._steps.drop_extras(plan, running)
-        left = self._steps.leave(
+        failures = self._steps.delete_extras(plan, running)
+        left = self._steps.delete_source(
             origin.path,
             plan,
             transfer.source_tree,
             running,
-            copied.looked_at,
-            renewed=copied.renewed,
+            copied.checked_at,
+            new_etags=copied.new_etags,
         )
         # A file's copy stays: another bridge may have taken the source away for the sake of it.
-        _raise_for_one(origin, left, made=copied.made)
+        _raise_for_one(origin, left, created=copied.created)
         if left:
             return Outcome(failures + left, plan.added_bytes)
         self._property_store.move_late_changes(origin, transfer.target, properties)
         shadow = left_behind(self._view.prefix, Keys((), shadow=transfer.source_keys.shadow))
-        removed = sum(row.size for row in plan.leaving)
+        removed = sum(row.size for row in plan.deletions)
         return Outcome(failures + shadow, plan.added_bytes - removed, is_new=transfer.is_to_new)
 
-    def _undo(self, entry: JournalEntry, copied: Copied, running: RunningOperation) -> None:
+    def _undo(self, entry: JournalEntry, copied: CopyResult, running: RunningOperation) -> None:
         """Raises UnavailableError where that mustn't be begun: then another bridge finishes it."""
-        if not self._steps.undo(entry, copied.made, running):
+        if not self._steps.undo(entry, copied.created, running):
             raise UnavailableError(f"{entry.request}: how it ends can't be told; ask again")
 
     def _make_copies(
         self, transfer: PlannedTransfer, properties: Properties, running: RunningOperation
-    ) -> Copied:
+    ) -> CopyResult:
         """Up to the verified copies with their properties."""
         if transfer.is_to_new:
-            with running.step():
+            with running.under_lease():
                 self._property_store.clear(transfer.target)
         copied = self._steps.copy(
             transfer.plan,
@@ -255,34 +260,39 @@ class Attempts:
             running,
             is_onto_equals=transfer.plan.is_onto_equals,
         )
-        failures = copied.failures or self._steps.give(
-            transfer.plan, copied.renewed, transfer.target, properties, running, transfer.source.row
+        failures = copied.failures or self._steps.set_properties(
+            transfer.plan,
+            copied.new_etags,
+            transfer.target,
+            properties,
+            running,
+            transfer.source.row,
         )
         if failures:
             return copied._replace(failures=failures)
-        return self._steps.clear(
+        return self._steps.delete_clashes(
             transfer.plan, copied, transfer.target, transfer.target_tree, running
         )
 
     @contextmanager
     def _begun(
-        self, entry: JournalEntry, *, is_journaled: bool, has_note: bool = False
+        self, entry: JournalEntry, *, is_journaled: bool, was_incomplete: bool = False
     ) -> Iterator[RunningOperation]:
         """Around what is carried out: journaled or not, but counted."""
-        lease = self._journal(entry, has_note=has_note) if is_journaled else None
-        total = len(entry.plan.copies) + len(entry.plan.leaving)
-        with self._running_operations.begun(entry.request, total, lease) as running:
+        lease = self._journal(entry, was_incomplete=was_incomplete) if is_journaled else None
+        total = len(entry.plan.copies) + len(entry.plan.deletions)
+        with self._running_operations.tracked(entry.request, total, lease) as running:
             yield running
-        if running.leaves_source and lease is None:
+        if running.is_incomplete and lease is None:
             try:
-                self._journals.write_left(entry.request)
+                self._journals.record_incomplete(entry.request)
             except StoreError as error:
                 # What is left came meanwhile; all else has moved, and that is what is answered.
                 _log.warning("%s: what it left could not be noted: %s", entry.request, error)
 
-    def _journal(self, entry: JournalEntry, *, has_note: bool) -> Lease:
+    def _journal(self, entry: JournalEntry, *, was_incomplete: bool) -> Lease:
         try:
-            lease = self._journals.begin(entry, has_note=has_note)
+            lease = self._journals.begin(entry, was_incomplete=was_incomplete)
         except PreconditionFailedError as error:
             raise AlreadyBegunError(entry.request) from error
         try:
@@ -302,7 +312,7 @@ def _entry(request: OperationRequest, transfer: PlannedTransfer) -> JournalEntry
     )
 
 
-def _announced(entry: JournalEntry, transfer: PlannedTransfer) -> JournalEntry:
+def _initial_entry(entry: JournalEntry, transfer: PlannedTransfer) -> JournalEntry:
     """Its journal. That of a file only keeps others away, where nothing clashes: it says that
     nothing is to be undone."""
     if transfer.source_tree is not None or transfer.plan.clashes:
@@ -311,12 +321,12 @@ def _announced(entry: JournalEntry, transfer: PlannedTransfer) -> JournalEntry:
 
 
 def _raise_for_one(
-    resource: Resource, failures: list[Failure], *, made: Mapping[str, ObjectRow] = NO_VERSIONS
+    resource: Resource, failures: list[Failure], *, created: Mapping[str, ObjectRow] = NO_VERSIONS
 ) -> None:
     """There are no members to tell of: the failure is that of the whole request."""
     if not failures or resource.is_collection:
         return
     error = failures[0].error
     if isinstance(error, PreconditionFailedError):
-        raise OutdatedError(str(error), created=made) from error
+        raise OutdatedError(str(error), created=created) from error
     raise error

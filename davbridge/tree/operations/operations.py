@@ -17,9 +17,9 @@ from davbridge.store.base import ObjectStore
 from davbridge.tree.journal.entry import OperationRequest
 from davbridge.tree.journal.journals import Journals
 from davbridge.tree.journal.related_moves import (
-    Found,
     JournaledOperations,
     Overlaps,
+    RelatedJournals,
     RelatedMoves,
 )
 from davbridge.tree.listing.markers import DirectoryChecks
@@ -27,7 +27,7 @@ from davbridge.tree.listing.view import View
 from davbridge.tree.operations.attempts import Attempts, RequireRoom
 from davbridge.tree.operations.planner import Planner
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions
-from davbridge.tree.operations.resumption import Earlier, Resumption
+from davbridge.tree.operations.resumption import EarlierOperation, Resumption
 from davbridge.tree.operations.retries import (
     AlreadyBegunError,
     ConflictError,
@@ -118,7 +118,7 @@ class Operations:
         require_room: RequireRoom,
     ) -> Outcome:
         def attempt(earlier: EarlierAttempts) -> Outcome:
-            if self._look_for_related(request).has_note:
+            if self._find_related(request).was_incomplete:
                 earlier = earlier._replace(keeps_extras=True)
             return self._attempts.copy(
                 request, preconditions, earlier, recursive=recursive, require_room=require_room
@@ -130,10 +130,12 @@ class Operations:
         self, request: OperationRequest, preconditions: Preconditions = NO_PRECONDITIONS
     ) -> Outcome:
         def attempt(earlier: EarlierAttempts) -> Outcome:
-            same = self._look_for_earlier(request)
+            same = self._find_earlier(request)
             if same.outcome:
                 return same.outcome
-            return self._attempts.move(request, preconditions, earlier, has_note=same.has_note)
+            return self._attempts.move(
+                request, preconditions, earlier, was_incomplete=same.was_incomplete
+            )
 
         return self._retry_until_done(request, preconditions, attempt)
 
@@ -200,7 +202,7 @@ class Operations:
             self.resume(other.request)
         else:
             _log.warning("%s: %s is waited for", request, other)
-            self._resumption.outwait(other.name)
+            self._resumption.wait_for_end(other.name)
         if isinstance(conflict, OverlapError):
             self._pause(random.uniform(0, _BACKOFF_SECONDS))
 
@@ -208,22 +210,22 @@ class Operations:
         paths = (request.source, request.target) if request.target else (request.source,)
         return [self._view.resolve(path) for path in paths]
 
-    def _look_for_earlier(self, request: OperationRequest) -> Earlier:
+    def _find_earlier(self, request: OperationRequest) -> EarlierOperation:
         """Where a tree is moved over another, which may be what has been moved of it already.
 
         Before anything is listed: else what a bridge at work takes away meanwhile would seem never
         to have been there.
         """
-        related = self._look_for_related(request)
-        earlier = self._resumption.look(request) if related.is_known else Earlier()
-        return earlier._replace(has_note=earlier.has_note or related.has_note)
+        related = self._find_related(request)
+        earlier = self._resumption.find_earlier(request) if related.has_same else EarlierOperation()
+        return earlier._replace(was_incomplete=earlier.was_incomplete or related.was_incomplete)
 
-    def _look_for_related(self, request: OperationRequest) -> Found:
+    def _find_related(self, request: OperationRequest) -> RelatedJournals:
         """Where a tree is to replace something, or to be replaced. Raises
         RelatedMoveError, and OverlapError."""
         origin, there = self._view.lookup(request.source), self._view.find(request.target)
         if there is None or not (origin.is_collection or there.is_collection):
-            return Found()
+            return RelatedJournals()
         found = self._related_moves.of(request)
         if found.unfinished:
             raise RelatedMoveError(found.unfinished)

@@ -53,14 +53,14 @@ class PlannedTransfer(NamedTuple):
             for row in self.target_keys.proper
         )
 
-    def sparing(self) -> "PlannedTransfer":
+    def keeping_extras(self) -> "PlannedTransfer":
         """The same, taking nothing away from the target: what the source hasn't may be there
         because it was moved."""
         return self._replace(plan=self.plan._replace(extras=()))
 
     def keeping_source(self) -> "PlannedTransfer":
         """The same, taking nothing away from the source: a COPY."""
-        return self._replace(plan=self.plan._replace(leaving=()))
+        return self._replace(plan=self.plan._replace(deletions=()))
 
     def obstacles(self, mount: str, *, is_move: bool) -> list[Failure]:
         return obstacles(mount, self.plan, self.source_keys, self.target_keys, is_move=is_move)

@@ -5,7 +5,7 @@ Pure, but that it has one question asked: whether two objects of other ETags hav
 Whoever began it died at any point, and others may have written since. So each key is judged by
 itself, by the version that the plan names and the one that is there:
 
-- A copy that is there is done. One that isn't is made, if its source is still that version.
+- A copy that is there is done. One that isn't is created, if its source is still that version.
 - Of a sidecar that somebody has written at the target since, the source's members are merged in.
 - Any other object at the target that is neither the copy nor what was there before is somebody's:
   it stays, and so does the source.
@@ -36,7 +36,7 @@ class RemainingWork(NamedTuple):
     """What is left to be done, and what of it can't be."""
 
     plan: Plan
-    renewed: Mapping[str, str]
+    new_etags: Mapping[str, str]
     """Of copies that were there already: their ETags, where those aren't their sources'."""
     merges: tuple[Copy, ...]
     """Of sidecars, whose targets name members of their own by now."""
@@ -44,10 +44,10 @@ class RemainingWork(NamedTuple):
     """Of the source: what is neither copied nor deleted, since it or its copy was written anew."""
     gone: tuple[ObjectRow, ...]
     """Of the source: what isn't there any more, nor its copy; by whomever it was taken away."""
-    made: Mapping[str, ObjectRow]
+    created: Mapping[str, ObjectRow]
     """By key: the copies that were there already, and the marker."""
-    is_incomplete: bool
-    """Whether there is a copy that isn't there, nor can be made."""
+    lacks_copies: bool
+    """Whether there is a copy that isn't there, nor can be created."""
 
 
 def remaining_work(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> RemainingWork:
@@ -82,15 +82,17 @@ def remaining_work(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> R
         marker=None if plan.marker in target else plan.marker,
         copies=tuple(todo),
         extras=() if strange or undone else _unchanged(plan.extras, target),
-        leaving=leaving,
+        deletions=leaving,
         replaced=tuple(target[copy.target] for copy in todo if copy.target in target),
     )
     etags = {copy.target: copy.source.etag for copy in plan.copies}
-    renewed = {key: row.etag for key, row in done.items() if row.etag != etags[key]}
+    new_etags = {key: row.etag for key, row in done.items() if row.etag != etags[key]}
     gone = tuple(row for row in undone if row.key not in source)
     marked = target.get(plan.marker or "")
-    made = {**done, marked.key: marked} if marked else done
-    return RemainingWork(rest, renewed, tuple(merges), kept, gone, made, bool(strange or undone))
+    created = {**done, marked.key: marked} if marked else done
+    return RemainingWork(
+        rest, new_etags, tuple(merges), kept, gone, created, bool(strange or undone)
+    )
 
 
 def _is_done(copy: Copy, found: ObjectRow) -> bool:
@@ -103,10 +105,10 @@ def _parted(
     plan: Plan, source: Rows, strange: set[str]
 ) -> tuple[tuple[ObjectRow, ...], tuple[ObjectRow, ...]]:
     """What may leave the source, and what of it has to stay."""
-    concerned = plan.leaving or [copy.source for copy in plan.copies]  # Of a COPY nothing leaves.
+    concerned = plan.deletions or [copy.source for copy in plan.copies]  # Of a COPY nothing leaves.
     there = [row for row in concerned if row.key in source]
     kept = {row.key for row in there if source[row.key] != row or row.key in strange}
-    leaving = tuple(row for row in there if row.key not in kept) if plan.leaving else ()
+    leaving = tuple(row for row in there if row.key not in kept) if plan.deletions else ()
     return leaving, tuple(source[row.key] for row in there if row.key in kept)
 
 

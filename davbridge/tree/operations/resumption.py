@@ -36,15 +36,16 @@ from davbridge.tree.journal.entry import (
     LaterFormatError,
     OperationRequest,
 )
-from davbridge.tree.journal.journals import Journals, Lease
-from davbridge.tree.journal.leases import NO_JOURNAL_FILES, JournalFiles
+from davbridge.tree.journal.journals import Journals
+from davbridge.tree.journal.lease import Lease
+from davbridge.tree.journal.lease_monitor import JournalFiles
 from davbridge.tree.operations.remaining_work import RemainingWork, remaining_work
 from davbridge.tree.plan import Copy, shown_path
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
 from davbridge.tree.reads import have_same_bytes, row_at, rows_below
 from davbridge.tree.resource import Failure, Outcome, Resource
-from davbridge.tree.steps.copies import Copied, NotBegunError
+from davbridge.tree.steps.copies import CopyResult, SkippedCopyError
 from davbridge.tree.steps.progress import RunningOperation, RunningOperations
 from davbridge.tree.steps.steps import Steps
 
@@ -59,12 +60,12 @@ clients, which never got an answer, ask again for a source that is gone."""
 _log = logging.getLogger(__name__)
 
 
-class Earlier(NamedTuple):
+class EarlierOperation(NamedTuple):
     """What there was of the same operation."""
 
     outcome: Outcome | None = None
     """How it has ended by now; None where there is nothing of it to go on with."""
-    has_note: bool = False
+    was_incomplete: bool = False
     """Whether it is noted that one, a MOVE, has left something."""
 
 
@@ -105,25 +106,25 @@ class Resumption:
             done = self._done.get(request)
         if done and self._is_gone(request.source, is_file=done.is_of_file):
             return done.outcome
-        return self.look(request).outcome
+        return self.find_earlier(request).outcome
 
-    def look(self, request: OperationRequest) -> Earlier:
+    def find_earlier(self, request: OperationRequest) -> EarlierOperation:
         """The same, whatever is known of those that were gone on with here."""
         awaited: JournalEntry | None = None
         while True:
-            files = self._journals.all_files(request.name).get(request.name, NO_JOURNAL_FILES)
-            has_note = files.left is not None
+            files = self._journals.files_of(request.name)
+            was_incomplete = files.incomplete is not None
             if files.plan is None:
-                return Earlier(self._end_of(awaited), has_note)
+                return EarlierOperation(self._end_of(awaited), was_incomplete)
             if not self._journals.lease_monitor.is_dead(request.name):
                 awaited = awaited or self._read(request)
                 self._journals.pause(POLL_SECONDS)
             elif outcome := self._take_over(request.name, files):
-                return Earlier(outcome, has_note)
+                return EarlierOperation(outcome, was_incomplete)
 
-    def outwait(self, name: str) -> None:
+    def wait_for_end(self, name: str) -> None:
         """Returns when a journal that can't be read here has ended, or its bridge has died."""
-        while self._journals.all_files(name).get(name, NO_JOURNAL_FILES).plan is not None:
+        while self._journals.files_of(name).plan is not None:
             if self._journals.lease_monitor.is_dead(name):
                 return
             self._journals.pause(POLL_SECONDS)
@@ -165,14 +166,14 @@ class Resumption:
             return None
         request, plan = entry.request, entry.plan
         _log.info("%s was begun by a bridge that died: going on with it", request)
-        total = len(plan.copies) + len(plan.leaving)
+        total = len(plan.copies) + len(plan.deletions)
         if entry.undo is not None:
             self._resume_undo(entry, entry.undo, lease)
             return None
-        with self._running_operations.begun(request, total, lease, is_resumed=True) as running:
+        with self._running_operations.tracked(request, total, lease, is_resumed=True) as running:
             outcome = self._finish(entry, running)
-            running.leaves_source |= bool(outcome.failures) and not running.is_undone
-        if running.is_left:
+            running.is_incomplete |= bool(outcome.failures) and not running.is_undone
+        if running.is_abandoned:
             raise UnavailableError(f"{request}: its undoing is not finished; try again")
         for failure in outcome.failures:
             _log.warning("%s: %s: %s", request, DELIMITER.join(failure.path), failure.error)
@@ -182,46 +183,54 @@ class Resumption:
                 self._done[request] = _Done(outcome, plan.is_of_file)
         return outcome
 
-    def _resume_undo(self, entry: JournalEntry, made: tuple[ObjectRow, ...], lease: Lease) -> None:
+    def _resume_undo(
+        self, entry: JournalEntry, created: tuple[ObjectRow, ...], lease: Lease
+    ) -> None:
         """Raises UnavailableError where the store doesn't answer: then it is tried again."""
-        with self._running_operations.begun(
-            entry.request, len(made), lease, is_resumed=True
+        with self._running_operations.tracked(
+            entry.request, len(created), lease, is_resumed=True
         ) as running:
-            self._steps.resume_undo(entry, made, running)
-        if running.is_left:
+            self._steps.resume_undo(entry, created, running)
+        if running.is_abandoned:
             raise UnavailableError(f"{entry.request}: its undoing is not finished; try again")
         _log.info("%s has been undone, since it had failed", entry.request)
 
     def _finish(self, entry: JournalEntry, running: RunningOperation) -> Outcome:
         """Raises UnavailableError where the store doesn't answer: then it is tried again."""
-        plan, looked_at = entry.plan, self._journals.timer()
+        plan, checked_at = entry.plan, self._journals.timer()
         rest = self._remaining_work(entry)
         for sidecar in rest.merges:
-            with running.step():
+            with running.under_lease():
                 self._property_store.merge(sidecar.source.key, sidecar.target)
-        running.advance(running.total - len(rest.plan.copies) - len(rest.plan.leaving))
+        running.advance(running.total - len(rest.plan.copies) - len(rest.plan.deletions))
         error = PreconditionFailedError("was written since this was begun, and is left")
         gone = NotFoundError("is gone since this was begun, and was not copied")
         kept = [row for row in rest.kept if not _goes_along(entry, row)]
         failures = [Failure(shown_path(self._mount, row.key), error) for row in kept]
         failures += [Failure(shown_path(self._mount, row.key), gone) for row in rest.gone]
         if entry.target:
-            if rest.is_incomplete and rest.plan.clashes:
-                self._undo(entry, rest.made, running)
+            if rest.lacks_copies and rest.plan.clashes:
+                self._undo(entry, rest.created, running)
                 return Outcome(failures)
             copied = self._finish_copies(entry, rest, running)
             if blocked := _answered(copied.failures):
-                if rest.plan.clashes and not copied.is_cleared:
-                    self._undo(entry, {**rest.made, **copied.made}, running)
+                if rest.plan.clashes and not copied.has_deleted_clashes:
+                    self._undo(entry, {**rest.created, **copied.created}, running)
                 return Outcome(failures + blocked)
             extras = () if rest.kept or rest.gone else plan.extras
-            failures += _answered(self._steps.drop_extras(rest.plan, running, extras))
+            failures += _answered(self._steps.delete_extras(rest.plan, running, extras))
         if entry.request.verb != "COPY":
             tree = None if plan.is_of_file else prefix_of(self._mount, entry.source)
             rest_of_move = rest.plan._replace(copies=plan.copies)
             failures += _answered(
-                self._steps.leave(
-                    entry.source, rest_of_move, tree, running, looked_at, plan.leaving, rest.renewed
+                self._steps.delete_source(
+                    entry.source,
+                    rest_of_move,
+                    tree,
+                    running,
+                    checked_at,
+                    plan.deletions,
+                    rest.new_etags,
                 )
             )
         if entry.request.verb != "COPY" and not failures and self._property_store.of(entry.source):
@@ -229,47 +238,53 @@ class Resumption:
         return Outcome(failures, is_new=entry.is_new)
 
     def _undo(
-        self, entry: JournalEntry, made: Mapping[str, ObjectRow], running: RunningOperation
+        self, entry: JournalEntry, created: Mapping[str, ObjectRow], running: RunningOperation
     ) -> None:
         """Raises UnavailableError where that mustn't be begun: then it is tried again."""
-        if not self._steps.undo(entry, made, running):
+        if not self._steps.undo(entry, created, running):
             raise UnavailableError(f"{entry.request}: it can't be undone now; try again")
 
     def _finish_copies(
         self, entry: JournalEntry, rest: RemainingWork, running: RunningOperation
-    ) -> Copied:
+    ) -> CopyResult:
         target, plan = entry.target, entry.plan
         tree = None if plan.is_of_file else prefix_of(self._mount, target)
         file = row_at(self._store, key_of(self._mount, target)) if tree else None
         if file and file not in plan.clashes:
             written = AlreadyExistsError("a file was written in its place")
-            return Copied({}, [Failure(target, written)])
+            return CopyResult({}, [Failure(target, written)])
         is_onto = plan.is_onto_equals
         try:
             copied = self._steps.copy(
                 rest.plan, target, tree, running, is_onto_equals=is_onto, cleared=plan.clashes
             )
         except StoreError as error:  # The target's parent isn't what it was.
-            return Copied({}, [Failure(target, error)])
-        failures = copied.failures or self._give(entry, {**rest.renewed, **copied.renewed}, running)
+            return CopyResult({}, [Failure(target, error)])
+        failures = copied.failures or self._give(
+            entry, {**rest.new_etags, **copied.new_etags}, running
+        )
         if failures:
             return copied._replace(failures=failures)
-        return self._steps.clear(rest.plan, copied, target, tree, running, cleared=plan.clashes)
+        return self._steps.delete_clashes(
+            rest.plan, copied, target, tree, running, cleared=plan.clashes
+        )
 
     def _give(
-        self, entry: JournalEntry, renewed: Mapping[str, str], running: RunningOperation
+        self, entry: JournalEntry, new_etags: Mapping[str, str], running: RunningOperation
     ) -> list[Failure]:
         properties = self._property_store.current(Resource(entry.source, None))
         if not properties:  # Where they were given already, they are gone from here.
-            with running.step():
-                return self._property_store.rebind_tree(entry.plan, renewed)
+            with running.under_lease():
+                return self._property_store.rebind_tree(entry.plan, new_etags)
         file = entry.plan.copies[0].source if entry.plan.is_of_file else None
-        return self._steps.give(entry.plan, renewed, entry.target, properties, running, file)
+        return self._steps.set_properties(
+            entry.plan, new_etags, entry.target, properties, running, file
+        )
 
     def _remaining_work(self, entry: JournalEntry) -> RemainingWork:
         plan = entry.plan
         sources = [copy.source.key for copy in plan.copies]
-        source = self._now(entry.source, (*sources, *(row.key for row in plan.leaving)))
+        source = self._now(entry.source, (*sources, *(row.key for row in plan.deletions)))
         targets = [copy.target for copy in plan.copies]
         targets += [row.key for row in plan.clashes]
         target = self._now(entry.target, targets) if entry.target else {}
@@ -306,7 +321,7 @@ def _answered(failures: list[Failure]) -> list[Failure]:
     """The same, if the store has told them. Raises UnavailableError."""
     for failure in failures:
         if isinstance(failure.error, UnavailableError) and not isinstance(
-            failure.error, NotBegunError
+            failure.error, SkippedCopyError
         ):
             raise failure.error
     return failures

@@ -155,18 +155,18 @@ class PropertyStore:
         members = self.sidecars.read(_prefix(source))
         self.sidecars.update_members(_prefix(target), lambda there: {**members, **there})
 
-    def rebind_tree(self, plan: Plan, renewed: Mapping[str, str]) -> list[Failure]:
+    def rebind_tree(self, plan: Plan, new_etags: Mapping[str, str]) -> list[Failure]:
         """Binds client metadata in the copied sidecars of a tree to the ETags of the copies, which
-        are in ``renewed`` by key where they differ from the sources'."""
-        new_etags = {
-            copy.target: (copy.source.etag, renewed[copy.target])
+        are in ``new_etags`` by key where they differ from the sources'."""
+        etags = {
+            copy.target: (copy.source.etag, new_etags[copy.target])
             for copy in plan.copies
-            if copy.target in renewed
+            if copy.target in new_etags
         }
         sidecars = [copy.target for copy in plan.copies if is_sidecar(copy.target)]
         try:
             for prefix in set(map(_prefix, sidecars)):
-                self.sidecars.update_members(prefix, partial(rebind_members, prefix, new_etags))
+                self.sidecars.update_members(prefix, partial(rebind_members, prefix, etags))
         except StoreError as error:
             return [Failure(path_of(self._mount, plan.target_prefix) or (), error)]
         return []
@@ -214,14 +214,12 @@ class PropertyStore:
 
 
 def rebind_members(
-    prefix: str, new_etags: Mapping[str, tuple[str, str]], members: MemberProperties
+    prefix: str, etags: Mapping[str, tuple[str, str]], members: MemberProperties
 ) -> MemberProperties:
-    """The properties of a copied collection's members, bound to the copies' ETags. ``new_etags``:
+    """The properties of a copied collection's members, bound to the copies' ETags. ``etags``:
     by key, the source's ETag and the copy's, where they differ."""
     return {
-        name: rebind(properties, *new_etags[prefix + name])
-        if prefix + name in new_etags
-        else properties
+        name: rebind(properties, *etags[prefix + name]) if prefix + name in etags else properties
         for name, properties in members.items()
     }
 

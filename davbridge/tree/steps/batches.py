@@ -1,8 +1,7 @@
-"""Deletes of many keys: in batches, some of them side by side, markers last.
+"""Deletes of many keys: in batches, some of them in parallel, markers last.
 
-Owns how deletes are asked for. Must not decide which keys are concerned, nor which versions.
-
-Invariant: what can't be deleted comes back as a DeleteFailure; an absent key is deleted already.
+Invariant: what can't be deleted is returned as a DeleteFailure. A key that is absent counts as
+deleted.
 """
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -19,14 +18,14 @@ from davbridge.tree.steps.parallel_requests import ParallelRequests
 from davbridge.tree.steps.progress import RunningOperation
 
 BATCH = 250
-"""Keys. SeaweedFS goes through a batch key by key; four of them side by side take less than half
-the time of one that is as large (0.9 and 0.4 s for 1,000 keys), and more don't take less."""
+"""Keys. SeaweedFS deletes a batch key by key. Four batches in parallel take less than half the time
+of one that is as large (0.4 and 0.9 s for 1,000 keys); more batches don't take less."""
 
 BATCHES_AT_ONCE = 4
-"""Together a thousand keys, which AWS takes at a time anyway: it limits deletes by the second."""
+"""Together a thousand keys, as many as AWS takes in one request. AWS limits deletes per second."""
 
-Bounds = Callable[[], AbstractContextManager[None]]
-"""Makes what a batch is asked for within: until when it may have an effect."""
+Deadline = Callable[[], AbstractContextManager[None]]
+"""Makes a context for the requests of a batch: none of them has an effect after the deadline."""
 
 
 class Batches:
@@ -41,10 +40,11 @@ class Batches:
         keys: Sequence[str],
         running: RunningOperation,
         versions: Mapping[str, ObjectRow],
-        bounds: Bounds = nullcontext,
+        deadline: Deadline = nullcontext,
     ) -> list[DeleteFailure]:
-        """In their order; but many go side by side, and the markers after all others."""
-        delete_batch = partial(self._delete_batch, running, versions, bounds)
+        """Deletes the keys in their order. Many keys are deleted in parallel, and the markers after
+        all others."""
+        delete_batch = partial(self._delete_batch, running, versions, deadline)
         if len(keys) <= BATCH:
             return delete_batch(keys)
         members = [key for key in keys if not is_marker(key)]
@@ -57,14 +57,14 @@ class Batches:
         self,
         running: RunningOperation,
         versions: Mapping[str, ObjectRow],
-        bounds: Bounds,
+        deadline: Deadline,
         keys: Sequence[str],
     ) -> list[DeleteFailure]:
         if not keys:
             return []
         failed: list[DeleteFailure] = []
         try:
-            with running.step(), bounds():
+            with running.under_lease(), deadline():
                 if len(keys) == 1:
                     with suppress(NotFoundError):
                         self._store.delete_object(keys[0], version=versions.get(keys[0]))
@@ -77,22 +77,22 @@ class Batches:
 
 
 def versions_of(rows: Iterable[ObjectRow]) -> dict[str, ObjectRow]:
-    """By key. Markers have none: they are alike, and stores that keep folders may tell another ETag
-    of one at each look."""
+    """The rows by key. Markers have no version: they are alike, and a store that keeps folders may
+    tell another ETag of one at each look."""
     return {row.key: row for row in rows if not is_marker(row.key)}
 
 
-def is_late(key: str) -> bool:
-    """Whether a key goes after the members of its collection: a marker, or a sidecar."""
+def goes_last(key: str) -> bool:
+    """Whether a key is deleted after the members of its collection: a marker, or a sidecar."""
     return is_marker(key) or is_own(key)
 
 
-def outside(keys: Iterable[str], left: Iterable[str]) -> list[str]:
-    """Those markers and sidecars whose collections hold nothing that is left."""
+def of_emptied(keys: Iterable[str], left: Iterable[str]) -> list[str]:
+    """Those of these markers and sidecars whose collections hold nothing that is ``left``."""
     held = parent_keys(left)
-    return [key for key in keys if home(key) not in held]
+    return [key for key in keys if collection_of(key) not in held]
 
 
-def home(key: str) -> str:
-    """The slashless key of the collection that ``key`` marks, or is directly in."""
+def collection_of(key: str) -> str:
+    """The key, without a slash, of the collection that ``key`` marks, or is directly in."""
     return key.rpartition(DELIMITER)[0]

@@ -1,16 +1,15 @@
-"""The copies of a plan: made side by side, and verified.
-
-Owns how copies are asked for. Must not decide which keys are concerned: plans do; nor delete
-anything: that is removals'.
+"""The copies of a plan: made in parallel, and verified.
 
 Invariants:
-- A copy is of the very version that was listed, and replaces nothing but what the listing showed,
-  but for markers. Stores that keep folders have one as soon as anything is inside, and would refuse
-  another. What a tool puts into the marker of a new folder in that second is lost; an object of the
-  collection's own name never is. And where a file replaces a collection, such a store takes that
-  for an object: a file that a tool writes there between the look and the copy is replaced.
-- A tree is told to be copied only once all of it was seen in a listing of the target.
-- What can't be copied comes back as a Failure with its path; nothing more is begun after one.
+- A copy is of the very version that was listed, and replaces only what the listing has shown.
+  Markers are the exception: a store that keeps folders has one as soon as anything is inside, and
+  would refuse another. What a tool writes into the marker of a new folder in that second is lost.
+  An object of the collection's own name never is. If a file replaces a collection, such a store
+  takes the folder for an object: so a file that a tool writes there between the look and the copy
+  is replaced.
+- A tree counts as copied only when all of it was seen in a listing of the target.
+- What can't be copied is returned as a Failure with its path. After a failure no other copy is
+  begun.
 """
 
 import math
@@ -35,27 +34,29 @@ from davbridge.tree.steps.parallel_requests import ParallelRequests
 from davbridge.tree.steps.progress import RunningOperation
 
 _LARGEST_IN_ONE = 5 * 1024**3
-"""What S3 copies in one request. SeaweedFS can't complete an upload where it has a folder."""
+"""What S3 copies in one request. SeaweedFS can't complete a multipart upload where it has a
+folder."""
 
 
-class NotBegunError(UnavailableError):
-    """Stands for the copies that aren't begun any more after one has failed."""
+class SkippedCopyError(UnavailableError):
+    """Stands for all copies that weren't begun because one had failed."""
 
 
-class Copied(NamedTuple):
+class CopyResult(NamedTuple):
     """What was done of a plan's copies."""
 
-    made: Mapping[str, ObjectRow]
-    """By key: the copies, and the marker, over what was there and elsewhere."""
+    created: Mapping[str, ObjectRow]
+    """By key: the copies and the marker, whether they replaced something or not."""
     failures: list[Failure]
-    renewed: Mapping[str, str] = MappingProxyType({})
-    """In a tree: the ETags, by key, of copies that have another than their source."""
+    new_etags: Mapping[str, str] = MappingProxyType({})
+    """Of a tree: by key, the ETags of copies that differ from their sources'."""
     refused: tuple[Copy, ...] = ()
-    """The copies that failed, if the store refused all of those for what is at their targets."""
-    is_cleared: bool = False
-    """Whether what clashes with the plan has gone, or nothing does."""
-    looked_at: float = -math.inf
-    """When the sources were last known to be the versions that were meant, by ``timer``."""
+    """The copies that failed, if the store refused all of them because of what is at their
+    targets."""
+    has_deleted_clashes: bool = False
+    """Whether what clashes with the plan is deleted, or nothing clashes."""
+    checked_at: float = -math.inf
+    """When the sources were last known to be the planned versions, by ``timer``."""
 
 
 class Copies:
@@ -73,37 +74,37 @@ class Copies:
         self._parallel_requests = parallel_requests
         self._timer = timer
 
-    def make(self, plan: Plan, running: RunningOperation) -> Copied:
-        """The marker and the copies, which aren't verified yet."""
-        made: dict[str, ObjectRow] = {}
+    def make(self, plan: Plan, running: RunningOperation) -> CopyResult:
+        """Makes the marker and the copies, and doesn't verify them."""
+        created: dict[str, ObjectRow] = {}
         if plan.marker is not None:
             try:
-                with running.step():
+                with running.under_lease():
                     if row := write_marker(self._store, plan.marker):
-                        made[plan.marker] = row
+                        created[plan.marker] = row
             except StoreError as error:
-                return Copied({}, [self._failure(plan.marker, error)])
-        looked_at = self._timer()  # S3 looks whether each is still the version that is meant.
+                return CopyResult({}, [self._failure(plan.marker, error)])
+        checked_at = self._timer()  # S3 looks whether each is still the version that is meant.
         ended = self._copy_all(plan, running)
-        made |= {row.key: row for row in ended if isinstance(row, ObjectRow)}
+        created |= {row.key: row for row in ended if isinstance(row, ObjectRow)}
         errors = [
             (copy, error)
             for copy, error in zip(plan.copies, ended, strict=False)
             if isinstance(error, StoreError)
         ]
         failures = [self._failure(copy.source.key, error) for copy, error in errors]
-        begun = [each for each in errors if not isinstance(each[1], NotBegunError)]
+        begun = [each for each in errors if not isinstance(each[1], SkippedCopyError)]
         is_refused = all(isinstance(error, AlreadyExistsError) for _, error in begun)
         refused = tuple(copy for copy, _ in begun) if is_refused else ()
-        return Copied(made, failures, refused=refused, looked_at=looked_at)
+        return CopyResult(created, failures, refused=refused, checked_at=checked_at)
 
-    def mark(self, plan: Plan, copied: Copied, running: RunningOperation) -> Copied:
-        """Writes the markers that a file of their names was in the way of, which has gone."""
-        made = dict(copied.made)
+    def mark(self, plan: Plan, copied: CopyResult, running: RunningOperation) -> CopyResult:
+        """Writes the markers that the store refused because of a file, which is deleted by now."""
+        created = dict(copied.created)
         copies = {copy.target: copy for copy in plan.copies}
-        for key in sorted(_unmade_markers(plan, made)):
+        for key in sorted(_unmade_markers(plan, created)):
             try:
-                with running.step():
+                with running.under_lease():
                     is_copied = key in copies
                     row = (
                         self._copy_marker(copies[key])
@@ -111,24 +112,28 @@ class Copies:
                         else write_marker(self._store, key)
                     )
             except StoreError as error:
-                return copied._replace(made=made, failures=[self._failure(key, error)])
+                return copied._replace(created=created, failures=[self._failure(key, error)])
             if row:
-                made[key] = row
-        return copied._replace(made=made)
+                created[key] = row
+        return copied._replace(created=created)
 
-    def verified(self, copied: Copied, plan: Plan, tree: str, running: RunningOperation) -> Copied:
-        """Looks whether all of a tree is there as it should be, and which ETags differ from the
-        source's; ``tree`` is the target's prefix."""
+    def verified(
+        self, copied: CopyResult, plan: Plan, tree: str, running: RunningOperation
+    ) -> CopyResult:
+        """Checks that all of a tree is there, and which ETags differ from the sources'. ``tree``:
+        the target's prefix."""
         copies = plan.copies
         if copied.failures or not copies:
             return copied
         try:
             rows = rows_below(self._store, tree)
-            needless = set() if copied.is_cleared else _unmade_markers(plan, copied.made)
+            needless = (
+                set() if copied.has_deleted_clashes else _unmade_markers(plan, copied.created)
+            )
             lost = [each for each in copies if _is_lost_marker(each, rows)]
             if lost := [each for each in lost if each.target not in needless]:
                 for copy in lost:
-                    with running.step():
+                    with running.under_lease():
                         if self._copy_marker(copy) is None:
                             needless.add(copy.target)
                 rows = rows_below(self._store, tree)
@@ -141,36 +146,36 @@ class Copies:
             if not _is_there(copy, rows) and copy.target not in needless
         ]
         pairs = ((copy.source.etag, rows.get(copy.target)) for copy in copies)
-        renewed = {row.key: row.etag for etag, row in pairs if row and row.etag != etag}
-        return copied._replace(failures=failures, renewed=renewed)
+        new_etags = {row.key: row.etag for etag, row in pairs if row and row.etag != etag}
+        return copied._replace(failures=failures, new_etags=new_etags)
 
     def _copy_all(
         self, plan: Plan, running: RunningOperation
     ) -> list[ObjectRow | StoreError | None]:
-        """How each ended. Where not all were begun, the first of the rest stands for them."""
+        """How each copy ended. If not all were begun, one SkippedCopyError stands for the rest."""
         copies = plan.copies
         replaced = {row.key: Condition(if_match=row.etag) for row in plan.replaced}
         over_collections = plan.over_collections
 
         def copy_one(copy: Copy) -> ObjectRow | StoreError | None:
             try:
-                with running.step():
+                with running.under_lease():
                     if is_marker(copy.target):
-                        made = self._copy_marker(copy)
+                        created = self._copy_marker(copy)
                     elif copy.target in over_collections - replaced.keys():
-                        made = self._copy_over_collection(copy)
+                        created = self._copy_over_collection(copy)
                     else:
-                        made = self._copy(copy, replaced.get(copy.target, IF_ABSENT))
+                        created = self._copy(copy, replaced.get(copy.target, IF_ABSENT))
             except StoreError as error:
                 return error
             running.advance()
-            return made
+            return created
 
         ended = self._parallel_requests.each(
-            copy_one, copies, is_fatal=lambda made: isinstance(made, StoreError)
+            copy_one, copies, is_fatal=lambda created: isinstance(created, StoreError)
         )
         if len(ended) < len(copies):
-            ended.append(NotBegunError(f"{len(copies) - len(ended)} copies were not begun"))
+            ended.append(SkippedCopyError(f"{len(copies) - len(ended)} copies were not begun"))
         return ended
 
     def _copy_over_collection(self, copy: Copy) -> ObjectRow:
@@ -190,8 +195,8 @@ class Copies:
         )
 
     def _copy_marker(self, copy: Copy) -> ObjectRow | None:
-        """None where an object of the collection's own name is in the way: a store that keeps
-        folders takes both names for one, and would replace it."""
+        """None if an object of the collection's own name is there: a store that keeps folders takes
+        both names for one, and would replace it."""
         try:
             return self._copy_marker_if(copy, IF_ABSENT)
         except (PreconditionFailedError, AlreadyExistsError):
@@ -217,13 +222,13 @@ def _is_there(copy: Copy, rows: Mapping[str, ObjectRow]) -> bool:
     return copy.target in rows and rows[copy.target].size == copy.source.size
 
 
-def _unmade_markers(plan: Plan, made: Container[str]) -> set[str]:
-    """Those of collections whose names have files that clash: such a store can't mark them yet."""
+def _unmade_markers(plan: Plan, created: Container[str]) -> set[str]:
+    """The markers that can't be written yet, because a clashing file has the collection's name."""
     markers = {key for key in plan.displacing if is_marker(key)}
     files = {row.key for row in plan.clashes}
-    return {key for key in markers if key.removesuffix(DELIMITER) in files and key not in made}
+    return {key for key in markers if key.removesuffix(DELIMITER) in files and key not in created}
 
 
 def _is_lost_marker(copy: Copy, rows: Container[str]) -> bool:
-    """SeaweedFS, as it makes a folder for a member, may undo a marker that comes right then."""
+    """SeaweedFS may undo a marker that is written while it makes a folder for a member."""
     return is_marker(copy.target) and copy.target not in rows

@@ -1,13 +1,14 @@
-"""Properties that another bridge sets in a folder while it is moved: they go along.
+"""Properties that another bridge sets in a folder while it is moved. They are moved as well.
 
-A sidecar may change, or come, after the MOVE has copied its folder. Then its delete is refused, or
-it was never planned. What has changed since is written to the target's sidecar, and that version of
-the source's sidecar is deleted. Costs nothing where no sidecar has changed. A sidecar that is gone
-tells nothing: whether its properties were removed, or its members by another MOVE.
+A sidecar may change, or be written first, after the MOVE has copied its folder. Its delete is then
+refused, or was never planned. What has changed since is merged into the target's sidecar, and that
+version of the source's sidecar is deleted. This costs nothing if no sidecar has changed. A sidecar
+that is gone tells nothing: its properties may have been removed, or its members moved by another
+MOVE.
 
-Invariants: a sidecar is deleted only in a version whose changes are at the target; members that
-stay at the source keep their properties there; where the target's sidecar has been changed as well,
-and it isn't known what the source's was when it was copied, the source's stays and is reported.
+Invariants: a version of a sidecar is deleted only when its changes are at the target. Members that
+stay at the source keep their properties there. If the target's sidecar was changed as well, and it
+isn't known what the source's had when it was copied, the source's stays and is reported.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -31,7 +32,7 @@ from davbridge.tree.steps.checked_deletes import CheckedDeletes, Deleted
 from davbridge.tree.steps.progress import RunningOperation
 
 _ROUNDS = 3
-"""How often is looked for what others have set."""
+"""How often it is checked whether others have set something."""
 
 
 class Source(NamedTuple):
@@ -40,9 +41,9 @@ class Source(NamedTuple):
     tree: str
     """Its prefix."""
     plan: Plan
-    """With all copies that the MOVE consists of, whoever has made them."""
-    renewed: Mapping[str, str]
-    """Of copies that have other ETags than their sources: those, by key."""
+    """With all copies of the MOVE, whichever bridge has made them."""
+    new_etags: Mapping[str, str]
+    """By key, the ETags of copies that differ from their sources'."""
 
     def target_of(self, key: str) -> str:
         return self.plan.target_prefix + key[len(self.tree) :]
@@ -56,12 +57,12 @@ class LateProperties:
         self._sidecars = sidecars
         self._deletes = deletes
 
-    def leave(
+    def delete_source(
         self, source: Source, running: RunningOperation, gone: Sequence[ObjectRow]
     ) -> Deleted:
-        """Deletes what leaves a tree, as `CheckedDeletes.tree`, and what has been set in it since
-        it was copied, once the target has that. Raises StoreError where it can't be listed."""
-        deleted = self._deletes.tree(source.tree, source.plan.leaving, running, gone=gone)
+        """Deletes a tree, as `CheckedDeletes.tree`. First moves the properties that were set in it
+        since it was copied. Raises StoreError if the tree can't be listed."""
+        deleted = self._deletes.tree(source.tree, source.plan.deletions, running, gone=gone)
         bases: dict[str, MemberProperties] = {}
         for _ in range(_ROUNDS):
             late = _late_sidecars(source, deleted)
@@ -73,7 +74,7 @@ class LateProperties:
             failed: list[DeleteFailure] = []
             for row in [now[key] for key in sorted(late) if key in now]:
                 try:
-                    with running.step():
+                    with running.under_lease():
                         bases[row.key] = self._merge(source, row, bases.get(row.key), left)
                     ready.append(row)
                 except StoreError as error:
@@ -81,7 +82,9 @@ class LateProperties:
             failed += [one for one in deleted.failed if one.key not in late]
             if not ready and not late.isdisjoint(now):
                 return deleted._replace(failed=failed)
-            markers = [row for row in source.plan.leaving if is_marker(row.key) and row.key in now]
+            markers = [
+                row for row in source.plan.deletions if is_marker(row.key) and row.key in now
+            ]
             again = self._deletes.tree(source.tree, [*ready, *markers], running)
             deleted = Deleted(failed + again.failed, again.left)
         return deleted
@@ -89,8 +92,8 @@ class LateProperties:
     def _merge(
         self, source: Source, row: ObjectRow, base: MemberProperties | None, left: Iterable[str]
     ) -> MemberProperties:
-        """Writes to the target's sidecar what is in this version of the source's, and wasn't in
-        ``base``; None: when it was copied. Returns what the source's sidecar has."""
+        """Merges into the target's sidecar what this version of the source's has, and ``base``
+        didn't have; None: what it had when it was copied. Returns what the source's sidecar has."""
         prefix = row.key.removesuffix(SIDECAR_NAME)
         target = source.target_of(row.key)
         found = self._sidecars.version(row.key, row.etag)
@@ -111,21 +114,21 @@ class LateProperties:
         copied = next((copy for copy in source.plan.copies if copy.target == target), None)
         if copied is None:
             return NO_PROPERTIES
-        etag = source.renewed.get(target, copied.source.etag)
+        etag = source.new_etags.get(target, copied.source.etag)
         base = self._sidecars.version(target, etag)
         if base is None:
             raise PreconditionFailedError(f"{key!r} and {target!r} have both been changed")
         return base
 
     def _rebound(self, source: Source, target: str, members: MemberProperties) -> MemberProperties:
-        copies = [copy for copy in source.plan.copies if copy.target in source.renewed]
-        etags = {copy.target: (copy.source.etag, source.renewed[copy.target]) for copy in copies}
+        copies = [copy for copy in source.plan.copies if copy.target in source.new_etags]
+        etags = {copy.target: (copy.source.etag, source.new_etags[copy.target]) for copy in copies}
         return rebind_members(target.removesuffix(SIDECAR_NAME), etags, members)
 
 
 def _late_sidecars(source: Source, deleted: Deleted) -> set[str]:
-    """The sidecars that stayed because they have changed or come since the copies, of collections
-    that have been copied."""
+    """The sidecars that stayed, because they were changed or first written after the copies, of
+    collections that were copied."""
     changed = [one.key for one in deleted.failed if isinstance(one.error, PreconditionFailedError)]
     sidecars = {key for key in (*changed, *deleted.left) if _is_live_sidecar(key)}
     if not sidecars:
@@ -140,18 +143,18 @@ def _is_live_sidecar(key: str) -> bool:
 
 
 def _left(plan: Plan, now: Iterable[str]) -> list[str]:
-    """Of what is there now: members that stay."""
-    planned = {row.key for row in plan.leaving}
+    """Those members that stay, of what is there now."""
+    planned = {row.key for row in plan.deletions}
     markers = planned | {name + DELIMITER for name in parent_keys(planned)}
     return [key for key in now if not (is_sidecar(key) or (is_marker(key) and key in markers))]
 
 
 def _moved(source: Source, prefix: str) -> set[str]:
-    """The names of those members of a collection that have been copied."""
+    """The names of the members of a collection that were copied."""
     return _names(source.target_of(prefix), (copy.target for copy in source.plan.copies))
 
 
 def _names(prefix: str, keys: Iterable[str]) -> set[str]:
-    """The names of the members of a collection that these keys are of, or are inside."""
+    """The names of the members of a collection that these keys are of, or lie inside."""
     inside = (key[len(prefix) :] for key in keys if key.startswith(prefix))
     return {rest.partition(DELIMITER)[0] for rest in inside}

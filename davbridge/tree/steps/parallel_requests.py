@@ -1,10 +1,8 @@
-"""Requests side by side.
+"""Requests in parallel, for COPY, MOVE and DELETE.
 
-Owns the threads that ask the store on behalf of COPY, MOVE and DELETE. Must not know what is asked.
-
-Invariants: those who use the lanes take turns, piece by piece: whoever has done one queues up
-behind all others for the next, if there are any. Nothing more is begun once a piece of work says
-so, or raises.
+Invariants: operations share the threads fairly. A worker that has done one item queues up behind
+those of all other operations, if there are any, before the next item. No other item is begun after
+one that is fatal, or raises.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -15,26 +13,26 @@ from typing import Generic, TypeVar
 from davbridge.waiting import queue_wait
 
 MAX_PARALLEL_REQUESTS = 32
-"""Requests that copies may have under way at once: with 20 ms each, 1,600 a second, which is more
-than a bridge can ask."""
+"""How many copies may run at the same time. With 20 ms each, these are 1,600 a second, which is
+more than a bridge can send."""
 
 T = TypeVar("T")
 R = TypeVar("R")
 
 
 class ParallelRequests:
-    """So many requests at a time."""
+    """A pool of ``count`` threads."""
 
     def __init__(self, count: int) -> None:
         self._count = count
         self._pool = _Pool(count)
 
     def close(self) -> None:
-        """Waits for what is being asked; what was still to be asked raises RuntimeError."""
+        """Waits for the requests that run. Those that haven't begun raise RuntimeError."""
         self._pool.close()
 
     def begin(self, work: Callable[[], R]) -> "Future[R]":
-        """Does it beside what the caller does next."""
+        """Does ``work`` in the background."""
         return self._pool.submit(work)
 
     def each(
@@ -45,9 +43,9 @@ class ParallelRequests:
         at_once: int | None = None,
         is_fatal: Callable[[R], bool] = lambda _: False,
     ) -> list[R]:
-        """What ``work`` makes of each item, in their order; ``at_once``: of so many at a time.
+        """The results of ``work`` for each item, in their order; ``at_once``: how many at a time.
 
-        After a result that ``is_fatal`` no other is begun: the list ends with those that were.
+        After a result that ``is_fatal`` no other item is begun: the list ends with those that were.
         """
         if len(items) < 2:
             return [work(item) for item in items]
@@ -57,7 +55,7 @@ class ParallelRequests:
 
 
 class _Pool:
-    """The threads, and whether anyone waits for one."""
+    """The threads, and how many workers wait for one."""
 
     def __init__(self, count: int) -> None:
         self._threads = ThreadPoolExecutor(count, "davbridge-transfer")
@@ -71,7 +69,7 @@ class _Pool:
 
     @property
     def is_wanted(self) -> bool:
-        """Whether whoever has a thread has to queue up before he goes on."""
+        """Whether a worker has to queue up before its next item."""
         return self._waiting > 0 or self._is_closed
 
     def submit(self, work: Callable[[], R]) -> "Future[R]":

@@ -1,10 +1,10 @@
-"""Operations under way: how far each is, and whether it may go on.
+"""The running operations: how far each one is, and whether it may continue.
 
-Owns the counts, what the log is told of them, and the renewal of leases. Must not know what is
-done. A metrics page may read `RunningOperations.tally` at any time.
+Counts them, writes their progress to the log, and renews their leases. A metrics page may read
+`RunningOperations.counts` at any time.
 
-Invariants: nothing is counted twice; a work whose lease is lost does nothing more; however a work
-ends, it isn't under way afterwards.
+Invariants: nothing is counted twice. An operation whose lease is lost does nothing more. However an
+operation ends, it isn't listed afterwards.
 """
 
 import logging
@@ -16,26 +16,26 @@ from typing import NamedTuple
 from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.store.base import ObjectRow
 from davbridge.tree.journal.entry import JournalEntry, OperationRequest
-from davbridge.tree.journal.journals import Lease
-from davbridge.tree.journal.leases import RENEWAL_SECONDS
+from davbridge.tree.journal.lease import Lease
+from davbridge.tree.journal.lease_monitor import RENEWAL_SECONDS
 from davbridge.waiting import store_wait
 
 _log = logging.getLogger(__name__)
 
 
-class Tally(NamedTuple):
+class OperationCounts(NamedTuple):
     """Of all COPYs, MOVEs and DELETEs since the start."""
 
-    begun: int = 0
+    started: int = 0
     ended: int = 0
     resumed: int = 0
-    """Of those that were begun: journals of a bridge that had died."""
+    """Of those that were started: journals of a bridge that had died."""
     steps: int = 0
     """Objects copied or deleted."""
 
 
 class RunningOperation:
-    """One operation. A step is an object that is copied, or deleted."""
+    """One operation. A step is one object that is copied or deleted."""
 
     def __init__(
         self,
@@ -47,11 +47,12 @@ class RunningOperation:
         self.total = total
         self.done = 0
         self.lease = lease
-        self.leaves_source = lease is not None and lease.has_note
-        """Whether a MOVE's source is still there, for whatever reason, and some of it isn't. After
-        an earlier one has left something, that is so until all of it has gone."""
-        self.is_left = False
-        """Whether the journal stays for another to go on with, though its client has an answer."""
+        self.is_incomplete = lease is not None and lease.was_incomplete
+        """Whether a part of a MOVE's source is left, and the rest has been moved. After an earlier
+        incomplete MOVE, this stays true until all of the source is moved."""
+        self.is_abandoned = False
+        """Whether the journal stays for another bridge to resume, though the client has an
+        answer."""
         self.is_undone = False
         """Whether its journal says that it is undone."""
         self._running_operations = running_operations
@@ -66,15 +67,16 @@ class RunningOperation:
         return f"{self._request}: {self.done:,} of {self.total:,} steps"
 
     def advance(self, steps: int = 1) -> None:
-        """Counts steps that were done."""
+        """Counts steps that are done."""
         with self._lock:
             self.done += steps
         self._running_operations.count(steps=steps)
 
     @contextmanager
-    def step(self) -> Iterator[None]:
-        """Around what is asked of the store: nothing of it is done once somebody else may be doing
-        it, however late a request arrives. Raises UnavailableError where that is so already."""
+    def under_lease(self) -> Iterator[None]:
+        """Around requests to the store: none of them has an effect once another bridge may have
+        taken over, however late it arrives. Raises UnavailableError if the lease is lost
+        already."""
         if self.lease is None:
             yield
             return
@@ -83,7 +85,7 @@ class RunningOperation:
             yield
 
     def renew(self) -> None:
-        """The lease, if there is one; it is renewed in time by itself."""
+        """Renews the lease, if there is one. This also happens in the background, in time."""
         if self.lease is None:
             return
         try:
@@ -91,32 +93,35 @@ class RunningOperation:
         except PreconditionFailedError:
             _log.warning("%s: another bridge has taken it over", self)
         except StoreError as error:
-            _log.warning("%s: the lease could not be renewed: %s", self, error)
+            _log.warning("%s: the lease could not be new_etags: %s", self, error)
 
-    def begin_undo(self, entry: JournalEntry, made: Iterable[ObjectRow]) -> bool:
-        """Before anything that was ``made`` is removed again: whether that may be done. Where it
-        can't be said in the journal, whoever resumes that finishes it, and needs what was made."""
+    def begin_undo(self, entry: JournalEntry, created: Iterable[ObjectRow]) -> bool:
+        """Call this before anything that was ``created`` is deleted again. Returns whether it may
+        be deleted. If the journal can't be marked, a bridge that resumes it finishes the MOVE, and
+        needs what was created."""
         if self.lease is None:
             return True
         self.renew()
         try:
-            self.lease.begin_undo(entry, made)
+            self.lease.begin_undo(entry, created)
         except StoreError as error:
             _log.warning("%s has failed, and is not undone here: %s", self._request, error)
-            self.is_left = True
+            self.is_abandoned = True
             return False
         self.is_undone = True
+        """Whether the journal says that the MOVE is undone."""
         return True
 
     def end(self, *, is_answered: bool) -> None:
-        """``is_answered``: its client is told how it ended; else somebody has to go on with it."""
+        """``is_answered``: the client learns how the operation ended. Otherwise the journal is left
+        to be resumed."""
         if self.lease is None:
             return
         self._is_over.set()
         with store_wait():  # Else it might write a lease again that the journal's end deletes.
             self._renewing.join()
-        if is_answered and not self.is_left:
-            self.lease.end(leaves_source=self.leaves_source and self._request.verb == "MOVE")
+        if is_answered and not self.is_abandoned:
+            self.lease.end(is_incomplete=self.is_incomplete and self._request.verb == "MOVE")
         else:
             self.lease.abandon()
 
@@ -127,24 +132,24 @@ class RunningOperation:
 
 
 class RunningOperations:
-    """Those of one bridge."""
+    """Of one bridge."""
 
     def __init__(self) -> None:
         self._lock = Lock()
-        self._under_way: list[RunningOperation] = []
-        self._begun = self._ended = self._resumed = self._steps = 0
+        self._current: list[RunningOperation] = []
+        self._started = self._ended = self._resumed = self._steps = 0
 
     @property
-    def tally(self) -> Tally:
+    def counts(self) -> OperationCounts:
         with self._lock:
-            return Tally(self._begun, self._ended, self._resumed, self._steps)
+            return OperationCounts(self._started, self._ended, self._resumed, self._steps)
 
-    def under_way(self) -> list[RunningOperation]:
+    def current(self) -> list[RunningOperation]:
         with self._lock:
-            return list(self._under_way)
+            return list(self._current)
 
     @contextmanager
-    def begun(
+    def tracked(
         self,
         request: OperationRequest,
         total: int,
@@ -152,15 +157,15 @@ class RunningOperations:
         *,
         is_resumed: bool = False,
     ) -> Iterator[RunningOperation]:
-        """Around an operation of so many steps; with a ``lease``, whose lease is renewed.
+        """Around an operation of ``total`` steps. Renews the ``lease``, if there is one.
 
-        The journal ends with it, also where a StoreError is raised; that of a resumed one is left
-        for another try then.
+        The journal is deleted at the end, also if a StoreError is raised. That of a resumed
+        operation then stays for another try.
         """
         running = RunningOperation(self, request, total, lease)
         with self._lock:
-            self._under_way.append(running)
-        self.count(begun=1, resumed=int(is_resumed))
+            self._current.append(running)
+        self.count(started=1, resumed=int(is_resumed))
         is_answered = False
         try:
             yield running
@@ -171,12 +176,12 @@ class RunningOperations:
         finally:
             running.end(is_answered=is_answered)
             with self._lock:
-                self._under_way.remove(running)
+                self._current.remove(running)
             self.count(ended=1)
 
-    def count(self, *, begun: int = 0, ended: int = 0, resumed: int = 0, steps: int = 0) -> None:
+    def count(self, *, started: int = 0, ended: int = 0, resumed: int = 0, steps: int = 0) -> None:
         with self._lock:
-            self._begun += begun
+            self._started += started
             self._ended += ended
             self._resumed += resumed
             self._steps += steps

@@ -1,16 +1,13 @@
-"""The steps of COPY and MOVE that both a new one and a resumed one take.
+"""The steps of COPY, MOVE and DELETE, for new and for resumed operations.
 
-Owns what belongs to each step: properties, the parent's marker, who is shut out meanwhile, and what
-is looked at before a MOVE's source goes. Must not know why a plan is as it is.
+A file that is copied or moved onto an equal one is a special case. Another bridge may be moving
+that file away, and its delete can't tell the copy from the file that it means: both have the same
+ETag. So a COPY or MOVE waits until no such delete can arrive any more, and then checks that its
+copy is there, before the source is deleted. If equal files are moved onto one another, in circles
+of any length, one of them stays.
 
-A file that is copied or moved onto an equal one is a case of its own. Another bridge may be moving
-that one away, and its delete can't tell the copy from what it means: both have the same ETag. So a
-COPY or MOVE waits until no such delete can arrive any more, and then looks whether its copy is
-there, before the source goes. Of equal files that are moved onto one another, in circles of any
-length, one stays.
-
-Invariant: a step returns what it couldn't do of its plan; where it raises a StoreError, it has
-touched nothing that the plan names.
+Invariant: a step returns what it couldn't do of its plan. If it raises a StoreError, it has changed
+nothing that the plan names.
 """
 
 import logging
@@ -27,9 +24,9 @@ from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.reads import row_at
 from davbridge.tree.resource import Failure
 from davbridge.tree.steps.batches import Batches, versions_of
-from davbridge.tree.steps.checked_deletes import LOOK_SECONDS, CheckedDeletes
+from davbridge.tree.steps.checked_deletes import CHECK_VALID_SECONDS, CheckedDeletes
 from davbridge.tree.steps.clashes import Clashes
-from davbridge.tree.steps.copies import Copied, Copies
+from davbridge.tree.steps.copies import Copies, CopyResult
 from davbridge.tree.steps.late_properties import LateProperties, Source
 from davbridge.tree.steps.parallel_requests import ParallelRequests
 from davbridge.tree.steps.progress import RunningOperation
@@ -40,11 +37,11 @@ from davbridge.tree.writes.parents import Parents
 _log = logging.getLogger(__name__)
 
 SECOND = 1.1
-"""After which whatever is written has a later time than what was there before."""
+"""After this time, whatever is written has a later time than what was there before."""
 
-SETTLE_SECONDS = LOOK_SECONDS + 2
-"""After which no delete can arrive any more that was asked for before, by whatever clocks and whole
-seconds may be off."""
+LATE_DELETE_SECONDS = CHECK_VALID_SECONDS + 2
+"""After this time, no delete can arrive any more that was sent before, even if clocks are off, and
+times are cut to whole seconds."""
 
 
 class Steps:
@@ -85,13 +82,13 @@ class Steps:
         *,
         is_onto_equals: bool = False,
         cleared: Sequence[ObjectRow] = (),
-    ) -> Copied:
-        """Up to the verified copies; ``tree``: the target's prefix, if it is a collection.
+    ) -> CopyResult:
+        """Makes the copies and verifies them. ``tree``: the target's prefix, if it is a collection.
 
-        ``is_onto_equals``: whether some of the target had the ETags of what comes in its place.
-        ``cleared``: of the target, what clashed with the plan, be it gone by now.
+        ``is_onto_equals``: whether a part of the target has the same ETag as what replaces it.
+        ``cleared``: what of the target clashed with the plan, also what is deleted already.
         """
-        with running.step():
+        with running.under_lease():
             self._parents.normalise_marker(target)
         if is_onto_equals:
             self._pause(SECOND)
@@ -99,7 +96,7 @@ class Steps:
         if copied.failures:
             return copied
         if is_onto_equals:
-            self._pause(SETTLE_SECONDS)
+            self._pause(LATE_DELETE_SECONDS)
         if tree is not None:
             return self._copies.verified(copied, plan, tree, running)
         try:
@@ -107,76 +104,77 @@ class Steps:
         except StoreError as error:
             return copied._replace(failures=[Failure(target, error)])
 
-    def clear(
+    def delete_clashes(
         self,
         plan: Plan,
-        copied: Copied,
+        copied: CopyResult,
         target: ResourcePath,
         tree: str | None,
         running: RunningOperation,
         *,
         cleared: Sequence[ObjectRow] = (),
-    ) -> Copied:
-        """Once they have their properties: what of the target clashed with the copies goes."""
-        return self._clashes.clear(plan, copied, target, tree, running, cleared)
+    ) -> CopyResult:
+        """Call this when the copies have their properties: deletes what of the target clashed with
+        them."""
+        return self._clashes.delete(plan, copied, target, tree, running, cleared)
 
-    def _verified_file(self, copied: Copied, plan: Plan, *, is_onto_equals: bool) -> Copied:
-        """Whether the copy is there to stay, and of a MOVE whether the source may go for the sake
-        of it. Raises PreconditionFailedError."""
+    def _verified_file(self, copied: CopyResult, plan: Plan, *, is_onto_equals: bool) -> CopyResult:
+        """Checks that the copy is there to stay and, for a MOVE, that the source may be deleted.
+        Raises PreconditionFailedError."""
         if not plan.copies:  # It was there before this was resumed.
             return copied
         (copy,) = plan.copies
         if is_onto_equals:
-            looked_at = self._timer()
-            made = row_at(self._store, copy.target)
-            if not made or _second(made) != _second(copied.made[copy.target]):
+            checked_at = self._timer()
+            created = row_at(self._store, copy.target)
+            if not created or _second(created) != _second(copied.created[copy.target]):
                 raise PreconditionFailedError(f"{copy.target!r} was taken away or written anew")
-            if not plan.leaving:
+            if not plan.deletions:
                 return copied
             source = row_at(self._store, copy.source.key)
-            if not source or source.etag != copy.source.etag or _second(source) >= _second(made):
+            if not source or source.etag != copy.source.etag or _second(source) >= _second(created):
                 raise PreconditionFailedError(f"{copy.source.key!r} was written anew")
-            return copied._replace(looked_at=looked_at)
-        if not plan.replaced and (copied.is_cleared or not plan.clashes):
+            return copied._replace(checked_at=checked_at)
+        if not plan.replaced and (copied.has_deleted_clashes or not plan.clashes):
             self._clashes.require_alone(plan)
         return copied
 
-    def give(
+    def set_properties(
         self,
         plan: Plan,
-        renewed: Mapping[str, str],
+        new_etags: Mapping[str, str],
         target: ResourcePath,
         properties: Properties,
         running: RunningOperation,
         source: ObjectRow | None = None,
     ) -> list[Failure]:
-        """The properties: those in the tree, and the target's own. ``source``: a file's row."""
-        with running.step():
-            return self._property_store.rebind_tree(plan, renewed) or self._property_store.copy_to(
-                target, properties, source
-            )
+        """Sets the properties in the tree, and the target's own. ``source``: the row of a file."""
+        with running.under_lease():
+            return self._property_store.rebind_tree(
+                plan, new_etags
+            ) or self._property_store.copy_to(target, properties, source)
 
-    def drop_extras(
+    def delete_extras(
         self, plan: Plan, running: RunningOperation, planned: Sequence[ObjectRow] = ()
     ) -> list[Failure]:
-        """Deletes the members of the target that the source hasn't. ``planned``: all of those, be
-        they gone by now."""
-        return self.removals.clear(plan, plan.extras, running, planned=planned)
+        """Deletes the members of the target that the source doesn't have. ``planned``: all of them,
+        also those that are deleted already."""
+        return self.removals.delete_from_target(plan, plan.extras, running, planned=planned)
 
-    def remove(
-        self, keys: Keys, running: RunningOperation, *, tree: str | None, looked_at: float
+    def delete(
+        self, keys: Keys, running: RunningOperation, *, tree: str | None, checked_at: float
     ) -> list[Failure]:
-        """Deletes what may be deleted of a resource, and tells what is left. ``tree``: a
-        collection's prefix. ``looked_at``: when the keys were asked for. Of a tree what was written
-        since stays, where that was too long ago."""
+        """Deletes a resource as far as possible, and returns what is left. ``tree``: the prefix of
+        a collection. ``checked_at``: when the keys were listed. If that was too long ago, members
+        that were written since stay."""
         going = (*keys.proper, *keys.beside)
         if tree is None or len(going) <= PAGE_SIZE:
-            bounds = self._deletes.bounds(looked_at)
-            failures = self.removals.remove(keys, running, tree=tree, bounds=bounds)
+            deadline = self._deletes.deadline(checked_at)
+            failures = self.removals.delete(keys, running, tree=tree, deadline=deadline)
             if not any(isinstance(one.error, DeadlinePassedError) for one in failures):
                 return failures
         if tree is None:
-            return self.removals.remove(keys, running, tree=None)
+            return self.removals.delete(keys, running, tree=None)
         try:
             deleted = self._deletes.tree(tree, going, running)
         except StoreError as error:
@@ -184,64 +182,65 @@ class Steps:
         return left_behind(self._mount, keys) + self.removals.failures(deleted.failed)
 
     def undo(
-        self, entry: JournalEntry, made: Mapping[str, ObjectRow], running: RunningOperation
+        self, entry: JournalEntry, created: Mapping[str, ObjectRow], running: RunningOperation
     ) -> bool:
-        """Takes back what a COPY or MOVE that has failed has made, once its journal says so;
-        whether that could be said. What can't be removed now is left to whoever resumes it."""
+        """Deletes what a failed COPY or MOVE has created, after its journal was marked. Returns
+        whether it could be marked. What can't be deleted now is left to the bridge that resumes the
+        journal."""
         try:
-            made = {**self._undo.unanswered(entry.plan, made), **made}
+            created = {**self._undo.unacknowledged(entry.plan, created), **created}
         except StoreError as error:
             _log.warning("what %s has made can't be listed: %s", entry.request, error)
-        if not running.begin_undo(entry, made.values()):
+        if not running.begin_undo(entry, created.values()):
             return False
-        self.resume_undo(entry, made.values(), running)
+        self.resume_undo(entry, created.values(), running)
         return True
 
     def resume_undo(
-        self, entry: JournalEntry, made: Iterable[ObjectRow], running: RunningOperation
+        self, entry: JournalEntry, created: Iterable[ObjectRow], running: RunningOperation
     ) -> None:
-        """The same of one whose journal says so."""
-        running.is_left = not self._undo.take_back(entry, made, running)
+        """As `undo`, for a journal that is marked already."""
+        running.is_abandoned = not self._undo.delete_created(entry, created, running)
 
-    def leave(
+    def delete_source(
         self,
         source: ResourcePath,
         plan: Plan,
         tree: str | None,
         running: RunningOperation,
-        looked_at: float,
+        checked_at: float,
         gone: Sequence[ObjectRow] = (),
-        renewed: Mapping[str, str] = NO_ETAGS,
+        new_etags: Mapping[str, str] = NO_ETAGS,
     ) -> list[Failure]:
-        """Deletes the source, unless its parent can't be marked where it needs that. (Where nothing
-        goes the parent may be gone as well, and isn't made again.)
+        """Deletes the source of a MOVE, unless its parent needs a marker that can't be written. If
+        nothing is to be deleted, the parent may be gone as well, and isn't marked.
 
-        ``looked_at``: when a file was last seen to be the version that goes. ``gone``: what has
-        gone of a tree before. ``renewed``: see Copied. Properties that others have set in a tree
-        meanwhile go along.
+        ``checked_at``: when a file was last seen to be the planned version. ``gone``: what was
+        deleted from a tree before. ``new_etags``: as in CopyResult. Properties that others have set
+        in a tree meanwhile are moved as well.
         """
         with self._parents.removing(source), self._path_locks.exclude_writes(source):
             try:
-                if plan.leaving:
-                    with running.step():
+                if plan.deletions:
+                    with running.under_lease():
                         self._parents.mark_before_removal_of(source)
                 if tree is None:
-                    return self._delete_file(plan.leaving, running, looked_at)
-                deleted = self._late.leave(Source(tree, plan, renewed), running, gone)
+                    return self._delete_file(plan.deletions, running, checked_at)
+                deleted = self._late.delete_source(Source(tree, plan, new_etags), running, gone)
             except StoreError as error:
                 return [Failure(source, error)]
-        running.leaves_source = bool(deleted.failed or deleted.left)
+        running.is_incomplete = bool(deleted.failed or deleted.left)
         return self.removals.failures(deleted.failed)
 
     def _delete_file(
-        self, rows: Sequence[ObjectRow], running: RunningOperation, looked_at: float
+        self, rows: Sequence[ObjectRow], running: RunningOperation, checked_at: float
     ) -> list[Failure]:
-        """The file, and what lies beside it."""
+        """Deletes the file, and what lies beside it."""
         if not rows:
             return []
         file, *beside = rows
         try:
-            self._deletes.file(file, running, looked_at)
+            self._deletes.file(file, running, checked_at)
         except StoreError as error:
             return self.removals.failures([DeleteFailure(file.key, error)])
         keys = [row.key for row in beside]

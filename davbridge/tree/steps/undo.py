@@ -1,12 +1,13 @@
-"""Takes back what a COPY or MOVE that has failed made at its target.
+"""Deletes what a failed COPY or MOVE has created at its target.
 
-Must not know why it has failed. Whoever calls this has said in the journal, if there is one, that
-it is undone: else another bridge could finish it at the same time, and take the source away
-for the sake of the very copies that go here.
+The caller has marked the journal, if there is one, as undone. Otherwise another bridge could finish
+the operation at the same time, and delete the source for the sake of the copies that are deleted
+here.
 
-Invariants: what was replaced stays replaced, since what it was is gone; what somebody has written
-since stays; a copy whose source is gone stays, for it may be all that is left. But a copy goes that
-hides what was to be replaced by something of the other kind and is still there, or is hidden by it.
+Invariants: what was replaced stays replaced, since its old version is gone. What somebody has
+written since stays. A copy whose source is gone stays, because it may be the last one. But a copy
+is deleted if it hides something of the other kind that it was to replace and that is still there,
+or is hidden by it.
 """
 
 import logging
@@ -35,14 +36,14 @@ class Undo:
         self._mount = mount
         self._deletes = deletes
 
-    def unanswered(self, plan: Plan, made: Container[str]) -> dict[str, ObjectRow]:
-        """Copies that are there, but weren't known to be ``made``: where their answers were lost.
-        Of those alone that would hide what was to be replaced, or be hidden by it."""
+    def unacknowledged(self, plan: Plan, created: Container[str]) -> dict[str, ObjectRow]:
+        """Copies that are there though they aren't in ``created``, because the store's answers were
+        lost. Only those that hide what they were to replace, or are hidden by it."""
         if not plan.clashes:
             return {}
         old, displacing = {row.key for row in plan.replaced}, plan.displacing
         lost = [one for one in plan.copies if one.target in displacing]
-        lost = [one for one in lost if one.target not in old and one.target not in made]
+        lost = [one for one in lost if one.target not in old and one.target not in created]
         if not lost:
             return {}
         there = rows_below(self._store, plan.target_prefix)
@@ -53,14 +54,15 @@ class Undo:
             if row and (row.size, row.etag) == (one.source.size, one.source.etag)
         }
 
-    def take_back(
-        self, entry: JournalEntry, made: Iterable[ObjectRow], running: RunningOperation
+    def delete_created(
+        self, entry: JournalEntry, created: Iterable[ObjectRow], running: RunningOperation
     ) -> bool:
-        """Removes what was ``made`` anew; whether nothing of that is left to be removed."""
+        """Deletes what was ``created``, and replaced nothing. Returns whether nothing of that is
+        left to delete."""
         plan = entry.plan
         replaced = {row.key for row in plan.replaced}
         sources = {copy.target: copy.source.key for copy in plan.copies}
-        new = [row for row in made if row.key not in replaced]
+        new = [row for row in created if row.key not in replaced]
         try:
             keys = [sources[row.key] for row in new if row.key in sources]
             there = self._there(entry.source, keys)
@@ -72,7 +74,7 @@ class Undo:
             return False
 
     def _in_the_way(self, plan: Plan) -> frozenset[str]:
-        """The targets at or around which something is still there that was to go."""
+        """The targets at or around which a clash is still there."""
         inside = rows_below(self._store, plan.target_prefix)
         clashes = [row for row in plan.clashes if self._is_there(row.key, plan, inside)]
         return plan._replace(clashes=tuple(clashes)).displacing
@@ -83,7 +85,7 @@ class Undo:
         return row_at(self._store, key) is not None
 
     def _there(self, source: ResourcePath, keys: list[str]) -> Container[str]:
-        """Those of a source's keys at which something is."""
+        """Those keys of the source at which something is."""
         inside = prefix_of(self._mount, source)
         found = {key for key in keys if not key.startswith(inside) and row_at(self._store, key)}
         if any(key.startswith(inside) for key in keys):
@@ -112,7 +114,7 @@ class Undo:
         return not failed
 
     def _remove_file(self, row: ObjectRow, running: RunningOperation) -> bool:
-        """Whether it has gone, and nothing is there now."""
+        """Whether it is deleted, and nothing is there now."""
         try:
             self._deletes.file(row, running, _NEVER)
         except (NotFoundError, PreconditionFailedError) as error:
@@ -121,7 +123,7 @@ class Undo:
         return True
 
     def _mark_again(self, file: str, plan: Plan, running: RunningOperation) -> None:
-        """A store that keeps folders has lost the marker of one that a file was to replace."""
+        """A store that keeps folders has lost the marker of a folder that a file was to replace."""
         if any(row.key == file + DELIMITER for row in plan.clashes):
-            with running.step():
+            with running.under_lease():
                 write_marker(self._store, file + DELIMITER)

@@ -7,7 +7,7 @@ from davbridge.dav.provider import BucketProvider
 from davbridge.dav.resources.collection import instance
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
-from davbridge.tree.journal import leases
+from davbridge.tree.journal import lease_monitor
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.operations.preconditions import Preconditions
 from tests.support.bridge import running_bridge
@@ -45,7 +45,7 @@ def move_until_the_first_delete_is_done(bucket: MemoryStore) -> None:
 def test_a_move_is_resumed_under_the_spelling_that_its_client_repeats(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(leases, "LEASE_SECONDS", 0.5)
+    monkeypatch.setattr(lease_monitor, "LEASE_SECONDS", 0.5)
     bucket = MemoryStore()
     for name in "ab":
         bucket.put_object(f"{STORED}/{name}", name.encode(), Attributes())

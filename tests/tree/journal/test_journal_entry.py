@@ -21,7 +21,7 @@ def row(key: str, etag: str = "1", size: int = 1) -> ObjectRow:
 
 def plan(*names: str) -> Plan:
     copies = tuple(Copy(row(f"s/{name}"), f"t/{name}") for name in names)
-    return NO_PLAN._replace(copies=copies, leaving=tuple(copy.source for copy in copies))
+    return NO_PLAN._replace(copies=copies, deletions=tuple(copy.source for copy in copies))
 
 
 def test_a_journal_is_read_as_it_was_written() -> None:
@@ -31,7 +31,7 @@ def test_a_journal_is_read_as_it_was_written() -> None:
         marker="t/",
         copies=(Copy(odd, "t/ü"), Copy(row("s/d_$folder$", size=0), "t/d/", MARKER)),
         extras=(row("t/extra"),),
-        leaving=(odd, row("s")),
+        deletions=(odd, row("s")),
         replaced=(row("t/ü", "old"),),
         target_prefix="t/",
         wanted=frozenset(("t/", "t/ü", "t/d/", "t/kept/")),
@@ -73,11 +73,11 @@ def test_parts_change_an_etag_so_that_the_bytes_decide() -> None:
     source, copied = row("s/a"), row("t/a", "other")
     now = {"s/a": source}, {"t/a": copied}
     same = remaining_work(plan("a"), *now, lambda _copy, _found: True)
-    assert (same.plan.copies, same.plan.leaving, same.kept) == ((), (source,), ())
-    assert same.renewed == {"t/a": "other"}
+    assert (same.plan.copies, same.plan.deletions, same.kept) == ((), (source,), ())
+    assert same.new_etags == {"t/a": "other"}
     different = remaining_work(plan("a"), *now, lambda _copy, _found: False)
-    assert (different.plan.copies, different.plan.leaving, different.kept) == ((), (), (source,))
-    assert different.renewed == {}
+    assert (different.plan.copies, different.plan.deletions, different.kept) == ((), (), (source,))
+    assert different.new_etags == {}
 
 
 def test_the_same_bytes_written_later_are_another_version() -> None:
@@ -86,7 +86,7 @@ def test_the_same_bytes_written_later_are_another_version() -> None:
         plan("a"), {"s/a": later}, {"t/a": row("t/a")}, lambda _copy, _found: False
     )
     assert rest.kept == (later,)
-    assert rest.plan.leaving == ()
+    assert rest.plan.deletions == ()
 
 
 def test_what_was_at_the_target_before_is_overwritten_and_nothing_else() -> None:

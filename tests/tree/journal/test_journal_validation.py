@@ -11,16 +11,16 @@ from davbridge.errors import UnavailableError
 from davbridge.paths import parse
 from davbridge.store.base import Attributes, ObjectRow
 from davbridge.tree.journal.entry import (
+    INCOMPLETE,
     JOURNALS,
     LEASE,
-    LEFT,
     PLAN,
     JournalEntry,
     OperationRequest,
     encoded,
 )
-from davbridge.tree.journal.journals import KEPT
-from davbridge.tree.journal.leases import LEASE_SECONDS
+from davbridge.tree.journal.lease_monitor import LEASE_SECONDS
+from davbridge.tree.journal.objects import INCOMPLETE_RECORD_AGE
 from davbridge.tree.plan import NO_PLAN, Copy, Plan
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (
@@ -50,9 +50,9 @@ def written(drive: Drive, plan: Plan, request: OperationRequest = MOVE, mount: s
 
 def gone_on_with(drive: Drive, mount: str = "") -> None:
     with another(drive, prefix=mount) as tree:
-        tree.recovery.look()
+        tree.recovery.scan()
         drive.clock.advance(LEASE_SECONDS)
-        tree.recovery.look()
+        tree.recovery.scan()
 
 
 def row(drive: Drive, key: str) -> ObjectRow:
@@ -75,7 +75,7 @@ def shared(drive: Drive) -> Drive:
 def test_nothing_outside_the_mount_is_deleted(
     shared: Drive, key: str, request_: OperationRequest
 ) -> None:
-    written(shared, NO_PLAN._replace(leaving=(row(shared, key),)), request_)
+    written(shared, NO_PLAN._replace(deletions=(row(shared, key),)), request_)
     gone_on_with(shared, "m/")
     assert bodies(shared) == OURS | OTHERS
 
@@ -84,8 +84,8 @@ def test_nor_copied_from_there_or_written_there(shared: Drive) -> None:
     secret, own = row(shared, "other/secret"), row(shared, "m/s/a")
     targets = NO_PLAN._replace(target_prefix="m/t/")
     for plan in (
-        targets._replace(copies=(Copy(secret, "m/t/secret"),), leaving=(secret,)),
-        targets._replace(copies=(Copy(own, "other/a"),), leaving=(own,)),
+        targets._replace(copies=(Copy(secret, "m/t/secret"),), deletions=(secret,)),
+        targets._replace(copies=(Copy(own, "other/a"),), deletions=(own,)),
         targets._replace(marker="other/"),
         targets._replace(clashes=(secret,)),
         targets._replace(extras=(secret,), target_prefix="other/"),
@@ -100,7 +100,7 @@ def test_nor_copied_from_there_or_written_there(shared: Drive) -> None:
 def test_nor_anything_of_the_mount_that_the_journal_does_not_name(shared: Drive) -> None:
     written(
         shared,
-        NO_PLAN._replace(leaving=(row(shared, "m/s/a"),)),
+        NO_PLAN._replace(deletions=(row(shared, "m/s/a"),)),
         OperationRequest("DELETE", ("x",)),
     )
     gone_on_with(shared, "m/")
@@ -110,7 +110,7 @@ def test_nor_anything_of_the_mount_that_the_journal_does_not_name(shared: Drive)
 def test_nor_what_was_not_asked_for(drive: Drive) -> None:
     """Whoever asks for one thing has no turn for another."""
     fill(drive)
-    plan = NO_PLAN._replace(leaving=(row(drive, "s/a"),))
+    plan = NO_PLAN._replace(deletions=(row(drive, "s/a"),))
     body = encoded(
         JournalEntry(OperationRequest("DELETE", ("x",)), ("s",), (), is_new=True, plan=plan)
     )
@@ -214,9 +214,9 @@ JOURNAL = [f"{JOURNALS}{MOVE.name}{end}" for end in (LEASE, PLAN)]
 def test_a_journal_that_replaces_a_damaged_one_is_spared(drive: Drive, damaged: bytes) -> None:
     fill(drive)
     with another(drive, store=replacing(drive, damaged)) as tree:
-        tree.recovery.look()
+        tree.recovery.scan()
         drive.clock.advance(LEASE_SECONDS)
-        tree.recovery.look()
+        tree.recovery.scan()
     assert journals(drive) == JOURNAL
 
 
@@ -237,21 +237,21 @@ def test_a_client_spares_a_journal_that_replaces_a_damaged_one(
     assert journals(drive) == JOURNAL
 
 
-@pytest.mark.parametrize("end", [LEASE, LEFT])
+@pytest.mark.parametrize("end", [LEASE, INCOMPLETE])
 def test_what_is_written_in_place_of_what_is_tidied_away_stays(drive: Drive, end: str) -> None:
     key = f"{JOURNALS}{MOVE.name}{end}"
     drive.outside(key, body=b"old")
     store = WatchedStore(drive.bucket)
     with another(drive, store=store) as tree:
-        tree.recovery.look()
-        drive.clock.advance(2 * KEPT.total_seconds())
+        tree.recovery.scan()
+        drive.clock.advance(2 * INCOMPLETE_RECORD_AGE.total_seconds())
 
         def replace(operation: str, of: str) -> None:
             if (operation, of) == ("delete", key):
                 drive.outside(key, body=b"new")
 
         store.before = replace
-        tree.recovery.look()
+        tree.recovery.scan()
     assert journals(drive) == [key]
     assert drive.content(key) == b"new"
 
@@ -307,7 +307,7 @@ def test_a_later_davbridge_that_has_died_keeps_nobody_waiting_and_its_journal_st
     with another(drive) as tree:
         assert tree.move(parse("/s"), parse("/t")) == []
         assert LEASE_SECONDS <= drive.clock.seconds() - began < 2 * LEASE_SECONDS
-        tree.recovery.look()
+        tree.recovery.scan()
         began = drive.clock.seconds()
         assert tree.move(parse("/t"), parse("/s")) == []
         assert drive.clock.seconds() == began

@@ -9,7 +9,7 @@ from davbridge.errors import AccessDeniedError, NotFoundError
 from davbridge.paths import parse
 from davbridge.store.base import DeleteFailure
 from davbridge.tree.composition import Clocks
-from davbridge.tree.journal.journals import KEPT
+from davbridge.tree.journal.objects import INCOMPLETE_RECORD_AGE
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.resource import Failure
 from tests.tree.conftest import Drive
@@ -109,8 +109,10 @@ def test_a_bridge_whose_clock_is_ahead_keeps_the_note(drive: Drive) -> None:
     notes = journals(drive)
     bridge = Namespace(
         WatchedStore(drive.bucket),
-        clocks=Clocks(timer=drive.clock.seconds, now=lambda: drive.clock() + 2 * KEPT),
+        clocks=Clocks(
+            timer=drive.clock.seconds, now=lambda: drive.clock() + 2 * INCOMPLETE_RECORD_AGE
+        ),
     )
-    bridge.recovery.look()
+    bridge.recovery.scan()
     bridge.close()
     assert journals(drive) == notes

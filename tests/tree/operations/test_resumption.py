@@ -11,14 +11,14 @@ import pytest
 from davbridge.errors import AccessDeniedError, UnavailableError
 from davbridge.paths import parse
 from davbridge.tree.journal.entry import JOURNALS, LEASE, OperationRequest
-from davbridge.tree.journal.journals import KEPT
-from davbridge.tree.journal.leases import LEASE_SECONDS
-from davbridge.tree.journal.recovery import LOOK_SECONDS, WATCH_SECONDS
+from davbridge.tree.journal.lease_monitor import LEASE_SECONDS
+from davbridge.tree.journal.objects import INCOMPLETE_RECORD_AGE
+from davbridge.tree.journal.recovery import BUSY_SCAN_SECONDS, SCAN_SECONDS
 from davbridge.tree.operations import attempts
 from davbridge.tree.operations.resumption import MEMORY_SECONDS
 from davbridge.tree.resource import Failure, Outcome
 from davbridge.tree.steps import progress
-from davbridge.tree.steps.progress import Tally
+from davbridge.tree.steps.progress import OperationCounts
 from tests.support.waiting import until
 from tests.tree.conftest import Drive
 from tests.tree.deaths import (
@@ -198,7 +198,7 @@ def test_a_bridge_that_is_alive_is_waited_for(drive: Drive) -> None:
     def pause(seconds: float) -> None:
         """Longer, all in all, than a lease."""
         drive.clock.advance(seconds)
-        drive.tree.running_operations.under_way()[0].renew()
+        drive.tree.running_operations.current()[0].renew()
         if next(waits) > LEASE_SECONDS:
             goes_on.set()
             first.result(60)
@@ -242,11 +242,11 @@ def test_of_two_that_take_over_one_wins(drive: Drive) -> None:
     half_done(drive)
     with another(drive, patiently) as tree, another(drive, patiently) as other:
         for each in (tree, other):
-            each.recovery.look()
+            each.recovery.scan()
         drive.clock.advance(LEASE_SECONDS)
         with ThreadPoolExecutor(2) as threads:
-            list(threads.map(lambda each: each.recovery.look(), (tree, other)))
-        assert tree.running_operations.tally.resumed + other.running_operations.tally.resumed == 1
+            list(threads.map(lambda each: each.recovery.scan(), (tree, other)))
+        assert tree.running_operations.counts.resumed + other.running_operations.counts.resumed == 1
     assert bodies(drive) == moved(SOURCE)
 
 
@@ -254,22 +254,22 @@ def test_a_new_bridge_waits_before_it_goes_on(drive: Drive) -> None:
     half_done(drive)
     with another(drive) as tree:
         for _ in range(3):
-            assert tree.recovery.look() == WATCH_SECONDS
+            assert tree.recovery.scan() == BUSY_SCAN_SECONDS
             drive.clock.advance(LEASE_SECONDS / 3 - 0.1)
         assert has_source(drive)
         drive.clock.advance(1)
-        tree.recovery.look()
+        tree.recovery.scan()
         assert not has_source(drive)
-        assert tree.recovery.look() == LOOK_SECONDS
+        assert tree.recovery.scan() == SCAN_SECONDS
 
 
 def test_it_is_known_for_a_while_that_it_is_done(drive: Drive) -> None:
     """To him who asked for it, as long as there is no new source."""
     half_done(drive)
     with another(drive) as tree:
-        tree.recovery.look()
+        tree.recovery.scan()
         drive.clock.advance(LEASE_SECONDS)
-        tree.recovery.look()
+        tree.recovery.scan()
         done = Outcome([], is_new=True)
         assert tree.resume(OperationRequest("MOVE", ("s",), ("t",), "me")) == done
         assert tree.resume(OperationRequest("MOVE", ("s",), ("t",), "you")) is None
@@ -284,15 +284,15 @@ def test_a_store_that_fails_is_tried_again(drive: Drive) -> None:
     half_done(drive)
     store = WatchedStore(drive.bucket)
     with another(drive, store=store) as tree:
-        tree.recovery.look()
+        tree.recovery.scan()
         drive.clock.advance(LEASE_SECONDS)
         store.fault = lambda operation, _key: (
             UnavailableError("gone") if operation == "delete" else None
         )
-        tree.recovery.look()
+        tree.recovery.scan()
         assert has_source(drive)
         store.fault = lambda _operation, _key: None
-        tree.recovery.look()
+        tree.recovery.scan()
     assert bodies(drive) == moved(SOURCE)
 
 
@@ -318,10 +318,10 @@ def test_what_a_move_left_is_known_for_a_day(drive: Drive) -> None:
     )
     assert move(drive)
     with another(drive) as tree:
-        tree.recovery.look()
+        tree.recovery.scan()
         assert len(journals(drive)) == 1
-        drive.clock.advance(KEPT.total_seconds() + 1)
-        tree.recovery.look()
+        drive.clock.advance(INCOMPLETE_RECORD_AGE.total_seconds() + 1)
+        tree.recovery.scan()
         assert journals(drive) == []
     assert drive.stored() == ["s/b", *moved(SOURCE)]
 
@@ -345,13 +345,13 @@ def test_work_is_counted(drive: Drive) -> None:
 
     def before(operation: str, key: str) -> None:
         if (operation, key) == ("list", "t/"):
-            seen.extend(map(str, drive.tree.running_operations.under_way()))
+            seen.extend(map(str, drive.tree.running_operations.current()))
 
     drive.store.before = before
     assert move(drive) == []
     assert seen == ["MOVE '/s' to '/t': 5 of 10 steps"]
-    assert drive.tree.running_operations.tally == Tally(begun=1, ended=1, steps=10)
-    assert drive.tree.running_operations.under_way() == []
+    assert drive.tree.running_operations.counts == OperationCounts(started=1, ended=1, steps=10)
+    assert drive.tree.running_operations.current() == []
 
 
 def test_the_work_of_a_copy_is_its_copies(drive: Drive) -> None:
@@ -360,7 +360,7 @@ def test_the_work_of_a_copy_is_its_copies(drive: Drive) -> None:
 
     def before(operation: str, key: str) -> None:
         if (operation, key) == ("list", "t/"):
-            seen.extend(map(str, drive.tree.running_operations.under_way()))
+            seen.extend(map(str, drive.tree.running_operations.current()))
 
     drive.store.before = before
     assert drive.tree.copy(parse("/s"), parse("/t")) == []
@@ -403,8 +403,8 @@ def test_a_mount_keeps_its_journals_to_itself() -> None:
     recovered(drive)  # of the whole bucket
     assert [key for key in drive.stored() if key.startswith("mount/s/")]
     with another(drive, prefix="mount/") as tree:
-        tree.recovery.look()
+        tree.recovery.scan()
         drive.clock.advance(LEASE_SECONDS)
-        tree.recovery.look()
+        tree.recovery.scan()
     assert drive.stored() == [f"mount/{key}" for key in moved(SOURCE)]
     drive.tree.close()

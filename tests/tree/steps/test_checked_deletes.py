@@ -39,4 +39,4 @@ def test_a_tree_stays_where_all_deletes_come_too_late(filled: Drive) -> None:
     failures = filled.tree.move(parse("/s"), parse("/t"))
     assert sorted(failure.path for failure in failures) == [parse(f"/{key}") for key in FILES]
     assert set(FILES) <= set(filled.stored())
-    assert looks(filled) <= checked_deletes._LOOKS + 2  # The plan's, and one for properties.
+    assert looks(filled) <= checked_deletes._MAX_CHECKS + 2  # The plan's, and one for properties.
