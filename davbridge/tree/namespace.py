@@ -129,16 +129,19 @@ class Namespace:
         condition: Condition = ALWAYS,
         *,
         length: int | None = None,
+        existing: Resource | None = None,
         recheck: Recheck = no_check,
     ) -> BoundedWriter:
-        """A writer for the object at ``path``, new or not, whose properties it keeps.
+        """A writer for the object at ``path``, new or not. A new version keeps the properties.
 
-        ``recheck`` is called right before the commit, while nobody else writes there.
+        ``existing``: what is at ``path``, if the caller has looked it up. ``recheck`` is called
+        right before the commit, while nobody else writes there.
 
         Raises InvalidNameError, IsACollectionError, ParentMissingError, TooLargeError and
         OutOfSpaceError before anything is written.
         """
-        return self._creation.open_writer(WriteTarget(path, condition, recheck), attributes, length)
+        target = WriteTarget(path, condition, recheck)
+        return self._creation.open_writer(target, attributes, length, existing)
 
     def make_collection(self, path: ResourcePath, recheck: Recheck = no_check) -> None:
         """Writes the directory marker.

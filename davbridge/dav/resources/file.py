@@ -79,9 +79,13 @@ class File(BucketResource, DAVNonCollection):
             self.require_writable(is_new=found is None)
 
         path = self.requested_path
-        attributes = headers.attributes(path[-1])
         writer = self.provider.namespace.open_writer(
-            path, attributes, condition, length=length, recheck=recheck
+            path,
+            headers.attributes(path[-1]),
+            condition,
+            length=length,
+            existing=self.resource if self.resource.row else None,
+            recheck=recheck,
         )
         return Upload(writer, length, headers)
 

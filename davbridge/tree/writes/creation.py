@@ -65,11 +65,15 @@ class Creation:
         self._path_locks = path_locks
 
     def open_writer(
-        self, target: WriteTarget, attributes: Attributes, length: int | None
+        self,
+        target: WriteTarget,
+        attributes: Attributes,
+        length: int | None,
+        existing: Resource | None,
     ) -> BoundedWriter:
-        path = self._view.resolve(target.path)
+        path = existing.path if existing else self._view.resolve(target.path)
         self._parents.require_creatable(path)
-        existing = self._view.find(path)
+        existing = existing or self._view.find(path)
         if existing is not None and existing.is_collection:
             raise IsACollectionError(f"a collection is at {path}")
         self._storage_quota.require_file_size(length or 0)
