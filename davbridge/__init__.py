@@ -1,26 +1,26 @@
 """davbridge: your S3 buckets as a network drive.
 
-The house; data comes in at the front door and walks one way, imports go downwards only::
+Requests pass the packages from top to bottom, and imports go downwards only::
 
     cli.py           argv → config → app; exit codes; the only module that prints
-    arguments.py     the command line's grammar
+    arguments.py     the command line's options
     app.py           composition root: the only module that names concrete layers
-    library.py       the same for who has a program of their own: open_provider, open_store
-    filestore.py     what open_store gives: the seed's store
-    http/            the wire: cheroot server, TLS, request hygiene, graceful stop
-    access/          who may: users and their logins
+    library.py       open_provider and open_store, for other programs
+    filestore.py     what open_store returns: the seed's store
+    http/            HTTP/1.1: cheroot's server, TLS, strict parsing, graceful stop
+    access/          users and their logins
     dav/             RFC 4918 on WsgiDAV: provider, methods, locks; StoreError → status
     tree/            a namespace of collections and members over flat keys
     cache/           CachedStore: an ObjectStore that wraps an ObjectStore
     store/           the ObjectStore protocol; S3, memory (the reference), embedded SeaweedFS
     logs.py          log records → lines on stderr
     config/          frozen settings from TOML, environment and flags
-    paths.py         resource path ↔ key; pure functions
-    deadline.py      until when the requests of a piece of work may take effect
-    waiting.py       how a thread says that it only waits
-    clock.py         seconds that also pass while the machine sleeps
+    paths.py         resource path ↔ key
+    deadline.py      until when the requests of an operation may have an effect
+    waiting.py       how a thread reports that it only waits
+    clock.py         the time of day, and a monotonic clock
     addresses.py     which client addresses count as one client
-    xmltext.py       which characters XML can hold
+    xmltext.py       text in XML: valid characters, escaping
     errors.py        the StoreError tree; knows neither HTTP nor botocore
 
 In a program of one's own::
@@ -31,7 +31,7 @@ In a program of one's own::
     with davbridge.open_store("bucket/prefix", region="eu-central-1") as store:
         store.get_bulk_metadata("/photos")
 
-These names are imported when they are first used: the command line needs none of them.
+Each of these names is imported when it is first used, because the command line needs none.
 """
 
 from importlib import import_module

@@ -1,20 +1,17 @@
-"""Client addresses: whose share of something a client takes.
-
-Owns which addresses count as one. Must not know what is shared.
-"""
+"""Client addresses: which of them count as one client."""
 
 from functools import lru_cache
 from ipaddress import AddressValueError, IPv4Address, IPv6Address
 
 IPV6_PREFIX = 64
-"""Bits: one customer has at least as many addresses as share them (RFC 6177)."""
+"""Bits. A provider gives each customer at least the addresses that share so many (RFC 6177)."""
 
 
 @lru_cache(maxsize=1024)
 def network_of(address: str) -> str:
     """The network that counts as one client: an IPv4 address, or the /64 of an IPv6 address.
 
-    What is no address, as REMOTE_ADDR of a Unix socket, is one client.
+    All that is no address counts as one client, such as a Unix socket's REMOTE_ADDR.
     """
     try:
         return str(IPv4Address(address))

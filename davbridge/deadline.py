@@ -1,11 +1,11 @@
-"""Until when the requests of a piece of work may have an effect.
+"""Deadlines: until when the requests of an operation may have an effect.
 
-The work sets a deadline in a context variable, and whatever sends requests keeps it: nothing is
-passed along between them. A thread that is started for a part of the work has no deadline unless it
-runs in a copy of its starter's context. A generator must not yield within `before`.
+The operation sets a deadline in a context variable, and whatever sends requests respects it; so no
+deadline is passed from function to function. A thread that works on a part of the operation has no
+deadline, unless it runs in a copy of the context. A generator must not yield within `before`.
 
-A deadline is a function, for it may move while the work goes on: a lease is renewed. It is called
-at each check.
+A deadline is a function that is called at each check, because a deadline may move: a lease can be
+renewed.
 """
 
 import math
@@ -17,15 +17,15 @@ from davbridge.clock import monotonic
 from davbridge.errors import DeadlinePassedError
 
 Timer = Callable[[], float]
-"""Gives seconds since some moment."""
+"""Returns seconds since some moment."""
 
 _deadlines: ContextVar[tuple[tuple[Timer, Timer], ...]] = ContextVar("deadlines", default=())
 
 
 @contextmanager
 def before(deadline: Timer, timer: Timer = monotonic) -> Iterator[None]:
-    """What is inside has to end before ``deadline()`` by ``timer``. Deadlines nest: the earliest
-    counts."""
+    """The requests inside have to end before ``deadline()`` on ``timer``. Deadlines nest: the
+    earliest counts."""
     token = _deadlines.set((*_deadlines.get(), (deadline, timer)))
     try:
         yield
@@ -35,7 +35,7 @@ def before(deadline: Timer, timer: Timer = monotonic) -> Iterator[None]:
 
 @contextmanager
 def unlimited() -> Iterator[None]:
-    """For what does no harm however late it is done, as cleaning up does."""
+    """Lifts all deadlines, for requests that do no harm however late they are done."""
     token = _deadlines.set(())
     try:
         yield
@@ -44,15 +44,15 @@ def unlimited() -> Iterator[None]:
 
 
 def remaining() -> float:
-    """Seconds until the deadline; infinity where there is none."""
+    """Seconds until the deadline; infinity without one."""
     deadlines = _deadlines.get()
     if not deadlines:
         return math.inf
-    # The clock is read first, so that a pause in between can't make a deadline later.
+    # The clock is read first: a pause in between can't make the deadline later.
     return min(-timer() + deadline() for deadline, timer in deadlines)
 
 
 def require() -> None:
-    """Raises DeadlinePassedError where the deadline has passed."""
+    """Raises DeadlinePassedError if the deadline has passed."""
     if remaining() <= 0:
         raise DeadlinePassedError("the time for this is over, and it was not done")

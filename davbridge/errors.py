@@ -1,8 +1,8 @@
-"""What can go wrong below the protocol, as one tree of exceptions.
+"""The errors of the store and the namespace, as one tree of exceptions.
 
 ::
 
-    StoreError                      anything that a store or the namespace refuses or fails at
+    StoreError                      a store or the namespace has refused or failed
     ├── NotFoundError               no object at the key; no resource at the path
     ├── PreconditionFailedError     a condition on an ETag, or on absence, did not hold
     ├── AccessDeniedError           the store's credentials don't allow it
@@ -20,9 +20,9 @@
     ├── OverlappingPathsError       source and target are the same, or one is inside the other
     └── StoreSetupError             the store can't be used as it is configured; says what to do
 
-Invariants: this module imports nothing of the package, and knows neither HTTP nor botocore.
-Whoever translates an error of another library into this tree does it once, at its boundary, with
-``raise … from``, so that the cause stays chained.
+Invariants: this module imports nothing of the package, and knows neither HTTP nor botocore. Errors
+of other libraries are translated once, at the boundary, with ``raise … from``: the cause stays
+chained.
 """
 
 
@@ -35,15 +35,15 @@ class NotFoundError(StoreError):
 
 
 class PreconditionFailedError(StoreError):
-    """The object's ETag is another one than was asked for, or it exists where it must not."""
+    """The object has another ETag than was asked for, or exists although it must not."""
 
 
 class AccessDeniedError(StoreError):
-    """The store knows who is asking and refuses."""
+    """The store's credentials don't allow the request."""
 
 
 class ArchivedError(StoreError):
-    """The bytes are in cold storage: somebody has to restore them before they can be read."""
+    """The object is in cold storage: somebody has to restore it before it can be read."""
 
 
 class InvalidNameError(StoreError):
@@ -59,11 +59,11 @@ class OutOfSpaceError(StoreError):
 
 
 class UnavailableError(StoreError):
-    """The store did not answer usefully in time, retries included; trying later may help."""
+    """The store didn't answer usefully in time, despite retries. Trying later may help."""
 
 
 class DeadlinePassedError(UnavailableError):
-    """The time that the work had is over: the store was not asked, and has not done it."""
+    """The deadline has passed: the request was not sent."""
 
 
 class TruncatedError(StoreError):
@@ -91,4 +91,4 @@ class OverlappingPathsError(StoreError):
 
 
 class StoreSetupError(StoreError):
-    """Wrong endpoint, credentials, region or bucket: found at the start, told in one line."""
+    """Wrong endpoint, credentials, region or bucket: found at the start, reported in one line."""

@@ -1,16 +1,12 @@
-"""Resource path ↔ key: pure functions.
+"""Resource path ↔ key. Pure.
 
-Owns the mapping between the paths that WebDAV speaks of and the keys that a store holds. Knows
-neither HTTP nor stores.
-
-A resource path is a tuple of segments; the root is ``()``. It says nothing of files or folders:
-whether a collection or an object is there is the namespace's to find out. A key lies below the
-mount's *prefix*, which is empty or ends in ``/``.
+A resource path is a tuple of segments; the root is ``()``. A path doesn't say whether a collection
+or an object is there. A key lies below the mount's *prefix*, which is empty or ends in ``/``.
 
 Invariants:
 - ``path_of(prefix, key_of(prefix, p)) == p`` for every valid path ``p``.
 - What can't be represented (``a//b``, a leading ``/``, ``.`` and ``..`` segments, NUL, reserved
-  names) has no path: ``path_of`` answers None, and ``parse`` raises; nothing is guessed.
+  names) has no path: ``path_of`` returns None, and ``parse`` raises. Nothing is guessed.
 - No valid path leads out of the prefix.
 """
 
@@ -28,14 +24,14 @@ MAX_KEY_BYTES = 1024
 """S3's limit for a key, in bytes of UTF-8."""
 
 RESERVED_PREFIX = ".davbridge"
-"""Segments that begin with this, in any case, are davbridge's own: no request reaches them."""
+"""Segments that begin with this, in any case, are davbridge's own. No request reaches them."""
 
 
 def parse(text: str) -> ResourcePath:
     """The path that a decoded, slash-separated ``text`` names; repeated slashes count as one.
 
     Raises InvalidNameError for ``.`` and ``..`` segments, NUL, and text that UTF-8 can't hold.
-    Reserved names are parsed: the namespace decides what they answer.
+    Reserved names are parsed; the namespace refuses them.
     """
     segments = tuple(segment for segment in text.split(DELIMITER) if segment)
     for segment in segments:
@@ -45,7 +41,7 @@ def parse(text: str) -> ResourcePath:
 
 
 def key_of(prefix: str, path: ResourcePath) -> str:
-    """The key of the object that a non-collection at ``path`` is.
+    """The key of the object at ``path``.
 
     Raises InvalidNameError for the root, and for keys over MAX_KEY_BYTES.
     """
@@ -65,7 +61,7 @@ def prefix_of(prefix: str, path: ResourcePath) -> str:
 
 
 def path_of(prefix: str, key: str) -> ResourcePath | None:
-    """The path that ``key`` (an object's, or a common prefix) has, or None where it has none."""
+    """The path of ``key``, which is an object's or a common prefix; None if it has no path."""
     if not key.startswith(prefix):
         return None
     inside = key[len(prefix) :]
@@ -84,17 +80,17 @@ def is_reserved(segment: str) -> bool:
 
 
 def canonical_name(name: str) -> str:
-    """What all Unicode spellings of a name have in common."""
+    """The form that is the same for all Unicode spellings of a name."""
     return name if name.isascii() else unicodedata.normalize("NFC", name)
 
 
 def canonical(path: ResourcePath) -> ResourcePath:
-    """What all Unicode spellings of a path have in common."""
+    """The form that is the same for all Unicode spellings of a path."""
     return path if all(map(str.isascii, path)) else tuple(map(canonical_name, path))
 
 
 def require_key_length(key: str) -> None:
-    """Raises InvalidNameError where ``key`` is longer than S3 allows."""
+    """Raises InvalidNameError if ``key`` is longer than S3 allows."""
     if len(key.encode()) > MAX_KEY_BYTES:
         raise InvalidNameError(f"the name is too long: over {MAX_KEY_BYTES} bytes of UTF-8")
 

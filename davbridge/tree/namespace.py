@@ -1,16 +1,12 @@
 """The namespace: collections and members, and what can be done with them.
 
-Owns what callers may ask for, and puts together what does it: what is there (view), what a write
-needs (creation), what goes along with it (belongings), what is done to trees (operations). Must not
-know WebDAV: locks, preconditions on requests and status codes are `dav`'s.
-
 Invariants:
 - Reserved and unrepresentable names are never found, and never written.
 - A resource is created only in a collection that exists. A collection never vanishes because its
-  last member did: the marker is written before that member goes.
-- Dead properties follow their resource. A new resource never inherits those of one that went.
-- ``delete``, ``copy`` and ``move`` raise where nothing was begun, or where the one object that is
-  concerned failed; they return failures where some of a tree's members failed.
+  last member is removed: its marker is written before that.
+- Dead properties follow their resource. A new resource has none of those of an earlier one.
+- ``delete``, ``copy`` and ``move`` raise if nothing was done, or if the one object concerned
+  failed. They return failures if some of a tree's members failed.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -71,17 +67,15 @@ class Namespace:
             close()
 
     def find(self, path: ResourcePath) -> Resource | None:
-        """What is at ``path``, in the bucket's own spelling; None where nothing is."""
+        """What is at ``path``, or None. The resource's path is in the bucket's spelling."""
         found = self._view.find(path)
         return self._property_store.add_client_metadata(found) if found else None
 
     def find_current(
         self, path: ResourcePath, *, with_client_metadata: bool = False
     ) -> Resource | None:
-        """What is at ``path`` in the store now, past all caches, which learn it: a request.
-
-        ``with_client_metadata``: and what clients told of it, for a request more; else without.
-        """
+        """As `find`, but past all caches: one request, or two ``with_client_metadata``. Without
+        it, the resource has no client metadata."""
         found = self._view.find_current(path)
         if found is None or found.is_collection or not with_client_metadata:
             return found
@@ -93,7 +87,7 @@ class Namespace:
         return self._property_store.add_client_metadata(self._view.lookup(path))
 
     def members(self, collection: Resource | ResourcePath) -> Iterator[Resource]:
-        """The members of a collection, each page as soon as it is there.
+        """The members of a collection. Each page is listed when it is needed.
 
         Raises NotFoundError and NotACollectionError at the call.
         """
@@ -112,13 +106,13 @@ class Namespace:
         return Listing(path, self._property_store.of_members(path), pages)
 
     def info(self, resource: Resource) -> ObjectInfo:
-        """The content type and metadata as well. Raises NotFoundError, IsACollectionError."""
+        """The content type and stored metadata. Raises NotFoundError and IsACollectionError."""
         return self._store.head_object(_row_of(resource).key)
 
     def open_reader(
         self, resource: Resource, *, start: int = 0, end: int | None = None
     ) -> ObjectReader:
-        """The bytes of this very version. Raises PreconditionFailedError if it is another now."""
+        """The bytes of this version. Raises PreconditionFailedError if the object has changed."""
         row = _row_of(resource)
         return self._store.get_object(row.key, start=start, end=end, if_match=row.etag)
 
@@ -153,8 +147,8 @@ class Namespace:
     def without_writes(
         self, path: ResourcePath, *, is_deep: bool
     ) -> AbstractContextManager[ExclusiveAccess]:
-        """Within it nothing that a lock on ``path`` covers is written by this process; waits for
-        what is being written. Gives what is there."""
+        """Waits for writes under way. Within the context this process writes nothing that a lock on
+        ``path`` covers."""
         return self._creation.without_writes(path, is_deep=is_deep)
 
     def delete(
@@ -162,8 +156,7 @@ class Namespace:
     ) -> list[Failure]:
         """Deletes a resource with everything inside.
 
-        Raises NotFoundError, PreconditionFailedError where the terms don't hold, and
-        InvalidNameError for the root.
+        Raises NotFoundError, PreconditionFailedError, and InvalidNameError for the root.
         """
         return self._counted(
             self._operations.delete(OperationRequest("DELETE", path), preconditions)
@@ -177,10 +170,10 @@ class Namespace:
         *,
         recursive: bool = True,
     ) -> list[Failure]:
-        """Copies a resource over whatever is at ``target``; not ``recursive``: without members.
+        """Copies a resource over whatever is at ``target``; without members if not ``recursive``.
 
         Raises NotFoundError, OverlappingPathsError, ParentMissingError, OutOfSpaceError, and
-        PreconditionFailedError where the terms don't hold.
+        PreconditionFailedError.
         """
         with self._storage_quota.reserve_for_operation() as reservation:
             outcome = self._operations.copy(
@@ -240,7 +233,7 @@ class Namespace:
             )
 
     def _require_there(self, resource: Resource) -> None:
-        """Raises NotFoundError where the store, asked past all caches, doesn't have it any more."""
+        """Raises NotFoundError if the store doesn't have the resource any more."""
         if self._view.find_current(resource.path) is None:
             raise NotFoundError(f"nothing is at /{'/'.join(resource.path)} any more")
 
@@ -255,7 +248,7 @@ class Namespace:
         return self._storage_quota.max_file_size
 
     def used_bytes(self) -> int | None:
-        """What the mount holds, as last counted; None before the first count. Never waits."""
+        """Bytes that the mount holds, as last counted; None before the first count. Never waits."""
         return self._storage_quota.used()
 
     def available_bytes(self) -> int | None:

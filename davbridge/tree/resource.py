@@ -1,6 +1,6 @@
-"""What the namespace shows at a path.
+"""What is at a path, and how an operation ended.
 
-Invariants: a resource is either a collection, which has no row, or an object, which has one.
+Invariant: a resource is either a collection, which has no row, or an object, which has one.
 """
 
 from datetime import UTC, datetime
@@ -12,8 +12,8 @@ from davbridge.store.base import ObjectRow
 from davbridge.tree.properties.client_metadata import ClientMetadata, Properties, client_metadata_of
 
 COLLECTION_TIME = datetime(2000, 1, 1, tzinfo=UTC)
-"""Every collection's time: a common prefix has none, and a stable one beats one that is made up
-anew at each look. It is the one that rclone shows for the same folders."""
+"""The time of every collection: a common prefix has none, and clients need one that stays the same.
+rclone shows this one for the same folders."""
 
 
 class Resource(NamedTuple):
@@ -21,9 +21,9 @@ class Resource(NamedTuple):
 
     path: ResourcePath
     row: ObjectRow | None
-    """None for a collection. Its key can differ from the path's only in Unicode form."""
+    """None for a collection. Its key is the path's, but may have another Unicode form."""
     client_metadata: ClientMetadata | None = None
-    """What a client told of this very version of an object."""
+    """Of this version of an object, if a client has sent any."""
 
     @property
     def is_collection(self) -> bool:
@@ -41,7 +41,7 @@ class Resource(NamedTuple):
 
     @property
     def modified(self) -> datetime:
-        """Aware, UTC: what a client told, else when S3 took the object."""
+        """Aware, UTC: the time that a client has sent, or else the time of the upload."""
         if self.row is None:
             return COLLECTION_TIME
         return (self.client_metadata and self.client_metadata.modified) or self.row.modified
@@ -53,22 +53,23 @@ class Resource(NamedTuple):
 
 
 def add_client_metadata(resource: Resource, properties: Properties) -> Resource:
-    """The resource with what was told of its version, according to its properties."""
+    """The resource with the client metadata of its version, if its properties have any."""
     client_metadata = client_metadata_of(properties, resource.row.etag) if resource.row else None
     return resource._replace(client_metadata=client_metadata) if client_metadata else resource
 
 
 class Failure(NamedTuple):
-    """A member that an operation on a tree could not deal with."""
+    """A member for which an operation on a tree has failed."""
 
     path: ResourcePath
     error: StoreError
 
 
 class Outcome(NamedTuple):
-    """How an operation ended, and by how much it made the bucket grow, as far as is known."""
+    """How an operation has ended."""
 
     failures: list[Failure]
     added_bytes: int = 0
+    """By how much the bucket has grown, as far as is known."""
     is_new: bool = False
     """Whether nothing was at the target before."""

@@ -1,9 +1,12 @@
 """New files and collections::
 
-creation.py  what a new file or collection needs
-parents.py   what a write has to do for the collection around it
-commits.py   the commit: conditions, locks, the version that was seen
-writer.py    a body that comes in, within its limits
-quota.py     the quota, and which sizes are refused
-usage.py     how many bytes the drive holds
+    creation.py  checks before a write; creates collections and empty files
+    parents.py   what a write has to do for the collection around it
+    writer.py    an upload, within the drive's limits
+    commits.py   the commit of an upload: conditions, locks, which version it replaces
+    quota.py     the quota, the limit for one file, reservations
+    usage.py     how many bytes the drive holds
+
+Invariants: an upload is visible only once it is complete. A new resource has a parent that is a
+collection. No write passes the quota, or the limit for one file.
 """

@@ -1,15 +1,12 @@
-"""The commit of a new version of a file.
-
-Owns what is settled at that moment and not before: whether it may be written, what it replaces,
-and what is kept beside it. Must not know how its bytes came.
+"""The commit of a new version of a file: whether it may be written, and which version it replaces.
 
 Invariants:
-- While it is looked up, committed and described, nobody else in this process writes there, nor
-  grants a lock.
-- It replaces what was seen, or what another bridge or tool has put there meanwhile and was seen
-  then; but never a collection. On a store that keeps folders a file would take the place of one. (A
-  store without folders has no condition for that: there the file is committed beside a marker that
-  another bridge has written since the listing.)
+- From the look-up to the client metadata, nobody else in this process writes there, nor gets a
+  lock.
+- A commit replaces the version that was looked up, or one that another bridge or tool has written
+  since and that was looked up then. It never replaces a collection, which a store that keeps
+  folders would allow. (Other stores have no condition for that: a marker that another bridge has
+  written since the listing stays beside the file.)
 """
 
 import logging
@@ -33,7 +30,8 @@ from davbridge.tree.writes.parents import Parents
 from davbridge.tree.writes.quota import Reservation
 
 ATTEMPTS = 4
-"""At a file that is being written by others. Then it is replaced, whichever version is there."""
+"""To replace a version that was looked up, while others write the file. After that, any version is
+replaced."""
 
 Recheck = Callable[[Resource | None], object]
 """Called right before a write, when nobody else in this process can write or lock there, with what
@@ -47,7 +45,7 @@ def no_check(found: Resource | None) -> None:
 
 
 class WriteTarget(NamedTuple):
-    """Where a file is written, and what its client made that depend on."""
+    """Where a file is written, and on which conditions."""
 
     path: ResourcePath
     condition: Condition
@@ -55,7 +53,7 @@ class WriteTarget(NamedTuple):
 
 
 class Commits:
-    """Of files below one prefix of a store."""
+    """Commits files below one prefix of a store."""
 
     def __init__(
         self, view: View, parents: Parents, property_store: PropertyStore, path_locks: PathLocks
@@ -72,9 +70,12 @@ class Commits:
         reservation: Reservation,
         client_metadata: ClientMetadata | None,
     ) -> Resource:
-        """Raises IsACollectionError, OutOfSpaceError, what `WriteTarget.recheck` does,
-        PreconditionFailedError where the client's condition doesn't hold, and UnavailableError
-        where it came too late for a file that is there in another spelling now."""
+        """Makes the writer's body the file's content, and stores its client metadata.
+
+        Raises IsACollectionError, OutOfSpaceError, what `WriteTarget.recheck` raises,
+        PreconditionFailedError if the client's condition doesn't hold, and UnavailableError if a
+        file has appeared there in another spelling.
+        """
         path = target.path
         with self._path_locks.hold(written=[path], described=[path] if client_metadata else ()):
             found = self._view.find(path)
@@ -85,11 +86,13 @@ class Commits:
                 self.prepare_new(path)
             row, replaced = self._put(target, writer, seen)
             reservation.complete(row.size - (replaced.size if replaced else 0), row.size)
-            return self._described(Resource(path, row), client_metadata or ClientMetadata(row.etag))
+            return self._store_client_metadata(
+                Resource(path, row), client_metadata or ClientMetadata(row.etag)
+            )
 
     def prepare_new(self, path: ResourcePath) -> None:
-        """What a resource that isn't there yet needs: a parent that is marked properly, if by an
-        object, and no one else's properties."""
+        """Call it before a new resource is written: the parent gets a proper marker if it has an
+        x-directory object, and properties of an earlier resource are removed."""
         self._parents.normalise_marker(path)
         self._property_store.clear(path)
 
@@ -101,7 +104,7 @@ class Commits:
             return writer.commit(target.condition), seen
         for _ in range(ATTEMPTS):
             try:
-                return writer.commit(_still(seen)), seen
+                return writer.commit(_unchanged(seen)), seen
             except PreconditionFailedError:
                 is_known = seen is not None
                 seen = _file_at(target.path, self._view.find_current(target.path))
@@ -110,8 +113,8 @@ class Commits:
                     self.prepare_new(target.path)
         return writer.commit(ALWAYS), seen
 
-    def _described(self, stored: Resource, client_metadata: ClientMetadata) -> Resource:
-        """Keeps what was told of it. It is stored by now: a failure is none of the write's."""
+    def _store_client_metadata(self, stored: Resource, client_metadata: ClientMetadata) -> Resource:
+        """Stores the client metadata. The file is stored by now, so a failure is only logged."""
         client_metadata = client_metadata._replace(etag=stored.etag)
         try:
             self._property_store.set_client_metadata(stored.path, client_metadata)
@@ -121,16 +124,16 @@ class Commits:
         return stored._replace(client_metadata=client_metadata)
 
 
-def _still(seen: ObjectRow | None) -> Condition:
-    """That what is replaced is what was seen."""
+def _unchanged(seen: ObjectRow | None) -> Condition:
+    """That the version is replaced that was looked up."""
     if seen is None:
         return Condition(if_absent=True, is_optimistic=True)
     return Condition(if_match=seen.etag, is_optimistic=True)
 
 
 def _file_at(path: ResourcePath, found: Resource | None) -> ObjectRow | None:
-    """The object that a write to ``path`` replaces. Raises UnavailableError where it has come in
-    another Unicode spelling since the writer was opened: who tries again writes to that."""
+    """The object that a write to ``path`` replaces. Raises UnavailableError if it has appeared in
+    another Unicode spelling since the writer was opened: another attempt writes to that."""
     if found is None:
         return None
     if found.is_collection:

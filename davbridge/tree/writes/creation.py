@@ -1,11 +1,9 @@
-"""What a new version of a file, or a new collection, needs: looked at before, and made ready.
+"""Checks everything that can refuse a write before it begins; creates collections and empty files.
 
-Owns what is refused, in which order, before anything is written, and how collections and empty
-files are made. Must not know how bytes come.
-
-Invariants: a resource that is new has a parent that is a proper collection, and nobody else's
-properties; a marker is written only where nothing is, and goes again where a file turns out to be
-there: another bridge's, written since the listing. It goes as well where that can't be told.
+Invariants:
+- A new resource has a parent that is a collection, and no properties of an earlier resource.
+- A marker is written only where nothing is. If a file turns out to be there, which another bridge
+  has written since the listing, the marker is deleted again. So it is if that can't be found out.
 """
 
 import logging
@@ -46,7 +44,7 @@ class ExclusiveAccess(NamedTuple):
 
 
 class Creation:
-    """Of resources below one prefix of a store."""
+    """Creates resources below one prefix of a store."""
 
     def __init__(
         self,
@@ -118,7 +116,7 @@ class Creation:
     def without_writes(self, path: ResourcePath, *, is_deep: bool) -> Iterator[ExclusiveAccess]:
         path = self._view.resolve(path)
         scope = LockScope(path, is_deep)
-        if self._view.find(path) is None:  # It is about to be written, and so waits as writes do.
+        if self._view.find(path) is None:  # LOCK may create a file: it waits like a write.
             path_lock = self._path_locks.hold(written=[path], locked=[scope])
         else:
             path_lock = self._path_locks.without_writes(scope)
@@ -140,24 +138,24 @@ class Creation:
             raise AlreadyExistsError(f"something is at {path}")
 
     def _require_no_file(self, path: ResourcePath, marker: ObjectRow) -> None:
-        """Looks whether the marker hides a file that came meanwhile, and deletes it then; also
-        where that can't be told: the client learns of no folder. One with members stays a folder
-        without a marker."""
+        """Deletes the marker again if it hides a file that was written meanwhile, or if that can't
+        be found out: the client learns of no folder then. If there are members already, the
+        collection exists without a marker."""
         try:
             if self._view.hidden_file(path) is None:
                 return
             inside = next(self._store.list_objects(marker.key)).rows
         except StoreError:
-            self._take_back(marker)
+            self._delete_again(marker)
             raise
         if [(row.key, row.size, row.etag) for row in inside] == [(marker.key, 0, marker.etag)]:
-            self._take_back(marker)
+            self._delete_again(marker)
         raise AlreadyExistsError(f"a file has been written at {path}")
 
-    def _take_back(self, marker: ObjectRow) -> None:
+    def _delete_again(self, marker: ObjectRow) -> None:
         try:
             self._store.delete_object(marker.key, version=marker)
         except (NotFoundError, PreconditionFailedError):
-            return  # It is another's by now.
+            return  # Another bridge has replaced or deleted it.
         except StoreError as error:
             _log.warning("the marker %r is left, and may hide a file: %s", marker.key, error)
