@@ -47,7 +47,7 @@ def test_a_copy_onto_itself_changes_the_attributes(store: ObjectStore, body: byt
 
 
 @BODIES
-def test_a_copy_of_what_is_gone(store: ObjectStore, body: bytes) -> None:
+def test_a_copy_of_what_is_gone_is_refused(store: ObjectStore, body: bytes) -> None:
     source = write(store, "a", body)
     store.delete_object("a")
     with pytest.raises(NotFoundError):
@@ -57,7 +57,9 @@ def test_a_copy_of_what_is_gone(store: ObjectStore, body: bytes) -> None:
 
 
 @BODIES
-def test_a_copy_of_what_has_changed(store: ObjectStore, needs: Needs, body: bytes) -> None:
+def test_a_copy_of_what_has_changed_is_refused(
+    store: ObjectStore, needs: Needs, body: bytes
+) -> None:
     needs(Feature.PINNED_COPY)
     source = write(store, "a", body)
     write(store, "a", body + b"more")
@@ -67,7 +69,7 @@ def test_a_copy_of_what_has_changed(store: ObjectStore, needs: Needs, body: byte
         store.head_object("b")
 
 
-def test_a_copy_replaces(store: ObjectStore) -> None:
+def test_a_copy_replaces_its_target(store: ObjectStore) -> None:
     source = store.put_object("a", b"new", KEPT)
     store.put_object("b", b"old", Attributes())
     store.copy_object(source, "b")
@@ -95,7 +97,7 @@ def test_a_copy_in_parts_keeps_if_absent(store: ObjectStore) -> None:
         store.copy_object(source, "b", condition=IF_ABSENT)
 
 
-def test_a_copied_directory_marker(store: ObjectStore) -> None:
+def test_a_copied_directory_marker_stays_one(store: ObjectStore) -> None:
     marker = store.put_object("a/", b"", Attributes("application/x-directory"))
     store.copy_object(marker, "b/")
     assert store.head_object("b/").attributes.content_type == "application/x-directory"

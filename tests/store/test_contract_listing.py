@@ -97,7 +97,9 @@ def test_empty_segments_are_kept(store: ObjectStore, needs: Needs) -> None:
 
 
 @pytest.mark.parametrize("page_size", [1, 2, 3, 7])
-def test_pages_add_up_whatever_their_size(store: ObjectStore, page_size: int) -> None:
+def test_pages_add_up_to_the_listing_whatever_their_size(
+    store: ObjectStore, page_size: int
+) -> None:
     fill(store, "a", "b/1", "b/2", "b/3", "c/1", "d", "e/f/g")
     pages = list(store.list_objects("", delimiter="/", page_size=page_size))
     assert [row.key for page in pages for row in page.rows] == ["a", "d"]
@@ -106,7 +108,7 @@ def test_pages_add_up_whatever_their_size(store: ObjectStore, page_size: int) ->
     assert [page.is_last for page in pages] == [False] * (len(pages) - 1) + [True]
 
 
-def test_1100_keys_are_listed_and_deleted_in_two_batches(store: ObjectStore) -> None:
+def test_listings_and_deletes_of_1100_keys_take_two_batches(store: ObjectStore) -> None:
     names = [f"dir/{number:04}" for number in range(1100)]
     fill(store, *names, "other")
     pages = list(store.list_objects("dir/", delimiter="/"))
@@ -117,7 +119,9 @@ def test_1100_keys_are_listed_and_deleted_in_two_batches(store: ObjectStore) -> 
 
 
 @pytest.mark.parametrize("name", ODD_NAMES)
-def test_odd_keys_come_back_as_they_went_in(store: ObjectStore, needs: Needs, name: str) -> None:
+def test_odd_keys_are_listed_as_they_were_written(
+    store: ObjectStore, needs: Needs, name: str
+) -> None:
     if "\n" in name:
         needs(Feature.LINE_FEED)
     fill(store, name, f"{name}/inside")
@@ -134,33 +138,35 @@ def test_odd_keys_come_back_as_they_went_in(store: ObjectStore, needs: Needs, na
     assert keys(store) == [copy.key]
 
 
-def test_lookup_of_nothing(store: ObjectStore) -> None:
+def test_lookup_of_nothing_finds_nothing(store: ObjectStore) -> None:
     fill(store, "ab", "a-b/c", "b")
     assert store.lookup("a") == Lookup(None, is_prefix=False)
 
 
-def test_lookup_of_an_object(store: ObjectStore) -> None:
+def test_lookup_of_an_object_finds_its_row(store: ObjectStore) -> None:
     fill(store, "a", "a.txt", "ab/c")
     assert store.lookup("a") == Lookup(store.head_object("a").row, is_prefix=False)
 
 
-def test_lookup_of_an_implicit_directory(store: ObjectStore) -> None:
+def test_lookup_of_an_implicit_directory_finds_a_directory(store: ObjectStore) -> None:
     fill(store, "a/b/c", "a-", "a.txt")
     assert store.lookup("a") == Lookup(None, is_prefix=True)
     assert store.lookup("a/b") == Lookup(None, is_prefix=True)
 
 
-def test_lookup_of_a_marker(store: ObjectStore) -> None:
+def test_lookup_of_a_marker_finds_a_directory(store: ObjectStore) -> None:
     fill(store, "a/")
     assert store.lookup("a") == Lookup(None, is_prefix=True)
 
 
-def test_lookup_of_an_object_beside_a_directory(store: ObjectStore) -> None:
+def test_lookup_of_an_object_beside_a_directory_finds_both(store: ObjectStore) -> None:
     fill(store, "a", "a/b")
     assert store.lookup("a") == Lookup(store.head_object("a").row, is_prefix=True)
 
 
-def test_lookup_past_many_names_that_sort_before_the_slash(store: ObjectStore) -> None:
+def test_lookup_finds_a_directory_past_many_names_that_sort_before_the_slash(
+    store: ObjectStore,
+) -> None:
     fill(store, *(f"a-{number:03}" for number in range(120)))
     assert store.lookup("a") == Lookup(None, is_prefix=False)
     fill(store, "a/b", "a")
@@ -176,6 +182,6 @@ def test_a_prefix_ends_with_its_last_key(store: ObjectStore, needs: Needs) -> No
 
 
 @pytest.mark.parametrize("key", ["k" * 1025, "", "\ud800"])
-def test_lookup_of_what_can_be_no_key(store: ObjectStore, key: str) -> None:
+def test_lookup_of_what_can_be_no_key_is_refused(store: ObjectStore, key: str) -> None:
     with pytest.raises(InvalidNameError):
         store.lookup(key)

@@ -12,12 +12,12 @@ from tests.support.stores import MIB
 BODY = b"0123456789"
 
 
-def test_head_of_nothing(store: ObjectStore) -> None:
+def test_head_of_nothing_is_not_found(store: ObjectStore) -> None:
     with pytest.raises(NotFoundError):
         store.head_object("nothing")
 
 
-def test_head_tells_what_was_put(store: ObjectStore) -> None:
+def test_head_returns_what_was_put(store: ObjectStore) -> None:
     attributes = Attributes("text/plain; charset=utf-8", {"mtime": "1.5", "two-words": "x y"})
     row = store.put_object("a", BODY, attributes)
     info = store.head_object("a")
@@ -34,7 +34,7 @@ def test_head_and_listing_and_reader_agree(store: ObjectStore) -> None:
         assert reader.info == info
 
 
-def test_get_of_nothing(store: ObjectStore) -> None:
+def test_get_of_nothing_is_not_found(store: ObjectStore) -> None:
     with pytest.raises(NotFoundError):
         store.get_object("nothing")
 
@@ -42,7 +42,7 @@ def test_get_of_nothing(store: ObjectStore) -> None:
 @pytest.mark.parametrize(
     ("start", "end"), [(0, None), (0, 1), (3, 7), (9, 10), (5, None), (0, 10), (2, 100)]
 )
-def test_ranges(store: ObjectStore, start: int, end: int | None) -> None:
+def test_ranges_are_read_exactly(store: ObjectStore, start: int, end: int | None) -> None:
     store.put_object("a", BODY, Attributes())
     reader = store.get_object("a", start=start, end=end)
     assert reader.info.row.size == len(BODY)
@@ -74,7 +74,7 @@ def test_a_reader_may_be_left_early_and_closed_twice(store: ObjectStore) -> None
     reader.close()
 
 
-def test_if_match_pins_the_version(store: ObjectStore) -> None:
+def test_if_match_pins_the_version_of_a_read(store: ObjectStore) -> None:
     row = store.put_object("a", BODY, Attributes())
     assert drain(store.get_object("a", if_match=row.etag)) == BODY
     store.put_object("a", b"other", Attributes())
@@ -93,7 +93,7 @@ def test_a_reader_never_mixes_two_versions(store: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("key", ["k" * 1025, "ü" * 513, "", "\ud800"])
-def test_what_can_be_no_key_is_refused(store: ObjectStore, key: str) -> None:
+def test_reading_what_can_be_no_key_is_refused(store: ObjectStore, key: str) -> None:
     with pytest.raises(InvalidNameError):
         store.head_object(key)
     with pytest.raises(InvalidNameError):

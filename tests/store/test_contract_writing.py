@@ -38,7 +38,7 @@ def test_put_replaces(store: ObjectStore) -> None:
     assert store.head_object("a").attributes.content_type == "text/html"
 
 
-def test_put_if_absent(store: ObjectStore) -> None:
+def test_put_if_absent_replaces_nothing(store: ObjectStore) -> None:
     store.put_object("a", b"one", Attributes(), IF_ABSENT)
     with pytest.raises(PreconditionFailedError):
         store.put_object("a", b"two", Attributes(), IF_ABSENT)
@@ -47,7 +47,7 @@ def test_put_if_absent(store: ObjectStore) -> None:
     store.put_object("a", b"three", Attributes(), IF_ABSENT)
 
 
-def test_put_if_match(store: ObjectStore) -> None:
+def test_put_if_match_replaces_only_that_version(store: ObjectStore) -> None:
     one = store.put_object("a", b"one", Attributes())
     two = store.put_object("a", b"two", Attributes(), Condition(if_match=one.etag))
     with pytest.raises(PreconditionFailedError):
@@ -55,7 +55,7 @@ def test_put_if_match(store: ObjectStore) -> None:
     assert store.head_object("a").row.etag == two.etag
 
 
-def test_put_if_match_of_nothing(store: ObjectStore) -> None:
+def test_put_if_match_of_nothing_is_refused(store: ObjectStore) -> None:
     row = store.put_object("a", b"one", Attributes())
     store.delete_object("a")
     with pytest.raises(PreconditionFailedError):
@@ -69,7 +69,7 @@ def test_conditions_leave_no_trace_in_the_metadata(store: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("length", [None, 1000])
-def test_of_concurrent_if_absent_writes_exactly_one_wins(
+def test_exactly_one_of_concurrent_if_absent_writes_wins(
     store: ObjectStore, length: int | None, needs: Needs
 ) -> None:
     needs(Feature.ONE_WINNER)
@@ -159,7 +159,7 @@ def test_abort_after_commit_does_nothing(store: ObjectStore) -> None:
     assert drain(store.get_object("a")) == b"body"
 
 
-def test_a_writer_that_is_done_takes_nothing_more(store: ObjectStore) -> None:
+def test_a_finished_writer_takes_nothing_more(store: ObjectStore) -> None:
     writer = store.open_writer("a", Attributes())
     writer.abort()
     with pytest.raises(ValueError, match="committed or aborted"):
@@ -243,7 +243,7 @@ def test_a_commit_that_was_refused_can_be_aborted(store: ObjectStore, size: int)
     assert drain(store.get_object("a")) == b"there"
 
 
-def test_what_is_over_the_limit_is_refused(store: ObjectStore) -> None:
+def test_a_body_over_the_limit_is_refused(store: ObjectStore) -> None:
     assert store.max_object_size == LIMIT
     with pytest.raises(TooLargeError):
         store.open_writer("a", Attributes(), length=LIMIT + 1)
@@ -258,7 +258,7 @@ def test_what_is_over_the_limit_is_refused(store: ObjectStore) -> None:
 
 
 @pytest.mark.parametrize("key", ["k" * 1025, "ü" * 513, "", "\ud800"])
-def test_what_can_be_no_key_is_not_written(store: ObjectStore, key: str) -> None:
+def test_a_write_to_what_can_be_no_key_is_refused(store: ObjectStore, key: str) -> None:
     row = store.put_object("a", b"", Attributes())
     with pytest.raises(InvalidNameError):
         store.put_object(key, b"", Attributes())
@@ -270,7 +270,7 @@ def test_what_can_be_no_key_is_not_written(store: ObjectStore, key: str) -> None
         store.delete_object(key)
 
 
-def test_the_longest_key(store: ObjectStore) -> None:
+def test_the_longest_key_can_be_written(store: ObjectStore) -> None:
     # Segments of 255 bytes are the most that SeaweedFS takes.
     key = "/".join(["k" * 255] * 4)[:1024]
     fill(store, key)
@@ -278,7 +278,7 @@ def test_the_longest_key(store: ObjectStore) -> None:
     assert store.lookup(key).row is not None
 
 
-def test_delete(store: ObjectStore) -> None:
+def test_delete_removes_the_object(store: ObjectStore) -> None:
     fill(store, "a", "ab")
     store.delete_object("a")
     store.delete_object("a")
@@ -287,7 +287,7 @@ def test_delete(store: ObjectStore) -> None:
     assert keys(store) == ["ab"]
 
 
-def test_another_version_than_was_meant_is_not_deleted(store: ObjectStore) -> None:
+def test_delete_spares_another_version_than_was_meant(store: ObjectStore) -> None:
     old, new = (store.put_object("a", body, Attributes()) for body in (b"old", b"new"))
     with pytest.raises(PreconditionFailedError):
         store.delete_object("a", version=old)
@@ -312,11 +312,11 @@ def test_a_batch_deletes_only_the_versions_that_were_meant(
     assert keys(store) == ["b"]
 
 
-def test_delete_of_no_keys(store: ObjectStore) -> None:
+def test_delete_of_no_keys_does_nothing(store: ObjectStore) -> None:
     assert store.delete_objects([]) == []
 
 
-def test_a_batch_deletes_the_rest_and_tells_what_it_could_not(store: ObjectStore) -> None:
+def test_a_batch_deletes_the_rest_and_reports_what_it_could_not(store: ObjectStore) -> None:
     fill(store, "a", "b", "c\x01", "c")
     (failure,) = store.delete_objects(["a", "k" * 1025, "b", "c\x01"])
     assert failure.key == "k" * 1025

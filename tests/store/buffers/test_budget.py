@@ -106,7 +106,7 @@ def count_pieces(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return made
 
 
-def test_no_piece_is_anothers_and_there_are_never_more_than_the_budget(
+def test_uploads_share_no_piece_and_never_take_more_than_the_budget(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Forty uploads, quick and slow ones, on memory for eight; each finds its own bytes, or is
@@ -172,7 +172,9 @@ def test_slow_small_bodies_keep_no_small_one_out() -> None:
     assert budget.allocated <= SMALL_SHARE
 
 
-def test_memory_that_the_system_has_not_got_is_told(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_memory_that_the_system_refuses_fails_the_upload_as_unavailable(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     budget = MemoryBudget()
 
     class Poor:
@@ -211,7 +213,7 @@ def test_the_largest_buffer_leaves_room_for_another() -> None:
     assert budget.allocated == 4 * UNIT
 
 
-def test_whoever_waits_says_so_and_nobody_else() -> None:
+def test_only_an_upload_that_waits_for_memory_counts_as_waiting() -> None:
     observer = Recording()
     budget = MemoryBudget(large=2 * UNIT, max_wait=LONG)
     first, second = budget.buffer(UNIT), budget.buffer(UNIT)

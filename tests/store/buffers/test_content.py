@@ -20,7 +20,7 @@ def pieces(size: int) -> Pieces:
 
 
 @pytest.mark.parametrize("size", [1000, 4096, len(WHOLE)])
-def test_pieces_are_what_they_are_made_of_as_often_as_they_are_read(size: int) -> None:
+def test_content_is_the_same_each_time_that_it_is_read(size: int) -> None:
     content = pieces(size)
     assert len(content) == len(WHOLE)
     for _ in range(2):
@@ -29,13 +29,13 @@ def test_pieces_are_what_they_are_made_of_as_often_as_they_are_read(size: int) -
     assert checksum_headers(content) == checksum_headers(WHOLE)
 
 
-def test_no_pieces_are_no_bytes() -> None:
+def test_content_without_pieces_is_empty() -> None:
     assert len(Pieces([])) == 0
     assert payload_hash(Pieces([])) == payload_hash(b"")
 
 
 @pytest.mark.parametrize("content", [WHOLE, memoryview(WHOLE)])
-def test_one_buffer_is_content_too(content: bytes | memoryview) -> None:
+def test_content_can_be_made_of_one_buffer(content: bytes | memoryview) -> None:
     assert b"".join(buffers_of(content)) == WHOLE
 
 

@@ -121,7 +121,7 @@ def test_no_number_of_slow_clients_keeps_a_quick_one_out(strict: PiecePool, time
     assert 0 < len(refused) <= NEED, "no more of them than it takes"
 
 
-def test_the_slowest_gives_way_first(strict: PiecePool, timer: Timer) -> None:
+def test_the_slowest_client_gives_way_first(strict: PiecePool, timer: Timer) -> None:
     quicker, slowest = Client(strict).send(31), Client(strict).send(30)
     other = Client(strict).send(30)
     timer.advance(100)
@@ -136,7 +136,7 @@ def test_the_slowest_gives_way_first(strict: PiecePool, timer: Timer) -> None:
         slowest.complete()
 
 
-def test_nobody_is_refused_while_there_is_memory(strict: PiecePool, timer: Timer) -> None:
+def test_no_client_is_refused_while_there_is_memory(strict: PiecePool, timer: Timer) -> None:
     slow = [Client(strict).send() for _ in range(20)]
     for _ in range(100):
         timer.advance(3600)
@@ -234,7 +234,7 @@ def test_a_client_that_became_slow_makes_room_for_those_who_wait(timer: Timer) -
     assert slow.is_refused
 
 
-def test_one_that_waits_and_was_slow_before_gives_way_too(timer: Timer) -> None:
+def test_a_client_that_was_slow_before_it_waits_gives_way(timer: Timer) -> None:
     pool = PiecePool(NEED, 1000.0, timer=timer)
     slow, stored = Client(pool).send(2), Client(pool, NEED - 2).fill()
     stored.complete()
@@ -251,7 +251,7 @@ def test_one_that_waits_and_was_slow_before_gives_way_too(timer: Timer) -> None:
         quick.result(LONG)
 
 
-def test_the_time_that_a_client_waits_for_memory_is_not_its_fault(timer: Timer) -> None:
+def test_time_that_a_client_waits_for_memory_does_not_count_as_slow(timer: Timer) -> None:
     pool = PiecePool(2 * NEED, 1000.0, timer=timer)
     stored, waiting, slow = Client(pool).fill(), Client(pool).send(), Client(pool).send()
     stored.complete()
@@ -283,7 +283,7 @@ def test_memory_is_allocated_in_the_order_of_asking(timer: Timer) -> None:
             assert [client.pieces for client in clients] == [1] * (number + 1) + [0] * (2 - number)
 
 
-def test_one_that_can_be_filled_overtakes_one_that_might_block_it(timer: Timer) -> None:
+def test_a_part_that_can_be_filled_overtakes_one_that_might_block_it(timer: Timer) -> None:
     pool = PiecePool(2 * NEED, 1000.0, timer=timer)
     nearly, other = Client(pool).send(NEED - 4), Client(pool).send(NEED // 2)
     with threads(timer) as executor:
@@ -298,7 +298,7 @@ def test_one_that_can_be_filled_overtakes_one_that_might_block_it(timer: Timer) 
     assert not other.is_refused
 
 
-def test_nothing_else_overtakes(timer: Timer) -> None:
+def test_a_part_that_waits_is_overtaken_by_none_but_those_that_can_be_filled(timer: Timer) -> None:
     """It would do no harm now, but whoever was first would wait for longer and longer."""
     pool = PiecePool(40, 1000.0, timer=timer)
     large, nearly, other = Client(pool, 40), Client(pool, 8), Client(pool, 16)
@@ -317,7 +317,7 @@ def test_nothing_else_overtakes(timer: Timer) -> None:
         first.result(LONG)
 
 
-def test_nobody_waits_for_ever(timer: Timer) -> None:
+def test_no_client_waits_for_memory_for_ever(timer: Timer) -> None:
     pool = PiecePool(NEED, 0.05)
     stored = Client(pool).fill()
     stored.complete()
@@ -328,7 +328,7 @@ def test_nobody_waits_for_ever(timer: Timer) -> None:
     Client(pool).fill()  # who gave up is no longer in the way
 
 
-def test_whoever_sees_memory_come_back_waits_for_longer(timer: Timer) -> None:
+def test_a_client_waits_for_longer_while_memory_comes_back(timer: Timer) -> None:
     """Others are at it for longer in all than anybody's max_wait."""
     pool = PiecePool(NEED, 10.0, timer=timer)
     parts = [Client(pool, NEED // 4).fill() for _ in range(4)]
@@ -375,7 +375,9 @@ def test_memory_that_comes_at_the_end_of_a_wait_is_taken(
 
 
 @pytest.mark.parametrize("seed", range(40))
-def test_whatever_the_order_the_bound_holds_and_there_is_a_way_on(seed: int, timer: Timer) -> None:
+def test_the_pool_keeps_its_bound_and_never_deadlocks_whatever_the_order(
+    seed: int, timer: Timer
+) -> None:
     chance, size = random.Random(seed), 64
     pool = PiecePool(size, 0.0, timer=timer)
     filling: list[Client] = []

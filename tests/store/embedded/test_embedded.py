@@ -59,7 +59,7 @@ def test_data_and_address_are_there_again_at_the_next_start(folder: Path) -> Non
         assert read_it(first) == b"kept"
 
 
-def test_stop_ends_the_process_and_may_be_called_twice(folder: Path) -> None:
+def test_stopping_the_store_ends_its_process_and_may_be_repeated(folder: Path) -> None:
     deaths: list[str] = []
     store = EmbeddedStore.start(folder, on_death=deaths.append)
     store.stop()
@@ -100,7 +100,7 @@ def test_each_folder_has_credentials_of_its_own(tmp_path: Path) -> None:
     assert made_in(tmp_path / "a") != made_in(tmp_path / "b")
 
 
-def test_damaged_credentials_are_told_and_not_replaced(folder: Path) -> None:
+def test_damaged_credentials_are_reported_and_not_replaced(folder: Path) -> None:
     folder.mkdir()
     (folder / "credentials.json").write_text('{"access_key": "half')
     with pytest.raises(StoreSetupError, match=r"credentials\.json is damaged"):
@@ -109,7 +109,9 @@ def test_damaged_credentials_are_told_and_not_replaced(folder: Path) -> None:
 
 
 @posix_only
-def test_its_death_is_noticed_and_reported(folder: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_the_death_of_the_store_is_noticed_and_reported(
+    folder: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     deaths: list[str] = []
     died = threading.Event()
 
@@ -161,13 +163,15 @@ def test_a_davbridge_that_was_killed_leaves_nothing_running_and_all_data(folder:
 
 
 @posix_only
-def test_ctrl_c_in_the_terminal_does_not_reach_it(folder: Path) -> None:
+def test_ctrl_c_in_the_terminal_does_not_reach_the_store(folder: Path) -> None:
     with EmbeddedStore.start(folder):
         assert os.getsid(weed_of(folder)) != os.getsid(0)
 
 
 @pytest.mark.skipif(not Path("/proc").exists(), reason="reads another process's environment")
-def test_it_does_not_delete_files_that_have_the_names_of_emptied_folders(folder: Path) -> None:
+def test_the_store_does_not_delete_files_that_have_the_names_of_emptied_folders(
+    folder: Path,
+) -> None:
     """Two minutes after the last member of a folder has gone, SeaweedFS deletes whatever has the
     folder's name, unless there is something inside: a file, too. It must not come to that."""
     with EmbeddedStore.start(folder):
@@ -197,7 +201,7 @@ def test_ports_that_prove_taken_after_they_were_chosen_are_changed(folder: Path)
         write_something(endpoint_of(store))
 
 
-def test_what_does_not_come_up_is_told_with_the_place_of_its_log(folder: Path) -> None:
+def test_a_store_that_does_not_start_is_reported_with_the_place_of_its_log(folder: Path) -> None:
     (folder / "data").mkdir(parents=True)
     (folder / "data" / "filerldb2").write_text("no database")
     with pytest.raises(StoreSetupError, match=r"didn't start: see .*my data.log"):
@@ -207,13 +211,13 @@ def test_what_does_not_come_up_is_told_with_the_place_of_its_log(folder: Path) -
     assert (folder / "log" / "console.log").stat().st_size
 
 
-def test_a_folder_that_cannot_be_is_told_in_one_line(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_reported_in_one_line(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     with pytest.raises(StoreSetupError, match=r"can't keep a store in .*file"):
         EmbeddedStore.start(tmp_path / "file")
 
 
-def test_a_missing_extra_is_told_with_the_command_that_installs_it() -> None:
+def test_a_missing_extra_is_reported_with_the_command_that_installs_it() -> None:
     # Without site-packages the wheel isn't there, and davbridge is found in the working directory.
     script = (
         "import sys; sys.path.insert(0, sys.argv[1]);"

@@ -92,7 +92,7 @@ def endpoint_of(store: EmbeddedStore) -> Endpoint:
     return Endpoint(store.endpoint_url, store.access_key, store.secret_key, store.region)
 
 
-def test_nothing_listens_but_what_is_tried_here(running: Running) -> None:
+def test_the_store_has_no_listener_that_these_tests_do_not_try(running: Running) -> None:
     ports = {Address(LOOPBACK, port) for port in running.ports.values()}
     grpc = {Address(LOOPBACK, address.port + GRPC_OFFSET) for address in ports}
     assert running.listening.tcp == ports | grpc
@@ -154,7 +154,7 @@ def test_the_filers_socket_has_nothing_behind_it(running: Running) -> None:
     assert {answer.status for answer in answers(connect, *running.files)} == {404}
 
 
-def test_the_certificate_of_the_store_opens_what_nothing_else_does(running: Running) -> None:
+def test_only_the_certificate_of_the_store_opens_its_listeners(running: Running) -> None:
     """So that the refusals above are not those of requests that nobody would have answered."""
 
     def certified(port: int, protocol: str) -> Connect:

@@ -109,7 +109,7 @@ def test_a_port_without_a_server_fails(certificate: Path) -> None:
     assert not check_of(port, certificate).passes()
 
 
-def test_of_an_open_seaweedfs_nothing_passes_but_s3(certificate: Path, tmp_path: Path) -> None:
+def test_an_open_seaweedfs_fails_on_all_listeners_but_s3(certificate: Path, tmp_path: Path) -> None:
     with as_older_versions_ran_it(tmp_path / "data") as (endpoint, ports):
         passed = [check.port for check in checks(ports, certificate) if check.passes()]
     assert passed == [ports["s3"]]

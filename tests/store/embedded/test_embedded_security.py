@@ -97,7 +97,7 @@ def test_the_certificate_never_expires(tmp_path: Path) -> None:
 
 
 @posix_only
-def test_nobody_else_can_read_any_of_it(folder: Path) -> None:
+def test_secrets_can_be_read_by_their_owner_alone(folder: Path) -> None:
     folder.mkdir(mode=0o755)  # as somebody may have made it
     with EmbeddedStore.start(folder) as store, client_of(store) as client:
         write_something(client)
@@ -136,7 +136,7 @@ def test_a_first_start_that_was_killed_while_it_wrote_a_file_is_begun_anew(
     assert found == FILES
 
 
-def test_damaged_files_are_made_anew(folder: Path) -> None:
+def test_damaged_security_files_are_made_anew(folder: Path) -> None:
     with EmbeddedStore.start(folder) as store, client_of(store) as client:
         write_something(client)
     for name in FILES:
@@ -223,7 +223,7 @@ def test_a_seaweedfs_that_leaves_a_port_open_is_not_used(
     assert weed_of(folder) == 0
 
 
-def test_a_missing_package_is_told_with_the_command_that_installs_it(
+def test_a_missing_package_is_reported_with_the_command_that_installs_it(
     folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "cryptography", None)

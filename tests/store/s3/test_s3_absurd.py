@@ -40,7 +40,7 @@ MIB = 1024**2
     ],
     ids=lambda answer: repr(answer.body[:20]),
 )
-def test_what_is_no_answer_is_never_taken_for_one(
+def test_an_answer_that_makes_no_sense_is_never_believed(
     canned_store: S3Store, canned: S3Proxy, answer: Answer
 ) -> None:
     canned.rule = lambda _: answer
@@ -81,7 +81,7 @@ def test_what_is_no_answer_is_never_taken_for_one(
     ],
     ids=lambda rows: rows[:60],
 )
-def test_a_listing_with_absurd_rows_is_none(
+def test_a_listing_with_absurd_rows_is_unavailable(
     canned_store: S3Store, canned: S3Proxy, rows: str
 ) -> None:
     canned.rule = lambda _: Answer(200, LISTING(rows=rows).encode())
@@ -119,7 +119,7 @@ def test_a_listing_that_shows_nothing_new_for_long_is_given_up(
 
 
 @pytest.mark.parametrize("told", ["TRUE", " true ", ""])
-def test_a_listing_that_goes_on_is_gone_on_with(
+def test_a_listing_that_shows_something_new_is_read_on(
     canned_store: S3Store, canned: S3Proxy, told: str
 ) -> None:
     more = LISTING(rows="<NextContinuationToken>t</NextContinuationToken>").replace("false", told)
@@ -127,7 +127,9 @@ def test_a_listing_that_goes_on_is_gone_on_with(
     assert [page.is_last for page in canned_store.list_objects("d/")] == [False, True]
 
 
-def test_a_prefix_that_is_no_folder_is_none(canned_store: S3Store, canned: S3Proxy) -> None:
+def test_a_common_prefix_that_is_no_folder_is_unavailable(
+    canned_store: S3Store, canned: S3Proxy
+) -> None:
     rows = "<CommonPrefixes><Prefix>d/abc</Prefix></CommonPrefixes>"
     canned.rule = lambda _: Answer(200, LISTING(rows=rows).encode())
     with pytest.raises(UnavailableError):
@@ -151,7 +153,7 @@ def test_a_prefix_that_is_no_folder_is_none(canned_store: S3Store, canned: S3Pro
         "bytes 1-1/12",
     ],
 )
-def test_another_range_than_was_asked_for_is_none(
+def test_a_range_that_was_not_asked_for_is_unavailable(
     canned_store: S3Store, canned: S3Proxy, served: str
 ) -> None:
     told = {"Content-Range": served} if served else {}
@@ -160,7 +162,7 @@ def test_another_range_than_was_asked_for_is_none(
         canned_store.get_object("a", start=1, end=3)
 
 
-def test_another_version_than_was_asked_for_is_never_read(
+def test_a_version_that_was_not_asked_for_is_never_read(
     canned_store: S3Store, canned: S3Proxy
 ) -> None:
     canned.rule = lambda _: Answer(200, b"another", HEADERS)
@@ -205,7 +207,9 @@ def test_an_upload_whose_parts_get_no_etag_fails(canned_store: S3Store, canned: 
     assert canned.requests[-1].method == "DELETE"
 
 
-def test_a_copy_that_tells_no_version_is_none(canned_store: S3Store, canned: S3Proxy) -> None:
+def test_a_copy_without_an_etag_in_its_answer_is_unavailable(
+    canned_store: S3Store, canned: S3Proxy
+) -> None:
     canned.rule = lambda _: Answer(
         200,
         b"<CopyObjectResult><LastModified>2026-11-22T16:42:57Z</LastModified></CopyObjectResult>",

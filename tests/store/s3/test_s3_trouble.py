@@ -80,7 +80,7 @@ def test_a_404_that_is_not_s3s_is_no_absence(
     assert set(found.values()) == {503}, found
 
 
-def test_an_absent_object_is_one(canned_store: S3Store, canned: S3Proxy) -> None:
+def test_a_404_of_s3_is_an_absence(canned_store: S3Store, canned: S3Proxy) -> None:
     canned.rule = lambda _: error("NoSuchKey", 404)
     found = statuses(canned_store)
     for name in ("HEAD", "GET", "RANGE", "COPY"):
@@ -89,7 +89,7 @@ def test_an_absent_object_is_one(canned_store: S3Store, canned: S3Proxy) -> None
     assert found["DELETE"] == 0
 
 
-def test_what_is_archived_says_what_to_do(canned_store: S3Store, canned: S3Proxy) -> None:
+def test_an_archived_object_says_what_to_do(canned_store: S3Store, canned: S3Proxy) -> None:
     canned.rule = lambda _: ARCHIVED
     with pytest.raises(StoreError, match=r"archived \(GLACIER\): restore it"):
         canned_store.get_object("a")

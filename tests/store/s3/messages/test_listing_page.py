@@ -85,6 +85,6 @@ def test_times_are_to_the_second_and_utc(text: str) -> None:
         b'<?xml version="1.0" encoding="utf-16"?><!DOCTYPE x><ListBucketResult/>',
     ],
 )
-def test_what_is_not_all_of_a_listing_is_no_page(content: bytes) -> None:
+def test_an_incomplete_listing_is_no_page(content: bytes) -> None:
     with pytest.raises(ResponseParserError):
         parse_page(content)

@@ -92,7 +92,7 @@ def test_part_sizes_stay_within_what_s3_and_memory_take() -> None:
     assert size(9_000, None) == largest
 
 
-def test_what_no_parts_in_memory_can_hold_is_refused_at_once(
+def test_a_body_too_long_for_parts_in_memory_is_refused_at_once(
     proxied: S3Store, proxy: S3Proxy, proxied_client: "S3Client", bucket_name: str
 ) -> None:
     with S3Store(proxied_client, bucket_name, budget=MemoryBudget(large=2 * UNIT)) as store:
@@ -222,7 +222,7 @@ def test_a_conditional_delete_whose_answer_is_lost_is_not_refused(
     assert keys(proxied) == []
 
 
-def test_whether_it_was_deleted_is_not_told_where_nobody_can_know(
+def test_a_delete_whose_effect_nobody_can_know_is_unavailable(
     proxied: S3Store, proxy: S3Proxy
 ) -> None:
     row = proxied.put_object("a", b"body", Attributes())
@@ -344,7 +344,9 @@ def test_a_lasting_conflict_is_a_failed_precondition(proxied: S3Store, proxy: S3
         proxied.put_object("a", b"body", Attributes(), IF_ABSENT)
 
 
-def test_a_conflict_with_ones_own_lost_try_is_no_refusal(proxied: S3Store, proxy: S3Proxy) -> None:
+def test_a_conflict_with_a_lost_try_of_the_same_write_is_no_refusal(
+    proxied: S3Store, proxy: S3Proxy
+) -> None:
     conflict = error("ConditionalRequestConflict", 409)
     proxy.rule = once("PUT", "/a", Lose(), conflict)
     row = proxied.put_object("a", b"body", Attributes(), IF_ABSENT)
@@ -379,7 +381,7 @@ def test_a_store_that_stays_away_is_unavailable(proxied: S3Store, proxy: S3Proxy
         proxied.put_object("a", b"body", Attributes())
 
 
-def test_errors_in_the_200_of_a_batch_are_told(proxied: S3Store, proxy: S3Proxy) -> None:
+def test_errors_in_the_200_of_a_batch_are_reported(proxied: S3Store, proxy: S3Proxy) -> None:
     body = (
         b"<DeleteResult><Error><Key>b</Key><Code>AccessDenied</Code><Message>no</Message></Error>"
         b"<Error><Key>gone</Key><Code>NoSuchKey</Code></Error></DeleteResult>"
@@ -391,7 +393,7 @@ def test_errors_in_the_200_of_a_batch_are_told(proxied: S3Store, proxy: S3Proxy)
     assert proxy.requests[0].headers["Content-MD5"]
 
 
-def test_a_batch_that_fails_is_told_for_each_key(proxied: S3Store, proxy: S3Proxy) -> None:
+def test_a_batch_that_fails_is_reported_for_each_key(proxied: S3Store, proxy: S3Proxy) -> None:
     proxy.rule = lambda _: error("AccessDenied", 403)
     assert [failure.key for failure in proxied.delete_objects(["a", "b"])] == ["a", "b"]
 

@@ -101,7 +101,7 @@ def test_a_copy_of_which_nobody_can_tell_whose_it_is_is_no_refusal(
 @pytest.mark.parametrize(
     ("size", "etag", "modified"), [(8, "e", NEW), (7, "f", NEW), (7, "e", OLD)]
 )
-def test_a_copy_is_ones_own_if_size_and_etag_are_the_sources_and_it_is_not_older_than_the_try(
+def test_a_copy_counts_as_made_if_size_and_etag_are_the_sources_and_it_is_not_older_than_the_try(
     canned_store: S3Store, canned: S3Proxy, size: int, etag: str, modified: str
 ) -> None:
     told = {**HEAD, "ETag": '"e"'}
@@ -175,7 +175,7 @@ def test_an_upload_ends_once(store: S3Store, line: S3Proxy) -> None:
 ODD = " !\"#$%&'()*+,-.:;<=>?@[]^_`{|}~é日🎉\x7f"
 
 
-def test_every_character_is_signed_as_it_is(
+def test_every_character_of_a_key_is_signed_as_it_is(
     store: S3Store, client: "S3Client", bucket_name: str
 ) -> None:
     """SeaweedFS checks signatures; and what boto3 makes of a key is the same one."""

@@ -70,7 +70,7 @@ def meanwhile(first: Fault, *acts: Callable[[], object]) -> Rule:
     return rule
 
 
-def test_equal_bytes_that_came_after_a_lost_answer_stay(
+def test_a_delete_whose_answer_is_lost_spares_equal_bytes_written_since(
     proxied: S3Store, proxy: S3Proxy, written: Written, others: Callable[[str, bytes], None]
 ) -> None:
     """A user moves the file back."""
@@ -83,7 +83,7 @@ def test_equal_bytes_that_came_after_a_lost_answer_stay(
     assert proxied.head_object("a").row.etag == rows["a"].etag
 
 
-def test_so_do_other_bytes(
+def test_a_delete_whose_answer_is_lost_spares_other_bytes_written_since(
     proxied: S3Store, proxy: S3Proxy, written: Written, others: Callable[[str, bytes], None]
 ) -> None:
     rows = written("a")
@@ -93,7 +93,7 @@ def test_so_do_other_bytes(
     assert drain(proxied.get_object("a")) == b"new"
 
 
-def test_whatever_was_to_be_deleted_a_newer_object_stays(
+def test_a_delete_without_a_version_spares_a_newer_object(
     proxied: S3Store, proxy: S3Proxy, written: Written, others: Callable[[str, bytes], None]
 ) -> None:
     written("a")
@@ -104,7 +104,7 @@ def test_whatever_was_to_be_deleted_a_newer_object_stays(
 
 
 @pytest.mark.parametrize("fault", [Drop(), Answer(502), Answer(504), error("InternalError", 500)])
-def test_what_is_there_still_is_deleted_after_a_look(
+def test_an_object_that_is_still_there_after_a_lost_answer_is_deleted(
     proxied: S3Store, proxy: S3Proxy, written: Written, fault: Fault
 ) -> None:
     rows: Mapping[str, ObjectRow | None] = {**written("a"), "b": None}
@@ -119,7 +119,7 @@ def test_what_is_there_still_is_deleted_after_a_look(
     assert keys(proxied) == []
 
 
-def test_what_is_gone_after_a_lost_answer_was_deleted(
+def test_an_object_that_is_gone_after_a_lost_answer_counts_as_deleted(
     proxied: S3Store, proxy: S3Proxy, written: Written
 ) -> None:
     rows = written("a")
@@ -129,7 +129,7 @@ def test_what_is_gone_after_a_lost_answer_was_deleted(
     assert operations(proxy) == ["DeleteObject", "HeadObject"]
 
 
-def test_what_was_written_in_the_second_of_the_first_try_is_left(
+def test_an_object_written_in_the_second_of_the_first_try_is_left(
     proxied: S3Store, proxy: S3Proxy
 ) -> None:
     """It may be what somebody has written since, of the same bytes."""
@@ -179,7 +179,7 @@ def test_each_key_of_a_lost_batch_is_judged_by_itself(
     assert keys(proxied) == ["equal", "other"]
 
 
-def test_what_is_there_still_of_a_lost_batch_is_sent_again_and_nothing_else(
+def test_a_batch_whose_answer_is_lost_is_sent_again_for_those_that_are_still_there(
     proxied: S3Store, proxy: S3Proxy, written: Written, others: Callable[[str, bytes], None]
 ) -> None:
     rows = written("new", "old", "marker/")
@@ -192,7 +192,7 @@ def test_what_is_there_still_of_a_lost_batch_is_sent_again_and_nothing_else(
     assert keys(proxied) == ["new"]
 
 
-def test_where_nobody_can_look_the_rest_of_a_batch_is_left_at_once(
+def test_a_batch_is_given_up_at_once_where_nobody_can_look(
     proxied: S3Store, proxy: S3Proxy, written: Written
 ) -> None:
     rows = written("a", "b", "c")

@@ -61,7 +61,7 @@ WRITES: dict[str, Callable[[S3Store], object]] = {
 
 
 @pytest.mark.parametrize("name", WRITES)
-def test_what_a_full_store_refuses_is_told_as_such(
+def test_a_write_that_a_full_store_refuses_is_out_of_space(
     stored: S3Store, proxy: S3Proxy, name: str
 ) -> None:
     proxy.rule = full
@@ -110,7 +110,7 @@ def is_no_store(request: Request) -> Fault | None:
     "rule",
     [fails_all, fails_reads_too, fails_at_this, fails_as_another_store, is_busy, is_no_store],
 )
-def test_every_other_failure_stays_one(
+def test_a_failure_of_a_store_with_room_stays_unavailable(
     stored: S3Store, proxy: S3Proxy, rule: Callable[[Request], Fault | None]
 ) -> None:
     proxy.rule = rule
@@ -120,14 +120,14 @@ def test_every_other_failure_stays_one(
     assert keys(stored) == ["old"]
 
 
-def test_an_empty_bucket_shows_nothing(stored: S3Store, proxy: S3Proxy) -> None:
+def test_a_failure_in_an_empty_bucket_stays_unavailable(stored: S3Store, proxy: S3Proxy) -> None:
     stored.delete_object("old")
     proxy.rule = full
     with pytest.raises(UnavailableError):
         WRITES["put"](stored)
 
 
-def test_only_a_failure_of_that_kind_costs_requests(stored: S3Store, proxy: S3Proxy) -> None:
+def test_only_the_failure_of_a_full_store_costs_requests(stored: S3Store, proxy: S3Proxy) -> None:
     for rule in (fails_as_another_store, is_busy):
         proxy.rule = rule
         with pytest.raises(UnavailableError):
@@ -135,7 +135,7 @@ def test_only_a_failure_of_that_kind_costs_requests(stored: S3Store, proxy: S3Pr
     assert not any(CANARY in request.target for request in proxy.requests)
 
 
-def test_it_is_looked_once_for_many_and_anew_after_a_while(
+def test_a_full_store_is_looked_for_once_for_many_writes_and_again_after_a_while(
     stored: S3Store, proxy: S3Proxy, proxied_client: "S3Client", bucket_name: str
 ) -> None:
     timer = Timer()
@@ -174,7 +174,7 @@ def fill(store: S3Store) -> None:
         time.sleep(0.2)
 
 
-def test_a_real_one_that_is_full_says_so(tiny: Endpoint, bucket_name: str) -> None:
+def test_a_full_seaweedfs_is_out_of_space(tiny: Endpoint, bucket_name: str) -> None:
     with (
         store_client(tiny) as client,
         fresh_bucket(client, bucket_name),

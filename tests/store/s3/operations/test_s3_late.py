@@ -70,7 +70,9 @@ def test_a_delete_that_comes_late_spares_what_was_written_meanwhile(
     assert drain(store.get_object("a")) == b"body"
 
 
-def test_so_does_a_batch(store: S3Store, line: S3Proxy) -> None:
+def test_a_batch_that_comes_late_spares_what_was_written_meanwhile(
+    store: S3Store, line: S3Proxy
+) -> None:
     rows = {key: store.put_object(key, b"body", Attributes()) for key in ("a", "b")}
     age(store, rows["b"])
     hold = Hold(is_cut=True)

@@ -63,7 +63,9 @@ def test_ranges_one_after_another_need_one_connection(
 
 
 @pytest.mark.parametrize("after", [0, 1, 300_000, len(BODY) - 1])
-def test_a_cut_stream_goes_on_where_it_broke(proxied: S3Store, proxy: S3Proxy, after: int) -> None:
+def test_a_cut_stream_is_resumed_where_it_broke(
+    proxied: S3Store, proxy: S3Proxy, after: int
+) -> None:
     row = proxied.put_object("a", BODY, Attributes())
     proxy.rule = once("GET", "/a", Cut(after))
     assert drain(proxied.get_object("a")) == BODY
@@ -73,14 +75,14 @@ def test_a_cut_stream_goes_on_where_it_broke(proxied: S3Store, proxy: S3Proxy, a
     assert second.headers["If-Match"] == f'"{row.etag}"'
 
 
-def test_a_cut_range_goes_on_within_the_range(proxied: S3Store, proxy: S3Proxy) -> None:
+def test_a_cut_range_is_resumed_within_the_range(proxied: S3Store, proxy: S3Proxy) -> None:
     proxied.put_object("a", BODY, Attributes())
     proxy.rule = once("GET", "/a", Cut(10))
     assert drain(proxied.get_object("a", start=100, end=200)) == BODY[100:200]
     assert ranges(proxy) == ["bytes=100-199", "bytes=110-199"]
 
 
-def test_a_stream_that_keeps_breaking_but_gets_on_is_read_whole(
+def test_a_stream_that_keeps_breaking_but_advances_is_read_whole(
     proxied: S3Store, proxy: S3Proxy
 ) -> None:
     body = os.urandom(8 * MIB)
@@ -89,7 +91,7 @@ def test_a_stream_that_keeps_breaking_but_gets_on_is_read_whole(
     assert drain(proxied.get_object("a")) == body
 
 
-def test_a_stream_that_does_not_get_on_is_given_up(proxied: S3Store, proxy: S3Proxy) -> None:
+def test_a_stream_that_does_not_advance_is_given_up(proxied: S3Store, proxy: S3Proxy) -> None:
     proxied.put_object("a", BODY, Attributes())
     proxy.rule = lambda request: Cut(100) if request.method == "GET" else None
     with proxied.get_object("a") as reader:
@@ -101,7 +103,7 @@ def test_a_stream_that_does_not_get_on_is_given_up(proxied: S3Store, proxy: S3Pr
     assert proxy.count("GET") >= RESUMPTIONS + 1
 
 
-def test_a_stream_that_breaks_whenever_its_reader_pauses_goes_on_each_time(
+def test_a_stream_that_breaks_whenever_its_reader_pauses_is_resumed_each_time(
     proxied: S3Store, proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("davbridge.store.s3.operations.reader.PAUSE", 0.05)
@@ -116,7 +118,7 @@ def test_a_stream_that_breaks_whenever_its_reader_pauses_goes_on_each_time(
     assert proxy.count("GET") == 2 * RESUMPTIONS + 1
 
 
-def test_a_cut_stream_never_goes_on_in_another_version(proxied: S3Store, proxy: S3Proxy) -> None:
+def test_a_cut_stream_is_never_resumed_in_another_version(proxied: S3Store, proxy: S3Proxy) -> None:
     proxied.put_object("a", BODY, Attributes())
     proxy.rule = once("GET", "/a", Cut(MIB))
     with proxied.get_object("a") as reader:
@@ -139,7 +141,7 @@ def test_a_store_that_ignores_if_match_is_found_out(proxied: S3Store, proxy: S3P
             reader.read(1000)
 
 
-def test_a_cut_stream_whose_object_is_gone(proxied: S3Store, proxy: S3Proxy) -> None:
+def test_a_cut_stream_whose_object_is_gone_raises(proxied: S3Store, proxy: S3Proxy) -> None:
     proxied.put_object("a", BODY, Attributes())
     proxy.rule = once("GET", "/a", Cut(MIB))
     with proxied.get_object("a") as reader:
@@ -162,7 +164,7 @@ def test_a_store_that_ignores_ranges_is_found_out(proxied: S3Store, proxy: S3Pro
         proxied.get_object("a", start=5)
 
 
-def test_throttling_is_waited_out(proxied: S3Store, proxy: S3Proxy) -> None:
+def test_a_read_waits_while_the_store_throttles(proxied: S3Store, proxy: S3Proxy) -> None:
     proxied.put_object("a", b"body", Attributes())
     proxy.rule = once("GET", "/a", error("InternalError", 500), error("SlowDown", 503))
     assert drain(proxied.get_object("a")) == b"body"

@@ -50,7 +50,7 @@ def uploads(client: "S3Client", bucket: str) -> list[str]:
     return sorted(upload["Key"] for upload in answer.get("Uploads", ()))
 
 
-def test_only_ones_own_uploads_are_swept(
+def test_only_uploads_of_davbridge_are_swept(
     store: S3Store, client: "S3Client", bucket_name: str
 ) -> None:
     crash(store, "d/own +%é.bin")
@@ -82,7 +82,7 @@ def test_an_upload_that_may_be_under_way_is_left_alone(
     assert uploads(client, bucket_name) == []
 
 
-def test_nothing_is_older_than_dates_can_tell(store: S3Store) -> None:
+def test_an_age_beyond_all_dates_sweeps_nothing(store: S3Store) -> None:
     crash(store, "a")
     store.put_object(f"{CANARY}0123.present", b"", Attributes())
     store.close()

@@ -158,9 +158,7 @@ def test_an_abort_gives_all_memory_back(frugal: S3Store, budget: MemoryBudget) -
     wait_until_returned(budget)
 
 
-def test_more_uploads_than_buffers_all_come_through(
-    moto_client: "S3Client", bucket_name: str
-) -> None:
+def test_more_uploads_than_buffers_all_succeed(moto_client: "S3Client", bucket_name: str) -> None:
     """Half of them don't tell their length, so that each holds a small buffer while it waits."""
     budget = MemoryBudget(small=4 * PIECE, large=2 * UNIT, max_wait=PATIENCE)
     bodies = {str(number): bytes([number]) * len(LONG) for number in range(10)}

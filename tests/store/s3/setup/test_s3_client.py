@@ -70,7 +70,7 @@ def sent_to(settings: S3Settings) -> str:
         ("https://notamazonaws.com", False),
     ],
 )
-def test_what_is_aws(url: str | None, answer: bool) -> None:
+def test_aws_is_recognised_by_its_endpoint(url: str | None, answer: bool) -> None:
     assert is_aws(url) is answer
 
 

@@ -33,7 +33,7 @@ FAILURES = [
 
 
 @pytest.mark.parametrize("error", FAILURES, ids=str)
-def test_what_renewing_fails_with_is_never_taken_for_the_stores_answer(error: Exception) -> None:
+def test_an_error_of_renewing_is_never_taken_for_the_stores_answer(error: Exception) -> None:
     credentials = ReloadableCredentials(Failing(error), lambda: None)
     with pytest.raises(CredentialRetrievalError):
         credentials.get_frozen_credentials()
@@ -63,7 +63,7 @@ def test_a_chain_that_fails_leaves_the_keys_that_there_are(error: Exception) -> 
     assert credentials.get_frozen_credentials().access_key == "OLD"
 
 
-def test_what_was_signed_before_the_keys_changed_may_be_sent_again_for_long() -> None:
+def test_a_request_signed_before_the_keys_changed_may_be_sent_again_for_long() -> None:
     timer = Timer()
     credentials = ReloadableCredentials(OLD, lambda: NEW, timer)
     timer.advance(PAUSE)

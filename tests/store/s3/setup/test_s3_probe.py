@@ -89,7 +89,7 @@ def test_probing_takes_28_requests_on_names_of_davbridges_own(
             assert f"/team/{CANARY}" in each.target
 
 
-def test_who_may_not_write_starts_all_the_same(
+def test_a_bridge_that_may_not_write_starts_all_the_same(
     proxied: S3Store, proxy: S3Proxy, caplog: pytest.LogCaptureFixture
 ) -> None:
     proxied.put_object("a", b"body", Attributes())
@@ -116,7 +116,7 @@ def refusing(part: Callable[[Request], bool], fault: Fault) -> Callable[[Request
         ("UploadPartCopy", "x-amz-copy-source", "part_copy"),
     ],
 )
-def test_what_a_store_does_not_know_is_done_without(
+def test_a_store_is_used_without_what_it_does_not_know(
     proxied: S3Store, proxy: S3Proxy, operation: str, header: str, lost: str
 ) -> None:
     proxy.rule = refusing(
@@ -145,7 +145,7 @@ def test_a_store_that_takes_no_signature_in_the_query_gets_none(
 @pytest.mark.parametrize(
     "refusal", [error("AccessDenied", 403), error("NotImplemented", 501)], ids=["403", "501"]
 )
-def test_one_that_takes_none_for_some_requests_gets_none_at_all(
+def test_a_store_that_takes_no_signature_in_the_query_for_one_request_gets_none(
     proxied: S3Store, proxy: S3Proxy, operation: str, refusal: Answer
 ) -> None:
     proxy.rule = refusing(
@@ -198,7 +198,7 @@ def test_a_store_that_is_in_trouble_meanwhile_is_not_taken_for_one_that_can_not(
 
 
 @pytest.mark.parametrize("operation", ["CompleteMultipartUpload", "DeleteObject", "UploadPartCopy"])
-def test_who_may_not_do_everything_is_told_what_is_not_known(
+def test_rights_that_are_missing_are_logged_with_what_is_not_known(
     proxied: S3Store, proxy: S3Proxy, caplog: pytest.LogCaptureFixture, operation: str
 ) -> None:
     proxy.rule = refusing(

@@ -116,13 +116,13 @@ def test_a_bucket_that_another_bridge_just_made_is_fine(canned: S3Proxy) -> None
     ],
     ids=lambda value: None if isinstance(value, Answer) else value[0].split()[0],
 )
-def test_what_a_refused_listing_says(canned: S3Proxy, answer: Answer, words: list[str]) -> None:
+def test_a_refused_listing_is_explained(canned: S3Proxy, answer: Answer, words: list[str]) -> None:
     canned.rule = lambda _: answer
     line = refusal(settings(canned.url, region="us-east-1"))
     assert all(word in line for word in words), line
 
 
-def test_a_bucket_is_not_made_for_who_only_reads(canned: S3Proxy) -> None:
+def test_a_bucket_is_not_made_for_a_read_only_drive(canned: S3Proxy) -> None:
     canned.rule = lambda _: error("NoSuchBucket", 404)
     with pytest.raises(StoreSetupError, match="doesn't exist: create it"):
         ensure_bucket(settings(canned.url), may_create=False)
@@ -140,7 +140,7 @@ def test_a_bucket_is_not_made_for_who_only_reads(canned: S3Proxy) -> None:
     ],
     ids=lambda value: None if isinstance(value, Answer) else value[0],
 )
-def test_what_a_refused_creation_says(canned: S3Proxy, answer: Answer, words: list[str]) -> None:
+def test_a_refused_creation_is_explained(canned: S3Proxy, answer: Answer, words: list[str]) -> None:
     canned.rule = lambda request: error("NoSuchBucket", 404) if request.method == "GET" else answer
     line = refusal(settings(canned.url, region="us-east-1"))
     assert all(word in line for word in words), line

@@ -36,7 +36,7 @@ def test_a_head_has_its_status_and_headers_in_lower_case() -> None:
     assert head.headers == {"etag": '"a b"', "x-amz-meta-n": "é", "via": "1, 2"}
 
 
-def test_interim_answers_are_passed_over() -> None:
+def test_interim_answers_are_ignored() -> None:
     head, _, _ = opened(b"HTTP/1.1 100 Continue\r\nA: b\r\n\r\nHTTP/1.1 204 No Content\r\n\r\n")
     assert head == ResponseHead("HTTP/1.1", 204, {})
 
@@ -87,7 +87,7 @@ def test_a_body_ends_where_it_says(answer: bytes, size: int) -> None:
         (OK + b"Content-Length: 0\r\n\r\n", False),
     ],
 )
-def test_a_body_that_is_none_is_through_at_once(answer: bytes, is_head: bool) -> None:
+def test_an_answer_without_a_body_ends_at_once(answer: bytes, is_head: bool) -> None:
     _, body, ends = opened(answer, is_head=is_head)
     assert body.is_through
     assert ends.count == 1
@@ -139,6 +139,6 @@ def test_a_body_that_is_cut_short_or_broken_raises(answer: bytes) -> None:
         OK + b"A: " + b"b" * 100_000 + b"\r\n\r\n",
     ],
 )
-def test_what_is_no_answer_raises(answer: bytes) -> None:
+def test_bytes_that_are_no_answer_raise(answer: bytes) -> None:
     with pytest.raises(HTTPException):
         opened(answer)

@@ -67,7 +67,7 @@ def test_a_body_of_any_size_is_sent_whole(size: int) -> None:
     assert server.connections == 1
 
 
-def test_one_that_the_server_has_closed_is_not_used_again() -> None:
+def test_a_connection_that_the_server_has_closed_is_not_used_again() -> None:
     with serving(Server(hangs_up_after=1)) as server, connected(server.url) as connections:
         for _ in range(3):
             assert ask(connections) == b"ok"
@@ -75,7 +75,7 @@ def test_one_that_the_server_has_closed_is_not_used_again() -> None:
         assert server.connections == 3
 
 
-def test_one_that_the_server_announces_to_close_is_not_used_again() -> None:
+def test_a_connection_that_the_server_announces_to_close_is_not_used_again() -> None:
     closing = OK.replace(b"\r\n\r\n", b"\r\nConnection: close\r\n\r\n")
     with serving(Server(closing)) as server, connected(server.url) as connections:
         ask(connections)
@@ -83,7 +83,7 @@ def test_one_that_the_server_announces_to_close_is_not_used_again() -> None:
         assert server.connections == 2
 
 
-def test_one_whose_answer_was_not_read_is_not_used_again() -> None:
+def test_a_connection_whose_answer_was_not_read_is_not_used_again() -> None:
     with serving(Server()) as server, connected(server.url) as connections:
         answer = connections.exchange("GET", plain, b"")
         assert answer.read(1) == b"o"
@@ -95,7 +95,7 @@ def test_one_whose_answer_was_not_read_is_not_used_again() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems may give what came before it")
-def test_of_a_request_that_is_given_up_nothing_more_is_sent() -> None:
+def test_a_request_that_is_given_up_sends_nothing_more() -> None:
     """What waits in the sender's buffers would come to a store that reads on much later."""
     with socket.create_server(("127.0.0.1", 0)) as listener:
         url = f"http://127.0.0.1:{listener.getsockname()[1]}"
@@ -108,7 +108,7 @@ def test_of_a_request_that_is_given_up_nothing_more_is_sent() -> None:
                 b"".join(iter(lambda: peer.recv(65536), b""))
 
 
-def test_a_success_before_the_body_is_through_is_none() -> None:
+def test_a_success_before_the_body_is_sent_is_no_success() -> None:
     server = Server(OK, reads_bodies=False)
     with serving(server), connected(server.url) as connections:
         headers = {"host": "h", "content-length": "9000000"}
@@ -116,7 +116,7 @@ def test_a_success_before_the_body_is_through_is_none() -> None:
             connections.exchange("PUT", lambda: ("/", headers), bytes(9_000_000))
 
 
-def test_no_more_are_kept_than_were_asked_for() -> None:
+def test_no_more_connections_are_kept_than_were_asked_for() -> None:
     with serving(Server()) as server, connected(server.url) as connections:
         answers = [connections.exchange("GET", plain, b"") for _ in range(4)]
         for answer in answers:
@@ -126,7 +126,7 @@ def test_no_more_are_kept_than_were_asked_for() -> None:
         assert server.connections == 4 + 4 - NETWORK.most_idle
 
 
-def test_one_that_falls_idle_after_the_end_is_closed() -> None:
+def test_a_connection_that_falls_idle_after_the_end_is_closed() -> None:
     with serving(Server()) as server, connected(server.url) as connections:
         answer = connections.exchange("GET", plain, b"")
         connections.close()
@@ -136,7 +136,7 @@ def test_one_that_falls_idle_after_the_end_is_closed() -> None:
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="a reset throws away what wasn't read yet")
-def test_a_refusal_before_the_body_is_through_is_heard() -> None:
+def test_a_refusal_before_the_body_is_sent_is_read() -> None:
     server = Server(REFUSED, reads_bodies=False)
     with serving(server), connected(server.url) as connections:
         headers = {"host": "h", "content-length": "9000000"}
@@ -167,7 +167,7 @@ def test_a_broken_answer_is_a_closed_connection(says: bytes) -> None:
         ask(connections)
 
 
-def test_a_server_that_is_not_there() -> None:
+def test_a_server_that_is_not_there_is_an_endpoint_error() -> None:
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]
     with (
@@ -178,7 +178,7 @@ def test_a_server_that_is_not_there() -> None:
 
 
 @pytest.mark.parametrize("value", ["a\r\nb: c", "a\nb", "a\rb", "a\0b", "日本"])
-def test_a_header_that_cannot_be_said_is_not_sent(value: str) -> None:
+def test_a_header_with_line_ends_is_not_sent(value: str) -> None:
     with (
         serving(Server()) as server,
         connected(server.url) as connections,
@@ -226,7 +226,7 @@ def test_a_certificate_of_an_unknown_authority_or_another_host_is_refused(
         ask(connections)
 
 
-def test_an_authority_that_is_not_there_is_told() -> None:
+def test_a_missing_file_of_authorities_is_reported() -> None:
     network = NETWORK._replace(ca_bundle="/nowhere.pem")
     with connected("https://localhost:1", network) as connections, pytest.raises(SSLError):
         ask(connections)
@@ -243,7 +243,7 @@ def test_a_proxy_is_asked_for_the_whole_url_with_its_password() -> None:
     assert b"\r\nProxy-Authorization: Basic bWU6c2VjcmV0\r\n" in head
 
 
-def test_a_proxy_tunnels_what_is_secure_or_is_told_to_be_at_fault() -> None:
+def test_a_proxy_tunnels_tls_or_is_reported_to_be_at_fault() -> None:
     with serving(Server(REFUSED)) as proxy:
         network = NETWORK._replace(proxies={"https": proxy.url})
         with (

@@ -50,7 +50,7 @@ def signed_until(request: Request) -> tuple[float, int]:
     return begun.timestamp(), int(told["X-Amz-Expires"][0])
 
 
-def test_what_could_do_harm_when_it_is_late_expires_and_nothing_else(
+def test_requests_that_could_do_harm_when_late_expire_and_no_others(
     proxied: S3Store, proxy: S3Proxy
 ) -> None:
     row = write(proxied, "a", LONG)
@@ -95,7 +95,9 @@ def test_a_write_whose_answer_is_lost_ends_when_it_can_take_effect_no_more(
     assert drain(proxied.get_object("a")) == b"body"
 
 
-def test_so_does_one_that_fails(proxied: S3Store, proxy: S3Proxy, skipping: Skipping) -> None:
+def test_a_write_that_fails_ends_when_it_can_take_effect_no_more(
+    proxied: S3Store, proxy: S3Proxy, skipping: Skipping
+) -> None:
     for fault in (Drop(), Answer(502), Answer(504), Answer(503, b"<html>no server</html>")):
         proxy.rule = lambda _, fault=fault: fault  # type: ignore[misc]
         before = skipping.skipped
@@ -104,7 +106,7 @@ def test_so_does_one_that_fails(proxied: S3Store, proxy: S3Proxy, skipping: Skip
         assert skipping.skipped - before > EXPIRY_SECONDS
 
 
-def test_what_the_store_has_refused_is_not_waited_for(
+def test_a_write_that_the_store_has_refused_is_not_waited_for(
     proxied: S3Store, proxy: S3Proxy, skipping: Skipping
 ) -> None:
     for refusal in (error("InternalError", 500), error("QuotaExceeded", 403)):
@@ -130,7 +132,7 @@ def test_a_request_that_came_too_late_is_signed_anew_and_has_done_nothing(
     assert skipping.pauses == []
 
 
-def test_one_that_is_always_too_late_is_unavailable_and_not_forbidden(
+def test_a_request_that_is_always_too_late_is_unavailable_and_not_forbidden(
     proxied: S3Store, proxy: S3Proxy
 ) -> None:
     proxy.rule = lambda _: EXPIRED
@@ -139,7 +141,7 @@ def test_one_that_is_always_too_late_is_unavailable_and_not_forbidden(
     assert proxy.count("PUT") == 3
 
 
-def test_some_stores_only_deny_access_and_their_date_tells(
+def test_a_denial_of_access_whose_date_is_late_counts_as_expired(
     proxied: S3Store, proxy: S3Proxy, skipping: Skipping
 ) -> None:
     """As where the request was held up for ten seconds."""
@@ -210,7 +212,7 @@ def test_a_bridge_whose_clock_is_wrong_and_that_writes_first_learns_the_stores(
     assert drain(store.get_object("a")) == b"newer"
 
 
-def test_past_a_deadline_nothing_is_sent(proxied: S3Store, proxy: S3Proxy) -> None:
+def test_nothing_is_sent_past_a_deadline(proxied: S3Store, proxy: S3Proxy) -> None:
     row = proxied.put_object("a", b"body", Attributes())
     proxy.requests.clear()
     with deadline.before(lambda: 0.0, lambda: 0.0):

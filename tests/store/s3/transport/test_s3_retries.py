@@ -37,7 +37,7 @@ def refusal(status: int, code: str = "", **headers: str) -> Exception:
     ],
     ids=str,
 )
-def test_what_may_pass_is_tried_again(error: Exception) -> None:
+def test_a_passing_failure_is_tried_again(error: Exception) -> None:
     assert Retries(3).delay(error, 1) is not None
     assert Retries(3).delay(error, 2) is not None
     assert Retries(3).delay(error, 3) is None
@@ -49,7 +49,7 @@ def test_what_may_pass_is_tried_again(error: Exception) -> None:
     [refusal(403, "AccessDenied"), refusal(404), refusal(412), refusal(501), NoCredentialsError()],
     ids=str,
 )
-def test_what_stays_refused_is_not(error: Exception) -> None:
+def test_a_lasting_refusal_is_not_tried_again(error: Exception) -> None:
     assert Retries(3).delay(error, 1) is None
 
 

@@ -185,7 +185,7 @@ def test_a_store_that_refuses_checksums_gets_none(
 
 
 @pytest.mark.parametrize("size", [1, 5, 1000])
-def test_what_aws_gives_is_held_against_its_checksum(
+def test_a_body_from_aws_is_compared_with_its_checksum(
     like_aws: S3Store, canned: S3Proxy, size: int
 ) -> None:
     canned.rule = lambda _: Answer(200, BODY, {**HEAD, "x-amz-checksum-crc32": CRC32})
@@ -220,9 +220,7 @@ def test_a_copy_that_keeps_failing_with_a_200_has_failed(store: S3Store, canned:
         store.copy_object(ROW, "b")
 
 
-def test_blanks_before_the_answer_to_a_copy_are_passed_over(
-    store: S3Store, canned: S3Proxy
-) -> None:
+def test_blanks_before_the_answer_to_a_copy_are_ignored(store: S3Store, canned: S3Proxy) -> None:
     canned.rule = lambda _: Answer(200, b" \n" * 1000 + COPIED)
     assert store.copy_object(ROW, "b").etag == "f"
 
@@ -241,7 +239,7 @@ def test_a_batch_whose_answer_is_something_else_has_failed(store: S3Store, canne
 @pytest.mark.parametrize(
     "fault", [error("InternalError", 500), error("SlowDown", 503), Answer(429), Lose(), Answer(502)]
 )
-def test_what_may_pass_is_tried_again(
+def test_a_request_whose_failure_may_pass_is_sent_again(
     proxied: S3Store, proxy: S3Proxy, fault: Fault, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("time.sleep", lambda _: None)
@@ -299,7 +297,7 @@ def test_a_bucket_is_followed_into_its_region_once(
     assert len(canned.requests) == 1
 
 
-def test_a_redirect_that_leads_nowhere_is_told(like_aws: S3Store, canned: S3Proxy) -> None:
+def test_a_redirect_that_leads_nowhere_is_reported(like_aws: S3Store, canned: S3Proxy) -> None:
     canned.rule = lambda _: error("PermanentRedirect", 301)
     with pytest.raises(StoreError, match="PermanentRedirect"):
         like_aws.get_object("a")
@@ -331,7 +329,7 @@ def test_no_request_follows_a_redirect_to_another_host(
         assert other.requests == []
 
 
-def test_without_credentials_nothing_is_sent(
+def test_nothing_is_sent_without_credentials(
     opens: Opens, settings: S3Settings, canned: S3Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("AWS_EC2_METADATA_DISABLED", "true")
@@ -341,7 +339,7 @@ def test_without_credentials_nothing_is_sent(
     assert canned.requests == []
 
 
-def test_a_refusal_without_a_body_is_told_by_its_status(store: S3Store, canned: S3Proxy) -> None:
+def test_a_refusal_without_a_body_is_known_by_its_status(store: S3Store, canned: S3Proxy) -> None:
     canned.rule = lambda _: Answer(404)
     with pytest.raises(NotFoundError, match="Not Found"):
         store.head_object("a")
@@ -375,7 +373,9 @@ def test_an_authority_from_the_environment_is_believed(
         ("bucket", {"endpoint_url": "https://h:9000/below/"}, "https://h:9000/below/bucket"),
     ],
 )
-def test_where_a_bucket_is(bucket: str, changes: dict[str, Any], url: str) -> None:
+def test_the_address_of_a_bucket_follows_from_the_settings(
+    bucket: str, changes: dict[str, Any], url: str
+) -> None:
     aws = S3Settings(bucket, region="eu-west-1", access_key="AK", secret_key="SK")
     client = build_client(replace(aws, **changes), pool_size=1)
     found = address_of(client, bucket)

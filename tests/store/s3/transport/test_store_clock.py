@@ -51,7 +51,7 @@ def test_an_answer_tells_the_time_but_for_a_second_and_the_way_back(ahead: float
     assert clocks.error == pytest.approx(-0.1 - 0.3)
 
 
-def test_more_answers_tell_it_better_and_never_put_it_ahead() -> None:
+def test_more_answers_make_the_clock_more_exact_and_never_put_it_ahead() -> None:
     clocks = Clocks()
     for _ in range(50):
         clocks.now += 0.37
@@ -62,7 +62,7 @@ def test_more_answers_tell_it_better_and_never_put_it_ahead() -> None:
     assert clocks.error > -0.2
 
 
-def test_it_follows_a_store_whose_clock_is_set() -> None:
+def test_the_clock_follows_a_store_whose_clock_is_set() -> None:
     clocks = Clocks()
     clocks.asks()
     for jump in (-600, 600):
@@ -71,7 +71,7 @@ def test_it_follows_a_store_whose_clock_is_set() -> None:
         assert -1 <= clocks.error <= 0
 
 
-def test_nothing_changes_when_this_machines_clock_is_set() -> None:
+def test_the_stores_time_stays_when_this_machines_clock_is_set() -> None:
     clocks = Clocks()
     clocks.asks()
     before = clocks.known.read()
@@ -86,7 +86,7 @@ def test_an_answer_without_a_date_teaches_nothing(date: str | None) -> None:
     assert clocks.error == 3
 
 
-def test_what_a_cache_answers_teaches_nothing() -> None:
+def test_an_answer_from_a_cache_teaches_nothing() -> None:
     clocks = Clocks()
     clocks.asks()
     clocks.now += 100
