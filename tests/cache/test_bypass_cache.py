@@ -22,7 +22,9 @@ def pool() -> Iterator[ThreadPoolExecutor]:
         yield running
 
 
-def test_it_asks_the_store_and_teaches_the_cache(inner: GatedStore, cached: CachedStore) -> None:
+def test_a_lookup_past_the_cache_asks_the_store_and_updates_the_cache(
+    inner: GatedStore, cached: CachedStore
+) -> None:
     put(inner, "d/a", "d/b", body=b"old")
     assert names(cached, "d/") == ["d/a", "d/b"]
     new = put(inner, "d/a", body=b"newer")
@@ -32,14 +34,16 @@ def test_it_asks_the_store_and_teaches_the_cache(inner: GatedStore, cached: Cach
         assert next(cached.list_objects("d/", delimiter="/")).rows[0] == new
 
 
-def test_it_is_one_request_where_nothing_is_known(inner: GatedStore, cached: CachedStore) -> None:
+def test_a_lookup_past_an_empty_cache_is_one_request(
+    inner: GatedStore, cached: CachedStore
+) -> None:
     row = put(inner, "d/a")
     with inner.expect(lookup=1):
         assert cached.lookup("d/a", bypass_cache=True).row == row
         assert cached.lookup("d/a").row == row
 
 
-def test_it_is_believed_before_a_listing_that_shows_no_such_folder(
+def test_a_lookup_past_the_cache_outweighs_a_listing_without_that_folder(
     inner: GatedStore, cached: CachedStore
 ) -> None:
     assert names(cached) == []
@@ -51,7 +55,9 @@ def test_it_is_believed_before_a_listing_that_shows_no_such_folder(
     assert names(cached) == ["d/"]
 
 
-def test_what_has_gone_is_gone(inner: GatedStore, cached: CachedStore) -> None:
+def test_a_lookup_past_the_cache_finds_what_has_gone(
+    inner: GatedStore, cached: CachedStore
+) -> None:
     put(inner, "a", "b", "d/x")
     for prefix in ("", "d/"):
         names(cached, prefix)
@@ -63,7 +69,7 @@ def test_what_has_gone_is_gone(inner: GatedStore, cached: CachedStore) -> None:
     assert names(cached, "d/") == []
 
 
-def test_the_last_name_that_goes_takes_no_folder_along_in_which_others_may_be_by_now(
+def test_the_last_known_name_that_goes_leaves_a_folder_that_may_hold_others_by_now(
     inner: GatedStore, cached: CachedStore
 ) -> None:
     put(inner, "d/a")
@@ -102,7 +108,7 @@ def test_a_listing_that_was_asked_for_before_is_not_kept(
     assert cached.lookup("a").row == new
 
 
-def test_it_does_not_join_a_look_up_that_is_on_its_way(
+def test_a_lookup_past_the_cache_does_not_join_one_that_is_under_way(
     inner: GatedStore, timer: Timer, pool: ThreadPoolExecutor
 ) -> None:
     """That one's answer may be from before the write that the reader knows of; nor is it kept."""
@@ -134,7 +140,7 @@ def test_a_write_of_our_own_that_ends_meanwhile_is_not_undone(
     assert cached.lookup("a").row == new
 
 
-def test_it_is_older_than_a_listing_that_was_asked_for_later(
+def test_a_lookup_past_the_cache_is_older_than_a_listing_that_was_asked_for_later(
     inner: GatedStore, cached: CachedStore, timer: Timer, pool: ThreadPoolExecutor
 ) -> None:
     put(inner, "a", body=b"old")
@@ -149,7 +155,9 @@ def test_it_is_older_than_a_listing_that_was_asked_for_later(
     assert cached.lookup("a") == inner.lookup("a")
 
 
-def test_its_failure_changes_nothing(inner: GatedStore, cached: CachedStore) -> None:
+def test_a_failed_lookup_past_the_cache_changes_nothing(
+    inner: GatedStore, cached: CachedStore
+) -> None:
     row = put(inner, "a")
     names(cached)
     inner.lose_answer("lookup", "a", UnavailableError("lost"))

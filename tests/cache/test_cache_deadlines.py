@@ -13,7 +13,7 @@ from davbridge.store.memory import MemoryStore
 from tests.support.intercepted import GatedStore
 
 
-def test_who_has_time_is_not_refused_with_one_who_has_not() -> None:
+def test_a_reader_with_time_is_not_refused_with_one_whose_deadline_is_past() -> None:
     inner = GatedStore(MemoryStore())
     inner.put_object("a", b"", Attributes())
     cached = CachedStore(inner, CacheSettings(ttl=0.0))

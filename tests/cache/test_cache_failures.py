@@ -269,7 +269,7 @@ class Work:
         (2, CacheSettings(ttl=0.005, negative_ttl=0.002)),
     ],
 )
-def test_what_is_seen_was_there_whatever_the_writers_were_told(
+def test_whatever_writers_are_answered_readers_see_what_was_stored(
     page_size: int, settings: CacheSettings, seed: int
 ) -> None:
     work = Work(seed, page_size, settings)

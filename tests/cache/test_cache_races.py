@@ -139,7 +139,7 @@ def test_a_lookup_begun_before_an_invalidation_is_not_kept(
     assert cached.lookup("a").row
 
 
-def test_of_two_overlapping_writes_the_store_is_asked_which_was_last(
+def test_after_two_overlapping_writes_the_store_is_asked_which_was_last(
     inner: GatedStore, cached: CachedStore, pool: ThreadPoolExecutor
 ) -> None:
     names(cached)

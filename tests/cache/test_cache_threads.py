@@ -95,7 +95,7 @@ def _many_switches() -> Iterator[None]:
 @pytest.mark.parametrize(
     ("page_size", "max_entries"), [(3, 500_000), (PAGE_SIZE, 12), (PAGE_SIZE, 500_000)]
 )
-def test_what_is_seen_was_there_while_it_was_asked_for(
+def test_readers_see_what_was_stored_during_their_request(
     page_size: int, max_entries: int, seed: int
 ) -> None:
     own = [{f"d/{name}{n}": History() for name in SEGMENTS} for n in range(WRITERS)]

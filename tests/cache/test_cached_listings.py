@@ -25,7 +25,7 @@ def test_a_listing_is_asked_for_once(inner: GatedStore, cached: CachedStore) -> 
         assert names(cached, "a/") == ["a/", "a/1", "a/b/"]
 
 
-def test_an_empty_listing_is_kept_too(inner: GatedStore, cached: CachedStore) -> None:
+def test_an_empty_listing_is_cached(inner: GatedStore, cached: CachedStore) -> None:
     with inner.expect(list_objects=1):
         assert names(cached, "a/") == []
         assert names(cached, "a/") == []
@@ -52,7 +52,7 @@ def test_a_listing_is_asked_for_again_after_the_ttl(
     assert names(cached) == ["new", "old"]
 
 
-def test_an_empty_collection_is_an_absent_one_and_asked_for_again_sooner(
+def test_an_empty_collection_expires_as_soon_as_an_absent_one(
     inner: GatedStore, cached: CachedStore, timer: Timer
 ) -> None:
     names(cached, "a/")
@@ -76,14 +76,16 @@ def test_the_ttl_counts_from_before_the_listing_was_asked_for(
         names(cached)
 
 
-def test_who_reads_one_page_asks_for_one(inner: GatedStore, cached: CachedStore) -> None:
+def test_a_reader_of_one_page_asks_for_one(inner: GatedStore, cached: CachedStore) -> None:
     put(inner, *many("", 2 * PAGE_SIZE + 1))
     with inner.expect(list_objects=1):
         next(cached.list_objects("", delimiter="/"))
         cached.close()  # What had been asked for ahead would have come by now.
 
 
-def test_who_reads_on_finds_the_next_page_asked_for(inner: GatedStore, cached: CachedStore) -> None:
+def test_a_reader_that_reads_on_finds_the_next_page_asked_for(
+    inner: GatedStore, cached: CachedStore
+) -> None:
     put(inner, *many("", 4 * PAGE_SIZE))
     pages = cached.list_objects("", delimiter="/")
     with inner.expect(list_objects=3):
@@ -119,7 +121,9 @@ def test_a_closed_cache_still_reads(inner: GatedStore, cached: CachedStore) -> N
     assert len(names(cached)) == 2 * PAGE_SIZE + 1
 
 
-def test_a_reader_goes_on_where_another_one_stopped(inner: GatedStore, cached: CachedStore) -> None:
+def test_a_reader_continues_where_another_one_stopped(
+    inner: GatedStore, cached: CachedStore
+) -> None:
     put(inner, *many("", 2 * PAGE_SIZE + 1))
     first = cached.list_objects("", delimiter="/")
     next(first)
@@ -140,7 +144,7 @@ def test_two_readers_of_one_cold_listing_make_one_request(
         assert [reader.result() for reader in readers] == [["a"]] * 8
 
 
-def test_readers_meet_on_every_page(inner: GatedStore, cached: CachedStore) -> None:
+def test_readers_share_the_request_for_each_page(inner: GatedStore, cached: CachedStore) -> None:
     put(inner, *many("", 3 * PAGE_SIZE))
     with ThreadPoolExecutor() as pool, inner.expect(list_objects=3):
         for found in pool.map(lambda _: names(cached), range(8)):
@@ -179,7 +183,7 @@ def test_what_lists_no_collection_is_passed_through(
             next(pages)
 
 
-def test_a_failure_goes_to_all_who_wait_and_is_not_kept(
+def test_a_failure_reaches_all_readers_that_wait_and_is_not_cached(
     inner: GatedStore, cached: CachedStore, until_waiting: Callable[[int], None]
 ) -> None:
     put(inner, "a")

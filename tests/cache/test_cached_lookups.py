@@ -36,7 +36,7 @@ def test_an_absent_name_in_a_listed_collection_costs_nothing(
             cached.head_object(f"a/{name}")
 
 
-def test_what_is_below_an_absent_collection_costs_nothing(
+def test_a_name_below_an_absent_collection_costs_nothing(
     inner: GatedStore, cached: CachedStore, timer: Timer
 ) -> None:
     put(inner, "b")
@@ -165,7 +165,7 @@ def test_without_a_negative_ttl_an_absent_name_is_asked_for_each_time(inner: Gat
 
 
 @pytest.mark.parametrize("key", ["", "k" * 1025])
-def test_what_can_be_no_key_is_told_even_where_a_listing_is_known(
+def test_a_name_that_can_be_no_key_is_refused_even_where_a_listing_is_known(
     cached: CachedStore, key: str
 ) -> None:
     names(cached)
@@ -193,7 +193,7 @@ def test_an_absent_head_is_kept_for_the_negative_ttl(
         timer.advance(10)
 
 
-def test_a_head_goes_with_the_ttl(inner: GatedStore, cached: CachedStore, timer: Timer) -> None:
+def test_a_head_expires_with_the_ttl(inner: GatedStore, cached: CachedStore, timer: Timer) -> None:
     put(inner, "a")
     cached.head_object("a")
     inner.put_object("a", b"x", Attributes("image/png"))
@@ -232,7 +232,7 @@ def test_a_listing_goes_when_a_head_finds_nothing(inner: GatedStore, cached: Cac
     assert cached.lookup("a") == NOTHING
 
 
-def test_a_pinned_read_that_is_refused_ends_what_it_went_by(
+def test_a_pinned_read_that_is_refused_invalidates_what_it_relied_on(
     inner: GatedStore, cached: CachedStore
 ) -> None:
     old = put(inner, "a")

@@ -125,7 +125,7 @@ def test_a_deletion_leaves_a_collection_that_holds_more(
         assert names(cached, "a/") == ["a/"]
 
 
-def test_a_deletion_in_an_unknown_collection_puts_those_above_in_doubt(
+def test_a_deletion_in_an_unknown_collection_invalidates_those_above(
     inner: GatedStore, cached: CachedStore
 ) -> None:
     put(inner, "a/b/1", "z")
@@ -136,7 +136,9 @@ def test_a_deletion_in_an_unknown_collection_puts_those_above_in_doubt(
     assert names(cached, "a/") == []
 
 
-def test_neighbours_are_left_alone(inner: GatedStore, cached: CachedStore) -> None:
+def test_a_write_leaves_neighbouring_listings_cached(
+    inner: GatedStore, cached: CachedStore
+) -> None:
     put(inner, "a", "a-", "ab", "a/", "a/1", "a-/1")
     for prefix in ("", "a/", "a-/"):
         names(cached, prefix)
@@ -172,7 +174,7 @@ def test_a_write_replaces_the_known_head(cached: CachedStore) -> None:
         cached.head_object("a")
 
 
-def test_writes_do_not_prolong_what_is_kept(
+def test_writes_do_not_prolong_what_is_cached(
     inner: GatedStore, cached: CachedStore, timer: Timer
 ) -> None:
     names(cached)
@@ -184,7 +186,7 @@ def test_writes_do_not_prolong_what_is_kept(
 
 
 @pytest.mark.parametrize("name", ["put_object", "commit", "copy_object"])
-def test_a_write_whose_answer_was_lost_leaves_a_doubt(
+def test_a_write_whose_answer_was_lost_invalidates_its_name(
     inner: GatedStore, cached: CachedStore, name: str
 ) -> None:
     write = {"put_object": put_object, "commit": commit, "copy_object": copy_object}[name]
@@ -199,7 +201,7 @@ def test_a_write_whose_answer_was_lost_leaves_a_doubt(
     assert cached.lookup("a/b/new").row
 
 
-def test_a_deletion_whose_answer_was_lost_leaves_a_doubt(
+def test_a_deletion_whose_answer_was_lost_invalidates_its_name(
     inner: GatedStore, cached: CachedStore
 ) -> None:
     for delete in (cached.delete_object, lambda key: cached.delete_objects([key])):
@@ -215,7 +217,9 @@ def test_a_deletion_whose_answer_was_lost_leaves_a_doubt(
         cached.clear()
 
 
-def test_a_refused_write_ends_what_it_went_by(inner: GatedStore, cached: CachedStore) -> None:
+def test_a_refused_write_invalidates_what_it_relied_on(
+    inner: GatedStore, cached: CachedStore
+) -> None:
     assert cached.lookup("a") == NOTHING
     row = put(inner, "a")
     with pytest.raises(PreconditionFailedError):
@@ -223,7 +227,7 @@ def test_a_refused_write_ends_what_it_went_by(inner: GatedStore, cached: CachedS
     assert cached.lookup("a").row == row
 
 
-def test_a_copy_of_what_is_gone_ends_what_it_went_by(
+def test_a_copy_of_what_is_gone_invalidates_what_it_relied_on(
     inner: GatedStore, cached: CachedStore
 ) -> None:
     row = put(inner, "a")
@@ -243,7 +247,7 @@ def test_an_aborted_writer_changes_nothing(inner: GatedStore, cached: CachedStor
         assert names(cached) == []
 
 
-def test_what_a_batch_could_not_delete_is_asked_for_again(
+def test_a_key_that_a_batch_could_not_delete_is_asked_for_again(
     inner: GatedStore, cached: CachedStore
 ) -> None:
     put(cached, "a/1")
