@@ -92,7 +92,7 @@ class DirectoryChecks:
         known = self._cached(row)
         return self._check(row) if known is None else known
 
-    def among(self, rows: Sequence[ObjectRow]) -> set[str]:
+    def find_directories(self, rows: Sequence[ObjectRow]) -> set[str]:
         """The keys of the directories among ``rows``; unknown ones are checked in parallel."""
         is_directory = {row: self._cached(row) for row in rows if not row.size}
         unknown = [row for row, known in is_directory.items() if known is None]

@@ -158,7 +158,7 @@ class View:
         for page, (members, empty, hidden, _) in classify_pages(prefix, pages):
             for row in hidden:
                 self._log_hidden(row)
-            if empty and (directories := self._directory_checks.among(empty)):
+            if empty and (directories := self._directory_checks.find_directories(empty)):
                 members = _with_directories(prefix, members, directories)
             yield MemberPage(path, prefix, members, page.is_last, page.derived)
 

@@ -116,7 +116,7 @@ class Planner:
         mount, prefix = self._view.prefix, prefix_of(self._view.prefix, resource.path)
         rows = tuple(rows_below(self._store, prefix).values())
         keys = keys_inside(mount, rows)
-        if directories := self._directory_checks.among(keys.hidden):
+        if directories := self._directory_checks.find_directories(keys.hidden):
             keys = keys_inside(mount, rows, directories)
         row = self._store.lookup(key).row
         if row is None or self._directory_checks.is_directory(row):

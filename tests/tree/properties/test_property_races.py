@@ -1,4 +1,4 @@
-"""PROPPATCH beside DELETE and MOVE: it is done before, and goes along, or it is refused."""
+"""PROPPATCH beside DELETE and MOVE: it is done before and moves along, or it is refused."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -22,13 +22,13 @@ P = {"{n}p": "<p xmlns='n'>x</p>"}
 
 
 @pytest.mark.parametrize(
-    ("source", "described"),
+    ("source", "patched"),
     [("/d/a", "/d/a"), ("/d", "/d"), ("/d", "/d/a"), ("/d", "/d/e/f")],
     ids=["the file", "the folder", "a member", "a member further inside"],
 )
 @pytest.mark.parametrize("verb", ["move", "delete"])
 def test_properties_that_come_while_their_resource_goes_are_refused(
-    drive: Drive, source: str, described: str, verb: str
+    drive: Drive, source: str, patched: str, verb: str
 ) -> None:
     drive.outside("d/", "d/a", "d/e/f", "d/g")
     late: list[Future[None]] = []
@@ -36,7 +36,7 @@ def test_properties_that_come_while_their_resource_goes_are_refused(
 
         def before(operation: str, _key: str) -> None:
             if operation == ("copy" if verb == "move" else "delete") and not late:
-                late.append(threads.submit(drive.tree.update_properties, parse(described), P))
+                late.append(threads.submit(drive.tree.update_properties, parse(patched), P))
                 wait_for(late, MOMENT)
 
         drive.store.before = before
@@ -49,19 +49,19 @@ def test_properties_that_come_while_their_resource_goes_are_refused(
 
 
 @pytest.mark.parametrize(
-    ("source", "described", "after"),
+    ("source", "patched", "after"),
     [("/d/a", "/d/a", "/t"), ("/d", "/d", "/t"), ("/d", "/d/a", "/t/a")],
     ids=["the file", "the folder", "a member"],
 )
-def test_properties_that_are_on_their_way_go_along(source: str, described: str, after: str) -> None:
+def test_properties_that_are_on_their_way_go_along(source: str, patched: str, after: str) -> None:
     store = GatedStore(MemoryStore())
     put(store, "d/", "d/a", "d/g")
     tree = Namespace(store)
-    prefix = described.rpartition("/")[0].lstrip("/")
+    prefix = patched.rpartition("/")[0].lstrip("/")
     sidecar = f"{prefix}/{SIDECAR_NAME}" if prefix else SIDECAR_NAME
     with ThreadPoolExecutor(2) as threads:
         written = store.gate("put_object", sidecar)
-        writing = threads.submit(tree.update_properties, parse(described), P)
+        writing = threads.submit(tree.update_properties, parse(patched), P)
         written.wait_until_answered()
         moving = threads.submit(tree.move, parse(source), parse("/t"))
         wait_for([moving], MOMENT)
