@@ -225,7 +225,7 @@ class Namespace:
         Raises NotFoundError and OutOfSpaceError.
         """
         path = self._view.resolve(path)
-        with self._path_locks.hold(described=[path]):
+        with self._path_locks.hold(properties_of=[path]):
             resource = self._view.lookup(path)
             recheck(resource)
             self._property_store.update(

@@ -1,20 +1,21 @@
-"""Operations on the same trees take turns.
+"""Which operations and writes exclude one another, in this process.
 
-Owns who is at work where, in this process. Must not know what is done there.
+A client that waits too long for a MOVE sends it again while the first one still runs. If both ran
+at the same time, the second one would take what the first has moved already for members that the
+source doesn't have, and delete them.
 
-A client that waits too long for a MOVE sends it again while the first one still runs. Side by
-side, the second would take what the first has moved already for members that the source hasn't,
-and delete them.
-
-Invariants: of two operations of which one changes what the other reads or changes, at whatever
-depth, the later one begins when the earlier one has ended; those that only read the same run side
-by side; turns come in the order of asking, so that everyone's comes; while a tree is shut (which
-overtakes those that still wait), no file in it is written; one resource is written by one at a
-time; dead properties are written before an operation that changes a tree around them begins, or
-after it has ended, since they are kept beside the members and go where those go; nothing is written
-in the scope of a lock while that is granted; all Unicode spellings of a path are the same here, as
-they are for locks, since which of them the bucket has may be settled by whoever is at work; no more
-than MOST_WAITING wait for the same.
+Invariants:
+- If one of two operations changes what the other one reads or changes, at whatever depth, the later
+  one begins after the earlier one has ended. Operations that only read the same run at the same
+  time. Locks are granted in the order in which they are asked for, so that everyone gets one.
+- While a tree excludes writes, no file in it is written. This lock overtakes those that still wait.
+- A resource is written by one at a time.
+- Dead properties lie beside the members, and move with them. So they are written before an
+  operation begins that changes a tree around them, or after it has ended.
+- While a WebDAV lock is granted, nothing in its scope is written.
+- All Unicode spellings of a path are the same here, as for WebDAV locks: an operation that runs may
+  decide which one the bucket has.
+- No more than MOST_WAITING wait for the same.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -28,13 +29,13 @@ from davbridge.paths import ResourcePath, canonical
 from davbridge.waiting import queue_wait
 
 MOST_WAITING = 64
-"""Operations that wait for one that is at work, or in the way of one that comes. Each of them may
-have a thread of the server."""
+"""How many operations may wait for one that runs, or would keep a new one waiting. Each may occupy
+a thread of the server."""
 
 
 class LockScope(NamedTuple):
-    """What a write lock covers: the resource at a path, who its members are (RFC 4918 §7.4), and
-    if it is deep everything inside."""
+    """What a WebDAV write lock covers: the resource at a path, its list of members (RFC 4918 §7.4)
+    and, if it is deep, everything inside."""
 
     path: ResourcePath
     is_deep: bool
@@ -45,12 +46,12 @@ class LockScope(NamedTuple):
         return is_inside and (self.is_deep or len(path) <= len(self.path) + 1)
 
     def overlaps(self, tree: ResourcePath) -> bool:
-        """Whether an operation that changes the tree at ``tree`` needs it."""
+        """Whether an operation that changes the tree at ``tree`` needs the lock's token."""
         return self.holds(tree) or self.path[: len(tree)] == tree
 
 
 class _PathLock:
-    """One operation, at work or waiting."""
+    """What one operation or write locks, whether it has the lock or waits for it."""
 
     def __init__(
         self,
@@ -58,19 +59,19 @@ class _PathLock:
         changed: Iterable[ResourcePath] = (),
         read: Iterable[ResourcePath] = (),
         written: Iterable[ResourcePath] = (),
-        described: Iterable[ResourcePath] = (),
+        properties_of: Iterable[ResourcePath] = (),
         exclude_writes: Iterable[ResourcePath] = (),
         locked: Iterable[LockScope] = (),
         awaited: Iterable[LockScope] = (),
     ) -> None:
-        """``awaited``: of a lock that waits for operations: no other one begins before it."""
-        self.is_at_work = False
+        """``awaited``: the scope of a WebDAV lock that waits. Other operations wait behind it."""
+        self.is_held = False
         self._changed = tuple(map(canonical, changed))
         self._concerned = (*self._changed, *map(canonical, read))
         self._files = tuple(map(canonical, written))
-        self._described = tuple(map(canonical, described))
-        self._written = (*self._files, *self._described)
-        self._shut = tuple(map(canonical, exclude_writes))
+        self._properties_of = tuple(map(canonical, properties_of))
+        self._written = (*self._files, *self._properties_of)
+        self._write_excluded = tuple(map(canonical, exclude_writes))
         self._locked = tuple(LockScope(canonical(path), is_deep) for path, is_deep in locked)
         self._awaited = tuple(LockScope(canonical(path), is_deep) for path, is_deep in awaited)
 
@@ -78,15 +79,18 @@ class _PathLock:
         return (
             _overlap(self._changed, other._concerned)
             or _overlap(other._changed, self._concerned)
-            or self._keeps_out(other)
-            or other._keeps_out(self)
+            or self._excludes(other)
+            or other._excludes(self)
         )
 
-    def _keeps_out(self, other: "_PathLock") -> bool:
+    def _excludes(self, other: "_PathLock") -> bool:
         return (
-            any(path in self._changed or _is_inside(path, self._shut) for path in other._files)
+            any(
+                path in self._changed or _is_inside(path, self._write_excluded)
+                for path in other._files
+            )
             or any(path in self._written for path in other._files)
-            or any(_is_inside(path, self._changed) for path in other._described)
+            or any(_is_inside(path, self._changed) for path in other._properties_of)
             or any(self._locks(path) for path in other._written)
             or any(
                 scope.overlaps(tree)
@@ -100,7 +104,7 @@ class _PathLock:
 
 
 class PathLocks:
-    """The turns of one namespace."""
+    """Of one namespace."""
 
     def __init__(self) -> None:
         self._condition = Condition()
@@ -114,20 +118,21 @@ class PathLocks:
         changed: Iterable[ResourcePath] = (),
         read: Iterable[ResourcePath] = (),
         written: Iterable[ResourcePath] = (),
-        described: Iterable[ResourcePath] = (),
+        properties_of: Iterable[ResourcePath] = (),
         locked: Iterable[LockScope] = (),
     ) -> Iterator[None]:
-        """Around an operation on the trees at these paths; waits for those that are in its way.
-        Raises UnavailableError where MOST_WAITING others wait for the same.
+        """Locks these paths while an operation runs. Waits for those that conflict. Raises
+        UnavailableError if MOST_WAITING others wait for the same.
 
-        ``written``: single files and markers. They wait for operations on that very resource, not
-        for those on a tree that holds it, which may take minutes, until that `exclude_writes`s it.
-        ``described``: resources whose dead properties are written. They wait for operations that
-        change any tree around them: a MOVE takes the properties along, and deletes its source.
-        ``locked``: of a lock that is granted along with a write.
+        ``changed``, ``read``: the roots of trees. ``written``: single files and markers. They wait
+        for operations on that very resource, but for operations on a tree around it, which may take
+        minutes, only while these `exclude_writes`. ``properties_of``: resources whose dead
+        properties are written. They wait for operations that change a tree around them, because a
+        MOVE takes the properties along, and deletes its source. ``locked``: the scope of a WebDAV
+        lock that is granted along with a write.
         """
         path_lock = _PathLock(
-            changed=changed, read=read, written=written, described=described, locked=locked
+            changed=changed, read=read, written=written, properties_of=properties_of, locked=locked
         )
         with self._condition:
             self._path_locks.append(path_lock)
@@ -135,34 +140,33 @@ class PathLocks:
             with self._condition:
                 self._require_room_for(path_lock)
                 self._wait_while(lambda: self._is_blocked(path_lock))
-                path_lock.is_at_work = True
+                path_lock.is_held = True
             yield
         finally:
             self._end(path_lock)
 
     @contextmanager
     def exclude_writes(self, tree: ResourcePath) -> Iterator[None]:
-        """Within a turn that changes ``tree``: no file in it is written. Waits for writes that are
-        at work, and not for those that wait themselves, maybe for whoever waits for this turn."""
+        """While the caller holds the lock to change ``tree``: excludes writes of files in it. Waits
+        for writes that run, but not for those that wait: these may wait for the caller."""
         path_lock = _PathLock(exclude_writes=[tree])
         with self._condition:
             self._path_locks.insert(0, path_lock)
         try:
             with self._condition:
-                self._wait_while(lambda: self._conflicts_at_work(path_lock))
+                self._wait_while(lambda: self._conflicts_with_held(path_lock))
             yield
         finally:
             self._end(path_lock)
 
     @contextmanager
     def without_writes(self, scope: LockScope) -> Iterator[None]:
-        """Within it nothing in ``scope`` is written. Waits for whoever is at work there, and not
-        for those that wait themselves: a lock is granted before their turns come. Raises
-        UnavailableError where MOST_WAITING locks wait.
+        """Excludes all writes in ``scope``, while a WebDAV lock is granted. Waits for those that
+        run, but overtakes those that wait. Raises UnavailableError if MOST_WAITING locks wait.
 
-        While it waits for an operation on a tree, which may take minutes, single writes go on, and
-        other operations wait behind it; for a single write, which is over soon, those wait as well.
-        So neither keeps the other waiting for ever.
+        While it waits for an operation on a tree, which may take minutes, single writes continue,
+        and other operations queue up behind it. While it waits for a single write, which ends soon,
+        single writes queue up as well. So neither side waits for ever.
         """
         awaited, path_lock = _PathLock(awaited=[scope]), _PathLock(locked=[scope])
         with self._condition:
@@ -171,14 +175,14 @@ class PathLocks:
             self._locks_waiting += 1
             self._path_locks.insert(0, awaited)
             try:
-                self._wait_while(lambda: self._conflicts_at_work(awaited))
+                self._wait_while(lambda: self._conflicts_with_held(awaited))
                 self._path_locks.insert(0, path_lock)
             finally:
                 self._locks_waiting -= 1
                 self._end(awaited)
         try:
             with self._condition:
-                self._wait_while(lambda: self._conflicts_at_work(path_lock))
+                self._wait_while(lambda: self._conflicts_with_held(path_lock))
             yield
         finally:
             self._end(path_lock)
@@ -193,13 +197,13 @@ class PathLocks:
             self._path_locks.remove(path_lock)
             self._condition.notify_all()
 
-    def _conflicts_at_work(self, path_lock: _PathLock) -> bool:
-        return any(each.is_at_work and path_lock.conflicts(each) for each in self._path_locks)
+    def _conflicts_with_held(self, path_lock: _PathLock) -> bool:
+        return any(each.is_held and path_lock.conflicts(each) for each in self._path_locks)
 
     def _require_room_for(self, path_lock: _PathLock) -> None:
         others = [each for each in self._path_locks if each is not path_lock]
-        waiting = [each for each in others if not each.is_at_work]
-        ahead = [each for each in others if each.is_at_work and each.conflicts(path_lock)]
+        waiting = [each for each in others if not each.is_held]
+        ahead = [each for each in others if each.is_held and each.conflicts(path_lock)]
         if any(sum(map(each.conflicts, waiting)) >= MOST_WAITING for each in (path_lock, *ahead)):
             raise UnavailableError("too many requests wait for the same tree")
 
@@ -209,12 +213,12 @@ class PathLocks:
 
 
 def _is_inside(path: ResourcePath, trees: Iterable[ResourcePath]) -> bool:
-    """Whether a path is at the root of one of these trees, or further inside."""
+    """Whether a path is one of these trees, or lies inside one."""
     return any(path[: len(tree)] == tree for tree in trees)
 
 
 def _overlap(some: Iterable[ResourcePath], others: tuple[ResourcePath, ...]) -> bool:
-    """Whether a path is another one, or inside it, or holds it."""
+    """Whether a path is equal to another one, lies inside it, or contains it."""
     return any(
         one[: len(other)] == other or other[: len(one)] == one for one in some for other in others
     )

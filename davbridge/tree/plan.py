@@ -1,16 +1,15 @@
 """What a COPY, a MOVE or a DELETE is going to do: pure functions from listings to plans.
 
-Owns the rules about which keys go where. Must not touch a store: a plan is made of rows that were
-listed, and is complete before the first write.
+A plan consists of rows that were listed, and is complete before the first write.
 
 Invariants:
-- A collection's keys are those that begin with its prefix, which ends in ``/``; so neighbours
-  (``a-``, ``ab``) are never touched. Inside, keys are copied byte for byte, except that an empty
+- The keys of a collection are those that begin with its prefix, which ends in ``/``. So neighbours
+  (``a-``, ``ab``) are never touched. Keys inside are copied byte for byte, except that an empty
   ``x_$folder$`` becomes the marker ``x/``.
-- What was never shown is never dropped: keys without a path stay where they are, and so do objects
-  that a collection hides, in a DELETE or as the target of an overwrite.
+- What was never shown is never deleted: keys without a path stay where they are. So do objects that
+  a collection hides, in a DELETE or as the target of an overwrite.
 - Every target key fits S3's limit, or there is no plan.
-- A target's marker that exists is kept, not overwritten: other tools keep data in theirs.
+- An existing marker of the target is not overwritten: other tools keep data in theirs.
 """
 
 from collections.abc import Container, Iterable, Iterator, Sequence
@@ -28,19 +27,20 @@ class Keys(NamedTuple):
     """The keys that a resource consists of, by what may be done with them."""
 
     proper: tuple[ObjectRow, ...]
-    """Objects, markers and sidecars: they make the resource, and go when it goes."""
+    """Objects, markers and sidecars that make the resource. They are deleted with it."""
     hidden: tuple[ObjectRow, ...] = ()
-    """Objects inside that a collection of the same name hides. They move, and never go."""
+    """Objects inside that a collection of the same name hides. They are moved, and never
+    deleted."""
     blockers: tuple[ObjectRow, ...] = ()
-    """Without a path. They stay, and keep their collection from going."""
+    """Keys without a path. They stay, and so does their collection."""
     beside: tuple[ObjectRow, ...] = ()
-    """``x_$folder$`` and a slashless ``x`` that mark the collection from outside its prefix."""
+    """``x_$folder$`` and a slashless ``x``, which mark the collection from outside its prefix."""
     shadow: ObjectRow | None = None
-    """An object of the collection's own name, hidden by it. It stays where it is."""
+    """An object of the collection's own name, which is hidden by it. It stays where it is."""
 
     @property
     def has_inside(self) -> bool:
-        """Whether there is any key inside of a collection, its marker included."""
+        """Whether there is any key inside the collection, including its marker."""
         return bool(self.proper or self.hidden or self.blockers)
 
 
@@ -48,7 +48,7 @@ NO_KEYS = Keys(())
 
 
 class Copy(NamedTuple):
-    """One object to be copied. ``attributes`` replace the source's where they aren't None."""
+    """One object to copy. ``attributes`` replace the source's, unless they are None."""
 
     source: ObjectRow
     target: str
@@ -56,28 +56,29 @@ class Copy(NamedTuple):
 
 
 class Plan(NamedTuple):
-    """A COPY or MOVE, in the order in which it is carried out."""
+    """A COPY, MOVE or DELETE, in the order in which it is carried out."""
 
     clashes: tuple[ObjectRow, ...]
-    """Of the target: files where collections will be, and the reverse. They go once what comes in
-    their place is there (see `clashes`)."""
+    """Of the target: files where collections will be, and the reverse. They are deleted once the
+    copies are there (see `steps.clashes`)."""
     marker: str | None
-    """The target's marker, to be written where no copy makes the target exist."""
+    """The target's marker, if it has to be written because no copy makes the target exist."""
     copies: tuple[Copy, ...]
     extras: tuple[ObjectRow, ...]
-    """Of the target: members that the source hasn't. They go once the copies are verified."""
+    """Of the target: members that the source doesn't have. They are deleted once the copies are
+    verified."""
     deletions: tuple[ObjectRow, ...]
-    """Of the source: what a MOVE or DELETE deletes in the end; of a COPY nothing."""
+    """Of the source: what a MOVE or DELETE deletes in the end. A COPY deletes nothing."""
     replaced: tuple[ObjectRow, ...]
     """Of the target: what the copies overwrite."""
     target_prefix: str
-    """All keys inside the target, if it is or was a collection, begin with it."""
+    """All keys inside the target begin with it, if the target is or was a collection."""
     wanted: frozenset[str]
-    """The keys that the target will consist of, those that are kept included."""
+    """The keys that the target will consist of, including those that stay."""
 
     @property
     def added_bytes(self) -> int:
-        """By how much the bucket grows, before a MOVE's deletes."""
+        """By how much the bucket grows, before a MOVE deletes its source."""
         return _size(copy.source for copy in self.copies) - _size(
             (*self.clashes, *self.extras, *self.replaced)
         )
@@ -89,13 +90,13 @@ class Plan(NamedTuple):
 
     @property
     def over_collections(self) -> frozenset[str]:
-        """The targets of files at whose name a collection is that clashes."""
+        """The targets of files that replace a collection."""
         return self._targets.intersection(parent_keys(row.key for row in self.clashes))
 
     @property
     def displacing(self) -> frozenset[str]:
-        """The targets at or around which something clashes: those, and what comes inside of a file
-        that does, markers included."""
+        """The targets that replace something of the other kind: files in place of collections, and
+        everything inside collections that replace a file, including markers."""
         files = {row.key for row in self.clashes}
         inside = (key for key in self._targets if not files.isdisjoint(_parents_of(key)))
         return self.over_collections.union(inside)
@@ -107,7 +108,7 @@ class Plan(NamedTuple):
 
     @property
     def is_onto_equals(self) -> bool:
-        """Whether anything is replaced that has the same ETag as what comes in its place."""
+        """Whether anything is replaced that has the same ETag as what replaces it."""
         etags = {copy.target: copy.source.etag for copy in self.copies}
         return any(row.etag == etags.get(row.key) for row in self.replaced)
 
@@ -116,10 +117,10 @@ NO_PLAN = Plan((), None, (), (), (), (), "", frozenset())
 
 
 def keys_inside(mount: str, rows: Iterable[ObjectRow], directories: Container[str] = ()) -> Keys:
-    """Sorts the rows of a collection's flat listing; ``beside`` is the caller's to add.
+    """Sorts the rows of a collection's flat listing. The caller adds ``beside``.
 
-    ``directories``: the keys of slashless directory objects among them, as far as they matter: of
-    those that a collection hides.
+    ``directories``: the keys of slashless directory objects among the rows. Only those that a
+    collection hides matter.
     """
     rows = tuple(rows)
     parents = parent_keys(row.key for row in rows)
@@ -138,7 +139,7 @@ def keys_inside(mount: str, rows: Iterable[ObjectRow], directories: Container[st
 
 
 def plan_file(source: Keys, target_key: str, target: Keys) -> Plan:
-    """For a file: ``source`` has its keys, ``target`` those of what is there by now."""
+    """The plan for a file. ``source``: its keys; ``target``: the keys of what is at the target."""
     row = source.proper[0]
     require_key_length(target_key)
     there = (*target.proper, *target.beside)
@@ -157,7 +158,7 @@ def plan_file(source: Keys, target_key: str, target: Keys) -> Plan:
 
 
 def plan_tree(source_prefix: str, source: Keys, target_prefix: str, target: Keys) -> Plan:
-    """For a collection with all its members; ``target``: the keys of what is there by now."""
+    """The plan for a collection with all members. ``target``: the keys of what is at the target."""
     old = {row.key: row for row in target.proper}
     members = [row for row in source.proper if not is_housekeeping(row.key)]
     shown = _targets(source_prefix, members, target_prefix)
@@ -194,8 +195,8 @@ def plan_tree(source_prefix: str, source: Keys, target_prefix: str, target: Keys
 def obstacles(
     mount: str, plan: Plan, source: Keys, target: Keys, *, is_move: bool
 ) -> list[Failure]:
-    """Why a plan must not begin: what it would drop or bury without its ever being shown, and
-    what would keep a moved source from going."""
+    """Why a plan must not begin: it would delete or hide what was never shown, or its source could
+    never be moved entirely."""
     files = {copy.target for copy in plan.copies if not is_marker(copy.target)}
     burying = files - parent_keys(copy.target for copy in plan.copies)
     unseen = (*target.hidden, *target.blockers, *([target.shadow] if target.shadow else []))
@@ -209,7 +210,7 @@ def obstacles(
 
 
 def left_behind(mount: str, keys: Keys) -> list[Failure]:
-    """Why a collection can't go entirely: one failure for each place."""
+    """Why a collection can't be deleted entirely: one failure for each place."""
     no_path = "holds an object that has no path: %r"
     failures: dict[ResourcePath, StoreError] = {
         shown_path(mount, row.key): InvalidNameError(no_path % row.key) for row in keys.blockers
@@ -223,9 +224,10 @@ def left_behind(mount: str, keys: Keys) -> list[Failure]:
 def deletion_order(going: Iterable[str], scope: str | None, staying: Iterable[str]) -> list[str]:
     """Members before the markers of their collections, inner ones first.
 
-    Stores that keep folders show an emptied one on, until its marker is deleted, which they refuse
-    while anything is inside. So the markers of all collections below the prefix ``scope`` that are
-    emptied are named, listed or not; elsewhere an absent key costs nothing in a batch.
+    A store that keeps folders shows an emptied one until its marker is deleted, and refuses that
+    while anything is inside. So this names the markers of all collections below the prefix
+    ``scope`` that are emptied, whether listed or not. Elsewhere an absent key costs nothing in a
+    batch.
     """
     going = set(going)
     emptied = parent_keys(going) - parent_keys(staying) if scope is not None else set()
@@ -250,7 +252,7 @@ def is_marker(key: str) -> bool:
 
 
 def parent_keys(keys: Iterable[str]) -> set[str]:
-    """The slashless keys of the collections that exist if these keys do."""
+    """The keys, without a slash, of the collections that exist if these keys do."""
     return {parent for key in keys for parent in _parents_of(key)}
 
 

@@ -20,7 +20,7 @@ MOMENT = 0.2
 
 PATIENCE = 60.0
 
-KINDS = ("changed", "read", "written", "described")
+KINDS = ("changed", "read", "written", "properties_of")
 
 
 def test_a_move_that_is_sent_again_while_it_runs_waits_and_finds_it_done(drive: Drive) -> None:
@@ -179,8 +179,8 @@ def test_a_tree_is_shut_once_writes_at_work_have_ended_and_before_those_that_wai
 
 def path_lock(path_locks: PathLocks, kind: str, text: str) -> AbstractContextManager[None]:
     paths = {each: [parse(text)] if each == kind else [] for each in KINDS}
-    changed, read, written, described = (paths[each] for each in KINDS)
-    return path_locks.hold(changed=changed, read=read, written=written, described=described)
+    changed, read, written, properties_of = (paths[each] for each in KINDS)
+    return path_locks.hold(changed=changed, read=read, written=written, properties_of=properties_of)
 
 
 def waits(second: Callable[[], AbstractContextManager[None]]) -> bool:
@@ -202,13 +202,13 @@ def waits(second: Callable[[], AbstractContextManager[None]]) -> bool:
     [
         (("written", "a"), ("written", "a"), True),
         (("written", "a"), ("written", "a/b"), False),
-        (("written", "a"), ("described", "a"), True),
-        (("described", "a"), ("described", "a"), False),
-        (("described", "a/b"), ("changed", "a"), True),
-        (("changed", "a"), ("described", "a"), True),
-        (("changed", "a"), ("described", "a/b/c"), True),
-        (("changed", "a/b"), ("described", "a"), False),
-        (("read", "a"), ("described", "a/b"), False),
+        (("written", "a"), ("properties_of", "a"), True),
+        (("properties_of", "a"), ("properties_of", "a"), False),
+        (("properties_of", "a/b"), ("changed", "a"), True),
+        (("changed", "a"), ("properties_of", "a"), True),
+        (("changed", "a"), ("properties_of", "a/b/c"), True),
+        (("changed", "a/b"), ("properties_of", "a"), False),
+        (("read", "a"), ("properties_of", "a/b"), False),
         (("changed", "a"), ("written", "a/b"), False),
         (("changed", "a"), ("written", "a"), True),
     ],
@@ -229,7 +229,7 @@ def test_whose_turn_keeps_whose_waiting(
         (("written", "a/b/c"), "a", False, False),
         (("written", "a/b/c"), "a", True, True),
         (("written", "a"), "a/b", True, False),
-        (("described", "a/b/c"), "a", True, True),
+        (("properties_of", "a/b/c"), "a", True, True),
         (("changed", "a"), "a/b/c", False, True),
         (("changed", "a/b/c"), "a", False, False),
         (("changed", "a/b/c"), "a", True, True),

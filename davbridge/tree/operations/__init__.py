@@ -4,9 +4,11 @@
     retries.py           why an attempt is made again, as a tree of exceptions, and how often
     preconditions.py     on which versions the client made its operation depend
     attempts.py          one attempt: it is refused, or it carries the operation out
+    journaling.py        begins the journal of an attempt, and looks for conflicts
     planner.py           looks up two paths, and makes a plan
-    resumption.py        finishes or undoes what a bridge that died had begun
-    remaining_work.py    what of a journal's plan is still to be done
+    resumption.py        waits for an operation of another bridge, or takes it over
+    completion.py        does what is left of a journal's plan
+    remaining_work.py    what is left of it, by what is in the bucket now
 
 Stands above `steps`, which carries a plan out, and `journal`, which writes it to the bucket.
 `resumption` is here, and not in `journal`, because it takes the same steps as an attempt.

@@ -1,77 +1,68 @@
-"""One attempt at a DELETE, COPY or MOVE: looked up, and refused or carried out.
-
-Owns the order of the steps, and which operations are journaled. Must not know who else is at work
-on the same trees, nor how a plan is created, nor how the store is asked.
+"""One attempt at a DELETE, COPY or MOVE: looks everything up, and refuses it or carries it out.
 
 Invariants:
 - Everything that can be refused is refused before the first write.
-- The journal, marker, copies, verification, the target's properties, clashes, extras; only then a
-  MOVE deletes, and the journal and the source's properties go last. Whatever it stops at, each
-  object is at the source or the target, or at both.
-- A MOVE deletes nothing until every copy is verified. If one isn't, the journal says that it is
-  undone; then what was copied anew is removed again, unless its source is gone by then, and the
-  source stays whole.
-- Nothing of the target goes before the copies are verified; but where a store can't hold a file
-  and a collection of one name, one that replaces the other deletes it first (see `clashes`).
-- Where what is to be replaced by the other kind is still there, and the rest has failed, the copies
-  are removed again, also those of a COPY: a file or they would be hidden.
-- One object's failure is raised; failures of a tree's members are returned.
-- Of two bridges whose journaled operations overlap, each writes its journal, and looks at the
-  others after that: at least one sees the other's, and begins nothing.
+- The order is: journal, marker, copies, verification, the target's properties, clashes, extras.
+  Only then a MOVE deletes its source. The source's properties and the journal are deleted last.
+  Wherever this stops, each object is at the source, at the target, or at both.
+- A MOVE deletes nothing of its source until every copy is verified. If one isn't, the journal is
+  marked as undone. Then what was newly created is deleted again, unless its source is gone by then,
+  and the source stays whole.
+- Nothing of the target is deleted before the copies are verified. The exception is a store that
+  can't hold a file and a collection of one name: there, one that replaces the other deletes it
+  first (see `steps.clashes`).
+- If the operation fails while what it was to replace by the other kind is still there, the copies
+  are deleted again, those of a COPY as well. Otherwise one would hide the other.
+- The failure of a single object is raised. Failures of a tree's members are returned.
 
-What is journaled: a MOVE of a collection of which more than one object goes, since it may stop
-between them; a COPY or DELETE of more than JOURNALED objects. A smaller one is over before its
-client could give it up, and asked for again it does what is left. So is whatever replaces a file by
-a collection, or the reverse: whoever stops in between leaves both, of which one hides the other.
-Other journals of files only keep others away: nobody has to finish those.
+These operations have a journal:
+
+- A MOVE of a collection with more than one object, since it may stop between them.
+- A COPY or DELETE of more than JOURNALED objects. A smaller one ends before its client gives up,
+  and does what is left if it is asked for again.
+- An operation that replaces a file by a collection, or the reverse: if it stopped in between, one
+  would hide the other.
+- A MOVE that was incomplete before, of a file as well. Such a journal only keeps other operations
+  away, and nobody has to finish it.
 """
 
-import logging
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 
 from davbridge.errors import (
     InvalidNameError,
     NotFoundError,
     PreconditionFailedError,
-    StoreError,
     UnavailableError,
 )
 from davbridge.paths import prefix_of
 from davbridge.store.base import NO_VERSIONS, ObjectRow
 from davbridge.tree.journal.entry import JournalEntry, OperationRequest
-from davbridge.tree.journal.journals import Journals
-from davbridge.tree.journal.lease import Lease
-from davbridge.tree.journal.related_moves import Overlaps
 from davbridge.tree.listing.view import View
+from davbridge.tree.operations.journaling import Journaling
 from davbridge.tree.operations.planner import PlannedTransfer, Planner
 from davbridge.tree.operations.preconditions import Preconditions
 from davbridge.tree.operations.retries import (
-    AlreadyBegunError,
     EarlierAttempts,
     OutdatedError,
-    OverlapError,
 )
 from davbridge.tree.plan import NO_PLAN, Keys, left_behind
 from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Failure, Outcome, Resource
 from davbridge.tree.steps.copies import CopyResult
-from davbridge.tree.steps.progress import RunningOperation, RunningOperations
+from davbridge.tree.steps.progress import RunningOperation
 from davbridge.tree.steps.steps import Steps
 from davbridge.tree.writes.parents import Parents
 
 JOURNALED = 1000
-"""Objects: what one listing shows, and what is copied or deleted in a second or two."""
-
-_log = logging.getLogger(__name__)
+"""Objects: as many as one listing shows, and as are copied or deleted in a second or two."""
 
 RequireRoom = Callable[[int], object]
-"""Raises OutOfSpaceError where so many bytes more don't fit."""
+"""Called with a number of bytes. Raises OutOfSpaceError if the quota doesn't have them left."""
 
 
 class Attempts:
-    """At operations on trees below one prefix of a store. Whoever makes one has the turn for it."""
+    """At operations below one prefix of a store. The caller holds the path locks."""
 
     def __init__(
         self,
@@ -80,18 +71,14 @@ class Attempts:
         property_store: PropertyStore,
         planner: Planner,
         steps: Steps,
-        journals: Journals,
-        overlaps: Overlaps,
-        running_operations: RunningOperations,
+        journaling: Journaling,
     ) -> None:
         self._view = view
         self._parents = parents
         self._property_store = property_store
         self._planner = planner
         self._steps = steps
-        self._journals = journals
-        self._overlaps = overlaps
-        self._running_operations = running_operations
+        self._journaling = journaling
 
     def delete(self, request: OperationRequest, preconditions: Preconditions) -> Outcome:
         resource = self._view.lookup(request.source)
@@ -100,22 +87,22 @@ class Attempts:
             raise InvalidNameError("the root can't be deleted")
         preconditions.require_version(resource)
         preconditions.recheck()
-        has_belongings = bool(self._property_store.of(path))
+        has_properties = bool(self._property_store.of(path))
         with self._parents.removing(path):
-            checked_at = self._journals.timer()
+            checked_at = self._journaling.timer()
             keys = self._planner.keys(resource)
             going = (*keys.proper, *keys.beside)
             entry = JournalEntry(
                 request, path, (), is_new=False, plan=NO_PLAN._replace(deletions=going)
             )
-            with self._begun(entry, is_journaled=len(going) > JOURNALED) as running:
+            with self._journaling.begun(entry, is_journaled=len(going) > JOURNALED) as running:
                 with running.under_lease():
                     self._parents.mark_before_removal_of(path)
-                failures = self._remove(resource, keys, preconditions, running, checked_at)
+                failures = self._delete_resource(resource, keys, preconditions, running, checked_at)
         _raise_for_one(resource, failures)
         if failures:
             return Outcome(failures)
-        if has_belongings:
+        if has_properties:
             self._property_store.clear_after_removal(path)
         else:
             self._property_store.record_removal(path)
@@ -140,7 +127,9 @@ class Attempts:
         require_room(plan.added_bytes)
         entry = _entry(request, transfer)
         is_journaled = len(plan.copies) > JOURNALED or bool(plan.clashes)
-        with self._begun(_initial_entry(entry, transfer), is_journaled=is_journaled) as running:
+        with self._journaling.begun(
+            _initial_entry(entry, transfer), is_journaled=is_journaled
+        ) as running:
             properties = self._property_store.of(transfer.source.path)
             copied = self._make_copies(transfer, properties, running)
             if copied.failures:
@@ -161,7 +150,8 @@ class Attempts:
         *,
         was_incomplete: bool,
     ) -> Outcome:
-        """``was_incomplete``: it is noted that an earlier one, or kin, has left something."""
+        """``was_incomplete``: there is a record that an earlier MOVE, the same or a related one,
+        has left something."""
         transfer = self._planned_transfer(request, preconditions, earlier, recursive=True)
         if blocked := transfer.obstacles(self._view.prefix, is_move=True):
             return Outcome(blocked)
@@ -169,13 +159,14 @@ class Attempts:
         is_of_many = transfer.source_tree is not None and len(transfer.plan.deletions) > 1
         is_journaled = was_incomplete or is_of_many or bool(transfer.plan.clashes)
         entry = _entry(request, transfer)
-        announced = _initial_entry(entry, transfer)
-        with self._begun(
-            announced, is_journaled=is_journaled, was_incomplete=was_incomplete
+        with self._journaling.begun(
+            _initial_entry(entry, transfer),
+            is_journaled=is_journaled,
+            was_incomplete=was_incomplete,
         ) as running:
             return self._carry_out_move(entry, transfer, running)
 
-    def _remove(
+    def _delete_resource(
         self,
         resource: Resource,
         keys: Keys,
@@ -232,7 +223,7 @@ class Attempts:
             copied.checked_at,
             new_etags=copied.new_etags,
         )
-        # A file's copy stays: another bridge may have taken the source away for the sake of it.
+        # A file's copy stays: another bridge may have deleted the source because of it.
         _raise_for_one(origin, left, created=copied.created)
         if left:
             return Outcome(failures + left, plan.added_bytes)
@@ -242,14 +233,15 @@ class Attempts:
         return Outcome(failures + shadow, plan.added_bytes - removed, is_new=transfer.is_to_new)
 
     def _undo(self, entry: JournalEntry, copied: CopyResult, running: RunningOperation) -> None:
-        """Raises UnavailableError where that mustn't be begun: then another bridge finishes it."""
+        """Raises UnavailableError if the journal can't be marked: then another bridge finishes the
+        operation."""
         if not self._steps.undo(entry, copied.created, running):
             raise UnavailableError(f"{entry.request}: how it ends can't be told; ask again")
 
     def _make_copies(
         self, transfer: PlannedTransfer, properties: Properties, running: RunningOperation
     ) -> CopyResult:
-        """Up to the verified copies with their properties."""
+        """Makes and verifies the copies, and gives them their properties."""
         if transfer.is_to_new:
             with running.under_lease():
                 self._property_store.clear(transfer.target)
@@ -274,37 +266,6 @@ class Attempts:
             transfer.plan, copied, transfer.target, transfer.target_tree, running
         )
 
-    @contextmanager
-    def _begun(
-        self, entry: JournalEntry, *, is_journaled: bool, was_incomplete: bool = False
-    ) -> Iterator[RunningOperation]:
-        """Around what is carried out: journaled or not, but counted."""
-        lease = self._journal(entry, was_incomplete=was_incomplete) if is_journaled else None
-        total = len(entry.plan.copies) + len(entry.plan.deletions)
-        with self._running_operations.tracked(entry.request, total, lease) as running:
-            yield running
-        if running.is_incomplete and lease is None:
-            try:
-                self._journals.record_incomplete(entry.request)
-            except StoreError as error:
-                # What is left came meanwhile; all else has moved, and that is what is answered.
-                _log.warning("%s: what it left could not be noted: %s", entry.request, error)
-
-    def _journal(self, entry: JournalEntry, *, was_incomplete: bool) -> Lease:
-        try:
-            lease = self._journals.begin(entry, was_incomplete=was_incomplete)
-        except PreconditionFailedError as error:
-            raise AlreadyBegunError(entry.request) from error
-        try:
-            other = self._overlaps.of(entry.request)
-        except BaseException:
-            lease.end()
-            raise
-        if other:
-            lease.end()
-            raise OverlapError(other)
-        return lease
-
 
 def _entry(request: OperationRequest, transfer: PlannedTransfer) -> JournalEntry:
     return JournalEntry(
@@ -313,8 +274,8 @@ def _entry(request: OperationRequest, transfer: PlannedTransfer) -> JournalEntry
 
 
 def _initial_entry(entry: JournalEntry, transfer: PlannedTransfer) -> JournalEntry:
-    """Its journal. That of a file only keeps others away, where nothing clashes: it says that
-    nothing is to be undone."""
+    """What the journal says first. Where a single file is moved or copied and nothing clashes, the
+    journal only keeps other operations away: it says that there is nothing to undo."""
     if transfer.source_tree is not None or transfer.plan.clashes:
         return entry
     return entry._replace(plan=NO_PLAN._replace(target_prefix=transfer.plan.target_prefix), undo=())
@@ -323,7 +284,7 @@ def _initial_entry(entry: JournalEntry, transfer: PlannedTransfer) -> JournalEnt
 def _raise_for_one(
     resource: Resource, failures: list[Failure], *, created: Mapping[str, ObjectRow] = NO_VERSIONS
 ) -> None:
-    """There are no members to tell of: the failure is that of the whole request."""
+    """The failure of a single object is that of the whole request."""
     if not failures or resource.is_collection:
         return
     error = failures[0].error

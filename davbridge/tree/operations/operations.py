@@ -25,6 +25,7 @@ from davbridge.tree.journal.related_moves import (
 from davbridge.tree.listing.markers import DirectoryChecks
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.attempts import Attempts, RequireRoom
+from davbridge.tree.operations.journaling import Journaling
 from davbridge.tree.operations.planner import Planner
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions
 from davbridge.tree.operations.resumption import EarlierOperation, Resumption
@@ -53,7 +54,7 @@ _log = logging.getLogger(__name__)
 
 
 class Operations:
-    """Operations on trees below one prefix of a store."""
+    """Operations below one prefix of a store."""
 
     def __init__(
         self,
@@ -88,9 +89,7 @@ class Operations:
             property_store,
             planner,
             steps,
-            journals,
-            Overlaps(others),
-            self.running_operations,
+            Journaling(journals, Overlaps(others), self.running_operations),
         )
         self._resumption = Resumption(
             store, view.prefix, property_store, steps, journals, self.running_operations
@@ -142,15 +141,16 @@ class Operations:
     def resume(
         self, request: OperationRequest, recheck: Callable[[], object] = lambda: None
     ) -> Outcome | None:
-        """Finishes what a dead bridge has begun of the same, or waits for one that is at work on
-        it; None where there is nothing of it. ``recheck`` is called under the locks."""
+        """Finishes the same operation if a dead bridge has begun it, or waits for a bridge that
+        works on it. None if nothing of it is left to resume. Calls ``recheck`` under the path
+        locks."""
         with self._path_locks.hold(changed=self._paths(request)):
             recheck()
             return self._resumption.resume(request)
 
     @property
     def path_locks(self) -> PathLocks:
-        """For whatever else writes to the same resources."""
+        """Writes to the same resources use them, too."""
         return self._path_locks
 
     def _retry_until_done(
@@ -195,8 +195,8 @@ class Operations:
         return self._path_locks.hold(changed=[target], read=[source])
 
     def _wait_for(self, conflict: ConflictError, request: OperationRequest) -> None:
-        """Finishes the other operation, or waits for the bridge that works on it. What has
-        overlapped once is begun again after a random pause, so as not to overlap again."""
+        """Finishes the other operation, or waits for the bridge that works on it. After an overlap,
+        pauses for a random time, so that the two don't overlap again."""
         other = conflict.other
         if other.request:
             self.resume(other.request)
@@ -211,18 +211,19 @@ class Operations:
         return [self._view.resolve(path) for path in paths]
 
     def _find_earlier(self, request: OperationRequest) -> EarlierOperation:
-        """Where a tree is moved over another, which may be what has been moved of it already.
+        """Looks for the same MOVE, if a tree is moved over another one: the target may be what was
+        moved already.
 
-        Before anything is listed: else what a bridge at work takes away meanwhile would seem never
-        to have been there.
+        It does so before anything is listed. Otherwise what another bridge moves away meanwhile
+        would seem never to have been there.
         """
         related = self._find_related(request)
         earlier = self._resumption.find_earlier(request) if related.has_same else EarlierOperation()
         return earlier._replace(was_incomplete=earlier.was_incomplete or related.was_incomplete)
 
     def _find_related(self, request: OperationRequest) -> RelatedJournals:
-        """Where a tree is to replace something, or to be replaced. Raises
-        RelatedMoveError, and OverlapError."""
+        """Looks for related MOVEs, if a tree replaces something, or is replaced. Raises
+        RelatedMoveError and OverlapError."""
         origin, there = self._view.lookup(request.source), self._view.find(request.target)
         if there is None or not (origin.is_collection or there.is_collection):
             return RelatedJournals()

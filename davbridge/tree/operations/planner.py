@@ -1,7 +1,4 @@
-"""From two paths to a plan: what a COPY, a MOVE or a DELETE has to know before it begins.
-
-Owns the looking up. Must not write: everything that can be refused is refused here.
-"""
+"""Looks up what a COPY, MOVE or DELETE is about, and makes its plan. Doesn't write anything."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -29,7 +26,7 @@ from davbridge.waiting import store_wait
 
 
 class PlannedTransfer(NamedTuple):
-    """A COPY or MOVE, looked up and planned."""
+    """A COPY or MOVE with all that was looked up for it, and its plan."""
 
     source: Resource
     target: ResourcePath
@@ -37,8 +34,9 @@ class PlannedTransfer(NamedTuple):
     target_keys: Keys
     plan: Plan
     source_tree: str | None = None
-    """The prefix, where the source is a collection; so for the target."""
+    """The source's prefix, if it is a collection."""
     target_tree: str | None = None
+    """The target's prefix, if the source is a collection."""
 
     @property
     def is_to_new(self) -> bool:
@@ -46,20 +44,19 @@ class PlannedTransfer(NamedTuple):
         return self.target_keys == NO_KEYS
 
     def is_over(self, created: Mapping[str, ObjectRow]) -> bool:
-        """Whether all that is at the target was ``created`` by earlier attempts, if they have
-        created anything."""
+        """Whether earlier attempts have ``created`` anything, and all that is at the target."""
         return bool(created) and all(
             row.key in created and is_same_version(row, created[row.key])
             for row in self.target_keys.proper
         )
 
     def keeping_extras(self) -> "PlannedTransfer":
-        """The same, taking nothing away from the target: what the source hasn't may be there
-        because it was moved."""
+        """The same, but deletes no members of the target that the source doesn't have: they may
+        have been moved there."""
         return self._replace(plan=self.plan._replace(extras=()))
 
     def keeping_source(self) -> "PlannedTransfer":
-        """The same, taking nothing away from the source: a COPY."""
+        """The same, but deletes nothing of the source: a COPY."""
         return self._replace(plan=self.plan._replace(deletions=()))
 
     def obstacles(self, mount: str, *, is_move: bool) -> list[Failure]:
@@ -67,7 +64,7 @@ class PlannedTransfer(NamedTuple):
 
 
 class Planner:
-    """Looks up and plans, below one prefix of a store."""
+    """Below one prefix of a store."""
 
     def __init__(
         self,
@@ -107,7 +104,7 @@ class Planner:
         return self._planned(origin, target, source_keys, target_keys)
 
     def keys(self, resource: Resource) -> Keys:
-        """Everything that the resource consists of."""
+        """All keys of a resource."""
         key = key_of(self._view.prefix, resource.path)
         folder = self._view.folder_marker(key)
         beside = (folder,) if folder else ()
@@ -124,8 +121,8 @@ class Planner:
         return keys._replace(beside=beside, shadow=row)
 
     def _target_keys(self, existing: Resource | None, path: ResourcePath) -> Keys:
-        """Asks past all caches where nothing is known to be there: a folder that is copied to where
-        another bridge has put something would hide a file, or fail at each member."""
+        """Asks past all caches if nothing is known to be there. If a folder is copied to where
+        another bridge has put something, it would hide a file, or fail at each member."""
         if existing is None:
             key = key_of(self._view.prefix, path)
             row, is_prefix = self._store.lookup(key, bypass_cache=True)
@@ -135,8 +132,9 @@ class Planner:
         return self.keys(existing)
 
     def _require_there(self, collection: Resource) -> None:
-        """Asks past all caches: what a kept listing shows, another bridge may have moved away; then
-        all of the target would go as members that the source hasn't. Raises NotFoundError."""
+        """Asks past all caches. What a cached listing shows, another bridge may have moved away:
+        then the whole target would be deleted as members that the source doesn't have. Raises
+        NotFoundError."""
         key, prefix = (at(self._view.prefix, collection.path) for at in (key_of, prefix_of))
         if next(self._store.list_objects(prefix)).rows:
             return

@@ -1,20 +1,21 @@
-"""What is left to be done of a journal's plan, by what is there now.
+"""What is left to be done of a journal's plan, by what is in the bucket now.
 
-Pure, but that it has one question asked: whether two objects of other ETags have the same bytes.
+Pure functions; the caller passes in whether two objects with different ETags have the same bytes.
 
-Whoever began it died at any point, and others may have written since. So each key is judged by
-itself, by the version that the plan names and the one that is there:
+The bridge that began the operation may have died at any point, and others may have written since.
+So each key is judged by itself, by the version in the plan and the version that is there:
 
-- A copy that is there is done. One that isn't is created, if its source is still that version.
-- Of a sidecar that somebody has written at the target since, the source's members are merged in.
-- Any other object at the target that is neither the copy nor what was there before is somebody's:
-  it stays, and so does the source.
-- A copy that is neither there nor can be made is reported. Of the target nothing goes then; and
-  if something of the other kind is still where copies are, those are removed again.
-- Deleted is only what is still the version that was listed, to the second of its time: a file that
-  was written again since stays, even with the same bytes. Of a MOVE, only what has its copy.
+- A copy that is there is done. A copy that isn't is made, if its source is still the planned
+  version.
+- If somebody has written to a sidecar at the target since, the source's entries are merged into it.
+- Any other object at the target that is neither the copy nor what was there before is somebody
+  else's. It stays, and so does the source.
+- A copy that isn't there and can't be made is reported. Then nothing of the target is deleted. If
+  something of the other kind is still where copies are, these copies are deleted again.
+- Only what is still the listed version, to the second of its time, is deleted. A file that was
+  written again stays, even with the same bytes. A MOVE deletes only what has its copy.
 
-Invariant: what somebody wrote after the crash, to the source or to the target, stays as it is.
+Invariant: what somebody has written after the crash, to the source or the target, stays as it is.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -29,29 +30,30 @@ Rows = Mapping[str, ObjectRow]
 """By key."""
 
 IsCopy = Callable[[Copy, ObjectRow], bool]
-"""Whether an object has the bytes that a copy of its source would have, whatever its ETag."""
+"""Whether an object has the bytes that a copy of its source would have, whatever its ETag is."""
 
 
 class RemainingWork(NamedTuple):
-    """What is left to be done, and what of it can't be."""
+    """What is left to be done, and what can't be done."""
 
     plan: Plan
     new_etags: Mapping[str, str]
-    """Of copies that were there already: their ETags, where those aren't their sources'."""
+    """By key, the ETags of copies that are there already and differ from their sources'."""
     merges: tuple[Copy, ...]
-    """Of sidecars, whose targets name members of their own by now."""
+    """Copies of sidecars whose targets have entries of their own by now."""
     kept: tuple[ObjectRow, ...]
-    """Of the source: what is neither copied nor deleted, since it or its copy was written anew."""
+    """Of the source: what is neither copied nor deleted, because it or its copy was written
+    since."""
     gone: tuple[ObjectRow, ...]
-    """Of the source: what isn't there any more, nor its copy; by whomever it was taken away."""
+    """Of the source: what is gone, and has no copy."""
     created: Mapping[str, ObjectRow]
-    """By key: the copies that were there already, and the marker."""
+    """By key: the copies that are there already, and the marker."""
     lacks_copies: bool
-    """Whether there is a copy that isn't there, nor can be created."""
+    """Whether there is a copy that isn't there and can't be made."""
 
 
 def remaining_work(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> RemainingWork:
-    """``source`` and ``target``: all that is there now of the keys that the plan is about."""
+    """``source``, ``target``: all that is there now of the plan's keys."""
     replaced = {row.key: row for row in plan.replaced}
     todo: list[Copy] = []
     merges: list[Copy] = []
@@ -96,7 +98,7 @@ def remaining_work(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> R
 
 
 def _is_done(copy: Copy, found: ObjectRow) -> bool:
-    """Markers are alike, whoever wrote them."""
+    """Markers are alike, whoever has written them."""
     same = (found.size, found.etag) == (copy.source.size, copy.source.etag)
     return same or is_marker(copy.target)
 
@@ -104,7 +106,7 @@ def _is_done(copy: Copy, found: ObjectRow) -> bool:
 def _parted(
     plan: Plan, source: Rows, strange: set[str]
 ) -> tuple[tuple[ObjectRow, ...], tuple[ObjectRow, ...]]:
-    """What may leave the source, and what of it has to stay."""
+    """What may be deleted of the source, and what has to stay."""
     concerned = plan.deletions or [copy.source for copy in plan.copies]  # Of a COPY nothing leaves.
     there = [row for row in concerned if row.key in source]
     kept = {row.key for row in there if source[row.key] != row or row.key in strange}

@@ -77,7 +77,7 @@ class Commits:
         file has appeared there in another spelling.
         """
         path = target.path
-        with self._path_locks.hold(written=[path], described=[path] if client_metadata else ()):
+        with self._path_locks.hold(written=[path], properties_of=[path] if client_metadata else ()):
             found = self._view.find(path)
             target.recheck(found)
             seen = _file_at(path, found)

@@ -15,7 +15,7 @@ from davbridge.tree.journal.lease_monitor import LEASE_SECONDS
 from davbridge.tree.journal.objects import INCOMPLETE_RECORD_AGE
 from davbridge.tree.journal.recovery import BUSY_SCAN_SECONDS, SCAN_SECONDS
 from davbridge.tree.operations import attempts
-from davbridge.tree.operations.resumption import MEMORY_SECONDS
+from davbridge.tree.operations.resumption import RESUMED_RESULT_SECONDS
 from davbridge.tree.resource import Failure, Outcome
 from davbridge.tree.steps import progress
 from davbridge.tree.steps.progress import OperationCounts
@@ -276,7 +276,7 @@ def test_it_is_known_for_a_while_that_it_is_done(drive: Drive) -> None:
         drive.outside("s/new")
         assert tree.resume(OperationRequest("MOVE", ("s",), ("t",), "me")) is None
         drive.bucket.delete_object("s/new")
-        drive.clock.advance(MEMORY_SECONDS)
+        drive.clock.advance(RESUMED_RESULT_SECONDS)
         assert tree.resume(OperationRequest("MOVE", ("s",), ("t",), "me")) is None
 
 
