@@ -41,7 +41,7 @@ def test_a_move_that_stopped_while_it_deleted_is_finished_by_another(drive: Driv
     assert drive.kind("/a") is None
 
 
-def test_what_is_left_of_a_move_still_replaces_any_other_target(drive: Drive) -> None:
+def test_members_that_a_stopped_move_left_still_replace_any_other_target(drive: Drive) -> None:
     fill(drive, "/a", "xyz")
     fill(drive, "/c", "o")
     drive.store.fault = lambda operation, key: (
@@ -66,7 +66,7 @@ def test_journals_of_a_mount_inside_are_not_shown_and_not_copied(drive: Drive) -
     assert drive.stored() == ["b/", "b/x"]
 
 
-def test_what_others_have_put_below_a_name_of_davbridges_own_is_not_dropped(drive: Drive) -> None:
+def test_objects_of_others_below_a_reserved_name_are_not_dropped(drive: Drive) -> None:
     fill(drive, "/a", "x")
     drive.outside("a/.davbridge/theirs")
     for failures in (drive.tree.move(parse("/a"), parse("/b")), drive.tree.delete(parse("/a"))):

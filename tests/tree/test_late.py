@@ -53,7 +53,7 @@ def begun_over_another(drive: Drive, verb: str = "MOVE") -> None:
 
 
 @pytest.mark.parametrize("verb", ["MOVE", "COPY"])
-def test_a_target_whose_source_is_gone_keeps_what_it_has(
+def test_a_target_stays_where_the_source_of_a_late_move_is_gone(
     drive: Drive, monkeypatch: pytest.MonkeyPatch, verb: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(attempts, "JOURNALED", 2)
@@ -66,7 +66,7 @@ def test_a_target_whose_source_is_gone_keeps_what_it_has(
 
 
 @pytest.mark.parametrize("verb", ["MOVE", "COPY"])
-def test_so_does_one_of_which_not_all_can_be_copied(
+def test_a_target_stays_where_not_all_of_a_late_move_can_be_copied(
     drive: Drive, monkeypatch: pytest.MonkeyPatch, verb: str
 ) -> None:
     monkeypatch.setattr(attempts, "JOURNALED", 2)
@@ -78,7 +78,7 @@ def test_so_does_one_of_which_not_all_can_be_copied(
     assert (found["s/a"], found["t/b"]) == (b"anew", b"22")
 
 
-def test_what_is_written_at_the_target_meanwhile_is_not_replaced(drive: Drive) -> None:
+def test_objects_written_at_the_target_of_a_late_move_are_not_replaced(drive: Drive) -> None:
     begun_over_another(drive)
     store = WatchedStore(drive.bucket)
 
@@ -95,7 +95,7 @@ def test_what_is_written_at_the_target_meanwhile_is_not_replaced(drive: Drive) -
     assert (found["s/a"], found["t/a"], found["t/extra"]) == (b"1", b"theirs", b"extra")
 
 
-def test_what_can_never_be_copied_is_not_tried_for_ever(drive: Drive) -> None:
+def test_a_late_move_that_can_never_be_copied_is_given_up(drive: Drive) -> None:
     """Though after it others weren't begun with, which could be."""
     half_done(drive)
     for key in moved(SOURCE):
@@ -121,7 +121,7 @@ def has_plan(drive: Drive) -> bool:
     return any(key.endswith(PLAN) for key in journals(drive))
 
 
-def test_nor_is_what_has_a_file_for_its_parent(drive: Drive) -> None:
+def test_a_late_move_into_a_file_is_given_up(drive: Drive) -> None:
     fill(drive)
     drive.outside("p/")
     die_at(drive, "copy", "s/")
@@ -134,7 +134,7 @@ def test_nor_is_what_has_a_file_for_its_parent(drive: Drive) -> None:
     assert not has_plan(drive)
 
 
-def test_a_parent_that_is_gone_with_all_that_was_moved_is_not_made_again(drive: Drive) -> None:
+def test_a_late_move_does_not_make_a_parent_again_that_is_gone_with_all_in_it(drive: Drive) -> None:
     """A marker in its place would hide the file that is there."""
     for key, body in SOURCE.items():
         drive.outside(f"p/{key}", body=body)
@@ -150,7 +150,7 @@ def test_a_parent_that_is_gone_with_all_that_was_moved_is_not_made_again(drive: 
 
 
 @pytest.mark.parametrize("error", [ArchivedError, AccessDeniedError])
-def test_what_cannot_be_compared_keeps_the_rest_from_nothing(
+def test_a_member_that_cannot_be_compared_does_not_stop_a_late_move(
     drive: Drive, error: type[StoreError]
 ) -> None:
     """Somebody has put another object of the same size where the copy would be."""
@@ -168,7 +168,7 @@ def test_what_cannot_be_compared_keeps_the_rest_from_nothing(
     assert not has_plan(drive)
 
 
-def test_what_a_bridge_that_died_has_asked_the_time_with_is_in_nobody_s_way(drive: Drive) -> None:
+def test_an_object_that_a_dead_bridge_asked_the_time_with_blocks_nobody(drive: Drive) -> None:
     half_done(drive)
     (plan,) = (key for key in journals(drive) if key.endswith(PLAN))
     drive.outside(

@@ -162,7 +162,7 @@ def test_operations_over_two_bridges_lose_nothing(overlap: Overlap, is_cached: b
 
 
 @pytest.mark.parametrize("back", [(), (move("/b", "/a", 1),)], ids=["", "and back"])
-def test_a_move_that_fails_loses_nothing_to_the_bridge_that_goes_on_with_it(
+def test_a_move_that_fails_loses_nothing_to_the_bridge_that_resumes_it(
     back: tuple[Step, ...],
 ) -> None:
     overlap = (FOLDER, move("/a", "/b"), (RECOVER, *back))
@@ -170,14 +170,14 @@ def test_a_move_that_fails_loses_nothing_to_the_bridge_that_goes_on_with_it(
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_whatever_overlaps_loses_nothing(seed: int) -> None:
+def test_random_overlapping_operations_lose_nothing(seed: int) -> None:
     maker = Maker(Random(f"overlapping/{seed}"))
     for _ in range(100):
         failure = failure_of(maker.case())
         assert failure is None, str(shortened(failure))
 
 
-def test_a_seed_tells_all_that_happens() -> None:
+def test_a_seed_determines_all_that_happens() -> None:
     def outcomes(case: Case) -> list[str]:
         with world_of(case) as world:
             return [f"{done.step} {done.outcome!r}" for done in world.done]
@@ -187,14 +187,14 @@ def test_a_seed_tells_all_that_happens() -> None:
     assert list(map(outcomes, made[0])) == list(map(outcomes, made[1]))
 
 
-def test_what_waits_for_one_that_is_held_goes_on_after_it() -> None:
+def test_a_step_that_waits_for_a_held_one_runs_after_it() -> None:
     step = move("/a", "/b")._replace(hold=Hold(0), meanwhile=(put("/a", b"new"), put("/c")))
     with world_of(Case(1, FILE, step)) as world:
         assert [done.step.verb for done in world.done] == ["put", "move", "put"]
         assert world.done[0].step == put("/c")
 
 
-def test_a_failure_is_told_in_the_steps_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_failure_is_shortened_to_the_steps_that_it_takes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(overlapping.VERBS, "copy", lambda *_: True)
     meanwhile = (delete("/c"), copy("/a/x", "/d"), paint("/a/x"))
     step = put("/e")._replace(hold=Hold(1), meanwhile=meanwhile)
@@ -237,7 +237,7 @@ AWAY, BACK = move("/a", "/b"), move("/b", "/a")
         (EQUALS, [told(copy("/a", "/c"), 1, 2)], EQUALS),
     ],
 )
-def test_content_that_no_order_loses_has_to_be_there(
+def test_the_judge_misses_content_that_no_order_loses(
     before: dict[str, bytes], operations: list[Told], shown: dict[str, bytes], bridges: int
 ) -> None:
     assert fault(model_of(before), operations, shown_of(shown), bridges=bridges)
@@ -245,7 +245,7 @@ def test_content_that_no_order_loses_has_to_be_there(
 
 @pytest.mark.parametrize("bridges", [1, 2])
 @pytest.mark.parametrize("shown", [ONE, {"b": b"1"}, EQUALS])
-def test_a_move_that_failed_may_be_done_or_not_or_in_part(
+def test_the_judge_lets_a_failed_move_be_done_or_not_or_in_part(
     shown: dict[str, bytes], bridges: int
 ) -> None:
     operations = [told(AWAY, 1, 2, done=False)]
@@ -253,7 +253,7 @@ def test_a_move_that_failed_may_be_done_or_not_or_in_part(
 
 
 @pytest.mark.parametrize("bridges", [1, 2])
-def test_what_another_kind_was_to_replace_stays_where_that_is_refused(bridges: int) -> None:
+def test_the_judge_misses_a_target_whose_replacement_was_refused(bridges: int) -> None:
     folder = Folder({"x": b"2"}, is_marked=True)
     before = Model(Folder({"a": b"1", "b": folder}, is_marked=True))
     operations = [told(copy("/a", "/b"), 1, 3, refused=True), told(move("/a", "/c"), 2, 4)]
@@ -261,12 +261,12 @@ def test_what_another_kind_was_to_replace_stays_where_that_is_refused(bridges: i
 
 
 @pytest.mark.parametrize("shown", [{"a": b"1"}, {"a": b"2"}])
-def test_of_two_writes_at_once_either_stays(shown: dict[str, bytes]) -> None:
+def test_the_judge_lets_either_of_two_writes_at_once_stay(shown: dict[str, bytes]) -> None:
     operations = [told(put("/a", b"1"), 1, 3), told(put("/a", b"2"), 2, 4)]
     assert not fault(Model(), operations, shown_of(shown), bridges=1)
 
 
-def test_on_one_bridge_both_have_to_be_in_one_order() -> None:
+def test_the_judge_wants_one_order_of_operations_on_one_bridge() -> None:
     operations = [told(put("/a", b"1"), 1, 3), told(mkcol("/a"), 2, 4)]
     assert fault(Model(), operations, shown_of(ONE), bridges=1)
     assert not fault(Model(), operations, shown_of(ONE), bridges=2)

@@ -65,7 +65,7 @@ def test_a_move_that_is_sent_again_while_it_runs_waits_and_finds_it_done(drive: 
         ((["a/b"], []), (["x"], ["a"]), True),
     ],
 )
-def test_those_wait_of_whom_one_changes_what_the_other_reads_or_changes(
+def test_operations_wait_where_one_changes_what_the_other_reads_or_changes(
     first: tuple[list[str], list[str]], second: tuple[list[str], list[str]], waits: bool
 ) -> None:
     path_locks, entered = PathLocks(), Event()
@@ -81,7 +81,7 @@ def test_those_wait_of_whom_one_changes_what_the_other_reads_or_changes(
         assert entered.wait(PATIENCE)
 
 
-def test_nobody_is_overtaken() -> None:
+def test_operations_that_wait_are_not_overtaken() -> None:
     path_locks, order = PathLocks(), list[str]()
     leave = Event()
 
@@ -103,7 +103,7 @@ def test_nobody_is_overtaken() -> None:
 
 
 @pytest.mark.parametrize("names", [["a"], ["a/b", "a/c"]], ids=["one tree", "inside of it"])
-def test_no_more_wait_for_the_same_than_may_and_they_keep_out_nobody_else(
+def test_a_bounded_number_of_operations_waits_for_one_path_and_keeps_out_no_other(
     names: list[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(turns_module, "MOST_WAITING", 4)
@@ -126,7 +126,7 @@ def test_no_more_wait_for_the_same_than_may_and_they_keep_out_nobody_else(
         assert take(0)
 
 
-def test_a_turn_ends_with_an_error_too() -> None:
+def test_a_path_lock_ends_with_an_error() -> None:
     path_locks = PathLocks()
     with pytest.raises(RuntimeError), path_locks.hold(changed=[("a",)]):
         raise RuntimeError
@@ -213,7 +213,7 @@ def waits(second: Callable[[], AbstractContextManager[None]]) -> bool:
         (("changed", "a"), ("written", "a"), True),
     ],
 )
-def test_whose_turn_keeps_whose_waiting(
+def test_path_locks_that_overlap_wait_for_each_other(
     first: tuple[str, str], second: tuple[str, str], expected: bool
 ) -> None:
     path_locks = PathLocks()
@@ -247,7 +247,7 @@ def test_a_lock_waits_for_what_is_at_work_in_its_scope(
         assert waits(lambda: path_lock(path_locks, *at_work)) is expected
 
 
-def test_a_lock_is_granted_before_those_whose_turn_has_not_come() -> None:
+def test_a_lock_is_granted_before_operations_that_still_wait() -> None:
     path_locks, order = PathLocks(), list[str]()
 
     def change() -> None:

@@ -95,7 +95,7 @@ def test_a_file_that_must_be_one_version_is_not_touched_in_another(
 
 
 @pytest.mark.parametrize("is_there", [False, True], ids=["new", "over another"])
-def test_of_two_bridges_that_move_a_file_one_has_moved_it(drive: Drive, is_there: bool) -> None:
+def test_one_of_two_bridges_that_move_a_file_has_moved_it(drive: Drive, is_there: bool) -> None:
     """The other's copy stays: it could be all that there is (see test_rivals)."""
     drive.outside("a", body=b"mine")
     if is_there:
@@ -108,7 +108,7 @@ def test_of_two_bridges_that_move_a_file_one_has_moved_it(drive: Drive, is_there
     assert drive.content("c") == b"mine"
 
 
-def test_what_another_bridge_has_moved_to_one_name_stays_whatever_became_of_the_source(
+def test_a_file_that_another_bridge_has_moved_to_one_name_stays_whatever_became_of_the_source(
     drive: Drive,
 ) -> None:
     drive.outside("a", body=b"mine")
@@ -161,7 +161,7 @@ def test_a_file_that_was_written_since_it_was_listed_replaces_a_folder_as_it_is(
     tree.close()
 
 
-def test_of_two_bridges_that_delete_a_version_one_has_deleted_it(drive: Drive) -> None:
+def test_one_of_two_bridges_that_delete_a_version_has_deleted_it(drive: Drive) -> None:
     drive.outside("a")
     preconditions = Preconditions(if_match=drive.tree.lookup(parse("/a")).etag)
     at_the_first(drive, ("delete", "a"), lambda: drive.bucket.delete_object("a"))
@@ -170,7 +170,7 @@ def test_of_two_bridges_that_delete_a_version_one_has_deleted_it(drive: Drive) -
 
 
 @pytest.mark.parametrize("operation", ["copy", "move"])
-def test_what_appears_at_the_target_is_not_replaced_without_leave(
+def test_a_file_that_appears_at_the_target_is_not_replaced_without_overwrite(
     drive: Drive, operation: str
 ) -> None:
     drive.outside("a", body=b"mine")
@@ -184,7 +184,7 @@ def test_what_appears_at_the_target_is_not_replaced_without_leave(
 
 @pytest.mark.parametrize("operation", ["copy", "move"])
 @pytest.mark.parametrize("is_kept", [False, True], ids=["meanwhile", "since it was listed"])
-def test_what_has_come_to_a_free_target_is_replaced_with_leave(
+def test_a_file_that_has_come_to_a_free_target_is_replaced_with_overwrite(
     operation: str, is_kept: bool
 ) -> None:
     """RFC 4918 §10.6: Overwrite: T. A kept listing that shows nothing there is no refusal."""

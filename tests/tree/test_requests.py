@@ -118,7 +118,7 @@ WARM: list[tuple[str, Step, list[str]]] = [
 
 
 @pytest.mark.parametrize(("what", "step", "requests"), WARM, ids=[what for what, _, _ in WARM])
-def test_requests_with_listed_collections(
+def test_operations_in_listed_collections_cost_exact_requests(
     drive: CachedDrive, what: str, step: Step, requests: list[str]
 ) -> None:
     drive.list_all("/", "/d", "/d/sub", "/e", "/lone")
@@ -131,7 +131,7 @@ def test_requests_with_listed_collections(
     )  # two looks may be at once
 
 
-def test_a_moved_tree(drive: CachedDrive) -> None:
+def test_a_moved_tree_costs_exact_requests(drive: CachedDrive) -> None:
     """As a copied one, journaled; the journals, for two bridges that move trees onto one another
     would lose what is in both; a look at the properties that it has, and at what changed; a batch;
     the journal."""
@@ -153,7 +153,7 @@ def test_a_moved_tree_of_one_object_needs_no_journal(drive: CachedDrive) -> None
     assert taken[2:] == [LOOKUP, COPY, LIST, LIST, DELETE]
 
 
-def test_a_file_over_a_folder(drive: CachedDrive) -> None:
+def test_a_file_over_a_folder_costs_exact_requests(drive: CachedDrive) -> None:
     """Journals, and what is in the folder; the journal, and those of others; the copy; then, if
     nothing has come to it, the folder goes, and what others put there is asked for."""
     drive.list_all("/", "/d", "/e")
@@ -162,7 +162,7 @@ def test_a_file_over_a_folder(drive: CachedDrive) -> None:
     assert drive.store.taken() == [LIST, LIST, PUT, LIST, COPY, LIST, DELETE, LIST, DELETE]
 
 
-def test_a_folder_over_a_file(drive: CachedDrive) -> None:
+def test_a_folder_over_a_file_costs_exact_requests(drive: CachedDrive) -> None:
     """As a copied tree, journaled; then the file goes."""
     drive.list_all("/", "/d", "/e")
     drive.store.taken()
@@ -196,14 +196,14 @@ COLD: list[tuple[str, Step, list[str]]] = [
 
 
 @pytest.mark.parametrize(("what", "step", "requests"), COLD, ids=[what for what, _, _ in COLD])
-def test_requests_with_nothing_known(
+def test_operations_with_an_empty_cache_cost_exact_requests(
     drive: CachedDrive, what: str, step: Step, requests: list[str]
 ) -> None:
     step(drive)
     assert drive.store.taken() == requests
 
 
-def test_a_thousand_members_a_request(drive: CachedDrive) -> None:
+def test_a_listing_costs_a_request_for_each_thousand_members(drive: CachedDrive) -> None:
     drive.outside(*(f"big/{number:05}" for number in range(2500)))
     assert len(drive.names("/big")) == 2500
     assert drive.store.taken() == [LIST] * 3
@@ -219,7 +219,7 @@ def test_a_tree_of_a_thousand_is_deleted_in_four_batches_and_its_marker(drive: C
     assert drive.store.taken() == [LIST, *[DELETE] * 5]
 
 
-def test_more_is_journaled(drive: CachedDrive) -> None:
+def test_a_copy_and_a_delete_of_more_than_a_thousand_are_journaled(drive: CachedDrive) -> None:
     drive.outside("big/", *(f"big/{number:04}" for number in range(1000)))
     drive.list_all("/")
     drive.store.taken()

@@ -56,7 +56,7 @@ def test_a_move_that_fails_spares_those_copies_whose_source_is_gone(drive: Drive
     assert bodies(drive) == moved(SOURCE)
 
 
-def test_so_does_one_of_a_single_file(drive: Drive) -> None:
+def test_a_move_of_a_file_that_fails_spares_the_copy_whose_source_is_gone(drive: Drive) -> None:
     """Its properties can't be written; another bridge has seen the copy, and ends the same move."""
     drive.put("/d", b"1")
     drive.tree.update_properties(parse("/d"), {"{n}colour": "<colour xmlns='n'/>"})
@@ -74,7 +74,7 @@ def test_so_does_one_of_a_single_file(drive: Drive) -> None:
     assert drive.content("e") == b"1"
 
 
-def test_of_two_bridges_that_move_a_file_to_one_name_neither_takes_it_from_there(
+def test_two_bridges_that_move_a_file_to_one_name_both_leave_it_there(
     drive: Drive,
 ) -> None:
     """As where a client has asked again, and got to another bridge."""
@@ -133,7 +133,7 @@ def test_a_lease_counts_from_when_it_was_asked_for(drive: Drive) -> None:
     assert bodies(drive) == moved(SOURCE)
 
 
-def test_who_is_paused_stops_before_another_may_go_on(drive: Drive) -> None:
+def test_a_bridge_that_is_paused_stops_before_another_may_resume(drive: Drive) -> None:
     """So that what he has asked for last has ended by then."""
     fill(drive)
     drive.store.before = once(lambda: drive.clock.advance(HELD_SECONDS + 1), ("list", "t/"))
@@ -161,7 +161,9 @@ def test_a_lease_that_was_lost_is_not_renewed(drive: Drive) -> None:
     assert journals(drive) == []
 
 
-def test_a_move_that_fails_is_undone_only_by_who_surely_holds_it(drive: Drive) -> None:
+def test_a_move_that_fails_is_undone_only_by_the_bridge_that_surely_has_its_lease(
+    drive: Drive,
+) -> None:
     """Another has taken it over in the same moment, and goes on with what was copied."""
     fill(drive)
 

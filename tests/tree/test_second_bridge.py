@@ -78,7 +78,7 @@ def test_a_half_moved_folder_replaces_nothing_of_its_source(
     assert journals(drive) == []
 
 
-def test_nor_does_a_folder_inside_it(drive: Drive) -> None:
+def test_a_folder_in_a_half_moved_folder_replaces_nothing_of_its_source(drive: Drive) -> None:
     fill(drive)
     drive.outside("s/d/e", body=b"4444")
     drive.clock.advance(100)
@@ -89,7 +89,7 @@ def test_nor_does_a_folder_inside_it(drive: Drive) -> None:
     assert {*SOURCE.values(), b"4444"} <= {*bodies(drive).values()}
 
 
-def test_nor_does_a_file_inside_it(drive: Drive) -> None:
+def test_a_file_in_a_half_moved_folder_replaces_nothing_of_its_source(drive: Drive) -> None:
     fill(drive)
     done = at_the_first(drive, ("copy", "s/b"), lambda it: it.copy(parse("/t/a"), parse("/s")))
     with suppress(UnavailableError):
@@ -132,7 +132,7 @@ def test_a_file_and_a_folder_that_replace_one_another_leave_one_of_them(
     assert journals(drive) == []
 
 
-def test_what_a_bridge_has_begun_of_that_keeps_nobody_from_it_once_it_has_died(
+def test_a_clash_that_a_dead_bridge_has_begun_blocks_nobody(
     drive: Drive,
 ) -> None:
     fill(drive)
@@ -200,7 +200,9 @@ def cached(drive: Drive, pause: Callable[[float], None] | None = None) -> Namesp
     [("/f", "<p xmlns='n'>old</p>"), ("/s", None), ("/s", "<p xmlns='n'>old</p>")],
     ids=["file, one before", "folder, none before", "folder, one before"],
 )
-def test_what_another_bridge_has_set_goes_along(drive: Drive, name: str, old: str | None) -> None:
+def test_properties_that_another_bridge_has_set_move_along(
+    drive: Drive, name: str, old: str | None
+) -> None:
     """A file's isn't looked for where its folder has no properties file that is known of: a MOVE of
     a file would cost a request more."""
     fill(drive)
@@ -404,7 +406,7 @@ GOING: dict[str, Callable[[Namespace], object]] = {
 @pytest.mark.parametrize("making", MAKING)
 @pytest.mark.parametrize("going", GOING)
 @pytest.mark.parametrize("has_others", [False, True], ids=["the first", "one more"])
-def test_what_is_made_anew_has_none_that_another_bridge_has_set(
+def test_a_new_resource_has_no_properties_that_another_bridge_has_set(
     drive: Drive, making: str, going: str, has_others: bool
 ) -> None:
     """Before its name went, and since the listing that is cached."""
@@ -426,7 +428,7 @@ def test_what_is_made_anew_has_none_that_another_bridge_has_set(
     assert found["/s"] == (OTHER if has_others else None)
 
 
-def test_a_file_that_is_gone_though_it_is_listed_leaves_none_to_what_is_put_there(
+def test_a_file_that_is_gone_though_it_is_listed_leaves_no_properties_to_its_successor(
     drive: Drive,
 ) -> None:
     drive.outside("f", body=b"1")

@@ -140,7 +140,7 @@ def fill_both(bucket: Bucket) -> None:
     [("/f", "/s", "f"), ("/f", "/e", "f"), ("/s", "/f", "s/d/c")],
     ids=["a folder", "an empty folder", "a file"],
 )
-def test_what_was_to_be_replaced_stays_where_another_bridge_takes_the_source_away(
+def test_a_target_of_another_kind_stays_where_another_bridge_takes_the_source_away(
     bucket: Bucket, verb: str, source: str, target: str, going: str
 ) -> None:
     fill_both(bucket)
@@ -164,7 +164,7 @@ def test_what_was_to_be_replaced_stays_where_another_bridge_takes_the_source_awa
     [("/f", "/s"), ("/f", "/e"), ("/s", "/f")],
     ids=["a folder", "an empty folder", "a file"],
 )
-def test_what_was_to_be_replaced_is_there_again_when_that_is_undone(
+def test_a_target_of_another_kind_is_there_again_when_the_clash_is_undone(
     bucket: Bucket, verb: str, source: str, target: str
 ) -> None:
     fill_both(bucket)
@@ -192,7 +192,7 @@ def test_what_was_to_be_replaced_is_there_again_when_that_is_undone(
     [("/f", "/s"), ("/f", "/e"), ("/s", "/f"), ("/e", "/f")],
     ids=["a folder", "an empty folder", "a file", "a file by an empty folder"],
 )
-def test_what_dies_before_it_has_deleted_what_it_replaces_is_finished(
+def test_a_clash_killed_before_it_has_deleted_its_target_is_finished(
     bucket: Bucket, verb: str, source: str, target: str
 ) -> None:
     fill_both(bucket)

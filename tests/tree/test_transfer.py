@@ -133,7 +133,7 @@ class TestOverwriting:
         assert getattr(drive.tree, operation)(parse("/s"), parse("/t")) == []
         assert [key for key in drive.stored() if key[0] == "t"] == ["t/", "t/a"]
 
-    def test_members_of_the_target_go_only_after_the_copies(self, drive: Drive) -> None:
+    def test_members_of_the_target_are_deleted_only_after_the_copies(self, drive: Drive) -> None:
         drive.outside("s/a", "t/b")
         drive.tree.copy(parse("/s"), parse("/t"))
         operations = [one for one in drive.store.requests if one[0] in ("copy", "delete")]
@@ -283,7 +283,7 @@ class TestFailures:
         assert drive.tree.move(parse("/s"), parse("/t"))[0].path == ("s", "b")
         assert set(self.SOURCE) < set(drive.stored())
 
-    def test_a_failing_delete_at_the_end_of_a_move_is_told(self, drive: Drive) -> None:
+    def test_a_failing_delete_at_the_end_of_a_move_is_reported(self, drive: Drive) -> None:
         drive.outside(*self.SOURCE)
         drive.store.fault = failing("delete", "s/b")
         assert [f.path for f in drive.tree.move(parse("/s"), parse("/t"))] == [("s", "b")]
@@ -297,7 +297,7 @@ class TestFailures:
             drive.tree.move(parse("/a"), parse("/b"))
         assert drive.stored() == ["a", "b"]
 
-    def test_failing_deletes_of_a_tree_are_told(self, drive: Drive) -> None:
+    def test_failing_deletes_of_a_tree_are_reported(self, drive: Drive) -> None:
         drive.outside(*self.SOURCE)
         drive.store.fault = failing("delete", "s/b", "s/d/c")
         failures = drive.tree.delete(parse("/s"))
@@ -346,7 +346,9 @@ class TestFailures:
         assert drive.store.taken().count("copy") <= MAX_PARALLEL_REQUESTS
         assert isinstance(failures[-1].error, UnavailableError)
 
-    def test_nothing_of_a_target_goes_where_a_clash_cannot(self, drive: Drive) -> None:
+    def test_a_source_stays_where_a_member_of_the_target_cannot_be_deleted(
+        self, drive: Drive
+    ) -> None:
         drive.outside("f", "t/a", "t/b")
         drive.store.fault = failing("delete", "t/b")
         with pytest.raises(AccessDeniedError):
@@ -393,7 +395,7 @@ def members(drive: Drive) -> list[str]:
 class TestSideBySide:
     """What doesn't depend on each other is under way at once."""
 
-    def test_as_many_copies_are_under_way_as_there_are_lanes(self, drive: Drive) -> None:
+    def test_copies_are_under_way_at_once_up_to_the_limit(self, drive: Drive) -> None:
         drive.outside(*(f"s/{number}" for number in range(2 * MAX_PARALLEL_REQUESTS)))
         meeting = Meeting(drive, MAX_PARALLEL_REQUESTS, {"copy"})
         assert drive.tree.copy(parse("/s"), parse("/t")) == []
@@ -426,7 +428,7 @@ class Meeting:
         self.count += 1
 
 
-def test_more_than_a_page_is_moved_and_deleted(drive: Drive) -> None:
+def test_a_tree_of_more_than_a_page_is_moved_and_deleted(drive: Drive) -> None:
     names = [f"{number:04}" for number in range(1300)]
     drive.outside(*(f"s/{name}" for name in names))
     assert drive.tree.move(parse("/s"), parse("/t")) == []
@@ -440,7 +442,9 @@ class TestLastMember:
 
     @pytest.mark.parametrize("last", ["p/q/x", "p/q/x/", "p/q/x/y"])
     @pytest.mark.parametrize("operation", ["delete", "move"])
-    def test_an_unmarked_parent_is_marked(self, drive: Drive, last: str, operation: str) -> None:
+    def test_an_unmarked_parent_is_marked_before_it_loses_its_last_member(
+        self, drive: Drive, last: str, operation: str
+    ) -> None:
         drive.outside(last)
         path = parse("/p/q/x")
         failures = (
@@ -459,17 +463,17 @@ class TestLastMember:
         assert drive.stored() == ["p/x"]
 
     @pytest.mark.parametrize("other", ["p/", "p/y", "p/x-", "p/y/z"])
-    def test_no_marker_is_written_where_something_else_is(self, drive: Drive, other: str) -> None:
+    def test_no_marker_is_written_where_another_member_is(self, drive: Drive, other: str) -> None:
         drive.outside("p/x", other)
         drive.tree.delete(parse("/p/x"))
         assert drive.stored() == [other]
 
-    def test_a_rename_inside_the_parent_writes_none(self, drive: Drive) -> None:
+    def test_a_rename_inside_the_parent_writes_no_marker(self, drive: Drive) -> None:
         drive.outside("p/x")
         drive.tree.move(parse("/p/x"), parse("/p/y"))
         assert drive.stored() == ["p/y"]
 
-    def test_the_root_needs_none(self) -> None:
+    def test_the_root_needs_no_marker(self) -> None:
         drive = Drive(prefix="mount/")
         drive.outside("mount/x")
         drive.tree.delete(parse("/x"))

@@ -111,7 +111,7 @@ def test_a_move_is_not_undone_where_its_journal_cannot_say_so(drive: Drive) -> N
     assert bodies(drive) == moved(SOURCE)
 
 
-def test_what_can_not_be_removed_yet_is_removed_later(drive: Drive) -> None:
+def test_copies_that_can_not_be_removed_yet_are_removed_later(drive: Drive) -> None:
     fill(drive)
 
     def fault(operation: str, key: str) -> StoreError | None:

@@ -40,7 +40,7 @@ def test_a_journal_is_read_as_it_was_written() -> None:
     assert decoded(encoded(entry)) == entry
 
 
-def test_a_journal_of_a_thousand_is_small() -> None:
+def test_a_journal_of_a_thousand_objects_is_small() -> None:
     rows = [row(f"folder {n // 100}/file-{n:05}.bin", f"{n * 7919:032x}") for n in range(1000)]
     copies = tuple(Copy(each, "to/" + each.key) for each in rows)
     entry = JournalEntry(REQUEST, ("s",), ("t",), is_new=True, plan=NO_PLAN._replace(copies=copies))
@@ -48,7 +48,7 @@ def test_a_journal_of_a_thousand_is_small() -> None:
 
 
 @pytest.mark.parametrize("length", [0, 1, 40, -1])
-def test_a_damaged_journal_is_told(length: int) -> None:
+def test_a_damaged_journal_is_refused(length: int) -> None:
     body = encoded(JournalEntry(REQUEST, ("s",), ("t",), is_new=True, plan=plan("a")))
     with pytest.raises(ValueError, match="journal"):
         decoded(body[:length])
@@ -56,7 +56,7 @@ def test_a_damaged_journal_is_told(length: int) -> None:
         decoded(b"outside")
 
 
-def test_a_request_has_the_same_name_whoever_asks_and_no_other() -> None:
+def test_requests_have_distinct_names() -> None:
     names = {
         OperationRequest("MOVE", ("s",), ("t",)).name,
         OperationRequest("COPY", ("s",), ("t",)).name,
@@ -68,7 +68,7 @@ def test_a_request_has_the_same_name_whoever_asks_and_no_other() -> None:
     assert REQUEST.name in names
 
 
-def test_parts_change_an_etag_so_that_the_bytes_decide() -> None:
+def test_a_copy_with_the_etag_of_parts_is_recognised_by_its_bytes() -> None:
     """A copy of what was uploaded in parts has another ETag."""
     source, copied = row("s/a"), row("t/a", "other")
     now = {"s/a": source}, {"t/a": copied}
@@ -80,7 +80,7 @@ def test_parts_change_an_etag_so_that_the_bytes_decide() -> None:
     assert different.new_etags == {}
 
 
-def test_the_same_bytes_written_later_are_another_version() -> None:
+def test_equal_bytes_written_later_are_another_version() -> None:
     later = row("s/a")._replace(modified=NOW + timedelta(seconds=1))
     rest = remaining_work(
         plan("a"), {"s/a": later}, {"t/a": row("t/a")}, lambda _copy, _found: False
@@ -89,7 +89,7 @@ def test_the_same_bytes_written_later_are_another_version() -> None:
     assert rest.plan.deletions == ()
 
 
-def test_what_was_at_the_target_before_is_overwritten_and_nothing_else() -> None:
+def test_only_what_was_at_the_target_before_is_overwritten() -> None:
     old = row("t/a", "old")
     before = plan("a")._replace(replaced=(old,), extras=(row("t/b"), row("t/c")))
     now = {"t/a": old, "t/b": row("t/b"), "t/c": row("t/c", "new")}

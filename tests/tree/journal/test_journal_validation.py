@@ -72,7 +72,7 @@ def shared(drive: Drive) -> Drive:
 
 @pytest.mark.parametrize("key", OTHERS)
 @pytest.mark.parametrize("request_", [MOVE, DELETE])
-def test_nothing_outside_the_mount_is_deleted(
+def test_a_journal_deletes_nothing_outside_the_mount(
     shared: Drive, key: str, request_: OperationRequest
 ) -> None:
     written(shared, NO_PLAN._replace(deletions=(row(shared, key),)), request_)
@@ -80,7 +80,7 @@ def test_nothing_outside_the_mount_is_deleted(
     assert bodies(shared) == OURS | OTHERS
 
 
-def test_nor_copied_from_there_or_written_there(shared: Drive) -> None:
+def test_a_journal_copies_nothing_from_or_to_outside_the_mount(shared: Drive) -> None:
     secret, own = row(shared, "other/secret"), row(shared, "m/s/a")
     targets = NO_PLAN._replace(target_prefix="m/t/")
     for plan in (
@@ -97,7 +97,9 @@ def test_nor_copied_from_there_or_written_there(shared: Drive) -> None:
         assert not [key for key in shared.stored() if key.endswith(PLAN)]
 
 
-def test_nor_anything_of_the_mount_that_the_journal_does_not_name(shared: Drive) -> None:
+def test_a_journal_touches_nothing_of_the_mount_that_its_request_does_not_name(
+    shared: Drive,
+) -> None:
     written(
         shared,
         NO_PLAN._replace(deletions=(row(shared, "m/s/a"),)),
@@ -107,7 +109,7 @@ def test_nor_anything_of_the_mount_that_the_journal_does_not_name(shared: Drive)
     assert bodies(shared) == OURS | OTHERS
 
 
-def test_nor_what_was_not_asked_for(drive: Drive) -> None:
+def test_a_journal_does_nothing_but_what_was_asked_for(drive: Drive) -> None:
     """Whoever asks for one thing has no turn for another."""
     fill(drive)
     plan = NO_PLAN._replace(deletions=(row(drive, "s/a"),))
@@ -121,7 +123,7 @@ def test_nor_what_was_not_asked_for(drive: Drive) -> None:
     assert journals(drive) == []
 
 
-def test_the_copy_of_a_mount_leaves_the_first_one_alone(drive: Drive) -> None:
+def test_journals_in_the_copy_of_a_mount_leave_the_first_mount_alone(drive: Drive) -> None:
     """Its journals come along with a backup."""
     fill(drive)
     die_after_the_copies(drive)
@@ -166,7 +168,7 @@ def forged(**changes: Any) -> bytes:
 
 
 @pytest.mark.parametrize("change", CHANGES, ids=str)
-def test_what_is_no_journal_goes_and_keeps_no_other_waiting(
+def test_an_object_that_is_no_journal_is_deleted_and_delays_no_other(
     drive: Drive, change: dict[str, Any]
 ) -> None:
     fill(drive)
@@ -178,7 +180,7 @@ def test_what_is_no_journal_goes_and_keeps_no_other_waiting(
 
 
 @pytest.mark.parametrize("body", [b"", b"outside", forged(source=[1]), forged(rows=[[]])])
-def test_a_damaged_journal_is_in_no_clients_way(drive: Drive, body: bytes) -> None:
+def test_a_damaged_journal_blocks_no_client(drive: Drive, body: bytes) -> None:
     fill(drive)
     drive.bucket.put_object(f"{JOURNALS}{MOVE.name}{PLAN}", body, Attributes())
     with another(drive) as tree:
@@ -238,7 +240,7 @@ def test_a_client_spares_a_journal_that_replaces_a_damaged_one(
 
 
 @pytest.mark.parametrize("end", [LEASE, INCOMPLETE])
-def test_what_is_written_in_place_of_what_is_tidied_away_stays(drive: Drive, end: str) -> None:
+def test_an_object_that_replaces_a_damaged_journal_in_time_stays(drive: Drive, end: str) -> None:
     key = f"{JOURNALS}{MOVE.name}{end}"
     drive.outside(key, body=b"old")
     store = WatchedStore(drive.bucket)
@@ -256,7 +258,7 @@ def test_what_is_written_in_place_of_what_is_tidied_away_stays(drive: Drive, end
     assert drive.content(key) == b"new"
 
 
-def test_what_a_later_davbridge_has_begun_is_left_to_it(drive: Drive) -> None:
+def test_a_journal_of_a_later_davbridge_is_left_to_it(drive: Drive) -> None:
     fill(drive)
     key = f"{JOURNALS}{MOVE.name}{PLAN}"
     drive.bucket.put_object(key, forged(format=3), Attributes())
@@ -316,7 +318,7 @@ def test_a_later_davbridge_that_has_died_keeps_nobody_waiting_and_its_journal_st
 
 
 @pytest.mark.parametrize("verb", ["COPY", "MOVE"])
-def test_what_a_later_davbridge_may_have_moved_stays(drive: Drive, verb: str) -> None:
+def test_members_that_a_later_davbridge_may_have_moved_stay(drive: Drive, verb: str) -> None:
     """Its MOVE may have stopped in the middle, from what is copied or moved over the rest here."""
     fill(drive)
     drive.outside("t/only", body=b"only")
@@ -329,7 +331,7 @@ def test_what_a_later_davbridge_may_have_moved_stays(drive: Drive, verb: str) ->
     assert LATER in journals(drive)
 
 
-def test_a_journal_under_another_name_is_not_gone_on_with(drive: Drive) -> None:
+def test_a_journal_under_another_name_is_not_resumed(drive: Drive) -> None:
     fill(drive)
     die_after_the_copies(drive)
     [key] = journals(drive)

@@ -73,7 +73,9 @@ WORDS: dict[str, Callable[[Namespace], list[Failure]]] = {
 
 @pytest.mark.parametrize("stop", [stopped, answered])
 @pytest.mark.parametrize("words", WORDS)
-def test_nothing_is_lost(drive: Drive, stop: Callable[[Drive], None], words: str) -> None:
+def test_a_stopped_move_asked_for_in_other_words_loses_nothing(
+    drive: Drive, stop: Callable[[Drive], None], words: str
+) -> None:
     stop(drive)
     with another(drive) as tree:
         try:
@@ -84,7 +86,7 @@ def test_nothing_is_lost(drive: Drive, stop: Callable[[Drive], None], words: str
     assert {f"q/{NFC}/{name}": body for name, body in TREE.items()}.items() <= found.items()
 
 
-def test_what_only_looks_like_it_replaces_all(drive: Drive) -> None:
+def test_a_move_of_other_trees_replaces_all_of_its_target(drive: Drive) -> None:
     """Other trees, or the same the other way round."""
     stopped(drive)
     drive.outside("x/1", "y/2")
@@ -95,7 +97,7 @@ def test_what_only_looks_like_it_replaces_all(drive: Drive) -> None:
     assert [key for key in drive.stored() if key[0] in "xyp"] == ["p/", "p/1"]
 
 
-def test_a_note_that_nobody_can_read_is_nobodys(drive: Drive) -> None:
+def test_a_record_of_a_stopped_move_that_nobody_can_read_is_ignored(drive: Drive) -> None:
     answered(drive)
     [note] = journals(drive)
     drive.outside(note, body=b'{"source": [[]], "target": 5}')
@@ -104,7 +106,7 @@ def test_a_note_that_nobody_can_read_is_nobodys(drive: Drive) -> None:
     assert f"q/{NFC}/a" not in bodies(drive)
 
 
-def test_a_bridge_whose_clock_is_ahead_keeps_the_note(drive: Drive) -> None:
+def test_a_bridge_whose_clock_is_ahead_keeps_the_record_of_a_stopped_move(drive: Drive) -> None:
     answered(drive)
     notes = journals(drive)
     bridge = Namespace(

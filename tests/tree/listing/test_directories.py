@@ -71,7 +71,7 @@ def test_a_hidden_object_is_logged_once(drive: Drive, caplog: pytest.LogCaptureF
     ]
 
 
-def test_delete_of_a_collection_leaves_the_object_that_it_hid_and_tells(drive: Drive) -> None:
+def test_delete_of_a_collection_leaves_the_object_that_it_hid_and_reports_it(drive: Drive) -> None:
     drive.outside("a", "a/b")
     failures = drive.tree.delete(parse("/a"))
     assert [failure.path for failure in failures] == [("a",)]
@@ -79,7 +79,7 @@ def test_delete_of_a_collection_leaves_the_object_that_it_hid_and_tells(drive: D
     assert drive.kind("/a") == "file"
 
 
-def test_delete_further_up_leaves_a_hidden_object_too(drive: Drive) -> None:
+def test_delete_of_an_ancestor_leaves_a_hidden_object(drive: Drive) -> None:
     drive.outside("t/a", "t/a/b", "t/c/d")
     failures = drive.tree.delete(parse("/t"))
     assert [failure.path for failure in failures] == [("t", "a")]
@@ -92,7 +92,7 @@ def test_a_move_of_a_tree_takes_hidden_objects_along(drive: Drive) -> None:
     assert drive.stored() == ["u/a", "u/a/b"]
 
 
-def test_a_move_of_a_collection_leaves_the_object_that_it_hid_and_tells(drive: Drive) -> None:
+def test_a_move_of_a_collection_leaves_the_object_that_it_hid_and_reports_it(drive: Drive) -> None:
     drive.outside("a", "a/b")
     failures = drive.tree.move(parse("/a"), parse("/z"))
     assert [failure.path for failure in failures] == [("a",)]
@@ -133,7 +133,7 @@ def test_a_key_without_a_path_is_hidden_in_the_root(drive: Drive, key: str) -> N
     assert drive.names() == ["c"]
 
 
-def test_a_delete_leaves_a_key_without_a_path_and_tells(drive: Drive) -> None:
+def test_a_delete_leaves_a_key_without_a_path_and_reports_it(drive: Drive) -> None:
     drive.outside("a/b//c", "a/b/d", "a/e")
     failures = drive.tree.delete(parse("/a"))
     assert [(f.path, type(f.error)) for f in failures] == [(("a", "b"), InvalidNameError)]
@@ -148,7 +148,7 @@ def test_a_move_is_refused_before_it_begins_where_a_key_has_no_path(drive: Drive
     assert drive.stored() == ["a/b//c", "a/b/d"]
 
 
-def test_a_copy_is_of_what_is_shown(drive: Drive) -> None:
+def test_a_copy_leaves_out_what_is_not_shown(drive: Drive) -> None:
     drive.outside("a/b//c", "a/b/d")
     assert drive.tree.copy(parse("/a"), parse("/z")) == []
     assert drive.stored() == ["a/b//c", "a/b/d", "z/b/d"]
@@ -157,51 +157,55 @@ def test_a_copy_is_of_what_is_shown(drive: Drive) -> None:
 class TestFolderSuffix:
     """``x_$folder$``, as Hadoop and EMRFS write it."""
 
-    def test_an_empty_one_is_a_collection_and_never_shown_itself(self, drive: Drive) -> None:
+    def test_an_empty_folder_suffix_is_a_collection_and_never_shown_itself(
+        self, drive: Drive
+    ) -> None:
         drive.outside("x_$folder$", body=b"")
         assert drive.names() == ["x/"]
         assert drive.kind("/x") == "collection"
         assert drive.kind("/x_$folder$") is None
         assert drive.names("/x") == []
 
-    def test_one_with_members_is_shown_once(self, drive: Drive) -> None:
+    def test_a_folder_suffix_with_members_is_shown_once(self, drive: Drive) -> None:
         drive.outside("x_$folder$", body=b"")
         drive.outside("x/", "x/y", "x-y")
         assert drive.names() == ["x-y", "x/"]
 
-    def test_one_with_content_is_a_file(self, drive: Drive) -> None:
+    def test_a_folder_suffix_with_content_is_a_file(self, drive: Drive) -> None:
         drive.outside("x_$folder$")
         assert drive.names() == ["x_$folder$"]
         assert drive.kind("/x_$folder$") == "file"
         assert drive.kind("/x") is None
 
-    def test_a_file_of_the_name_wins(self, drive: Drive) -> None:
+    def test_a_file_of_the_name_outweighs_a_folder_suffix(self, drive: Drive) -> None:
         drive.outside("x_$folder$", body=b"")
         drive.outside("x")
         assert drive.names() == ["x"]
         assert drive.kind("/x") == "file"
 
     @pytest.mark.parametrize("name", ["x", "x_$folder$"])
-    def test_it_is_deleted_with_what_it_stands_beside(self, drive: Drive, name: str) -> None:
+    def test_a_folder_suffix_is_deleted_with_the_folder_beside_it(
+        self, drive: Drive, name: str
+    ) -> None:
         drive.outside("d/x_$folder$", body=b"")
         drive.outside("d/", f"d/{name}/y", "d/x/z")
         assert drive.tree.delete(parse("/d/x")) == []
         assert drive.kind("/d/x") is None
 
-    def test_it_is_deleted_with_a_file_of_the_name(self, drive: Drive) -> None:
+    def test_a_folder_suffix_is_deleted_with_a_file_of_the_name(self, drive: Drive) -> None:
         drive.outside("x_$folder$", body=b"")
         drive.outside("x")
         assert drive.tree.delete(parse("/x")) == []
         assert drive.stored() == []
 
-    def test_it_becomes_a_marker_where_it_is_moved(self, drive: Drive) -> None:
+    def test_a_moved_folder_suffix_becomes_a_marker(self, drive: Drive) -> None:
         drive.outside("x_$folder$", "y/z_$folder$", body=b"")
         assert drive.tree.move(parse("/x"), parse("/u")) == []
         assert drive.tree.move(parse("/y"), parse("/v")) == []
         assert drive.stored() == ["u/", "v/z/"]
         assert drive.content_type("v/z/") == DIRECTORY_TYPE
 
-    def test_new_ones_are_never_written(self, drive: Drive) -> None:
+    def test_a_new_folder_suffix_is_never_written(self, drive: Drive) -> None:
         drive.outside("x")
         with pytest.raises(InvalidNameError):
             drive.put("/y_$folder$")
@@ -210,7 +214,7 @@ class TestFolderSuffix:
         with pytest.raises(InvalidNameError):
             drive.tree.move(parse("/x"), parse("/y_$folder$"))
 
-    def test_the_bare_suffix_is_a_file(self, drive: Drive) -> None:
+    def test_a_bare_folder_suffix_is_a_file(self, drive: Drive) -> None:
         drive.outside("_$folder$", body=b"")
         assert drive.names() == ["_$folder$"]
         assert drive.kind("/_$folder$") == "file"
@@ -226,25 +230,29 @@ class TestDirectoryType:
         drive.clock.advance(10)
         return drive
 
-    def test_it_is_a_collection(self, drive: Drive) -> None:
+    def test_an_object_of_directory_type_is_a_collection(self, drive: Drive) -> None:
         assert drive.names() == ["empty", "x/"]
         assert drive.kind("/x") == "collection"
         assert drive.kind("/empty") == "file"
         assert drive.names("/x") == []
 
-    def test_one_with_content_is_a_file(self, drive: Drive) -> None:
+    def test_an_object_of_directory_type_with_content_is_a_file(self, drive: Drive) -> None:
         drive.outside("y", content_type=DIRECTORY_TYPE)
         assert drive.kind("/y") == "file"
         assert "y" in drive.names()
 
-    def test_only_empty_objects_without_members_are_asked_about(self, drive: Drive) -> None:
+    def test_only_empty_objects_without_members_are_asked_for_their_type(
+        self, drive: Drive
+    ) -> None:
         drive.outside("full", "covered/y")
         drive.outside("covered", body=b"")
         drive.names()
         heads = [key for operation, key in drive.store.requests if operation == "head"]
         assert sorted(heads) == ["empty", "x"]
 
-    def test_the_verdict_is_kept_once_the_object_is_settled(self, drive: Drive) -> None:
+    def test_the_type_of_an_object_is_cached_once_it_has_not_changed_for_a_while(
+        self, drive: Drive
+    ) -> None:
         drive.names()
         drive.store.taken()
         drive.names()
@@ -252,7 +260,7 @@ class TestDirectoryType:
         assert "head" not in drive.store.taken()
 
     @pytest.mark.parametrize(("age", "is_kept"), [(2, False), (3, True)])
-    def test_the_verdict_on_a_fresh_object_is_not_kept(
+    def test_the_type_of_a_fresh_object_is_not_cached(
         self, drive: Drive, age: float, is_kept: bool
     ) -> None:
         drive.outside("y", body=b"")
@@ -262,7 +270,7 @@ class TestDirectoryType:
         drive.outside("y", body=b"", content_type=DIRECTORY_TYPE)
         assert drive.kind("/y") == ("file" if is_kept else "collection")
 
-    def test_verdicts_are_asked_for_in_parallel(self, drive: Drive) -> None:
+    def test_types_of_objects_are_asked_for_in_parallel(self, drive: Drive) -> None:
         """With fewer at a time the barrier would break."""
         drive.outside(*(f"e{number}" for number in range(14)), body=b"")
         barrier = Barrier(16, timeout=60)
@@ -270,12 +278,16 @@ class TestDirectoryType:
         assert len(drive.names()) == 16
 
     @pytest.mark.parametrize("error", [NotFoundError("gone"), AccessDeniedError("no")])
-    def test_what_cannot_be_asked_is_a_file(self, drive: Drive, error: StoreError) -> None:
+    def test_an_object_whose_type_cannot_be_asked_is_a_file(
+        self, drive: Drive, error: StoreError
+    ) -> None:
         drive.store.fault = lambda operation, key: error if operation == "head" else None
         assert drive.names() == ["empty", "x"]
 
     @pytest.mark.parametrize("write", ["put", "mkcol", "copy"])
-    def test_it_becomes_a_marker_at_the_next_write_inside(self, drive: Drive, write: str) -> None:
+    def test_an_object_of_directory_type_becomes_a_marker_at_the_next_write_inside(
+        self, drive: Drive, write: str
+    ) -> None:
         if write == "put":
             drive.put("/x/y")
         elif write == "mkcol":
@@ -287,7 +299,9 @@ class TestDirectoryType:
         assert drive.kind("/x") == "collection"
         assert drive.content_type("x/") == DIRECTORY_TYPE
 
-    def test_it_is_not_replaced_by_a_marker_if_it_is_a_file_by_now(self, drive: Drive) -> None:
+    def test_an_object_of_directory_type_that_is_a_file_by_now_is_not_replaced_by_a_marker(
+        self, drive: Drive
+    ) -> None:
         assert drive.kind("/x") == "collection"
 
         def swap(operation: str, key: str) -> None:
@@ -300,7 +314,9 @@ class TestDirectoryType:
         assert drive.content("x") == b"precious"
         assert "x/" not in drive.stored()
 
-    def test_it_is_deleted_and_moved_as_a_collection(self, drive: Drive) -> None:
+    def test_an_object_of_directory_type_is_deleted_and_moved_as_a_collection(
+        self, drive: Drive
+    ) -> None:
         assert drive.tree.move(parse("/x"), parse("/y")) == []
         assert drive.stored() == ["empty", "y/"]
         drive.outside("z", body=b"", content_type=DIRECTORY_TYPE)
@@ -308,18 +324,22 @@ class TestDirectoryType:
         assert drive.tree.delete(parse("/z")) == []
         assert drive.stored() == ["empty", "y/"]
 
-    def test_it_is_deleted_inside_a_tree_as_a_collection(self, drive: Drive) -> None:
+    def test_an_object_of_directory_type_inside_a_tree_is_deleted_as_a_collection(
+        self, drive: Drive
+    ) -> None:
         drive.outside("t/z", body=b"", content_type=DIRECTORY_TYPE)
         drive.outside("t/z/a")
         assert drive.tree.delete(parse("/t")) == []
         assert drive.stored() == ["empty", "x"]
 
-    def test_a_collection_may_be_copied_over_it(self, drive: Drive) -> None:
+    def test_a_collection_may_be_copied_over_an_object_of_directory_type(
+        self, drive: Drive
+    ) -> None:
         drive.outside("s/a")
         assert drive.tree.copy(parse("/s"), parse("/x")) == []
         assert drive.names("/x") == ["a"]
 
-    def test_a_file_may_be_moved_over_it(self, drive: Drive) -> None:
+    def test_a_file_may_be_moved_over_an_object_of_directory_type(self, drive: Drive) -> None:
         drive.outside("f", body=b"precious")
         assert drive.tree.move(parse("/f"), parse("/x")) == []
         assert drive.content("x") == b"precious"
@@ -366,7 +386,7 @@ class TestUnicodeForms:
         assert drive.names(f"/{self.NFC}") == [f"{self.NFC}/"]
         assert drive.read(f"/{self.NFC}/{self.NFC}/x") == b"outside"
 
-    def test_where_both_are_there_each_is_itself(self, drive: Drive) -> None:
+    def test_two_unicode_forms_that_are_both_there_are_two_names(self, drive: Drive) -> None:
         drive.outside(self.NFC, body=b"composed")
         drive.outside(self.NFD, body=b"decomposed")
         assert drive.read(f"/{self.NFC}") == b"composed"
@@ -418,7 +438,7 @@ class TestPages:
         kinds=st.lists(st.sampled_from(["", "/", "/x", "_$folder$"]), min_size=30, max_size=30),
         size=st.integers(1, 5),
     )
-    def test_the_size_of_pages_makes_no_difference(
+    def test_a_listing_is_the_same_whatever_the_size_of_pages(
         self, names: set[str], kinds: list[str], size: int
     ) -> None:
         bucket = MemoryStore()
@@ -434,7 +454,7 @@ class TestPages:
         size=st.integers(1, 5),
     )
     @example(names={"a", "a-"}, kinds=[("/x",), ("", "_$folder$")], size=2)
-    def test_nor_does_it_where_folders_are_listed_as_files_are(
+    def test_a_listing_is_the_same_where_folders_are_listed_as_files_are(
         self, names: set[str], kinds: list[tuple[str, ...]], size: int
     ) -> None:
         bucket = FolderByFolder(size)
@@ -469,7 +489,7 @@ class TestReserved:
         return drive
 
     @pytest.mark.parametrize("name", NAMES)
-    def test_they_are_not_found(self, drive: Drive, name: str) -> None:
+    def test_reserved_names_are_not_found(self, drive: Drive, name: str) -> None:
         for path in (f"/{name}", f"/a/{name}", f"/a/{name}/b"):
             assert drive.kind(path) is None
             with pytest.raises(NotFoundError):
@@ -482,7 +502,7 @@ class TestReserved:
         assert drive.names("/a") == []
 
     @pytest.mark.parametrize("name", NAMES)
-    def test_they_are_not_written(self, drive: Drive, name: str) -> None:
+    def test_reserved_names_are_not_written(self, drive: Drive, name: str) -> None:
         drive.outside("file")
         keys = drive.stored()
         for path in (f"/{name}", f"/a/{name}", f"/a/{name}/b"):

@@ -72,7 +72,7 @@ def test_a_move_that_was_killed_is_finished_by_a_bridge_that_starts() -> None:
         assert journals(drive) == []
 
 
-def test_or_by_its_client_which_asks_again() -> None:
+def test_a_move_that_was_killed_is_finished_when_its_client_asks_again() -> None:
     ways: set[str] = set()
     for drive, was_begun in deaths(move):
         with another(drive) as tree:
@@ -89,7 +89,7 @@ def test_or_by_its_client_which_asks_again() -> None:
     assert ways == {"anew", "on"}
 
 
-def test_what_was_written_after_the_death_stays() -> None:
+def test_objects_written_after_the_death_of_a_bridge_stay() -> None:
     """The same bytes at the source, others at the target, and new ones at both."""
     for drive, was_begun in deaths(move):
         for key, body in (("s/a", b"1"), ("s/new", b"n"), ("t/b", b"theirs"), ("t/new", b"N")):
@@ -105,7 +105,7 @@ def test_what_was_written_after_the_death_stays() -> None:
             assert "s/d/c" not in found
 
 
-def test_nothing_is_deleted_whose_copy_somebody_has_removed() -> None:
+def test_a_source_whose_copy_somebody_has_removed_is_not_deleted() -> None:
     removed = 0
     for drive, _ in deaths(move):
         for key in drive.stored():
@@ -139,7 +139,7 @@ def painted(drive: Drive) -> list[Failure]:
     return move(drive)
 
 
-def test_properties_go_along() -> None:
+def test_a_resumed_move_takes_properties_along() -> None:
     for drive, was_begun in deaths(painted):
         recovered(drive)
         folder = "t" if was_begun or not has_source(drive) else "s"
@@ -148,7 +148,7 @@ def test_properties_go_along() -> None:
                 assert tree.properties(path) == COLOUR
 
 
-def test_properties_that_were_set_after_the_death_stay() -> None:
+def test_properties_set_after_the_death_of_a_bridge_stay() -> None:
     size = {"{n}size": "<size xmlns='n'/>"}
     tried = 0
     for drive, was_begun in deaths(painted):
@@ -165,7 +165,9 @@ def test_properties_that_were_set_after_the_death_stay() -> None:
     assert tried > 0
 
 
-def test_large_copies_and_deletions_are_finished_as_well(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_copies_and_deletions_that_were_killed_are_finished(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     monkeypatch.setattr(attempts, "JOURNALED", 2)
     for drive, was_begun in deaths(lambda drive: drive.tree.copy(parse("/s"), parse("/t"))):
         recovered(drive)
@@ -213,7 +215,7 @@ def test_a_bridge_that_is_alive_is_waited_for(drive: Drive) -> None:
     assert bodies(drive) == moved(SOURCE)
 
 
-def test_who_has_lost_the_lease_stops(drive: Drive) -> None:
+def test_a_bridge_that_has_lost_its_lease_stops(drive: Drive) -> None:
     """A bridge that stood still is overtaken: it neither deletes nor undoes anything after that."""
     fill(drive)
 
@@ -238,7 +240,7 @@ def patiently(_seconds: float) -> None:
     time.sleep(0.01)
 
 
-def test_of_two_that_take_over_one_wins(drive: Drive) -> None:
+def test_one_of_two_bridges_that_take_over_wins(drive: Drive) -> None:
     half_done(drive)
     with another(drive, patiently) as tree, another(drive, patiently) as other:
         for each in (tree, other):
@@ -250,7 +252,7 @@ def test_of_two_that_take_over_one_wins(drive: Drive) -> None:
     assert bodies(drive) == moved(SOURCE)
 
 
-def test_a_new_bridge_waits_before_it_goes_on(drive: Drive) -> None:
+def test_a_new_bridge_waits_for_the_lease_before_it_resumes(drive: Drive) -> None:
     half_done(drive)
     with another(drive) as tree:
         for _ in range(3):
@@ -263,7 +265,7 @@ def test_a_new_bridge_waits_before_it_goes_on(drive: Drive) -> None:
         assert tree.recovery.scan() == SCAN_SECONDS
 
 
-def test_it_is_known_for_a_while_that_it_is_done(drive: Drive) -> None:
+def test_a_resumed_move_is_known_as_done_for_a_while(drive: Drive) -> None:
     """To him who asked for it, as long as there is no new source."""
     half_done(drive)
     with another(drive) as tree:
@@ -280,7 +282,7 @@ def test_it_is_known_for_a_while_that_it_is_done(drive: Drive) -> None:
         assert tree.resume(OperationRequest("MOVE", ("s",), ("t",), "me")) is None
 
 
-def test_a_store_that_fails_is_tried_again(drive: Drive) -> None:
+def test_recovery_is_tried_again_where_the_store_fails(drive: Drive) -> None:
     half_done(drive)
     store = WatchedStore(drive.bucket)
     with another(drive, store=store) as tree:
@@ -296,7 +298,7 @@ def test_a_store_that_fails_is_tried_again(drive: Drive) -> None:
     assert bodies(drive) == moved(SOURCE)
 
 
-def test_a_file_in_the_place_of_the_target_stays(drive: Drive) -> None:
+def test_a_file_in_the_place_of_a_resumed_moves_target_stays(drive: Drive) -> None:
     half_done(drive)
     for key in [key for key in drive.stored() if key.startswith("t/")]:
         drive.bucket.delete_object(key)
@@ -305,13 +307,13 @@ def test_a_file_in_the_place_of_the_target_stays(drive: Drive) -> None:
     assert bodies(drive) == SOURCE | {"t": b"a file"}
 
 
-def test_what_nobody_can_read_goes(drive: Drive) -> None:
+def test_journals_that_nobody_can_read_are_deleted(drive: Drive) -> None:
     drive.outside(f"{JOURNALS}damaged.plan", f"{JOURNALS}alone.lease", f"{JOURNALS}else")
     recovered(drive)
     assert journals(drive) == [f"{JOURNALS}else"]
 
 
-def test_what_a_move_left_is_known_for_a_day(drive: Drive) -> None:
+def test_members_that_a_move_left_are_known_for_a_day(drive: Drive) -> None:
     fill(drive)
     drive.store.fault = lambda operation, key: (
         AccessDeniedError(key) if (operation, key) == ("delete", "s/b") else None
@@ -326,7 +328,9 @@ def test_what_a_move_left_is_known_for_a_day(drive: Drive) -> None:
     assert drive.stored() == ["s/b", *moved(SOURCE)]
 
 
-def test_it_stays_known_where_the_next_try_fails_before_it_deletes(drive: Drive) -> None:
+def test_members_that_a_move_left_stay_known_where_the_next_try_fails_before_it_deletes(
+    drive: Drive,
+) -> None:
     fill(drive)
     failing = [("delete", "s/b")]
     drive.store.fault = lambda *request: AccessDeniedError("no") if request in failing else None
@@ -339,7 +343,7 @@ def test_it_stays_known_where_the_next_try_fails_before_it_deletes(drive: Drive)
     assert journals(drive) == []
 
 
-def test_work_is_counted(drive: Drive) -> None:
+def test_the_progress_of_a_move_is_counted(drive: Drive) -> None:
     fill(drive)
     seen: list[str] = []
 
@@ -354,7 +358,7 @@ def test_work_is_counted(drive: Drive) -> None:
     assert drive.tree.running_operations.current() == []
 
 
-def test_the_work_of_a_copy_is_its_copies(drive: Drive) -> None:
+def test_the_steps_of_a_copy_are_its_copies(drive: Drive) -> None:
     fill(drive)
     seen: list[str] = []
 
@@ -367,7 +371,7 @@ def test_the_work_of_a_copy_is_its_copies(drive: Drive) -> None:
     assert seen == ["COPY '/s' to '/t': 5 of 5 steps"]
 
 
-def test_a_lease_is_renewed_and_the_log_told_as_long_as_it_takes(
+def test_a_long_move_renews_its_lease_and_logs_its_progress(
     drive: Drive, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
     monkeypatch.setattr(progress, "RENEWAL_SECONDS", 0.01)

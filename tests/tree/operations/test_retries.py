@@ -25,7 +25,7 @@ RETRIES: list[RetryError] = [
 ]
 
 
-def test_every_reason_to_try_again_has_a_limit() -> None:
+def test_every_reason_to_retry_has_a_limit() -> None:
     assert [type(retry) for retry in RETRIES] == list(MAX_ATTEMPTS)
 
 

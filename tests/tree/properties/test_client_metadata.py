@@ -41,7 +41,7 @@ class RenewingStore(MemoryStore):
         return renewed
 
 
-def test_facts_are_of_their_version_alone() -> None:
+def test_client_metadata_counts_for_its_version_alone() -> None:
     properties = with_client_metadata(
         {"{urn:p}q": "<q xmlns='urn:p'/>"}, ClientMetadata("e1", THEN, "SHA1:00")
     )
@@ -68,7 +68,7 @@ def test_facts_are_of_their_version_alone() -> None:
         '{"etag": "e", "modified": null, "checksums": "SHA1:0\\r\\nA: b"}',
     ],
 )
-def test_a_record_that_is_not_ours_tells_nothing(record: str) -> None:
+def test_a_record_of_another_tool_is_no_client_metadata(record: str) -> None:
     assert client_metadata_of({"{urn:davbridge:}facts": record}, "e") is None
 
 
@@ -83,7 +83,7 @@ def put(tree: Namespace, path: str, body: bytes, modified: datetime | None = Non
     writer.commit(ClientMetadata("", modified))
 
 
-def test_a_told_time_lasts_until_the_next_version(tree: Namespace) -> None:
+def test_a_time_that_a_client_set_lasts_until_the_next_version(tree: Namespace) -> None:
     put(tree, "/f", b"one", THEN)
     assert tree.lookup(parse("/f")).modified == THEN
     assert [member.modified for member in tree.members(())] == [THEN]
@@ -94,7 +94,7 @@ def test_a_told_time_lasts_until_the_next_version(tree: Namespace) -> None:
     assert tree.lookup(parse("/f")).modified > THEN
 
 
-def test_no_client_sees_or_writes_the_record(tree: Namespace) -> None:
+def test_clients_neither_see_nor_write_the_record_of_client_metadata(tree: Namespace) -> None:
     put(tree, "/f", b"one", THEN)
     assert tree.properties(parse("/f")) == {}
     assert member_properties(tree, ()) == {"f": {}}
@@ -104,7 +104,7 @@ def test_no_client_sees_or_writes_the_record(tree: Namespace) -> None:
 
 
 @pytest.mark.parametrize("verb", ["copy", "move"])
-def test_a_told_time_goes_along_though_the_copy_has_another_etag(verb: str) -> None:
+def test_a_time_that_a_client_set_moves_along_though_the_copy_has_another_etag(verb: str) -> None:
     tree = Namespace(RenewingStore())
     tree.make_collection(parse("/d"))
     tree.make_collection(parse("/d/e"))

@@ -27,7 +27,7 @@ P = {"{n}p": "<p xmlns='n'>x</p>"}
     ids=["the file", "the folder", "a member", "a member further inside"],
 )
 @pytest.mark.parametrize("verb", ["move", "delete"])
-def test_properties_that_come_while_their_resource_goes_are_refused(
+def test_properties_set_while_their_resource_is_deleted_are_refused(
     drive: Drive, source: str, patched: str, verb: str
 ) -> None:
     drive.outside("d/", "d/a", "d/e/f", "d/g")
@@ -53,7 +53,9 @@ def test_properties_that_come_while_their_resource_goes_are_refused(
     [("/d/a", "/d/a", "/t"), ("/d", "/d", "/t"), ("/d", "/d/a", "/t/a")],
     ids=["the file", "the folder", "a member"],
 )
-def test_properties_that_are_on_their_way_go_along(source: str, patched: str, after: str) -> None:
+def test_properties_being_written_when_a_move_begins_move_along(
+    source: str, patched: str, after: str
+) -> None:
     store = GatedStore(MemoryStore())
     put(store, "d/", "d/a", "d/g")
     tree = Namespace(store)
@@ -75,7 +77,7 @@ def test_properties_that_are_on_their_way_go_along(source: str, patched: str, af
     tree.close()
 
 
-def test_properties_do_not_wait_for_a_copy_of_what_they_describe(drive: Drive) -> None:
+def test_properties_are_set_while_their_resource_is_copied(drive: Drive) -> None:
     drive.outside("d/", "d/a", "e/b")
     done: list[Callable[[], object]] = [
         lambda: drive.tree.update_properties(parse("/e/b"), P),

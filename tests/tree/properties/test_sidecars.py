@@ -78,7 +78,7 @@ class SlowReader(MemoryReader):
 
 
 class TestUpdates:
-    def test_set_replace_and_remove(self, drive: Drive) -> None:
+    def test_properties_are_set_replaced_and_removed(self, drive: Drive) -> None:
         drive.outside("a")
         drive.tree.update_properties(parse("/a"), {**P, **Q})
         assert drive.tree.properties(parse("/a")) == {**P, **Q}
@@ -87,7 +87,7 @@ class TestUpdates:
         )
         assert drive.tree.properties(parse("/a")) == {"{n}q": "<q xmlns='n'>new</q>"}
 
-    def test_each_member_has_its_own_and_so_has_the_root(self, drive: Drive) -> None:
+    def test_each_member_and_the_root_have_properties_of_their_own(self, drive: Drive) -> None:
         drive.outside("d/a", "d/e/b", "d/none")
         give(drive, "/", "/d", "/d/a", "/d/e")
         for path in ("/", "/d", "/d/a", "/d/e"):
@@ -100,19 +100,21 @@ class TestUpdates:
             f"d/{SIDECAR_NAME}",
         ]
 
-    def test_of_nothing_they_are_refused(self, drive: Drive) -> None:
+    def test_properties_of_nothing_are_refused(self, drive: Drive) -> None:
         with pytest.raises(NotFoundError):
             drive.tree.update_properties(parse("/a"), P)
         assert drive.stored() == []
 
-    def test_another_bridge_reads_them(self, drive: Drive) -> None:
+    def test_another_bridge_reads_the_properties(self, drive: Drive) -> None:
         drive.outside("a")
         drive.tree.update_properties(parse("/a"), P)
         other = Namespace(drive.bucket)
         assert other.properties(parse("/a")) == P
         other.close()
 
-    def test_a_bridge_that_removes_the_last_it_knows_keeps_another_s(self, drive: Drive) -> None:
+    def test_a_bridge_that_removes_the_last_properties_it_knows_keeps_another_bridges(
+        self, drive: Drive
+    ) -> None:
         drive.outside("a", "b")
         one, other = (Namespace(CachedStore(drive.bucket, CacheSettings())) for _ in range(2))
         try:
@@ -132,7 +134,7 @@ class TestUpdates:
         drive.tree.update_properties(parse("/b"), {"{n}of": None})
         assert drive.stored() == ["a", "b"]
 
-    def test_what_changes_nothing_writes_nothing(self, drive: Drive) -> None:
+    def test_an_update_that_changes_nothing_writes_nothing(self, drive: Drive) -> None:
         drive.outside("a")
         drive.tree.update_properties(parse("/a"), P)
         drive.store.taken()
@@ -200,7 +202,7 @@ class TestUpdates:
 
 
 class TestBounds:
-    def test_of_one_resource(self, drive: Drive) -> None:
+    def test_properties_of_one_resource_have_a_bound(self, drive: Drive) -> None:
         drive.outside("a")
         with pytest.raises(OutOfSpaceError):
             drive.tree.update_properties(
@@ -208,7 +210,7 @@ class TestBounds:
             )
         assert drive.stored() == ["a"]
 
-    def test_of_one_collection(self, drive: Drive) -> None:
+    def test_properties_of_one_collection_have_a_bound(self, drive: Drive) -> None:
         big = {"{n}p": "x" * (sidecar_format.MAX_RESOURCE_BYTES - 100)}
         names = [f"f{number}" for number in range(9)]
         drive.outside(*names)
@@ -236,7 +238,7 @@ class TestDamage:
     )
 
     @pytest.mark.parametrize("body", BROKEN)
-    def test_it_is_logged_and_reads_as_none(
+    def test_a_damaged_sidecar_is_logged_and_has_no_properties(
         self, drive: Drive, body: bytes, caplog: pytest.LogCaptureFixture
     ) -> None:
         drive.outside("a")
@@ -246,7 +248,7 @@ class TestDamage:
             assert member_properties(drive.tree, ()) == {}
         assert len(caplog.records) == 1
 
-    def test_an_update_sets_it_aside_under_a_name_that_nobody_reaches(self, drive: Drive) -> None:
+    def test_an_update_sets_a_damaged_sidecar_aside_under_a_hidden_name(self, drive: Drive) -> None:
         drive.outside("a")
         drive.outside(SIDECAR_NAME, body=b"{broken")
         drive.tree.update_properties(parse("/a"), P)
@@ -256,7 +258,9 @@ class TestDamage:
         assert drive.kind(f"/{aside}") is None
         assert drive.names() == ["a"]
 
-    def test_an_update_finds_it_gone_meanwhile(self, drive: Drive) -> None:
+    def test_an_update_succeeds_where_the_damaged_sidecar_is_gone_meanwhile(
+        self, drive: Drive
+    ) -> None:
         """Who deletes a damaged sidecar hasn't deleted what it was about."""
         drive.outside("a")
         drive.outside(SIDECAR_NAME, body=b"{broken")
@@ -292,14 +296,16 @@ class TestDamage:
 class TestFollowing:
     """Properties stay, go and come along with their resource."""
 
-    def test_an_overwriting_put_keeps_them(self, drive: Drive) -> None:
+    def test_an_overwriting_put_keeps_properties(self, drive: Drive) -> None:
         drive.put("/a")
         give(drive, "/a")
         drive.put("/a", b"other")
         assert whose(drive, "/a") == "/a"
 
     @pytest.mark.parametrize("is_outside", [False, True])
-    def test_what_is_made_anew_has_none(self, drive: Drive, is_outside: bool) -> None:
+    def test_a_new_resource_of_an_old_name_has_no_properties(
+        self, drive: Drive, is_outside: bool
+    ) -> None:
         for make in (drive.put, drive.mkcol):
             drive.mkcol("/d")
             make("/d/a")
@@ -313,7 +319,7 @@ class TestFollowing:
             drive.tree.delete(parse("/d"))
             assert drive.stored() == []
 
-    def test_delete_takes_them(self, drive: Drive) -> None:
+    def test_delete_removes_properties(self, drive: Drive) -> None:
         drive.outside("a", "d/b", "d/e/c")
         give(drive, "/a", "/d", "/d/b", "/d/e", "/d/e/c")
         drive.tree.delete(parse("/a"))
@@ -321,7 +327,7 @@ class TestFollowing:
         assert drive.stored() == []
 
     @pytest.mark.parametrize("operation", ["copy", "move"])
-    def test_a_file_takes_them_along(self, drive: Drive, operation: str) -> None:
+    def test_a_moved_file_takes_its_properties_along(self, drive: Drive, operation: str) -> None:
         drive.outside("d/a", "d/b", "e/c")
         give(drive, "/d/a", "/d/b")
         getattr(drive.tree, operation)(parse("/d/a"), parse("/e/a"))
@@ -331,7 +337,9 @@ class TestFollowing:
         left = {"a", "b", "b2"} if operation == "copy" else {"b2"}
         assert member_properties(drive.tree, parse("/d")).keys() == left
 
-    def test_a_folder_that_only_they_show_needs_no_marker_around_it(self, drive: Drive) -> None:
+    def test_a_folder_that_only_properties_show_needs_no_marker_around_it(
+        self, drive: Drive
+    ) -> None:
         """Another program has deleted the file that they are of."""
         drive.outside("s/d/a")
         give(drive, "/s/d/a")
@@ -340,7 +348,9 @@ class TestFollowing:
         assert drive.names("/t") == ["d/"]
         assert drive.stored() == [f"s/d/{SIDECAR_NAME}", f"t/d/{SIDECAR_NAME}"]
 
-    def test_a_member_of_the_target_that_cannot_go_keeps_them(self, drive: Drive) -> None:
+    def test_a_member_of_the_target_that_cannot_be_deleted_keeps_its_properties(
+        self, drive: Drive
+    ) -> None:
         drive.outside("s/a", "t/d/x", "t/e/y")
         give(drive, "/t/d/x", "/t/e/y")
         drive.store.fault = lambda operation, key: (
@@ -352,7 +362,7 @@ class TestFollowing:
         assert drive.stored() == ["s/a", "t/a", f"t/d/{SIDECAR_NAME}", "t/d/x"]
 
     @pytest.mark.parametrize(("source", "left"), [("/a", None), ("/d", "collection")])
-    def test_a_copy_never_has_those_of_one_that_went(
+    def test_a_copy_never_has_properties_of_a_file_that_was_deleted(
         self, drive: Drive, source: str, left: str | None
     ) -> None:
         """Another program has deleted it, so that they are left; its own can't be written. A file
@@ -374,7 +384,7 @@ class TestFollowing:
         assert whose(drive, "/new") is None
 
     @pytest.mark.parametrize("operation", ["copy", "move"])
-    def test_a_tree_takes_them_along(self, drive: Drive, operation: str) -> None:
+    def test_a_moved_tree_takes_its_properties_along(self, drive: Drive, operation: str) -> None:
         drive.outside("d/a", "d/e/b", "f/x")
         give(drive, "/d", "/d/a", "/d/e", "/d/e/b")
         getattr(drive.tree, operation)(parse("/d"), parse("/f/d"))
@@ -383,7 +393,9 @@ class TestFollowing:
             assert whose(drive, path) == (path if operation == "copy" else None)
 
     @pytest.mark.parametrize("operation", ["copy", "move"])
-    def test_they_replace_those_of_the_target(self, drive: Drive, operation: str) -> None:
+    def test_moved_properties_replace_those_of_the_target(
+        self, drive: Drive, operation: str
+    ) -> None:
         drive.outside("a", "b", "d/x", "d/y", "e/x", "e/gone/z")
         give(drive, "/b", "/d/x", "/e", "/e/x", "/e/gone", "/e/gone/z")
         getattr(drive.tree, operation)(parse("/a"), parse("/b"))
@@ -394,7 +406,7 @@ class TestFollowing:
         assert whose(drive, "/e/x") == "/d/x"
         assert drive.kind("/e/gone") is None
 
-    def test_a_move_writes_the_targets_before_it_deletes_and_drops_the_sources_last(
+    def test_a_move_writes_properties_before_it_deletes_and_drops_the_sources_last(
         self, drive: Drive
     ) -> None:
         drive.outside("d/a", "d/keep", "e/x")
@@ -422,7 +434,7 @@ class TestFollowing:
         assert drive.stored() == keys
         assert whose(drive, "/d/a") == "/d/a"
 
-    def test_those_that_cannot_be_dropped_do_not_come_back(self, drive: Drive) -> None:
+    def test_properties_that_cannot_be_dropped_do_not_come_back(self, drive: Drive) -> None:
         drive.put("/a")
         give(drive, "/a", "/")
         drive.store.fault = lambda operation, key: (
@@ -433,7 +445,7 @@ class TestFollowing:
         drive.put("/a")
         assert whose(drive, "/a") is None
 
-    def test_a_member_that_stays_keeps_its_own(self, drive: Drive) -> None:
+    def test_a_member_that_stays_keeps_its_properties(self, drive: Drive) -> None:
         drive.outside("d/a", "d/b", "d/e/c")
         give(drive, "/d", "/d/a", "/d/e/c")
         drive.store.fault = lambda operation, key: (
@@ -485,20 +497,20 @@ class TestTogether:
         self.errors: dict[str, StoreError | None] = {}
         self.texts: dict[str, str] = {}
 
-    def test_in_far_fewer_writes_than_updates(self, drive: Drive) -> None:
+    def test_concurrent_updates_take_far_fewer_writes(self, drive: Drive) -> None:
         assert self.all_at_once(drive) <= 4
         assert set(self.errors.values()) == {None}
         other = Namespace(drive.bucket)
         assert member_properties(other, ()).keys() == set(self.NAMES)
         other.close()
 
-    def test_one_that_is_refused_fails_alone(self, drive: Drive) -> None:
+    def test_one_of_many_concurrent_updates_is_refused_alone(self, drive: Drive) -> None:
         self.texts["f5"] = "x" * sidecar_format.MAX_RESOURCE_BYTES
         self.all_at_once(drive)
         assert {name for name, error in self.errors.items() if error} == {"f5"}
         assert member_properties(drive.tree, ()).keys() == set(self.NAMES) - {"f5"}
 
-    def test_where_all_are_too_much_some_fit(
+    def test_concurrent_updates_that_are_too_much_together_succeed_in_part(
         self, drive: Drive, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         monkeypatch.setattr(sidecar_format, "MAX_SIDECAR_BYTES", 200)
@@ -507,7 +519,7 @@ class TestTogether:
         assert full
         assert member_properties(drive.tree, ()).keys() == set(self.NAMES) - full != set()
 
-    def test_a_write_that_fails_fails_all_that_it_held(self, drive: Drive) -> None:
+    def test_a_sidecar_write_that_fails_fails_all_updates_in_it(self, drive: Drive) -> None:
         drive.store.fault = lambda operation, key: (
             AccessDeniedError(key) if (operation, key) == ("put", SIDECAR_NAME) else None
         )
@@ -536,7 +548,7 @@ def test_a_member_is_encoded_once(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 class TestRequests:
-    def test_without_a_sidecar_nothing_is_asked(self, drive: Drive) -> None:
+    def test_properties_without_a_sidecar_cost_no_request(self, drive: Drive) -> None:
         drive.outside("d/a")
         member_properties(drive.tree, parse("/d"))
         drive.tree.properties(parse("/d/a"))
@@ -553,7 +565,7 @@ class TestRequests:
         assert drive.store.taken().count("get") == 1
         other.close()
 
-    def test_what_we_wrote_is_known(self, drive: Drive) -> None:
+    def test_properties_of_our_own_write_are_read_without_a_request(self, drive: Drive) -> None:
         drive.outside("a")
         give(drive, "/a")
         drive.store.taken()

@@ -21,7 +21,7 @@ def looks(drive: Drive) -> int:
     return drive.store.requests.count(("list", "s/"))
 
 
-def test_a_tree_goes_piece_by_piece_where_most_deletes_come_too_late(filled: Drive) -> None:
+def test_a_tree_is_deleted_piece_by_piece_where_most_deletes_come_too_late(filled: Drive) -> None:
     def late(operation: str, key: str) -> DeadlinePassedError | None:
         waiting = [each for each in filled.stored() if each in FILES][1:]
         return DeadlinePassedError(key) if operation == "delete" and key in waiting else None

@@ -78,7 +78,7 @@ def last_copied(source: str) -> str:
 
 @both_ways
 @both_verbs
-def test_the_target_goes_when_all_that_replaces_it_is_there(
+def test_a_target_of_another_kind_goes_once_all_that_replaces_it_is_there(
     drive: Drive, verb: str, source: str, target: str
 ) -> None:
     fill(drive)
@@ -105,7 +105,7 @@ def test_a_target_whose_source_is_taken_away_stays(
 
 
 @both_verbs
-def test_nor_is_it_hidden_by_copies_whose_source_is_gone(drive: Drive, verb: str) -> None:
+def test_a_target_is_not_hidden_by_copies_whose_source_is_gone(drive: Drive, verb: str) -> None:
     fill(drive)
     drive.store.before = at("copy", "s/d/c", lambda: drive.bucket.delete_objects([*FOLDER]))
     assert not ask(drive.tree, verb, "/s", "/f")
@@ -123,7 +123,9 @@ def test_a_folder_that_gets_a_member_meanwhile_goes_with_it_or_stays(
 
 
 @both_verbs
-def test_it_stays_where_the_source_is_taken_away_as_well(drive: Drive, verb: str) -> None:
+def test_a_target_that_got_a_member_stays_where_the_source_is_taken_away(
+    drive: Drive, verb: str
+) -> None:
     fill(drive)
 
     def meanwhile() -> None:
@@ -139,7 +141,7 @@ def test_it_stays_where_the_source_is_taken_away_as_well(drive: Drive, verb: str
 
 @both_ways
 @both_verbs
-def test_a_copy_whose_answer_was_lost_is_taken_back_as_well(
+def test_an_undo_removes_a_copy_whose_answer_was_lost(
     drive: Drive, verb: str, source: str, target: str
 ) -> None:
     fill(drive)
@@ -185,7 +187,7 @@ def test_a_bridge_that_dies_leaves_what_another_one_ends_or_has_not_begun(
 
 @both_ways
 @both_verbs
-def test_one_that_dies_between_the_copies_and_the_end_of_the_target_is_finished(
+def test_a_clash_killed_between_copies_and_deletes_is_finished_by_another_bridge(
     drive: Drive, verb: str, source: str, target: str
 ) -> None:
     fill(drive)
@@ -196,7 +198,9 @@ def test_one_that_dies_between_the_copies_and_the_end_of_the_target_is_finished(
 
 
 @both_ways
-def test_so_it_is_by_its_client_which_asks_again(drive: Drive, source: str, target: str) -> None:
+def test_a_clash_killed_between_copies_and_deletes_is_finished_when_its_client_asks_again(
+    drive: Drive, source: str, target: str
+) -> None:
     fill(drive)
     die_before_the_target_goes(drive, "move", source, target)
     with another(drive) as tree:
@@ -206,7 +210,7 @@ def test_so_it_is_by_its_client_which_asks_again(drive: Drive, source: str, targ
 
 
 @both_verbs
-def test_its_properties_go_along(drive: Drive, verb: str) -> None:
+def test_a_resumed_clash_takes_properties_along(drive: Drive, verb: str) -> None:
     drive.outside("f", "s/a")
     drive.tree.update_properties(parse("/f"), {"{n}p": "<p xmlns='n'>file</p>"})
     drive.tree.update_properties(parse("/s"), {"{n}p": "<p xmlns='n'>folder</p>"})
@@ -218,7 +222,7 @@ def test_its_properties_go_along(drive: Drive, verb: str) -> None:
 
 
 @both_verbs
-def test_one_that_cannot_be_finished_is_undone(drive: Drive, verb: str) -> None:
+def test_a_clash_that_cannot_be_finished_is_undone(drive: Drive, verb: str) -> None:
     """Its bridge dies in the middle of its copies, and some of its source goes then."""
     fill(drive)
     drive.store.before = at("copy", "s/d/c", lambda: die(drive))
@@ -250,7 +254,7 @@ def test_an_undo_leaves_the_target_as_it_was(
 
 @both_ways
 @both_verbs
-def test_a_bridge_that_dies_while_it_undoes_that_leaves_it_to_another(
+def test_a_bridge_that_dies_while_it_undoes_a_clash_leaves_it_to_another(
     drive: Drive, verb: str, source: str, target: str
 ) -> None:
     fill(drive)
@@ -314,7 +318,7 @@ class OneNameDrive(Drive):
 
 @both_ways
 @both_verbs
-def test_where_the_store_refuses_both_names_the_target_goes_first(
+def test_a_target_goes_first_where_the_store_refuses_both_names(
     verb: str, source: str, target: str
 ) -> None:
     drive = OneNameDrive()
@@ -328,7 +332,9 @@ def test_where_the_store_refuses_both_names_the_target_goes_first(
 
 @both_ways
 @both_verbs
-def test_but_not_for_a_source_that_is_gone(verb: str, source: str, target: str) -> None:
+def test_a_target_stays_where_the_store_refuses_both_names_and_the_source_is_gone(
+    verb: str, source: str, target: str
+) -> None:
     drive = OneNameDrive()
     fill(drive)
     going = "f" if source == "/f" else "s/a"
@@ -342,7 +348,7 @@ def test_but_not_for_a_source_that_is_gone(verb: str, source: str, target: str) 
 @pytest.mark.parametrize("error", [AccessDeniedError, NotFoundError, UnavailableError])
 @both_ways
 @both_verbs
-def test_nor_for_any_other_refusal(
+def test_a_target_stays_where_a_copy_is_refused_for_another_reason(
     drive: Drive, verb: str, source: str, target: str, error: type[StoreError]
 ) -> None:
     fill(drive)

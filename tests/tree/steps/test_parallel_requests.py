@@ -21,7 +21,7 @@ def test_results_are_in_the_order_of_the_items(parallel_requests: ParallelReques
     assert parallel_requests.each(str, []) == []
 
 
-def test_as_many_at_once_as_there_are_lanes_and_no_more(
+def test_requests_run_at_once_up_to_their_limit_and_no_more(
     parallel_requests: ParallelRequests,
 ) -> None:
     meeting = Barrier(4, timeout=60)
@@ -48,7 +48,7 @@ def test_nothing_is_begun_after_a_fatal_result(parallel_requests: ParallelReques
     assert 11 <= len(done) <= 14
 
 
-def test_an_error_is_raised_and_nothing_more_begun(parallel_requests: ParallelRequests) -> None:
+def test_an_error_is_raised_and_no_more_requests_begin(parallel_requests: ParallelRequests) -> None:
     begun: list[int] = []
 
     def work(number: int) -> None:
@@ -61,7 +61,7 @@ def test_an_error_is_raised_and_nothing_more_begun(parallel_requests: ParallelRe
     assert len(begun) < 1000
 
 
-def test_a_short_run_does_not_wait_for_a_long_one_which_ends_with_the_lanes(
+def test_a_short_run_does_not_wait_for_a_long_one_which_ends_at_close(
     parallel_requests: ParallelRequests,
 ) -> None:
     is_over = Event()
@@ -85,7 +85,7 @@ def test_a_short_run_does_not_wait_for_a_long_one_which_ends_with_the_lanes(
     assert not other.is_alive()
 
 
-def test_what_was_begun_runs_beside(parallel_requests: ParallelRequests) -> None:
+def test_a_call_that_was_begun_runs_beside_its_caller(parallel_requests: ParallelRequests) -> None:
     meeting = Barrier(2, timeout=60)
     result = parallel_requests.begin(meeting.wait)
     assert {meeting.wait(), result.result()} == {0, 1}

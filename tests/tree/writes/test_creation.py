@@ -95,7 +95,7 @@ def in_turn(
     return begun
 
 
-def test_of_puts_of_two_spellings_of_a_new_name_one_makes_the_file(drive: Drive) -> None:
+def test_one_of_two_puts_of_spellings_of_a_new_name_makes_the_file(drive: Drive) -> None:
     """The other one is to be sent again, and replaces it."""
     names = "\u00e9", "e\u0301"
     drive.mkcol("/d")
@@ -114,7 +114,7 @@ def test_of_puts_of_two_spellings_of_a_new_name_one_makes_the_file(drive: Drive)
 
 @pytest.mark.parametrize("looks", [1, 2])
 @pytest.mark.parametrize("is_file_first", [True, False], ids=["PUT first", "MKCOL first"])
-def test_of_put_and_mkcol_of_one_name_one_wins(is_file_first: bool, looks: int) -> None:
+def test_one_of_put_and_mkcol_of_one_name_wins(is_file_first: bool, looks: int) -> None:
     """The first has looked, as often as this, and found the name free."""
     store = GatedStore(MemoryStore())
     tree = Namespace(store)
@@ -150,7 +150,7 @@ def test_a_folder_is_not_made_over_a_file_that_another_bridge_has_written(
 
 
 @pytest.mark.parametrize("look", [("lookup", "a"), ("list_objects", "a/")], ids="-".join)
-def test_a_folder_goes_again_where_it_cannot_be_told_whether_it_hides_a_file(
+def test_a_new_folder_is_removed_again_where_it_may_hide_a_file(
     bridges: TwoBridges, look: tuple[str, str]
 ) -> None:
     def lose() -> None:
@@ -163,7 +163,7 @@ def test_a_folder_goes_again_where_it_cannot_be_told_whether_it_hides_a_file(
     assert keys(bridges.bucket) == ["a", "there"]
 
 
-def test_a_folder_whose_marker_cannot_be_taken_back_is_told(
+def test_a_folder_whose_marker_cannot_be_removed_again_is_reported(
     bridges: TwoBridges, caplog: pytest.LogCaptureFixture
 ) -> None:
     def lose() -> None:
@@ -253,7 +253,7 @@ def test_a_put_is_refused_where_a_refusal_turns_out_to_be_a_folders(bridges: Two
         write(bridges.tree, "/a")
 
 
-def test_what_the_client_made_its_write_depend_on_is_not_tried_again(bridges: TwoBridges) -> None:
+def test_a_write_under_a_clients_condition_is_not_tried_again(bridges: TwoBridges) -> None:
     row = put(bridges.bucket, "a", body=b"theirs")
     for condition in (IF_ABSENT, Condition(if_match="another")):
         with pytest.raises(PreconditionFailedError):
@@ -261,7 +261,7 @@ def test_what_the_client_made_its_write_depend_on_is_not_tried_again(bridges: Tw
         assert bridges.bucket.head_object("a").row == row
 
 
-def test_what_is_told_of_a_file_moves_along_though_the_move_begins_right_after_the_commit() -> None:
+def test_client_metadata_moves_along_though_the_move_begins_right_after_the_commit() -> None:
     store = GatedStore(MemoryStore())
     tree = Namespace(store)
     tree.make_collection(parse("/d"))
@@ -278,7 +278,7 @@ def test_what_is_told_of_a_file_moves_along_though_the_move_begins_right_after_t
     tree.close()
 
 
-def test_a_write_whose_facts_cannot_be_kept_is_done_all_the_same(drive: Drive) -> None:
+def test_a_write_whose_client_metadata_cannot_be_kept_is_done_all_the_same(drive: Drive) -> None:
     writer = drive.tree.open_writer(parse("/a"), Attributes(), length=0)
     no = UnavailableError("no")
     drive.store.fault = lambda operation, key: no if operation == "put" and key != "a" else None
@@ -286,7 +286,9 @@ def test_a_write_whose_facts_cannot_be_kept_is_done_all_the_same(drive: Drive) -
     assert drive.stored() == ["a"]
 
 
-def test_a_write_that_may_not_be_done_when_its_turn_has_come_is_not(drive: Drive) -> None:
+def test_a_write_is_refused_that_is_no_longer_allowed_when_it_has_its_path_lock(
+    drive: Drive,
+) -> None:
     class RefusedError(Exception):
         pass
 

@@ -69,19 +69,19 @@ def test_seed_get_overall_space_is_the_quota(drive: Drive) -> None:
     assert drive.tree.available_bytes() == 60
 
 
-def test_seed_account_info_tells_facts(drive: Drive) -> None:
+def test_seed_account_info_has_used_and_available_space(drive: Drive) -> None:
     counted(drive)
     assert drive.tree.account_info() == AccountInfo(used=40, quota=100, available=60)
 
 
-def test_without_a_quota_nothing_is_known_to_be_available() -> None:
+def test_available_space_is_unknown_without_a_quota() -> None:
     drive = Drive()
     assert counted(drive) == 0
     assert drive.tree.available_bytes() is None
     drive.tree.close()
 
 
-def test_the_figure_follows_our_own_writes(drive: Drive) -> None:
+def test_the_used_space_follows_our_own_writes(drive: Drive) -> None:
     counted(drive)
     drive.put("/a", b"x" * 20)
     assert drive.tree.used_bytes() == 30
@@ -131,7 +131,7 @@ def sending(drive: Drive, path: str, size: int, length: int | None = None) -> Bo
     return writer
 
 
-def test_what_is_announced_counts_while_it_comes(drive: Drive) -> None:
+def test_an_announced_body_counts_while_it_arrives(drive: Drive) -> None:
     counted(drive)
     first = drive.tree.open_writer(parse("/f0"), Attributes(), length=25)
     sending(drive, "/f1", 25, 25)
@@ -147,7 +147,7 @@ def test_what_is_announced_counts_while_it_comes(drive: Drive) -> None:
     assert drive.tree.available_bytes() == 10
 
 
-def test_what_comes_without_a_length_counts_as_it_comes(drive: Drive) -> None:
+def test_a_body_without_a_length_counts_as_it_arrives(drive: Drive) -> None:
     counted(drive)
     first, second = sending(drive, "/f0", 30), sending(drive, "/f1", 30)
     for writer in (first, second):
@@ -160,7 +160,7 @@ def test_what_comes_without_a_length_counts_as_it_comes(drive: Drive) -> None:
     assert drive.names() == ["a", "d/"]
 
 
-def test_what_could_not_be_committed_counts_no_more(drive: Drive) -> None:
+def test_a_body_that_could_not_be_committed_counts_no_more(drive: Drive) -> None:
     counted(drive)
     drive.outside("mount/f")
     writer = drive.tree.open_writer(parse("/f"), Attributes(), IF_ABSENT, length=40)
@@ -212,7 +212,7 @@ def test_a_body_whose_old_version_has_gone_meanwhile_may_have_no_room_left(drive
     assert drive.kind("/a") is None
 
 
-def test_what_a_copy_adds_counts_while_it_is_made(drive: Drive) -> None:
+def test_a_copy_counts_while_it_is_made(drive: Drive) -> None:
     drive.outside("mount/d/c", body=b"x" * 20)
     counted(drive)
     at_work: list[int | None] = []
@@ -229,7 +229,7 @@ def test_what_a_copy_adds_counts_while_it_is_made(drive: Drive) -> None:
     assert drive.tree.available_bytes() == 10
 
 
-def test_before_the_first_count_what_this_process_writes_counts(drive: Drive) -> None:
+def test_writes_of_this_process_count_before_the_first_count(drive: Drive) -> None:
     drive.store.fault = lambda operation, key: (
         UnavailableError("no") if operation == "list" else None
     )
