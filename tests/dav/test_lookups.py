@@ -71,3 +71,14 @@ def test_a_proppatch_looks_its_resource_up_once_before_and_once_under_the_lock(
     lookups.clear()
     assert client("PROPPATCH", "/d/known", PATCH).status == 207
     assert lookups == {"find": 2, "of": 1}
+
+
+def test_a_move_to_a_free_name_looks_each_path_up_before_and_under_the_locks(
+    client: Client, lookups: Counter[str]
+) -> None:
+    """The source: before, and for the plan. The target: before, for related moves, for the plan,
+    and for its locks once the conditions were checked again. The parent: before, and for the plan.
+    """
+    lookups.clear()
+    assert client("MOVE", "/d/known", destination="/d/moved").status == 201
+    assert lookups == {"find": 8, "of": 2}

@@ -224,8 +224,11 @@ class Operations:
     def _find_related(self, request: OperationRequest) -> RelatedJournals:
         """Looks for related MOVEs, if a tree replaces something, or is replaced. Raises
         RelatedMoveError and OverlapError."""
-        origin, there = self._view.lookup(request.source), self._view.find(request.target)
-        if there is None or not (origin.is_collection or there.is_collection):
+        there = self._view.find(request.target)
+        if there is None:
+            return RelatedJournals()
+        origin = self._view.lookup(request.source)
+        if not (origin.is_collection or there.is_collection):
             return RelatedJournals()
         found = self._related_moves.of(request)
         if found.unfinished:
