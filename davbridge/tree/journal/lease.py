@@ -69,7 +69,7 @@ class Lease:
     def require(self) -> None:
         """Raises UnavailableError if the lease is lost."""
         if self.is_lost:
-            raise UnavailableError(f"{self._request}: the lease is lost; another bridge goes on")
+            raise UnavailableError(f"{self._request}: the lease is lost; another bridge resumes it")
 
     def renew(self, done: int, total: int) -> None:
         """Rewrites the lease object. Raises StoreError; PreconditionFailedError if the lease is

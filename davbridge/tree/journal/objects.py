@@ -124,7 +124,7 @@ class JournalObjects:
             content = json.loads(body)
             source, target = (tuple(map(str, content[end])) for end in ("source", "target"))
         except (LookupError, TypeError, RecursionError) as error:
-            raise ValueError(f"a damaged note: {error!r}") from error
+            raise ValueError(f"a damaged record: {error!r}") from error
         return OperationRequest("MOVE", source, target)
 
     def delete(self, name: str, *ends: str, own: Iterable[ObjectRow | None] = ()) -> None:

@@ -236,7 +236,7 @@ class Attempts:
         """Raises UnavailableError if the journal can't be marked: then another bridge finishes the
         operation."""
         if not self._steps.undo(entry, copied.created, running):
-            raise UnavailableError(f"{entry.request}: how it ends can't be told; ask again")
+            raise UnavailableError(f"{entry.request}: its outcome isn't known yet; try again")
 
     def _make_copies(
         self, transfer: PlannedTransfer, properties: Properties, running: RunningOperation

@@ -52,49 +52,68 @@ class RemainingWork(NamedTuple):
     """Whether there is a copy that isn't there and can't be made."""
 
 
+class _SortedCopies(NamedTuple):
+    """The copies of a plan, by what is to be done about them."""
+
+    to_make: list[Copy]
+    to_merge: list[Copy]
+    done: dict[str, ObjectRow]
+    """By key: the copies that are there."""
+    replaced: set[str]
+    """The keys of sources in whose copies' places somebody else has written."""
+    missing: list[ObjectRow]
+    """The sources of copies that aren't there and can't be made."""
+
+
 def remaining_work(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> RemainingWork:
     """``source``, ``target``: all that is there now of the plan's keys."""
-    replaced = {row.key: row for row in plan.replaced}
-    todo: list[Copy] = []
-    merges: list[Copy] = []
-    done: dict[str, ObjectRow] = {}
-    strange: set[str] = set()
-    undone: list[ObjectRow] = []
-    for copy in plan.copies:
-        found = target.get(copy.target)
-        is_there = source.get(copy.source.key) == copy.source
-        # What was there before counts as that, be it equal: somebody may be taking it away.
-        is_old = found is not None and found == replaced.get(copy.target)
-        if found and not is_old and _is_done(copy, found):
-            done[copy.target] = found
-        elif not found or is_old:
-            if is_there:
-                todo.append(copy)
-            elif not (is_marker(copy.target) or is_own(copy.target)):
-                undone.append(copy.source)
-        elif is_there and is_sidecar(copy.target):
-            merges.append(copy)
-        elif is_there and is_copy(copy, found):
-            done[copy.target] = found
-        else:
-            strange.add(copy.source.key)
-    leaving, kept = _parted(plan, source, strange)
+    copies = _sorted_copies(plan, source, target, is_copy)
+    lacks_copies = bool(copies.replaced or copies.missing)
+    deletions, kept = _sorted_sources(plan, source, copies.replaced)
     rest = plan._replace(
         clashes=_unchanged(plan.clashes, target),
         marker=None if plan.marker in target else plan.marker,
-        copies=tuple(todo),
-        extras=() if strange or undone else _unchanged(plan.extras, target),
-        deletions=leaving,
-        replaced=tuple(target[copy.target] for copy in todo if copy.target in target),
+        copies=tuple(copies.to_make),
+        extras=() if lacks_copies else _unchanged(plan.extras, target),
+        deletions=deletions,
+        replaced=tuple(target[copy.target] for copy in copies.to_make if copy.target in target),
     )
     etags = {copy.target: copy.source.etag for copy in plan.copies}
-    new_etags = {key: row.etag for key, row in done.items() if row.etag != etags[key]}
-    gone = tuple(row for row in undone if row.key not in source)
-    marked = target.get(plan.marker or "")
-    created = {**done, marked.key: marked} if marked else done
+    marker = target.get(plan.marker or "")
     return RemainingWork(
-        rest, new_etags, tuple(merges), kept, gone, created, bool(strange or undone)
+        plan=rest,
+        new_etags={key: row.etag for key, row in copies.done.items() if row.etag != etags[key]},
+        merges=tuple(copies.to_merge),
+        kept=kept,
+        gone=tuple(row for row in copies.missing if row.key not in source),
+        created={**copies.done, marker.key: marker} if marker else copies.done,
+        lacks_copies=lacks_copies,
     )
+
+
+def _sorted_copies(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> _SortedCopies:
+    replaced = {row.key: row for row in plan.replaced}
+    copies = _SortedCopies([], [], {}, set(), [])
+    for copy in plan.copies:
+        found = target.get(copy.target)
+        has_source = source.get(copy.source.key) == copy.source
+        # An object that was there before isn't the copy, even if it is equal: somebody may be
+        # moving it away.
+        is_old = found is not None and found == replaced.get(copy.target)
+        if found and not is_old and _is_done(copy, found):
+            copies.done[copy.target] = found
+        elif not found or is_old:
+            if has_source:
+                copies.to_make.append(copy)
+            elif not (is_marker(copy.target) or is_own(copy.target)):
+                copies.missing.append(copy.source)
+        elif has_source and is_sidecar(copy.target):
+            copies.to_merge.append(copy)
+        elif has_source and is_copy(copy, found):
+            copies.done[copy.target] = found
+        else:
+            copies.replaced.add(copy.source.key)
+    return copies
 
 
 def _is_done(copy: Copy, found: ObjectRow) -> bool:
@@ -103,15 +122,15 @@ def _is_done(copy: Copy, found: ObjectRow) -> bool:
     return same or is_marker(copy.target)
 
 
-def _parted(
-    plan: Plan, source: Rows, strange: set[str]
+def _sorted_sources(
+    plan: Plan, source: Rows, replaced: set[str]
 ) -> tuple[tuple[ObjectRow, ...], tuple[ObjectRow, ...]]:
-    """What may be deleted of the source, and what has to stay."""
-    concerned = plan.deletions or [copy.source for copy in plan.copies]  # Of a COPY nothing leaves.
-    there = [row for row in concerned if row.key in source]
-    kept = {row.key for row in there if source[row.key] != row or row.key in strange}
-    leaving = tuple(row for row in there if row.key not in kept) if plan.deletions else ()
-    return leaving, tuple(source[row.key] for row in there if row.key in kept)
+    """What may be deleted of the source, and what has to stay. A COPY deletes nothing."""
+    planned = plan.deletions or [copy.source for copy in plan.copies]
+    there = [row for row in planned if row.key in source]
+    kept = {row.key for row in there if source[row.key] != row or row.key in replaced}
+    deletions = tuple(row for row in there if row.key not in kept) if plan.deletions else ()
+    return deletions, tuple(source[row.key] for row in there if row.key in kept)
 
 
 def _unchanged(rows: Iterable[ObjectRow], now: Rows) -> tuple[ObjectRow, ...]:

@@ -119,8 +119,8 @@ class Resumption:
             self._journals.pause(POLL_SECONDS)
 
     def _end_of(self, awaited: JournalEntry | None) -> Outcome | None:
-        """How an operation has ended that another bridge has carried out; None if that can't be
-        told."""
+        """How an operation has ended that another bridge has carried out; None if that isn't
+        known."""
         is_finished = awaited is not None and awaited.undo is None
         if not (awaited and is_finished and awaited.request.verb == "MOVE"):
             return None
@@ -148,7 +148,7 @@ class Resumption:
             return None
         except LaterFormatError as error:
             raise UnavailableError(
-                f"a later davbridge has to end what it began: {error}"
+                f"only a later davbridge can resume what it has begun: {error}"
             ) from error
         except DamagedJournalError as error:
             _log.error("the journal %r is of no use, and goes: %s", name, error)

@@ -87,10 +87,11 @@ def goes_last(key: str) -> bool:
     return is_marker(key) or is_own(key)
 
 
-def of_emptied(keys: Iterable[str], left: Iterable[str]) -> list[str]:
-    """Those of these markers and sidecars whose collections hold nothing that is ``left``."""
-    held = parent_keys(left)
-    return [key for key in keys if collection_of(key) not in held]
+def of_emptied(keys: Iterable[str], remaining: Iterable[str]) -> list[str]:
+    """Those of these markers and sidecars whose collections contain none of the ``remaining``
+    keys."""
+    occupied = parent_keys(remaining)
+    return [key for key in keys if collection_of(key) not in occupied]
 
 
 def collection_of(key: str) -> str:

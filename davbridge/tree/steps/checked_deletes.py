@@ -37,15 +37,15 @@ class Deleted(NamedTuple):
     """What became of the versions in a tree."""
 
     failed: list[DeleteFailure]
-    left: set[str]
+    remaining: set[str]
     """The keys of everything else that is there, and stays."""
 
 
-class _Look(NamedTuple):
+class _Check(NamedTuple):
     """What a listing of a tree has shown. All pages but the last were deleted while it was read."""
 
     failed: list[DeleteFailure]
-    left: set[str]
+    remaining: set[str]
     """The keys of what stays."""
     members: tuple[ObjectRow, ...]
     """The members of the last page, which haven't been deleted yet."""
@@ -87,34 +87,34 @@ class CheckedDeletes:
         rows: Iterable[ObjectRow],
         running: RunningOperation,
         *,
-        gone: Iterable[ObjectRow] = (),
+        deleted_before: Iterable[ObjectRow] = (),
         is_whole: bool = True,
     ) -> Deleted:
         """Deletes these versions from a tree, and what marks the tree from outside its prefix. A
         key with another version by now fails with PreconditionFailedError.
 
-        ``gone``: what was in the tree and has been deleted before. Stores that keep folders may
-        still have the folders around it. ``is_whole``: the empty folders that such a store shows
-        are deleted as well. Raises StoreError if the tree can't be listed.
+        ``deleted_before``: what was in the tree, and was deleted by an earlier call. Stores that
+        keep folders may still have the folders around it. ``is_whole``: the empty folders that such
+        a store shows are deleted as well. Raises StoreError if the tree can't be listed.
         """
         wanted = {row.key: row for row in rows}
-        went = {row.key for row in gone if row.key.startswith(prefix)}
-        inside = went | {key for key in wanted if key.startswith(prefix)}
+        deleted = {row.key for row in deleted_before if row.key.startswith(prefix)}
+        inside = deleted | {key for key in wanted if key.startswith(prefix)}
         folders = {name + DELIMITER for name in parent_keys(inside)} if is_whole else set()
         beside = [row for key, row in wanted.items() if key not in inside]
         looks_left, fewest_late = _MAX_CHECKS, len(wanted)
         while looks_left:
-            look = self._delete_pages(prefix, wanted, folders, running)
-            order = deletion_order(inside - look.left, prefix, look.left)
-            failed = look.failed + self._delete_last(look, order, wanted, running)
+            check = self._delete_pages(prefix, wanted, folders, running)
+            order = deletion_order(inside - check.remaining, prefix, check.remaining)
+            failed = check.failed + self._delete_last(check, order, wanted, running)
             late = sum(isinstance(one.error, DeadlinePassedError) for one in failed)
             if not late:
                 break
-            # A slow store deletes a part of them after each look.
+            # A slow store deletes a part of them after each check.
             looks_left = _MAX_CHECKS if late < fewest_late else looks_left - 1
             fewest_late = min(late, fewest_late)
         failed += self._delete(list(filter(self._is_same, beside)), running, self._timer())
-        return Deleted(failed, look.left)
+        return Deleted(failed, check.remaining)
 
     def _delete_pages(
         self,
@@ -122,43 +122,45 @@ class CheckedDeletes:
         wanted: Mapping[str, ObjectRow],
         folders: Container[str],
         running: RunningOperation,
-    ) -> "_Look":
+    ) -> "_Check":
         """Deletes each page but the last, right after it was listed."""
-        look = _Look([], set(), (), began_at := self._timer())
+        check = _Check([], set(), (), began_at := self._timer())
         for page in self._store.list_objects(prefix):
             there = [row for row in page.rows if row.key in wanted]
             changed = {row.key for row in there if _is_changed(wanted[row.key], row)}
-            look.failed.extend(map(_failure_of_changed, sorted(changed)))
-            look.left.update(changed, (r.key for r in page.rows if _is_others(r, wanted, folders)))
+            check.failed.extend(map(_failure_of_changed, sorted(changed)))
+            check.remaining.update(
+                changed, (r.key for r in page.rows if _is_others(r, wanted, folders))
+            )
             members = [row for row in there if not (goes_last(row.key) or row.key in changed)]
             if page.is_last:
-                look = look._replace(members=tuple(members))
+                check = check._replace(members=tuple(members))
                 break
-            failed = self._delete(members, running, look.checked_at)
-            look.failed.extend(failed)
-            look.left.update(one.key for one in failed)
-            look = look._replace(checked_at=self._timer())
+            failed = self._delete(members, running, check.checked_at)
+            check.failed.extend(failed)
+            check.remaining.update(one.key for one in failed)
+            check = check._replace(checked_at=self._timer())
         if self._timer() - began_at > CHECK_VALID_SECONDS / 2:
             # What came into the first pages meanwhile keeps the markers of its collections.
-            look = look._replace(checked_at=self._timer())
+            check = check._replace(checked_at=self._timer())
             now = rows_below(self._store, prefix).values()
-            look.left.update(row.key for row in now if _is_others(row, wanted, folders))
-        return look
+            check.remaining.update(row.key for row in now if _is_others(row, wanted, folders))
+        return check
 
     def _delete_last(
         self,
-        look: "_Look",
+        check: "_Check",
         order: Sequence[str],
         wanted: Mapping[str, ObjectRow],
         running: RunningOperation,
     ) -> list[DeleteFailure]:
         """Deletes the members of the last page, and the markers and sidecars of all pages."""
-        late = of_emptied(filter(goes_last, order), look.left)
+        late = of_emptied(filter(goes_last, order), check.remaining)
         sidecars = [wanted[key] for key in late if key in wanted and not is_marker(key)]
         markers = [key for key in late if is_marker(key)]
-        members = [row.key for row in look.members]
-        deadline = self.deadline(look.checked_at)
-        versions = versions_of((*look.members, *sidecars))
+        members = [row.key for row in check.members]
+        deadline = self.deadline(check.checked_at)
+        versions = versions_of((*check.members, *sidecars))
         if not sidecars:
             # A collection that keeps a member needs no marker: nothing depends on what fails.
             return self._batches.delete([*members, *markers], running, versions, deadline)

@@ -58,24 +58,26 @@ class LateProperties:
         self._deletes = deletes
 
     def delete_source(
-        self, source: Source, running: RunningOperation, gone: Sequence[ObjectRow]
+        self, source: Source, running: RunningOperation, deleted_before: Sequence[ObjectRow]
     ) -> Deleted:
         """Deletes a tree, as `CheckedDeletes.tree`. First moves the properties that were set in it
         since it was copied. Raises StoreError if the tree can't be listed."""
-        deleted = self._deletes.tree(source.tree, source.plan.deletions, running, gone=gone)
+        deleted = self._deletes.tree(
+            source.tree, source.plan.deletions, running, deleted_before=deleted_before
+        )
         bases: dict[str, MemberProperties] = {}
         for _ in range(_ROUNDS):
             late = _late_sidecars(source, deleted)
             if not late:
                 break
             now = rows_below(self._store, source.tree)
-            left = _left(source.plan, now)
+            staying = _staying_members(source.plan, now)
             ready: list[ObjectRow] = []
             failed: list[DeleteFailure] = []
             for row in [now[key] for key in sorted(late) if key in now]:
                 try:
                     with running.under_lease():
-                        bases[row.key] = self._merge(source, row, bases.get(row.key), left)
+                        bases[row.key] = self._merge(source, row, bases.get(row.key), staying)
                     ready.append(row)
                 except StoreError as error:
                     failed.append(DeleteFailure(row.key, error))
@@ -86,11 +88,11 @@ class LateProperties:
                 row for row in source.plan.deletions if is_marker(row.key) and row.key in now
             ]
             again = self._deletes.tree(source.tree, [*ready, *markers], running)
-            deleted = Deleted(failed + again.failed, again.left)
+            deleted = Deleted(failed + again.failed, again.remaining)
         return deleted
 
     def _merge(
-        self, source: Source, row: ObjectRow, base: MemberProperties | None, left: Iterable[str]
+        self, source: Source, row: ObjectRow, base: MemberProperties | None, staying: Iterable[str]
     ) -> MemberProperties:
         """Merges into the target's sidecar what this version of the source's has, and ``base``
         didn't have; None: what it had when it was copied. Returns what the source's sidecar has."""
@@ -99,7 +101,7 @@ class LateProperties:
         found = self._sidecars.version(row.key, row.etag)
         if found is None:
             raise PreconditionFailedError("properties are being changed, and are left")
-        names = _moved(source, prefix) - _names(prefix, left)
+        names = _moved(source, prefix) - _names(prefix, staying)
         if base is None:
             base = self._copied(source, row.key, target)
         before, after = (self._rebound(source, target, members) for members in (base, found))
@@ -130,7 +132,7 @@ def _late_sidecars(source: Source, deleted: Deleted) -> set[str]:
     """The sidecars that stayed, because they were changed or first written after the copies, of
     collections that were copied."""
     changed = [one.key for one in deleted.failed if isinstance(one.error, PreconditionFailedError)]
-    sidecars = {key for key in (*changed, *deleted.left) if _is_live_sidecar(key)}
+    sidecars = {key for key in (*changed, *deleted.remaining) if _is_live_sidecar(key)}
     if not sidecars:
         return sidecars
     copied = parent_keys(copy.target for copy in source.plan.copies)
@@ -142,7 +144,7 @@ def _is_live_sidecar(key: str) -> bool:
     return key.rpartition(DELIMITER)[2] == SIDECAR_NAME
 
 
-def _left(plan: Plan, now: Iterable[str]) -> list[str]:
+def _staying_members(plan: Plan, now: Iterable[str]) -> list[str]:
     """Those members that stay, of what is there now."""
     planned = {row.key for row in plan.deletions}
     markers = planned | {name + DELIMITER for name in parent_keys(planned)}

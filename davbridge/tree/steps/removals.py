@@ -53,8 +53,8 @@ class Removals:
     ) -> list[Failure]:
         """Deletes what may be deleted, and returns what is left. ``tree``: the prefix of a
         collection. ``deadline``: until when that may have an effect."""
-        left = {row.key for row in (*keys.blockers, *keys.hidden)}
-        failed = self._delete_tree((*keys.proper, *keys.beside), tree, left, running, deadline)
+        staying = {row.key for row in (*keys.blockers, *keys.hidden)}
+        failed = self._delete_tree((*keys.proper, *keys.beside), tree, staying, running, deadline)
         return left_behind(self._mount, keys) + self.failures(failed)
 
     def delete_version(self, rows: Sequence[ObjectRow], running: RunningOperation) -> list[Failure]:
@@ -91,8 +91,8 @@ class Removals:
         if not late:
             return self.failures(self._batches.delete([*members, *markers], running, versions))
         failed = self._batches.delete(members, running, versions)
-        held = {collection_of(one.key) for one in failed}
-        late = [key for key in late if collection_of(key) not in held]
+        occupied = {collection_of(one.key) for one in failed}
+        late = [key for key in late if collection_of(key) not in occupied]
         return self.failures(failed + self._batches.delete([*late, *markers], running, versions))
 
     def failures(self, failed: Iterable[DeleteFailure]) -> list[Failure]:
@@ -103,18 +103,18 @@ class Removals:
         self,
         rows: Sequence[ObjectRow],
         tree: str | None,
-        left: Collection[str],
+        staying: Collection[str],
         running: RunningOperation,
         deadline: Deadline,
     ) -> list[DeleteFailure]:
         """Deletes markers and sidecars last, and only from collections in which nothing is left."""
-        going = {row.key for row in rows}.difference(left)
-        order = deletion_order(going, tree, left)
+        going = {row.key for row in rows}.difference(staying)
+        order = deletion_order(going, tree, staying)
         late = [key for key in order if goes_last(key)]
         first = [key for key in order if not goes_last(key)]
         if not any(map(is_own, late)):
             # A collection that keeps a member needs no marker: nothing depends on what fails.
-            return self._batches.delete([*first, *of_emptied(late, left)], running, {}, deadline)
+            return self._batches.delete([*first, *of_emptied(late, staying)], running, {}, deadline)
         failed = self._batches.delete(first, running, {}, deadline)
-        rest = of_emptied(late, [*left, *(one.key for one in failed)])
+        rest = of_emptied(late, [*staying, *(one.key for one in failed)])
         return failed + self._batches.delete(rest, running, {}, deadline)

@@ -209,15 +209,15 @@ class Steps:
         tree: str | None,
         running: RunningOperation,
         checked_at: float,
-        gone: Sequence[ObjectRow] = (),
+        deleted_before: Sequence[ObjectRow] = (),
         new_etags: Mapping[str, str] = NO_ETAGS,
     ) -> list[Failure]:
         """Deletes the source of a MOVE, unless its parent needs a marker that can't be written. If
         nothing is to be deleted, the parent may be gone as well, and isn't marked.
 
-        ``checked_at``: when a file was last seen to be the planned version. ``gone``: what was
-        deleted from a tree before. ``new_etags``: as in CopyResult. Properties that others have set
-        in a tree meanwhile are moved as well.
+        ``checked_at``: when a file was last seen to be the planned version. ``deleted_before``:
+        what was deleted from a tree before this was resumed. ``new_etags``: as in CopyResult.
+        Properties that others have set in a tree meanwhile are moved as well.
         """
         with self._parents.removing(source), self._path_locks.exclude_writes(source):
             try:
@@ -226,10 +226,12 @@ class Steps:
                         self._parents.mark_before_removal_of(source)
                 if tree is None:
                     return self._delete_file(plan.deletions, running, checked_at)
-                deleted = self._late.delete_source(Source(tree, plan, new_etags), running, gone)
+                deleted = self._late.delete_source(
+                    Source(tree, plan, new_etags), running, deleted_before
+                )
             except StoreError as error:
                 return [Failure(source, error)]
-        running.is_incomplete = bool(deleted.failed or deleted.left)
+        running.is_incomplete = bool(deleted.failed or deleted.remaining)
         return self.removals.failures(deleted.failed)
 
     def _delete_file(
