@@ -168,7 +168,7 @@ def test_a_tree_is_shut_once_writes_at_work_have_ended_and_before_those_that_wai
             exclude_writes.set()
 
     with ThreadPoolExecutor(3) as others, path_locks.hold(changed=[("a",)]):
-        others.submit(change)  # Waits for the turn around it;
+        others.submit(change)  # Waits for the lock around it;
         Event().wait(MOMENT)
         others.submit(write)  # and this one for that.
         with path_locks.hold(written=[("a", "first")]):
@@ -184,7 +184,7 @@ def path_lock(path_locks: PathLocks, kind: str, text: str) -> AbstractContextMan
 
 
 def waits(second: Callable[[], AbstractContextManager[None]]) -> bool:
-    """Whether another thread waits with this, for as long as the turns around the call last."""
+    """Whether another thread waits with this, for as long as the locks around the call are held."""
     entered = Event()
 
     def enter() -> None:

@@ -1,4 +1,4 @@
-"""Requests side by side: in order, in turns, and no further than makes sense."""
+"""Requests in parallel: results in order, threads shared fairly, nothing begun after a failure."""
 
 from collections.abc import Iterator
 from threading import Barrier, BrokenBarrierError, Event, Thread
