@@ -114,13 +114,17 @@ class Completion:
             return CopyResult({}, [Failure(target, written)])
         is_onto = plan.is_onto_equals
         try:
+            if entry.is_new and not rest.created:
+                with running.under_lease():
+                    self._property_store.clear(target)
             copied = self._steps.copy(
                 rest.plan, target, tree, running, is_onto_equals=is_onto, cleared=plan.clashes
             )
         except StoreError as error:  # The target's parent isn't what it was.
             return CopyResult({}, [Failure(target, error)])
+        new_etags = {**rest.new_etags, **copied.new_etags}
         failures = copied.failures or self._set_properties(
-            entry, {**rest.new_etags, **copied.new_etags}, running
+            entry, new_etags, running, was_copied=not rest.plan.copies
         )
         if failures:
             return copied._replace(failures=failures)
@@ -129,12 +133,22 @@ class Completion:
         )
 
     def _set_properties(
-        self, entry: JournalEntry, new_etags: Mapping[str, str], running: RunningOperation
+        self,
+        entry: JournalEntry,
+        new_etags: Mapping[str, str],
+        running: RunningOperation,
+        *,
+        was_copied: bool,
     ) -> list[Failure]:
+        """``was_copied``: all copies were there already. Then the properties may have been set, or
+        moved, before."""
         properties = self._property_store.current(Resource(entry.source, None))
-        if not properties:  # They were moved before.
+        if was_copied and not properties:
             with running.under_lease():
                 return self._property_store.rebind_tree(entry.plan, new_etags)
+        if entry.is_new:  # What the target has was copied, or set by a client since.
+            set_since = self._property_store.current(Resource(entry.target, None))
+            properties = {**properties, **set_since}
         file = entry.plan.copies[0].source if entry.plan.is_of_file else None
         return self._steps.set_properties(
             entry.plan, new_etags, entry.target, properties, running, file

@@ -148,6 +148,63 @@ def test_a_resumed_move_takes_properties_along() -> None:
                 assert tree.properties(path) == COLOUR
 
 
+def test_a_resumed_move_keeps_properties_set_on_its_target() -> None:
+    size = {"{n}size": "<size xmlns='n'/>"}
+    tried = 0
+    for drive, was_begun in deaths(painted):
+        if not was_begun or "t/b" not in drive.stored():
+            continue
+        tried += 1
+        with another(drive) as tree:
+            tree.update_properties(parse("/t"), size)
+        recovered(drive)
+        with another(drive) as tree:
+            assert tree.properties(parse("/t")) == {**COLOUR, **size}
+    assert tried > 0
+
+
+def over_painted(verb: str, *, is_gone: bool) -> Callable[[Drive], list[Failure]]:
+    """Copies or moves over a file with properties, or to a name where another tool has deleted
+    such a file."""
+
+    def operation(drive: Drive) -> list[Failure]:
+        drive.store.before, kill = lambda _operation, _key: None, drive.store.before
+        drive.outside("t")
+        drive.tree.update_properties(parse("/t"), COLOUR)
+        if is_gone:
+            drive.bucket.delete_object("t")
+        drive.clock.advance(100)
+        drive.store.before = kill
+        failures: list[Failure] = getattr(drive.tree, verb)(parse("/s"), parse("/t"))
+        return failures
+
+    return operation
+
+
+def test_the_target_of_a_resumed_move_has_no_properties_of_what_was_gone() -> None:
+    for drive, was_begun in deaths(over_painted("move", is_gone=True)):
+        recovered(drive)
+        if was_begun:
+            with another(drive) as tree:
+                assert tree.properties(parse("/t")) == {}
+
+
+@pytest.mark.parametrize("verb", ["copy", "move"])
+def test_the_target_of_a_resumed_operation_has_no_properties_of_what_it_replaces(
+    verb: str,
+) -> None:
+    """Once all copies are there, a client may have set them."""
+    tried = 0
+    for drive, was_begun in deaths(over_painted(verb, is_gone=False)):
+        if not was_begun or "t/d/c" in drive.stored():
+            continue
+        tried += 1
+        recovered(drive)
+        with another(drive) as tree:
+            assert tree.properties(parse("/t")) == {}
+    assert tried > 0
+
+
 def test_properties_set_after_the_death_of_a_bridge_stay() -> None:
     size = {"{n}size": "<size xmlns='n'/>"}
     tried = 0
