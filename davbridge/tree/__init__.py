@@ -16,6 +16,9 @@
     reserved_names.py  the names of davbridge's own objects
     reads.py           rows past cached listings, and whole bodies
 
+Invariants: only this package turns paths into keys. A collection's prefix ends in ``/``. A MOVE
+deletes nothing of its source until every copy is verified. No name of davbridge's own is shown.
+
 Each sub-package has a map of its own. `tree` knows no WebDAV: conditions as headers, lock tokens
 and status codes are `dav`'s. It doesn't know how a store is asked, nor what is cached.
 """
