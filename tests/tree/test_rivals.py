@@ -201,3 +201,21 @@ def test_a_folder_that_another_bridge_has_moved_away_empties_no_target(
     assert {row.key for row in next(bucket.list_objects("")).rows} == moved_there
     one.close()
     other.close()
+
+
+@pytest.mark.parametrize("verb", ["move", "copy"])
+@pytest.mark.parametrize("body", [b"file", b""])
+def test_a_folder_that_another_bridge_has_replaced_by_a_file_empties_no_target(
+    verb: str, body: bytes
+) -> None:
+    bucket = MemoryStore()
+    for key in ("a/1", "b/old"):
+        bucket.put_object(key, key.encode(), Attributes())
+    tree = Namespace(CachedStore(bucket, CacheSettings()), uncached=bucket)
+    assert {member.name for member in tree.members(())} == {"a", "b"}
+    bucket.delete_object("a/1")
+    bucket.put_object("a", body, Attributes())
+    with pytest.raises(NotFoundError):
+        getattr(tree, verb)(parse("/a"), parse("/b"))
+    assert {row.key for row in next(bucket.list_objects("")).rows} == {"a", "b/old"}
+    tree.close()

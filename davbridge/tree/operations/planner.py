@@ -138,8 +138,11 @@ class Planner:
         key, prefix = (at(self._view.prefix, collection.path) for at in (key_of, prefix_of))
         if next(self._store.list_objects(prefix)).rows:
             return
-        if not (row_at(self._store, key) or row_at(self._store, key + FOLDER_SUFFIX)):
-            raise NotFoundError(f"nothing is at {key!r} any more")
+        row = row_at(self._store, key)
+        if row and self._directory_checks.is_directory(row):
+            return
+        if not row_at(self._store, key + FOLDER_SUFFIX):
+            raise NotFoundError(f"no collection is at {key!r} any more")
 
     def _planned(
         self, origin: Resource, target: ResourcePath, source_keys: Keys, target_keys: Keys
