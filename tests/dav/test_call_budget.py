@@ -152,12 +152,13 @@ CASES = (
     # two bridges that move folders onto one another would each delete what the other has copied.
     # Then the folder's own properties: those that another bridge has set since they were listed.
     # Marker and two files are copied; the copies are seen in a listing, and that the originals are
-    # still what was copied in another, before they go, and the journal last.
+    # still what was copied in another, before they go. Then the folder's own properties once more:
+    # those that another bridge has set meanwhile would be lost. The journal goes last.
     Case(
         "MOVE",
         "/d/",
-        (LIST, LIST, PUT, LIST, LIST, COPY, COPY, COPY, LIST, LIST, DELETES, DELETE),
-        (LIST, LIST, LIST, PUT, LIST, LIST, COPY, COPY, COPY, LIST, LIST, DELETES, DELETE),
+        (LIST, LIST, PUT, LIST, LIST, COPY, COPY, COPY, LIST, LIST, DELETES, LIST, DELETE),
+        (LIST, LIST, LIST, PUT, LIST, LIST, COPY, COPY, COPY, LIST, LIST, DELETES, LIST, DELETE),
         201,
         None,
         {"Destination": "/n/"},

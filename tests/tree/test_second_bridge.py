@@ -195,6 +195,35 @@ def cached(drive: Drive, pause: Callable[[float], None] | None = None) -> Namesp
     return tree
 
 
+@pytest.mark.parametrize("has_sidecar", [False, True])
+@pytest.mark.parametrize(
+    "moment",
+    [("copy", "s/a"), ("list", "t/"), ("list", "s/"), ("delete", "s/a")],
+    ids=["the first copy", "the verification", "the last look", "the first delete"],
+)
+def test_the_own_properties_of_a_folder_that_come_while_it_moves_go_along(
+    drive: Drive, moment: tuple[str, str], has_sidecar: bool
+) -> None:
+    fill(drive)
+    drive.outside("h")
+    if has_sidecar:
+        drive.tree.update_properties(parse("/h"), {PROPERTY: VALUE})
+    drive.clock.advance(100)
+    tree, moments = cached(drive), [moment]
+
+    def before(operation: str, key: str) -> None:
+        if (operation, key) in moments:
+            moments.clear()
+            with another(drive) as other:
+                other.update_properties(parse("/s"), {PROPERTY: VALUE})
+
+    drive.store.before = before
+    assert tree.move(parse("/s"), parse("/t")) == []
+    tree.close()
+    assert not moments
+    assert properties(drive)["/t"] == VALUE
+
+
 @pytest.mark.parametrize(
     ("name", "old"),
     [("/f", "<p xmlns='n'>old</p>"), ("/s", None), ("/s", "<p xmlns='n'>old</p>")],

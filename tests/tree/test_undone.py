@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 
-from davbridge.errors import StoreError, UnavailableError
+from davbridge.errors import AccessDeniedError, StoreError, UnavailableError
 from davbridge.paths import parse
 from davbridge.store.base import ObjectRow
 from davbridge.tree.journal.entry import PLAN, JournalEntry, OperationRequest, decoded, encoded
@@ -125,6 +125,23 @@ def test_copies_that_can_not_be_removed_yet_are_removed_later(drive: Drive) -> N
     recovered(drive)
     assert bodies(drive) == SOURCE
     assert journals(drive) == []
+
+
+def test_a_copy_that_may_never_be_removed_keeps_no_journal(drive: Drive) -> None:
+    """It is as good as what the source has; nothing else could be done with the folder."""
+    fill(drive)
+
+    def fault(operation: str, key: str) -> StoreError | None:
+        if (operation, key) == ("copy", "s/b"):
+            return UnavailableError("gone")
+        return AccessDeniedError(key) if (operation, key) == ("delete", "t/a") else None
+
+    drive.store.fault = fault
+    assert move(drive) != []
+    assert journals(drive) == []
+    assert SOURCE.items() <= bodies(drive).items()
+    drive.store.fault = lambda operation, key: None
+    assert drive.tree.move(parse("/s"), parse("/u")) == []
 
 
 def test_a_folder_that_was_there_before_stays_when_a_move_onto_it_is_undone(drive: Drive) -> None:

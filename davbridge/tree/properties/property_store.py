@@ -173,9 +173,12 @@ class PropertyStore:
 
     def move_late_changes(self, source: Resource, target: ResourcePath, copied: Properties) -> None:
         """Call it after a MOVE, when the target has the ``copied`` properties: moves what somebody
-        has set on the source since, and leaves the source none. Never raises a StoreError: whatever
-        stays is removed by `clear`."""
+        has set on the source since, and leaves the source none. Costs a request for a collection,
+        past all caches: what another bridge has set would be lost otherwise. Never raises a
+        StoreError: whatever stays is removed by `clear`."""
         try:
+            if source.is_collection:
+                self.refresh(source.path)
             for _ in range(_MAX_ROUNDS):
                 late = self._remove_copied(source.path, copied)
                 if late is None:

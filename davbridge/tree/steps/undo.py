@@ -13,7 +13,7 @@ or is hidden by it.
 import logging
 from collections.abc import Container, Iterable
 
-from davbridge.errors import NotFoundError, PreconditionFailedError, StoreError
+from davbridge.errors import AccessDeniedError, NotFoundError, PreconditionFailedError, StoreError
 from davbridge.paths import DELIMITER, ResourcePath, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.journal.entry import JournalEntry
@@ -109,6 +109,8 @@ class Undo:
         ]
         for one in failed:
             _log.error("left of a move that failed: %r (%s)", one.key, one.error)
+        # What may not be deleted is a copy of what the source has: it would never be undone.
+        failed = [one for one in failed if not isinstance(one.error, AccessDeniedError)]
         for key in {row.key for row in members}.difference(one.key for one in deleted.failed):
             self._mark_again(key, plan, running)
         return not failed
