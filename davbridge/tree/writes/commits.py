@@ -4,9 +4,8 @@ Invariants:
 - From the look-up to the client metadata, nobody else in this process writes there, nor gets a
   lock.
 - A commit replaces the version that was looked up, or one that another bridge or tool has written
-  since and that was looked up then. It never replaces a collection, which a store that keeps
-  folders would allow. (Other stores have no condition for that: a marker that another bridge has
-  written since the listing stays beside the file.)
+  since and that was looked up then; after ATTEMPTS refusals, any version. What was looked up is
+  never a collection. (A marker that another bridge has written since then stays beside the file.)
 """
 
 import logging
