@@ -8,7 +8,8 @@ began comes first.
 
 - On one bridge what is shown has to be what one order gives.
 - Over several bridges members may come and go beside one another: there, and where an operation
-  failed in the middle, all the content has to be there that is in the end of one order.
+  failed in the middle, all the content has to be there that is in the end of one order. A DELETE of
+  a folder has a moment in which its members are gone and the folder is still there.
 """
 
 from collections import Counter
@@ -35,6 +36,13 @@ class Operation(Protocol):
 
     @property
     def arguments(self) -> tuple[Any, ...]: ...
+
+
+class Emptying(NamedTuple):
+    """The first half of a DELETE of a folder."""
+
+    arguments: tuple[Any, ...]
+    verb: str = "empty"
 
 
 class Told(NamedTuple):
@@ -86,6 +94,13 @@ def possible_states(
     seen: set[object] = set()
     ends: set[object] = set()
     needless = {each.what for each in done if _is_needless(each, before, done)}
+    if is_lenient:
+        deletes = [each for each in done if each.verb == "delete"]
+        emptied = [
+            each._replace(operation=Emptying(each.operation.arguments), is_done=False)
+            for each in deletes
+        ]
+        done = [*done, *emptied]
 
     def after(model: Model, rest: frozenset[Told]) -> Iterator[Shown]:
         shown = expected(model.root, ROOT)
@@ -142,6 +157,8 @@ def taken(model: Model, verb: str, arguments: tuple[Any, ...]) -> Model | None:
     """The model as it is then; None where that can't be done. What is written into a folder that
     goes meanwhile makes it anew."""
     changed = deepcopy(model)
+    if verb == "empty":
+        return changed if _empty(changed, *arguments) else None
     if verb in ("put", "make_collection", *TRANSFERS):
         path: ResourcePath = arguments[1 if verb in TRANSFERS else 0]
         if not _make_parents(changed, path[:-1]):
@@ -150,6 +167,15 @@ def taken(model: Model, verb: str, arguments: tuple[Any, ...]) -> Model | None:
         return None if getattr(changed, verb)(*arguments) is False else changed
     except StoreError:
         return None
+
+
+def _empty(model: Model, path: ResourcePath) -> bool:
+    folder = model.find(path)
+    if not isinstance(folder, Folder):
+        return False
+    folder.members.clear()
+    folder.is_marked = True
+    return True
 
 
 def _make_parents(model: Model, path: ResourcePath) -> bool:

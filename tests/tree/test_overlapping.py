@@ -260,6 +260,16 @@ def test_the_judge_misses_a_target_whose_replacement_was_refused(bridges: int) -
     assert fault(before, operations, shown_of({"c": b"1"}), bridges=bridges)
 
 
+@pytest.mark.parametrize("is_deleted", [True, False])
+def test_the_judge_lets_a_move_take_what_a_delete_over_another_bridge_has_left(
+    is_deleted: bool,
+) -> None:
+    before = Model(Folder({"b": Folder({"x": b"2"}, is_marked=True)}, is_marked=True))
+    operations = [told(BACK, 2, 4), *([told(delete("/b"), 1, 3)] if is_deleted else [])]
+    shown: Shown = {("a",): (None, None)}
+    assert bool(fault(before, operations, shown, bridges=2)) is not is_deleted
+
+
 @pytest.mark.parametrize("shown", [{"a": b"1"}, {"a": b"2"}])
 def test_the_judge_lets_either_of_two_writes_at_once_stay(shown: dict[str, bytes]) -> None:
     operations = [told(put("/a", b"1"), 1, 3), told(put("/a", b"2"), 2, 4)]
