@@ -101,7 +101,9 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("authorization", REFUSED.values(), ids=REFUSED.keys())
-def test_anything_else_is_a_401_with_a_challenge(authorization: str | None) -> None:
+def test_a_request_without_a_right_login_is_a_401_with_a_challenge(
+    authorization: str | None,
+) -> None:
     asked = Asked(LOGIN, authorization)
     assert asked.environ is None
     assert asked.status == "401 Unauthorized"
@@ -179,7 +181,7 @@ def test_the_realm_is_quoted() -> None:
 
 
 @pytest.mark.parametrize("authorization", [None, basic("anna:se:cret"), "Basic !!!"])
-def test_where_anonymous_is_on_everybody_is_the_user_without_a_name(
+def test_every_client_of_an_anonymous_drive_is_the_user_without_a_name(
     authorization: str | None,
 ) -> None:
     assert Asked(AccessSettings(anonymous=True), authorization).user == ""

@@ -141,7 +141,9 @@ def test_a_first_login_is_not_refused_while_its_name_is_guessed_from_24_addresse
         assert other.after <= 3, "those whose address has guessed wrong come later"
 
 
-def test_who_has_logged_in_is_not_asked_again_behind_the_guessers_address(place: Place) -> None:
+def test_a_user_who_has_logged_in_is_not_asked_again_behind_the_guessers_address(
+    place: Place,
+) -> None:
     assert Owner(place, HERE).logs_in() == 200
     with guessing(place, [HERE] * 24):
         assert Owner(place, HERE, tries=1).logs_in() == 200

@@ -101,7 +101,7 @@ def test_the_drive_answers_by_its_own_names(host: str) -> None:
 
 
 @pytest.mark.parametrize("host", STRANGE)
-def test_by_any_other_name_nothing_is_reached(host: str) -> None:
+def test_a_request_by_another_host_name_is_misdirected(host: str) -> None:
     asked = Asked(host)
     assert (asked.is_in, asked.status) == (False, "421 Misdirected Request")
     assert host.encode() not in asked.body or not host.strip(".:")
@@ -109,15 +109,15 @@ def test_by_any_other_name_nothing_is_reached(host: str) -> None:
 
 
 @pytest.mark.parametrize("method", METHODS)
-def test_no_method_is_excepted(method: str) -> None:
+def test_every_method_needs_a_known_host_name(method: str) -> None:
     assert Asked("evil.example", method=method).status.startswith("421")
 
 
-def test_http_1_0_may_leave_the_name_out() -> None:
+def test_a_request_of_http_1_0_may_leave_the_host_name_out() -> None:
     assert Asked(None).is_in
 
 
-def test_who_needs_a_login_or_knows_better_may_use_any_name() -> None:
+def test_drives_with_logins_or_insecure_ones_answer_by_any_host_name() -> None:
     """A page that is rebound has no login: the browser keeps it by the name it was typed for."""
     assert Asked("evil.example", AccessSettings(anonymous=True, insecure=True)).is_in
     user = User("anna", "$2b$04$" + "a" * 53)

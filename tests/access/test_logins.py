@@ -125,7 +125,7 @@ def test_one_wrong_password_sent_again_and_again_is_verified_once_and_throttles_
     assert len(verify.calls) == 3
 
 
-def test_what_another_network_sent_wrong_costs_a_verification_nonetheless() -> None:
+def test_a_password_that_another_network_sent_wrong_is_verified_all_the_same() -> None:
     """Or the time of the answer would tell what a user has mistyped."""
     verify = Verifier()
     logins = Logins(USERS, verify=verify)
@@ -134,7 +134,9 @@ def test_what_another_network_sent_wrong_costs_a_verification_nonetheless() -> N
     assert len(verify.calls) == 4
 
 
-def test_who_was_right_within_a_day_is_verified_anew_without_a_delay_where_others_guess() -> None:
+def test_a_login_that_was_right_within_a_day_is_verified_without_a_delay_where_others_guess() -> (
+    None
+):
     verify, timer = Verifier(), Timer()
     logins = Logins(USERS, verify=verify, timer=timer)
 
@@ -172,7 +174,7 @@ def test_an_unknown_name_costs_what_a_wrong_password_costs() -> None:
     assert not logins.identify("nobody", "secret")  # although it is anna's
 
 
-def test_without_users_nobody_gets_in() -> None:
+def test_a_drive_without_users_lets_nobody_in() -> None:
     assert not Logins(()).identify("anna", "secret")
 
 
@@ -245,7 +247,7 @@ def test_the_memory_of_logins_is_bounded(monkeypatch: pytest.MonkeyPatch) -> Non
     assert len(verify.calls) == 4
 
 
-def test_a_failing_verification_reaches_all_who_wait_and_is_not_remembered() -> None:
+def test_an_error_of_a_verification_reaches_all_who_wait_and_is_not_remembered() -> None:
     answers = [MemoryError("no 64 MiB"), None]
 
     def fail_once(password_hash: str, password: str) -> bool:
@@ -259,7 +261,7 @@ def test_a_failing_verification_reaches_all_who_wait_and_is_not_remembered() -> 
     assert logins.identify("anna", "secret")
 
 
-def test_no_password_is_kept() -> None:
+def test_no_password_stays_in_memory() -> None:
     logins = Logins(USERS)
     password = "".join(["se", "cret"])  # an object of its own
     assert logins.identify("anna", password)

@@ -52,7 +52,7 @@ def test_a_decomposed_password_is_the_composed_one() -> None:
 
 
 @pytest.mark.parametrize("text", ["", "secret", "$argon2id$", "$argon2id$v=19$m=8,t=1,p=1$x$y"])
-def test_what_is_no_hash_fits_no_password(text: str) -> None:
+def test_a_malformed_hash_fits_no_password(text: str) -> None:
     assert not verify(text, "secret")
     assert not verify(text, text)
 

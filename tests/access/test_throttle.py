@@ -78,14 +78,14 @@ def test_the_failures_of_one_user_delay_nobody_elsewhere_and_no_other_user(
     assert is_admitted(throttle, HERE, "bob", "x")
 
 
-def test_failures_under_changing_names_are_an_address_s(throttle: Throttle) -> None:
+def test_failures_under_changing_names_count_for_their_address(throttle: Throttle) -> None:
     for number in range(NETWORK.free):
         fail(throttle, HERE, f"user {number}", 1)
     assert delay_of(throttle, HERE, "bob", "x") == FIRST_DELAY
     assert is_admitted(throttle, ELSEWHERE, "user 1", "x")
 
 
-def test_delays_grow_to_a_bound(throttle: Throttle, timer: Timer) -> None:
+def test_delays_of_failed_logins_grow_to_a_bound(throttle: Throttle, timer: Timer) -> None:
     fail(throttle, HERE, "anna", PAIR.free)
     told = [
         sum(delays_until_admitted(throttle, timer, HERE, "anna", f"guess {number}"))
@@ -183,9 +183,7 @@ def test_a_success_forgives_the_pair_but_not_the_address(throttle: Throttle) -> 
     delay_of(throttle, HERE, "mallory", "own")
 
 
-def test_a_login_that_was_not_verified_in_its_turn_keeps_it(
-    throttle: Throttle, timer: Timer
-) -> None:
+def test_a_withdrawn_login_keeps_its_place(throttle: Throttle, timer: Timer) -> None:
     fail(throttle, HERE, "anna", PAIR.free)
     timer.advance(delay_of(throttle, HERE, "anna", "x"))
     admission = throttle.admit(HERE, "anna", b"x")
@@ -194,7 +192,7 @@ def test_a_login_that_was_not_verified_in_its_turn_keeps_it(
     assert throttle.admit(HERE, "anna", b"x").is_repeated
 
 
-def test_a_turn_is_kept_for_a_while_and_then_passes(throttle: Throttle, timer: Timer) -> None:
+def test_a_place_is_kept_for_a_while_and_then_expires(throttle: Throttle, timer: Timer) -> None:
     fail(throttle, HERE, "anna", PAIR.free)
     for login in "wxyz":
         delay_of(throttle, HERE, "anna", login)
@@ -210,7 +208,9 @@ def test_a_turn_is_kept_for_a_while_and_then_passes(throttle: Throttle, timer: T
     delay_of(throttle, HERE, "anna", "y")
 
 
-def test_who_would_wait_too_long_is_given_no_turn(throttle: Throttle, timer: Timer) -> None:
+def test_a_login_that_would_wait_too_long_is_given_no_place(
+    throttle: Throttle, timer: Timer
+) -> None:
     fail(throttle, HERE, "anna", PAIR.free - 1)
     throttle.admit(HERE, "anna", b"under way")
     logins = [f"guess {number}" for number in range(100)]
@@ -223,7 +223,7 @@ def test_who_would_wait_too_long_is_given_no_turn(throttle: Throttle, timer: Tim
     assert max(told) <= LONGEST_WAIT
 
 
-def test_all_is_forgiven_in_time(throttle: Throttle, timer: Timer) -> None:
+def test_every_failure_is_forgiven_in_time(throttle: Throttle, timer: Timer) -> None:
     for number in range(200):
         is_admitted(throttle, HERE, "anna", f"{number}")
         timer.advance(30)
@@ -231,7 +231,7 @@ def test_all_is_forgiven_in_time(throttle: Throttle, timer: Timer) -> None:
     fail(throttle, HERE, "anna", PAIR.free)
 
 
-def test_memory_is_bounded_whatever_the_number_of_addresses_and_the_length_of_names(
+def test_the_throttles_memory_is_bounded_whatever_addresses_and_names(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     for bound in ("MAX_RECORDS", "MAX_REFUSED", "MAX_SCHEDULED"):

@@ -52,7 +52,7 @@ class Asked:
             self.refused.append(claim.login.decode())
 
 
-def test_each_network_has_its_turn() -> None:
+def test_networks_are_verified_by_turns() -> None:
     asked = Asked()
     for number in range(10):
         asked.ask(f"guess {number}", "a", "anna")
@@ -60,7 +60,7 @@ def test_each_network_has_its_turn() -> None:
     assert asked.order().index("owner") <= 1
 
 
-def test_each_name_has_its_turn() -> None:
+def test_names_are_verified_by_turns() -> None:
     asked = Asked()
     for number in range(10):
         asked.ask(f"guess {number}", f"network {number}", "anna")
@@ -68,7 +68,7 @@ def test_each_name_has_its_turn() -> None:
     assert asked.order().index("owner") <= 1
 
 
-def test_each_name_of_one_network_has_its_turn() -> None:
+def test_names_of_one_network_are_verified_by_turns() -> None:
     asked = Asked()
     for number in range(10):
         asked.ask(f"guess {number}", "a", "anna")
@@ -76,7 +76,7 @@ def test_each_name_of_one_network_has_its_turn() -> None:
     assert asked.order().index("owner") <= 1
 
 
-def test_who_has_failed_comes_after_who_has_not() -> None:
+def test_a_name_that_has_failed_comes_after_one_that_has_not() -> None:
     asked = Asked()
     for number in range(10):
         asked.ask(f"guess {number}", f"network {number}", "anna", failures=1)
@@ -92,7 +92,7 @@ def test_a_known_login_comes_first() -> None:
     assert asked.order()[0] == "known"
 
 
-def test_nobody_is_overtaken_for_ever() -> None:
+def test_no_login_is_overtaken_for_ever() -> None:
     """One that has failed, while new networks come as fast as they are served."""
     queue, served = VerificationQueue(1, 4), []
     claims = iter(Claim(b"%d" % n, f"network {n}", f"name {n}") for n in range(10_000))
@@ -137,7 +137,7 @@ def test_nobody_is_overtaken_for_ever() -> None:
     ],
     ids=["many of one network", "one that has failed", "a new one", "an unknown one"],
 )
-def test_where_too_many_wait_the_least_worthy_is_refused(
+def test_the_lowest_priority_is_refused_where_too_many_wait(
     guess: dict[str, object], owner: dict[str, bool]
 ) -> None:
     asked = Asked(most=5)
@@ -149,7 +149,7 @@ def test_where_too_many_wait_the_least_worthy_is_refused(
     assert "owner" in asked.order()
 
 
-def test_a_network_takes_no_place_of_another_s_where_all_are_taken() -> None:
+def test_a_network_takes_no_place_of_anothers_where_all_are_taken() -> None:
     asked = Asked(most=5)
     for number in range(5):
         asked.ask(f"{number}", f"network {number}", "anna")

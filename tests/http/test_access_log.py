@@ -128,7 +128,7 @@ def test_requests_over_the_wire_are_logged(lines: list[str]) -> None:
     assert len(lines) == 2
 
 
-def test_where_the_log_is_off_a_request_passes_by(caplog: pytest.LogCaptureFixture) -> None:
+def test_a_request_is_not_logged_where_the_log_is_off(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING, "davbridge.http.access")
     blocks = [b"x"]
     log = AccessLog(lambda environ, start_response: blocks)

@@ -47,7 +47,7 @@ def queued(admitting: Admission, thread: int) -> QueueEntry:
     return entry
 
 
-def test_so_many_ask_at_once_and_others_in_the_order_of_their_coming(
+def test_store_waits_are_bounded_and_queued_in_the_order_of_arrival(
     admitting: Admission, pool: ThreadPoolExecutor
 ) -> None:
     assert begin(admitting, 1, 2) == [None, None]
@@ -63,7 +63,9 @@ def test_so_many_ask_at_once_and_others_in_the_order_of_their_coming(
     assert admitting.is_in_store_wait(4)
 
 
-def test_who_comes_while_others_queue_does_not_overtake_them(admitting: Admission) -> None:
+def test_a_request_that_comes_while_others_queue_does_not_overtake_them(
+    admitting: Admission,
+) -> None:
     begin(admitting, 1, 2)
     third = queued(admitting, 3)
     admitting.end_store_wait(1)
@@ -73,7 +75,7 @@ def test_who_comes_while_others_queue_does_not_overtake_them(admitting: Admissio
     assert queued_or_not is None  # the queue is empty again
 
 
-def test_who_finds_the_queue_full_is_refused_and_whatever_it_tries_next(
+def test_a_request_that_finds_the_queue_full_is_refused_until_it_ends(
     admitting: Admission,
 ) -> None:
     begin(admitting, 1, 2)
@@ -149,7 +151,7 @@ def test_no_client_is_aborted_that_gets_on_or_is_not_waited_for(admitting: Admis
     assert not any(client.is_aborted for client in clients)
 
 
-def test_nobody_keeps_a_place_for_ever(
+def test_a_place_in_the_queue_expires(
     admitting: Admission, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admission, "QUEUE_SECONDS", 0.01)
@@ -162,7 +164,7 @@ def test_nobody_keeps_a_place_for_ever(
     assert admitting.begin_store_wait(4) is None
 
 
-def test_at_the_end_the_queue_is_sent_away(admitting: Admission, pool: ThreadPoolExecutor) -> None:
+def test_the_queue_is_refused_at_the_end(admitting: Admission, pool: ThreadPoolExecutor) -> None:
     begin(admitting, 1, 2)
     waiting = pool.submit(admitting.wait_in_queue, queued(admitting, 3))
     admitting.close()
@@ -207,7 +209,7 @@ def test_many_threads_lose_no_place_and_are_never_too_many(admitting: Admission)
 
 @pytest.mark.parametrize("threads", [1, 4, 32, 500])
 @pytest.mark.parametrize("descriptors", [256, 1024, 8192])
-def test_descriptors_do_for_all_that_may_wait(threads: int, descriptors: int) -> None:
+def test_descriptors_suffice_for_all_requests_that_may_wait(threads: int, descriptors: int) -> None:
     watched = min(1000, descriptors // 3)
     limits = Limits.of(threads, watched)
     assert limits.store >= threads

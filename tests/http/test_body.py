@@ -303,7 +303,7 @@ def test_an_unread_body_that_never_comes_is_waited_for_a_bounded_time(
 @pytest.mark.parametrize(
     "data", [put(8 << 20) + b"x" * 1000, CHUNKED + b"5\r\nhello\r\n"], ids=["long", "chunked"]
 )
-def test_another_unread_body_is_announced_to_close_the_connection(data: bytes) -> None:
+def test_a_long_unread_body_is_announced_to_close_the_connection(data: bytes) -> None:
     app = Recorder()
 
     def reject_first(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
@@ -369,7 +369,7 @@ def test_a_body_that_is_not_wanted_is_never_invited(body: bytes) -> None:
         assert client.at_end()
 
 
-def test_nobody_is_invited_to_send_nothing_nor_by_http_1_0() -> None:
+def test_a_client_of_http_1_0_or_without_a_body_is_never_invited() -> None:
     http10 = b"PUT / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi"
     with serving(Recorder()) as server:
         with RawClient(server.port) as client:
@@ -378,7 +378,7 @@ def test_nobody_is_invited_to_send_nothing_nor_by_http_1_0() -> None:
             assert client.ask(http10).status == 200
 
 
-def test_reading_late_after_the_answer_began_invites_nobody() -> None:
+def test_a_body_read_after_the_answer_began_is_not_invited() -> None:
     def late(environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         start_response("200 OK", [])
         yield b"first "

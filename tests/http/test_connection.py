@@ -57,7 +57,7 @@ def test_far_more_than_ten_idle_connections_are_kept() -> None:
             assert not any(client.ask(GET).closes for client in clients)
 
 
-def test_beyond_the_limit_the_connections_that_say_nothing_make_room(
+def test_idle_connections_make_room_beyond_the_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr("davbridge.http.connection_manager.MAX_IDLE_CONNECTIONS", 4)
@@ -284,7 +284,7 @@ def test_too_many_left_connections_are_closed_oldest_first(
     assert all(sock.fileno() < 0 for sock in taken)
 
 
-def test_what_is_left_after_the_closer_stopped_is_closed_at_once(tcp_pair: Any) -> None:
+def test_a_connection_left_after_the_closer_stopped_is_closed_at_once(tcp_pair: Any) -> None:
     ours, theirs = tcp_pair
     closer = LingeringCloser()
     closer.start()

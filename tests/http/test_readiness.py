@@ -49,7 +49,7 @@ def checks() -> Iterator[StoreChecks]:
     checks.may_end.set()
 
 
-def test_what_was_found_is_told(checks: StoreChecks) -> None:
+def test_readiness_follows_what_the_check_found(checks: StoreChecks) -> None:
     assert checks.readiness.is_ready()
     checks.found = "no bucket"
     checks.ended(is_ready=False)
@@ -57,7 +57,7 @@ def test_what_was_found_is_told(checks: StoreChecks) -> None:
     checks.ended(is_ready=True)
 
 
-def test_who_asks_often_costs_no_more(checks: StoreChecks) -> None:
+def test_readiness_asked_for_often_costs_one_check_an_interval(checks: StoreChecks) -> None:
     for _ in range(100):
         checks.readiness.is_ready()
     wait_until(lambda: checks.count == 1)
@@ -66,7 +66,7 @@ def test_who_asks_often_costs_no_more(checks: StoreChecks) -> None:
     assert checks.count == 1
 
 
-def test_a_look_that_does_not_end_is_an_answer_and_holds_nobody_up(checks: StoreChecks) -> None:
+def test_a_check_that_does_not_end_is_an_answer_and_holds_nobody_up(checks: StoreChecks) -> None:
     checks.may_end.clear()
     assert checks.readiness.is_ready()
     checks.timer.advance(CHECK_TIMEOUT_SECONDS)
@@ -76,7 +76,7 @@ def test_a_look_that_does_not_end_is_an_answer_and_holds_nobody_up(checks: Store
     wait_until(checks.readiness.is_ready)
 
 
-def test_a_look_that_fails_is_no_good_news(
+def test_a_check_that_fails_is_not_ready(
     checks: StoreChecks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(threading, "excepthook", lambda _: None)
@@ -86,7 +86,7 @@ def test_a_look_that_fails_is_no_good_news(
     checks.ended(is_ready=True)
 
 
-def test_a_look_that_cannot_begin_is_no_news(
+def test_a_check_that_cannot_begin_changes_nothing(
     checks: StoreChecks, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def fail(_: threading.Thread) -> None:

@@ -140,7 +140,7 @@ def test_an_ambiguous_head_is_refused(data: bytes) -> None:
 
 
 @pytest.mark.parametrize("data", SMUGGLING.values(), ids=SMUGGLING.keys())
-def test_what_follows_a_refused_head_is_never_served(data: bytes) -> None:
+def test_bytes_after_a_refused_head_are_never_served(data: bytes) -> None:
     served = []
 
     def remember(environ: dict[str, Any], start_response: Any) -> list[bytes]:
@@ -192,7 +192,7 @@ def test_one_empty_line_before_a_request_is_ignored() -> None:
     assert parse(b"\r\n" + put()).method == b"PUT"
 
 
-def test_a_head_that_is_not_all_there_is_none_yet() -> None:
+def test_an_incomplete_head_is_not_parsed_yet() -> None:
     for end in (0, 1, 5, 30, len(put()) - 1):
         assert read([put()[:end]]) is None
 
@@ -232,7 +232,7 @@ def test_the_body_s_length_is_told_by_the_head(fields: tuple[bytes], length: int
         (b"GET / HTTP/1.0", b"Connection: Keep-Alive\r\n", False),
     ],
 )
-def test_who_closes_is_told_by_version_and_connection(
+def test_version_and_connection_field_say_whether_the_connection_closes(
     line: bytes, fields: bytes, closes: bool
 ) -> None:
     assert parse(line + b"\r\n" + HOST + fields + b"\r\n").wants_close is closes
@@ -312,7 +312,7 @@ def test_a_head_that_comes_byte_by_byte_is_served() -> None:
             assert client.answer().status == 200
 
 
-def test_a_client_that_closes_in_its_head_is_told() -> None:
+def test_a_client_that_closes_in_its_head_gets_400() -> None:
     with serving(app) as server, RawClient(server.port) as client:
         client.send(b"GET / HTTP/1.1\r\nHost: a\r\n")
         client.finish_sending()

@@ -62,7 +62,7 @@ def test_blocks_without_a_length_are_chunked_and_the_connection_is_kept() -> Non
     assert app.closed == 2
 
 
-def test_the_application_s_word_on_the_connection_is_dropped() -> None:
+def test_connection_fields_of_the_application_are_dropped() -> None:
     hop_by_hop = [
         ("Connection", "close"),
         ("Keep-Alive", "timeout=1"),

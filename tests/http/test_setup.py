@@ -32,7 +32,7 @@ def test_port_0_is_any_free_port() -> None:
         assert server.url == f"http://127.0.0.1:{server.port}/"
 
 
-def test_a_port_in_use_is_said_so() -> None:
+def test_a_port_in_use_is_named() -> None:
     with serving(hello) as server:
         assert "in use" in refusal("127.0.0.1", server.port)
 
@@ -55,18 +55,18 @@ def test_a_port_can_be_bound_again_right_after_a_restart() -> None:
         assert server.port == port
 
 
-def test_an_address_of_another_machine_is_said_so() -> None:
+def test_an_address_of_another_machine_is_named() -> None:
     assert refusal("192.0.2.1", 0) == "192.0.2.1 is not an address of this machine"
 
 
-def test_a_host_that_is_none_is_said_so() -> None:
+def test_a_host_that_does_not_exist_is_named() -> None:
     assert "nowhere.invalid is not an address" in refusal("nowhere.invalid", 0)
 
 
 @pytest.mark.skipif(
     os.name != "posix" or os.geteuid() == 0, reason="root may bind every port, Windows as well"
 )
-def test_a_privileged_port_is_said_so() -> None:
+def test_a_privileged_port_is_named() -> None:
     assert "privileges" in refusal("127.0.0.1", 1)
 
 

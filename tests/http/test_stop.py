@@ -86,7 +86,7 @@ def test_an_idle_server_waits_for_nothing_when_it_stops_and_closes_idle_connecti
         assert silent.at_end()
 
 
-def test_what_has_only_begun_to_come_keeps_no_server() -> None:
+def test_an_incomplete_request_does_not_delay_the_end() -> None:
     unread = b"PUT / HTTP/1.1\r\nHost: a\r\nContent-Length: 1000\r\n\r\n"
     with running(hello) as run, contextlib.ExitStack() as stack:
         clients = [stack.enter_context(RawClient(run.server.port)) for _ in range(50)]
@@ -160,7 +160,7 @@ def test_a_download_that_nobody_reads_is_cut_after_the_timeout() -> None:
     assert closed.is_set()
 
 
-def test_a_request_that_never_ends_is_left_behind_and_said_so(
+def test_a_request_that_never_ends_is_left_behind_and_logged(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("davbridge.http.workers.ABORT_SECONDS", 0.2)

@@ -267,7 +267,7 @@ def refusal(certificate: Path, key: Path) -> str:
     return message
 
 
-def test_a_certificate_or_key_that_can_t_be_used_is_told_in_one_line(
+def test_a_certificate_or_key_that_can_t_be_used_is_reported_in_one_line(
     files: dict[str, Path], tmp_path: Path
 ) -> None:
     missing = tmp_path / "missing.pem"

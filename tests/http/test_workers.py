@@ -163,7 +163,7 @@ def test_threads_that_stay_with_a_client_are_few_and_hold_up_nobody(harness: Har
 
 
 @pytest.mark.usefixtures("endless_leader_time")
-def test_who_has_nothing_more_to_say_is_parked_once(harness: Harness) -> None:
+def test_an_idle_connection_is_parked_once(harness: Harness) -> None:
     connections = [harness.connection(name, requests=3) for name in "ab"]
     with harness.open(*connections):
         assert all(connection.done.wait(PATIENCE) for connection in connections)
@@ -171,7 +171,7 @@ def test_who_has_nothing_more_to_say_is_parked_once(harness: Harness) -> None:
 
 
 @pytest.mark.usefixtures("endless_leader_time")
-def test_a_thread_that_lets_go_holds_up_nobody(harness: Harness) -> None:
+def test_a_thread_that_releases_leadership_holds_up_nobody(harness: Harness) -> None:
     slow, next_one = harness.connection("slow"), harness.connection("next")
 
     def wait() -> None:
@@ -185,7 +185,7 @@ def test_a_thread_that_lets_go_holds_up_nobody(harness: Harness) -> None:
 
 
 @pytest.mark.usefixtures("endless_leader_time")
-def test_at_the_end_nobody_is_left_waiting_for_a_turn(
+def test_no_connection_is_left_waiting_at_the_end(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     aborts: list[bool] = []
@@ -219,7 +219,7 @@ def test_no_leader_is_waited_for_while_most_threads_work(
         gate.set()
 
 
-def test_a_thread_that_waits_without_a_word_is_passed_over(harness: Harness) -> None:
+def test_a_leader_that_waits_without_releasing_leadership_is_replaced(harness: Harness) -> None:
     slow = [harness.connection("slow"), harness.connection("slow")]
     last = harness.connection("last")
     for each in slow:
@@ -229,7 +229,9 @@ def test_a_thread_that_waits_without_a_word_is_passed_over(harness: Harness) -> 
     assert len({thread for _, thread in harness.log}) == 3
 
 
-def test_as_many_wait_at_once_as_there_are_threads_and_the_rest_follow(harness: Harness) -> None:
+def test_as_many_requests_wait_at_once_as_there_are_threads_and_the_rest_follow(
+    harness: Harness,
+) -> None:
     barrier = threading.Barrier(3)
     connections = [harness.connection(str(number)) for number in range(12)]
     for each in connections:
@@ -276,7 +278,9 @@ def test_a_leader_that_waits_for_its_client_is_not_waited_for(
         gate.set()
 
 
-def test_no_more_requests_wait_than_may_and_whoever_need_not_is_served(harness: Harness) -> None:
+def test_a_bounded_number_of_requests_waits_and_those_that_need_not_are_served(
+    harness: Harness,
+) -> None:
     gate, refused = threading.Event(), list[FakeConnection]()
     crowd = [harness.waiting_for(gate) for _ in range(30)]
 
@@ -298,7 +302,7 @@ def test_no_more_requests_wait_than_may_and_whoever_need_not_is_served(harness: 
         assert all(one.done.wait(PATIENCE) for one in crowd)
 
 
-def test_no_more_are_worked_on_at_once_than_there_are_threads_at_first(harness: Harness) -> None:
+def test_new_requests_wait_while_as_many_as_the_first_threads_work(harness: Harness) -> None:
     """Those that have waited go on at once, whatever the others do; who comes then waits."""
     gate, end = threading.Event(), threading.Event()
     waiting = [harness.waiting_for(gate) for _ in range(4)]
@@ -379,7 +383,7 @@ def test_stop_aborts_those_whose_threads_wait_and_leaves_no_thread(
     assert threading.active_count() == before
 
 
-def test_who_waits_for_a_thread_at_the_end_gets_one_although_others_wait_for_clients(
+def test_a_request_that_waits_at_the_end_gets_a_thread_although_others_wait_for_clients(
     harness: Harness,
 ) -> None:
     gate = threading.Event()
@@ -483,7 +487,7 @@ def test_threads_that_wait_for_the_store_for_a_moment_count_as_working(
         assert last.done.wait(PATIENCE)
 
 
-def test_whoever_logs_in_leaves_the_others_their_threads(harness: Harness) -> None:
+def test_logins_leave_other_requests_their_threads(harness: Harness) -> None:
     gate = threading.Event()
     crowd = [harness.connection("login") for _ in range(12)]
 
