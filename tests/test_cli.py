@@ -82,7 +82,9 @@ def assert_refused(done: "subprocess.CompletedProcess[str]", expected: str) -> N
         (["sweep", "files", "--read-only"], "unrecognized arguments: --read-only"),
     ],
 )
-def test_what_cannot_be_meant_ends_with_2_and_one_line(arguments: list[str], expected: str) -> None:
+def test_a_malformed_command_line_ends_with_2_and_one_line(
+    arguments: list[str], expected: str
+) -> None:
     assert_refused(run_davbridge(*arguments), expected)
 
 
@@ -155,7 +157,7 @@ def test_a_folder_that_cannot_be_one_ends_with_2(tmp_path: Path) -> None:
     assert_refused(done, str(path))
 
 
-def test_it_says_where_it_answers_and_ends_with_0_on_sigterm(
+def test_serve_says_where_it_answers_and_ends_with_0_on_sigterm(
     seaweedfs: Endpoint, on_bucket: list[str]
 ) -> None:
     with running_davbridge(*on_bucket, environ=environment(seaweedfs)) as process:
@@ -170,14 +172,14 @@ def test_it_says_where_it_answers_and_ends_with_0_on_sigterm(
 
 
 @pytest.mark.skipif(ON_WINDOWS, reason="SIGINT can't be sent there")
-def test_it_ends_with_0_on_sigint(seaweedfs: Endpoint, on_bucket: list[str]) -> None:
+def test_serve_ends_with_0_on_sigint(seaweedfs: Endpoint, on_bucket: list[str]) -> None:
     with running_davbridge(*on_bucket, environ=environment(seaweedfs)) as process:
         process.signal(signal.SIGINT)
         assert process.wait() == 0
         assert "Traceback" not in process.errors()
 
 
-def test_the_bucket_is_made_and_the_start_says_so(
+def test_serve_makes_its_bucket_and_says_so(
     seaweedfs: Endpoint, on_bucket: list[str], bucket_name: str
 ) -> None:
     for is_new in (True, False):
@@ -190,7 +192,7 @@ def test_the_bucket_is_made_and_the_start_says_so(
     client.close()
 
 
-def test_what_is_put_is_an_object_under_the_prefix(
+def test_a_file_that_is_put_is_an_object_under_the_prefix(
     seaweedfs: Endpoint, on_bucket: list[str], bucket_name: str
 ) -> None:
     on_prefix = [f"{bucket_name}/team/a", *on_bucket[1:]]
@@ -205,7 +207,7 @@ def test_what_is_put_is_an_object_under_the_prefix(
     s3.close()
 
 
-def test_the_line_names_the_drive_where_it_is_mounted(
+def test_the_first_line_names_the_drive_where_it_is_mounted(
     tmp_path: Path, seaweedfs: Endpoint, on_bucket: list[str]
 ) -> None:
     path = tmp_path / "d.toml"
@@ -250,7 +252,7 @@ def test_a_user_logs_in_with_the_password_of_the_environment(
         assert client("OPTIONS", "/", authorization=login).status == 200
 
 
-def test_logs_are_json_where_that_is_asked_for(seaweedfs: Endpoint, on_bucket: list[str]) -> None:
+def test_logs_are_json_on_demand(seaweedfs: Endpoint, on_bucket: list[str]) -> None:
     environ = environment(seaweedfs)
     with running_davbridge(*on_bucket, "--log-json", environ=environ) as process:
         process.signal()
@@ -317,7 +319,7 @@ def test_the_embedded_store_has_the_files_again_at_the_next_start(tmp_path: Path
         assert_refused(done, str(data))
 
 
-def test_without_bucket_or_file_the_persons_data_folder_is_used(tmp_path: Path) -> None:
+def test_serve_without_bucket_or_file_uses_the_persons_data_folder(tmp_path: Path) -> None:
     shared = {"XDG_DATA_HOME": str(tmp_path), "HOME": str(tmp_path), "LOCALAPPDATA": str(tmp_path)}
     with running_davbridge("--anonymous", environ=environment(None, **shared)) as process:
         assert process.url
@@ -325,7 +327,7 @@ def test_without_bucket_or_file_the_persons_data_folder_is_used(tmp_path: Path) 
 
 
 @pytest.mark.skipif(ON_WINDOWS, reason="signals can't be sent there")
-def test_sigterm_during_the_start_ends_it_and_frees_the_folder(tmp_path: Path) -> None:
+def test_sigterm_during_the_start_ends_serve_and_frees_the_folder(tmp_path: Path) -> None:
     data = tmp_path / "data"
     command = [sys.executable, "-m", "davbridge", "serve", "--port", "0", "--anonymous"]
     with subprocess.Popen(

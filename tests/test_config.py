@@ -213,13 +213,13 @@ def test_a_prefix_that_no_path_could_show_is_refused(tmp_path: Path, place: str)
     assert complaint_about(tmp_path, None, {**OPEN, "s3.bucket": place}).startswith("PREFIX ")
 
 
-def test_a_prefix_in_the_file_is_held_to_the_same(tmp_path: Path) -> None:
+def test_a_prefix_in_the_file_that_no_path_could_show_is_refused(tmp_path: Path) -> None:
     text = '[s3]\nbucket = "files"\nprefix = "/a"'
     assert complaint_about(tmp_path, text).startswith("d.toml: s3.prefix can't hold empty")
 
 
 @pytest.mark.parametrize("bucket", ["", "ab", "my files", "a..b", "-files", "files-", "ü" * 5])
-def test_no_bucket_name_is_refused(tmp_path: Path, bucket: str) -> None:
+def test_an_empty_bucket_name_is_refused(tmp_path: Path, bucket: str) -> None:
     message = complaint_about(tmp_path, None, {**OPEN, "s3.bucket": bucket})
     assert message.startswith(f"BUCKET is no bucket name: {bucket!r}")
 
@@ -345,7 +345,7 @@ def test_a_mistake_in_the_file_is_told_by_its_key(tmp_path: Path, text: str, exp
     assert complaint_about(tmp_path, text).startswith(expected)
 
 
-def test_a_user_name_can_be_there_once(tmp_path: Path) -> None:
+def test_a_user_name_can_be_given_once(tmp_path: Path) -> None:
     user = f'{{ name = "ada", password_hash = "{HASH}" }}'
     text = f"[embedded]\n[access]\nusers = [{user}, {user}]"
     assert complaint_about(tmp_path, text, flags={}) == "d.toml: access.users has 'ada' twice"
@@ -410,7 +410,7 @@ def test_a_user_flag_with_a_colon_is_refused_by_its_name(tmp_path: Path) -> None
     assert message.startswith("--user must be a name without ':'")
 
 
-def test_somebody_must_be_able_to_log_in(tmp_path: Path) -> None:
+def test_a_drive_where_nobody_can_log_in_is_refused(tmp_path: Path) -> None:
     message = complaint_about(tmp_path, None, {})
     assert "--anonymous" in message
     assert "--user NAME" in message
@@ -418,19 +418,19 @@ def test_somebody_must_be_able_to_log_in(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "127.9.9.9", "::1", "localhost", "LOCALHOST"])
-def test_this_machine_alone_may_go_without_login(tmp_path: Path, host: str) -> None:
+def test_a_drive_for_this_machine_alone_needs_no_login(tmp_path: Path, host: str) -> None:
     assert is_loopback(host)
     assert settings_of(tmp_path, None, {**OPEN, "server.host": host}).access.anonymous
 
 
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.0.2.1", "example.org", "localhost.org"])
-def test_others_may_not_unless_insecure(tmp_path: Path, host: str) -> None:
+def test_other_machines_need_a_login_unless_insecure(tmp_path: Path, host: str) -> None:
     flags = {**OPEN, "server.host": host}
     assert complaint_about(tmp_path, None, flags).startswith("--anonymous would let everybody")
     assert settings_of(tmp_path, None, {**flags, "access.insecure": True}).access.anonymous
 
 
-def test_passwords_cross_the_network_under_tls_alone_unless_insecure(tmp_path: Path) -> None:
+def test_passwords_cross_the_network_only_under_tls_unless_insecure(tmp_path: Path) -> None:
     environ = {"DAVBRIDGE_PASSWORD": "pw", "HOME": "/h"}
     flags = {"access.user": "ada", "server.host": "0.0.0.0"}
     assert "in the clear" in complaint_about(tmp_path, None, flags, environ)

@@ -22,12 +22,12 @@ class Clock:
         return self.now
 
 
-def test_without_a_deadline_there_is_time_for_ever() -> None:
+def test_time_is_unlimited_without_a_deadline() -> None:
     assert deadline.remaining() == math.inf
     deadline.require()
 
 
-def test_of_deadlines_within_one_another_the_earliest_counts() -> None:
+def test_the_earliest_of_nested_deadlines_counts() -> None:
     clock = Clock()
     with deadline.before(lambda: 110.0, clock):
         assert deadline.remaining() == 10

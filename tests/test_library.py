@@ -284,7 +284,7 @@ def test_a_body_that_can_not_be_read_leaves_the_old_file() -> None:
     namespace.close()
 
 
-def test_what_could_not_be_deleted_is_named() -> None:
+def test_members_that_could_not_be_deleted_are_named() -> None:
     class Stuck(MemoryStore):
         """One object can't be deleted."""
 

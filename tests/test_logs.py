@@ -52,7 +52,7 @@ def test_a_message_of_many_lines_can_begin_no_record_of_its_own(stream: io.Strin
 
 
 @pytest.mark.parametrize("char", ["\x1b", "\x9b", "\b", "\r", "\x7f", "\u202e", "\u2028", "\ufeff"])
-def test_what_a_terminal_would_obey_is_never_written(char: str, stream: io.StringIO) -> None:
+def test_control_characters_of_terminals_are_never_written(char: str, stream: io.StringIO) -> None:
     logs.configure(LogSettings(), stream)
     try:
         raise ValueError(f"a{char}[2Jb")

@@ -53,7 +53,7 @@ def test_a_right_listing_passes() -> None:
         answer("", 500),
     ],
 )
-def test_a_wrong_listing_does_not(wrong: Answer) -> None:
+def test_a_wrong_listing_does_not_pass(wrong: Answer) -> None:
     with pytest.raises(WrongAnswerError):
         expect_listing(wrong, "/d", EXPECTED)
 

@@ -30,7 +30,7 @@ def put(bench: Bench, key: str, body: bytes = b"") -> None:
     bench.client.put_object(Bucket=BUCKET, Key=key, Body=body)
 
 
-def test_what_is_filled_is_what_should_be_there(bench: Bench) -> None:
+def test_a_filled_folder_passes_its_check(bench: Bench) -> None:
     assert bench.stored("d") == RIGHT
     # A server's own objects, and the markers of directories, are nobody's files.
     put(bench, "d/.hidden.json", b"{}")
@@ -52,7 +52,7 @@ def test_another_state_is_a_wrong_answer(bench: Bench, wrong: dict[str, Stored])
         bench.lateness("d", wrong)
 
 
-def test_what_comes_late_is_waited_for_and_timed(bench: Bench) -> None:
+def test_objects_that_arrive_late_in_s3_are_waited_for_and_timed(bench: Bench) -> None:
     late = threading.Timer(0.2, put, (bench, "late/file 00000.bin", b""))
     late.start()
     empty = Stored(0, "d41d8cd98f00b204e9800998ecf8427e")

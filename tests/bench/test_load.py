@@ -37,5 +37,5 @@ def test_another_answer_is_an_error(port: int) -> None:
         load.rate(port, asked, wanted, connections=2, seconds=0.2)
 
 
-def test_its_ceiling_can_be_told() -> None:
+def test_the_ceiling_of_the_load_can_be_measured() -> None:
     assert load.ceiling(connections=2, seconds=0.2) > 0

@@ -38,7 +38,7 @@ def test_ratios_of_times_are_to_the_best_of_rclones_modes() -> None:
     assert found["met"] == "yes"
 
 
-def test_ratios_of_rates_are_the_other_way_round() -> None:
+def test_ratios_of_rates_are_inverse_to_those_of_times() -> None:
     row = Row("copy", "GET", Unit.MB_PER_SECOND, (TimesBetter(1.5), TimesBetter(0.7, "raw")))
     found = cells(row, measured(davbridge=600.0, rclone_off=300.0, rclone_writes=200.0, raw=1000.0))
     assert found["ratio (to tuned)"] == "2"
@@ -65,7 +65,7 @@ def test_the_figure_is_the_median_and_one_failure_spoils_it() -> None:
     assert figure([*three, "412"]) == Figure(None, "412", times=4)
 
 
-def test_bounds_are_on_the_figure_and_on_the_round_trips() -> None:
+def test_bounds_apply_to_the_figure_and_to_the_round_trips() -> None:
     row = Row("copy", "memory", Unit.MIB, (AtMost(90, Unit.MIB), InARow(3)))
     for memory, rounds, met in ((90.0, 3, "yes"), (91.0, 3, "no"), (90.0, 4, "no")):
         results = Results()

@@ -15,7 +15,9 @@ pytestmark = pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 
 
 @pytest.mark.parametrize("scenario", SCENARIOS, ids=[each.name for each in SCENARIOS])
-def test_the_promise_is_kept(scenario: Scenario[Any], seaweedfs: Endpoint, tmp_path: Path) -> None:
+def test_each_short_scenario_keeps_its_promise(
+    scenario: Scenario[Any], seaweedfs: Endpoint, tmp_path: Path
+) -> None:
     told: list[str] = []
     ground = Ground(seaweedfs, tmp_path, SEED, told.append)
     result = scenario.run(ground, scenario.short)

@@ -50,27 +50,27 @@ def test_a_folder_that_is_as_it_was_is_whole(job: Job, bucket: Bucket) -> None:
     assert job.broken == []
 
 
-def test_of_a_move_a_file_may_be_at_either_end(job: Job, bucket: Bucket) -> None:
+def test_a_file_that_moves_may_be_at_either_end(job: Job, bucket: Bucket) -> None:
     bucket.put(f"{job.target}003", bucket.get(f"{job.source}003").body)
     bucket.delete(f"{job.source}003")
     job.check(bucket)
     assert job.broken == []
 
 
-def test_a_file_at_both_ends_is_told(job: Job, bucket: Bucket) -> None:
+def test_a_file_at_both_ends_is_reported(job: Job, bucket: Bucket) -> None:
     bucket.put(f"{job.target}003", bucket.get(f"{job.source}003").body)
     job.check(bucket)
     assert "1 files are at both ends" in job.broken[0]
 
 
 @pytest.mark.parametrize("job", [PHASES[0], Phase("DELETE", "delete of the source")], indirect=True)
-def test_a_file_that_is_lost_is_told(job: Job, bucket: Bucket) -> None:
+def test_a_file_that_is_lost_is_reported(job: Job, bucket: Bucket) -> None:
     bucket.delete(f"{job.source}003")
     job.check(bucket)
     assert "1 files are lost" in job.broken[0]
 
 
-def test_a_file_that_is_another_is_told(job: Job, bucket: Bucket) -> None:
+def test_a_file_with_another_body_is_reported(job: Job, bucket: Bucket) -> None:
     bucket.put(f"{job.source}003", b"another")
     job.check(bucket)
     assert "1 files are others" in job.broken[0]
@@ -110,7 +110,7 @@ def test_the_request_at_a_moment_is_held_and_comes_late(proxy: S3Proxy) -> None:
         assert late.result(30) == 200
 
 
-def test_a_process_stands_still_and_goes_on() -> None:
+def test_a_process_is_paused_and_continues() -> None:
     with subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE) as process:
         with stopped(process.pid):
             assert state_of(process.pid) == "T"
@@ -129,7 +129,7 @@ def test_a_file_is_shown_where_no_folder_has_its_name(bucket: Bucket) -> None:
     }
 
 
-def test_what_rounds_are_about_can_be_made() -> None:
+def test_a_round_can_be_made_of_each_seed() -> None:
     for seed in range(100):
         plot = plot_of(Random(seed))
         assert len(plot.clients) == 3

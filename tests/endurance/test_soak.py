@@ -49,7 +49,7 @@ def test_a_scenario_without_time_begins_no_round(tmp_path: Path) -> None:
     assert "rounds: 0" in soak.line(outcome(scenario("kept"), tmp_path, "--minutes", "0"))
 
 
-def test_a_broken_promise_fails_and_is_told(tmp_path: Path) -> None:
+def test_a_broken_promise_fails_and_is_reported(tmp_path: Path) -> None:
     told = outcome(scenario("broken", "a|b is lost"), tmp_path)
     assert soak.line(told).endswith("| FAIL: a\\|b is lost |")
 
@@ -125,7 +125,7 @@ def test_a_member_that_is_refused_is_a_broken_promise(status: int, broken: int) 
     assert len(keeper.broken) == broken
 
 
-def test_after_a_failure_either_may_be_and_a_look_settles_it() -> None:
+def test_after_a_failure_either_state_passes_until_a_look_decides() -> None:
     keeper = book({b"old"}, (503, b""), (200, b"new"), (200, b"old"))
     keeper.change("PUT", "a", (204,), {"a": b"new"}, b"new")
     keeper.look("a")
@@ -135,7 +135,7 @@ def test_after_a_failure_either_may_be_and_a_look_settles_it() -> None:
     assert len(keeper.broken) == 1
 
 
-def test_what_will_be_painted_is_there_before_any_other_step() -> None:
+def test_files_that_get_properties_are_there_before_any_other_step() -> None:
     answers = [(201, b""), (503, b""), (503, b""), (201, b"")]
     worker = Worker(Bookkeeper(Liar(*answers), "/home/"), Random(1), large_one_in=10**9)
     worker.begin()
@@ -143,7 +143,7 @@ def test_what_will_be_painted_is_there_before_any_other_step() -> None:
     assert len(worker.book.may_be[PAINTED]) == 1
 
 
-def test_what_was_given_up_is_over_before_anything_is_concluded() -> None:
+def test_requests_given_up_have_ended_before_anything_is_concluded() -> None:
     """A store that is slower than davbridge waits does it after the client was told 503."""
     begun, done = Event(), Event()
 
@@ -166,7 +166,7 @@ def test_what_was_given_up_is_over_before_anything_is_concluded() -> None:
         assert done.is_set()
 
 
-def test_a_model_that_differs_is_told_in_the_steps_that_it_takes(
+def test_a_model_that_differs_is_reported_in_the_steps_that_it_takes(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     def forgetful(self: Model, path: tuple[str, ...], value: str) -> None:

@@ -147,7 +147,9 @@ RANGES = {
     "what is no range is honoured or refused", "another unit", "backwards", "nonsense", "no dash"
 )
 @pytest.mark.parametrize(("header", "status", "body"), RANGES.values(), ids=RANGES)
-def test_ranges(drive: Drive, header: str, status: int, body: bytes) -> None:
+def test_ranges_are_sent_and_malformed_ones_ignored(
+    drive: Drive, header: str, status: int, body: bytes
+) -> None:
     """RFC 9110 §14.1.2, §14.2: what isn't valid is ignored."""
     drive.fill({"f.bin": b"0123456789"})
     answer = drive.client(RCLONE)("GET", "/f.bin", range=header)
@@ -157,7 +159,7 @@ def test_ranges(drive: Drive, header: str, status: int, body: bytes) -> None:
 
 @stock_fails("206 with the range 5-4", "bytes=-0")
 @pytest.mark.parametrize("header", ["bytes=10-", "bytes=10-20", "bytes=-0"])
-def test_ranges_outside_are_416(drive: Drive, header: str) -> None:
+def test_ranges_outside_of_the_file_are_416(drive: Drive, header: str) -> None:
     """RFC 9110 §15.5.17: with the length, so that a client can resume."""
     drive.fill({"f.bin": b"0123456789"})
     answer = drive.client(RCLONE)("GET", "/f.bin", range=header)
@@ -166,7 +168,7 @@ def test_ranges_outside_are_416(drive: Drive, header: str) -> None:
 
 
 @stock_fails("only the last range is sent")
-def test_ranges_in_the_plural_are_all_sent(drive: Drive) -> None:
+def test_several_ranges_are_all_sent(drive: Drive) -> None:
     """RFC 9110 §14.6: multipart/byteranges, or the whole."""
     drive.fill({"f.bin": b"0123456789"})
     answer = drive.client(RCLONE)("GET", "/f.bin", range="bytes=0-1,5-6")
@@ -178,7 +180,7 @@ def test_ranges_in_the_plural_are_all_sent(drive: Drive) -> None:
         assert (answer.status, answer.body) == (200, b"0123456789")
 
 
-def test_ranges_under_an_etag(drive: Drive) -> None:
+def test_ranges_under_an_etag_are_compared_strongly(drive: Drive) -> None:
     """RFC 9110 §13.1.5: strong comparison."""
     drive.fill({"f.bin": b"0123456789"})
     client = drive.client(FINDER)

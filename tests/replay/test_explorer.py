@@ -206,7 +206,9 @@ def test_explorer_21_uploads_without_a_login_first(open_drive: OpenDrive) -> Non
 
 
 @pytest.mark.parametrize("name", ["desktop.ini", "Thumbs.db", "folder.jpg", "AutoRun.inf"])
-def test_explorer_23_looks_for_its_litter_and_may_write_it(drive: Drive, name: str) -> None:
+def test_explorer_23_looks_for_its_metadata_files_and_may_write_them(
+    drive: Drive, name: str
+) -> None:
     client = drive.client(EXPLORER)
     assert find(client, f"/{name}").status == 404
     assert client("PUT", f"/{name}", b"litter").status in (201, 204)

@@ -78,7 +78,7 @@ def test_finder_02_rule_02_quota_can_be_left_out(open_drive: OpenDrive) -> None:
     assert {root.status_of(DAV + name) for name in QUOTA_NAMES} == {404}
 
 
-def test_finder_04_save_sequence_of_a_new_file(drive: Drive) -> None:
+def test_finder_04_saves_a_new_file(drive: Drive) -> None:
     client = drive.client(FINDER)
     body = b"The quick brown fox jumps over the lazy dog"
     assert stat(client, "/report.txt").status == 404
@@ -109,7 +109,7 @@ def test_finder_04_a_put_tells_etag_and_time(drive: Drive) -> None:
         assert put.header("Last-Modified") == head.header("Last-Modified")
 
 
-def test_finder_05_apple_double_beside_a_file(drive: Drive) -> None:
+def test_finder_05_writes_apple_double_beside_a_file(drive: Drive) -> None:
     client = drive.client(FINDER)
     body = b"\0\x05\x16\x07" + b"\0" * 4092
     assert client("PUT", "/photo.jpg", b"jpeg").status == 201
@@ -126,7 +126,7 @@ def test_finder_05_apple_double_beside_a_file(drive: Drive) -> None:
     assert drive.stored()["._photo.jpg"] == body
 
 
-def test_finder_05_rule_03_its_litter_is_never_forbidden(drive: Drive) -> None:
+def test_finder_05_rule_03_metadata_files_are_never_forbidden(drive: Drive) -> None:
     """Refused, it fails with error -36."""
     client = drive.client(FINDER)
     for name in ("/.DS_Store", "/._.DS_Store", "/._x", "/.metadata_never_index"):
@@ -249,7 +249,7 @@ def test_finder_renames_a_folder(drive: Drive) -> None:
     assert drive.stored() == {"dd/x": b"x", "e/f.txt": b"f"}
 
 
-def test_finder_safe_save_by_way_of_a_folder(drive: Drive) -> None:
+def test_finder_saves_safely_by_way_of_a_folder(drive: Drive) -> None:
     """TextEdit writes the new version in a folder beside the old one, and moves it over."""
     drive.fill({"doc.txt": b"old"})
     client = drive.client(FINDER)

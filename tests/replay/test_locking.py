@@ -28,7 +28,7 @@ def tokens_on(client: Client, target: str) -> list[str]:
     return [each.text or "" for each in found.iterfind(f"{DAV}activelock/{DAV}locktoken/{DAV}href")]
 
 
-def test_lock_the_owner_s_second_lock_is_refused(drive: Drive) -> None:
+def test_lock_is_refused_to_its_own_owner_twice(drive: Drive) -> None:
     """§6.2: exclusive is exclusive, for its owner as well; and the first one stays."""
     drive.fill({"f.txt": b"x"})
     client = drive.client(CADAVER)
@@ -39,7 +39,7 @@ def test_lock_the_owner_s_second_lock_is_refused(drive: Drive) -> None:
     assert tokens_on(client, "/f.txt") == [token]
 
 
-def test_lock_another_user_cannot_refresh_it(open_drive: OpenDrive) -> None:
+def test_lock_is_not_refreshed_by_another_user(open_drive: OpenDrive) -> None:
     """§6.4: the principal has to be the lock's. The lock ends when its owner let it end."""
     drive = open_drive(users=("anna", "ben"))
     drive.fill({"f.txt": b"x"})
@@ -52,7 +52,7 @@ def test_lock_another_user_cannot_refresh_it(open_drive: OpenDrive) -> None:
     assert ben("PUT", "/f.txt", b"ben's").status == 204
 
 
-def test_lock_shared_by_two_users(open_drive: OpenDrive) -> None:
+def test_lock_can_be_shared_by_two_users(open_drive: OpenDrive) -> None:
     """§6.2: both hold one; both are listed; neither locks exclusively."""
     drive = open_drive(users=("anna", "ben"))
     drive.fill({"f.txt": b"x"})
@@ -84,7 +84,7 @@ def test_lock_shared_opens_to_each_with_their_own_token(open_drive: OpenDrive) -
     assert drive.stored() == {"f.txt": b"ben's"}
 
 
-def test_lock_that_expired_is_none(drive: Drive) -> None:
+def test_lock_that_expired_has_no_effect(drive: Drive) -> None:
     """§6.6: it opens nothing, keeps nobody out, can't be refreshed, and isn't shown."""
     drive.fill({"f.txt": b"x"})
     client, other = drive.client(DAVFS2), drive.client(CADAVER)

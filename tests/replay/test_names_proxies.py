@@ -147,7 +147,7 @@ def test_names_56_rule_21_nfd_and_nfc_are_one_name(drive: Drive) -> None:
 
 
 @stock_fails("two forms are two names")
-def test_names_56_rule_21_folders_too(drive: Drive) -> None:
+def test_names_56_rule_21_nfd_and_nfc_of_a_folder_are_one_name(drive: Drive) -> None:
     nfd, nfc = (quote(unicodedata.normalize(form, "/Fotos März/é.jpg")) for form in ("NFD", "NFC"))
     drive.fill({unicodedata.normalize("NFC", "Fotos März/é.jpg"): b"x"})
     client = drive.client(FINDER)
@@ -263,7 +263,9 @@ def test_names_over_1024_bytes_are_refused(drive: Drive) -> None:
 
 @pytest.mark.bridge_only("a folder has other limits")
 @pytest.mark.parametrize("verb", ["COPY", "MOVE"])
-def test_names_that_would_grow_too_long_stop_a_whole_tree(drive: Drive, verb: str) -> None:
+def test_names_that_would_grow_too_long_stop_the_move_of_a_whole_tree(
+    drive: Drive, verb: str
+) -> None:
     """The longest descendant decides, before the first copy."""
     deep = "/".join(["x" * 200] * 4)
     drive.fill({f"a/{deep}": b"x", "a/b": b"x", "y" * 240 + "/": b""})

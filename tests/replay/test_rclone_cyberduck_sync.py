@@ -250,7 +250,7 @@ def test_cyberduck_50_keeps_times_as_dead_properties(drive: Drive) -> None:
 
 
 @stock_fails("it keeps dead properties under paths, and a folder's move mixes them up")
-def test_cyberduck_50_properties_of_names_that_repeat(drive: Drive) -> None:
+def test_cyberduck_50_keeps_properties_of_names_that_repeat(drive: Drive) -> None:
     """/a/x/a/y moved to /b: the inner a is part of the name."""
     drive.fill({"a/x/a/y.txt": b"x"})
     client = drive.client(CYBERDUCK)
@@ -425,7 +425,7 @@ def test_times_are_in_the_listing(drive: Drive) -> None:
 
 
 @pytest.mark.parametrize("verb", ["MOVE", "COPY"])
-def test_times_go_along(drive: Drive, verb: str) -> None:
+def test_times_move_and_copy_with_their_file(drive: Drive, verb: str) -> None:
     """A file that is renamed has not been changed; nor has a copy's content."""
     client = upload(drive)
     assert client(verb, "/f.txt", destination="/g.txt").status == 201
@@ -433,7 +433,7 @@ def test_times_go_along(drive: Drive, verb: str) -> None:
 
 
 @pytest.mark.parametrize("verb", ["MOVE", "COPY"])
-def test_times_go_along_with_the_folder(drive: Drive, verb: str) -> None:
+def test_times_move_with_their_folder(drive: Drive, verb: str) -> None:
     drive.fill({"d/": b""})
     client = upload(drive, "/d/f.txt")
     assert client(verb, "/d/", destination="/e/").status == 201
@@ -448,7 +448,7 @@ def test_times_are_reset_by_the_next_write(drive: Drive) -> None:
 
 
 @stock_fails("If-Modified-Since equal to Last-Modified answers 200")
-def test_times_revalidate(drive: Drive) -> None:
+def test_times_count_for_conditions(drive: Drive) -> None:
     """RFC 9110 §13.1.3, §13.1.4: conditions see the time that was told."""
     client = upload(drive)
     date = http_date(PHOTO_TIME)
@@ -475,7 +475,7 @@ def test_times_are_written_as_rclone_and_s3fs_write_them(drive: Drive) -> None:
         pytest.param("9" * 20, marks=stock_fails("500: it overflows")),
     ],
 )
-def test_times_that_are_none_are_not_taken(drive: Drive, sent: str) -> None:
+def test_times_that_are_malformed_are_not_taken(drive: Drive, sent: str) -> None:
     """No 5xx, no promise that isn't kept, and a time that can be read."""
     client = drive.client(RCLONE)
     put = client("PUT", "/f.txt", BODY, x_oc_mtime=sent)

@@ -48,7 +48,7 @@ def test_rule_01_no_answer_looks_like_iis(drive: Drive, agent: dict[str, str]) -
 
 
 @pytest.mark.bridge_only("its folder costs no requests")
-def test_rule_03_finder_s_litter_costs_no_request() -> None:
+def test_rule_03_finder_s_metadata_files_cost_no_request() -> None:
     """At least one look for ._x a file, and dozens at mount: the parent's listing has the
     answer."""
     store = WatchedStore(MemoryStore())
@@ -186,7 +186,7 @@ def test_rule_15_an_explicit_infinity_is_refused(drive: Drive) -> None:
 
 
 @stock_fails("the chunks are left unread, and taken for the next request")
-def test_rule_17_a_propfind_in_chunks(drive: Drive) -> None:
+def test_rule_17_a_propfind_in_chunks_is_answered(drive: Drive) -> None:
     """neon and others send XML chunked; the connection goes on behind it."""
     drive.fill({"f.txt": b"x"})
     client = drive.client(DAVFS2)
@@ -198,7 +198,7 @@ def test_rule_17_a_propfind_in_chunks(drive: Drive) -> None:
 
 
 @stock_fails("the chunks are left unread, and taken for the next request")
-def test_rule_17_locks_and_properties_in_chunks(drive: Drive) -> None:
+def test_rule_17_locks_and_properties_in_chunks_are_taken(drive: Drive) -> None:
     drive.fill({"f.txt": b"x"})
     client = drive.client(CADAVER)
     lock_body = chunks(neon_lock().encode(), 50)
@@ -236,7 +236,9 @@ def test_rule_17_a_refused_body_in_chunks_is_no_request(drive: Drive) -> None:
         ("DELETE", 204),
     ],
 )
-def test_rule_18_folders_go_without_their_slash(drive: Drive, method: str, expected: int) -> None:
+def test_rule_18_folders_are_reached_without_their_slash(
+    drive: Drive, method: str, expected: int
+) -> None:
     """No 3xx: MiniRedir, gvfs and others don't follow one, or follow it with GET."""
     drive.fill({"d/f.txt": b"f"})
     bodies = {"PROPPATCH": win32_times(NOW), "LOCK": neon_lock()}

@@ -60,7 +60,7 @@ def test_an_attack_is_refused_and_nothing_of_it_is_done(
     assert most_resident(server.pid) - before < GROWTH
 
 
-def test_after_all_of_them_the_server_serves(before: int, server: Served) -> None:
+def test_the_server_serves_after_all_attacks(before: int, server: Served) -> None:
     with server.client() as client:
         assert client("GET", VICTIM).body == BODY
         assert client("PROPFIND", "/", depth="1").status == 207

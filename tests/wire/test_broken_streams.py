@@ -15,14 +15,14 @@ def home(fragile_home: Home) -> Home:
 
 
 @pytest.mark.parametrize("cuts", [1, 5])
-def test_a_get_whose_stream_breaks_goes_on(cuts: int, home: Home, line: TcpProxy) -> None:
+def test_a_get_whose_stream_breaks_is_resumed(cuts: int, home: Home, line: TcpProxy) -> None:
     line.cut_answers(cuts, after=4 * MIB)
     with reading(home) as response:
         assert response.read() == BIG[MIB:]
     assert line.cuts_left == 0
 
 
-def test_a_get_that_stalls_for_a_moment_goes_on(home: Home, line: TcpProxy) -> None:
+def test_a_get_that_stalls_for_a_moment_is_resumed(home: Home, line: TcpProxy) -> None:
     with reading(home) as response:
         line.stall()
         time.sleep(1.5)  # longer than the read timeout

@@ -83,7 +83,9 @@ def test_a_put_without_login_changes_nothing(guarded: Served, bucket: Bucket) ->
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 @pytest.mark.parametrize("framing", ["Content-Length: 400000000", "Transfer-Encoding: chunked"])
-def test_400_mb_without_login_cost_no_memory(framing: str, guarded: Served, bucket: Bucket) -> None:
+def test_an_upload_of_400_mb_without_login_costs_no_memory(
+    framing: str, guarded: Served, bucket: Bucket
+) -> None:
     block = b"x" * 1_000_000
     if framing.endswith("chunked"):
         block = b"%x\r\n%b\r\n" % (len(block), block)

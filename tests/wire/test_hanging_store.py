@@ -246,7 +246,7 @@ def test_a_store_that_holds_more_requests_than_there_are_threads_holds_up_no_oth
     assert len(running.gate.held) == downloads
 
 
-def test_so_many_ask_a_store_that_hangs_and_the_others_are_served_when_it_is_well(
+def test_a_bounded_number_of_requests_ask_a_store_that_hangs_and_the_others_follow(
     running: Running,
 ) -> None:
     before = threads()
@@ -265,7 +265,7 @@ def test_so_many_ask_a_store_that_hangs_and_the_others_are_served_when_it_is_wel
     assert len(running.gate.held) == downloads  # each has asked once
 
 
-def test_where_no_more_may_wait_for_the_store_it_is_503_and_no_thread_more(
+def test_a_request_too_many_for_a_store_that_hangs_is_503_and_takes_no_thread(
     running: Running,
 ) -> None:
     before = threads()
@@ -285,7 +285,7 @@ def test_where_no_more_may_wait_for_the_store_it_is_503_and_no_thread_more(
     assert len(running.gate.held) == most
 
 
-def test_nobody_waits_to_ask_a_store_that_hangs_for_ever(
+def test_no_request_waits_for_ever_to_ask_a_store_that_hangs(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(admission, "QUEUE_SECONDS", 0.1)
@@ -310,7 +310,7 @@ def test_bodies_that_stop_coming_from_the_store_hold_up_no_other(running: Runnin
         assert [client.answer().body for client in clients] == [b"file 0"] * downloads
 
 
-def test_those_who_wait_for_the_same_answer_of_the_store_hold_up_no_other(
+def test_requests_that_wait_for_one_answer_of_the_store_hold_up_no_other(
     running: Running,
 ) -> None:
     running.gate.holds = is_listing
@@ -323,7 +323,7 @@ def test_those_who_wait_for_the_same_answer_of_the_store_hold_up_no_other(
     assert len(running.gate.held) == 1
 
 
-def test_those_who_wait_for_one_move_hold_up_no_other_and_are_not_too_many(
+def test_requests_that_wait_for_one_move_hold_up_no_other_and_are_bounded(
     running: Running, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(
@@ -349,7 +349,7 @@ def test_those_who_wait_for_one_move_hold_up_no_other_and_are_not_too_many(
     assert asked(running.port, "GET /t/m0").body == b"member"
 
 
-def test_a_store_that_hangs_keeps_no_server_from_its_end(
+def test_a_store_that_hangs_does_not_delay_the_end_of_the_server(
     filled: Bucket, proxy: S3Proxy, caplog: pytest.LogCaptureFixture
 ) -> None:
     with bridge(filled, proxy) as running:

@@ -59,7 +59,7 @@ def test_racing_multipart_puts_leave_one_body_whole(home: Home) -> None:
     assert home.bucket.open_uploads() == []
 
 
-def test_of_racing_creations_exactly_one_succeeds(home: Home) -> None:
+def test_exactly_one_of_racing_creations_succeeds(home: Home) -> None:
     for round_ in range(ROUNDS):
         name = f"object-{round_}"
         statuses = race(home, name, SMALL, CREATE)
@@ -67,7 +67,7 @@ def test_of_racing_creations_exactly_one_succeeds(home: Home) -> None:
         assert winner(home, name, SMALL) == statuses.index(201)
 
 
-def test_of_racing_updates_of_one_version_exactly_one_succeeds(home: Home) -> None:
+def test_exactly_one_of_racing_updates_of_one_version_succeeds(home: Home) -> None:
     for round_ in range(ROUNDS):
         name = f"object-{round_}"
         statuses = race(home, name, SMALL, update(home, name))
@@ -75,7 +75,9 @@ def test_of_racing_updates_of_one_version_exactly_one_succeeds(home: Home) -> No
         assert winner(home, name, SMALL) == statuses.index(204)
 
 
-def test_of_racing_conditional_multipart_puts_the_one_that_is_there_succeeded(home: Home) -> None:
+def test_the_result_of_racing_conditional_multipart_puts_is_of_one_that_succeeded(
+    home: Home,
+) -> None:
     # Exactly one could, but SeaweedFS lets several through where completions of multipart
     # uploads are conditional and come at the same moment.
     statuses = race(home, "new", LARGE, CREATE)

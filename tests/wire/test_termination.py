@@ -73,7 +73,7 @@ sys.exit(cli.main(sys.argv[1:]))
 """
 
 
-def test_sigterm_ends_it_though_the_store_never_answers_what_is_under_way(
+def test_sigterm_ends_serve_though_the_store_never_answers(
     bucket: Bucket, server_folder: Path
 ) -> None:
     """The copies of a folder's MOVE: its journal tells another bridge what to do."""
