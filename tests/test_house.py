@@ -192,7 +192,7 @@ def test_every_module_says_what_it_is() -> None:
     assert [module.name for module in MODULES if not ast.get_docstring(module.tree)] == []
 
 
-def test_what_is_imported_is_declared() -> None:
+def test_every_imported_package_is_declared() -> None:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     requirements = project["dependencies"] + project["optional-dependencies"]["embedded"]
     declared = {re.split(r"[^\w.-]", requirement)[0].lower() for requirement in requirements}

@@ -30,7 +30,7 @@ def test_right_answers_are_counted(port: int) -> None:
     assert load.rate(port, asked, answer, connections=2, seconds=0.2) > 0
 
 
-def test_another_answer_is_an_error(port: int) -> None:
+def test_a_wrong_answer_is_an_error(port: int) -> None:
     asked = request(f"127.0.0.1:{port}", "GET", "/", 0, {})
     wanted = load.learn(port, asked).replace(b"hello", b"hullo")
     with pytest.raises(LoadError, match="another answer"):

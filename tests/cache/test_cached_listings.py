@@ -173,7 +173,7 @@ def test_nothing_is_cached_without_a_ttl_but_requests_are_shared(
     ("prefix", "delimiter", "page_size"),
     [("", "", PAGE_SIZE), ("", "/", 2), ("a", "/", PAGE_SIZE), ("", "-", PAGE_SIZE)],
 )
-def test_what_lists_no_collection_is_passed_through(
+def test_a_listing_of_no_collection_is_passed_through(
     inner: GatedStore, cached: CachedStore, prefix: str, delimiter: str, page_size: int
 ) -> None:
     put(inner, "a/1", "a/2", "b-c")

@@ -150,7 +150,7 @@ def test_two_lookups_of_one_name_are_one_request(inner: GatedStore, cached: Cach
         assert all(reader.result().row for reader in readers)
 
 
-def test_without_a_ttl_a_lookup_is_a_lookup(inner: GatedStore) -> None:
+def test_every_lookup_asks_the_store_without_a_ttl(inner: GatedStore) -> None:
     cached = CachedStore(inner, CacheSettings(ttl=0))
     for _ in range(2):
         with inner.expect(lookup=1):

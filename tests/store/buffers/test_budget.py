@@ -142,7 +142,7 @@ def test_uploads_share_no_piece_and_never_take_more_than_the_budget(
     assert sum(made) <= SMALL_BODY + 8 * UNIT
 
 
-def test_what_a_slow_client_has_sent_is_given_to_another_where_memory_is_short() -> None:
+def test_memory_of_a_slow_client_is_given_to_another_where_memory_is_short() -> None:
     timer = Timer()
     budget = MemoryBudget(large=2 * UNIT, max_wait=0.0, timer=timer)
     slow = budget.buffer(UNIT)

@@ -175,7 +175,7 @@ def test_a_client_that_was_quick_may_be_silent_for_a_moment(
     assert stalled.is_refused
 
 
-def test_what_the_store_is_about_to_return_is_waited_for_at_first(
+def test_memory_of_a_part_under_way_is_waited_for_before_a_client_is_refused(
     pool: PiecePool, timer: Timer
 ) -> None:
     """A slow client isn't refused where the memory of a part that is under way will do."""

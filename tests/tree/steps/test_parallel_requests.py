@@ -40,7 +40,7 @@ def test_requests_run_at_once_up_to_their_limit_and_no_more(
         parallel_requests.each(lambda _: more.wait(), range(8))
 
 
-def test_nothing_is_begun_after_a_fatal_result(parallel_requests: ParallelRequests) -> None:
+def test_no_request_begins_after_a_fatal_result(parallel_requests: ParallelRequests) -> None:
     done = parallel_requests.each(
         lambda number: number, range(1000), is_fatal=lambda number: number == 10
     )
