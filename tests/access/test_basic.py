@@ -104,6 +104,7 @@ REFUSED = {
 def test_a_request_without_a_right_login_is_a_401_with_a_challenge(
     authorization: str | None,
 ) -> None:
+    """RFC 9110 §11.6.1; RFC 7617 §2."""
     asked = Asked(LOGIN, authorization)
     assert asked.environ is None
     assert asked.status == "401 Unauthorized"
@@ -176,6 +177,7 @@ def test_the_address_decides_who_is_throttled_and_one_that_is_missing_is_one_add
 
 
 def test_the_realm_is_quoted() -> None:
+    """RFC 7617 §2."""
     asked = Asked(AccessSettings(users=USERS, realm='My "new" \\ drive'))
     assert asked.headers["WWW-Authenticate"].startswith('Basic realm="My \\"new\\" \\\\ drive", ')
 

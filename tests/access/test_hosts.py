@@ -102,6 +102,7 @@ def test_the_drive_answers_by_its_own_names(host: str) -> None:
 
 @pytest.mark.parametrize("host", STRANGE)
 def test_a_request_by_another_host_name_is_misdirected(host: str) -> None:
+    """RFC 9110 §15.5.20."""
     asked = Asked(host)
     assert (asked.is_in, asked.status) == (False, "421 Misdirected Request")
     assert host.encode() not in asked.body or not host.strip(".:")
@@ -114,6 +115,7 @@ def test_every_method_needs_a_known_host_name(method: str) -> None:
 
 
 def test_a_request_of_http_1_0_may_leave_the_host_name_out() -> None:
+    """RFC 9112 §3.2."""
     assert Asked(None).is_in
 
 

@@ -90,6 +90,7 @@ def test_a_body_of_known_length_arrives_whole(block: int) -> None:
 @pytest.mark.parametrize("block", [1000, 65536, 1 << 20])
 @pytest.mark.parametrize("chunk", [1, 7000, 300_000])
 def test_a_chunked_body_arrives_whole(chunk: int, block: int) -> None:
+    """RFC 9112 §7.1."""
     data = os.urandom(3000 if chunk == 1 else 700_001)
     pieces = [data[at : at + chunk] for at in range(0, len(data), chunk)]
     coded = b"".join(b"%x\r\n%b\r\n" % (len(piece), piece) for piece in pieces)
@@ -99,6 +100,7 @@ def test_a_chunked_body_arrives_whole(chunk: int, block: int) -> None:
 
 
 def test_sizes_in_either_case_extensions_and_trailers_are_understood_and_dropped() -> None:
+    """RFC 9112 §7.1.1, §7.1.2."""
     coded = (
         b"00A;name=value\r\n0123456789\r\n0a ; x\r\n0123456789\r\n000;e\r\nX-Sum: 1\r\nY: \r\n\r\n"
     )
@@ -110,6 +112,7 @@ def test_sizes_in_either_case_extensions_and_trailers_are_understood_and_dropped
 
 
 def test_pipelined_requests_after_a_chunked_body_are_answered_in_turn() -> None:
+    """RFC 9112 §9.3.2."""
     app = Recorder()
     with serving(app) as server, RawClient(server.port) as client:
         client.send(
@@ -143,6 +146,7 @@ BAD_CHUNKS = {
 
 @pytest.mark.parametrize("coded", BAD_CHUNKS.values(), ids=BAD_CHUNKS.keys())
 def test_a_malformed_chunked_body_gets_400_and_ends_the_connection(coded: bytes) -> None:
+    """RFC 9112 §7.1."""
     app = Recorder()
     with serving(app) as server, RawClient(server.port) as client:
         answer = client.ask(CHUNKED + coded + GET)
@@ -165,6 +169,7 @@ UNFINISHED = {
 @pytest.mark.parametrize("way", [RawClient.finish_sending, RawClient.reset], ids=["FIN", "RST"])
 @pytest.mark.parametrize("data", UNFINISHED.values(), ids=UNFINISHED.keys())
 def test_a_body_that_ends_early_raises(data: bytes, way: Callable[[RawClient], None]) -> None:
+    """RFC 9112 §8."""
     app = Recorder()
     with serving(app) as server, RawClient(server.port) as client:
         client.send(data)
@@ -348,6 +353,7 @@ def expecting(length: int, value: bytes = b"100-continue") -> bytes:
 
 @pytest.mark.parametrize("value", [b"100-continue", b"100-Continue"])
 def test_a_body_that_is_wanted_is_invited_once(value: bytes) -> None:
+    """RFC 9110 §10.1.1."""
     with serving(Recorder(block=2)) as server, RawClient(server.port) as client:
         assert client.ask(expecting(5, value)).status == 100
         assert client.ask(b"hello").body == digest_of(b"hello")
@@ -363,6 +369,7 @@ def test_a_chunked_body_is_invited_as_well() -> None:
 
 @pytest.mark.parametrize("body", [b"", b"hello"], ids=["held back", "sent all the same"])
 def test_a_body_that_is_not_wanted_is_never_invited(body: bytes) -> None:
+    """RFC 9110 §10.1.1."""
     with serving(reject) as server, RawClient(server.port) as client:
         answer = client.ask(expecting(5) + body)
         assert (answer.status, answer.closes) == (401, True)
@@ -370,6 +377,7 @@ def test_a_body_that_is_not_wanted_is_never_invited(body: bytes) -> None:
 
 
 def test_a_client_of_http_1_0_or_without_a_body_is_never_invited() -> None:
+    """RFC 9110 §10.1.1."""
     http10 = b"PUT / HTTP/1.0\r\nExpect: 100-continue\r\nContent-Length: 2\r\n\r\nhi"
     with serving(Recorder()) as server:
         with RawClient(server.port) as client:

@@ -136,6 +136,7 @@ SMUGGLING = {
 
 @pytest.mark.parametrize("data", SMUGGLING.values(), ids=SMUGGLING.keys())
 def test_an_ambiguous_head_is_refused(data: bytes) -> None:
+    """RFC 9112 §5.1, §6.1, §6.3."""
     assert refusal(data) == "400"
 
 
@@ -169,6 +170,7 @@ def test_bytes_after_a_refused_head_are_never_served(data: bytes) -> None:
     ],
 )
 def test_a_head_beyond_a_limit_gets_its_own_status(data: bytes, status: str) -> None:
+    """RFC 9110 §15.5.15; RFC 6585 §5."""
     assert refusal(data) == status
 
 
@@ -179,6 +181,7 @@ def test_a_head_without_end_is_cut_off_at_the_limit() -> None:
 
 
 def test_fields_are_lower_case_trimmed_and_joined() -> None:
+    """RFC 9110 §5.1, §5.3, §5.5."""
     head = parse(put(b"Accept: a", b"ACCEPT:\t b \t", b"Empty:"))
     assert head.fields[b"accept"] == b"a, b"
     assert head.fields[b"empty"] == b""
@@ -189,6 +192,7 @@ def test_a_long_run_of_blanks_is_parsed_in_linear_time() -> None:
 
 
 def test_one_empty_line_before_a_request_is_ignored() -> None:
+    """RFC 9112 §2.2."""
     assert parse(b"\r\n" + put()).method == b"PUT"
 
 
@@ -235,6 +239,7 @@ def test_the_body_s_length_is_told_by_the_head(fields: tuple[bytes], length: int
 def test_version_and_connection_field_say_whether_the_connection_closes(
     line: bytes, fields: bytes, closes: bool
 ) -> None:
+    """RFC 9112 §9.3."""
     assert parse(line + b"\r\n" + HOST + fields + b"\r\n").wants_close is closes
 
 
@@ -267,6 +272,7 @@ def test_the_target_reaches_the_application_untouched(
 
 
 def test_options_asterisk_is_asked_of_the_root() -> None:
+    """RFC 9112 §3.2.4."""
     with serving(app) as server, RawClient(server.port) as client:
         answer = client.ask(b"OPTIONS * HTTP/1.1\r\n" + HOST + b"\r\n")
     assert b"REQUEST_URI=*\nPATH_INFO=/\n" in answer.body
@@ -287,6 +293,7 @@ def test_a_field_with_an_underscore_stands_in_for_no_other() -> None:
 
 
 def test_a_slow_head_gets_408(monkeypatch: pytest.MonkeyPatch) -> None:
+    """RFC 9110 §15.5.9."""
     monkeypatch.setattr("davbridge.http.request_reader.HEAD_SECONDS", 0.3)
     with serving(app) as server, RawClient(server.port) as client:
         answer = client.ask(b"GET / HTTP/1.1\r\nHost: a\r\n")

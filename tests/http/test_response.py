@@ -53,6 +53,7 @@ def length(number: int) -> tuple[str, str]:
 
 
 def test_blocks_without_a_length_are_chunked_and_the_connection_is_kept() -> None:
+    """RFC 9112 §7.1, §9.3."""
     app = Blocks(b"one ", b"", b"two")
     with serving(app) as server, RawClient(server.port) as client:
         for _ in range(2):
@@ -79,6 +80,7 @@ def test_connection_fields_of_the_application_are_dropped() -> None:
 
 
 def test_every_answer_has_date_server_and_nosniff() -> None:
+    """RFC 9110 §6.6.1."""
     own = [("Date", "Thu, 01 Jan 1970 00:00:00 GMT"), ("X-Content-Type-Options", "nosniff")]
     for headers in ([], own):
         with serving(Blocks(headers=headers)) as server, RawClient(server.port) as client:
@@ -97,6 +99,7 @@ def test_an_empty_answer_has_length_zero() -> None:
 
 @pytest.mark.parametrize("status", ["204 No Content", "304 Not Modified"])
 def test_an_answer_that_has_no_body_gets_none(status: str) -> None:
+    """RFC 9112 §6.3."""
     app = Blocks(b"ignored", status=status, headers=[length(7)])
     with serving(app) as server, RawClient(server.port) as client:
         for _ in range(2):
@@ -106,6 +109,7 @@ def test_an_answer_that_has_no_body_gets_none(status: str) -> None:
 
 
 def test_head_gets_the_fields_and_no_byte_of_the_body() -> None:
+    """RFC 9110 §9.3.2."""
     app = Blocks(*[b"x" * 1000] * 1000, headers=[length(1_000_000)])
     with serving(app) as server, RawClient(server.port) as client:
         for _ in range(2):
@@ -123,6 +127,7 @@ def test_head_without_a_length_keeps_the_connection() -> None:
 
 
 def test_http_1_0_gets_no_chunks_and_its_connection_ends_the_body() -> None:
+    """RFC 9112 §6.1, §6.3."""
     with serving(Blocks(b"one ", b"two")) as server, RawClient(server.port) as client:
         answer = client.ask(GET_10)
         assert "transfer-encoding" not in answer.fields
@@ -137,6 +142,7 @@ def test_http_1_0_can_keep_a_connection_where_the_length_is_known() -> None:
 
 
 def test_a_client_that_asks_to_close_is_closed() -> None:
+    """RFC 9112 §9.6."""
     with serving(Blocks(b"x")) as server, RawClient(server.port) as client:
         answer = client.ask(b"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
         assert answer.closes
@@ -231,6 +237,7 @@ def test_a_failure_before_the_first_byte_is_a_500(
 def test_an_answer_that_fails_midway_never_looks_whole(
     app: Blocks, request_: bytes, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """RFC 9112 §8."""
     with serving(app) as server, RawClient(server.port) as client:
         with pytest.raises(ConnectionError):
             client.ask(request_)
