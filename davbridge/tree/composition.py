@@ -11,6 +11,7 @@ from davbridge.tree.journal.recovery import Recovery
 from davbridge.tree.listing.markers import DirectoryChecks
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.operations import Operations
+from davbridge.tree.own_versions import OwnVersions
 from davbridge.tree.path_locks import PathLocks
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.steps.parallel_requests import MAX_PARALLEL_REQUESTS, ParallelRequests
@@ -77,11 +78,19 @@ def compose(
 
     parallel_requests = ParallelRequests(limits.parallel_requests)
     journals = Journals(uncached, prefix, clocks.timer, reported(clocks.pause))
+    own_versions = OwnVersions(clocks.timer)
     operations = Operations(
-        store, view, directory_checks, parents, property_store, parallel_requests, journals
+        store,
+        view,
+        directory_checks,
+        parents,
+        property_store,
+        parallel_requests,
+        journals,
+        own_versions,
     )
     path_locks = operations.path_locks
-    commits = Commits(view, parents, property_store, path_locks)
+    commits = Commits(view, parents, property_store, path_locks, own_versions)
     recovery = Recovery(journals, operations.resume, clocks.now)
     return Components(
         view,

@@ -25,7 +25,7 @@ from tests.support.bridge import Client
 from tests.support.buckets import Bucket, fresh_bucket
 from tests.support.served import Served, served
 from tests.tree.model import Shown
-from tests.tree.possible_states import Told, fault
+from tests.tree.possible_states import HIDDEN, Told, fault
 
 SETTINGS = "[server]\nthreads = 150\ntimeout = 600\n"
 """A client may wait for the others of its round for longer than a connection is kept otherwise."""
@@ -105,9 +105,6 @@ class Track(NamedTuple):
         told = Told(step, is_done, is_refused, began_at, time.monotonic())
         return told, f"{step} over {bridge}: {status}"
 
-
-HIDDEN = "(hidden)"
-"""Below the folder that another bridge has made of a file's name meanwhile: the file stays."""
 
 STRANGE = (" 0", " 400", " 403", " 500")
 """Statuses for which there is no reason; 0 is an answer that didn't come."""

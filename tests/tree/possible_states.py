@@ -1,15 +1,17 @@
 """What may be there after operations that overlapped: what some order of them gives.
 
-Owns the judgement. Must not know how they were carried out.
-
 An operation that was refused has done nothing, one that told of success all of it, and one that
 failed otherwise all, nothing, or a part. Of two operations, one that had ended before the other
 began comes first.
 
 - On one bridge what is shown has to be what one order gives.
 - Over several bridges members may come and go beside one another: there, and where an operation
-  failed in the middle, all the content has to be there that is in the end of one order. A DELETE of
-  a folder has a moment in which its members are gone and the folder is still there.
+  failed in the middle, all the content has to be there that is in the end of one order.
+- Over several bridges, what deletes or replaces a folder has a moment in which the members are gone
+  and the folder is still there. If somebody writes into a folder that is being replaced, the
+  replacement may be refused after that moment; what is written then stays.
+- A bridge with an older listing may write into what is a file by now. The folder hides the file,
+  and the file stays.
 """
 
 from collections import Counter
@@ -39,9 +41,10 @@ class Operation(Protocol):
 
 
 class Emptying(NamedTuple):
-    """The first half of a DELETE of a folder."""
+    """The first half of what deletes or replaces a folder. The arguments are the folder's path, and
+    the contents that stay."""
 
-    arguments: tuple[Any, ...]
+    arguments: tuple[ResourcePath, frozenset[bytes]]
     verb: str = "empty"
 
 
@@ -94,16 +97,11 @@ def possible_states(
     seen: set[object] = set()
     ends: set[object] = set()
     needless = {each.what for each in done if _is_needless(each, before, done)}
-    if is_lenient:
-        deletes = [each for each in done if each.verb == "delete"]
-        emptied = [
-            each._replace(operation=Emptying(each.operation.arguments), is_done=False)
-            for each in deletes
-        ]
-        done = [*done, *emptied]
+    emptyings = dict(_emptyings(done)) if is_lenient else {}
+    done = [*done, *emptyings.values()]
 
     def after(model: Model, rest: frozenset[Told]) -> Iterator[Shown]:
-        shown = expected(model.root, ROOT)
+        shown = expected(model.root, ROOT) | hidden_in(model.root, ROOT)
         state = frozenset(shown.items()), frozenset(keys_of(model.root, ""))
         if (state, rest) in seen:
             return
@@ -116,10 +114,34 @@ def possible_states(
         for each in rest:
             if all(other.ended > each.began for other in rest):
                 may_be_undone = is_lenient and each.what in needless
-                for changed in _after(model, each, may_be_undone=may_be_undone):
-                    yield from after(changed, rest - {each})
+                for changed in _after(
+                    model, each, may_be_undone=may_be_undone, is_lenient=is_lenient
+                ):
+                    yield from after(changed, rest - {each, emptyings.get(each)})
 
     return after(before, frozenset(done))
+
+
+def _emptyings(done: Sequence[Told]) -> Iterator[tuple[Told, Told]]:
+    """Operations, each with its first half."""
+    for each in done:
+        if each.verb != "delete" and not each.is_transfer:
+            continue
+        folder = each.operation.arguments[0] if each.verb == "delete" else _target(each)
+        staying: frozenset[bytes] = frozenset()
+        if each.is_refused:
+            others = [one for one in done if one.ended > each.began]
+            if not any(_writes_inside(one, folder) for one in others):
+                continue
+            staying = frozenset(one.operation.arguments[1] for one in others if one.verb == "put")
+        yield each, each._replace(operation=Emptying((folder, staying)), is_done=False)
+
+
+def _writes_inside(told: Told, folder: ResourcePath) -> bool:
+    if told.verb not in ("put", "make_collection", *TRANSFERS):
+        return False
+    path = _target(told)
+    return len(path) > len(folder) and path[: len(folder)] == folder
 
 
 def _is_needless(told: Told, before: Model, done: Sequence[Told]) -> bool:
@@ -141,11 +163,15 @@ def _target(told: Told) -> ResourcePath:
     return path
 
 
-def _after(model: Model, told: Told, *, may_be_undone: bool) -> Iterator[Model]:
+def _after(model: Model, told: Told, *, may_be_undone: bool, is_lenient: bool) -> Iterator[Model]:
     verb, arguments = told.what
     is_undone = verb == "copy" and told.is_refused
     if not is_undone and (changed := taken(model, verb, arguments)) is not None:
         yield changed
+    elif is_lenient and not told.is_refused:
+        hiding = taken(model, verb, arguments, may_hide=True)
+        if hiding is not None:
+            yield hiding
     if told.is_done and not may_be_undone:
         return
     yield model
@@ -153,15 +179,17 @@ def _after(model: Model, told: Told, *, may_be_undone: bool) -> Iterator[Model]:
         yield copied
 
 
-def taken(model: Model, verb: str, arguments: tuple[Any, ...]) -> Model | None:
+def taken(
+    model: Model, verb: str, arguments: tuple[Any, ...], *, may_hide: bool = False
+) -> Model | None:
     """The model as it is then; None where that can't be done. What is written into a folder that
-    goes meanwhile makes it anew."""
+    goes meanwhile makes it anew. ``may_hide``: also if a file is there by now, which it hides."""
     changed = deepcopy(model)
     if verb == "empty":
         return changed if _empty(changed, *arguments) else None
     if verb in ("put", "make_collection", *TRANSFERS):
         path: ResourcePath = arguments[1 if verb in TRANSFERS else 0]
-        if not _make_parents(changed, path[:-1]):
+        if not _make_parents(changed, path[:-1], may_hide=may_hide):
             return None
     try:
         return None if getattr(changed, verb)(*arguments) is False else changed
@@ -169,23 +197,44 @@ def taken(model: Model, verb: str, arguments: tuple[Any, ...]) -> Model | None:
         return None
 
 
-def _empty(model: Model, path: ResourcePath) -> bool:
+def _empty(model: Model, path: ResourcePath, staying: frozenset[bytes]) -> bool:
     folder = model.find(path)
     if not isinstance(folder, Folder):
         return False
-    folder.members.clear()
+    folder.members = {
+        name: member
+        for name, member in folder.members.items()
+        if isinstance(member, bytes) and member in staying
+    }
     folder.is_marked = True
     return True
 
 
-def _make_parents(model: Model, path: ResourcePath) -> bool:
+def _make_parents(model: Model, path: ResourcePath, *, may_hide: bool) -> bool:
     folder = model.root
     for name in path:
         node = folder.members.setdefault(name, Folder(is_marked=True))
+        if isinstance(node, bytes) and may_hide:
+            node = folder.members[name] = Folder(is_marked=True, hidden=node)
         if not isinstance(node, Folder):
             return False
         folder = node
     return True
+
+
+HIDDEN = "(hidden)"
+"""Stands for a file below the folder of its name."""
+
+
+def hidden_in(folder: Folder, path: ResourcePath) -> Shown:
+    """The files that folders of their names hide."""
+    hidden: Shown = {}
+    for name, node in folder.members.items():
+        if isinstance(node, Folder):
+            hidden |= hidden_in(node, (*path, name))
+            if node.hidden is not None:
+                hidden[*path, name, HIDDEN] = (node.hidden, None)
+    return hidden
 
 
 def _lacking(state: Shown, shown: Shown, *, is_counted: bool) -> list[bytes]:

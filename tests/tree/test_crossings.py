@@ -12,8 +12,10 @@ import pytest
 
 from davbridge.errors import StoreError
 from davbridge.paths import parse
+from davbridge.store.base import Attributes
 from davbridge.tree.journal.lease_monitor import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.steps.steps import LATE_DELETE_SECONDS
 from tests.tree.conftest import Drive
 from tests.tree.deaths import another, bodies
 from tests.tree.wrappers import WatchedStore
@@ -81,6 +83,78 @@ def test_a_file_that_is_replaced_by_an_equal_one_while_it_moves_is_not_lost(
     if not bodies(drive):
         # All of it was asked for: x to f, f to g, and g away.
         assert drive.tree.find(parse("/x")) is None
+
+
+@pytest.mark.parametrize("number", range(REQUESTS))
+@pytest.mark.parametrize("is_old", [True, False], ids=["old", "just written"])
+def test_a_file_moved_back_over_what_has_replaced_it_meanwhile_is_not_lost(
+    drive: Drive, number: int, is_old: bool
+) -> None:
+    """The MOVE's delete of `/f` names bytes: they are there once more."""
+    drive.outside("f", body=b"only")
+    drive.outside("g", body=b"replaced")
+    drive.clock.advance(100 if is_old else 0)
+    copied: list[bool] = []
+    with another(drive) as other:
+
+        def replace_and_move_back() -> None:
+            copied.append(drive.content("g") == b"only")
+            drive.outside("f", body=b"other")
+            tried(lambda: other.move(parse("/g"), parse("/f")))
+
+        at(drive.store, number, replace_and_move_back)
+        tried(lambda: drive.tree.move(parse("/f"), parse("/g")))
+    found = set(bodies(drive).values())
+    assert b"only" in found if copied == [True] else found
+
+
+@pytest.mark.parametrize("number", range(2 * REQUESTS))
+@pytest.mark.parametrize("is_of_folder", [True, False], ids=["folder", "file"])
+def test_a_member_moved_back_over_what_has_replaced_it_meanwhile_is_not_lost(
+    drive: Drive, number: int, is_of_folder: bool
+) -> None:
+    """A folder is moved away and its member back, or the reverse."""
+    drive.outside("s/f", body=b"only")
+    drive.outside("t/f", body=b"replaced")
+    ways = [("/s", "/t"), ("/t/f", "/s/f")] if is_of_folder else [("/s/f", "/t/f"), ("/t", "/s")]
+    (source, target), (source_back, target_back) = ways
+    copied: list[bool] = []
+    with another(drive) as other:
+
+        def replace_and_move_back() -> None:
+            copied.append(drive.content("t/f") == b"only")
+            drive.outside("s/f", body=b"other")
+            tried(lambda: other.move(parse(source_back), parse(target_back)))
+
+        at(drive.store, number, replace_and_move_back)
+        tried(lambda: drive.tree.move(parse(source), parse(target)))
+    assert copied != [True] or b"only" in bodies(drive).values()
+
+
+@pytest.mark.parametrize("is_own", [True, False])
+def test_only_a_file_that_others_have_written_just_now_waits_for_late_deletes(
+    drive: Drive, is_own: bool
+) -> None:
+    drive.outside("g", body=b"old")
+    pauses: list[float] = []
+
+    def pause(seconds: float) -> None:
+        pauses.append(seconds)
+        drive.clock.advance(seconds)
+
+    with another(drive, pause=pause) as tree:
+        if is_own:
+            writer = tree.open_writer(parse("/f"), Attributes(), length=1)
+            writer.write(b"n")
+            writer.commit()
+        else:
+            drive.outside("f", body=b"n")
+        drive.clock.advance(2)
+        tree.move(parse("/f"), parse("/g"))
+        tree.copy(parse("/g"), parse("/h"))
+        tree.move(parse("/h"), parse("/f"))
+    assert pauses == ([] if is_own else [LATE_DELETE_SECONDS])
+    assert set(bodies(drive).values()) == {b"n"}
 
 
 @pytest.mark.parametrize("first", range(0, REQUESTS, 2))

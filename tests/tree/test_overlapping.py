@@ -12,7 +12,7 @@ from tests.tree.gates import Hold, How
 from tests.tree.model import Folder, Model, Shown
 from tests.tree.overlapping import Case, Step, requests_of, world_of
 from tests.tree.overlaps import EQUAL, Maker, failure_of
-from tests.tree.possible_states import Told, fault
+from tests.tree.possible_states import HIDDEN, Told, fault
 from tests.tree.shortening import shortened
 
 RED = "<p xmlns='n'>red</p>"
@@ -268,6 +268,34 @@ def test_the_judge_lets_a_move_take_what_a_delete_over_another_bridge_has_left(
     operations = [told(BACK, 2, 4), *([told(delete("/b"), 1, 3)] if is_deleted else [])]
     shown: Shown = {("a",): (None, None)}
     assert bool(fault(before, operations, shown, bridges=2)) is not is_deleted
+
+
+WITHIN = Model(
+    Folder({"a": b"1", "b": Folder({"x": b"2", "y": b"3"}, is_marked=True)}, is_marked=True)
+)
+"""A file, and a folder with two."""
+
+
+@pytest.mark.parametrize("is_written_to", [True, False])
+@pytest.mark.parametrize("is_kept", [True, False])
+def test_the_judge_lets_a_refused_replacement_delete_a_folder_that_is_written_to(
+    is_written_to: bool, is_kept: bool
+) -> None:
+    """But for what is written."""
+    operations = [told(copy("/a", "/b"), 1, 4, refused=True)]
+    operations += [told(put("/b/x", b"4"), 2, 3)] if is_written_to else []
+    shown: Shown = {("a",): (b"1", None), ("b",): (None, None)}
+    shown |= {("b", "x"): (b"4", None)} if is_kept else {}
+    is_right = is_written_to and is_kept
+    assert bool(fault(WITHIN, operations, shown, bridges=2)) is not is_right
+
+
+@pytest.mark.parametrize("is_hidden", [True, False])
+def test_the_judge_wants_a_file_that_a_folder_of_its_name_hides(is_hidden: bool) -> None:
+    operations = [told(move("/a", "/b"), 1, 4), told(put("/b/x", b"4"), 5, 6)]
+    shown: Shown = {("b",): (None, None), ("b", "x"): (b"4", None)}
+    shown |= {("b", HIDDEN): (b"1", None)} if is_hidden else {}
+    assert bool(fault(WITHIN, operations, shown, bridges=2)) is not is_hidden
 
 
 @pytest.mark.parametrize("shown", [{"a": b"1"}, {"a": b"2"}])

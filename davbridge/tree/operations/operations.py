@@ -39,6 +39,7 @@ from davbridge.tree.operations.retries import (
     RetryCounts,
     RetryError,
 )
+from davbridge.tree.own_versions import OwnVersions
 from davbridge.tree.path_locks import PathLocks
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Outcome
@@ -65,6 +66,7 @@ class Operations:
         property_store: PropertyStore,
         parallel_requests: ParallelRequests,
         journals: Journals,
+        own_versions: OwnVersions,
     ) -> None:
         self.running_operations = RunningOperations()
         self._view = view
@@ -80,6 +82,7 @@ class Operations:
             property_store,
             parallel_requests,
             self._path_locks,
+            own_versions,
             journals.timer,
             journals.pause,
         )

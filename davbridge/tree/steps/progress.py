@@ -93,7 +93,7 @@ class RunningOperation:
         except PreconditionFailedError:
             _log.warning("%s: another bridge has taken it over", self)
         except StoreError as error:
-            _log.warning("%s: the lease could not be new_etags: %s", self, error)
+            _log.warning("%s: the lease could not be renewed: %s", self, error)
 
     def begin_undo(self, entry: JournalEntry, created: Iterable[ObjectRow]) -> bool:
         """Call this before anything that was ``created`` is deleted again. Returns whether it may

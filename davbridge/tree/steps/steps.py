@@ -6,19 +6,25 @@ ETag. So a COPY or MOVE waits until no such delete can arrive any more, and then
 copy is there, before the source is deleted. If equal files are moved onto one another, in circles
 of any length, one of them stays.
 
+So does a MOVE of a file that has come a moment ago to where something else has come a moment ago:
+the file may be a copy that another bridge has made, from the very name to which it is moved now. A
+file that this bridge has uploaded itself is no such copy.
+
 Invariant: a step returns what it couldn't do of its plan. If it raises a StoreError, it has changed
 nothing that the plan names.
 """
 
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from datetime import timedelta
 
 from davbridge.errors import DeadlinePassedError, PreconditionFailedError, StoreError
 from davbridge.paths import ResourcePath
 from davbridge.store.base import NO_ETAGS, PAGE_SIZE, DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.journal.entry import JournalEntry
+from davbridge.tree.own_versions import OwnVersions
 from davbridge.tree.path_locks import PathLocks
-from davbridge.tree.plan import Keys, Plan, left_behind, shown_path
+from davbridge.tree.plan import Copy, Keys, Plan, is_marker, left_behind, shown_path
 from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.reads import row_at
@@ -55,6 +61,7 @@ class Steps:
         property_store: PropertyStore,
         parallel_requests: ParallelRequests,
         path_locks: PathLocks,
+        own_versions: OwnVersions,
         timer: Callable[[], float],
         pause: Callable[[float], None],
     ) -> None:
@@ -70,6 +77,7 @@ class Steps:
         self._copies = Copies(store, mount, parallel_requests, timer)
         self._clashes = Clashes(store, mount, self._copies, self.removals)
         self._path_locks = path_locks
+        self._own_versions = own_versions
         self._timer = timer
         self._pause = pause
 
@@ -95,14 +103,41 @@ class Steps:
         copied = self._clashes.copy(plan, running, cleared)
         if copied.failures:
             return copied
-        if is_onto_equals:
+        may_be_deleted = is_onto_equals or self._may_be_deleted(plan, copied)
+        if may_be_deleted:
             self._pause(LATE_DELETE_SECONDS)
-        if tree is not None:
-            return self._copies.verified(copied, plan, tree, running)
         try:
-            return self._verified_file(copied, plan, is_onto_equals=is_onto_equals)
+            copied = (
+                self._verified_file(copied, plan, may_be_deleted=may_be_deleted)
+                if tree is None
+                else self._copies.verified(copied, plan, tree, running)
+            )
         except StoreError as error:
             return copied._replace(failures=[Failure(target, error)])
+        if not copied.failures:
+            self._record_own(plan, copied, was_awaited=may_be_deleted)
+        return copied
+
+    def _may_be_deleted(self, plan: Plan, copied: CopyResult) -> bool:
+        """Whether a MOVE by another bridge may still delete a copy: the source may be what that
+        MOVE has copied from the same name, and the target has been replaced since."""
+        replaced = {row.key: row for row in plan.replaced}
+        return bool(plan.deletions) and any(
+            not self._is_certain(copy.source, copied.created[copy.target])
+            and _is_recent(replaced[copy.target], copied.created[copy.target])
+            for copy in _made(plan, copied)
+            if copy.target in replaced
+        )
+
+    def _record_own(self, plan: Plan, copied: CopyResult, *, was_awaited: bool) -> None:
+        for copy in _made(plan, copied):
+            created = copied.created[copy.target]
+            if was_awaited or self._is_certain(copy.source, created):
+                self._own_versions.add(created)
+
+    def _is_certain(self, source: ObjectRow, created: ObjectRow) -> bool:
+        """Whether no MOVE by another bridge can have made ``source`` and have a delete to send."""
+        return source in self._own_versions or not _is_recent(source, created)
 
     def delete_clashes(
         self,
@@ -118,13 +153,13 @@ class Steps:
         them."""
         return self._clashes.delete(plan, copied, target, tree, running, cleared)
 
-    def _verified_file(self, copied: CopyResult, plan: Plan, *, is_onto_equals: bool) -> CopyResult:
+    def _verified_file(self, copied: CopyResult, plan: Plan, *, may_be_deleted: bool) -> CopyResult:
         """Checks that the copy is there to stay and, for a MOVE, that the source may be deleted.
         Raises PreconditionFailedError."""
         if not plan.copies:  # It was there before this was resumed.
             return copied
         (copy,) = plan.copies
-        if is_onto_equals:
+        if may_be_deleted:
             checked_at = self._timer()
             created = row_at(self._store, copy.target)
             if not created or _second(created) != _second(copied.created[copy.target]):
@@ -251,3 +286,16 @@ class Steps:
 
 def _second(row: ObjectRow) -> int:
     return int(row.modified.timestamp())
+
+
+def _made(plan: Plan, copied: CopyResult) -> list[Copy]:
+    return [
+        copy for copy in plan.copies if copy.target in copied.created and not is_marker(copy.target)
+    ]
+
+
+def _is_recent(row: ObjectRow, created: ObjectRow) -> bool:
+    """Whether ``row`` may have come so short a time before ``created`` that a delete could still be
+    on its way. Of an object of several parts, some stores tell when its upload began."""
+    age = created.modified - row.modified
+    return age <= timedelta(seconds=LATE_DELETE_SECONDS) or "-" in row.etag

@@ -21,6 +21,7 @@ from davbridge.errors import (
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ALWAYS, Condition, ObjectRow, ObjectWriter
 from davbridge.tree.listing.view import View
+from davbridge.tree.own_versions import OwnVersions
 from davbridge.tree.path_locks import PathLocks
 from davbridge.tree.properties.client_metadata import ClientMetadata
 from davbridge.tree.properties.property_store import PropertyStore
@@ -55,12 +56,18 @@ class Commits:
     """Commits files below one prefix of a store."""
 
     def __init__(
-        self, view: View, parents: Parents, property_store: PropertyStore, path_locks: PathLocks
+        self,
+        view: View,
+        parents: Parents,
+        property_store: PropertyStore,
+        path_locks: PathLocks,
+        own_versions: OwnVersions,
     ) -> None:
         self._view = view
         self._parents = parents
         self._property_store = property_store
         self._path_locks = path_locks
+        self._own_versions = own_versions
 
     def commit(
         self,
@@ -84,6 +91,7 @@ class Commits:
             if found is None:
                 self.prepare_new(path)
             row, replaced = self._put(target, writer, seen)
+            self._own_versions.add(row)
             reservation.complete(row.size - (replaced.size if replaced else 0), row.size)
             return self._store_client_metadata(
                 Resource(path, row), client_metadata or ClientMetadata(row.etag)
