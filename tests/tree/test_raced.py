@@ -11,6 +11,7 @@ from davbridge.config import CacheSettings
 from davbridge.errors import NotFoundError, PreconditionFailedError, UnavailableError
 from davbridge.paths import parse
 from davbridge.store.memory import MemoryStore
+from davbridge.tree.composition import Clocks
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.operations.preconditions import Preconditions
 from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
@@ -190,7 +191,11 @@ def test_a_file_that_has_come_to_a_free_target_is_replaced_with_overwrite(
     """RFC 4918 §10.6: Overwrite: T. A kept listing that shows nothing there is no refusal."""
     drive = Drive()
     drive.outside("x/a", "x/b", body=b"mine")
-    tree = Namespace(CachedStore(drive.store, CacheSettings()), uncached=drive.store)
+    tree = Namespace(
+        CachedStore(drive.store, CacheSettings()),
+        uncached=drive.store,
+        clocks=Clocks(timer=drive.clock.seconds, now=drive.clock, pause=drive.clock.advance),
+    )
     for collection in ((), ("x",)):
         assert list(tree.members(collection))
     if is_kept:
