@@ -30,7 +30,7 @@ from davbridge.http.readiness import Readiness
 from davbridge.http.server import HttpServer
 from davbridge.store.embedded import EmbeddedStore
 from davbridge.store.s3 import PART_THREADS, S3Store
-from davbridge.store.s3.operations.sweep import Swept
+from davbridge.store.s3.object_requests.sweep import Swept
 from davbridge.store.s3.setup.bucket_check import ensure_bucket
 from davbridge.store.s3.setup.client import build_client
 from davbridge.tree.composition import DriveLimits

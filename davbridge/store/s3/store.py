@@ -28,23 +28,23 @@ from davbridge.store.buffers.budget import MemoryBudget
 from davbridge.store.limits import MAX_OBJECT_SIZE, require_key, require_size
 from davbridge.store.s3.messages.errors import translated
 from davbridge.store.s3.messages.headers import info_of, size_of
-from davbridge.store.s3.operations.bucket import Bucket, head_request
-from davbridge.store.s3.operations.capabilities import ALL, UNPROBED, Capabilities, lost
-from davbridge.store.s3.operations.conditional_writes import put
-from davbridge.store.s3.operations.copy import (
+from davbridge.store.s3.object_requests.bucket import Bucket, head_request
+from davbridge.store.s3.object_requests.capabilities import ALL, UNPROBED, Capabilities, lost
+from davbridge.store.s3.object_requests.conditional_writes import put
+from davbridge.store.s3.object_requests.copy import (
     COPY_LIMIT,
     COPY_PART_SIZE,
     CopyLimits,
     copy_object,
 )
-from davbridge.store.s3.operations.deletes import delete_many, delete_one
-from davbridge.store.s3.operations.full_store import FullStoreDetector
-from davbridge.store.s3.operations.listing import look_up, pages
-from davbridge.store.s3.operations.multipart import PART_SIZE, PartPool
-from davbridge.store.s3.operations.multipart_requests import MOST_PARTS
-from davbridge.store.s3.operations.reader import S3Reader
-from davbridge.store.s3.operations.sweep import Swept, abort_stale, sweep
-from davbridge.store.s3.operations.writer import S3Writer
+from davbridge.store.s3.object_requests.deletes import delete_many, delete_one
+from davbridge.store.s3.object_requests.full_store import FullStoreDetector
+from davbridge.store.s3.object_requests.listing import look_up, pages
+from davbridge.store.s3.object_requests.multipart import PART_SIZE, PartPool
+from davbridge.store.s3.object_requests.multipart_requests import MOST_PARTS
+from davbridge.store.s3.object_requests.reader import S3Reader
+from davbridge.store.s3.object_requests.sweep import Swept, abort_stale, sweep
+from davbridge.store.s3.object_requests.writer import S3Writer
 from davbridge.store.s3.setup.probe import PROBE_SECONDS, probe
 from davbridge.store.s3.transport.transport import TIMING, S3Request, Timing, Transport
 from davbridge.waiting import store_wait

@@ -14,10 +14,10 @@ from davbridge.store.s3.messages.checksums import ALGORITHM, ASK, CRC32, checksu
 from davbridge.store.s3.messages.errors import ERRORS, status_of
 from davbridge.store.s3.messages.headers import date_of, etag_in, headers_of, size_of
 from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
-from davbridge.store.s3.operations import multipart_requests
-from davbridge.store.s3.operations.bucket import Bucket, copied_from, head_request
-from davbridge.store.s3.operations.deletes import batch_request
-from davbridge.store.s3.operations.multipart_requests import MARK, MARK_NUMBER, Part
+from davbridge.store.s3.object_requests import multipart_requests
+from davbridge.store.s3.object_requests.bucket import Bucket, copied_from, head_request
+from davbridge.store.s3.object_requests.deletes import batch_request
+from davbridge.store.s3.object_requests.multipart_requests import MARK, MARK_NUMBER, Part
 from davbridge.store.s3.transport.transport import S3Request
 
 BODY = b"davbridge looks what this store can do, and will remove this"

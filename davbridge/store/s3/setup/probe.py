@@ -23,9 +23,9 @@ from botocore.exceptions import ClientError
 from davbridge.errors import StoreError, UnavailableError
 from davbridge.store.base import ObjectRow
 from davbridge.store.s3.messages.errors import ERRORS, status_of, translated
-from davbridge.store.s3.operations.bucket import Bucket
-from davbridge.store.s3.operations.capabilities import ALL, CANARY, UNPROBED, Capabilities
-from davbridge.store.s3.operations.deletes import delete_many
+from davbridge.store.s3.object_requests.bucket import Bucket
+from davbridge.store.s3.object_requests.capabilities import ALL, CANARY, UNPROBED, Capabilities
+from davbridge.store.s3.object_requests.deletes import delete_many
 from davbridge.store.s3.setup.capability_checks import (
     CHECKS,
     CHECKS_OF_EXPIRING,

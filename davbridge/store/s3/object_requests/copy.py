@@ -26,9 +26,9 @@ from davbridge.store.s3.messages.headers import (
     size_of,
 )
 from davbridge.store.s3.messages.xml import parse_time, parsed, required
-from davbridge.store.s3.operations import multipart_requests
-from davbridge.store.s3.operations.bucket import Bucket, copied_from, head_request
-from davbridge.store.s3.operations.conditional_writes import (
+from davbridge.store.s3.object_requests import multipart_requests
+from davbridge.store.s3.object_requests.bucket import Bucket, copied_from, head_request
+from davbridge.store.s3.object_requests.conditional_writes import (
     current_headers,
     emulated_condition,
     may_have_been_done,
@@ -38,10 +38,10 @@ from davbridge.store.s3.operations.conditional_writes import (
     row_of_transaction,
     store_second,
 )
-from davbridge.store.s3.operations.multipart import MultipartUpload, PartPool, SendPart
-from davbridge.store.s3.operations.multipart_requests import MOST_PARTS, Part
-from davbridge.store.s3.operations.reader import S3Reader
-from davbridge.store.s3.operations.writer import S3Writer
+from davbridge.store.s3.object_requests.multipart import MultipartUpload, PartPool, SendPart
+from davbridge.store.s3.object_requests.multipart_requests import MOST_PARTS, Part
+from davbridge.store.s3.object_requests.reader import S3Reader
+from davbridge.store.s3.object_requests.writer import S3Writer
 from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, S3Request
 
 COPY_LIMIT = 5 * 1024 * MIB

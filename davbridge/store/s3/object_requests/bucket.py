@@ -1,4 +1,4 @@
-"""A bucket, the way to it, and the requests and headers that several operations share."""
+"""A bucket, and the requests and headers that several modules share."""
 
 from typing import NamedTuple
 from urllib.parse import quote
@@ -8,12 +8,12 @@ from botocore.parsers import ResponseParserError
 from davbridge.clock import Clock
 from davbridge.store.base import Condition, ObjectRow
 from davbridge.store.s3.messages.headers import Headers, headers_of, quoted
-from davbridge.store.s3.operations.capabilities import ALL, Capabilities
+from davbridge.store.s3.object_requests.capabilities import ALL, Capabilities
 from davbridge.store.s3.transport.transport import S3Request, S3Response, Transport
 
 
 class Bucket(NamedTuple):
-    """A bucket, the way to it, and what can be done there."""
+    """A bucket, the transport to it, and the capabilities of its store."""
 
     transport: Transport
     name: str

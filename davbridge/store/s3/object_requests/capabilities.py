@@ -1,4 +1,4 @@
-"""What a store can do of what davbridge uses, and which promises are weaker without it."""
+"""Which features that davbridge uses a store has, and which promises are weaker without them."""
 
 from collections.abc import Iterator
 from typing import NamedTuple

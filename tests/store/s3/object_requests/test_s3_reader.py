@@ -10,7 +10,7 @@ from urllib3.connection import HTTPConnection
 from davbridge.errors import NotFoundError, TruncatedError, UnavailableError
 from davbridge.store.base import Attributes, ObjectReader
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.operations.reader import RESUMPTIONS
+from davbridge.store.s3.object_requests.reader import RESUMPTIONS
 from tests.support.contract import drain
 from tests.support.s3proxy import Answer, Cut, Fault, Request, S3Proxy, error, once
 from tests.support.stores import MIB, fresh_bucket, s3_store
@@ -106,7 +106,7 @@ def test_a_stream_that_does_not_advance_is_given_up(proxied: S3Store, proxy: S3P
 def test_a_stream_that_breaks_whenever_its_reader_pauses_is_resumed_each_time(
     proxied: S3Store, proxy: S3Proxy, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("davbridge.store.s3.operations.reader.PAUSE", 0.05)
+    monkeypatch.setattr("davbridge.store.s3.object_requests.reader.PAUSE", 0.05)
     proxied.put_object("a", BODY, Attributes())
     proxy.rule = lambda request: Cut(1000) if request.method == "GET" else None
     got = []

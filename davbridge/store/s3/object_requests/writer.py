@@ -24,15 +24,15 @@ from davbridge.store.limits import require_size
 from davbridge.store.s3.messages.checksums import ALGORITHM
 from davbridge.store.s3.messages.errors import is_conflict
 from davbridge.store.s3.messages.headers import attribute_headers
-from davbridge.store.s3.operations.bucket import Bucket
-from davbridge.store.s3.operations.conditional_writes import put
-from davbridge.store.s3.operations.multipart import (
+from davbridge.store.s3.object_requests.bucket import Bucket
+from davbridge.store.s3.object_requests.conditional_writes import put
+from davbridge.store.s3.object_requests.multipart import (
     PARTS_IN_FLIGHT,
     MultipartUpload,
     PartPool,
     part_size,
 )
-from davbridge.store.s3.operations.multipart_requests import MOST_PARTS, Part, send_part
+from davbridge.store.s3.object_requests.multipart_requests import MOST_PARTS, Part, send_part
 
 FIRST_PART = PIECE
 """Bytes of what a body of unknown length fills at first: most turn out to be small."""

@@ -50,9 +50,9 @@ from davbridge.store.s3.messages.headers import (
     metadata_of,
     size_of,
 )
-from davbridge.store.s3.operations import multipart_requests
-from davbridge.store.s3.operations.bucket import Bucket, head_request, headers_without_body
-from davbridge.store.s3.operations.multipart_requests import Part
+from davbridge.store.s3.object_requests import multipart_requests
+from davbridge.store.s3.object_requests.bucket import Bucket, head_request, headers_without_body
+from davbridge.store.s3.object_requests.multipart_requests import Part
 from davbridge.store.s3.transport.transport import S3Request, S3Response
 from davbridge.waiting import store_wait
 

@@ -1,7 +1,7 @@
-"""What is done in a bucket, a module for each operation::
+"""The requests about objects in a bucket, a module for each kind::
 
-bucket.py              a bucket, the way to it, and what can be done there
-capabilities.py        in what stores differ
+bucket.py              a bucket, the transport to it, and its store's capabilities
+capabilities.py        which of the features that davbridge uses the store has
 listing.py             listings, and look-ups that are listings
 reader.py              GetObject, resumed if a connection breaks
 writer.py              a body, cut into parts
@@ -11,5 +11,5 @@ conditional_writes.py  PutObject and CompleteMultipartUpload: whether they have 
 copy.py                CopyObject and multipart copies
 deletes.py             DeleteObject and DeleteObjects
 full_store.py          whether a store that fails is full
-sweep.py               what a bridge that crashed has left in the bucket
+sweep.py               deletes what a bridge that crashed has left in the bucket
 """

@@ -18,12 +18,12 @@ from davbridge.errors import StoreError
 from davbridge.store.base import ObjectRow
 from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of, translated
 from davbridge.store.s3.messages.headers import date_of
-from davbridge.store.s3.operations import multipart_requests
-from davbridge.store.s3.operations.bucket import Bucket
-from davbridge.store.s3.operations.capabilities import CANARY
-from davbridge.store.s3.operations.deletes import delete_one
-from davbridge.store.s3.operations.listing import pages
-from davbridge.store.s3.operations.multipart_requests import MARK, MARK_NUMBER, OpenUpload
+from davbridge.store.s3.object_requests import multipart_requests
+from davbridge.store.s3.object_requests.bucket import Bucket
+from davbridge.store.s3.object_requests.capabilities import CANARY
+from davbridge.store.s3.object_requests.deletes import delete_one
+from davbridge.store.s3.object_requests.listing import pages
+from davbridge.store.s3.object_requests.multipart_requests import MARK, MARK_NUMBER, OpenUpload
 from davbridge.store.s3.transport.transport import S3Request
 
 _log = logging.getLogger(__name__)

@@ -32,13 +32,13 @@ from davbridge.store.s3.messages.checksums import checksum_headers
 from davbridge.store.s3.messages.errors import kind_of, translated
 from davbridge.store.s3.messages.headers import headers_of, info_of, quoted, size_of
 from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
-from davbridge.store.s3.operations.bucket import Bucket
-from davbridge.store.s3.operations.conditional_writes import (
+from davbridge.store.s3.object_requests.bucket import Bucket
+from davbridge.store.s3.object_requests.conditional_writes import (
     current_headers,
     send_past_conflicts,
     store_second,
 )
-from davbridge.store.s3.operations.multipart_requests import NAMESPACE
+from davbridge.store.s3.object_requests.multipart_requests import NAMESPACE
 from davbridge.store.s3.transport.failures import may_have_acted
 from davbridge.store.s3.transport.signed_request import content_md5
 from davbridge.store.s3.transport.transport import S3Request
