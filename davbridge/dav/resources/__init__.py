@@ -3,7 +3,7 @@
     collection.py    Collection, a DAVCollection
     file.py          File, a DAVNonCollection
     base.py          what both have in common
-    operations.py    COPY, MOVE and DELETE
+    copy_move_delete.py COPY, MOVE and DELETE
     properties.py    live and dead properties
     content.py       a file's bytes on their way out and in
     wsgidav_environment.py, wsgidav_locks.py

@@ -1,7 +1,7 @@
 """What files and collections have in common."""
 
 from davbridge.dav.locking.enforcement import Enforcement
-from davbridge.dav.resources.operations import ResourceOperations
+from davbridge.dav.resources.copy_move_delete import CopyMoveDelete
 from davbridge.dav.resources.properties import ResourceProperties
 from davbridge.dav.resources.wsgidav_environment import Environ
 from davbridge.dav.resources.wsgidav_locks import WsgidavLocks
@@ -10,7 +10,7 @@ from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.resource import Resource
 
 
-class BucketResource(ResourceProperties, ResourceOperations):
+class BucketResource(ResourceProperties, CopyMoveDelete):
     """A resource, as one request works on it."""
 
     def __init__(

@@ -27,7 +27,7 @@ Errors = list[tuple[str, DAVError]]
 """Hrefs, and what could not be done there."""
 
 
-class ResourceOperations(_DAVResource):
+class CopyMoveDelete(_DAVResource):
     """That part of a resource."""
 
     provider: "BucketProvider"
