@@ -27,8 +27,8 @@ from davbridge.dav.headers.urls import Site
 from davbridge.dav.locking.enforcement import Enforcement
 from davbridge.dav.propfind.live_properties import PropertyContext
 from davbridge.dav.resources.collection import CREATED_RESOURCE, Collection, instance
-from davbridge.dav.resources.content import OutdatedVersionError
 from davbridge.dav.resources.file import File
+from davbridge.dav.resources.file_content import OutdatedVersionError
 from davbridge.dav.resources.wsgidav_environment import Environ, has_ambiguous_destination, header
 from davbridge.errors import InvalidNameError
 from davbridge.paths import ResourcePath

@@ -13,7 +13,7 @@ from davbridge.dav.headers.content_type import browser_policies, guess_type, sho
 from davbridge.dav.headers.ranges import ByteRange
 from davbridge.dav.headers.upload_headers import UploadHeaders
 from davbridge.dav.resources.base import BucketResource
-from davbridge.dav.resources.content import Content, Upload, WsgidavUpload, of_this_version
+from davbridge.dav.resources.file_content import FileContent, Upload, WsgidavUpload, of_this_version
 from davbridge.dav.resources.wsgidav_environment import (
     Environ,
     announced_length,
@@ -30,7 +30,7 @@ class File(BucketResource, DAVNonCollection):
     """A file, or one that is about to be written."""
 
     is_collection = False
-    _content: Content | None = None
+    _content: FileContent | None = None
     _upload: Upload | None = None
 
     # --- For any request server. They raise StoreErrors, and DAVErrors for locks.
@@ -122,7 +122,7 @@ class File(BucketResource, DAVNonCollection):
             info = self._opened().info if method == "GET" else self.head()
         return shown_type(info.attributes.content_type, name)
 
-    def get_content(self) -> Content:
+    def get_content(self) -> FileContent:
         """The bytes, opened at the request's range."""
         with of_this_version():
             return self._opened()
@@ -155,8 +155,8 @@ class File(BucketResource, DAVNonCollection):
             return
         self.resource = upload.finish()
 
-    def _opened(self) -> Content:
+    def _opened(self) -> FileContent:
         if self._content is None:
             size = self.resource.size
-            self._content = Content(self.open_range, size, expected_range(self.environ, size))
+            self._content = FileContent(self.open_range, size, expected_range(self.environ, size))
         return self._content

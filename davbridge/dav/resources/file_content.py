@@ -1,4 +1,4 @@
-"""A file's bytes on their way out and in.
+"""The bytes of a file: downloads and uploads.
 
 Invariants: what is read is one version of the object. What is written is invisible until
 `Upload.finish`, which refuses a body that is shorter than its Content-Length.
@@ -39,7 +39,7 @@ def of_this_version() -> Iterator[None]:
             raise OutdatedVersionError from error
 
 
-class Content:
+class FileContent:
     """The bytes of one version of a file, as the file-like object that WsgiDAV reads."""
 
     def __init__(self, open_range: OpenRange, size: int, expected: ByteRange) -> None:
@@ -81,7 +81,7 @@ class Content:
 
 
 class Upload:
-    """The bytes of a new version of a file on their way to the store. Raises StoreErrors, and
+    """The upload of a new version of a file. Raises StoreErrors, and
     RefusalErrors for a body that isn't what its headers say."""
 
     def __init__(self, writer: BoundedWriter, length: int | None, headers: UploadHeaders) -> None:
