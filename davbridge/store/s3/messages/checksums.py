@@ -14,7 +14,7 @@ from typing import Protocol
 
 from botocore.exceptions import FlexibleChecksumError
 
-from davbridge.store.buffers.content import Content, buffers_of
+from davbridge.store.buffers.request_body import RequestBody, buffers_of
 
 ASK = {"x-amz-checksum-mode": "ENABLED"}
 """The header that asks for them in the response to a GET."""
@@ -53,7 +53,7 @@ _KINDS: dict[str, Callable[[], Digest]] = {
 }
 
 
-def checksum_headers(body: Content) -> dict[str, str]:
+def checksum_headers(body: RequestBody) -> dict[str, str]:
     """What a PutObject carries."""
     digest = Crc32()
     for buffer in buffers_of(body):

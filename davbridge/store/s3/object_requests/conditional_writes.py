@@ -28,7 +28,7 @@ from davbridge.errors import (
 )
 from davbridge.paths import DELIMITER
 from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
-from davbridge.store.buffers.content import Content
+from davbridge.store.buffers.request_body import RequestBody
 from davbridge.store.s3.messages.checksums import checksum_headers
 from davbridge.store.s3.messages.errors import (
     CONFLICT,
@@ -67,7 +67,7 @@ def new_transaction() -> str:
 def put(
     bucket: Bucket,
     key: str,
-    content: Content,
+    body: RequestBody,
     attributes: Attributes,
     condition: Condition,
 ) -> ObjectRow:
@@ -75,12 +75,12 @@ def put(
     condition = emulated_condition(bucket, key, condition, by_store=bucket.can.conditional_put)
     is_exact = condition != ALWAYS and not condition.is_optimistic
     transaction = new_transaction() if is_exact else ""
-    request = _put_request(bucket, key, content, attributes, condition, transaction)
-    is_marker = key.endswith(DELIMITER) and not content
+    request = _put_request(bucket, key, body, attributes, condition, transaction)
+    is_marker = key.endswith(DELIMITER) and not body
     since = store_second(bucket) if is_marker else None
     try:
         headers = headers_without_body(send_past_conflicts(bucket, request))
-        return ObjectRow(key, len(content), date_of(headers, bucket.clock), etag_in(headers))
+        return ObjectRow(key, len(body), date_of(headers, bucket.clock), etag_in(headers))
     except ERRORS as error:
         if may_have_been_done(error):
             own = row_of_transaction(bucket, key, transaction)
@@ -104,15 +104,15 @@ def _marker_made(bucket: Bucket, key: str, since: datetime) -> ObjectRow | None:
 def _put_request(
     bucket: Bucket,
     key: str,
-    content: Content,
+    body: RequestBody,
     attributes: Attributes,
     condition: Condition,
     transaction: str,
 ) -> S3Request:
     headers = {**attribute_headers(attributes, transaction), **headers_of(condition)}
     if bucket.sends_checksums:
-        headers |= checksum_headers(content)
-    return S3Request("PutObject", "PUT", key, headers, body=content)
+        headers |= checksum_headers(body)
+    return S3Request("PutObject", "PUT", key, headers, body=body)
 
 
 def send_past_conflicts(bucket: Bucket, request: S3Request) -> S3Response:

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from davbridge.store.base import Condition, ObjectRow
-from davbridge.store.buffers.content import Content
+from davbridge.store.buffers.request_body import RequestBody
 from davbridge.store.s3.messages.checksums import CRC32, checksum_headers
 from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of
 from davbridge.store.s3.messages.headers import etag_in, headers_of, parse_etag, quoted
@@ -66,9 +66,9 @@ def create(bucket: Bucket, key: str, headers: Mapping[str, str]) -> str:
     return required(parsed(bucket.transport.send(request).content), "UploadId")
 
 
-def send_part(bucket: Bucket, key: str, upload_id: str, number: int, content: Content) -> Part:
-    headers = checksum_headers(content) if bucket.sends_checksums else {}
-    request = S3Request("UploadPart", "PUT", key, headers, _part(upload_id, number), content)
+def send_part(bucket: Bucket, key: str, upload_id: str, number: int, body: RequestBody) -> Part:
+    headers = checksum_headers(body) if bucket.sends_checksums else {}
+    request = S3Request("UploadPart", "PUT", key, headers, _part(upload_id, number), body)
     response_headers = headers_without_body(bucket.transport.send(request))
     return Part(etag_in(response_headers), headers.get(CRC32, ""))
 

@@ -19,7 +19,7 @@ from davbridge.errors import (
 )
 from davbridge.store.base import Attributes, Condition, ObjectRow
 from davbridge.store.buffers.budget import PIECE, SMALL_BODY, PartBuffer
-from davbridge.store.buffers.content import Content
+from davbridge.store.buffers.request_body import RequestBody
 from davbridge.store.limits import require_size
 from davbridge.store.s3.messages.checksums import ALGORITHM
 from davbridge.store.s3.messages.errors import is_conflict
@@ -112,9 +112,9 @@ class S3Writer:
                 f"{self._key!r}: {self._written} bytes came where {self._length} were announced"
             )
         if self._upload is None:
-            content: Content = self._part.complete() if self._part else self._whole or b""
+            body: RequestBody = self._part.complete() if self._part else self._whole or b""
             with self._pool.full_store:
-                return put(self._bucket, self._key, content, self._attributes, condition)
+                return put(self._bucket, self._key, body, self._attributes, condition)
         if self._part:
             self._send_part(self._part)
         try:

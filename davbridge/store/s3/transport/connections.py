@@ -28,7 +28,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.util.wait import wait_for_read
 
 from davbridge import deadline
-from davbridge.store.buffers.content import Content, buffers_of
+from davbridge.store.buffers.request_body import RequestBody, buffers_of
 from davbridge.store.s3.transport.http_response import ResponseBody, read_response_head
 from davbridge.store.s3.transport.opener import ConnectionOpener, NetworkOptions
 
@@ -62,7 +62,7 @@ class Connections:
         self,
         method: str,
         prepare: Callable[[], tuple[str, Mapping[str, str]]],
-        body: Content,
+        body: RequestBody,
         read_timeout: float | None = None,
     ) -> "StreamedResponse":
         """Sends the request, and reads the head of its answer. Raises BotoCoreError.
@@ -153,7 +153,7 @@ class _Connection:
         except OSError:
             return True  # it breaks at this moment
 
-    def send(self, head: bytes, body: Content, read_timeout: float) -> None:
+    def send(self, head: bytes, body: RequestBody, read_timeout: float) -> None:
         self._sock.settimeout(min(read_timeout, max(deadline.remaining(), 0.0) + OVERTIME))
         if len(body) <= MAX_JOINED_BODY:
             self._sock.sendall(b"".join([head, *buffers_of(body)]))

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from davbridge.store.buffers.content import Content
+from davbridge.store.buffers.request_body import RequestBody
 from davbridge.store.s3.transport.connections import MAX_JOINED_BODY
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -21,7 +21,7 @@ class S3Request(NamedTuple):
     key: str | None
     headers: Mapping[str, str] = _NOTHING
     query: Mapping[str, str] = _NOTHING
-    body: Content = b""
+    body: RequestBody = b""
     read_timeout: float | None = None
     """Seconds, where the client's own don't do."""
     has_xml_response: bool = False

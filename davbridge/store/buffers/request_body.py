@@ -26,10 +26,10 @@ class Pieces:
             buffer.release()
 
 
-Content = bytes | memoryview | Pieces
-"""What a request's body is given as."""
+RequestBody = bytes | memoryview | Pieces
+"""The types that the body of a request may have."""
 
 
-def buffers_of(content: Content) -> Iterable[bytes | memoryview]:
-    """The buffers of ``content``, in their order."""
-    return content if isinstance(content, Pieces) else (content,)
+def buffers_of(body: RequestBody) -> Iterable[bytes | memoryview]:
+    """The buffers of ``body``, in their order."""
+    return body if isinstance(body, Pieces) else (body,)

@@ -1,10 +1,10 @@
-"""Content in several buffers is the same to all as the bytes that it has."""
+"""A body in several buffers is sent and hashed like the same bytes in one."""
 
 from urllib.parse import urlsplit
 
 import pytest
 
-from davbridge.store.buffers.content import Pieces, buffers_of
+from davbridge.store.buffers.request_body import Pieces, buffers_of
 from davbridge.store.s3.messages.checksums import checksum_headers
 from davbridge.store.s3.transport.connections import MAX_JOINED_BODY, Connections
 from davbridge.store.s3.transport.opener import NetworkOptions
@@ -20,7 +20,7 @@ def pieces(size: int) -> Pieces:
 
 
 @pytest.mark.parametrize("size", [1000, 4096, len(WHOLE)])
-def test_content_is_the_same_each_time_that_it_is_read(size: int) -> None:
+def test_a_body_is_the_same_each_time_that_it_is_read(size: int) -> None:
     content = pieces(size)
     assert len(content) == len(WHOLE)
     for _ in range(2):
@@ -29,13 +29,13 @@ def test_content_is_the_same_each_time_that_it_is_read(size: int) -> None:
     assert checksum_headers(content) == checksum_headers(WHOLE)
 
 
-def test_content_without_pieces_is_empty() -> None:
+def test_a_body_without_pieces_is_empty() -> None:
     assert len(Pieces([])) == 0
     assert payload_hash(Pieces([])) == payload_hash(b"")
 
 
 @pytest.mark.parametrize("content", [WHOLE, memoryview(WHOLE)])
-def test_content_can_be_made_of_one_buffer(content: bytes | memoryview) -> None:
+def test_a_body_can_be_made_of_one_buffer(content: bytes | memoryview) -> None:
     assert b"".join(buffers_of(content)) == WHOLE
 
 
