@@ -30,10 +30,10 @@ from davbridge.tree.listing.members import Listing
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions
 from davbridge.tree.properties.client_metadata import Properties, without_client_metadata
 from davbridge.tree.resource import Failure, Outcome, Resource, add_client_metadata
+from davbridge.tree.writes.bounded_writer import BoundedWriter
 from davbridge.tree.writes.commits import Recheck, WriteTarget, no_check
 from davbridge.tree.writes.creation import ExclusiveAccess
 from davbridge.tree.writes.quota import AccountInfo
-from davbridge.tree.writes.writer import BoundedWriter
 
 
 class Namespace:

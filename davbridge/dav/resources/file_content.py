@@ -15,7 +15,7 @@ from davbridge.dav.headers.upload_headers import UploadHeaders
 from davbridge.errors import NotFoundError, PreconditionFailedError
 from davbridge.store.base import ObjectInfo, ObjectReader
 from davbridge.tree.resource import Resource
-from davbridge.tree.writes.writer import BoundedWriter
+from davbridge.tree.writes.bounded_writer import BoundedWriter
 
 OpenRange = Callable[[ByteRange], ObjectReader]
 

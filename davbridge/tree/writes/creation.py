@@ -25,10 +25,10 @@ from davbridge.tree.listing.markers import MARKER
 from davbridge.tree.listing.view import View
 from davbridge.tree.path_locks import LockScope, PathLocks
 from davbridge.tree.resource import Resource
+from davbridge.tree.writes.bounded_writer import BoundedWriter
 from davbridge.tree.writes.commits import Commits, Recheck, WriteTarget
 from davbridge.tree.writes.parents import Parents
 from davbridge.tree.writes.quota import StorageQuota
-from davbridge.tree.writes.writer import BoundedWriter
 
 _log = logging.getLogger(__name__)
 

@@ -12,9 +12,9 @@ import pytest
 from davbridge.errors import OutOfSpaceError, PreconditionFailedError, UnavailableError
 from davbridge.paths import parse
 from davbridge.store.base import IF_ABSENT, Attributes
+from davbridge.tree.writes.bounded_writer import BoundedWriter
 from davbridge.tree.writes.quota import AccountInfo
 from davbridge.tree.writes.usage import RECOUNT_AFTER, RETRY_AFTER
-from davbridge.tree.writes.writer import BoundedWriter
 from tests.support.waiting import PATIENCE
 from tests.tree.conftest import Drive
 
