@@ -15,7 +15,7 @@ from davbridge.paths import parse
 from davbridge.store.base import Attributes
 from davbridge.tree.journal.lease_monitor import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.steps.steps import LATE_DELETE_SECONDS
+from davbridge.tree.steps.operation_steps import LATE_DELETE_SECONDS
 from tests.tree.conftest import Drive
 from tests.tree.deaths import another, bodies
 from tests.tree.wrappers import WatchedStore

@@ -50,8 +50,8 @@ from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Failure, Outcome, Resource
 from davbridge.tree.steps.copies import CopyResult
+from davbridge.tree.steps.operation_steps import OperationSteps
 from davbridge.tree.steps.progress import RunningOperation
-from davbridge.tree.steps.steps import Steps
 from davbridge.tree.writes.parents import Parents
 
 JOURNALED = 1000
@@ -70,7 +70,7 @@ class Attempts:
         parents: Parents,
         property_store: PropertyStore,
         planner: Planner,
-        steps: Steps,
+        steps: OperationSteps,
         journaling: Journaling,
     ) -> None:
         self._view = view

@@ -26,8 +26,8 @@ from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
 from davbridge.tree.reads import have_same_bytes, row_at, rows_below
 from davbridge.tree.resource import Failure, Outcome, Resource
 from davbridge.tree.steps.copies import CopyResult, SkippedCopyError
+from davbridge.tree.steps.operation_steps import OperationSteps
 from davbridge.tree.steps.progress import RunningOperation
-from davbridge.tree.steps.steps import Steps
 
 
 class Completion:
@@ -38,7 +38,7 @@ class Completion:
         store: ObjectStore,
         mount: str,
         property_store: PropertyStore,
-        steps: Steps,
+        steps: OperationSteps,
         timer: Callable[[], float],
     ) -> None:
         self._store = store

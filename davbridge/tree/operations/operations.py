@@ -43,9 +43,9 @@ from davbridge.tree.own_versions import OwnVersions
 from davbridge.tree.path_locks import PathLocks
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Outcome
+from davbridge.tree.steps.operation_steps import OperationSteps
 from davbridge.tree.steps.parallel_requests import ParallelRequests
 from davbridge.tree.steps.progress import RunningOperations
-from davbridge.tree.steps.steps import Steps
 from davbridge.tree.writes.parents import Parents
 
 _BACKOFF_SECONDS = 2.0
@@ -75,7 +75,7 @@ class Operations:
         others = JournaledOperations(journals)
         self._related_moves = RelatedMoves(others)
         planner = Planner(store, view, directory_checks, parents, parallel_requests)
-        steps = Steps(
+        steps = OperationSteps(
             store,
             view.prefix,
             parents,

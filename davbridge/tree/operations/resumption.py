@@ -33,8 +33,8 @@ from davbridge.tree.operations.completion import Completion
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.reads import row_at, rows_below
 from davbridge.tree.resource import Outcome
+from davbridge.tree.steps.operation_steps import OperationSteps
 from davbridge.tree.steps.progress import RunningOperations
-from davbridge.tree.steps.steps import Steps
 
 POLL_SECONDS = 1.0
 """Between two looks at a journal that is waited for."""
@@ -73,7 +73,7 @@ class Resumption:
         store: ObjectStore,
         mount: str,
         property_store: PropertyStore,
-        steps: Steps,
+        steps: OperationSteps,
         journals: Journals,
         running_operations: RunningOperations,
     ) -> None:

@@ -1,6 +1,6 @@
-"""The steps by which an operation's plan is carried out, whether it is new or resumed::
+"""The steps that carry out the plan of an operation, new or resumed::
 
-    steps.py             what each step of a COPY, MOVE or DELETE consists of
+    operation_steps.py   OperationSteps: each step of a COPY, MOVE or DELETE
     copies.py            the copies, verified
     removals.py          deletes for a DELETE or an overwrite, in an order that loses nothing
     checked_deletes.py   deletes of versions that a listing has just shown: for a MOVE

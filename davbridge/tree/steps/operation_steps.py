@@ -50,7 +50,7 @@ LATE_DELETE_SECONDS = CHECK_VALID_SECONDS + 2
 times are cut to whole seconds."""
 
 
-class Steps:
+class OperationSteps:
     """Below one prefix of a store."""
 
     def __init__(
