@@ -130,7 +130,7 @@ class _Drive(NamedTuple):
         """Starts the background work that finishes or removes what crashed bridges have left."""
         if self.is_writable:
             _sweep_in_background(self.store, self.prefix)
-            self.namespace.recovery.start()
+            self.namespace.journal_scanner.start()
 
 
 def sweep(settings: Settings, older_than: timedelta, *, dry_run: bool) -> Iterator[Swept]:

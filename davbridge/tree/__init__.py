@@ -6,7 +6,7 @@
 
     operations/        DELETE, COPY, MOVE: preconditions, attempts, retries, resumption
     steps/             how a plan is carried out: copies, checks, deletes, in parallel
-    journal/           the plan of an operation in the bucket, leases, conflicts, recovery
+    journal/           the plan of an operation in the bucket, leases, conflicts, the scanner
     plan.py            which keys an operation copies and deletes
     writes/            new files and collections, parents, quota
     properties/        dead properties and client metadata; the properties files

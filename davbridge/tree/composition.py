@@ -7,7 +7,7 @@ from typing import NamedTuple
 from davbridge.clock import Clock, monotonic, utc_now
 from davbridge.store.base import ObjectStore
 from davbridge.tree.journal.journals import Journals
-from davbridge.tree.journal.recovery import Recovery
+from davbridge.tree.journal.scanner import JournalScanner
 from davbridge.tree.listing.markers import DirectoryChecks
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.operations import Operations
@@ -58,7 +58,7 @@ class Components(NamedTuple):
     creation: Creation
     operations: Operations
     path_locks: PathLocks
-    recovery: Recovery
+    journal_scanner: JournalScanner
     closers: tuple[Callable[[], object], ...]
     """Called in this order, they stop what runs in the background."""
 
@@ -91,7 +91,7 @@ def compose(
     )
     path_locks = operations.path_locks
     commits = Commits(view, parents, property_store, path_locks, own_versions)
-    recovery = Recovery(journals, operations.resume, clocks.now)
+    journal_scanner = JournalScanner(journals, operations.resume, clocks.now)
     return Components(
         view,
         property_store,
@@ -99,6 +99,6 @@ def compose(
         Creation(store, view, parents, commits, storage_quota, path_locks),
         operations,
         path_locks,
-        recovery,
-        (recovery.stop, usage.close, directory_checks.close, parallel_requests.close),
+        journal_scanner,
+        (journal_scanner.stop, usage.close, directory_checks.close, parallel_requests.close),
     )

@@ -58,7 +58,7 @@ class Namespace:
         self._operations = parts.operations
         self._path_locks = parts.path_locks
         self._closers = parts.closers
-        self.recovery = parts.recovery
+        self.journal_scanner = parts.journal_scanner
         self.running_operations = parts.operations.running_operations
 
     def close(self) -> None:

@@ -3,7 +3,7 @@
 import time
 
 from davbridge.tree.journal.lease_monitor import LEASE_SECONDS
-from davbridge.tree.journal.recovery import SCAN_SECONDS
+from davbridge.tree.journal.scanner import SCAN_SECONDS
 from davbridge.tree.reserved_names import HOUSEKEEPING
 from tests.support.buckets import Bucket
 

@@ -57,9 +57,9 @@ def another(
 def recovered(drive: Drive) -> None:
     """What a bridge that starts has done of itself after a while."""
     with another(drive) as tree:
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         drive.clock.advance(LEASE_SECONDS)
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
 
 
 def bodies(drive: Drive) -> dict[str, bytes]:

@@ -165,9 +165,9 @@ class World:
 
     def recover(self, tree: Namespace) -> bool:
         """A bridge sees what there is, and sees it rest until it is a dead bridge's."""
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         self.clock.advance(LEASE_SECONDS)
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         return True
 
 

@@ -193,9 +193,9 @@ def test_a_folder_moved_back_while_it_moves_is_there_once(drive: Drive, number: 
     with another(drive) as other:
         at(drive.store, number, mover(other, "/t", "/s"))
         tried(lambda: drive.tree.move(parse("/s"), parse("/t")))
-        other.recovery.scan()
+        other.journal_scanner.scan()
         drive.clock.advance(LEASE_SECONDS)
-        other.recovery.scan()
+        other.journal_scanner.scan()
     assert sorted(bodies(drive).values()) == before
 
 

@@ -9,7 +9,7 @@ from davbridge.tree.composition import Clocks, DriveLimits
 from davbridge.tree.journal.entry import PLAN
 from davbridge.tree.journal.lease_monitor import LEASE_SECONDS
 from davbridge.tree.journal.objects import INCOMPLETE_RECORD_AGE
-from davbridge.tree.journal.recovery import SCAN_SECONDS
+from davbridge.tree.journal.scanner import SCAN_SECONDS
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.operations import attempts
 from davbridge.tree.reserved_names import HOUSEKEEPING
@@ -88,9 +88,9 @@ def test_objects_written_at_the_target_of_a_late_move_are_not_replaced(drive: Dr
 
     store.before = before
     with another(drive, store=store) as tree:
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         drive.clock.advance(LEASE_SECONDS)
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
     found = bodies(drive)
     assert (found["s/a"], found["t/a"], found["t/extra"]) == (b"1", b"theirs", b"extra")
 
@@ -109,9 +109,9 @@ def test_a_late_move_that_can_never_be_copied_is_given_up(drive: Drive) -> None:
         limits=DriveLimits(parallel_requests=1),
         clocks=Clocks(timer=drive.clock.seconds, now=drive.clock),
     )
-    tree.recovery.scan()
+    tree.journal_scanner.scan()
     drive.clock.advance(LEASE_SECONDS)
-    assert tree.recovery.scan() == SCAN_SECONDS
+    assert tree.journal_scanner.scan() == SCAN_SECONDS
     tree.close()
     assert SOURCE.items() <= bodies(drive).items()
     assert not has_plan(drive)
@@ -159,9 +159,9 @@ def test_a_member_that_cannot_be_compared_does_not_stop_a_late_move(
     store = WatchedStore(drive.bucket)
     store.fault = lambda operation, key: error(key) if (operation, key) == ("get", "s/b") else None
     with another(drive, store=store) as tree:
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         drive.clock.advance(LEASE_SECONDS)
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
     found = bodies(drive)
     assert (found["s/b"], found["t/b"]) == (b"22", b"ZZ")
     assert "s/a" not in found

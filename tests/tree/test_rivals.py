@@ -91,22 +91,22 @@ def test_a_bridge_that_has_given_up_does_not_take_over_what_is_begun_anew(drive:
     half_done(drive)
     store, rival = WatchedStore(drive.bucket), WatchedStore(drive.bucket)
     with another(drive, store=store) as tree, another(drive, store=rival) as other:
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         drive.clock.advance(LEASE_SECONDS)
         store.fault = lambda operation, _key: (
             UnavailableError("gone") if operation == "delete" else None
         )
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         store.fault = lambda _operation, _key: None
-        other.recovery.scan()
+        other.journal_scanner.scan()
         drive.clock.advance(LEASE_SECONDS)
-        other.recovery.scan()
+        other.journal_scanner.scan()
         assert bodies(drive) == moved(SOURCE)
         assert journals(drive) == []
         other.delete(parse("/t"))
         fill(drive)
         resumed = tree.running_operations.counts.resumed
-        rival.before = once(tree.recovery.scan, ("copy", "s/b"))
+        rival.before = once(tree.journal_scanner.scan, ("copy", "s/b"))
         assert other.move(parse("/s"), parse("/t")) == []
         assert tree.running_operations.counts.resumed == resumed
     assert bodies(drive) == moved(SOURCE)

@@ -213,9 +213,9 @@ def test_a_clash_killed_before_it_has_deleted_its_target_is_finished(
     dying.close()
     there = [name for name in bucket.shown() if name.startswith(source[1:])]
     heir = Namespace(bucket.store, clocks=Clocks(timer=clock.seconds, pause=clock.advance))
-    heir.recovery.scan()
+    heir.journal_scanner.scan()
     clock.advance(LEASE_SECONDS)
-    heir.recovery.scan()
+    heir.journal_scanner.scan()
     heir.close()
     shown = bucket.shown()
     assert [each for each in shown if each[0] == target[1]] == [
@@ -380,9 +380,9 @@ def test_a_move_that_is_resumed_leaves_no_folder_behind(bucket: Bucket, number: 
         dying.move(parse("/s"), parse("/t"))
     dying.close()
     heir = Namespace(bucket.store, clocks=Clocks(timer=clock.seconds, pause=clock.advance))
-    heir.recovery.scan()
+    heir.journal_scanner.scan()
     clock.advance(LEASE_SECONDS)
-    heir.recovery.scan()
+    heir.journal_scanner.scan()
     heir.close()
     assert [name for name in bucket.shown() if name.startswith("s")] == []
     assert "t/r/deep/x" in bucket.shown()

@@ -7,7 +7,7 @@
     lease_monitor.py     which journals other bridges work on, and which of those are dead
     validation.py        which keys a journal may name
     related_moves.py     operations that have to end before another one begins
-    recovery.py          looks for journals of dead bridges, every minute
+    scanner.py           looks for journals of dead bridges, every minute
 
 Doesn't carry anything out: `operations.resumption` finishes what a journal says.
 """

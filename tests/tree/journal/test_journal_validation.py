@@ -50,9 +50,9 @@ def written(drive: Drive, plan: Plan, request: OperationRequest = MOVE, mount: s
 
 def gone_on_with(drive: Drive, mount: str = "") -> None:
     with another(drive, prefix=mount) as tree:
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         drive.clock.advance(LEASE_SECONDS)
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
 
 
 def row(drive: Drive, key: str) -> ObjectRow:
@@ -216,9 +216,9 @@ JOURNAL = [f"{JOURNALS}{MOVE.name}{end}" for end in (LEASE, PLAN)]
 def test_a_journal_that_replaces_a_damaged_one_is_spared(drive: Drive, damaged: bytes) -> None:
     fill(drive)
     with another(drive, store=replacing(drive, damaged)) as tree:
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         drive.clock.advance(LEASE_SECONDS)
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
     assert journals(drive) == JOURNAL
 
 
@@ -245,7 +245,7 @@ def test_an_object_that_replaces_a_damaged_journal_in_time_stays(drive: Drive, e
     drive.outside(key, body=b"old")
     store = WatchedStore(drive.bucket)
     with another(drive, store=store) as tree:
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         drive.clock.advance(2 * INCOMPLETE_RECORD_AGE.total_seconds())
 
         def replace(operation: str, of: str) -> None:
@@ -253,7 +253,7 @@ def test_an_object_that_replaces_a_damaged_journal_in_time_stays(drive: Drive, e
                 drive.outside(key, body=b"new")
 
         store.before = replace
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
     assert journals(drive) == [key]
     assert drive.content(key) == b"new"
 
@@ -309,7 +309,7 @@ def test_a_later_davbridge_that_has_died_keeps_nobody_waiting_and_its_journal_st
     with another(drive) as tree:
         assert tree.move(parse("/s"), parse("/t")) == []
         assert LEASE_SECONDS <= drive.clock.seconds() - began < 2 * LEASE_SECONDS
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         began = drive.clock.seconds()
         assert tree.move(parse("/t"), parse("/s")) == []
         assert drive.clock.seconds() == began

@@ -115,6 +115,6 @@ def test_a_bridge_whose_clock_is_ahead_keeps_the_record_of_a_stopped_move(drive:
             timer=drive.clock.seconds, now=lambda: drive.clock() + 2 * INCOMPLETE_RECORD_AGE
         ),
     )
-    bridge.recovery.scan()
+    bridge.journal_scanner.scan()
     bridge.close()
     assert journals(drive) == notes

@@ -13,7 +13,7 @@ from davbridge.paths import parse
 from davbridge.tree.journal.entry import JOURNALS, LEASE, OperationRequest
 from davbridge.tree.journal.lease_monitor import LEASE_SECONDS
 from davbridge.tree.journal.objects import INCOMPLETE_RECORD_AGE
-from davbridge.tree.journal.recovery import BUSY_SCAN_SECONDS, SCAN_SECONDS
+from davbridge.tree.journal.scanner import BUSY_SCAN_SECONDS, SCAN_SECONDS
 from davbridge.tree.operations import attempts
 from davbridge.tree.operations.resumption import RESUMED_RESULT_SECONDS
 from davbridge.tree.resource import Failure, Outcome
@@ -301,10 +301,10 @@ def test_one_of_two_bridges_that_take_over_wins(drive: Drive) -> None:
     half_done(drive)
     with another(drive, patiently) as tree, another(drive, patiently) as other:
         for each in (tree, other):
-            each.recovery.scan()
+            each.journal_scanner.scan()
         drive.clock.advance(LEASE_SECONDS)
         with ThreadPoolExecutor(2) as threads:
-            list(threads.map(lambda each: each.recovery.scan(), (tree, other)))
+            list(threads.map(lambda each: each.journal_scanner.scan(), (tree, other)))
         assert tree.running_operations.counts.resumed + other.running_operations.counts.resumed == 1
     assert bodies(drive) == moved(SOURCE)
 
@@ -313,22 +313,22 @@ def test_a_new_bridge_waits_for_the_lease_before_it_resumes(drive: Drive) -> Non
     half_done(drive)
     with another(drive) as tree:
         for _ in range(3):
-            assert tree.recovery.scan() == BUSY_SCAN_SECONDS
+            assert tree.journal_scanner.scan() == BUSY_SCAN_SECONDS
             drive.clock.advance(LEASE_SECONDS / 3 - 0.1)
         assert has_source(drive)
         drive.clock.advance(1)
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         assert not has_source(drive)
-        assert tree.recovery.scan() == SCAN_SECONDS
+        assert tree.journal_scanner.scan() == SCAN_SECONDS
 
 
 def test_a_resumed_move_is_known_as_done_for_a_while(drive: Drive) -> None:
     """To him who asked for it, as long as there is no new source."""
     half_done(drive)
     with another(drive) as tree:
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         drive.clock.advance(LEASE_SECONDS)
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         done = Outcome([], is_new=True)
         assert tree.resume(OperationRequest("MOVE", ("s",), ("t",), "me")) == done
         assert tree.resume(OperationRequest("MOVE", ("s",), ("t",), "you")) is None
@@ -343,15 +343,15 @@ def test_recovery_is_tried_again_where_the_store_fails(drive: Drive) -> None:
     half_done(drive)
     store = WatchedStore(drive.bucket)
     with another(drive, store=store) as tree:
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         drive.clock.advance(LEASE_SECONDS)
         store.fault = lambda operation, _key: (
             UnavailableError("gone") if operation == "delete" else None
         )
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         assert has_source(drive)
         store.fault = lambda _operation, _key: None
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
     assert bodies(drive) == moved(SOURCE)
 
 
@@ -377,10 +377,10 @@ def test_members_that_a_move_left_are_known_for_a_day(drive: Drive) -> None:
     )
     assert move(drive)
     with another(drive) as tree:
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         assert len(journals(drive)) == 1
         drive.clock.advance(INCOMPLETE_RECORD_AGE.total_seconds() + 1)
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         assert journals(drive) == []
     assert drive.stored() == ["s/b", *moved(SOURCE)]
 
@@ -464,8 +464,8 @@ def test_a_mount_keeps_its_journals_to_itself() -> None:
     recovered(drive)  # of the whole bucket
     assert [key for key in drive.stored() if key.startswith("mount/s/")]
     with another(drive, prefix="mount/") as tree:
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
         drive.clock.advance(LEASE_SECONDS)
-        tree.recovery.scan()
+        tree.journal_scanner.scan()
     assert drive.stored() == [f"mount/{key}" for key in moved(SOURCE)]
     drive.tree.close()

@@ -34,7 +34,7 @@ BUSY_SCAN_SECONDS = 5.0
 _log = logging.getLogger(__name__)
 
 
-class Recovery:
+class JournalScanner:
     """Of one mount. ``finish`` resumes an operation."""
 
     def __init__(
