@@ -7,7 +7,9 @@
     lease_monitor.py     which journals other bridges work on, and which of those are dead
     validation.py        which keys a journal may name
     related_moves.py     operations that have to end before another one begins
-    scanner.py           looks for journals of dead bridges, every minute
+    scanner.py           finds the journals of dead bridges, every minute
 
-Doesn't carry anything out: `operations.resumption` finishes what a journal says.
+Three modules make a bridge finish what a dead one has begun: `scanner` finds the journal,
+`operations.takeover` decides whether to take it over, and `operations.plan_completion` carries out
+what is left of its plan. This package changes no file and no collection.
 """

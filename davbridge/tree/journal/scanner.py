@@ -1,7 +1,7 @@
-"""Looks for operations that other bridges have begun and not finished: at the start, and then every
-minute.
+"""Finds the journals of dead bridges: at the start, and then every minute.
 
-Also deletes leases without a journal, and old records of incomplete MOVEs.
+`operations.takeover` finishes the operations. The scanner also deletes leases without a journal, and
+old records of incomplete MOVEs.
 
 Invariants: an operation that any bridge works on is left alone. A journal that can't be finished
 doesn't keep the others from being finished.
@@ -35,7 +35,7 @@ _log = logging.getLogger(__name__)
 
 
 class JournalScanner:
-    """Of one mount. ``finish`` resumes an operation."""
+    """Of the journals of one mount. ``finish``: `Operations.resume`."""
 
     def __init__(
         self, journals: Journals, finish: Callable[[OperationRequest], object], now: Clock
@@ -77,9 +77,9 @@ class JournalScanner:
                 wait = self.scan()
             except StoreError as error:
                 _log.warning("unfinished operations were not looked for: %s", error)
-            except Exception:
+            except Exception:  # The boundary of this thread: logs, and scans again later.
                 if self._is_over.is_set():
-                    return  # The threads were closed meanwhile.
+                    return  # The thread pools were closed meanwhile.
                 _log.exception("unfinished operations were not looked for")
 
     def _resume(self, name: str, files: JournalFiles) -> None:
@@ -94,7 +94,7 @@ class JournalScanner:
         except DamagedJournalError as error:
             _log.error("the journal %r is of no use, and goes: %s", name, error)
             self._journals.discard(name, error.row, files.lease)
-        except Exception:
+        except Exception:  # The boundary of one journal: logs, so that the others are resumed.
             if self._is_over.is_set():
                 raise
             _log.exception("an operation could not be finished: the journal %r", name)
