@@ -13,7 +13,7 @@ Invariants:
 - An answer is given only to the user who sent the first request, under the same conditions.
 - The numbers of waiting requests and of cached answers are bounded, and so is their age. They are
   lost with the process: for a bridge that died, the journals in the bucket do this. Whichever
-  bridge resumes a MOVE from its journal remembers the outcome (`tree.operations.resumption`).
+  bridge resumes a MOVE from its journal remembers the outcome (`tree.operations.takeover`).
 - One Response goes to several requests. Its body is complete, so that it can be iterated over, and
   closed, any number of times.
 """

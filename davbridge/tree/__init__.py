@@ -4,7 +4,7 @@
     composition.py     the parts of a namespace, and which needs which
     resource.py        what is at a path, and how an operation ended
 
-    operations/        DELETE, COPY, MOVE: preconditions, attempts, retries, resumption
+    operations/        DELETE, COPY, MOVE: preconditions, attempts, retries, takeover
     steps/             how a plan is carried out: copies, checks, deletes, in parallel
     journal/           the plan of an operation in the bucket, leases, conflicts, the scanner
     plan.py            which keys an operation copies and deletes

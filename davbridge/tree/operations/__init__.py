@@ -6,10 +6,12 @@
     attempts.py          one attempt: it is refused, or it carries the operation out
     journaling.py        begins the journal of an attempt, and looks for conflicts
     planner.py           looks up two paths, and makes a plan
-    resumption.py        waits for an operation of another bridge, or takes it over
+    takeover.py          waits for an operation of another bridge, or takes it over
     completion.py        does what is left of a journal's plan
     remaining_work.py    what is left of it, by what is in the bucket now
 
 Stands above `steps`, which carries a plan out, and `journal`, which writes it to the bucket.
-`resumption` is here, and not in `journal`, because it takes the same steps as an attempt.
+An operation that a dead bridge has begun passes through three modules. `journal.scanner` finds its
+journal, `takeover` decides whether to take it over, and `plan_completion` carries out what
+`remaining_work` says is left. They are here because they take the same steps as an attempt.
 """

@@ -28,7 +28,6 @@ from davbridge.tree.operations.attempts import Attempts, RequireRoom
 from davbridge.tree.operations.journaling import Journaling
 from davbridge.tree.operations.planner import Planner
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions
-from davbridge.tree.operations.resumption import EarlierOperation, Resumption
 from davbridge.tree.operations.retries import (
     AlreadyBegunError,
     ConflictError,
@@ -39,6 +38,7 @@ from davbridge.tree.operations.retries import (
     RetryCounts,
     RetryError,
 )
+from davbridge.tree.operations.takeover import EarlierOperation, Takeover
 from davbridge.tree.own_versions import OwnVersions
 from davbridge.tree.path_locks import PathLocks
 from davbridge.tree.properties.property_store import PropertyStore
@@ -94,7 +94,7 @@ class Operations:
             steps,
             Journaling(journals, Overlaps(others), self.running_operations),
         )
-        self._resumption = Resumption(
+        self._takeover = Takeover(
             store, view.prefix, property_store, steps, journals, self.running_operations
         )
 
@@ -149,7 +149,7 @@ class Operations:
         locks."""
         with self._path_locks.hold(changed=self._paths(request)):
             recheck()
-            return self._resumption.resume(request)
+            return self._takeover.resume(request)
 
     @property
     def path_locks(self) -> PathLocks:
@@ -180,7 +180,7 @@ class Operations:
                         created = {**earlier.created, **retry.created}
                         earlier = earlier._replace(created=created, is_outdated=True)
                     case AlreadyBegunError():
-                        outcome = self._resumption.resume(request)
+                        outcome = self._takeover.resume(request)
                         if outcome and request.verb != "DELETE":
                             return outcome
                         earlier = earlier._replace(is_resumed=True)
@@ -205,7 +205,7 @@ class Operations:
             self.resume(other.request)
         else:
             _log.warning("%s: %s is waited for", request, other)
-            self._resumption.wait_for_end(other.name)
+            self._takeover.wait_for_end(other.name)
         if isinstance(conflict, OverlapError):
             self._pause(random.uniform(0, _BACKOFF_SECONDS))
 
@@ -221,7 +221,7 @@ class Operations:
         would seem never to have been there.
         """
         related = self._find_related(request)
-        earlier = self._resumption.find_earlier(request) if related.has_same else EarlierOperation()
+        earlier = self._takeover.find_earlier(request) if related.has_same else EarlierOperation()
         return earlier._replace(was_incomplete=earlier.was_incomplete or related.was_incomplete)
 
     def _find_related(self, request: OperationRequest) -> RelatedJournals:

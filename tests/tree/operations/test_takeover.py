@@ -15,7 +15,7 @@ from davbridge.tree.journal.lease_monitor import LEASE_SECONDS
 from davbridge.tree.journal.objects import INCOMPLETE_RECORD_AGE
 from davbridge.tree.journal.scanner import BUSY_SCAN_SECONDS, SCAN_SECONDS
 from davbridge.tree.operations import attempts
-from davbridge.tree.operations.resumption import RESUMED_RESULT_SECONDS
+from davbridge.tree.operations.takeover import RESUMED_RESULT_SECONDS
 from davbridge.tree.resource import Failure, Outcome
 from davbridge.tree.steps import progress
 from davbridge.tree.steps.progress import OperationCounts

@@ -1,7 +1,7 @@
-"""Resumes an operation that another bridge has begun: waits for its end, or takes it over.
+"""Resumes an operation that another bridge has begun: waits for its end, or takes its journal over.
 
-If the bridge is alive, its end is waited for, and is the outcome. If it is dead, its journal is
-taken over, and `completion` does what is left, or the MOVE is undone.
+While that bridge is alive, this waits for the operation's end, which is the outcome. If it is dead,
+this takes the journal over. Then `plan_completion` does what is left, or the MOVE is undone.
 
 Invariants: the caller holds the path locks. A journal is deleted only after all of it was tried,
 and stays for another try if the store didn't answer.
@@ -65,8 +65,8 @@ class _ResumedResult(NamedTuple):
     is_of_file: bool
 
 
-class Resumption:
-    """Of the journals of one mount."""
+class Takeover:
+    """Takes over journals of one mount."""
 
     def __init__(
         self,
