@@ -7,7 +7,7 @@
     journaling.py        begins the journal of an attempt, and looks for conflicts
     planner.py           looks up two paths, and makes a plan
     takeover.py          waits for an operation of another bridge, or takes it over
-    completion.py        does what is left of a journal's plan
+    plan_completion.py   does what is left of a journal's plan
     remaining_work.py    what is left of it, by what is in the bucket now
 
 Stands above `steps`, which carries a plan out, and `journal`, which writes it to the bucket.

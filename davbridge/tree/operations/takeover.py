@@ -29,7 +29,7 @@ from davbridge.tree.journal.entry import (
 from davbridge.tree.journal.journals import Journals
 from davbridge.tree.journal.lease import Lease
 from davbridge.tree.journal.lease_monitor import JournalFiles
-from davbridge.tree.operations.completion import Completion
+from davbridge.tree.operations.plan_completion import PlanCompletion
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.reads import row_at, rows_below
 from davbridge.tree.resource import Outcome
@@ -80,7 +80,7 @@ class Takeover:
         self._store = store
         self._mount = mount
         self._steps = steps
-        self._completion = Completion(store, mount, property_store, steps, journals.timer)
+        self._completion = PlanCompletion(store, mount, property_store, steps, journals.timer)
         self._journals = journals
         self._running_operations = running_operations
         self._lock = Lock()

@@ -30,7 +30,7 @@ from davbridge.tree.steps.operation_steps import OperationSteps
 from davbridge.tree.steps.progress import RunningOperation
 
 
-class Completion:
+class PlanCompletion:
     """Of operations below one prefix of a store."""
 
     def __init__(
