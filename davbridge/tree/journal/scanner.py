@@ -1,7 +1,7 @@
 """Finds the journals of dead bridges: at the start, and then every minute.
 
-`operations.takeover` finishes the operations. The scanner also deletes leases without a journal, and
-old records of incomplete MOVEs.
+`operations.takeover` finishes the operations. The scanner also deletes leases without a journal,
+and old records of incomplete MOVEs.
 
 Invariants: an operation that any bridge works on is left alone. A journal that can't be finished
 doesn't keep the others from being finished.

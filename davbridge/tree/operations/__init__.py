@@ -11,7 +11,8 @@
     remaining_work.py    what is left of it, by what is in the bucket now
 
 Stands above `steps`, which carries a plan out, and `journal`, which writes it to the bucket.
-An operation that a dead bridge has begun passes through three modules. `journal.scanner` finds its
-journal, `takeover` decides whether to take it over, and `plan_completion` carries out what
-`remaining_work` says is left. They are here because they take the same steps as an attempt.
+
+Three modules make a bridge finish what a dead one has begun: `journal.scanner` finds the journal,
+`takeover` decides whether to take it over, and `plan_completion` carries out what is left of its
+plan. The last two are here, and not in `journal`, because they take the same steps as an attempt.
 """

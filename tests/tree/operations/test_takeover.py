@@ -339,7 +339,7 @@ def test_a_resumed_move_is_known_as_done_for_a_while(drive: Drive) -> None:
         assert tree.resume(OperationRequest("MOVE", ("s",), ("t",), "me")) is None
 
 
-def test_recovery_is_tried_again_where_the_store_fails(drive: Drive) -> None:
+def test_a_scan_is_tried_again_where_the_store_fails(drive: Drive) -> None:
     half_done(drive)
     store = WatchedStore(drive.bucket)
     with another(drive, store=store) as tree:
