@@ -82,11 +82,21 @@ def parse_authorization(value: str) -> tuple[str, str] | None:
     if scheme.lower() != "basic" or len(value) > MAX_AUTHORIZATION:
         return None
     try:
-        text = base64.b64decode(encoded.strip(), validate=True).decode()
+        text = _decoded(base64.b64decode(encoded.strip(), validate=True))
     except (binascii.Error, ValueError):
         return None
     name, colon, password = text.partition(":")
     return (name, password) if colon else None
+
+
+def _decoded(login: bytes) -> str:
+    """RFC 7617 §2.1 lets a server ask for UTF-8, and clients ignore it. Windows, GNOME, okhttp and
+    npm's webdav send ISO-8859-1 or Windows-1252, which differ in control characters only. Raises
+    ValueError."""
+    try:
+        return login.decode()
+    except UnicodeDecodeError:
+        return login.decode("cp1252")
 
 
 def _quoted(realm: str) -> str:

@@ -19,6 +19,7 @@ from tests.support.wire import RawClient, serving
 USERS = (
     User("anna", bcrypt.hashpw(b"se:cret", bcrypt.gensalt(4)).decode()),
     User("Jürgen", bcrypt.hashpw("Grüße".encode(), bcrypt.gensalt(4)).decode()),
+    User("paul", bcrypt.hashpw("5 €".encode(), bcrypt.gensalt(4)).decode()),
 )
 
 
@@ -66,6 +67,8 @@ LOGIN = AccessSettings(users=USERS)
         ("  " + basic("anna:se:cret", "Basic  ") + " ", "anna"),
         (basic("Jürgen:Grüße"), "Jürgen"),
         (basic(unicodedata.normalize("NFD", "Jürgen:Grüße")), "Jürgen"),
+        (basic("Jürgen:Grüße".encode("latin-1")), "Jürgen"),
+        (basic("paul:5 €".encode("cp1252")), "paul"),
     ],
 )
 def test_a_right_login_reaches_the_application_with_the_user_s_name(
@@ -89,7 +92,8 @@ REFUSED = {
     "no base64": "Basic !!!",
     "bad padding": "Basic YW5uYQ=",
     "base64 with noise": "Basic YW5u#YTpzZTpjcmV0",
-    "latin-1": basic("Jürgen:Grüße".encode("latin-1")),
+    "no text": basic(b"anna:se:cret\x81"),
+    "another code page": basic("Jürgen:Grüße".encode("cp437")),
     "not ASCII": "Basic J\xfcrgen",
     "NUL": basic("anna\0:se:cret"),
     "another scheme": "Bearer YW5uYTpzZTpjcmV0",
