@@ -10,6 +10,10 @@ from davbridge.dav.xml_elements import DAV, MAX_NAMES, parse_document, refuse
 
 _QUOTA = frozenset((DAV + "quota-available-bytes", DAV + "quota-used-bytes"))
 
+_OLD_QUOTA = DAV + "quotaused"
+"""Only Finder asks for it, when it mounts. From macOS 15.4 on it then waits for 90 seconds if the
+answer has the quota."""
+
 MAX_NAMES_LENGTH = 8 * 1024
 """Characters of all names together: the response of each member has them."""
 
@@ -43,6 +47,8 @@ class PropertyQuery:
     @property
     def shows_quota(self) -> bool:
         """Whether the answer has the quota, or whether there is one."""
+        if _OLD_QUOTA in self.names:
+            return False
         return self.kind == "propname" or not _QUOTA.isdisjoint(self.names)
 
 
