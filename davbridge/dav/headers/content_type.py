@@ -6,14 +6,12 @@ Invariants: every bridge on a bucket guesses the same. No stored file runs with 
 drive's own pages.
 """
 
-import mimetypes
 import re
 from functools import lru_cache
 
-DEFAULT_TYPE = "application/octet-stream"
+from davbridge.dav.headers.media_types import type_and_encoding
 
-_TYPES = mimetypes.MimeTypes(filenames=())
-"""Python's own table, not the machine's."""
+DEFAULT_TYPE = "application/octet-stream"
 
 
 def guess_type(name: str) -> str:
@@ -30,10 +28,13 @@ def shown_type(stored: str, name: str) -> str:
 
 @lru_cache(maxsize=1024)
 def _type_of(suffix: str) -> str:
-    kind, encoding = _TYPES.guess_type("name" + suffix, strict=False)
-    if encoding is not None or kind is None:
-        return f"application/{encoding}" if encoding in ("gzip", "bzip2") else DEFAULT_TYPE
-    return kind
+    kind, encoding = type_and_encoding(suffix)
+    if encoding is not None:
+        return _COMPRESSED.get(encoding, DEFAULT_TYPE)
+    return kind or DEFAULT_TYPE
+
+
+_COMPRESSED = {"gzip": "application/gzip", "bzip2": "application/bzip2", "xz": "application/x-xz"}
 
 
 SANDBOX = ("Content-Security-Policy", "sandbox")
