@@ -33,15 +33,20 @@ class Keys(NamedTuple):
     deleted."""
     blockers: tuple[ObjectRow, ...] = ()
     """Keys without a path. They stay, and so does their collection."""
-    beside: tuple[ObjectRow, ...] = ()
+    outer_markers: tuple[ObjectRow, ...] = ()
     """``x_$folder$`` and a slashless ``x``, which mark the collection from outside its prefix."""
-    shadow: ObjectRow | None = None
-    """An object of the collection's own name, which is hidden by it. It stays where it is."""
+    same_name_object: ObjectRow | None = None
+    """An object of the collection's own name, which the collection hides. It stays where it is."""
 
     @property
     def has_inside(self) -> bool:
         """Whether there is any key inside the collection, including its marker."""
         return bool(self.proper or self.hidden or self.blockers)
+
+    @property
+    def all_hidden(self) -> tuple[ObjectRow, ...]:
+        """All objects that a collection of the same name hides."""
+        return (*self.hidden, *([self.same_name_object] if self.same_name_object else []))
 
 
 NO_KEYS = Keys(())
@@ -117,7 +122,7 @@ NO_PLAN = Plan((), None, (), (), (), (), "", frozenset())
 
 
 def keys_inside(mount: str, rows: Iterable[ObjectRow], directories: Container[str] = ()) -> Keys:
-    """Sorts the rows of a collection's flat listing. The caller adds ``beside``.
+    """Sorts the rows of a collection's flat listing. The caller adds ``outer_markers``.
 
     ``directories``: the keys of slashless directory objects among the rows. Only those that a
     collection hides matter.
@@ -142,7 +147,7 @@ def plan_file(source: Keys, target_key: str, target: Keys) -> Plan:
     """The plan for a file. ``source``: its keys; ``target``: the keys of what is at the target."""
     row = source.proper[0]
     require_key_length(target_key)
-    there = (*target.proper, *target.beside)
+    there = (*target.proper, *target.outer_markers)
     replaced = tuple(old for old in there if old.key == target_key)
     clashes = tuple(old for old in there if old.key != target_key)
     return Plan(
@@ -150,7 +155,7 @@ def plan_file(source: Keys, target_key: str, target: Keys) -> Plan:
         marker=None,
         copies=(Copy(row, target_key),),
         extras=(),
-        deletions=(*source.proper, *source.beside),
+        deletions=(*source.proper, *source.outer_markers),
         replaced=replaced,
         target_prefix=target_key + DELIMITER,
         wanted=frozenset([target_key]),
@@ -182,10 +187,10 @@ def plan_tree(source_prefix: str, source: Keys, target_prefix: str, target: Keys
     replaced = old.keys() - cleared
     return Plan(
         clashes=clashes,
-        marker=target_prefix if not is_marked and (is_empty or source.beside) else None,
+        marker=target_prefix if not is_marked and (is_empty or source.outer_markers) else None,
         copies=copies,
         extras=tuple(row for row in target.proper if row.key not in kept),
-        deletions=(*source.proper, *source.hidden, *source.beside),
+        deletions=(*source.proper, *source.hidden, *source.outer_markers),
         replaced=tuple(old[copy.target] for copy in copies if copy.target in replaced),
         target_prefix=target_prefix,
         wanted=frozenset(wanted),
@@ -199,7 +204,7 @@ def obstacles(
     never be moved entirely."""
     files = {copy.target for copy in plan.copies if not is_marker(copy.target)}
     burying = files - parent_keys(copy.target for copy in plan.copies)
-    unseen = (*target.hidden, *target.blockers, *([target.shadow] if target.shadow else []))
+    unseen = (*target.all_hidden, *target.blockers)
     error = AlreadyExistsError("an object that is not shown is in the way")
     failures = [
         Failure(shown_path(mount, row.key), error)
@@ -216,7 +221,7 @@ def left_behind(mount: str, keys: Keys) -> list[Failure]:
         shown_path(mount, row.key): InvalidNameError(no_path % row.key) for row in keys.blockers
     }
     revealed = AlreadyExistsError("an object of the same name was hidden, and is left")
-    for row in (*keys.hidden, *([keys.shadow] if keys.shadow else [])):
+    for row in keys.all_hidden:
         failures[shown_path(mount, row.key)] = revealed
     return [Failure(path, error) for path, error in failures.items()]
 
@@ -275,7 +280,7 @@ def _clashes(
 ) -> tuple[ObjectRow, ...]:
     return tuple(
         row
-        for row in (*target.proper, *target.beside)
+        for row in (*target.proper, *target.outer_markers)
         if row.key in collections or any(parent in files for parent in _parents_of(row.key))
     )
 

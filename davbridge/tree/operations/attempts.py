@@ -91,7 +91,7 @@ class Attempts:
         with self._parents.removing(path):
             checked_at = self._journaling.timer()
             keys = self._planner.keys(resource)
-            going = (*keys.proper, *keys.beside)
+            going = (*keys.proper, *keys.outer_markers)
             entry = JournalEntry(
                 request, path, (), is_new=False, plan=NO_PLAN._replace(deletions=going)
             )
@@ -177,7 +177,7 @@ class Attempts:
         if preconditions.if_match is None:
             tree = prefix_of(self._view.prefix, resource.path) if resource.is_collection else None
             return self._steps.delete(keys, running, tree=tree, checked_at=checked_at)
-        failures = self._steps.removals.delete_version((*keys.proper, *keys.beside), running)
+        failures = self._steps.removals.delete_version((*keys.proper, *keys.outer_markers), running)
         if failures and isinstance(failures[0].error, NotFoundError):
             # RFC 9110 §13.1.1: If-Match doesn't hold of what isn't there.
             raise PreconditionFailedError(str(failures[0].error)) from failures[0].error
@@ -228,9 +228,10 @@ class Attempts:
         if left:
             return Outcome(failures + left, plan.added_bytes)
         self._property_store.move_late_changes(origin, transfer.target, properties)
-        shadow = left_behind(self._view.prefix, Keys((), shadow=transfer.source_keys.shadow))
+        hidden = transfer.source_keys.same_name_object
+        revealed = left_behind(self._view.prefix, Keys((), same_name_object=hidden))
         removed = sum(row.size for row in plan.deletions)
-        return Outcome(failures + shadow, plan.added_bytes - removed, is_new=transfer.is_to_new)
+        return Outcome(failures + revealed, plan.added_bytes - removed, is_new=transfer.is_to_new)
 
     def _undo(self, entry: JournalEntry, copied: CopyResult, running: RunningOperation) -> None:
         """Raises UnavailableError if the journal can't be marked: then another bridge finishes the

@@ -164,10 +164,10 @@ class PlanCompletion:
         return remaining_work(plan, source, target, self._is_copied)
 
     def _now(self, path: ResourcePath, planned: Iterable[str]) -> dict[str, ObjectRow]:
-        """What is there now of a tree, and of keys beside it."""
+        """The present objects of a tree, and of those ``planned`` keys that lie outside of it."""
         tree = prefix_of(self._mount, path)
-        beside = {key for key in planned if not key.startswith(tree)}
-        rows = (row_at(self._store, key) for key in beside)
+        outside = {key for key in planned if not key.startswith(tree)}
+        rows = (row_at(self._store, key) for key in outside)
         return {**rows_below(self._store, tree), **{row.key: row for row in rows if row}}
 
     def _is_copied(self, copy: Copy, found: ObjectRow) -> bool:

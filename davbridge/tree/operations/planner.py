@@ -107,9 +107,9 @@ class Planner:
         """All keys of a resource."""
         key = key_of(self._view.prefix, resource.path)
         folder = self._view.folder_marker(key)
-        beside = (folder,) if folder else ()
+        outer = (folder,) if folder else ()
         if resource.row is not None:
-            return Keys((resource.row,), beside=beside)
+            return Keys((resource.row,), outer_markers=outer)
         mount, prefix = self._view.prefix, prefix_of(self._view.prefix, resource.path)
         rows = tuple(rows_below(self._store, prefix).values())
         keys = keys_inside(mount, rows)
@@ -117,8 +117,8 @@ class Planner:
             keys = keys_inside(mount, rows, directories)
         row = self._store.lookup(key).row
         if row is None or self._directory_checks.is_directory(row):
-            return keys._replace(beside=(row, *beside) if row else beside)
-        return keys._replace(beside=beside, shadow=row)
+            return keys._replace(outer_markers=(row, *outer) if row else outer)
+        return keys._replace(outer_markers=outer, same_name_object=row)
 
     def _target_keys(self, existing: Resource | None, path: ResourcePath) -> Keys:
         """Asks past all caches if nothing is known to be there. If a folder is copied to where

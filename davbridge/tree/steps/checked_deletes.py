@@ -101,7 +101,7 @@ class CheckedDeletes:
         deleted = {row.key for row in deleted_before if row.key.startswith(prefix)}
         inside = deleted | {key for key in wanted if key.startswith(prefix)}
         folders = {name + DELIMITER for name in parent_keys(inside)} if is_whole else set()
-        beside = [row for key, row in wanted.items() if key not in inside]
+        outer_markers = [row for key, row in wanted.items() if key not in inside]
         looks_left, fewest_late = _MAX_CHECKS, len(wanted)
         while looks_left:
             check = self._delete_pages(prefix, wanted, folders, running)
@@ -113,7 +113,7 @@ class CheckedDeletes:
             # A slow store deletes a part of them after each check.
             looks_left = _MAX_CHECKS if late < fewest_late else looks_left - 1
             fewest_late = min(late, fewest_late)
-        failed += self._delete(list(filter(self._is_same, beside)), running, self._timer())
+        failed += self._delete(list(filter(self._is_same, outer_markers)), running, self._timer())
         return Deleted(failed, check.remaining)
 
     def _delete_pages(

@@ -202,7 +202,7 @@ class OperationSteps:
         """Deletes a resource as far as possible, and returns what is left. ``tree``: the prefix of
         a collection. ``checked_at``: when the keys were listed. If that was too long ago, members
         that were written since stay."""
-        going = (*keys.proper, *keys.beside)
+        going = (*keys.proper, *keys.outer_markers)
         if tree is None or len(going) <= PAGE_SIZE:
             deadline = self._deletes.deadline(checked_at)
             failures = self.removals.delete(keys, running, tree=tree, deadline=deadline)
@@ -272,16 +272,18 @@ class OperationSteps:
     def _delete_file(
         self, rows: Sequence[ObjectRow], running: RunningOperation, checked_at: float
     ) -> list[Failure]:
-        """Deletes the file, and what lies beside it."""
+        """Deletes the file, and its outer markers."""
         if not rows:
             return []
-        file, *beside = rows
+        file, *outer_markers = rows
         try:
             self._deletes.file(file, running, checked_at)
         except StoreError as error:
             return self.removals.failures([DeleteFailure(file.key, error)])
-        keys = [row.key for row in beside]
-        return self.removals.failures(self._batches.delete(keys, running, versions_of(beside)))
+        keys = [row.key for row in outer_markers]
+        return self.removals.failures(
+            self._batches.delete(keys, running, versions_of(outer_markers))
+        )
 
 
 def _second(row: ObjectRow) -> int:

@@ -54,22 +54,23 @@ class Removals:
         """Deletes what may be deleted, and returns what is left. ``tree``: the prefix of a
         collection. ``deadline``: until when that may have an effect."""
         staying = {row.key for row in (*keys.blockers, *keys.hidden)}
-        failed = self._delete_tree((*keys.proper, *keys.beside), tree, staying, running, deadline)
+        going = (*keys.proper, *keys.outer_markers)
+        failed = self._delete_tree(going, tree, staying, running, deadline)
         return left_behind(self._mount, keys) + self.failures(failed)
 
     def delete_version(self, rows: Sequence[ObjectRow], running: RunningOperation) -> list[Failure]:
-        """Deletes a file, the first of the rows, if it is still this version, and then what lies
-        beside it. Unlike with a member, it matters who has deleted the file: NotFoundError is a
+        """Deletes a file, the first of the rows, if it is still this version, and then its outer
+        markers. Unlike with a member, it matters who has deleted the file: NotFoundError is a
         failure."""
-        file, *beside = rows
+        file, *outer_markers = rows
         try:
             with running.under_lease():
                 self._store.delete_object(file.key, version=file)
         except StoreError as error:
             return self.failures([DeleteFailure(file.key, error)])
         running.advance()
-        keys = [row.key for row in beside]
-        return self.failures(self._batches.delete(keys, running, versions_of(beside)))
+        keys = [row.key for row in outer_markers]
+        return self.failures(self._batches.delete(keys, running, versions_of(outer_markers)))
 
     def delete_from_target(
         self,
