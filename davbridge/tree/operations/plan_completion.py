@@ -66,7 +66,7 @@ class PlanCompletion:
                 if rest.plan.clashes and not copied.has_deleted_clashes:
                     self._undo(entry, {**rest.created, **copied.created}, running)
                 return Outcome(failures + blocked)
-            extras = () if rest.kept or rest.gone else plan.extras
+            extras = () if rest.written_since or rest.gone else plan.extras
             failures += _answered(self._steps.delete_extras(rest.plan, running, extras))
         if entry.request.verb != "COPY":
             failures += _answered(self._delete_source(entry, rest, running, checked_at))
@@ -78,8 +78,8 @@ class PlanCompletion:
         """The members that can't be finished."""
         written = PreconditionFailedError("was written since this was begun, and is left")
         gone = NotFoundError("is gone since this was begun, and was not copied")
-        kept = [row for row in rest.kept if not _moves_later(entry, row)]
-        failures = [Failure(shown_path(self._mount, row.key), written) for row in kept]
+        rows = [row for row in rest.written_since if not _moves_later(entry, row)]
+        failures = [Failure(shown_path(self._mount, row.key), written) for row in rows]
         return failures + [Failure(shown_path(self._mount, row.key), gone) for row in rest.gone]
 
     def _delete_source(
@@ -181,10 +181,10 @@ class PlanCompletion:
             return False
 
 
-def _moves_later(entry: JournalEntry, kept: ObjectRow) -> bool:
-    """Whether an entry was written to a sidecar since, and is moved or reported when the source is
-    deleted."""
-    return entry.request.verb == "MOVE" and kept.key.endswith(DELIMITER + SIDECAR_NAME)
+def _moves_later(entry: JournalEntry, row: ObjectRow) -> bool:
+    """Whether the row is a sidecar of a MOVE's source. What was written to it since is moved or
+    reported when the source is deleted."""
+    return entry.request.verb == "MOVE" and row.key.endswith(DELIMITER + SIDECAR_NAME)
 
 
 def _answered(failures: list[Failure]) -> list[Failure]:

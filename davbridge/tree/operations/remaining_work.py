@@ -41,11 +41,11 @@ class RemainingWork(NamedTuple):
     """By key, the ETags of copies that are there already and differ from their sources'."""
     merges: tuple[Copy, ...]
     """Copies of sidecars whose targets have entries of their own by now."""
-    kept: tuple[ObjectRow, ...]
-    """Of the source: what is neither copied nor deleted, because it or its copy was written
-    since."""
+    written_since: tuple[ObjectRow, ...]
+    """The objects of the source that are neither copied nor deleted, because they or their copies
+    were written since."""
     gone: tuple[ObjectRow, ...]
-    """Of the source: what is gone, and has no copy."""
+    """The objects of the source that are gone and have no copy."""
     created: Mapping[str, ObjectRow]
     """By key: the copies that are there already, and the marker."""
     lacks_copies: bool
@@ -69,7 +69,7 @@ def remaining_work(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> R
     """``source``, ``target``: all that is there now of the plan's keys."""
     copies = _sorted_copies(plan, source, target, is_copy)
     lacks_copies = bool(copies.replaced or copies.missing)
-    deletions, kept = _sorted_sources(plan, source, copies.replaced)
+    deletions, written_since = _sorted_sources(plan, source, copies.replaced)
     rest = plan._replace(
         clashes=_unchanged(plan.clashes, target),
         marker=None if plan.marker in target else plan.marker,
@@ -84,7 +84,7 @@ def remaining_work(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> R
         plan=rest,
         new_etags={key: row.etag for key, row in copies.done.items() if row.etag != etags[key]},
         merges=tuple(copies.to_merge),
-        kept=kept,
+        written_since=written_since,
         gone=tuple(row for row in copies.missing if row.key not in source),
         created={**copies.done, marker.key: marker} if marker else copies.done,
         lacks_copies=lacks_copies,
@@ -125,12 +125,13 @@ def _is_done(copy: Copy, found: ObjectRow) -> bool:
 def _sorted_sources(
     plan: Plan, source: Rows, replaced: set[str]
 ) -> tuple[tuple[ObjectRow, ...], tuple[ObjectRow, ...]]:
-    """What may be deleted of the source, and what has to stay. A COPY deletes nothing."""
+    """The objects of the source to delete, and those that were ``written_since``. A COPY deletes
+    nothing."""
     planned = plan.deletions or [copy.source for copy in plan.copies]
     there = [row for row in planned if row.key in source]
-    kept = {row.key for row in there if source[row.key] != row or row.key in replaced}
-    deletions = tuple(row for row in there if row.key not in kept) if plan.deletions else ()
-    return deletions, tuple(source[row.key] for row in there if row.key in kept)
+    written = {row.key for row in there if source[row.key] != row or row.key in replaced}
+    deletions = tuple(row for row in there if row.key not in written) if plan.deletions else ()
+    return deletions, tuple(source[row.key] for row in there if row.key in written)
 
 
 def _unchanged(rows: Iterable[ObjectRow], now: Rows) -> tuple[ObjectRow, ...]:

@@ -73,10 +73,11 @@ def test_a_copy_with_the_etag_of_parts_is_recognised_by_its_bytes() -> None:
     source, copied = row("s/a"), row("t/a", "other")
     now = {"s/a": source}, {"t/a": copied}
     same = remaining_work(plan("a"), *now, lambda _copy, _found: True)
-    assert (same.plan.copies, same.plan.deletions, same.kept) == ((), (source,), ())
+    assert (same.plan.copies, same.plan.deletions, same.written_since) == ((), (source,), ())
     assert same.new_etags == {"t/a": "other"}
     different = remaining_work(plan("a"), *now, lambda _copy, _found: False)
-    assert (different.plan.copies, different.plan.deletions, different.kept) == ((), (), (source,))
+    assert (different.plan.copies, different.plan.deletions) == ((), ())
+    assert different.written_since == (source,)
     assert different.new_etags == {}
 
 
@@ -85,7 +86,7 @@ def test_equal_bytes_written_later_are_another_version() -> None:
     rest = remaining_work(
         plan("a"), {"s/a": later}, {"t/a": row("t/a")}, lambda _copy, _found: False
     )
-    assert rest.kept == (later,)
+    assert rest.written_since == (later,)
     assert rest.plan.deletions == ()
 
 
