@@ -31,7 +31,7 @@ from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditi
 from davbridge.tree.properties.client_metadata import Properties, without_client_metadata
 from davbridge.tree.resource import Failure, Outcome, Resource, add_client_metadata
 from davbridge.tree.writes.bounded_writer import BoundedWriter
-from davbridge.tree.writes.commits import Recheck, WriteTarget, no_check
+from davbridge.tree.writes.commits import Recheck, WriteTarget, no_recheck
 from davbridge.tree.writes.creation import ExclusiveAccess
 from davbridge.tree.writes.quota import AccountInfo
 
@@ -124,7 +124,7 @@ class Namespace:
         *,
         length: int | None = None,
         existing: Resource | None = None,
-        recheck: Recheck = no_check,
+        recheck: Recheck = no_recheck,
     ) -> BoundedWriter:
         """A writer for the object at ``path``, new or not. A new version keeps the properties.
 
@@ -137,7 +137,7 @@ class Namespace:
         target = WriteTarget(path, condition, recheck)
         return self._creation.open_writer(target, attributes, length, existing)
 
-    def make_collection(self, path: ResourcePath, recheck: Recheck = no_check) -> None:
+    def make_collection(self, path: ResourcePath, recheck: Recheck = no_recheck) -> None:
         """Writes the directory marker.
 
         Raises InvalidNameError, AlreadyExistsError and ParentMissingError.
@@ -216,7 +216,7 @@ class Namespace:
         changes: Mapping[str, str | None],
         *,
         modified: datetime | None = None,
-        recheck: Recheck = no_check,
+        recheck: Recheck = no_recheck,
     ) -> None:
         """Sets dead properties, removes those whose value is None, and sets the time of an object's
         present version: all or none. ``recheck`` is called right before, while nobody else writes

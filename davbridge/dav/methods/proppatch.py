@@ -38,7 +38,7 @@ def proppatch(context: Context) -> Response:
     _check(context, changes)
     protected = [name for name in changes if name in PROTECTED]
     if not protected:
-        resource.change_properties(changes, check=partial(_check, context, changes))
+        resource.change_properties(changes, recheck=partial(_check, context, changes))
     done = PropStat(
         424 if protected else 200,
         [empty_element(name) for name in changes if name not in PROTECTED],

@@ -49,7 +49,7 @@ def _store_body(context: Context, file: File) -> Resource:
     # While the body comes in, another client may lock the file, and another bridge may change what
     # a condition is about: therefore the second check.
     upload = file.begin_upload(
-        headers, _condition(context), length=request.length, check=context.check_conditions
+        headers, _condition(context), length=request.length, recheck=context.check_conditions
     )
     try:
         for block in request.blocks():

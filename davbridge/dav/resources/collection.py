@@ -53,18 +53,18 @@ class Collection(BucketResource, DAVCollection):
         rendered = MemberList(members, renderer, site, locks)
         return (RenderedMembers(rendered.responses(page), page.is_last) for page in members.pages)
 
-    def make_collection(self, name: str, check: Callable[[], object] = lambda: None) -> None:
+    def make_collection(self, name: str, recheck: Callable[[], object] = lambda: None) -> None:
         """Makes a collection in this one, whether or not this one is known to exist.
 
-        ``check`` is called right before, while nobody else writes there. Raises as
+        ``recheck`` is called right before, while nobody else writes there. Raises as
         `Namespace.make_collection`.
         """
 
-        def recheck(_: Resource | None) -> None:
-            check()
+        def recheck_with_locks(_: Resource | None) -> None:
+            recheck()
             self.require_creatable(name)
 
-        self.provider.namespace.make_collection((*self.requested_path, name), recheck)
+        self.provider.namespace.make_collection((*self.requested_path, name), recheck_with_locks)
 
     def require_creatable(self, name: str) -> None:
         """That no lock forbids to create a member of this name."""

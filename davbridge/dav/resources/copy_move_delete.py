@@ -48,13 +48,15 @@ class CopyMoveDelete(_DAVResource):
         """
         released: set[str] = set()
 
-        def recheck() -> None:
+        def recheck_with_locks() -> None:
             preconditions.recheck()
             self._require_removable()
             released.update(self._own_tokens())
 
         namespace = self.provider.namespace
-        failures = namespace.delete(self.requested_path, preconditions._replace(recheck=recheck))
+        failures = namespace.delete(
+            self.requested_path, preconditions._replace(recheck=recheck_with_locks)
+        )
         if not failures:
             self.enforcement.release(released)
         return failures
@@ -66,13 +68,13 @@ class CopyMoveDelete(_DAVResource):
         stays; those on what is replaced inside it go (§7.6). Raises as `Namespace.copy`."""
         released: set[str] = set()
 
-        def recheck() -> None:
+        def recheck_with_locks() -> None:
             preconditions.recheck()
             self._require_writable_target(destination)
             released.update(self.enforcement.tokens_below(destination))
 
         checked, namespace = (
-            preconditions._replace(recheck=recheck),
+            preconditions._replace(recheck=recheck_with_locks),
             self.provider.namespace,
         )
         failures = namespace.copy(self.requested_path, destination, checked, recursive=recursive)
@@ -87,14 +89,14 @@ class CopyMoveDelete(_DAVResource):
         don't move along (§7.6). Raises as `Namespace.move`."""
         released: set[str] = set()
 
-        def recheck() -> None:
+        def recheck_with_locks() -> None:
             preconditions.recheck()
             self._require_writable_target(destination)
             self._require_removable()
             released.update(self._own_tokens(), self.enforcement.tokens_below(destination))
 
         checked, namespace = (
-            preconditions._replace(recheck=recheck),
+            preconditions._replace(recheck=recheck_with_locks),
             self.provider.namespace,
         )
         failures = namespace.move(self.requested_path, destination, checked, user=user)

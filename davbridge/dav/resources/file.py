@@ -66,16 +66,16 @@ class File(BucketResource, DAVNonCollection):
         condition: Condition,
         *,
         length: int | None,
-        check: Callable[[], object] = lambda: None,
+        recheck: Callable[[], object] = lambda: None,
     ) -> Upload:
-        """Where the body goes to. The file stays as it is until `Upload.finish`.
+        """Begins an upload of a new version. The file stays as it is until `Upload.finish`.
 
-        ``check`` is called right before, while nobody else writes there. Raises as
+        ``recheck`` is called right before, while nobody else writes there. Raises as
         `Namespace.open_writer`.
         """
 
-        def recheck(found: Resource | None) -> None:
-            check()
+        def recheck_with_locks(found: Resource | None) -> None:
+            recheck()
             self.require_writable(is_new=found is None)
 
         path = self.requested_path
@@ -85,7 +85,7 @@ class File(BucketResource, DAVNonCollection):
             condition,
             length=length,
             existing=self.resource if self.resource.row else None,
-            recheck=recheck,
+            recheck=recheck_with_locks,
         )
         return Upload(writer, length, headers)
 

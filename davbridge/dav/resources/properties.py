@@ -101,19 +101,19 @@ class ResourceProperties(_DAVResource):
         changes: Mapping[str, str | None],
         *,
         modified: datetime | None = None,
-        check: Callable[[], object],
+        recheck: Callable[[], object],
     ) -> None:
         """Sets dead properties, removes those whose value is None, and sets the time of a file: all
         or none.
 
-        The time is ``modified``, or the one that a change has. ``check`` is called right before,
+        The time is ``modified``, or the one that a change has. ``recheck`` is called right before,
         while nobody else writes there. Raises as `Namespace.update_properties`.
         """
         self.provider.namespace.update_properties(
             self.requested_path,
             changes,
             modified=modified or modification_time_set_by(changes),
-            recheck=lambda _: check(),
+            recheck=lambda _: recheck(),
         )
         self._dead = None
 
@@ -215,7 +215,7 @@ class ResourceProperties(_DAVResource):
         self.change_properties(
             changes,
             modified=modified,
-            check=lambda: self.enforcement.require_write(self.resource.path),
+            recheck=lambda: self.enforcement.require_write(self.resource.path),
         )
 
     @as_refusals()

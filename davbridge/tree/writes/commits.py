@@ -40,7 +40,7 @@ is there then. Raises if it may not be written any more."""
 _log = logging.getLogger(__name__)
 
 
-def no_check(found: Resource | None) -> None:
+def no_recheck(found: Resource | None) -> None:
     """Allows every write."""
 
 
