@@ -19,7 +19,7 @@ PAGE_BYTES = 500
 PREFIX_BYTES = 10
 """A common prefix in a listing, its text apart: its place in a page."""
 
-ROW_BYTES = 190
+ROW_BYTES = 200
 """An object in a listing, its texts apart: the row, its size and time, and its place."""
 
 ANSWER_BYTES = 500

@@ -36,10 +36,30 @@ class ObjectRow(NamedTuple):
     size: int
     modified: datetime
     etag: str
+    storage_class: str = ""
+    """Empty: STANDARD, or the store doesn't say."""
+
+    @property
+    def may_be_archived(self) -> bool:
+        """Whether its storage class is one that has to be restored before it can be read. It may be
+        restored already; and some stores only keep the class's name."""
+        return self.storage_class in ARCHIVES
+
+
+ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
+"""GLACIER_IR can be read at once. A listing doesn't say what INTELLIGENT_TIERING has archived."""
 
 
 TIME_TOLERANCE = timedelta(seconds=1)
 """The time in the answer to a write may differ by so much from the time in a listing."""
+
+
+def is_unchanged(now: ObjectRow | None, before: ObjectRow | None) -> bool:
+    """Whether two looks at a key have shown the same, or both nothing. A lifecycle rule changes the
+    storage class of an object, and doesn't write it."""
+    if now is None or before is None:
+        return now is before
+    return now._replace(storage_class=before.storage_class) == before
 
 
 def is_same_version(one: ObjectRow, other: ObjectRow) -> bool:

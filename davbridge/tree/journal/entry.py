@@ -127,6 +127,7 @@ def encoded(entry: JournalEntry, nonce: str = "") -> bytes:
         "target": entry.target,
         "is_new": entry.is_new,
         "rows": [(row.key, row.size, row.modified.timestamp(), row.etag) for row in rows],
+        "classes": [(rows[row], row.storage_class) for row in rows if row.storage_class],
         "clashes": numbers(plan.clashes),
         "marker": plan.marker,
         "copies": [
@@ -151,9 +152,12 @@ def decoded(body: bytes) -> JournalEntry:
             raise ValueError("a journal of another format")
         if content["format"] > _UNDO_FORMAT:
             raise LaterFormatError("a journal of a later davbridge's")
+        classes: dict[int, str] = dict(content.get("classes", ()))  # Earlier ones have none.
         rows = [
-            ObjectRow(key, size, datetime.fromtimestamp(modified, UTC), etag)
-            for key, size, modified, etag in content["rows"]
+            ObjectRow(
+                key, size, datetime.fromtimestamp(modified, UTC), etag, classes.get(number, "")
+            )
+            for number, (key, size, modified, etag) in enumerate(content["rows"])
         ]
         is_undone = content["format"] == _UNDO_FORMAT
         return JournalEntry(

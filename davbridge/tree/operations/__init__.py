@@ -6,6 +6,7 @@
     attempts.py          one attempt: it is refused, or it carries the operation out
     journaling.py        begins the journal of an attempt, and looks for conflicts
     planner.py           looks up two paths, and makes a plan
+    archived.py          which of its objects are archived, and can't be copied
     takeover.py          waits for an operation of another bridge, or takes it over
     plan_completion.py   does what is left of a journal's plan
     remaining_work.py    what is left of it, by what is in the bucket now

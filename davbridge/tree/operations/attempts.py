@@ -120,7 +120,7 @@ class Attempts:
         transfer = self._planned_transfer(
             request, preconditions, earlier, recursive=recursive
         ).keeping_source()
-        if blocked := transfer.obstacles(self._view.prefix, is_move=False):
+        if blocked := self._planner.obstacles(transfer, is_move=False):
             return Outcome(blocked)
         transfer = transfer.keeping_extras() if earlier.keeps_extras else transfer
         plan = transfer.plan
@@ -153,7 +153,7 @@ class Attempts:
         """``was_incomplete``: there is a record that an earlier MOVE, the same or a related one,
         has left something."""
         transfer = self._planned_transfer(request, preconditions, earlier, recursive=True)
-        if blocked := transfer.obstacles(self._view.prefix, is_move=True):
+        if blocked := self._planner.obstacles(transfer, is_move=True):
             return Outcome(blocked)
         transfer = transfer.keeping_extras() if was_incomplete or earlier.keeps_extras else transfer
         is_of_many = transfer.source_tree is not None and len(transfer.plan.deletions) > 1

@@ -17,7 +17,7 @@ from davbridge.errors import (
     UnavailableError,
 )
 from davbridge.paths import DELIMITER, ResourcePath, key_of, prefix_of
-from davbridge.store.base import ObjectRow, ObjectStore
+from davbridge.store.base import ObjectRow, ObjectStore, is_unchanged
 from davbridge.tree.journal.entry import JournalEntry
 from davbridge.tree.operations.remaining_work import RemainingWork, remaining_work
 from davbridge.tree.plan import Copy, shown_path
@@ -109,7 +109,7 @@ class PlanCompletion:
         target, plan = entry.target, entry.plan
         tree = None if plan.is_of_file else prefix_of(self._mount, target)
         file = row_at(self._store, key_of(self._mount, target)) if tree else None
-        if file and file not in plan.clashes:
+        if file and not any(is_unchanged(file, row) for row in plan.clashes):
             written = AlreadyExistsError("a file was written in its place")
             return CopyResult({}, [Failure(target, written)])
         is_onto = plan.is_onto_equals

@@ -9,6 +9,7 @@ from davbridge.paths import ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore, is_same_version
 from davbridge.tree.listing.markers import FOLDER_SUFFIX, DirectoryChecks
 from davbridge.tree.listing.view import View
+from davbridge.tree.operations.archived import archived_members
 from davbridge.tree.plan import (
     NO_KEYS,
     Keys,
@@ -59,9 +60,6 @@ class PlannedTransfer(NamedTuple):
         """The same, but deletes nothing of the source: a COPY."""
         return self._replace(plan=self.plan._replace(deletions=()))
 
-    def obstacles(self, mount: str, *, is_move: bool) -> list[Failure]:
-        return obstacles(mount, self.plan, self.source_keys, self.target_keys, is_move=is_move)
-
 
 class Planner:
     """Below one prefix of a store."""
@@ -102,6 +100,19 @@ class Planner:
         if origin.is_collection and not source_keys.has_inside:
             self._require_there(origin)
         return self._planned(origin, target, source_keys, target_keys)
+
+    def obstacles(self, transfer: PlannedTransfer, *, is_move: bool) -> list[Failure]:
+        """Why a COPY or MOVE must not begin. Raises ArchivedError for a single file."""
+        mount, plan = self._view.prefix, transfer.plan
+        blocked = obstacles(
+            mount, plan, transfer.source_keys, transfer.target_keys, is_move=is_move
+        )
+        if blocked:
+            return blocked
+        archived = archived_members(self._store, mount, plan.copies, self._parallel_requests)
+        if archived and transfer.source_tree is None:
+            raise archived[0].error
+        return archived
 
     def keys(self, resource: Resource) -> Keys:
         """All keys of a resource."""

@@ -21,7 +21,7 @@ Invariant: what somebody has written after the crash, to the source or the targe
 from collections.abc import Callable, Iterable, Mapping
 from typing import NamedTuple
 
-from davbridge.store.base import ObjectRow
+from davbridge.store.base import ObjectRow, is_unchanged
 from davbridge.tree.plan import Copy, Plan, is_marker
 from davbridge.tree.properties.sidecar_format import is_sidecar
 from davbridge.tree.reserved_names import is_own
@@ -96,10 +96,10 @@ def _sorted_copies(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> _
     copies = _SortedCopies([], [], {}, set(), [])
     for copy in plan.copies:
         found = target.get(copy.target)
-        has_source = source.get(copy.source.key) == copy.source
+        has_source = is_unchanged(source.get(copy.source.key), copy.source)
         # An object that was there before isn't the copy, even if it is equal: somebody may be
         # moving it away.
-        is_old = found is not None and found == replaced.get(copy.target)
+        is_old = found is not None and is_unchanged(found, replaced.get(copy.target))
         if found and not is_old and _is_done(copy, found):
             copies.done[copy.target] = found
         elif not found or is_old:
@@ -129,10 +129,12 @@ def _sorted_sources(
     nothing."""
     planned = plan.deletions or [copy.source for copy in plan.copies]
     there = [row for row in planned if row.key in source]
-    written = {row.key for row in there if source[row.key] != row or row.key in replaced}
+    written = {
+        row.key for row in there if row.key in replaced or not is_unchanged(source[row.key], row)
+    }
     deletions = tuple(row for row in there if row.key not in written) if plan.deletions else ()
     return deletions, tuple(source[row.key] for row in there if row.key in written)
 
 
 def _unchanged(rows: Iterable[ObjectRow], now: Rows) -> tuple[ObjectRow, ...]:
-    return tuple(row for row in rows if now.get(row.key) == row)
+    return tuple(row for row in rows if is_unchanged(now.get(row.key), row))

@@ -48,6 +48,7 @@ def statuses(store: S3Store) -> dict[str, int]:
         (error("QuotaExceeded", 403), 507),
         (Answer(507), 507),
         (ARCHIVED, 409),
+        (error("ObjectNotInActiveTierError", 403), 409),
         (error("ExistingObjectIsDirectory", 409), 405),
         (error("ObjectParentIsFile", 409), 405),
         (error("XMinioParentIsObject", 400), 405),

@@ -1,5 +1,7 @@
 """The format of journals, and what is left of a plan."""
 
+import json
+import zlib
 from datetime import UTC, datetime, timedelta
 
 import pytest
@@ -38,6 +40,25 @@ def test_a_journal_is_read_as_it_was_written() -> None:
     )
     entry = JournalEntry(REQUEST, ("s",), ("t",), is_new=False, plan=whole)
     assert decoded(encoded(entry)) == entry
+
+
+def test_a_journal_keeps_storage_classes_and_earlier_ones_have_none() -> None:
+    cold = row("s/a")._replace(storage_class="STANDARD_IA")
+    whole = NO_PLAN._replace(copies=(Copy(cold, "t/a"), Copy(row("s/b"), "t/b")))
+    entry = JournalEntry(REQUEST, ("s",), ("t",), is_new=True, plan=whole)
+    assert [copy.source for copy in decoded(encoded(entry)).plan.copies] == [cold, row("s/b")]
+    content = json.loads(zlib.decompress(encoded(entry)))
+    del content["classes"]
+    earlier = decoded(zlib.compress(json.dumps(content).encode()))
+    assert [copy.source for copy in earlier.plan.copies] == [row("s/a"), row("s/b")]
+
+
+def test_what_a_lifecycle_rule_has_moved_to_another_class_is_unchanged() -> None:
+    cold = row("s/a")._replace(storage_class="STANDARD_IA")
+    left = remaining_work(plan("a"), {"s/a": cold}, {}, lambda _copy, _found: False)
+    assert left.plan.copies == plan("a").copies
+    assert left.plan.deletions == plan("a").deletions
+    assert not left.written_since
 
 
 def test_a_journal_of_a_thousand_objects_is_small() -> None:

@@ -65,6 +65,7 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "AccessDenied": AccessDeniedError,
     "AllAccessDisabled": AccessDeniedError,
     "InvalidObjectState": ArchivedError,
+    "ObjectNotInActiveTierError": ArchivedError,  # CopyObject's word for the same
     # davbridge's own keys, or its clock, are to blame, and not what the client asked for.
     "ExpiredToken": UnavailableError,
     "InvalidToken": UnavailableError,

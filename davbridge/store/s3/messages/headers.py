@@ -10,6 +10,7 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from functools import lru_cache
+from sys import intern
 
 from botocore.parsers import ResponseParserError
 
@@ -28,6 +29,9 @@ MOST_DIGITS = 18
 _ETAG = re.compile(r"[\x21\x23-\x7e]+")
 """An entity-tag between its quotes (RFC 9110 §8.8.3), but for what isn't ASCII."""
 
+_CLASS = re.compile(r"[\x21-\x7e]{1,64}")
+"""A storage class: AWS has a dozen; Ceph and MinIO let their operators name others."""
+
 META = "x-amz-meta-"
 
 Headers = Mapping[str, str]
@@ -40,7 +44,8 @@ def info_of(key: str, size: int, headers: Headers) -> ObjectInfo:
     if modified is None:
         raise UnavailableError(f"{key!r}: the store doesn't say when it was modified")
     try:
-        row = ObjectRow(key, size, modified, etag_in(headers))
+        storage_class = parse_storage_class(headers.get("x-amz-storage-class", ""))
+        row = ObjectRow(key, size, modified, etag_in(headers), storage_class)
     except ResponseParserError as error:
         raise UnavailableError(f"{key!r}: {error}") from error
     return ObjectInfo(row, attributes_of(headers))
@@ -89,6 +94,11 @@ def etag_in(headers: Headers) -> str:
     """Raises ResponseParserError if there is none: what answered so is no S3 store, and has neither
     stored nor given anything."""
     return parse_etag(headers.get("etag", ""))
+
+
+def parse_storage_class(text: str) -> str:
+    """As ObjectRow has it. Equal ones are one text, as every row of a listing has its class."""
+    return "" if text in ("", "STANDARD") or not _CLASS.fullmatch(text) else intern(text)
 
 
 def quoted(etag: str) -> str:

@@ -13,7 +13,7 @@ from urllib.parse import unquote_to_bytes
 from botocore.parsers import ResponseParserError
 
 from davbridge.store.base import ObjectRow, Page
-from davbridge.store.s3.messages.headers import MOST_DIGITS, parse_etag
+from davbridge.store.s3.messages.headers import MOST_DIGITS, parse_etag, parse_storage_class
 from davbridge.store.s3.messages.xml import Element, name_of, parse_time, parsed
 
 ROOT = "ListBucketResult"
@@ -92,8 +92,8 @@ def _goes_on(root: Element, space: str) -> bool:
 
 
 def _rows(root: Element, space: str, is_encoded: bool) -> tuple[ObjectRow, ...]:
-    key, size, modified, etag = (
-        f"{space}{name}" for name in ("Key", "Size", "LastModified", "ETag")
+    key, size, modified, etag, storage_class = (
+        f"{space}{name}" for name in ("Key", "Size", "LastModified", "ETag", "StorageClass")
     )
     return tuple(
         [
@@ -102,6 +102,7 @@ def _rows(root: Element, space: str, is_encoded: bool) -> tuple[ObjectRow, ...]:
                 _size(_text(entry, size)),
                 parse_time(_text(entry, modified)),
                 _listed_etag(_text(entry, etag)),
+                parse_storage_class(entry.findtext(storage_class) or ""),
             )
             for entry in root.iterfind(f"{space}Contents")
         ]

@@ -101,7 +101,7 @@ def _copy_whole(
         _pinned_head(bucket, source)
     condition = emulated_condition(bucket, target, condition, by_store=bucket.can.conditional_copy)
     transaction = new_transaction() if attributes is not None else ""
-    headers = copied_from(bucket, source) | headers_of(condition)
+    headers = copied_from(bucket, source) | headers_of(condition) | class_headers(source)
     if attributes is not None:
         replaced = attribute_headers(attributes, transaction)
         headers |= {"x-amz-metadata-directive": "REPLACE", **replaced}
@@ -117,7 +117,8 @@ def _copy_whole(
     try:
         result = parsed(bucket.transport.send(request).content)
         modified = parse_time(required(result, "LastModified"))
-        return ObjectRow(target, source.size, modified, parse_etag(required(result, "ETag")))
+        etag = parse_etag(required(result, "ETag"))
+        return ObjectRow(target, source.size, modified, etag, source.storage_class)
     except ERRORS as error:
         made = (
             _made(bucket, source, target, transaction, since) if may_have_been_done(error) else None
@@ -180,6 +181,7 @@ def _copy_in_parts(
 ) -> ObjectRow:
     """A multipart upload whose parts the store copies from the source."""
     headers = _headers_of(bucket, source) if attributes is None else attribute_headers(attributes)
+    headers = {**headers, **class_headers(source)}
     upload = MultipartUpload.create(bucket, pool, target, headers)
     try:
         size = max(smallest_part, -(-source.size // MOST_PARTS))
@@ -220,6 +222,11 @@ def _copy_through_davbridge(
         except BaseException:
             writer.abort()
             raise
+
+
+def class_headers(source: ObjectRow) -> dict[str, str]:
+    """A copy is STANDARD unless this says otherwise."""
+    return {"x-amz-storage-class": source.storage_class} if source.storage_class else {}
 
 
 def _pinned_head(bucket: Bucket, source: ObjectRow) -> Headers:
