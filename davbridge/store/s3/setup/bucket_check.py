@@ -26,6 +26,7 @@ from davbridge.store.s3.setup.diagnosis import (
     not_s3,
     wrong_region,
 )
+from davbridge.store.s3.transport.address import options_of
 
 if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
@@ -67,7 +68,8 @@ def ensure_bucket(
     )
     client = build_client(impatient, pool_size=1)
     try:
-        situation = Situation(settings, client.meta.endpoint_url, clock)
+        credentials_from = options_of(client).credentials_from
+        situation = Situation(settings, client.meta.endpoint_url, clock, credentials_from)
         state = _ensure(client, situation, may_create=may_create)
     finally:
         client.close()
@@ -83,7 +85,8 @@ def _ensure(client: "S3Client", situation: Situation, *, may_create: bool) -> Bu
         )
     except ERRORS as error:
         is_absent = isinstance(error, ClientError) and code_of(error) == NO_SUCH_BUCKET
-        if is_absent and may_create:
+        # There, the request that makes a bucket would write an object.
+        if is_absent and may_create and not situation.has_bucket_in_endpoint:
             return _create(client, situation)
         raise StoreSetupError(explain(error, situation)) from error
     except RecursionError as error:

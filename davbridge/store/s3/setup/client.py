@@ -74,10 +74,10 @@ def _build(settings: S3Settings, pool_size: int) -> "S3Client":
         config=_config(settings, pool_size),
     )
     ca_bundle = core.get_config_variable("ca_bundle")
-    attach_options(
-        client,
-        ClientOptions(ca_bundle, credentials.renewed) if credentials else ClientOptions(ca_bundle),
-    )
+    options = ClientOptions(ca_bundle)
+    if credentials:
+        options = ClientOptions(ca_bundle, credentials.renewed, credentials.method or "")
+    attach_options(client, options)
     return client
 
 

@@ -6,6 +6,7 @@ secret.
 
 import re
 from typing import TYPE_CHECKING, Any, NamedTuple
+from urllib.parse import urlsplit
 
 from botocore.exceptions import (
     ClientError,
@@ -38,12 +39,13 @@ _SIGNATURE = frozenset({"SignatureDoesNotMatch", "RequestTimeTooSkewed", "Access
 
 _BY_CODE = {
     "NoSuchBucket": "bucket {bucket!r} doesn't exist: create it, or choose another",
-    "InvalidAccessKeyId": "{endpoint} doesn't know the access key: check access_key",
-    "SignatureDoesNotMatch": "{endpoint} refused the signature: check secret_key",
+    "InvalidAccessKeyId": "{endpoint} doesn't know the access key: check {access_key}",
+    "SignatureDoesNotMatch": "{endpoint} refused the signature: check {secret_key}",
     "ExpiredToken": "the credentials have expired: renew them",
     "InvalidToken": "{endpoint} refused the session token: renew the credentials",
     "RequestTimeTooSkewed": "{endpoint} refused the time of the request: set this machine's clock",
-    "InvalidBucketName": "{bucket!r} is not a valid bucket name: choose another",
+    "InvalidBucketName": "{bucket!r} is not a valid bucket name: one has 3 to 63 lower-case "
+    "letters, digits, '-' and '.', and begins and ends with a letter or digit",
     "AccessDenied": "access to bucket {bucket!r} was denied: grant these credentials "
     "s3:ListBucket, s3:GetObject, s3:PutObject and s3:DeleteObject, or choose another bucket",
 }
@@ -69,19 +71,54 @@ _UNREACHABLE = (
 )
 
 
+_KEYS_FROM = {
+    "": ("access_key", "secret_key"),
+    "env": ("AWS_ACCESS_KEY_ID in the environment", "AWS_SECRET_ACCESS_KEY in the environment"),
+    "shared-credentials-file": (
+        "aws_access_key_id in the AWS credentials file",
+        "aws_secret_access_key in the AWS credentials file",
+    ),
+    "config-file": (
+        "aws_access_key_id in the AWS configuration file",
+        "aws_secret_access_key in the AWS configuration file",
+    ),
+}
+"""Where botocore has found the keys → what to check."""
+
+
 class Situation(NamedTuple):
-    """What was asked, of whom, and when."""
+    """What was asked, of whom, when, and with which credentials."""
 
     settings: S3Settings
     endpoint_url: str
     clock: Clock
+    credentials_from: str = ""
+    """As in ClientOptions."""
 
     def format(self, sentence: str) -> str:
-        return sentence.format(endpoint=self.endpoint_url, bucket=self.settings.bucket)
+        source = self.credentials_from
+        others = f"the access key (from {source})", f"the secret key (from {source})"
+        access_key, secret_key = _KEYS_FROM.get(source, others)
+        return sentence.format(
+            endpoint=self.endpoint_url,
+            bucket=self.settings.bucket,
+            access_key=access_key,
+            secret_key=secret_key,
+        )
+
+    @property
+    def has_bucket_in_endpoint(self) -> bool:
+        """Whether the endpoint's path ends in the bucket's name, as consoles show its URL."""
+        path = urlsplit(self.endpoint_url).path.strip("/")
+        return path.rpartition("/")[2] == self.settings.bucket
 
 
 def explain(error: Exception, situation: Situation) -> str:
     """Why the bucket could not be listed."""
+    if situation.has_bucket_in_endpoint:
+        return situation.format(
+            "the endpoint URL {endpoint} ends in the bucket's name: leave out /{bucket}"
+        )
     if isinstance(error, ClientError):
         return _explain_answer(error, situation)
     if isinstance(error, NoCredentialsError | PartialCredentialsError):

@@ -147,6 +147,8 @@ class ClientOptions(NamedTuple):
     """The file of certificate authorities, where it isn't the usual one."""
     renew: Callable[[str], bool] = lambda _: False
     """Given the code that a request was refused with: whether there are new credentials."""
+    credentials_from: str = ""
+    """Where botocore has found the credentials, in its words; empty: in the settings."""
 
 
 def attach_options(client: "S3Client", options: ClientOptions) -> None:

@@ -98,7 +98,7 @@ def test_a_bucket_that_another_bridge_just_made_is_fine(canned: S3Proxy) -> None
         (error("ExpiredToken", 400), ["expired", "renew"]),
         (error("AccessDenied", 403), ["denied", "s3:ListBucket", "'bucket'"]),
         (Answer(403), ["denied", "'bucket'"]),
-        (error("InvalidBucketName", 400), ["not a valid bucket name", "'bucket'"]),
+        (error("InvalidBucketName", 400), ["valid bucket name: one has 3 to 63", "'bucket'"]),
         (error("AuthorizationHeaderMalformed", 400), ["region", "us-east-1"]),
         (
             error("PermanentRedirect", 301, **{"x-amz-bucket-region": "eu-west-3"}),
@@ -150,6 +150,34 @@ def test_real_stores_say_what_is_wrong_with_the_keys(seaweedfs: Endpoint, bucket
     good = settings_for(seaweedfs, bucket_name)
     assert "access key" in refusal(replace(good, access_key="AKIAUNKNOWN"))
     assert "secret_key" in refusal(replace(good, secret_key="the-secret"))
+
+
+@pytest.mark.parametrize("code", ["InvalidAccessKeyId", "SignatureDoesNotMatch"])
+@pytest.mark.parametrize("source", ["environment", "file"])
+def test_wrong_keys_are_named_after_where_they_come_from(
+    canned: S3Proxy, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, code: str, source: str
+) -> None:
+    canned.rule = lambda _: error(code, 403)
+    names = {"InvalidAccessKeyId": "aws_access_key_id"}
+    name = names.get(code, "aws_secret_access_key")
+    if source == "environment":
+        monkeypatch.setenv("AWS_ACCESS_KEY_ID", "AK")
+        monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "the-secret")
+        expected = f"check {name.upper()} in the environment"
+    else:
+        file = tmp_path / "credentials"
+        file.write_text("[default]\naws_access_key_id=AK\naws_secret_access_key=the-secret\n")
+        monkeypatch.setenv("AWS_SHARED_CREDENTIALS_FILE", str(file))
+        expected = f"check {name} in the AWS credentials file"
+    assert expected in refusal(replace(settings(canned.url), access_key=None, secret_key=None))
+
+
+@pytest.mark.parametrize("path", ["/bucket", "/bucket/", "/s3/bucket"])
+def test_a_bucket_in_the_endpoint_s_path_is_pointed_out(canned: S3Proxy, path: str) -> None:
+    canned.rule = lambda _: error("NoSuchBucket", 404)
+    line = refusal(settings(canned.url + path))
+    assert line.endswith("ends in the bucket's name: leave out /bucket")
+    assert [request.method for request in canned.requests] == ["GET"]
 
 
 def test_an_unreachable_endpoint_is_named() -> None:
