@@ -13,7 +13,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
-from typing import NoReturn
+from typing import NamedTuple, NoReturn
 
 ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT))
@@ -32,9 +32,9 @@ STORE_PLATFORMS = {
 
 MOUNT = {
     "darwin": """\
-In Finder press Cmd-K, enter {url} and choose to connect as Guest.""",
+In Finder press Cmd-K, enter {url} and connect as {guest}.""",
     "win32": """\
-In a command prompt:  net use * {url}
+In a command prompt:  net use * {url}{windows_user}
 (If "net use" finds no network, start Windows' client for it once:  sc start WebClient)
 Windows refuses files over 50 MB until an administrator's prompt has said:
   reg add HKLM\\SYSTEM\\CurrentControlSet\\Services\\WebClient\\Parameters ^
@@ -42,16 +42,27 @@ Windows refuses files over 50 MB until an administrator's prompt has said:
   net stop WebClient & net start WebClient""",
     "linux": """\
 GNOME Files:  Other Locations, then connect to {dav_url}
-davfs2:       sudo mount -t davfs {url} /mnt   (an empty user name and password)
-rclone:       rclone mount ":webdav,url='{url}',vendor=other:" ~/drive""",
+davfs2:       sudo mount -t davfs {url} /mnt   ({login})
+rclone:       rclone mount ":webdav,url='{url}',vendor=other{rclone_user}:" ~/drive""",
 }
+
+
+class Start(NamedTuple):
+    """What is started, and what the next steps depend on."""
+
+    arguments: list[str]
+    """Of davbridge."""
+    data: Path | None
+    """The embedded store's folder, if one will be used."""
+    user: str | None
+    """Who may log in: empty for everybody, None where the configuration file says."""
 
 
 def main(arguments: list[str]) -> int:
     try:
         require_python()
-        arguments, data = serve_arguments(arguments)
-        if data:
+        start = start_of(arguments)
+        if start.data:
             require_store_platform()
         environment = LockedVenv(ROOT / ".venv-quickstart", ROOT / "deploy" / "requirements.txt")
         environment.ensure()
@@ -60,26 +71,30 @@ def main(arguments: list[str]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
-    command = [str(environment.python), "-m", "davbridge", "serve", *arguments]
-    return run(command, data) if sys.platform == "win32" else become(command, data)
+    command = [str(environment.python), "-m", "davbridge"]
+    if "--version" in arguments:
+        return subprocess.run([*command, "--version"], check=False).returncode
+    command += ["serve", *start.arguments]
+    if not {"-h", "--help"}.isdisjoint(arguments):
+        print("Sets davbridge up in this folder, and starts it with these arguments:", flush=True)
+        return subprocess.run(command, check=False).returncode
+    return run(command, start) if sys.platform == "win32" else become(command, start)
 
 
-def serve_arguments(arguments: list[str]) -> tuple[list[str], Path | None]:
-    """The arguments of ``davbridge serve``, and the embedded store's folder if one will be used.
-
-    Ours are left out where the person's choose otherwise.
-    """
+def start_of(arguments: list[str]) -> Start:
+    """Ours are left out where the person's choose otherwise."""
     parser = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     parser.add_argument("--config")
     parser.add_argument("--user")
     parser.add_argument("--anonymous", action="store_true")
     parser.add_argument("--embedded", nargs="?")
     chosen, rest = parser.parse_known_args(arguments)
+    user = "" if chosen.anonymous else chosen.user
     if chosen.config:
-        return arguments, None
+        return Start(arguments, None, user)
     data = Path(chosen.embedded).resolve() if chosen.embedded else DATA
     who = ["--user", chosen.user] if chosen.user else ["--anonymous"]
-    return ["--embedded", str(data), *who, *rest], data
+    return Start(["--embedded", str(data), *who, *rest], data, user or "")
 
 
 def require_store_platform() -> None:
@@ -94,7 +109,7 @@ def require_store_platform() -> None:
     )
 
 
-def become(command: list[str], data: Path | None) -> NoReturn:
+def become(command: list[str], start: Start) -> NoReturn:
     """Turns this process into davbridge, so that signals, and what kills it, reach the server.
 
     Its line on stdout goes to a child, which adds the next steps and is gone.
@@ -107,7 +122,7 @@ def become(command: list[str], data: Path | None) -> NoReturn:
             # Forked once more, and left to the system: davbridge knows of no child to wait for.
             if os.fork() == 0:
                 with os.fdopen(reading) as lines:
-                    announce(lines.readline(), data)
+                    announce(lines.readline(), start)
         finally:
             os._exit(0)
     os.waitpid(child, 0)
@@ -115,32 +130,40 @@ def become(command: list[str], data: Path | None) -> NoReturn:
     os.execv(command[0], command)
 
 
-def run(command: list[str], data: Path | None) -> int:
+def run(command: list[str], start: Start) -> int:
     """Runs davbridge where no process can turn into another, and gives its exit code."""
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout is not None  # it was asked for
     while True:
         try:
-            announce(server.stdout.readline(), data)
+            announce(server.stdout.readline(), start)
             return server.wait()
         except KeyboardInterrupt:
             continue  # the console has told the server as well, which is about to end
 
 
-def announce(ready: str, data: Path | None) -> None:
+def announce(ready: str, start: Start) -> None:
     """Nothing is said where davbridge ended before it was ready: its own words are on stderr."""
     if ready:
-        print(next_steps(ready.strip(), data), flush=True)
+        print(next_steps(ready.strip(), start), flush=True)
 
 
-def next_steps(ready: str, data: Path | None) -> str:
+def next_steps(ready: str, start: Start) -> str:
     """What a person does with a drive whose URL is the last word of ``ready``."""
     url = ready.split()[-1]
-    dav_url = url.replace("http", "dav", 1)
-    mount = MOUNT.get(sys.platform, MOUNT["linux"]).format(url=url, dav_url=dav_url)
+    user = "NAME" if start.user is None else start.user
+    words = {
+        "url": url,
+        "dav_url": url.replace("http", "dav", 1),
+        "guest": f"the user {user}" if user else "Guest",
+        "windows_user": f" /user:{user} *" if user else "",
+        "login": f"as {user}, with the password" if user else "an empty user name and password",
+        "rclone_user": f",user={user},pass=$(rclone obscure PASSWORD)" if user else "",
+    }
+    mount = MOUNT.get(sys.platform, MOUNT["linux"]).format(**words)
     lines = [ready, "", "Mount it:", *("  " + line for line in mount.splitlines()), ""]
-    if data:
-        lines.append(f"Your files are kept in {data}, also when davbridge is stopped.")
+    if start.data:
+        lines.append(f"Your files are kept in {start.data}, also when davbridge is stopped.")
     lines.append("Ctrl-C stops it; the same command starts it again.")
     return "\n".join(lines)
 

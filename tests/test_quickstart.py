@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 
+from davbridge import __version__
 from tests.support.bridge import Client
 from tests.support.process import TIMEOUT, running
 
@@ -64,6 +65,12 @@ def test_a_fresh_clone_becomes_a_drive_and_has_the_files_again(clone: Path) -> N
         process.signal(signal.SIGTERM)
         assert process.wait() == 0
         assert "installing" not in process.errors()
+    for asked, answer in (("--help", "usage: davbridge serve"), ("--version", __version__)):
+        done = subprocess.run(
+            [*quickstart(clone), asked], capture_output=True, text=True, timeout=TIMEOUT, check=True
+        )
+        assert answer in done.stdout
+        assert "Mount it" not in done.stdout
 
 
 def refusal(clone: Path, preparation: str, *arguments: str) -> str:
@@ -122,25 +129,47 @@ def test_arguments_are_passed_on_and_count_more_than_the_usual_ones(
     given: list[str], passed_on: list[str]
 ) -> None:
     script = runpy.run_path(str(ROOT / "deploy" / "quickstart.py"))
-    arguments, _data = script["serve_arguments"](given)
+    arguments = script["start_of"](given).arguments
     assert arguments == [str(script["DATA"]) if part == "DATA" else part for part in passed_on]
 
 
 @pytest.mark.parametrize(
-    ("platform", "expected"),
+    ("platform", "user", "expected"),
     [
-        ("darwin", "Cmd-K, enter http://127.0.0.1:8080/"),
-        ("win32", "net use * http://127.0.0.1:8080/"),
-        ("linux", "connect to dav://127.0.0.1:8080/"),
-        ("linux", "mount -t davfs http://127.0.0.1:8080/ "),
-        ("linux", "\":webdav,url='http://127.0.0.1:8080/',vendor=other:\""),
+        ("darwin", "", "Cmd-K, enter http://127.0.0.1:8080/ and connect as Guest."),
+        ("darwin", "ada", "Cmd-K, enter http://127.0.0.1:8080/ and connect as the user ada."),
+        ("win32", "", "net use * http://127.0.0.1:8080/\n"),
+        ("win32", "ada", "net use * http://127.0.0.1:8080/ /user:ada *\n"),
+        ("linux", "", "connect to dav://127.0.0.1:8080/"),
+        ("linux", "", "mount -t davfs http://127.0.0.1:8080/ /mnt   (an empty user name"),
+        ("linux", "ada", "mount -t davfs http://127.0.0.1:8080/ /mnt   (as ada, with"),
+        ("linux", "", "\":webdav,url='http://127.0.0.1:8080/',vendor=other:\""),
+        ("linux", "ada", "',vendor=other,user=ada,pass=$(rclone obscure PASSWORD):\""),
+        ("linux", None, "',vendor=other,user=NAME,pass=$(rclone obscure PASSWORD):\""),
     ],
 )
-def test_the_next_steps_are_those_of_the_system(
-    monkeypatch: pytest.MonkeyPatch, platform: str, expected: str
+def test_the_next_steps_are_those_of_the_system_and_of_who_may_log_in(
+    monkeypatch: pytest.MonkeyPatch, platform: str, user: str | None, expected: str
 ) -> None:
     script = runpy.run_path(str(ROOT / "deploy" / "quickstart.py"))
     monkeypatch.setattr(sys, "platform", platform)
-    steps = script["next_steps"]("davbridge is ready: http://127.0.0.1:8080/", Path("/data"))
+    start = script["Start"]([], Path("/data"), user)
+    steps = script["next_steps"]("davbridge is ready: http://127.0.0.1:8080/", start)
     assert expected in steps
     assert "/data" in steps
+
+
+@pytest.mark.parametrize(
+    ("given", "user"),
+    [
+        ([], ""),
+        (["--anonymous"], ""),
+        (["--user", "ada"], "ada"),
+        (["--config", "f"], None),
+        (["--config", "f", "--user", "ada"], "ada"),
+        (["--config", "f", "--anonymous"], ""),
+    ],
+)
+def test_the_next_steps_know_who_may_log_in(given: list[str], user: str | None) -> None:
+    script = runpy.run_path(str(ROOT / "deploy" / "quickstart.py"))
+    assert script["start_of"](given).user == user
