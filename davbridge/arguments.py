@@ -28,8 +28,15 @@ _UNITS = {
 
 def parse(arguments: Sequence[str] | None = None) -> tuple[str, dict[str, Any]]:
     """The command's name, and its flags."""
-    flags = vars(_parser().parse_args(arguments))
-    return flags.pop(_COMMAND), flags
+    namespace, unknown = _parser().parse_known_args(arguments)
+    flags = vars(namespace)
+    command = flags.pop(_COMMAND)
+    if unknown:
+        help_for = f"'davbridge {command} --help'"
+        raise ConfigError(
+            f"unknown arguments: {' '.join(unknown)} ({help_for} shows what there is)"
+        )
+    return command, flags
 
 
 class _Parser(argparse.ArgumentParser):

@@ -75,6 +75,8 @@ def _listen(settings: Settings, shutdown: "_Shutdown") -> int:
 
 def _sweep(flags: dict[str, Any]) -> int:
     older_than, dry_run = flags.pop("older_than"), flags.pop("dry_run")
+    if flags.keys().isdisjoint(("s3.bucket", "embedded.directory", "config")):
+        raise ConfigError("sweep what? davbridge sweep BUCKET, --config FILE or --embedded [DIR]")
     # Nothing listens here, so the settings of logins and addresses don't matter.
     flags |= {"access.anonymous": True, "access.insecure": True}
     settings = load(flags, flags.pop("config", None), hash_password=hash_password)
