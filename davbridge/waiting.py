@@ -1,6 +1,7 @@
 """How a thread reports that it waits.
 
-A thread that waits doesn't count as working, so that another one can work (`http.thread_states`).
+A thread that waits doesn't count as working, so that another one can work
+(`http.workers.thread_states`).
 
 A wait may happen anywhere below a request. So the thread has an observer, and the modules that wait
 don't need to know it: `store_wait`, `queue_wait` and `bounded_wait` report to the observer that was

@@ -6,10 +6,7 @@ or on a body that did not arrive whole::
 
     server.py              HttpServer: binds, serves, stops
     connection_manager.py  accepts connections; holds the idle ones
-    workers.py             the worker pool: which thread serves which connection
-    worker_threads.py      starts and joins the threads of the pool
-    thread_states.py       which threads work, and which only wait
-    admission.py           how many requests may wait, and for what
+    workers/               which thread serves which connection; how many requests may wait
     closing.py             closes connections after the client has read the answer
     tls.py                 the certificate; the handshake, in a worker
     file_descriptors.py    how many connections there can be

@@ -18,7 +18,6 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from davbridge.http import tls
-from davbridge.http.admission import Client
 from davbridge.http.client_timeout import ClientTimeout
 from davbridge.http.closing import LingeringCloser
 from davbridge.http.errors import ClientGoneError, RequestHeadError
@@ -27,6 +26,7 @@ from davbridge.http.request_head import RequestHead
 from davbridge.http.request_reader import RequestReader
 from davbridge.http.response import ResponseWriter
 from davbridge.http.streams import SocketReader, SocketWriter
+from davbridge.http.workers.admission import Client
 from davbridge.http.wsgi import Endpoints, connection_environ
 
 QUICK_METHODS = (b"PROPFIND", b"HEAD", b"OPTIONS")

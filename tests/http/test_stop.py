@@ -126,7 +126,7 @@ def test_an_upload_under_way_is_finished() -> None:
 @pytest.fixture
 def time_to_unwind(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine, what was cut comes to its end."""
-    monkeypatch.setattr("davbridge.http.workers.ABORT_SECONDS", PATIENCE / 2)
+    monkeypatch.setattr("davbridge.http.workers.pool.ABORT_SECONDS", PATIENCE / 2)
 
 
 @pytest.mark.usefixtures("time_to_unwind")
@@ -163,7 +163,7 @@ def test_a_download_that_nobody_reads_is_cut_after_the_timeout() -> None:
 def test_a_request_that_never_ends_is_left_behind_and_logged(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("davbridge.http.workers.ABORT_SECONDS", 0.2)
+    monkeypatch.setattr("davbridge.http.workers.pool.ABORT_SECONDS", 0.2)
     gate = Gate()
     with running(gate, shutdown_timeout=0.3) as run, RawClient(run.server.port) as client:
         client.send(GET)
@@ -177,10 +177,10 @@ def test_a_request_that_never_ends_is_left_behind_and_logged(
 STUCK = """
 import socket, threading, time
 from davbridge.config import ServerSettings
-from davbridge.http import workers
+from davbridge.http.workers import pool
 from davbridge.http.server import HttpServer
 
-workers.ABORT_SECONDS = 0.1
+pool.ABORT_SECONDS = 0.1
 entered = threading.Event()
 
 def app(environ, start_response):

@@ -24,10 +24,10 @@ from davbridge.config import (
     Settings,
 )
 from davbridge.dav import idempotency
-from davbridge.http import admission
-from davbridge.http.admission import Limits
 from davbridge.http.connection_manager import max_idle_connections
 from davbridge.http.readiness import PATH as READY
+from davbridge.http.workers import admission
+from davbridge.http.workers.admission import Limits
 from davbridge.tree import path_locks
 from tests.support.buckets import Bucket, fresh_bucket
 from tests.support.endpoints import Endpoint

@@ -10,9 +10,10 @@ from itertools import pairwise
 import pytest
 
 from davbridge.errors import UnavailableError
-from davbridge.http import admission, worker_threads, workers
-from davbridge.http.admission import Limits
-from davbridge.http.workers import WorkerPool
+from davbridge.http.workers import admission, threads
+from davbridge.http.workers import pool as pool_module
+from davbridge.http.workers.admission import Limits
+from davbridge.http.workers.pool import ServedConnection, WorkerPool
 from davbridge.waiting import bounded_wait, queue_wait, store_wait
 from tests.support.waiting import PATIENCE, until
 
@@ -61,10 +62,10 @@ class Harness:
 
     def __init__(self) -> None:
         self.log: list[tuple[str, int]] = []
-        self.parked: list[workers.ServedConnection] = []
+        self.parked: list[ServedConnection] = []
         self.pool = WorkerPool(3, self._park, LIMITS)
 
-    def _park(self, connection: workers.ServedConnection) -> None:
+    def _park(self, connection: ServedConnection) -> None:
         """As the selector does: who can be read is put back."""
         if connection.has_request():
             self.pool.put(connection)
@@ -120,7 +121,7 @@ def harness() -> Harness:
 @pytest.fixture
 def endless_leader_time(monkeypatch: pytest.MonkeyPatch) -> None:
     """However slow the machine, no leader is too slow."""
-    monkeypatch.setattr(workers, "LEADER_SECONDS", PATIENCE)
+    monkeypatch.setattr(pool_module, "LEADER_SECONDS", PATIENCE)
 
 
 @pytest.mark.usefixtures("endless_leader_time")
@@ -242,7 +243,7 @@ def test_as_many_requests_wait_at_once_as_there_are_threads_and_the_rest_follow(
 
 
 def test_a_connection_that_cannot_be_parked_is_closed(caplog: pytest.LogCaptureFixture) -> None:
-    def refuse(connection: workers.ServedConnection) -> None:
+    def refuse(connection: ServedConnection) -> None:
         raise ValueError("the selector is closed")
 
     connection = FakeConnection("a", [])
@@ -365,7 +366,7 @@ def test_short_waits_of_many_do_not_make_and_end_a_thread_each(
 def test_stop_aborts_those_whose_threads_wait_and_leaves_no_thread(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(workers, "ABORT_SECONDS", PATIENCE / 2)
+    monkeypatch.setattr(pool_module, "ABORT_SECONDS", PATIENCE / 2)
     before = threading.active_count()
     waiting = [harness.connection("waiting") for _ in range(6)]
 
@@ -417,7 +418,7 @@ def test_a_system_that_gives_no_more_threads_breaks_nothing(
         start(thread)
 
     monkeypatch.setattr(threading.Thread, "start", fail_at_last)
-    monkeypatch.setattr(worker_threads, "START_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(threads, "START_RETRY_SECONDS", 0.1)
     gate = threading.Event()
     connections = [harness.waiting_for(gate), harness.waiting_for(gate), harness.connection("last")]
     with harness.open(*connections):
@@ -436,7 +437,7 @@ def test_a_system_that_gives_no_more_threads_breaks_nothing(
 def test_a_thread_that_could_not_be_had_is_tried_for_again_when_nobody_comes(
     harness: Harness, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(worker_threads, "START_RETRY_SECONDS", 0.1)
+    monkeypatch.setattr(threads, "START_RETRY_SECONDS", 0.1)
     gate = threading.Event()
     last = harness.connection("last")
     with (

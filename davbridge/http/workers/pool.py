@@ -37,9 +37,9 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager
 from typing import Protocol
 
-from davbridge.http.admission import MAX_BOUNDED_WAITS, STORE_GRACE_SECONDS, Client, Limits
-from davbridge.http.thread_states import ThreadStates
-from davbridge.http.worker_threads import WorkerThreads
+from davbridge.http.workers.admission import MAX_BOUNDED_WAITS, STORE_GRACE_SECONDS, Client, Limits
+from davbridge.http.workers.thread_states import ThreadStates
+from davbridge.http.workers.threads import WorkerThreads
 from davbridge.waiting import set_observer
 
 _log = logging.getLogger("davbridge.http")

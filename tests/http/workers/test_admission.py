@@ -7,8 +7,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 import pytest
 
 from davbridge.errors import UnavailableError
-from davbridge.http import admission
-from davbridge.http.admission import Admission, Limits, QueueEntry
+from davbridge.http.workers import admission
+from davbridge.http.workers.admission import Admission, Limits, QueueEntry
 
 PATIENCE = 60.0
 

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, nullcontext
 from typing import Generic, TypeVar
 
-from davbridge.http.admission import Admission, Client, Limits
+from davbridge.http.workers.admission import Admission, Client, Limits
 
 T = TypeVar("T")
 

@@ -8,7 +8,7 @@ from typing import TypeVar
 import pytest
 
 from davbridge.http import server as server_module
-from davbridge.http.admission import Limits
+from davbridge.http.workers.admission import Limits
 from davbridge.store.memory import MemoryStore
 from davbridge.waiting import store_wait
 from tests.support.bridge import Bridge, running_bridge
