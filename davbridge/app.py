@@ -24,9 +24,9 @@ from davbridge.cache import LISTINGS_AHEAD, CachedStore
 from davbridge.config import S3Settings, Settings
 from davbridge.dav import application
 from davbridge.errors import AccessDeniedError, StoreError, StoreSetupError
-from davbridge.http.access_log import AccessLog
 from davbridge.http.errors import ServerSetupError
-from davbridge.http.readiness import Readiness
+from davbridge.http.middleware.access_log import AccessLog
+from davbridge.http.middleware.readiness import Readiness
 from davbridge.http.server import HttpServer
 from davbridge.store.embedded import EmbeddedStore
 from davbridge.store.s3 import PART_THREADS, S3Store

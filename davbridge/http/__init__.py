@@ -19,7 +19,6 @@ or on a body that did not arrive whole::
     response.py            the response: status, fields, framing
     client_timeout.py      how long a thread waits for a client
     streams.py             buffered reading and writing of one socket
-    access_log.py          one line per request
-    readiness.py           the URL that load balancers ask
+    middleware/            layers around the application: readiness, access log
     errors.py              exceptions of this package
 """

@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from davbridge.http.readiness import PATH
+from davbridge.http.middleware.readiness import PATH
 from tests.support.big import BIG
 from tests.support.bridge import Client
 from tests.support.drive import Home

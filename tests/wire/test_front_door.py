@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 import trustme
 
-from davbridge.http.readiness import PATH
+from davbridge.http.middleware.readiness import PATH
 from tests.support.buckets import Bucket
 from tests.support.proc import MIB, most_resident
 from tests.support.programs import require_program, run

@@ -25,7 +25,7 @@ from davbridge.config import (
 )
 from davbridge.dav import idempotency
 from davbridge.http.connection_manager import max_idle_connections
-from davbridge.http.readiness import PATH as READY
+from davbridge.http.middleware.readiness import PATH as READY
 from davbridge.http.workers import admission
 from davbridge.http.workers.admission import Limits
 from davbridge.tree import path_locks

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from davbridge.http.access_log import AccessLog
+from davbridge.http.middleware.access_log import AccessLog
 from tests.support.timer import Timer
 from tests.support.wire import RawClient, serving
 

@@ -6,7 +6,11 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from davbridge.http.readiness import CHECK_INTERVAL_SECONDS, CHECK_TIMEOUT_SECONDS, Readiness
+from davbridge.http.middleware.readiness import (
+    CHECK_INTERVAL_SECONDS,
+    CHECK_TIMEOUT_SECONDS,
+    Readiness,
+)
 from tests.support.timer import Timer
 
 
