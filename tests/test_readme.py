@@ -32,7 +32,7 @@ from davbridge.dav.headers import if_header, ranges, urls
 from davbridge.dav.locking import memory
 from davbridge.dav.methods import lock
 from davbridge.dav.propfind import query
-from davbridge.http import client_timeout, request_head, request_reader
+from davbridge.http.protocol import client_timeout, request_head, request_reader
 from davbridge.paths import MAX_KEY_BYTES
 from davbridge.tree.properties import sidecar_format
 from tests.dav.test_call_budget import CASES, COPY, DELETE, DELETES, GET, HEAD, LIST, PUT

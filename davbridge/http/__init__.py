@@ -11,14 +11,7 @@ or on a body that did not arrive whole::
     tls.py                 the certificate; the handshake, in a worker
     file_descriptors.py    how many connections there can be
     connection.py          one connection: request after request
-    request_reader.py      receives the next request head, without a thread that waits
-    request_head.py        request line and header fields: pure, strict parsing
-    body.py                wsgi.input
-    wsgi.py                the WSGI environment; one run of the application
-    exchange.py            one request and its response; what becomes of the connection
-    response.py            the response: status, fields, framing
-    client_timeout.py      how long a thread waits for a client
-    streams.py             buffered reading and writing of one socket
+    protocol/              HTTP/1.1 on one connection: heads, bodies, responses, and their framing
     middleware/            layers around the application: readiness, access log
     errors.py              exceptions of this package
 """

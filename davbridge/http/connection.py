@@ -18,16 +18,16 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from davbridge.http import tls
-from davbridge.http.client_timeout import ClientTimeout
 from davbridge.http.closing import LingeringCloser
 from davbridge.http.errors import ClientGoneError, RequestHeadError
-from davbridge.http.exchange import Disposition, Exchange, ExchangeServer
-from davbridge.http.request_head import RequestHead
-from davbridge.http.request_reader import RequestReader
-from davbridge.http.response import ResponseWriter
-from davbridge.http.streams import SocketReader, SocketWriter
+from davbridge.http.protocol.client_timeout import ClientTimeout
+from davbridge.http.protocol.exchange import Disposition, Exchange, ExchangeServer
+from davbridge.http.protocol.request_head import RequestHead
+from davbridge.http.protocol.request_reader import RequestReader
+from davbridge.http.protocol.response import ResponseWriter
+from davbridge.http.protocol.streams import SocketReader, SocketWriter
+from davbridge.http.protocol.wsgi import Endpoints, connection_environ
 from davbridge.http.workers.admission import Client
-from davbridge.http.wsgi import Endpoints, connection_environ
 
 QUICK_METHODS = (b"PROPFIND", b"HEAD", b"OPTIONS")
 """Methods that usually don't wait for anything."""

@@ -40,7 +40,7 @@ def test_more_silent_connections_than_threads_hold_none_of_them() -> None:
 def test_more_heads_than_threads_that_do_not_come_to_their_end_hold_none_of_them(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("davbridge.http.request_reader.HEAD_SECONDS", FOREVER)
+    monkeypatch.setattr("davbridge.http.protocol.request_reader.HEAD_SECONDS", FOREVER)
     with serving(hello, threads=2) as server, contextlib.ExitStack() as stack:
         slow = [stack.enter_context(RawClient(server.port)) for _ in range(20)]
         for client in slow:

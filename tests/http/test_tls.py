@@ -16,8 +16,8 @@ import trustme
 from davbridge.config import ServerSettings
 from davbridge.http import tls
 from davbridge.http.errors import ServerSetupError
+from davbridge.http.protocol.streams import SocketReader
 from davbridge.http.server import HttpServer
-from davbridge.http.streams import SocketReader
 from tests.support.waiting import FOREVER, PATIENCE
 from tests.support.wire import RawClient, serving
 

@@ -9,7 +9,7 @@ from typing import NamedTuple, TypeVar
 import pytest
 
 from davbridge.dav import idempotency
-from davbridge.http.exchange import Disposition, Exchange
+from davbridge.http.protocol.exchange import Disposition, Exchange
 from davbridge.store.memory import MemoryStore
 from tests.support.bridge import Bridge, running_bridge
 from tests.support.intercepted import InterceptedStore

@@ -19,7 +19,7 @@ from http import HTTPStatus
 from types import TracebackType
 
 from davbridge.http.errors import BrokenResponseError, ClientGoneError
-from davbridge.http.streams import SocketWriter
+from davbridge.http.protocol.streams import SocketWriter
 
 SERVER = b"davbridge"
 """Without a version. Finder and Cyberduck behave differently if it contains IIS."""

@@ -13,9 +13,9 @@ from typing import Any
 
 import pytest
 
-from davbridge.http.body import ChunkedBody, KnownLengthBody
 from davbridge.http.errors import IncompleteBodyError, MalformedBodyError
-from davbridge.http.streams import SocketReader
+from davbridge.http.protocol.body import ChunkedBody, KnownLengthBody
+from davbridge.http.protocol.streams import SocketReader
 from tests.support.proc import resident
 from tests.support.timer import Timer
 from tests.support.waiting import FOREVER, PATIENCE, until
@@ -189,7 +189,7 @@ def test_a_body_that_stalls_raises_after_the_timeout(data: bytes) -> None:
 
 
 def test_a_body_that_trickles_in_is_given_up(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("davbridge.http.client_timeout.MIN_RATE", 100)
+    monkeypatch.setattr("davbridge.http.protocol.client_timeout.MIN_RATE", 100)
     with serving(Recorder(), timeout=0.5) as server, RawClient(server.port) as client:
         client.send(put(1000))
 
@@ -207,8 +207,9 @@ def test_a_body_that_trickles_in_is_given_up(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_slow_but_steady_body_arrives_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     """It takes five times the timeout: a piece every ten seconds, which is worth 25."""
     timer = Timer()
-    monkeypatch.setattr("davbridge.http.client_timeout.time", SimpleNamespace(monotonic=timer))
-    monkeypatch.setattr("davbridge.http.client_timeout.MIN_RATE", 1)
+    clock = SimpleNamespace(monotonic=timer)
+    monkeypatch.setattr("davbridge.http.protocol.client_timeout.time", clock)
+    monkeypatch.setattr("davbridge.http.protocol.client_timeout.MIN_RATE", 1)
     app = Recorder(block=25)
     with serving(app, timeout=80.0) as server, RawClient(server.port) as client:
         client.send(put(1000))
@@ -286,7 +287,7 @@ def test_a_short_unread_body_is_read_away_and_the_connection_kept() -> None:
 
 
 def test_an_unread_body_that_does_not_come_holds_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("davbridge.http.request_reader.SKIP_SECONDS", FOREVER)
+    monkeypatch.setattr("davbridge.http.protocol.request_reader.SKIP_SECONDS", FOREVER)
     with serving(reject, threads=1) as server, RawClient(server.port) as client:
         assert client.ask(put(100_000)).status == 401
         with RawClient(server.port) as other:
@@ -297,7 +298,7 @@ def test_an_unread_body_that_does_not_come_holds_no_thread(monkeypatch: pytest.M
 def test_an_unread_body_that_never_comes_is_waited_for_a_bounded_time(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("davbridge.http.request_reader.SKIP_SECONDS", 0.2)
+    monkeypatch.setattr("davbridge.http.protocol.request_reader.SKIP_SECONDS", 0.2)
     with serving(reject, threads=1) as server, RawClient(server.port) as client:
         assert client.ask(put(100_000)).status == 401
         with RawClient(server.port) as other:

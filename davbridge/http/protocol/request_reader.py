@@ -10,8 +10,8 @@ import math
 import time
 
 from davbridge.http.errors import RequestHeadError
-from davbridge.http.request_head import RequestHead, RequestHeadParser
-from davbridge.http.streams import SocketReader
+from davbridge.http.protocol.request_head import RequestHead, RequestHeadParser
+from davbridge.http.protocol.streams import SocketReader
 
 HEAD_SECONDS = 20.0
 """From the first byte of a head to its last."""

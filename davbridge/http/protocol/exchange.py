@@ -12,12 +12,12 @@ from enum import Enum, auto
 from typing import Any, Protocol
 from wsgiref.types import WSGIApplication
 
-from davbridge.http.body import ChunkedBody, KnownLengthBody, RequestBody
 from davbridge.http.errors import ClientGoneError, IncompleteBodyError
-from davbridge.http.request_head import RequestHead
-from davbridge.http.response import ResponseWriter
-from davbridge.http.streams import SocketReader, SocketWriter
-from davbridge.http.wsgi import environ_of, run
+from davbridge.http.protocol.body import ChunkedBody, KnownLengthBody, RequestBody
+from davbridge.http.protocol.request_head import RequestHead
+from davbridge.http.protocol.response import ResponseWriter
+from davbridge.http.protocol.streams import SocketReader, SocketWriter
+from davbridge.http.protocol.wsgi import environ_of, run
 
 MAX_SKIPPED_BYTES = 1024 * 1024
 """Bytes of an unread body that are discarded to keep the connection alive. With more, the

@@ -6,8 +6,8 @@ from typing import Any
 import pytest
 
 from davbridge.http.errors import RequestHeadError
-from davbridge.http.request_head import MAX_FIELD_COUNT, RequestHead, RequestHeadParser
-from davbridge.http.streams import LineTooLongError
+from davbridge.http.protocol.request_head import MAX_FIELD_COUNT, RequestHead, RequestHeadParser
+from davbridge.http.protocol.streams import LineTooLongError
 from tests.support.wire import RawClient, serving
 
 HOST = b"Host: drive.example\r\n"
@@ -294,7 +294,7 @@ def test_a_field_with_an_underscore_stands_in_for_no_other() -> None:
 
 def test_a_slow_head_gets_408(monkeypatch: pytest.MonkeyPatch) -> None:
     """RFC 9110 §15.5.9."""
-    monkeypatch.setattr("davbridge.http.request_reader.HEAD_SECONDS", 0.3)
+    monkeypatch.setattr("davbridge.http.protocol.request_reader.HEAD_SECONDS", 0.3)
     with serving(app) as server, RawClient(server.port) as client:
         answer = client.ask(b"GET / HTTP/1.1\r\nHost: a\r\n")
         assert (answer.status, answer.closes) == (408, True)
@@ -303,7 +303,7 @@ def test_a_slow_head_gets_408(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_head_that_trickles_in_gets_408_however_steadily(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("davbridge.http.request_reader.HEAD_SECONDS", 0.5)
+    monkeypatch.setattr("davbridge.http.protocol.request_reader.HEAD_SECONDS", 0.5)
     with serving(app) as server, RawClient(server.port) as client:
         client.send(b"GET / HTTP/1.1\r\nHost: a\r\nX: ")
         while client.is_silent(0.05):

@@ -12,7 +12,7 @@ import socket
 import ssl
 from functools import partial
 
-from davbridge.http.client_timeout import ClientTimeout
+from davbridge.http.protocol.client_timeout import ClientTimeout
 
 _WOULD_BLOCK = (BlockingIOError, ssl.SSLWantReadError, ssl.SSLWantWriteError)
 

@@ -15,8 +15,8 @@ from abc import abstractmethod
 from collections.abc import Callable
 
 from davbridge.http.errors import IncompleteBodyError, MalformedBodyError
-from davbridge.http.request_head import is_field
-from davbridge.http.streams import LineTooLongError, SocketReader
+from davbridge.http.protocol.request_head import is_field
+from davbridge.http.protocol.streams import LineTooLongError, SocketReader
 
 READ_BYTES = 256 * 1024
 

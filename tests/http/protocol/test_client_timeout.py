@@ -6,7 +6,7 @@ from contextlib import AbstractContextManager
 import pytest
 
 from davbridge.errors import UnavailableError
-from davbridge.http.client_timeout import ClientTimeout
+from davbridge.http.protocol.client_timeout import ClientTimeout
 
 
 def test_a_client_whose_wait_would_be_one_too_many_is_waited_for_no_longer() -> None:

@@ -295,7 +295,7 @@ def test_a_client_that_vanishes_closes_the_blocks_and_is_no_error(
 
 @pytest.mark.skipif(sys.platform != "linux", reason="clamps the window as Linux does")
 def test_a_reader_that_is_slower_than_any_network_is_cut(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("davbridge.http.client_timeout.MIN_RATE", 100 * 1024 * 1024)
+    monkeypatch.setattr("davbridge.http.protocol.client_timeout.MIN_RATE", 100 * 1024 * 1024)
     app = Blocks(*[b"x" * 1_000_000] * 100)
     with serving(app, timeout=0.5) as server, RawClient(server.port) as client:
         client.send(GET)
@@ -315,7 +315,8 @@ def test_a_slow_but_steady_reader_is_not_cut(monkeypatch: pytest.MonkeyPatch) ->
     """Its whole answer takes twice the timeout; what the kernel holds of it takes less, so that no
     step of the server does."""
     size, timeout, timer = 4 * KERNEL_HOLDS, 80.0, Timer()
-    monkeypatch.setattr("davbridge.http.client_timeout.time", SimpleNamespace(monotonic=timer))
+    clock = SimpleNamespace(monotonic=timer)
+    monkeypatch.setattr("davbridge.http.protocol.client_timeout.time", clock)
     app = Blocks(b"x" * size, headers=[length(size)])
     with serving(app, timeout=timeout) as server, RawClient(server.port) as client:
         # The kernel takes no more than this for us.

@@ -12,9 +12,9 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication
 
-from davbridge.http.body import RequestBody
-from davbridge.http.request_head import RequestHead
-from davbridge.http.response import ResponseWriter
+from davbridge.http.protocol.body import RequestBody
+from davbridge.http.protocol.request_head import RequestHead
+from davbridge.http.protocol.response import ResponseWriter
 
 _ENCODED_SLASH = re.compile(rb"%2f", re.IGNORECASE)
 

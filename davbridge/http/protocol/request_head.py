@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from davbridge.http.errors import RequestHeadError
-from davbridge.http.streams import LineTooLongError
+from davbridge.http.protocol.streams import LineTooLongError
 
 MAX_REQUEST_LINE = 16 * 1024
 """Bytes. Five times as long as a key of 1,024 bytes that is all percent-encoded."""
