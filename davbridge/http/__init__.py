@@ -2,16 +2,15 @@
 
 cheroot supplies the accept loop and the selector for idle connections. All parsing and writing is
 done here, because a bridge must never act on a request that another parser could read differently,
-or on a body that did not arrive whole::
+or on a body that did not arrive whole. Imports go down this list. `workers`, `protocol` and
+`middleware` don't import one another::
 
-    server.py              HttpServer: binds, serves, stops
-    connection_manager.py  accepts connections; holds the idle ones
-    workers/               which thread serves which connection; how many requests may wait
-    closing.py             closes connections after the client has read the answer
-    tls.py                 the certificate; the handshake, in a worker
-    file_descriptors.py    how many connections there can be
-    connection.py          one connection: request after request
-    protocol/              HTTP/1.1 on one connection: heads, bodies, responses, and their framing
-    middleware/            layers around the application: readiness, access log
-    errors.py              exceptions of this package
+    server.py     HttpServer: binds, serves, stops
+    connections/  from accept to close: the accept loop, idle connections, TLS, lingering close
+    workers/      which thread serves which connection; how many requests may wait
+    protocol/     HTTP/1.1 on one connection: heads, bodies, responses, one run of the application
+    middleware/   layers around the application, which `app` puts there: readiness, access log
+    errors.py     exceptions of this package
+
+"Flows" in davbridge/README.md follows a request through them.
 """

@@ -18,11 +18,11 @@ from contextlib import AbstractContextManager
 from wsgiref.types import WSGIApplication
 
 from davbridge.config import ServerSettings
-from davbridge.http.closing import LingeringCloser
-from davbridge.http.connection import Connection
-from davbridge.http.connection_manager import ConnectionManager, max_idle_connections
+from davbridge.http.connections.closing import LingeringCloser
+from davbridge.http.connections.connection import Connection
+from davbridge.http.connections.manager import ConnectionManager, max_idle_connections
+from davbridge.http.connections.tls import load_context
 from davbridge.http.errors import ServerSetupError
-from davbridge.http.tls import load_context
 from davbridge.http.workers.admission import Client, Limits
 from davbridge.http.workers.pool import ServedConnection, WorkerPool
 

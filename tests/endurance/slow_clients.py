@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import trustme
 
-from davbridge.http.file_descriptors import raise_limit
+from davbridge.http.connections.file_descriptors import raise_limit
 from tests.endurance.base import Ground, Result, Scenario
 from tests.support.buckets import Bucket, fresh_bucket
 from tests.support.pauses import wait_for

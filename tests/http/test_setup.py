@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from davbridge.config import ServerSettings
+from davbridge.http.connections.file_descriptors import raise_limit
 from davbridge.http.errors import ServerSetupError
-from davbridge.http.file_descriptors import raise_limit
 from davbridge.http.server import HttpServer
 from tests.support.wire import RawClient, serving
 

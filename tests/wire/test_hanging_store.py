@@ -24,7 +24,7 @@ from davbridge.config import (
     Settings,
 )
 from davbridge.dav import idempotency
-from davbridge.http.connection_manager import max_idle_connections
+from davbridge.http.connections.manager import max_idle_connections
 from davbridge.http.middleware.readiness import PATH as READY
 from davbridge.http.workers import admission
 from davbridge.http.workers.admission import Limits

@@ -17,8 +17,8 @@ import time
 from collections.abc import Mapping
 from typing import Any, Protocol
 
-from davbridge.http import tls
-from davbridge.http.closing import LingeringCloser
+from davbridge.http.connections import tls
+from davbridge.http.connections.closing import LingeringCloser
 from davbridge.http.errors import ClientGoneError, RequestHeadError
 from davbridge.http.protocol.client_timeout import ClientTimeout
 from davbridge.http.protocol.exchange import Disposition, Exchange, ExchangeServer

@@ -14,7 +14,7 @@ import pytest
 import trustme
 
 from davbridge.config import ServerSettings
-from davbridge.http import tls
+from davbridge.http.connections import tls
 from davbridge.http.errors import ServerSetupError
 from davbridge.http.protocol.streams import SocketReader
 from davbridge.http.server import HttpServer
@@ -122,7 +122,7 @@ def test_certificate_and_key_can_be_in_one_file(
 def test_more_handshakes_than_threads_that_do_not_get_on_hold_up_no_other(
     server: HttpServer, trust: ssl.SSLContext, sent: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("davbridge.http.tls.HANDSHAKE_SECONDS", FOREVER)
+    monkeypatch.setattr("davbridge.http.connections.tls.HANDSHAKE_SECONDS", FOREVER)
     with contextlib.ExitStack() as stack:
         waiting = [stack.enter_context(RawClient(server.port)) for _ in range(10)]
         for client in waiting:
@@ -134,7 +134,7 @@ def test_more_handshakes_than_threads_that_do_not_get_on_hold_up_no_other(
 def test_a_handshake_that_never_begins_is_given_up(
     server: HttpServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("davbridge.http.tls.HANDSHAKE_SECONDS", 0.3)
+    monkeypatch.setattr("davbridge.http.connections.tls.HANDSHAKE_SECONDS", 0.3)
     with RawClient(server.port) as silent:
         assert silent.at_end()
 
@@ -166,7 +166,7 @@ def test_a_handshake_that_comes_byte_by_byte_succeeds(
 def test_a_handshake_that_stalls_is_given_up(
     server: HttpServer, trust: ssl.SSLContext, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("davbridge.http.tls.HANDSHAKE_SECONDS", 0.3)
+    monkeypatch.setattr("davbridge.http.connections.tls.HANDSHAKE_SECONDS", 0.3)
     with contextlib.ExitStack() as stack:
         stalled = [stack.enter_context(RawClient(server.port)) for _ in range(4)]
         for client in stalled:

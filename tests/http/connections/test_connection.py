@@ -15,9 +15,9 @@ from wsgiref.types import WSGIApplication
 
 import pytest
 
-from davbridge.http.closing import LingeringCloser
-from davbridge.http.connection import Connection
-from davbridge.http.connection_manager import ConnectionManager
+from davbridge.http.connections.closing import LingeringCloser
+from davbridge.http.connections.connection import Connection
+from davbridge.http.connections.manager import ConnectionManager
 from tests.support.timer import Timer
 from tests.support.waiting import FOREVER, PATIENCE, until
 from tests.support.wire import RawClient, serving
@@ -60,7 +60,7 @@ def test_far_more_than_ten_idle_connections_are_kept() -> None:
 def test_idle_connections_make_room_beyond_the_limit(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("davbridge.http.connection_manager.MAX_IDLE_CONNECTIONS", 4)
+    monkeypatch.setattr("davbridge.http.connections.manager.MAX_IDLE_CONNECTIONS", 4)
     with serving(hello) as server, contextlib.ExitStack() as stack:
         silent = [stack.enter_context(RawClient(server.port)) for _ in range(3)]
         unfinished = stack.enter_context(RawClient(server.port))
@@ -146,7 +146,7 @@ def test_a_server_out_of_file_descriptors_takes_those_of_idle_connections(
     caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     resource = pytest.importorskip("resource")
-    monkeypatch.setattr("davbridge.http.connection_manager.IDLE_SECONDS_WHEN_SCARCE", 0.1)
+    monkeypatch.setattr("davbridge.http.connections.manager.IDLE_SECONDS_WHEN_SCARCE", 0.1)
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     with serving(hello) as server, RawClient(server.port) as idle, contextlib.ExitStack() as stack:
         idle.ask(GET)
@@ -197,7 +197,7 @@ def test_a_left_connection_is_closed_in_the_end_whatever_the_client_does(
 ) -> None:
     ours, theirs = tcp_pair
     timer = Timer()
-    monkeypatch.setattr("davbridge.http.closing.time", SimpleNamespace(monotonic=timer))
+    monkeypatch.setattr("davbridge.http.connections.closing.time", SimpleNamespace(monotonic=timer))
     closer = LingeringCloser(seconds=30)
     closer.start()
     taken = Counted(fileno=ours.detach())
@@ -269,7 +269,7 @@ def test_the_lingering_closer_stops_before_its_time_where_nobody_is_left(tcp_pai
 def test_too_many_left_connections_are_closed_oldest_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("davbridge.http.closing.MAX_SOCKETS", 2)
+    monkeypatch.setattr("davbridge.http.connections.closing.MAX_SOCKETS", 2)
     closer = LingeringCloser()
     closer.start()
     with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as stack:

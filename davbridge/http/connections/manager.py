@@ -18,8 +18,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 import cheroot.connections
 
-from davbridge.http import file_descriptors
-from davbridge.http.connection import Connection
+from davbridge.http.connections import file_descriptors
+from davbridge.http.connections.connection import Connection
 
 CHECK_SECONDS = 0.5
 """Between two checks for connections that time out, or are too many."""
