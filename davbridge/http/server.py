@@ -18,8 +18,8 @@ from contextlib import AbstractContextManager
 from wsgiref.types import WSGIApplication
 
 from davbridge.config import ServerSettings
-from davbridge.http.connections.closing import LingeringCloser
 from davbridge.http.connections.connection import Connection
+from davbridge.http.connections.lingering_close import LingeringCloser
 from davbridge.http.connections.manager import ConnectionManager, max_idle_connections
 from davbridge.http.connections.tls import load_context
 from davbridge.http.errors import ServerSetupError

@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from davbridge.http.connections import tls
-from davbridge.http.connections.closing import LingeringCloser
+from davbridge.http.connections.lingering_close import LingeringCloser
 from davbridge.http.errors import ClientGoneError, RequestHeadError
 from davbridge.http.protocol.client_timeout import ClientTimeout
 from davbridge.http.protocol.exchange import Disposition, Exchange, ExchangeServer

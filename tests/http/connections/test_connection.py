@@ -15,8 +15,8 @@ from wsgiref.types import WSGIApplication
 
 import pytest
 
-from davbridge.http.connections.closing import LingeringCloser
 from davbridge.http.connections.connection import Connection
+from davbridge.http.connections.lingering_close import LingeringCloser
 from davbridge.http.connections.manager import ConnectionManager
 from tests.support.timer import Timer
 from tests.support.waiting import FOREVER, PATIENCE, until
@@ -197,7 +197,8 @@ def test_a_left_connection_is_closed_in_the_end_whatever_the_client_does(
 ) -> None:
     ours, theirs = tcp_pair
     timer = Timer()
-    monkeypatch.setattr("davbridge.http.connections.closing.time", SimpleNamespace(monotonic=timer))
+    clock = SimpleNamespace(monotonic=timer)
+    monkeypatch.setattr("davbridge.http.connections.lingering_close.time", clock)
     closer = LingeringCloser(seconds=30)
     closer.start()
     taken = Counted(fileno=ours.detach())
@@ -269,7 +270,7 @@ def test_the_lingering_closer_stops_before_its_time_where_nobody_is_left(tcp_pai
 def test_too_many_left_connections_are_closed_oldest_first(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr("davbridge.http.connections.closing.MAX_SOCKETS", 2)
+    monkeypatch.setattr("davbridge.http.connections.lingering_close.MAX_SOCKETS", 2)
     closer = LingeringCloser()
     closer.start()
     with socket.create_server(("127.0.0.1", 0)) as listener, contextlib.ExitStack() as stack:
