@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from davbridge.http.protocol.body import READ_BYTES
+from davbridge.http.protocol.request_body import READ_BYTES
 from davbridge.store.buffers.budget import LARGE_SHARE, UNIT
 from tests.support.buckets import Bucket
 from tests.support.drive import Home

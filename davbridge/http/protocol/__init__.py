@@ -4,7 +4,7 @@
     wsgi.py            the WSGI environment; one run of the application
     request_reader.py  receives the next request head, without a thread that waits
     request_head.py    request line and header fields: pure, strict parsing
-    body.py            wsgi.input
+    request_body.py    wsgi.input
     response.py        the response: status, fields, framing
     streams.py         buffered reading and writing of one socket
     client_timeout.py  how long a thread waits for a client

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from wsgiref.types import WSGIApplication
 
 from davbridge.http.errors import ClientGoneError, IncompleteBodyError
-from davbridge.http.protocol.body import ChunkedBody, KnownLengthBody, RequestBody
+from davbridge.http.protocol.request_body import ChunkedBody, KnownLengthBody, RequestBody
 from davbridge.http.protocol.request_head import RequestHead
 from davbridge.http.protocol.response import ResponseWriter
 from davbridge.http.protocol.streams import SocketReader, SocketWriter

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import unquote_to_bytes
 from wsgiref.types import WSGIApplication
 
-from davbridge.http.protocol.body import RequestBody
+from davbridge.http.protocol.request_body import RequestBody
 from davbridge.http.protocol.request_head import RequestHead
 from davbridge.http.protocol.response import ResponseWriter
 

@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from davbridge.http.errors import IncompleteBodyError, MalformedBodyError
-from davbridge.http.protocol.body import ChunkedBody, KnownLengthBody
+from davbridge.http.protocol.request_body import ChunkedBody, KnownLengthBody
 from davbridge.http.protocol.streams import SocketReader
 from tests.support.proc import resident
 from tests.support.timer import Timer
