@@ -48,7 +48,7 @@ LIBRARIES = {
     "bcrypt": r"access\..*",
     "boto3": r"store\.s3\..*",
     "botocore": r"store\.s3\..*",
-    "cheroot": r"app|http\..*",
+    "cheroot": r"http\.connections\.manager",
     "cryptography": r"store\.embedded\.security",
     "mypy_boto3_s3": r"store\.s3\..*",
     "urllib3": r"store\.s3\..*",
@@ -134,6 +134,32 @@ def test_imports_inside_the_s3_store_go_downwards() -> None:
         for name in imports(module)
         if name.startswith("davbridge.store.s3.")
         if layer(name.removeprefix("davbridge.")) > layer(module.name)
+    ]
+    assert upwards == []
+
+
+def test_imports_inside_the_http_server_go_downwards() -> None:
+    floors = {
+        "errors": 0,
+        "middleware": 1,
+        "protocol": 1,
+        "workers": 1,
+        "connections": 2,
+        "server": 3,
+    }
+
+    def part(name: str) -> str:
+        return name.removeprefix("http.").split(".")[0]
+
+    inside = [module for module in MODULES if module.room == "http"]
+    assert {part(module.name) for module in inside} == {*floors, "__init__"}
+    upwards = [
+        f"{module.name} imports {name}"
+        for module in inside
+        for name in imports(module)
+        if name.startswith("davbridge.http.")
+        for own, other in [(part(module.name), part(name.removeprefix("davbridge.")))]
+        if own == "__init__" or (own != other and floors[other] >= floors[own])
     ]
     assert upwards == []
 
