@@ -1,7 +1,7 @@
 """One exchange: a request whose head has been received, and its response.
 
 Decides what an unread body, a failing application and a client that is gone mean for the
-connection. `connection` does what is decided.
+connection. `Connection` does what is decided.
 
 Invariant: the connection is kept alive only if its next byte is certain to begin the next request.
 If it isn't, the response says ``Connection: close`` (RFC 9112 §9.3, §9.6).
