@@ -224,7 +224,6 @@ class Namespace:
 
         Raises NotFoundError and OutOfSpaceError.
         """
-        path = self._view.resolve(path)
         with self._path_locks.hold(properties_of=[path]):
             resource = self._view.lookup(path)
             recheck(resource)

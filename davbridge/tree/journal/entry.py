@@ -85,6 +85,16 @@ class OperationRequest(NamedTuple):
     user: str = ""
 
     @property
+    def paths(self) -> tuple[ResourcePath, ...]:
+        """The source, and the target if there is one."""
+        return (self.source, self.target) if self.target else (self.source,)
+
+    @property
+    def changed(self) -> tuple[ResourcePath, ...]:
+        """The paths whose resources it changes. A COPY only reads its source."""
+        return (self.target,) if self.verb == "COPY" else self.paths
+
+    @property
     def name(self) -> str:
         """The journal's name. It doesn't depend on the user."""
         what = json.dumps([self.verb, self.source, self.target])

@@ -149,19 +149,13 @@ class JournaledOperations:
 
 
 def _overlap(one: OperationRequest, other: OperationRequest) -> bool:
-    """Whether one of them changes what the other one reads or changes. A COPY only reads its
-    source."""
+    """Whether one of them changes what the other one reads or changes."""
     return any(
         _is_inside(_normal(changed), _normal(path)) or _is_inside(_normal(path), _normal(changed))
         for first, second in ((one, other), (other, one))
-        for changed in _changed(first)
-        for path in (second.source, *([second.target] if second.target else []))
+        for changed in first.changed
+        for path in second.paths
     )
-
-
-def _changed(request: OperationRequest) -> list[ResourcePath]:
-    paths = [request.target] if request.target else []
-    return paths if request.verb == "COPY" else [request.source, *paths]
 
 
 def _is_inside(path: ResourcePath, tree: ResourcePath) -> bool:

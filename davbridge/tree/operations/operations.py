@@ -12,7 +12,6 @@ from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
 
 from davbridge.errors import NotFoundError, PreconditionFailedError
-from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectStore
 from davbridge.tree.journal.entry import OperationRequest
 from davbridge.tree.journal.journals import Journals
@@ -147,7 +146,7 @@ class Operations:
         """Finishes the same operation if a dead bridge has begun it, or waits for a bridge that
         works on it. None if nothing of it is left to resume. Calls ``recheck`` under the path
         locks."""
-        with self._path_locks.hold(changed=self._paths(request)):
+        with self._path_locks.hold(changed=request.paths):
             recheck()
             return self._takeover.resume(request)
 
@@ -192,10 +191,7 @@ class Operations:
                         earlier = earlier._replace(keeps_extras=keeps_extras)
 
     def _locked(self, request: OperationRequest) -> AbstractContextManager[None]:
-        if request.verb != "COPY":
-            return self._path_locks.hold(changed=self._paths(request))
-        target, source = self._view.resolve(request.target), self._view.resolve(request.source)
-        return self._path_locks.hold(changed=[target], read=[source])
+        return self._path_locks.hold(changed=request.changed, read=request.paths)
 
     def _wait_for(self, conflict: ConflictError, request: OperationRequest) -> None:
         """Finishes the other operation, or waits for the bridge that works on it. After an overlap,
@@ -208,10 +204,6 @@ class Operations:
             self._takeover.wait_for_end(other.name)
         if isinstance(conflict, OverlapError):
             self._pause(random.uniform(0, _BACKOFF_SECONDS))
-
-    def _paths(self, request: OperationRequest) -> list[ResourcePath]:
-        paths = (request.source, request.target) if request.target else (request.source,)
-        return [self._view.resolve(path) for path in paths]
 
     def _find_earlier(self, request: OperationRequest) -> EarlierOperation:
         """Looks for the same MOVE, if a tree is moved over another one: the target may be what was
