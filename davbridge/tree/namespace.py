@@ -124,16 +124,19 @@ class Namespace:
         *,
         length: int | None = None,
         existing: Resource | None = None,
+        is_new: bool = False,
         recheck: Recheck = no_recheck,
     ) -> BoundedWriter:
         """A writer for the object at ``path``, new or not. A new version keeps the properties.
 
-        ``existing``: what is at ``path``, if the caller has looked it up. ``recheck`` is called
-        right before the commit, while nobody else writes there.
+        ``existing``: what the caller has found at ``path``; ``is_new``: it has found nothing there.
+        ``recheck`` is called right before the commit, while nobody else writes there.
 
         Raises InvalidNameError, IsACollectionError, ParentMissingError, TooLargeError and
         OutOfSpaceError before anything is written.
         """
+        if existing is None and not is_new:
+            existing = self._view.find(path)
         target = WriteTarget(path, condition, recheck)
         return self._creation.open_writer(target, attributes, length, existing)
 

@@ -78,13 +78,14 @@ class File(BucketResource, DAVNonCollection):
             recheck()
             self.require_writable(is_new=found is None)
 
-        path = self.requested_path
+        path, is_new = self.requested_path, self.resource.row is None
         writer = self.provider.namespace.open_writer(
             path,
             headers.attributes(path[-1]),
             condition,
             length=length,
-            existing=self.resource if self.resource.row else None,
+            existing=None if is_new else self.resource,
+            is_new=is_new,
             recheck=recheck_with_locks,
         )
         return Upload(writer, length, headers)

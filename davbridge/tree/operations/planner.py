@@ -83,11 +83,9 @@ class Planner:
     ) -> PlannedTransfer:
         """Plans a COPY or MOVE from ``source`` to ``target``; not ``recursive``: without members.
         ``verify_target``: asks past all caches whether something is at the target."""
-        origin = self._view.lookup(source)
-        target = self._view.resolve(target)
+        origin, existing = self._view.lookup(source), self._view.find(target)
+        target = self._parents.write_path(target, existing)
         require_no_overlap(origin.path, target, is_collection=origin.is_collection)
-        self._parents.require_creatable(target)
-        existing = self._view.find(target)
         look = None
         if existing or origin.is_collection or verify_target:
             look = self._parallel_requests.begin(partial(self._target_keys, existing, target))
@@ -95,8 +93,6 @@ class Planner:
         source_keys = self.keys(origin) if is_whole else NO_KEYS
         with store_wait():
             target_keys = look.result() if look else NO_KEYS
-        if existing is None and target_keys == NO_KEYS:
-            self._parents.require(target)
         if origin.is_collection and not source_keys.has_inside:
             self._require_there(origin)
         return self._planned(origin, target, source_keys, target_keys)

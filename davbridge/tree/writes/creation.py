@@ -69,14 +69,10 @@ class Creation:
         length: int | None,
         existing: Resource | None,
     ) -> BoundedWriter:
-        path = existing.path if existing else self._view.resolve(target.path)
-        self._parents.require_creatable(path)
-        existing = existing or self._view.find(path)
+        path = self._parents.write_path(target.path, existing)
         if existing is not None and existing.is_collection:
             raise IsACollectionError(f"a collection is at {path}")
         self._storage_quota.require_file_size(length or 0)
-        if existing is None:
-            self._parents.require(path)
         target, key = target._replace(path=path), key_of(self._view.prefix, path)
         reservation = self._storage_quota.reserve(key, existing.size if existing else 0)
         try:
@@ -96,15 +92,13 @@ class Creation:
         )
 
     def make_collection(self, path: ResourcePath, recheck: Recheck) -> None:
-        self._require_free(path)
-        path = self._view.resolve(path)
-        self._parents.require_creatable(path)
-        marker = prefix_of(self._view.prefix, path)
-        require_key_length(marker)
         with self._path_locks.hold(written=[path]):
-            self._require_free(path)
+            if self._view.find(path) is not None:
+                raise AlreadyExistsError(f"something is at {path}")
+            path = self._parents.write_path(path, None)
+            marker = prefix_of(self._view.prefix, path)
+            require_key_length(marker)
             recheck(None)
-            self._parents.require(path)
             self._commits.prepare_new(path)
             try:
                 row = self._store.put_object(marker, b"", MARKER, IF_ABSENT)
@@ -114,7 +108,6 @@ class Creation:
 
     @contextmanager
     def without_writes(self, path: ResourcePath, *, is_deep: bool) -> Iterator[ExclusiveAccess]:
-        path = self._view.resolve(path)
         scope = LockScope(path, is_deep)
         if self._view.find(path) is None:  # LOCK may create a file: it waits like a write.
             path_lock = self._path_locks.hold(written=[path], locked=[scope])
@@ -124,18 +117,13 @@ class Creation:
             yield ExclusiveAccess(self._view.find(path), partial(self._make_empty_file, path))
 
     def _make_empty_file(self, path: ResourcePath, attributes: Attributes) -> bool:
-        self._parents.require_creatable(path)
-        self._parents.require(path)
+        path = self._parents.write_path(path, None)
         self._commits.prepare_new(path)
         try:
             self._store.put_object(key_of(self._view.prefix, path), b"", attributes, IF_ABSENT)
         except PreconditionFailedError:
             return False
         return True
-
-    def _require_free(self, path: ResourcePath) -> None:
-        if self._view.find(path) is not None:
-            raise AlreadyExistsError(f"something is at {path}")
 
     def _require_no_file(self, path: ResourcePath, marker: ObjectRow) -> None:
         """Deletes the marker again if it hides a file that was written meanwhile, or if that can't

@@ -29,6 +29,7 @@ from davbridge.tree.listing.markers import (
 )
 from davbridge.tree.listing.view import View
 from davbridge.tree.reserved_names import is_own
+from davbridge.tree.resource import Resource
 
 
 class Parents:
@@ -45,22 +46,21 @@ class Parents:
         """The prefix of the collection that ``path`` is a member of; the root has its own."""
         return prefix_of(self._view.prefix, path[:-1])
 
-    def require_creatable(self, path: ResourcePath) -> None:
-        """Raises InvalidNameError if no resource may have this path."""
-        if not path:
-            raise InvalidNameError("the root is there, and stays")
-        for segment in path:
-            if not is_visible(segment):
-                raise InvalidNameError(f"a reserved or unusable name: {segment!r}")
-        if folder_stem(path[-1]) is not None:
-            raise InvalidNameError(f"names that end in {FOLDER_SUFFIX} mark folders")
-        key_of(self._view.prefix, path)
+    def write_path(self, path: ResourcePath, existing: Resource | None) -> ResourcePath:
+        """Where a write to ``path`` goes: the same path in the bucket's spelling.
 
-    def require(self, path: ResourcePath) -> None:
-        """Raises ParentMissingError unless the parent is a collection."""
-        parent = self._view.find(path[:-1])
-        if parent is None or not parent.is_collection:
-            raise ParentMissingError(f"/{DELIMITER.join(path[:-1])} is not a collection")
+        ``existing``: what is at ``path``. Raises InvalidNameError if no resource may have this
+        path, and ParentMissingError if nothing is there and the parent isn't a collection.
+        """
+        path = existing.path if existing else path
+        _require_creatable(path)
+        if existing is None:
+            parent = self._view.find(path[:-1])
+            if parent is None or not parent.is_collection:
+                raise ParentMissingError(f"/{DELIMITER.join(path[:-1])} is not a collection")
+            path = (*parent.path, path[-1])
+            key_of(self._view.prefix, path)  # Raises if it is too long.
+        return path
 
     def normalise_marker(self, path: ResourcePath) -> None:
         """Replaces the parent by a marker, if it is an x-directory object. The parent exists."""
@@ -128,3 +128,12 @@ class Parents:
             raise ParentMissingError(f"{row.key!r} is no longer a directory") from error
         if info.row.size or not is_directory_type(info.attributes.content_type):
             raise ParentMissingError(f"{row.key!r} is no longer a directory")
+
+
+def _require_creatable(path: ResourcePath) -> None:
+    """Raises InvalidNameError if no resource may have these names."""
+    for segment in path:
+        if not is_visible(segment):
+            raise InvalidNameError(f"a reserved or unusable name: {segment!r}")
+    if folder_stem(DELIMITER.join(path)) is not None:
+        raise InvalidNameError(f"names that end in {FOLDER_SUFFIX} mark folders")
