@@ -39,7 +39,7 @@ from davbridge.store.base import NO_VERSIONS, ObjectRow
 from davbridge.tree.journal.entry import JournalEntry, OperationRequest
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.journaling import Journaling
-from davbridge.tree.operations.planner import PlannedTransfer, Planner
+from davbridge.tree.operations.planner import PlannedTransfer, Planner, SourceAndTarget
 from davbridge.tree.operations.preconditions import Preconditions
 from davbridge.tree.operations.retries import (
     EarlierAttempts,
@@ -111,6 +111,7 @@ class Attempts:
     def copy(
         self,
         request: OperationRequest,
+        found: SourceAndTarget,
         preconditions: Preconditions,
         earlier: EarlierAttempts,
         *,
@@ -118,7 +119,7 @@ class Attempts:
         require_room: RequireRoom,
     ) -> Outcome:
         transfer = self._planned_transfer(
-            request, preconditions, earlier, recursive=recursive
+            request, found, preconditions, earlier, recursive=recursive
         ).keeping_source()
         if blocked := self._planner.obstacles(transfer, is_move=False):
             return Outcome(blocked)
@@ -145,6 +146,7 @@ class Attempts:
     def move(
         self,
         request: OperationRequest,
+        found: SourceAndTarget,
         preconditions: Preconditions,
         earlier: EarlierAttempts,
         *,
@@ -152,7 +154,7 @@ class Attempts:
     ) -> Outcome:
         """``was_incomplete``: there is a record that an earlier MOVE, the same or a related one,
         has left something."""
-        transfer = self._planned_transfer(request, preconditions, earlier, recursive=True)
+        transfer = self._planned_transfer(request, found, preconditions, earlier, recursive=True)
         if blocked := self._planner.obstacles(transfer, is_move=True):
             return Outcome(blocked)
         transfer = transfer.keeping_extras() if was_incomplete or earlier.keeps_extras else transfer
@@ -186,16 +188,14 @@ class Attempts:
     def _planned_transfer(
         self,
         request: OperationRequest,
+        found: SourceAndTarget,
         preconditions: Preconditions,
         earlier: EarlierAttempts,
         *,
         recursive: bool,
     ) -> PlannedTransfer:
         transfer = self._planner.between(
-            request.source,
-            request.target,
-            recursive=recursive,
-            verify_target=earlier.is_outdated,
+            found, request.target, recursive=recursive, verify_target=earlier.is_outdated
         )
         preconditions.require_version(transfer.source)
         if not transfer.is_over(earlier.created):

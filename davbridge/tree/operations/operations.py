@@ -10,6 +10,7 @@ import logging
 import random
 from collections.abc import Callable
 from contextlib import AbstractContextManager, ExitStack
+from functools import partial
 
 from davbridge.errors import NotFoundError, PreconditionFailedError
 from davbridge.store.base import ObjectStore
@@ -25,7 +26,7 @@ from davbridge.tree.listing.markers import DirectoryChecks
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.attempts import Attempts, RequireRoom
 from davbridge.tree.operations.journaling import Journaling
-from davbridge.tree.operations.planner import Planner
+from davbridge.tree.operations.planner import Planner, SourceAndTarget
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions
 from davbridge.tree.operations.retries import (
     AlreadyBegunError,
@@ -37,7 +38,7 @@ from davbridge.tree.operations.retries import (
     RetryCounts,
     RetryError,
 )
-from davbridge.tree.operations.takeover import EarlierOperation, Takeover
+from davbridge.tree.operations.takeover import Takeover
 from davbridge.tree.own_versions import OwnVersions
 from davbridge.tree.path_locks import PathLocks
 from davbridge.tree.properties.property_store import PropertyStore
@@ -68,12 +69,11 @@ class Operations:
         own_versions: OwnVersions,
     ) -> None:
         self.running_operations = RunningOperations()
-        self._view = view
         self._path_locks = PathLocks()
         self._pause = journals.pause
         others = JournaledOperations(journals)
         self._related_moves = RelatedMoves(others)
-        planner = Planner(store, view, directory_checks, parents, parallel_requests)
+        self._planner = Planner(store, view, directory_checks, parents, parallel_requests)
         steps = OperationSteps(
             store,
             view.prefix,
@@ -89,7 +89,7 @@ class Operations:
             view,
             parents,
             property_store,
-            planner,
+            self._planner,
             steps,
             Journaling(journals, Overlaps(others), self.running_operations),
         )
@@ -119,10 +119,16 @@ class Operations:
         require_room: RequireRoom,
     ) -> Outcome:
         def attempt(earlier: EarlierAttempts) -> Outcome:
-            if self._find_related(request).was_incomplete:
+            found = self._planner.look_up(request)
+            if self._find_related(request, found).was_incomplete:
                 earlier = earlier._replace(keeps_extras=True)
             return self._attempts.copy(
-                request, preconditions, earlier, recursive=recursive, require_room=require_room
+                request,
+                found,
+                preconditions,
+                earlier,
+                recursive=recursive,
+                require_room=require_room,
             )
 
         return self._retry_until_done(request, preconditions, attempt)
@@ -130,15 +136,9 @@ class Operations:
     def move(
         self, request: OperationRequest, preconditions: Preconditions = NO_PRECONDITIONS
     ) -> Outcome:
-        def attempt(earlier: EarlierAttempts) -> Outcome:
-            same = self._find_earlier(request)
-            if same.outcome:
-                return same.outcome
-            return self._attempts.move(
-                request, preconditions, earlier, was_incomplete=same.was_incomplete
-            )
-
-        return self._retry_until_done(request, preconditions, attempt)
+        return self._retry_until_done(
+            request, preconditions, partial(self._attempt_move, request, preconditions)
+        )
 
     def resume(
         self, request: OperationRequest, recheck: Callable[[], object] = lambda: None
@@ -205,29 +205,37 @@ class Operations:
         if isinstance(conflict, OverlapError):
             self._pause(random.uniform(0, _BACKOFF_SECONDS))
 
-    def _find_earlier(self, request: OperationRequest) -> EarlierOperation:
-        """Looks for the same MOVE, if a tree is moved over another one: the target may be what was
-        moved already.
+    def _attempt_move(
+        self, request: OperationRequest, preconditions: Preconditions, earlier: EarlierAttempts
+    ) -> Outcome:
+        """Looks for the same MOVE first, if a tree is moved over another one: the target may be
+        what was moved already.
 
         It does so before anything is listed. Otherwise what another bridge moves away meanwhile
         would seem never to have been there.
         """
-        related = self._find_related(request)
-        earlier = self._takeover.find_earlier(request) if related.has_same else EarlierOperation()
-        return earlier._replace(was_incomplete=earlier.was_incomplete or related.was_incomplete)
+        found = self._planner.look_up(request)
+        related = self._find_related(request, found)
+        was_incomplete = related.was_incomplete
+        if related.has_same:
+            same = self._takeover.find_earlier(request)
+            if same.outcome:
+                return same.outcome
+            was_incomplete |= same.was_incomplete
+            found = self._planner.look_up(request)  # What was resumed or awaited has changed it.
+        return self._attempts.move(
+            request, found, preconditions, earlier, was_incomplete=was_incomplete
+        )
 
-    def _find_related(self, request: OperationRequest) -> RelatedJournals:
+    def _find_related(self, request: OperationRequest, found: SourceAndTarget) -> RelatedJournals:
         """Looks for related MOVEs, if a tree replaces something, or is replaced. Raises
         RelatedMoveError and OverlapError."""
-        there = self._view.find(request.target)
-        if there is None:
+        source, target = found
+        if target is None or not (source.is_collection or target.is_collection):
             return RelatedJournals()
-        origin = self._view.lookup(request.source)
-        if not (origin.is_collection or there.is_collection):
-            return RelatedJournals()
-        found = self._related_moves.of(request)
-        if found.unfinished:
-            raise RelatedMoveError(found.unfinished)
-        if found.overlapping:
-            raise OverlapError(found.overlapping)
-        return found
+        related = self._related_moves.of(request)
+        if related.unfinished:
+            raise RelatedMoveError(related.unfinished)
+        if related.overlapping:
+            raise OverlapError(related.overlapping)
+        return related

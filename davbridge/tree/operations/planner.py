@@ -7,6 +7,7 @@ from typing import NamedTuple
 from davbridge.errors import NotFoundError, OverlappingPathsError
 from davbridge.paths import ResourcePath, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore, is_same_version
+from davbridge.tree.journal.entry import OperationRequest
 from davbridge.tree.listing.markers import FOLDER_SUFFIX, DirectoryChecks
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.archived import archived_members
@@ -24,6 +25,13 @@ from davbridge.tree.resource import Failure, Resource
 from davbridge.tree.steps.parallel_requests import ParallelRequests
 from davbridge.tree.writes.parents import Parents
 from davbridge.waiting import store_wait
+
+
+class SourceAndTarget(NamedTuple):
+    """What is at the two paths of a COPY or MOVE."""
+
+    source: Resource
+    target: Resource | None
 
 
 class PlannedTransfer(NamedTuple):
@@ -78,12 +86,21 @@ class Planner:
         self._parents = parents
         self._parallel_requests = parallel_requests
 
+    def look_up(self, request: OperationRequest) -> SourceAndTarget:
+        """Raises NotFoundError if there is no source."""
+        return SourceAndTarget(self._view.lookup(request.source), self._view.find(request.target))
+
     def between(
-        self, source: ResourcePath, target: ResourcePath, *, recursive: bool, verify_target: bool
+        self,
+        found: SourceAndTarget,
+        target: ResourcePath,
+        *,
+        recursive: bool,
+        verify_target: bool,
     ) -> PlannedTransfer:
-        """Plans a COPY or MOVE from ``source`` to ``target``; not ``recursive``: without members.
-        ``verify_target``: asks past all caches whether something is at the target."""
-        origin, existing = self._view.lookup(source), self._view.find(target)
+        """Plans a COPY or MOVE to ``target`` of what was ``found``; not ``recursive``: without
+        members. ``verify_target``: asks past all caches whether something is at the target."""
+        origin, existing = found
         target = self._parents.write_path(target, existing)
         require_no_overlap(origin.path, target, is_collection=origin.is_collection)
         look = None
