@@ -3,11 +3,11 @@
 ::
 
     store.py           CachedStore: the protocol, as readers and writers see it
-    writes.py          this bridge's writes under way, and which of them overlap
-    corrections.py     what a write, or an answer of the store, changes in what is cached
-    inner_requests.py  requests to the inner store, one for all who wait
-    state.py           the entries and the requests under way: under one lock, within the bounds
-    listing_fetch.py   a listing under way; reading ahead
+    writes.py          this bridge's writes in progress, and which of them overlap
+    corrections.py     how a write, or an answer of the store, changes the cached entries
+    inner_requests.py  requests to the inner store, one for all threads that wait
+    state.py           the entries and the requests in progress: under one lock, within the bounds
+    listing_fetch.py   a listing in progress; reading ahead
     listing.py         a cached listing
     pages.py           its pages, and the change of one name in them
     derived.py         what upper layers derive from a page, counted among its bytes
@@ -18,9 +18,9 @@ Nothing here knows paths, HTTP, or which store is inside. Bodies are never cache
 
 Invariants:
 - Every answer came from the inner store within the TTL, and after this bridge's last write to what
-  it is about. An answer that was asked for before such a write ended is given to those who wait for
-  it, and not cached.
-- An absent name is believed absent for the negative TTL only.
+  it is about. If the request was sent before such a write ended, its answer is given to those who
+  wait for it, and not cached.
+- That a name is absent is cached for the negative TTL only.
 - Requests for the same thing at the same time are one request to the inner store.
 - Calls to the inner store run outside the lock of the state.
 - Entries and bytes are bounded.

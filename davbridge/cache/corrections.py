@@ -1,13 +1,13 @@
-"""What a change in the store means for what is cached.
+"""How a change in the store changes the cached entries.
 
 Every function here needs the lock of the CacheState. A key is a row in the listing of the prefix
 that it lies in (for the marker ``a/`` that is ``a/`` itself), and every prefix is a common prefix
 in the listing of the one above it.
 
-Invariants: after `record_present` and `record_absent` nothing cached contradicts the fact;
-`invalidate` adds nothing, and leaves nothing that an unknown change of the key could have made
-wrong. The answers to requests under way about the key,
-or about a prefix that it bears on, are not cached.
+Invariants: after `record_present` and `record_absent`, no cached entry contradicts the fact.
+`invalidate` adds nothing, and drops everything that an unknown change of the key could have made
+wrong. The answers to requests in progress about the key, or about a prefix whose listing it may
+change, are not cached.
 """
 
 from collections.abc import Iterator
@@ -45,13 +45,13 @@ def record_absent(state: CacheState, key: str) -> None:
 
 
 def invalidate(state: CacheState, key: str) -> None:
-    """Whether an object is at the key now, and which, isn't known."""
+    """It isn't known whether an object is at the key now, and which one."""
     _forget_answers(state, key)
     is_inhabited = False
     for name, prefix in _places(key, home_of(key)):
         listing = state.listing(prefix)
-        # Up to the root, even where something else is inside: that may be about to go, and a
-        # newer listing above, or one on its way, may show it gone, and the key's prefix with it.
+        # Up to the root, even if something else is inside. Another program may have deleted that;
+        # a newer listing above, cached or in progress, may then lack the key's prefix.
         if is_inhabited and listing and listing.lookup(name.removesuffix(DELIMITER)).is_prefix:
             state.detach_fetch(prefix)
         else:
@@ -60,7 +60,7 @@ def invalidate(state: CacheState, key: str) -> None:
 
 
 def record_lookup(state: CacheState, key: str, answer: Lookup, started: float) -> None:
-    """The store was asked at ``started`` what is at a slashless key."""
+    """A look-up of a slashless key was sent to the store at ``started``."""
     prefix = home_of(key)
     listing = state.listing(prefix)
     if listing is None or started < listing.started:
@@ -73,8 +73,8 @@ def record_lookup(state: CacheState, key: str, answer: Lookup, started: float) -
 
 
 def replace_lookup(state: CacheState, key: str, answer: Lookup, started: float) -> None:
-    """The store was asked at ``started`` what is at a slashless key, whatever was cached:
-    what is older and says otherwise is corrected, or goes."""
+    """A look-up of a slashless key was sent to the store at ``started``, whatever was cached. Older
+    entries that differ are corrected or dropped."""
     home, inside = home_of(key), key + DELIMITER
     listing = state.listing(home)
     if listing is None:
@@ -100,7 +100,7 @@ def replace_lookup(state: CacheState, key: str, answer: Lookup, started: float) 
 
 
 def compare_head(state: CacheState, key: str, row: ObjectRow | None, started: float) -> None:
-    """The store was asked at ``started`` for the HEAD of a key; a listing that differs goes.
+    """A HEAD of a key was sent to the store at ``started``. A listing that differs is dropped.
 
     A marker that no listing shows proves nothing: SeaweedFS answers for any collection.
     """
@@ -113,8 +113,9 @@ def compare_head(state: CacheState, key: str, row: ObjectRow | None, started: fl
 
 
 def _add(state: CacheState, name: str, prefix: str, row: ObjectRow | None) -> None:
-    """A name is there, and its row if it is an object's: in the listing of ``prefix``, and that
-    prefix in those above. Up to the root, even where one shows it: one above that may be older."""
+    """Adds a name, with its row if it is an object's, to the listing of ``prefix``, and that prefix
+    to the listings above. Continues up to the root, even if one of them has it already: one above
+    may be older."""
     fact = row
     for each, place in _places(name, prefix):
         if listing := state.listing(place):
@@ -127,8 +128,9 @@ def _add(state: CacheState, name: str, prefix: str, row: ObjectRow | None) -> No
 
 
 def _remove(state: CacheState, key: str, name: str) -> None:
-    """The name, which is ``key`` or that with a delimiter, is in the listing around it no more.
-    Where it was the last one there, others may have come since that was asked for."""
+    """The name, which is ``key`` or ``key`` with a delimiter, is no longer in the listing around
+    it. If it was the last one there, others may have been added since that listing was
+    requested."""
     home = home_of(key)
     listing = state.listing(home)
     if listing is None:
@@ -141,7 +143,7 @@ def _remove(state: CacheState, key: str, name: str) -> None:
 
 
 def _invalidate_above(state: CacheState, name: str, prefix: str) -> None:
-    """A name has gone from a prefix of which not all is known."""
+    """A name was removed from a prefix whose listing isn't cached."""
     for child, above in _places(name, prefix):
         listing = state.listing(above)
         state.drop_collection(above)
@@ -150,7 +152,8 @@ def _invalidate_above(state: CacheState, name: str, prefix: str) -> None:
 
 
 def _places(name: str, prefix: str) -> Iterator[tuple[str, str]]:
-    """A name and the prefix whose listing it is in; then that prefix likewise, up to the root."""
+    """A name and the prefix whose listing it is in; then the same for that prefix, up to the
+    root."""
     yield name, prefix
     while prefix:
         name, prefix = prefix, home_of(prefix.removesuffix(DELIMITER))
@@ -160,5 +163,5 @@ def _places(name: str, prefix: str) -> Iterator[tuple[str, str]]:
 def _forget_answers(state: CacheState, key: str) -> None:
     state.drop(EntryKey("info", key))
     for name, _ in _places(key, home_of(key)):
-        # For a prefix, the answer that it bears on is the slashless key's.
+        # A prefix is part of the answer about the slashless key.
         state.drop(EntryKey("lookup", name.removesuffix(DELIMITER)))

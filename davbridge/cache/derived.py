@@ -11,7 +11,8 @@ from davbridge.store.derived import DerivedKind, DerivedValues
 T = TypeVar("T")
 
 KeepValue = Callable[["CountedValues", DerivedKind[Any], Any, int], None]
-"""Puts a value among the given ones, and counts it, if there is room and their page is cached."""
+"""Adds a value to the derived values of a page, and counts it, if there is room and the page is
+cached."""
 
 
 class CountedValues(DerivedValues):
@@ -20,7 +21,7 @@ class CountedValues(DerivedValues):
     __slots__ = ("_keep_value", "_sizes")
 
     def __init__(self, keep_value: KeepValue, before: DerivedValues | None = None) -> None:
-        """``before``: of the page that this one's page takes the place of."""
+        """``before``: the derived values of the page that is replaced."""
         super().__init__()
         self._keep_value = keep_value
         self._sizes: dict[DerivedKind[Any], int] = {}
@@ -41,11 +42,11 @@ class CountedValues(DerivedValues):
         return nbytes - self._sizes.get(kind, 0)
 
     def put(self, kind: DerivedKind[Any], value: object, nbytes: int) -> None:
-        """Keeps a value for which there is room."""
+        """Stores a value for which there is room."""
         self._values[kind] = value
         self._sizes[kind] = nbytes
 
     def clear(self) -> None:
-        """Makes room."""
+        """Drops all values, to make room."""
         self._values.clear()
         self._sizes.clear()

@@ -1,6 +1,6 @@
 """The cached answers about single keys, and their sizes.
 
-Invariant: an entry never changes; another takes its place, under the lock of the state.
+Invariant: an entry is immutable; it is replaced under the lock of the state.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ T = TypeVar("T")
 
 @dataclass(frozen=True, slots=True)
 class Answer(Generic[T]):
-    """What the inner store said about one key."""
+    """The inner store's answer about one key."""
 
     value: T
     expires: float
@@ -35,7 +35,7 @@ def info_answer(key: str, info: ObjectInfo | None, expires: float) -> Answer[Obj
 
 @dataclass(frozen=True, slots=True)
 class LargeCollection:
-    """A collection of more than one page: not worth a page to look up one name."""
+    """A collection of more than one page: fetching a page to look up one name isn't worth it."""
 
     expires: float
     nbytes: int = LISTING_BYTES

@@ -1,7 +1,8 @@
-"""Requests to the inner store: one for all who wait, cached unless a write came between.
+"""Requests to the inner store: one for all threads that wait, and cached unless a write was done
+meanwhile.
 
 Invariants: the inner store is called outside the lock of the state; the age of an answer counts
-from before it was asked for; the answer to a request that a write has unregistered is given to
+from before its request was sent; the answer to a request that a write has unregistered is given to
 those who wait for it, and not cached.
 """
 
@@ -27,11 +28,11 @@ def ask(
     *,
     joins: bool = True,
 ) -> T:
-    """What ``call`` returns, to this reader or to one whose request for the same entry is under
-    way.
+    """The result of ``call``, or of the same request if another reader has it in progress.
 
-    ``cache`` gets the answer and when it was asked for, under the lock. Not ``joins``: an answer
-    that is on its way may be older than the reader accepts; it is not cached then.
+    ``cache`` is called under the lock, with the answer and the time of the request. If not
+    ``joins``, a request in progress isn't shared, as its answer may be older than the reader
+    accepts; its answer isn't cached then.
     """
     request: SingleFlight[T] = _InnerRequest(state, entry_key, call, cache)
     with state.lock:
@@ -75,7 +76,7 @@ class _InnerRequest(SingleFlight[T]):
         return answer
 
     def _unregister(self) -> bool:
-        """Whether it was still registered: no write came between."""
+        """Whether it was still registered: no write was done meanwhile."""
         if self._state.requests.get(self._entry_key) is not self:
             return False
         del self._state.requests[self._entry_key]
@@ -85,9 +86,9 @@ class _InnerRequest(SingleFlight[T]):
 def join_listing(
     state: CacheState, prefix: str, pages: Callable[[], Iterator[Page]]
 ) -> SingleFlight[PageNode] | None:
-    """The first place in the listing that is on its way for ``prefix``; begun if there is none.
-
-    Under the lock, so ``pages`` must not call the inner store before its first page is asked for.
+    """The first node of the listing in progress for ``prefix``, which is begun if there is none.
+    Runs under the lock, so ``pages`` must not call the inner store before its first page is
+    requested.
     """
     fetch = state.fetches.get(prefix)
     if fetch is None:
@@ -106,7 +107,7 @@ def join_listing(
 def _arrived(state: CacheState, prefix: str, fetch: ListingFetch, page: Page) -> Page:
     with state.lock:
         if not _unregister(state, prefix, fetch):
-            # A write came between, or it expired, or had to make room.
+            # A write was done meanwhile, or it expired, or was dropped to make room.
             fetch.forget()
             return page
         page = fetch.listing.add_page(page)
@@ -121,8 +122,8 @@ def _failed(state: CacheState, prefix: str, fetch: ListingFetch) -> None:
 
 
 def _unregister(state: CacheState, prefix: str, fetch: ListingFetch) -> bool:
-    """Whether the fetch is still wanted; from its first page on it is cached, and no longer under
-    way."""
+    """Whether the fetch hasn't been detached. From its first page on it is an entry of the cache,
+    and no longer registered."""
     if state.fetches.get(prefix) is fetch:
         del state.fetches[prefix]
         return True

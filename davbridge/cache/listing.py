@@ -1,6 +1,6 @@
-"""A cached listing: all that is directly below a prefix, and how long it is believed.
+"""A cached listing: all that is directly below a prefix, and when it expires.
 
-It is read and changed under the lock of the state alone. The pages that it gives out are immutable.
+It is read and changed under the lock of the state alone. The pages that it returns are immutable.
 
 Invariant: a cached Listing holds everything directly below its prefix.
 """
@@ -18,35 +18,35 @@ T = TypeVar("T")
 
 
 class Listing:
-    """Rows and common prefixes, in the pages that the store gave, as changed by our own writes."""
+    """Rows and common prefixes, in the store's pages, updated by our own writes."""
 
     __slots__ = ("_expires", "_keep_value", "_pages", "is_large", "negative_until", "started")
 
     def __init__(
         self, *, started: float, expires: float, negative_until: float, keep_value: KeepValue
     ) -> None:
-        """``keep_value`` counts what is derived from the pages."""
+        """``keep_value`` stores and counts values that are derived from the pages."""
         self.started = started
         self._expires = expires
         self.negative_until = negative_until
         self.is_large = False
-        """Whether it came in more than one page."""
+        """Whether the store returned it in more than one page."""
         self._keep_value = keep_value
         self._pages = Pages(keep_value)
 
     @property
     def expires(self) -> float:
-        """That nothing is there is a negative answer: an empty collection doesn't exist."""
+        """Whether it is a negative answer: a collection with nothing in it doesn't exist."""
         return self._expires if self._pages.count else self.negative_until
 
     @property
     def nbytes(self) -> int:
-        """What it takes in memory, within a factor of two."""
+        """Bytes in memory, within a factor of two."""
         return LISTING_BYTES + self._pages.nbytes
 
     @property
     def count(self) -> int:
-        """What ``max_entries`` counts."""
+        """The number that ``max_entries`` limits."""
         return 1 + self._pages.count
 
     def pages(self) -> tuple[Page, ...]:
@@ -71,8 +71,8 @@ class Listing:
         )
 
     def lookup_passed(self, key: str) -> Lookup | None:
-        """As `lookup`, of a listing on its way; None where it hasn't come past ``key`` yet. Some
-        stores have ``key/`` where ``key`` would be."""
+        """As `lookup`, in a listing in progress; None if it hasn't reached ``key`` yet. Some stores
+        list ``key/`` where ``key`` would be."""
         reached = self._pages.reached
         has_passed = reached > key + "/" and reached.removesuffix("/") > key
         return self.lookup(key) if has_passed and self._pages.is_ordered else None
@@ -83,7 +83,7 @@ class Listing:
         return self._pages.count > is_there
 
     def add_page(self, page: Page) -> Page:
-        """Takes in the next page of the listing on its way. Returns the page that is cached."""
+        """Adds the next page of the listing in progress. Returns the page that is cached."""
         appended = self._pages.append(page)
         self.is_large = self.is_large or not page.is_last
         if page.is_last:
@@ -93,14 +93,14 @@ class Listing:
         return appended
 
     def set(self, name: str, row: ObjectRow | None) -> None:
-        """Makes a key have this row; or a common prefix be there, whose row is None."""
+        """Sets the row of a key; adds a common prefix if the row is None."""
         if row is None:
             self._pages.set_prefix(name)
         else:
             self._pages.set_row(row)
 
     def discard(self, name: str) -> None:
-        """Makes a key or common prefix not be there."""
+        """Removes a key or a common prefix."""
         self._pages.discard(name)
 
     def holds(self, values: CountedValues) -> bool:
@@ -110,7 +110,7 @@ class Listing:
     def keep_value(
         self, values: CountedValues, kind: DerivedKind[T], value: T, nbytes: int
     ) -> None:
-        """Keeps a value that was derived from a page of this listing."""
+        """Stores a value that was derived from a page of this listing."""
         self._pages.keep_value(values, kind, value, nbytes)
 
     def clear_derived(self) -> None:
@@ -121,7 +121,7 @@ class Listing:
 def same_version(one: ObjectRow | None, other: ObjectRow | None) -> bool:
     """Whether two rows are of one version of an object, or both of none.
 
-    A write and a listing may tell a time that differs by a second.
+    The times in the answers to a write and to a listing may differ by a second.
     """
     if one is None or other is None:
         return one is other

@@ -1,8 +1,8 @@
-"""A listing under way, that any number of readers share page by page.
+"""A listing in progress, which any number of readers share page by page.
 
-Invariants: each page is asked for once. Nobody's reading asks for more than the page after the one
-that it wants, and not even for that before it has wanted a second one: most readers of one page
-only want to know whether there is anything.
+Invariants: each page is requested once. A reader causes requests for no more than the page after
+the one that it reads; and not even for that before it reads a second page, because most readers of
+one page only ask whether there is anything.
 """
 
 from collections.abc import Callable, Iterator
@@ -18,15 +18,15 @@ from davbridge.store.base import Page
 
 
 class PageNode(NamedTuple):
-    """A page of a listing on its way, and how to get those after it."""
+    """A page of a listing in progress, and how to get those after it."""
 
     page: Page
     rest: "SingleFlight[PageNode] | None"
 
 
 class ListingFetch:
-    """Its pages are a chain, in which each reader holds a place of its own: once the fetch has
-    forgotten the head, a page is freed when the last reader has passed it."""
+    """Its pages are a linked list, and each reader has a reference to its own node. Once the fetch
+    has dropped the head, a page is freed when the last reader has passed it."""
 
     __slots__ = ("_arrived", "_failed", "_pages", "head", "listing")
 
@@ -37,12 +37,12 @@ class ListingFetch:
         arrived: Callable[["ListingFetch", Page], Page],
         failed: Callable[["ListingFetch"], None],
     ) -> None:
-        """``arrived`` and ``failed`` are told before any reader is; what ``arrived`` returns is
-        what readers get."""
+        """``arrived`` and ``failed`` are called before any reader gets the page or the error.
+        Readers get the page that ``arrived`` returns."""
         self.listing = listing
         """The pages that have arrived."""
         self.head: SingleFlight[PageNode] | None = SingleFlight(self._fetch)
-        """The first page; None once forgotten."""
+        """The first page; None once dropped."""
         self._pages = pages
         self._arrived = arrived
         self._failed = failed
@@ -63,7 +63,7 @@ class ListingFetch:
         return self.listing.count
 
     def forget(self) -> None:
-        """Keeps no page any longer; its readers go on."""
+        """Drops its pages; its readers continue."""
         self.head = None
         self.listing = self.listing.empty()
 
@@ -81,14 +81,15 @@ class ListingFetch:
 
 
 class ReadAhead:
-    """Threads that ask for pages before their readers do."""
+    """Threads that request pages before their readers need them."""
 
     def __init__(self, threads: int) -> None:
         self._pool = ThreadPoolExecutor(threads, "davbridge-ahead")
 
     def pages(self, place: SingleFlight[PageNode] | None) -> Iterator[Page]:
-        """The pages from a place in the chain on, each fetched by whoever needs it first. From
-        the second on, the next one is asked for while its reader is busy with one."""
+        """The pages from this node of the list on, each fetched by the reader that needs it first.
+        From the second page on, the next one is requested while the reader works on the present
+        one."""
         asked: Future[None] | None = None
         is_read_on = False
         try:
@@ -103,18 +104,18 @@ class ReadAhead:
                 asked.cancel()
 
     def close(self) -> None:
-        """Waits for what is under way. Readers go on by themselves."""
+        """Waits for the requests in progress. Readers continue without reading ahead."""
         self._pool.shutdown(cancel_futures=True)
 
     def _ask(self, place: SingleFlight[PageNode]) -> "Future[None] | None":
         if place.is_done:
             return None
         with suppress(RuntimeError):  # Closed.
-            return self._pool.submit(_settle, place)
+            return self._pool.submit(_fetch, place)
         return None
 
 
-def _settle(place: SingleFlight[PageNode]) -> None:
-    # What it failed with is told to the reader.
+def _fetch(place: SingleFlight[PageNode]) -> None:
+    # The reader gets the error.
     with suppress(StoreError):
         place.get()

@@ -1,8 +1,8 @@
 """The pages of a listing, and the change of one name in them.
 
-Pages are immutable: a change puts another page in the place of the one that it concerns, with the
-same derived values. So it costs time in the size of a page, not of the listing, disturbs nobody who
-iterates, and loses little of what was derived.
+Pages are immutable: a change replaces the page that it concerns by another one with the same
+derived values. So it costs time in the size of a page, not of the listing; iterators aren't
+disturbed, and most derived values stay valid.
 
 Invariants: names are found by bisection, so those of a page are in order, and after those of the
 page before it; if a store's order is another one (SeaweedFS sorts ``a/`` as ``a``), `is_ordered`
@@ -32,7 +32,7 @@ _NOTHING = Page((), (), is_last=True)
 
 
 class Pages:
-    """Pages, as far as they have come."""
+    """The pages that have arrived so far."""
 
     __slots__ = ("_firsts", "_keep_value", "_pages", "count", "is_ordered", "nbytes", "reached")
 
@@ -46,13 +46,13 @@ class Pages:
         """With the derived values."""
         self.is_ordered = True
         self.reached = ""
-        """The greatest name that was appended."""
+        """The greatest name so far."""
 
     def __iter__(self) -> Iterator[Page]:
         return iter(self._pages)
 
     def append(self, page: Page) -> Page:
-        """Takes in the next page. Returns the one that stands for it from now on."""
+        """Adds the next page. Returns the page that is stored for it."""
         if page.rows or page.prefixes:
             page = replace(page, derived=CountedValues(self._keep_value))
             self.is_ordered = self.is_ordered and _is_sorted(page, self.reached)
@@ -63,7 +63,7 @@ class Pages:
         return page
 
     def end(self) -> None:
-        """Makes the last page say so, whatever came or went behind it."""
+        """Marks the last page as the last, whatever was added or removed after it."""
         if self._pages and not self._pages[-1].is_last:
             self._pages[-1] = replace(self._pages[-1], is_last=True)
 
@@ -86,27 +86,27 @@ class Pages:
         return rows[at] if at < len(rows) and rows[at].key == key else None
 
     def has_prefix(self, prefix: str) -> bool:
-        """Whether a common prefix is there."""
+        """Whether the pages have a common prefix."""
         prefixes = self._page_of(prefix).prefixes
         at = bisect_left(prefixes, prefix)
         return at < len(prefixes) and prefixes[at] == prefix
 
     def set_row(self, row: ObjectRow) -> None:
-        """Makes an object be there, instead of the one at its key if there is one."""
+        """Adds an object, or replaces the one at its key."""
         self._splice(row.key, (row,), ())
 
     def set_prefix(self, prefix: str) -> None:
-        """Makes a common prefix be there."""
+        """Adds a common prefix."""
         if not self.has_prefix(prefix):
             self._splice(prefix, (), (prefix,))
 
     def discard(self, name: str) -> None:
-        """Makes the object or the common prefix of this name not be there."""
+        """Removes the object or the common prefix of this name."""
         if self.has_prefix(name) or self.row(name) is not None:
             self._splice(name, (), ())
 
     def _splice(self, name: str, rows: Rows, prefixes: Prefixes) -> None:
-        """Puts these in the place of what has the name ``name``, if anything has."""
+        """Replaces what has the name ``name``, if anything has, by these."""
         page = self._page_of(name)
         at, inside = _span(page.rows, name, _key_of), _span(page.prefixes, name)
         old_rows, old_prefixes = page.rows[at], page.prefixes[inside]
@@ -121,7 +121,8 @@ class Pages:
         )
 
     def _replace(self, name: str, values: DerivedValues, rows: Rows, prefixes: Prefixes) -> None:
-        """Gives the page of ``name`` other contents; one that has grown too large is halved."""
+        """Replaces the contents of the page of ``name``; halves a page that has become too
+        large."""
         size = len(rows) + len(prefixes)
         parts = iter([(rows, prefixes)] if size else [])
         if size > PAGE_SIZE:
@@ -136,7 +137,7 @@ class Pages:
     def keep_value(
         self, values: CountedValues, kind: DerivedKind[T], value: T, nbytes: int
     ) -> None:
-        """Keeps a value that was derived from a page that is here."""
+        """Stores a value that was derived from one of these pages."""
         self.nbytes += values.growth(kind, nbytes)
         values.put(kind, value, nbytes)
 
@@ -145,7 +146,7 @@ class Pages:
         return any(page.derived is values for page in self._pages)
 
     def clear_derived(self) -> None:
-        """Forgets what was derived."""
+        """Drops the derived values."""
         for page in self._pages:
             if isinstance(page.derived, CountedValues):
                 self.nbytes -= page.derived.nbytes
@@ -199,6 +200,6 @@ def _last(page: Page) -> str:
 
 
 def _bytes_around(pages: Iterable[Page]) -> int:
-    """What pages take beside their names."""
+    """Bytes that pages take in addition to their names."""
     derived = (page.derived for page in pages)
     return sum(PAGE_BYTES + each.nbytes for each in derived if isinstance(each, CountedValues))

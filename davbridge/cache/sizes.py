@@ -1,6 +1,6 @@
-"""What an entry of the cache takes in memory: estimates, within a factor of two.
+"""How many bytes an entry of the cache takes in memory: estimates, within a factor of two.
 
-Measured with tracemalloc, all of them. Pure.
+All were measured with tracemalloc. Pure.
 """
 
 import sys
@@ -11,22 +11,22 @@ from operator import attrgetter
 from davbridge.store.base import ObjectInfo, ObjectRow
 
 LISTING_BYTES = 900
-"""A listing that holds nothing: objects, lists, and its places in the state."""
+"""An empty listing: objects, lists, and its places in the state."""
 
 PAGE_BYTES = 500
-"""A page that holds nothing: its tuples' heads, and the place of its derived values."""
+"""An empty page: its tuples' heads, and the place of its derived values."""
 
 PREFIX_BYTES = 10
-"""A common prefix in a listing, its text apart: its place in a page."""
+"""A common prefix in a listing, without its text: its place in a page."""
 
 ROW_BYTES = 200
-"""An object in a listing, its texts apart: the row, its size and time, and its place."""
+"""An object in a listing, without its texts: the row, its size and time, and its place."""
 
 ANSWER_BYTES = 500
-"""An answer about a key, what it says apart: the objects around it and its places in the state."""
+"""An answer about a key, without its content: the objects around it and its places in the state."""
 
 INFO_BYTES = 250
-"""The attributes of an object, the texts of its metadata apart."""
+"""The attributes of an object, without the texts of its metadata."""
 
 _texts_of = attrgetter("key", "etag")
 
@@ -48,6 +48,6 @@ def bytes_of_answer(key: str, row: ObjectRow | None) -> int:
 
 
 def bytes_of_attributes(info: ObjectInfo) -> int:
-    """What a HEAD tells beyond a row."""
+    """What a HEAD has in addition to a row."""
     texts = chain.from_iterable(info.attributes.metadata.items())
     return INFO_BYTES + sum(map(sys.getsizeof, texts))

@@ -1,13 +1,13 @@
-"""CacheState: the cached entries and the requests under way, under one lock.
+"""CacheState: the cached entries and the requests in progress, under one lock.
 
 It has the lock, the bounds and the clock of the cache.
 
-A request to the inner store is registered here until its answer is there. A write that ends
-meanwhile unregisters it, and then the answer isn't cached. That is what a generation counter would
-be elsewhere, but exact for each name.
+A request to the inner store is registered here until its answer has arrived. A write that ends
+meanwhile unregisters it, and then the answer isn't cached. This does the work of a generation
+counter, but separately for each name.
 
-Invariants: whoever calls a method holds ``lock``; nothing here calls the inner store; what is
-cached is within ``max_entries`` and ``max_bytes``; what has expired is not found.
+Invariants: the caller of a method holds ``lock``; nothing here calls the inner store; the entries
+stay within ``max_entries`` and ``max_bytes``; an expired entry is not found.
 """
 
 import threading
@@ -31,17 +31,17 @@ Entry = Collection | Answer[Any]
 
 
 class EntryKey(NamedTuple):
-    """What an entry answers: all that is below a prefix; what is at a slashless key; a key's
-    HEAD."""
+    """The question that an entry answers: all that is below a prefix; what is at a slashless key; a
+    key's HEAD."""
 
     kind: Literal["collection", "lookup", "info"]
     name: str
 
 
 class _Entries(TLRUCache[EntryKey, Entry]):
-    """Entries, the least recently used first. A listing under way that has expired, or makes room,
-    forgets its pages: else its readers, as slow as their clients, would keep all of them in memory,
-    and nobody would count them."""
+    """Entries, the least recently used first. A listing in progress that has expired, or is dropped
+    to make room, drops its pages as well. Otherwise its readers, which are as slow as their
+    clients, would hold all of them in memory, and they wouldn't be counted."""
 
     def expire(self, time: float | None = None) -> list[tuple[EntryKey, Entry]]:
         expired = list(super().expire(time))
@@ -56,7 +56,7 @@ class _Entries(TLRUCache[EntryKey, Entry]):
 
 
 class CacheState:
-    """Entries and requests under way, by their keys."""
+    """Entries and requests in progress, by their keys."""
 
     def __init__(self, settings: CacheSettings, timer: Callable[[], float]) -> None:
         self.lock = threading.Lock()
@@ -64,9 +64,9 @@ class CacheState:
         self.ttl = settings.ttl
         self.negative_ttl = min(settings.negative_ttl, settings.ttl)
         self.fetches: dict[str, ListingFetch] = {}
-        """Listings whose first page is on its way, by prefix."""
+        """Listings whose first page hasn't arrived yet, by prefix."""
         self.requests: dict[EntryKey, SingleFlight[Any]] = {}
-        """Other questions under way."""
+        """Other requests in progress."""
         self._max_entries = settings.max_entries
         self._max_bytes = settings.max_bytes
         self._entries = _Entries(
@@ -81,7 +81,7 @@ class CacheState:
         return max(entry.count * self._max_bytes, entry.nbytes * self._max_entries)
 
     def collection(self, prefix: str) -> Collection | None:
-        """What is known of the collection with this prefix."""
+        """The entry of the collection with this prefix."""
         entry = self._find(EntryKey("collection", prefix))
         return None if isinstance(entry, Answer) else entry
 
@@ -91,26 +91,28 @@ class CacheState:
         return entry if isinstance(entry, Listing) else None
 
     def lookup(self, key: str) -> Answer[Lookup] | None:
-        """What was said to be at a slashless key."""
+        """The cached look-up of a slashless key."""
         return self._answer(EntryKey("lookup", key))
 
     def info(self, key: str) -> Answer[ObjectInfo | None] | None:
-        """What a HEAD said of a key."""
+        """The cached HEAD of a key."""
         return self._answer(EntryKey("info", key))
 
     def put(self, entry_key: EntryKey, answer: Answer[Any]) -> None:
-        """Caches an answer about a key until it expires, or others need its room."""
+        """Caches an answer about a key until it expires or is dropped to make room."""
         self._put(entry_key, answer)
 
     def put_collection(self, prefix: str, entry: Collection) -> None:
-        """Caches an entry, or counts what it has grown by; one over the bounds is dropped."""
+        """Caches an entry, or counts by how much it has grown; drops one that is over the
+        bounds."""
         if not isinstance(entry, LargeCollection) and not self._has_room_for_derived(entry):
             _listing_of(entry).clear_derived()
         if not self._put(EntryKey("collection", prefix), entry):
             self.drop_collection(prefix, entry)
 
     def keep_value(self, prefix: str) -> KeepValue:
-        """What keeps the values derived from pages of a listing. It takes the lock itself."""
+        """The function that stores values derived from pages of a listing. It takes the lock
+        itself."""
 
         def keep(values: CountedValues, kind: DerivedKind[Any], value: object, nbytes: int) -> None:
             with self.lock:
@@ -121,8 +123,8 @@ class CacheState:
     def _keep_value(
         self, prefix: str, values: CountedValues, kind: DerivedKind[Any], value: object, nbytes: int
     ) -> None:
-        """Less recently used entries make room for a value, but not the page that it was derived
-        from."""
+        """Drops less recently used entries to make room for a value, but not the page that it was
+        derived from."""
         entry = self.collection(prefix)
         if entry is None or isinstance(entry, LargeCollection):
             return
@@ -132,8 +134,8 @@ class CacheState:
             self._put(EntryKey("collection", prefix), entry)
 
     def _has_room_for_derived(self, entry: Entry, growth: int = 0) -> bool:
-        """A listing has derived values only while both take no more than half of the bounds: they
-        must not be what it is dropped for."""
+        """A listing has derived values only while both together take no more than half of the
+        bounds, so that it is never dropped because of them."""
         return (self._charge(entry) + growth * self._max_entries) * 2 <= self._entries.maxsize
 
     def drop(self, entry_key: EntryKey) -> None:
@@ -142,13 +144,14 @@ class CacheState:
         self._delete(entry_key)
 
     def detach_fetch(self, prefix: str) -> None:
-        """Unregisters the fetch whose first page is under way: its readers get it, and it isn't
-        cached."""
+        """Unregisters the fetch whose first page hasn't arrived yet: its readers get it, and it
+        isn't cached."""
         if fetch := self.fetches.pop(prefix, None):
             fetch.forget()
 
     def drop_collection(self, prefix: str, entry: Collection | None = None) -> None:
-        """Drops all names below ``prefix``, also those under way; but not that they are many."""
+        """Drops all entries below ``prefix``, also those in progress, but not the note that a
+        collection is large."""
         self.detach_fetch(prefix)
         entry = entry or self.collection(prefix)
         if isinstance(entry, LargeCollection):
@@ -186,7 +189,7 @@ class CacheState:
             del self._entries[entry_key]
 
     def _put(self, entry_key: EntryKey, entry: Entry) -> bool:
-        # Else cachetools makes room for what it was and what it is, together.
+        # Otherwise cachetools would make room for the old entry and the new one together.
         self._delete(entry_key)
         try:
             self._entries[entry_key] = entry

@@ -71,12 +71,13 @@ class CachedStore:
 
     def invalidate(self, key: str) -> None:
         """Drops what a write of ``key`` by another program could have made wrong. The store has
-        shown that by refusing a write, or an event of the bucket has reported it."""
+        refused a write because of that, or an event of the bucket has reported it."""
         with self._state.lock:
             corrections.invalidate(self._state, key)
 
     def clear(self) -> None:
-        """Drops everything: it isn't known which keys were written, as if events were missed."""
+        """Drops everything: it isn't known which keys were written, for example because events were
+        missed."""
         with self._state.lock:
             self._state.clear()
 
@@ -99,12 +100,13 @@ class CachedStore:
             entry = self._known(prefix)
             if isinstance(entry, Listing):
                 return iter(entry.pages())
-            # Nothing here may hold on to the first place: see ListingFetch.
+            # No reference to the first node may remain here: see ListingFetch.
             place = entry.head if isinstance(entry, ListingFetch) else self._join(prefix)
             return self._ahead.pages(place)
 
     def _known(self, prefix: str) -> Collection | None:
-        """What is known of a collection, also if the parent's listing shows that there is none."""
+        """The cached entry of a collection, also if the parent's listing shows that there is
+        none."""
         entry = self._state.collection(prefix)
         if entry is not None or not prefix:
             return entry
@@ -266,7 +268,7 @@ class CachedStore:
     def delete_objects(
         self, keys: Sequence[str], *, versions: Mapping[str, ObjectRow] = NO_VERSIONS
     ) -> list[DeleteFailure]:
-        """Passed through; what could not be deleted is in doubt."""
+        """Passed through. Keys that could not be deleted are invalidated."""
         with self._writes.of(*keys) as write:
             failures = self._inner.delete_objects(keys, versions=versions)
             write.deleted(set(keys).difference(failure.key for failure in failures))
@@ -283,6 +285,6 @@ class CachedStore:
 
 
 def _lookup_in(page: Page, key: str) -> Lookup:
-    """What is at ``key``, by a page that is the whole listing around it."""
+    """The look-up of ``key`` in a page that is the whole listing around it."""
     row = next((row for row in page.rows if row.key == key), None)
     return Lookup(row, key + DELIMITER in page.prefixes)

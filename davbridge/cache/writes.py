@@ -1,8 +1,8 @@
-"""This bridge's writes under way: what is known once they have ended, and which of them overlap.
+"""This bridge's writes in progress: what is known once they have ended, and which of them overlap.
 
-Invariants: every write, whatever becomes of it, ends in one correction for each of its keys, made
-after the inner call returned; where two writes to a key overlap, which of them the store did last
-isn't known, so that both invalidate the key.
+Invariants: every write, however it ends, makes one correction for each of its keys, after the inner
+call has returned. If two writes to a key overlap, it isn't known which one the store did last: so
+both invalidate the key.
 """
 
 from collections.abc import Iterable, Iterator
@@ -17,7 +17,7 @@ from davbridge.waiting import store_wait
 
 
 class Write:
-    """One call that writes. What it isn't told about a key by the end is unknown."""
+    """One call that writes. A key about which nothing is recorded before its end is invalidated."""
 
     def __init__(self, keys: Iterable[str], started: float) -> None:
         self.keys = set(keys)
@@ -35,7 +35,7 @@ class Write:
 
 
 class Writes:
-    """The writes under way to one store."""
+    """The writes in progress to one store."""
 
     def __init__(self, state: CacheState) -> None:
         self._state = state
@@ -43,7 +43,7 @@ class Writes:
 
     @contextmanager
     def of(self, *keys: str) -> Iterator[Write]:
-        """Around an inner call that writes to ``keys``.
+        """The context of an inner call that writes to ``keys``.
 
         Raises UnavailableError where the thread may not wait for the store: then the write hasn't
         begun, and what is cached of the keys stays.
@@ -88,7 +88,7 @@ class Writes:
 
 
 class CachedWriter:
-    """Passes an object on its way in through; its commit is a write."""
+    """Passes an upload through; its commit is a write."""
 
     def __init__(
         self, inner: ObjectWriter, writes: Writes, key: str, attributes: Attributes

@@ -2,13 +2,13 @@
 
 base.py     the ObjectStore protocol
 limits.py   what AWS allows of a key and of a size
-derived.py  what upper layers derive from a page of a listing, kept beside it
+derived.py  what upper layers derive from a page of a listing, cached with it
 
 s3/         a bucket of any S3 store
 memory/     the reference, in memory
 embedded/   a SeaweedFS of davbridge's own, which is then used by way of s3/
 
-buffers/    the memory for bodies on their way to the store, and who gets how much of it
+buffers/    the memory for uploads, and which upload gets how much of it
 
 Nothing here knows paths, HTTP or WebDAV.
 """

@@ -76,7 +76,7 @@ def is_same_version(one: ObjectRow, other: ObjectRow) -> bool:
 
 @dataclass(frozen=True, slots=True)
 class Attributes:
-    """What is stored beside the bytes. Metadata keys are lower case, without ``x-amz-meta-``."""
+    """What is stored with the bytes. Metadata keys are lower case, without ``x-amz-meta-``."""
 
     content_type: str = "application/octet-stream"
     metadata: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
@@ -99,7 +99,8 @@ class Page:
     """Common prefixes, each ending in the delimiter."""
     is_last: bool
     derived: DerivedValues = field(default_factory=DerivedValues, compare=False, repr=False)
-    """What upper layers derive from the page. Bounded by who caches the page; see derived.py."""
+    """What upper layers derive from the page. Its size is limited by the cache that has the page;
+    see derived.py."""
 
 
 class Lookup(NamedTuple):
@@ -111,7 +112,7 @@ class Lookup(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Condition:
-    """What must hold of the present object at a key for a write to it to happen (RFC 9110 §13).
+    """The condition on the present object at a key under which a write happens (RFC 9110 §13).
 
     ``if_match``: its ETag is this one. ``if_absent``: there is none (If-None-Match: ``*``).
     """
@@ -156,7 +157,7 @@ class ObjectReader(Protocol):
         ...
 
     def close(self) -> None:
-        """Gives the connection back. May be called twice."""
+        """Returns the connection to the pool. May be called twice."""
         ...
 
     def __enter__(self) -> Self: ...
@@ -170,10 +171,10 @@ class ObjectReader(Protocol):
 
 
 class ObjectWriter(Protocol):
-    """An object on its way in. Nothing is visible until `commit` returns."""
+    """The upload of an object. Nothing is visible until `commit` returns."""
 
     def write(self, data: bytes) -> None:
-        """Takes the next bytes, of any number. Raises TooLargeError past the store's limit."""
+        """Adds the next bytes, of any number. Raises TooLargeError past the store's limit."""
         ...
 
     def commit(self, condition: Condition | None = None) -> ObjectRow:
@@ -212,7 +213,7 @@ class ObjectStore(Protocol):
         """What is at ``key``, which doesn't end in ``/``. Never raises NotFoundError.
 
         ``bypass_cache``: as the bucket has it after this call began. A cache sends a request, and
-        corrects what it holds by the answer.
+        corrects its entries by the answer.
         """
         ...
 
@@ -254,8 +255,8 @@ class ObjectStore(Protocol):
     ) -> ObjectWriter:
         """A writer for a body of ``length`` bytes, or of unknown length.
 
-        Touches the store only once more than one part has been written, or at `commit`; a body
-        that fits one part costs one request. Raises TooLargeError where ``length`` is over the
+        Sends nothing to the store until more than one part has been written, or until `commit`. A
+        body that fits one part costs one request. Raises TooLargeError where ``length`` is over the
         store's limit.
         """
         ...

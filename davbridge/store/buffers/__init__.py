@@ -1,4 +1,4 @@
-"""The memory that bodies take on their way to the store::
+"""The memory for the bodies of uploads::
 
 request_body.py  the bytes of one body, in one buffer or in several
 budget.py        MemoryBudget: makes buffers, within one budget for all uploads

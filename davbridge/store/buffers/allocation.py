@@ -1,7 +1,7 @@
 """What one upload has of the memory for bodies, and how fast its client fills it.
 
-Invariants: only the time counts in which the client was waited for; a client that sends RATE bytes
-a second is never slow.
+Invariants: only the time spent waiting for the client counts. A client that sends RATE bytes a
+second is never slow.
 """
 
 from collections.abc import Callable
@@ -20,7 +20,7 @@ class Allocation:
         self.need = need
         """Pieces of the full buffer."""
         self.on_return = on_return
-        """Called, under the lock, before its pieces go to others."""
+        """Called, under the lock, before its pieces are given to others."""
         self.pieces = 0
         self.waited = 0.0
         """Seconds that it has waited for memory."""
@@ -28,7 +28,7 @@ class Allocation:
         self._is_copying = True
         self._filled = 0
         self._idle = 0.0
-        """Seconds that its client has been waited for, until ``_idle_since``."""
+        """Seconds spent waiting for its client, until ``_idle_since``."""
         self._credit = 0.0
         """Seconds that were left then."""
         self._idle_since: float | None = None
@@ -45,14 +45,14 @@ class Allocation:
         self._is_copying = True
 
     def pause(self, now: float, filled: int) -> None:
-        """So many bytes were copied, and the client is waited for."""
+        """So many bytes were copied. From now on it waits for its client."""
         self._filled += filled
         self._credit = min(MOST_CREDIT, max(self._credit, 0.0) + filled / RATE)
         self._idle_since = now
         self._is_copying = False
 
     def queue(self) -> None:
-        """It waits for memory, through no fault of its client's."""
+        """It waits for memory, which doesn't count against its client."""
         self._is_copying = False
 
     def add_piece(self) -> None:
@@ -63,7 +63,7 @@ class Allocation:
         return not self._is_copying and self._credit_at(now) < 0
 
     def speed(self, now: float) -> float:
-        """Bytes a second of the time that the client was waited for."""
+        """Bytes per second of the time spent waiting for the client."""
         return self._filled / max(self._idle_until(now), 0.001)
 
     def _idle_until(self, now: float) -> float:

@@ -1,11 +1,11 @@
-"""The memory that bodies take on their way to the store: one budget for all of them.
+"""The memory for the bodies of uploads: one budget for all of them.
 
 Invariants:
 - All buffers together never take more than the budget, however many uploads there are.
-- A buffer takes memory only for bytes that have come, a piece at a time: not for what a client has
-  announced.
-- Small bodies have a pool of their own, which large ones can't use up. Whoever holds a small buffer
-  may wait for a large one's memory, never the other way round.
+- A buffer takes memory only for bytes that have arrived, a piece at a time, and not for what a
+  client has announced.
+- Small bodies have a pool of their own, which large ones can't use up. A thread that holds a small
+  buffer may wait for a large one's memory, never the other way round.
 """
 
 import mmap
@@ -19,9 +19,9 @@ from davbridge.store.buffers.pool import PiecePool
 from davbridge.store.buffers.request_body import Pieces
 
 PIECE = 256 * 1024
-"""What memory is allocated in: as much as is read of a body at a time. Pieces are used again: to
-have the system make fresh pages costs ten times as much as to copy a body into old ones (190
-against 20 ms for 256 MiB)."""
+"""Bytes of a piece, the unit of allocation: as much as is read of a body at a time. Pieces are
+reused: getting fresh pages from the system takes ten times as long as copying a body into old ones
+(190 against 20 ms for 256 MiB)."""
 
 SMALL_BODY = MIB
 """Bytes up to which a buffer belongs to the small ones."""
@@ -31,7 +31,7 @@ UNIT = 8 * MIB
 
 SMALL_SHARE = 32 * MIB
 """One small body for each request that is worked on, of which there are 32 at a time by default.
-Those whose clients are slow come beside: they take what they have sent."""
+Requests with slow clients are extra: they take memory only for what has arrived."""
 
 LARGE_SHARE = 22 * UNIT
 
@@ -81,17 +81,17 @@ class MemoryBudget:
             raise UnavailableError(f"no memory for a part of an upload: {error}") from error
 
     def keep(self, pieces: list[memoryview]) -> None:
-        """Keeps memory to be used again. Comes before its pieces can be allocated to others."""
+        """Keeps memory for reuse. Call it before its pieces can be allocated to others."""
         self._unused += pieces
 
     def trim(self) -> None:
-        """Frees what isn't used, once no upload is under way."""
+        """Frees the unused memory, once no upload is in progress."""
         if not self.allocated:
             self._unused.clear()
 
 
 class PartBuffer:
-    """The bytes of one part, as they come. One thread fills it; ends with `release`."""
+    """The bytes of one part, as they arrive. One thread fills it; ends with `release`."""
 
     def __init__(self, budget: MemoryBudget, pool: PiecePool, size: int) -> None:
         self.size = size
@@ -107,9 +107,9 @@ class PartBuffer:
         return self._filled == self.size
 
     def fill(self, data: memoryview) -> memoryview:
-        """Copies what there is room for, and gives what is left. Waits where there is no memory.
-        Raises UnavailableError where none comes for too long; or what it had was given to others,
-        as its client is slow."""
+        """Copies what there is room for, and returns the rest. Waits if there is no memory. Raises
+        UnavailableError if there is none for too long, or if its memory was given to others because
+        its client is slow."""
         room = self.size - self._filled
         left = data[:room]
         self._pool.resume(self._allocation)
@@ -121,8 +121,8 @@ class PartBuffer:
         return data[room:]
 
     def complete(self) -> Pieces:
-        """All that has come, until `release`: from now on it stays. Raises UnavailableError where
-        it was given to others."""
+        """All bytes that have arrived. From now until `release` the memory can't be reclaimed.
+        Raises UnavailableError if it was reclaimed before."""
         self._pool.complete(self._allocation)
         if self._content is None:
             starts = range(0, self._filled, PIECE)
@@ -132,14 +132,14 @@ class PartBuffer:
         return self._content
 
     def release(self) -> None:
-        """Gives the memory back. May be called twice."""
+        """Returns the memory to the pool. May be called twice."""
         if self._content is not None:
             self._content.release()
         self._pool.release(self._allocation)
         self._budget.trim()
 
     def _copy(self, data: memoryview) -> memoryview:
-        """Copies what fits one piece, and gives what is left."""
+        """Copies what fits one piece, and returns the rest."""
         start = self._filled % PIECE
         if start == 0:
             self._pool.add_piece(self._allocation)

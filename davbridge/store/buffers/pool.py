@@ -1,20 +1,20 @@
 """Which upload gets the next piece of memory: a pool of pieces, and the buffers that share it.
 
-A buffer holds pieces only for bytes that have come, so that most of a pool is free while clients
-are slow. But buffers that hold some pieces and wait for others could block one another for ever,
-and clients who have stopped sending could hold all there is. Hence these invariants:
+A buffer holds pieces only for bytes that have arrived, so most of a pool is free while clients are
+slow. But buffers that hold some pieces and wait for others could block one another for ever, and
+clients that have stopped sending could hold all pieces. Hence these invariants:
 
 - No more pieces are allocated than the pool has.
 - There is always an order in which every buffer can be filled, each from what is free and what
-  those before it have returned (the banker's algorithm). So one of those that wait can always go
-  on, as long as clients send and the store takes parts.
+  those before it have returned (the banker's algorithm). So one of the waiting buffers can always
+  continue, as long as clients send and the store takes parts.
 - Pieces are allocated in the order of asking. Only a buffer that can be filled to its end from
   what is free may overtake.
-- A buffer whose client is slow may be reclaimed: only where another waits, and the store has no
-  part to give back, or has given none back for RECLAIM_AFTER seconds; the slowest first. Its
-  upload is refused. So others get on however many slow clients there are; and nobody is refused
-  who sends RATE bytes a second, nor whose part is with the store.
-- Nobody waits for longer than ``max_wait`` while no memory comes back.
+- A buffer whose client is slow may be reclaimed, the slowest first, if another one waits, and no
+  part is being sent to the store, or none has ended for RECLAIM_AFTER seconds. Its upload is
+  refused. So other uploads continue however many slow clients there are. No upload is refused whose
+  client sends RATE bytes a second, or whose part is being sent.
+- No buffer waits for longer than ``max_wait`` while no memory is returned.
 """
 
 import threading
@@ -26,7 +26,7 @@ from davbridge.store.buffers.allocation import Allocation
 from davbridge.waiting import queue_wait
 
 RECLAIM_AFTER = 2.0
-"""Seconds that the filling of one buffer may wait for parts that are with the store."""
+"""Seconds that the filling of one buffer may wait for parts that are being sent to the store."""
 
 RECHECK = 1.0
 """Seconds after which a waiting upload checks whether a client has become slow."""
@@ -39,7 +39,7 @@ class _WaitingRequest:
         self.allocation = allocation
         self.since = now
         self.returns = returns
-        """How often memory had come back when it was looked last."""
+        """How often memory had been returned when it was last checked."""
         self.progress_at = now
         self.is_decided = threading.Event()
 
@@ -60,13 +60,14 @@ class PiecePool:
         self._timer = timer
         self._lock = threading.Lock()
         self._filling: dict[Allocation, None] = {}
-        """Those that have a piece and lack others, or may."""
+        """Those that have a piece, and lack others or may lack them."""
         self._filling_pieces = 0
-        """Of ``allocated``; the others come back from the store by themselves."""
+        """Those of ``allocated`` whose buffers are being filled. The others are returned when the
+        store has their parts."""
         self._largest_need = 0
         self._queue: list[_WaitingRequest] = []
         self._returns = 0
-        """How often memory has come back."""
+        """How often memory was returned."""
 
     def resume(self, allocation: Allocation) -> None:
         """Before bytes are copied. Raises UnavailableError where the memory was reclaimed."""
@@ -99,15 +100,15 @@ class PiecePool:
             self._leave_queue(request)
 
     def complete(self, allocation: Allocation) -> None:
-        """Nothing more comes; what it has can't be reclaimed any more. May be called twice. Raises
-        UnavailableError where it was."""
+        """The buffer is complete: it can't be reclaimed any more. May be called twice. Raises
+        UnavailableError if it was reclaimed before."""
         with self._lock:
             _require_memory(allocation)
             self._stop_filling(allocation)
             self._serve()
 
     def release(self, allocation: Allocation) -> None:
-        """Everything comes back. May be called twice."""
+        """Returns all its memory. May be called twice."""
         with self._lock:
             self._stop_filling(allocation)
             if allocation.pieces:
@@ -140,7 +141,8 @@ class PiecePool:
                 self._serve()
 
     def _serve(self) -> None:
-        """Allocates what can be, and reclaims for the first who waits what has to be."""
+        """Allocates what can be allocated, and reclaims what has to be reclaimed for the first
+        waiting buffer."""
         self._allocate_in_turn()
         while self._queue and self._reclaim_slowest():
             self._allocate_in_turn()
@@ -176,11 +178,12 @@ class PiecePool:
         return True
 
     def _reclaim_slowest(self) -> bool:
-        """Whether there was memory that could be reclaimed for the first who waits."""
+        """Reclaims the memory of the slowest upload for the first waiting buffer. False if it
+        can't."""
         now, first = self._timer(), self._queue[0]
         waited = first.allocation.waited + now - first.since
         if self.allocated > self._filling_pieces and waited < RECLAIM_AFTER:
-            return False  # the store has some to give back
+            return False  # a part that is being sent will return some
         slow = [each for each in self._filling if each.is_slow(now)]
         if not slow:
             return False

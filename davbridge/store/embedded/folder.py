@@ -5,7 +5,7 @@ Its layout::
     davbridge.lock    held by the davbridge that runs the store
     weed.lock         held by that davbridge and by its SeaweedFS: by whoever lives longest
     credentials.json  made once, mode 0600
-    ports.json        where it listened last; taken again while they are free
+    ports.json        the ports of the last time; used again while they are free
     security/         as security.py makes it at every start, mode 0700
     data/             SeaweedFS's own
     log/              SeaweedFS's logs

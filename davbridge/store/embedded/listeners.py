@@ -1,8 +1,8 @@
 """Whether the ports of an embedded SeaweedFS are up, and closed to everyone else.
 
 SeaweedFS runs without any protection where it can't use a part of its security configuration, and
-only notes so in its log. Each of its ports is therefore tried as a stranger would before the store
-is used. That answers, too, whether it is our SeaweedFS that listens, and no other process.
+only notes so in its log. So each of its ports is tested without credentials before the store is
+used. The test also shows whether our SeaweedFS listens there, and no other process.
 """
 
 import http.client
@@ -21,7 +21,7 @@ TIMEOUT = 5.0
 
 
 class Check(NamedTuple):
-    """What says, by one or two requests, whether ``port`` is up and closed."""
+    """A function that finds out, by one or two requests, whether ``port`` is up and closed."""
 
     port: int
     passes: Callable[[], bool]
@@ -58,7 +58,7 @@ def _is_answer(port: int, method: str, path: str, status: HTTPStatus) -> bool:
 
 
 def _wants_certificate(port: int, context: ssl.SSLContext) -> bool:
-    """Whether the listener shows our certificate, and turns away who has none."""
+    """Whether the listener shows our certificate, and refuses clients that have none."""
     try:
         with (
             socket.create_connection(("127.0.0.1", port), TIMEOUT) as plain,

@@ -34,10 +34,10 @@ STOP_LIMIT = 10.0
 CLEANUP_DELAY = "WEED_FILER_OPTIONS_S3_EMPTY_FOLDER_CLEANUP_DELAY"
 NEVER = "876000h"
 """SeaweedFS (4.48) removes what it takes for an emptied folder two minutes after its last member
-went. A file that has come to be there meanwhile, under the folder's name, it removes as well."""
+went. It also removes a file that was created meanwhile under the folder's name."""
 
 START_ATTEMPTS = 3
-"""A port can be taken by someone else after it was chosen, but hardly three times."""
+"""Another process can take a port after it was chosen, but hardly three times."""
 
 _log = logging.getLogger(__name__)
 
@@ -88,7 +88,7 @@ class EmbeddedStore:
             raise StoreSetupError(f"can't keep a store in {directory}: {reason}") from error
 
     def stop(self) -> None:
-        """Ends SeaweedFS and gives its folder free. May be called twice."""
+        """Ends SeaweedFS and releases its folder. May be called twice."""
         self._stopping.set()
         _end(self._watchdog)
         if threading.current_thread() is not self._watcher:

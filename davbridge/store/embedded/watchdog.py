@@ -1,4 +1,4 @@
-"""Ends SeaweedFS when davbridge is gone, however it went. Run as a script of its own.
+"""Ends SeaweedFS when davbridge has ended, in whatever way. Run as a script of its own.
 
 ``python -I -S watchdog.py LIMIT COMMAND…`` starts COMMAND, and ends it once its own standard
 input is at its end: the operating system closes that pipe when davbridge stops, crashes or is

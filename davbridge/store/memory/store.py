@@ -1,7 +1,7 @@
 """MemoryStore: the protocol.
 
-Invariants: nothing changes after a deadline, however long a call was held before; the bytes of an
-object never change, so that a reader holds one version whatever happens to its key.
+Invariants: nothing changes after a deadline, however long a call was delayed before; the bytes of
+an object never change, so that a reader holds one version whatever happens to its key.
 """
 
 import hashlib

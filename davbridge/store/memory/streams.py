@@ -1,4 +1,4 @@
-"""Bytes on their way out of a store in memory, and into it."""
+"""The reader and the writer of a store in memory."""
 
 from collections.abc import Callable
 from types import TracebackType
@@ -41,7 +41,7 @@ class MemoryReader:
 
 
 class MemoryWriter:
-    """An object on its way in."""
+    """An upload."""
 
     def __init__(
         self,

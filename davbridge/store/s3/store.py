@@ -1,4 +1,4 @@
-"""S3Store: the protocol, put together from the operations."""
+"""S3Store: the protocol, composed of the modules below."""
 
 import logging
 from collections.abc import Iterator, Mapping, Sequence
@@ -53,7 +53,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 PART_THREADS = 8
-"""Parts that are sent at a time, over all writers and copies."""
+"""How many parts are sent at a time, by all writers and copies together."""
 
 STALE_AGE = timedelta(days=1)
 
@@ -61,7 +61,8 @@ _log = logging.getLogger(__name__)
 
 
 class S3Store:
-    """A bucket. It has threads, so it is closed; whoever built the client closes that."""
+    """A bucket. It has threads, so it has to be closed. The client is closed by whoever built
+    it."""
 
     def __init__(
         self,
@@ -94,7 +95,7 @@ class S3Store:
         return self._pool.budget
 
     def close(self) -> None:
-        """Ends the threads, once their parts are through, and the connections."""
+        """Ends the threads, once their parts are sent, and the connections."""
         self._pool.close()
         self._transport.close()
 
@@ -191,9 +192,9 @@ class S3Store:
         return delete_many(self._bucket, keys, versions)
 
     def probe(self, prefix: str) -> None:
-        """Finds out what the store can do, on canaries below ``prefix``, and says so in one line
-        of the log. Comes before all else. Raises StoreSetupError for a bucket that can't be used
-        at all."""
+        """Finds out what the store can do, on canaries below ``prefix``, and logs it in one line.
+        Call it before anything else. Raises StoreSetupError for a bucket that can't be used at
+        all."""
         self._full_store.prefix = prefix
         try:
             can, unknown = probe(self._bucket, prefix, PROBE_SECONDS)
@@ -218,7 +219,7 @@ class S3Store:
 
     @property
     def is_seaweedfs(self) -> bool:
-        """As far as the store has said anything by now."""
+        """As far as its responses have shown by now."""
         return self._transport.server.startswith("SeaweedFS")
 
     @property
@@ -227,8 +228,8 @@ class S3Store:
         return self._transport.health.trouble
 
     def look(self) -> str:
-        """Asks the store whether it answers, which takes as long as its retries do; why it can't
-        be used, or nothing."""
+        """Sends a request to find out whether the store answers; this takes as long as its retries.
+        Returns why the store can't be used; empty if it can."""
         with suppress(StoreError), translated(self._bucket.name):
             self._transport.send(S3Request("HeadBucket", "HEAD", None))
         return self.trouble
@@ -240,19 +241,17 @@ class S3Store:
     def sweep(
         self, prefix: str, older_than: timedelta = STALE_AGE, *, dry_run: bool = False
     ) -> Iterator[Swept]:
-        """Removes what bridges that crashed have left below ``prefix``, each as it is asked for.
-
-        Raises StoreError.
+        """Removes what bridges that crashed have left below ``prefix``, one item for each step of
+        the iterator. Raises StoreError.
         """
         return sweep(self._bucket, prefix, older_than, dry_run=dry_run)
 
     def abort_stale_uploads(self, prefix: str, older_than: timedelta = STALE_AGE) -> int:
-        """The same, as far as it can be done. Returns how many there were; logs, and never
-        raises."""
+        """The same, as far as possible. Returns how many there were; logs, and never raises."""
         return abort_stale(self._bucket, prefix, older_than)
 
     def _require_writable(self, key: str) -> None:
-        """Raises InvalidNameError for a key that the store would take for another one."""
+        """Raises InvalidNameError for a key that the store would change to another one."""
         require_key(key)
         if "\\" in key:
             with store_wait():
@@ -261,8 +260,8 @@ class S3Store:
 
     @cached_property
     def _folds_backslashes(self) -> bool:
-        """Whether ``a\\b`` is written to ``a/b``, which may be anyone's, and is never found again
-        as what it was. SeaweedFS does that. Asked for only once a key has a backslash."""
+        """Whether the store writes ``a\\b`` to ``a/b``, which may be another file, as SeaweedFS
+        does. Tested only when a key has a backslash."""
         with translated(self._bucket.name):
             headers = self._transport.send(S3Request("HeadBucket", "HEAD", None)).headers
         return headers.get("server", "").startswith("SeaweedFS")

@@ -1,4 +1,4 @@
-"""What S3's requests and responses say. Nothing here sends any::
+"""The content of S3's requests and responses. Nothing here sends any::
 
 headers.py       headers ↔ ObjectRow, ObjectInfo, Attributes, Condition
 xml.py           XML bodies, and the errors that some of them are

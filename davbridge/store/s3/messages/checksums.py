@@ -1,9 +1,8 @@
-"""Checksums that AWS keeps with objects: sent with what is written, compared with what is read.
+"""Checksums that AWS stores with objects: sent with each write, compared with the bytes of each
+read. They aren't used with other stores: many fail on them.
 
-Other stores are asked for none: many fail on them.
-
-Invariant: a whole object whose bytes don't match its checksum raises FlexibleChecksumError in place
-of its end.
+Invariant: reading a whole object whose bytes don't match its checksum raises FlexibleChecksumError
+instead of reporting the end.
 """
 
 import base64
@@ -17,16 +16,16 @@ from botocore.exceptions import FlexibleChecksumError
 from davbridge.store.buffers.request_body import RequestBody, buffers_of
 
 ASK = {"x-amz-checksum-mode": "ENABLED"}
-"""The header that asks for them in the response to a GET."""
+"""The header that requests them in the response to a GET."""
 
 CRC32 = "x-amz-checksum-crc32"
 
 ALGORITHM = {"x-amz-checksum-algorithm": "CRC32"}
-"""What an upload has to be created with, so that AWS takes parts with checksums."""
+"""The header with which an upload is created, so that AWS takes parts with checksums."""
 
 
 class Digest(Protocol):
-    """hashlib's way."""
+    """The interface of hashlib's hashes."""
 
     def update(self, data: bytes, /) -> None: ...
 
@@ -54,7 +53,7 @@ _KINDS: dict[str, Callable[[], Digest]] = {
 
 
 def checksum_headers(body: RequestBody) -> dict[str, str]:
-    """What a PutObject carries."""
+    """The checksum headers of a PutObject."""
     digest = Crc32()
     for buffer in buffers_of(body):
         digest.update(buffer)
@@ -62,7 +61,7 @@ def checksum_headers(body: RequestBody) -> dict[str, str]:
 
 
 class Body(Protocol):
-    """The body of an answer, as it comes."""
+    """The body of a response, as it arrives."""
 
     @property
     def headers(self) -> Mapping[str, str]: ...
@@ -73,7 +72,7 @@ class Body(Protocol):
 
 
 class Checked:
-    """The body of an answer that has a whole object, held against the checksum it came with."""
+    """The body of a response with a whole object, compared with the checksum in its headers."""
 
     def __init__(self, answer: Body) -> None:
         self._answer = answer
@@ -86,7 +85,7 @@ class Checked:
                 break
 
     def read(self, size: int) -> bytes:
-        """As StreamedResponse's. Raises FlexibleChecksumError in place of the end."""
+        """As StreamedResponse's. Raises FlexibleChecksumError instead of returning the end."""
         data = self._answer.read(size)
         if self._digest:
             self._digest.update(data)

@@ -31,10 +31,11 @@ from davbridge.errors import (
 from davbridge.store.base import ALWAYS, Condition
 
 ERRORS = (BotoCoreError, ClientError, ResponseParserError)
-"""What a call of botocore may raise over the network."""
+"""What a call of botocore that uses the network may raise."""
 
 CONFLICT = "ConditionalRequestConflict"
-"""Another conditional write to the key was under way; nothing was decided, trying again may."""
+"""Another conditional write to the key was in progress. Nothing was decided; a retry may
+succeed."""
 
 REDIRECTS = frozenset(
     {
@@ -48,7 +49,7 @@ REDIRECTS = frozenset(
         "InvalidRegion",
     }
 )
-"""What a store says to a request that was sent to, or signed for, another region."""
+"""A store's answers to a request that was sent to, or signed for, another region."""
 
 NO_SUCH_UPLOAD = "NoSuchUpload"
 
@@ -57,7 +58,8 @@ NO_SUCH_BUCKET = "NoSuchBucket"
 _BY_CODE: dict[str, type[StoreError]] = {
     "NoSuchKey": NotFoundError,
     "NoSuchVersion": NotFoundError,
-    NO_SUCH_BUCKET: UnavailableError,  # while davbridge runs: nothing in it is known to be gone
+    # While davbridge runs. It doesn't mean that an object is gone.
+    NO_SUCH_BUCKET: UnavailableError,
     NO_SUCH_UPLOAD: UnavailableError,  # the upload under way was aborted by somebody else
     CONFLICT: PreconditionFailedError,
     "PreconditionFailed": PreconditionFailedError,
@@ -66,7 +68,7 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "AllAccessDisabled": AccessDeniedError,
     "InvalidObjectState": ArchivedError,
     "ObjectNotInActiveTierError": ArchivedError,  # CopyObject's word for the same
-    # davbridge's own keys, or its clock, are to blame, and not what the client asked for.
+    # The cause is davbridge's own credentials or clock, and not the client's request.
     "ExpiredToken": UnavailableError,
     "InvalidToken": UnavailableError,
     "InvalidAccessKeyId": UnavailableError,
@@ -102,7 +104,7 @@ _BY_CODE: dict[str, type[StoreError]] = {
 _BY_STATUS: dict[int, type[StoreError]] = {
     401: AccessDeniedError,
     403: AccessDeniedError,
-    # Without a code of S3's it is a proxy's, or a web server's, and says nothing of the object.
+    # Without an S3 code it comes from a proxy or a web server, and says nothing about the object.
     404: UnavailableError,
     408: UnavailableError,
     412: PreconditionFailedError,
@@ -163,7 +165,7 @@ def kind_of(code: str, status: int) -> type[StoreError]:
 
 
 def code_of(error: ClientError) -> str:
-    """S3's error code, or the status as text where an answer had no body (HEAD)."""
+    """S3's error code, or the status as text if the response had no body (HEAD)."""
     return error.response.get("Error", {}).get("Code", "")
 
 
@@ -179,7 +181,7 @@ def header_of(error: ClientError, name: str) -> str:
 
 
 def is_conflict(error: BaseException | None) -> bool:
-    """Whether another conditional write was under way, and nothing was decided."""
+    """Whether another conditional write was in progress, and nothing was decided."""
     return isinstance(error, ClientError) and code_of(error) == CONFLICT
 
 

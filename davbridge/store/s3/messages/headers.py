@@ -1,8 +1,8 @@
 """Headers of S3 ↔ ObjectRow, ObjectInfo, Attributes and Condition.
 
-Invariants: ETags leave unquoted and go back quoted; times are to the second, which is all that
-HEAD shows, so that a listing and a HEAD of one version agree; davbridge's own transaction id never
-shows among an object's metadata.
+Invariants: ETags are unquoted here, and quoted in headers. Times are in whole seconds, as in the
+answer to a HEAD, so that a listing and a HEAD of one version agree. davbridge's own transaction id
+never appears in an object's metadata.
 """
 
 import re
@@ -24,7 +24,8 @@ TRANSACTION = "dav-txn"
 DEFAULT_TYPE = "application/octet-stream"
 
 MOST_DIGITS = 18
-"""Of a size: an exabyte less one has as many, and so may a Content-Length of ours."""
+"""Digits of a size: an exabyte less one has as many. A Content-Length that we send may have as
+many."""
 
 _ETAG = re.compile(r"[\x21\x23-\x7e]+")
 """An entity-tag between its quotes (RFC 9110 §8.8.3), but for what isn't ASCII."""
@@ -35,7 +36,7 @@ _CLASS = re.compile(r"[\x21-\x7e]{1,64}")
 META = "x-amz-meta-"
 
 Headers = Mapping[str, str]
-"""Of an answer, or a request. Names are in lower case."""
+"""The headers of a response or a request. Names are in lower case."""
 
 
 def info_of(key: str, size: int, headers: Headers) -> ObjectInfo:
@@ -72,7 +73,7 @@ def metadata_of(headers: Headers) -> dict[str, str]:
 
 
 def date_of(headers: Headers, clock: Clock) -> datetime:
-    """When the store answered, by its own clock; by ours where it doesn't say."""
+    """When the store answered, by its own clock; by ours if the response has no Date."""
     return parse_date(headers.get("date")) or to_the_second(clock())
 
 
@@ -83,16 +84,17 @@ def to_the_second(time: datetime) -> datetime:
 
 
 def parse_etag(text: str) -> str:
-    """Raises ResponseParserError for one that can't be sent back, to the store or to a client."""
-    etag = text.removeprefix("W/").strip('"')  # a proxy on the way weakens what the store said
+    """Raises ResponseParserError for an ETag that can't be sent in a header, to the store or to a
+    client."""
+    etag = text.removeprefix("W/").strip('"')  # A proxy may have made the store's ETag a weak one.
     if not _ETAG.fullmatch(etag):
         raise ResponseParserError(f"the answer names no version: {text[:80]!r}")
     return etag
 
 
 def etag_in(headers: Headers) -> str:
-    """Raises ResponseParserError if there is none: what answered so is no S3 store, and has neither
-    stored nor given anything."""
+    """Raises ResponseParserError if there is none: then the response doesn't come from an S3 store,
+    and nothing was stored or read."""
     return parse_etag(headers.get("etag", ""))
 
 
@@ -116,8 +118,8 @@ def headers_of(condition: Condition) -> dict[str, str]:
 
 
 def attribute_headers(attributes: Attributes, transaction: str = "") -> dict[str, str]:
-    """What is stored beside the bytes, as headers. Raises InvalidNameError for metadata that
-    no store keeps as it is: S3 takes ASCII."""
+    """What is stored with the bytes, as headers. Raises InvalidNameError for metadata that isn't
+    ASCII: no store keeps it unchanged."""
     headers = {"content-type": attributes.content_type}
     for name, value in attributes.metadata.items():
         if not (name.isascii() and value.isascii()):

@@ -1,10 +1,10 @@
 """One page of a listing, parsed from its XML.
 
 Rows are made directly, without a dictionary for each. Requests ask for ``encoding-type=url``, so
-that keys with characters that XML can't hold come through; they are decoded here.
+that keys may have characters that XML can't contain; they are decoded here.
 
 Invariants: an incomplete listing raises ResponseParserError, and never looks like a shorter one; a
-page holds nothing of the XML but the names, ETags and times in it.
+page keeps no reference to the XML, only its names, ETags and times.
 """
 
 from typing import NamedTuple
@@ -20,21 +20,21 @@ ROOT = "ListBucketResult"
 
 
 class ListingPage(NamedTuple):
-    """A page, and where the next one begins: empty after the last."""
+    """A page, and the continuation token of the next one: empty after the last."""
 
     page: Page
     token: str
 
 
 MAX_EQUAL_PAGES = 100
-"""Pages in a row that show nothing new. A few empty ones are possible: a store may have passed over
-a thousand deleted names."""
+"""How many pages in a row may have nothing new. A few empty ones are normal: a store may have
+skipped a thousand deleted names."""
 
 
 class PaginationGuard:
-    """Ends a listing that never ends, however many pages it has: one whose continuation tokens go
-    round (found by Brent's algorithm, which keeps one token), or that has new tokens for the same
-    page for ever."""
+    """Breaks off an endless listing: one whose continuation tokens form a cycle (found by Brent's
+    algorithm, which keeps one token), or one that returns new tokens for the same page again and
+    again."""
 
     def __init__(self) -> None:
         self._marked: object = None
@@ -43,7 +43,7 @@ class PaginationGuard:
         self._equal_pages = 0
 
     def require(self, token: object, *, shown: object) -> None:
-        """``shown``: what the page ends with. Raises ResponseParserError."""
+        """``shown``: the last name of the page. Raises ResponseParserError."""
         self._equal_pages = self._equal_pages + 1 if shown == self._shown else 0
         self._shown = shown
         if self._equal_pages > MAX_EQUAL_PAGES:
@@ -110,7 +110,7 @@ def _rows(root: Element, space: str, is_encoded: bool) -> tuple[ObjectRow, ...]:
 
 
 def _listed_etag(text: str) -> str:
-    """SeaweedFS lists a folder that it is about to remove, and it has none."""
+    """Empty for a folder that SeaweedFS is about to remove: it is listed without an ETag."""
     return parse_etag(text) if text != '""' else ""
 
 

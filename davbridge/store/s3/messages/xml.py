@@ -4,7 +4,8 @@ The parser is expat by way of ElementTree, whose C half reads a listing page in 
 that handlers in Python take.
 
 Invariants: a document type is refused, so that no entity is expanded; a document with more elements
-than any answer of S3 is refused; what isn't XML to its end raises ResponseParserError.
+than any answer of S3 is refused; a document that isn't well-formed to its end raises
+ResponseParserError.
 """
 
 import re
@@ -21,7 +22,8 @@ from botocore.parsers import ResponseParserError
 Element = ElementTree.Element
 
 MOST_MARKUP = 100_000
-"""Tags and attributes: a listing of 1,000 rows has 30,000. An element takes 20 times its text."""
+"""Tags and attributes: a listing of 1,000 rows has 30,000. An element takes 20 times the memory of
+its text."""
 
 _ERROR = re.compile(rb"\s*(<\?xml[^>]*>)?\s*<Error\b")
 
@@ -42,7 +44,7 @@ def parsed(content: bytes) -> Element:
 
 
 def name_of(element: Element) -> str:
-    """The tag without its namespace, of which stores use different ones, or none."""
+    """The tag without its namespace: stores use different ones, or none."""
     return element.tag.rpartition("}")[2]
 
 
@@ -83,8 +85,8 @@ def client_error(
 
 
 def is_error(content: bytes) -> bool:
-    """Whether this is an error, though it came with a 200: a store may find out while it works
-    (AWS on CopyObject; it sends blanks meanwhile)."""
+    """Whether this is an error, though the status was 200: a store may fail after it has begun to
+    answer (AWS on CopyObject: it sends blanks meanwhile)."""
     return not content or content.isspace() or _ERROR.match(content) is not None
 
 

@@ -34,7 +34,7 @@ def head_request(key: str, if_match: str | None = None) -> S3Request:
 
 
 def copied_from(bucket: Bucket, source: ObjectRow) -> dict[str, str]:
-    """The headers that name what is copied, and its version where the store can hold that."""
+    """The headers that name the source of a copy, and its version if the store checks that."""
     headers = {"x-amz-copy-source": quote(f"{bucket.name}/{source.key}", safe="/~")}
     if bucket.can.pinned_copy:
         headers["x-amz-copy-source-if-match"] = quoted(source.etag)
@@ -42,8 +42,8 @@ def copied_from(bucket: Bucket, source: ObjectRow) -> dict[str, str]:
 
 
 def headers_without_body(answer: S3Response) -> Headers:
-    """The headers of the answer to bytes that were sent. Raises ResponseParserError where there is
-    a page with it: whoever sent that (a proxy, a network's login) has stored nothing."""
+    """The headers of the response to a write. Raises ResponseParserError if it has a body: then it
+    comes from something else (a proxy, a network's login page), and nothing was stored."""
     if answer.content.strip():
         raise ResponseParserError("what was said isn't said of an object")
     return answer.headers

@@ -6,41 +6,45 @@ from typing import NamedTuple
 from davbridge.paths import RESERVED_PREFIX
 
 CANARY = f"{RESERVED_PREFIX}.canary."
-"""How the name of an object begins on which a capability is tested."""
+"""The prefix of the names of objects on which capabilities are tested."""
 
 
 class Capabilities(NamedTuple):
-    """Each that is there is used; each that isn't has a fallback."""
+    """Each capability that the store has is used; for each that it lacks there is a fallback."""
 
     conditional_put: bool = True
-    """If-None-Match: * and If-Match hold on PutObject. Else a HEAD looks just before."""
+    """If-None-Match: * and If-Match work on PutObject. Otherwise a HEAD right before checks
+    them."""
     conditional_complete: bool = True
     """The same on CompleteMultipartUpload."""
     conditional_copy: bool = True
     """The same on CopyObject's target."""
     pinned_copy: bool = True
-    """x-amz-copy-source-if-match holds. Else a HEAD looks just before."""
+    """x-amz-copy-source-if-match works. Otherwise a HEAD right before checks it."""
     conditional_delete: bool = True
-    """If-Match holds on DeleteObject. Else a HEAD looks just before."""
+    """If-Match works on DeleteObject. Otherwise a HEAD right before checks it."""
     conditional_delete_batch: bool = True
-    """ETags hold in DeleteObjects. Else none is sent: who deletes a tree has just listed it."""
+    """ETags work in DeleteObjects. Otherwise none is sent: a tree has just been listed when it is
+    deleted."""
     checksums: bool = True
-    """The store keeps the CRC32 that comes with an object. Else none is sent."""
+    """The store keeps the CRC32 that is sent with an object. Otherwise none is sent."""
     part_copy: bool = True
-    """UploadPartCopy. Else large files are copied by way of davbridge."""
+    """UploadPartCopy works. Otherwise the bytes of large files are copied through davbridge."""
     expiring: bool = True
-    """A request that is signed in its query is refused once its time is over, so that nothing that
-    arrives late is done. Else it is signed in headers, for a quarter of an hour."""
+    """A request that is signed in its query is refused once it has expired, so that nothing that
+    arrives late is carried out. Otherwise requests are signed in headers, for a quarter of an
+    hour."""
     marks: bool = True
-    """A part that CompleteMultipartUpload doesn't name goes without a trace, so that an upload
-    can be marked by one. Else nothing is swept."""
+    """A part that CompleteMultipartUpload doesn't name is discarded, so that an upload can be
+    marked by one. Otherwise nothing is swept."""
 
 
 ALL = Capabilities()
-"""What AWS does."""
+"""AWS has all of them."""
 
 UNPROBED = Capabilities(conditional_delete_batch=False, part_copy=False, marks=False)
-"""Conditions do no harm where nobody heeds them. The rest isn't tried on anybody's files."""
+"""What is assumed if nothing can be tested. Conditions do no harm if the store ignores them. The
+rest isn't tried on people's files."""
 
 _LOST = {
     "conditional_put": "conditional PUT (of two who write a file at once, both may succeed)",
@@ -58,7 +62,7 @@ _LOST = {
 
 
 def lost(capabilities: Capabilities) -> Iterator[str]:
-    """What is missing, each with the promise that is weaker for it."""
+    """The missing capabilities, each with the promise that is weaker without it."""
     for name, is_there in zip(capabilities._fields, capabilities, strict=True):
         if not is_there:
             yield _LOST[name]

@@ -1,15 +1,15 @@
 """The two requests that make a new body visible: PutObject and CompleteMultipartUpload.
 
-If a response is lost after the store has acted, the request is sent again, and the second response
-is about the effect of the first: a 412 for davbridge's own object, a 404 for its own upload. So
-every write to which this could happen carries a transaction id in its metadata, and such a response
-is believed only once a HEAD has shown that the object is another one. A PutObject under an
-optimistic condition carries none: its caller looks again at what is there, and if that is its own
-object, puts the same bytes there once more.
+If the response to a write is lost, the request is sent again, and the second response reflects the
+effect of the first request: a 412 because of davbridge's own object, a 404 because its own upload
+is complete. So every write to which this could happen has a transaction id in its metadata, and
+such a response counts as a refusal only after a HEAD has shown that the object is another one. A
+PutObject under an optimistic condition has no id: its caller looks the object up again, and if it
+is its own one, writes the same bytes once more.
 
-Invariants: a write that the store did is never reported as refused: if the store can't be asked any
-more, it is unavailable. A conflict that decided nothing is tried again, and is no refusal if it may
-be a conflict with an earlier attempt of the same request.
+Invariants: a write that the store did is never reported as refused. If the HEAD fails, the write is
+reported as unavailable. After a conflict that decided nothing, the write is retried; it isn't
+reported as refused if it may conflict with an earlier attempt of the same request.
 """
 
 import math
@@ -57,7 +57,7 @@ from davbridge.store.s3.transport.transport import S3Request, S3Response
 from davbridge.waiting import store_wait
 
 CONFLICT_DELAYS = (0.05, 0.2, 0.8)
-"""Seconds before a conditional write that met another one is sent again."""
+"""Seconds before a conditional write that conflicted with another one is sent again."""
 
 
 def new_transaction() -> str:
@@ -92,8 +92,8 @@ def put(
 
 
 def _marker_made(bucket: Bucket, key: str, since: datetime) -> ObjectRow | None:
-    """A directory marker that was made ``since``: one's own, for all of them are alike. SeaweedFS
-    keeps no metadata of one. Raises UnavailableError."""
+    """The directory marker, if it was written ``since``: it counts as this write's own, because all
+    markers are alike. SeaweedFS stores no metadata with one. Raises UnavailableError."""
     headers = current_headers(bucket, key)
     if headers is None:
         return None
@@ -116,7 +116,7 @@ def _put_request(
 
 
 def send_past_conflicts(bucket: Bucket, request: S3Request) -> S3Response:
-    """An error that this ends with counts as retried if any series of tries was."""
+    """The error that this raises counts as retried if any of the attempts was."""
     delays = iter(CONFLICT_DELAYS)
     has_retried = False
     while True:
@@ -142,9 +142,8 @@ def complete(
     condition: Condition,
     transaction: str,
 ) -> ObjectRow:
-    """Makes a multipart upload the object. A conflict is final here: AWS drops the upload.
-
-    The row is a HEAD's, for AWS dates such an object by the begin of its upload.
+    """Makes a multipart upload the object. A conflict is final here: AWS drops the upload. The row
+    comes from a HEAD, because AWS gives such an object the time at which its upload began.
     """
     condition = emulated_condition(bucket, key, condition, by_store=bucket.can.conditional_complete)
     try:
@@ -167,9 +166,9 @@ def complete(
 def emulated_condition(
     bucket: Bucket, key: str, condition: Condition, *, by_store: bool
 ) -> Condition:
-    """What is left for the store to hold of a condition. Where it holds none, a HEAD looks right
-    before the write, which leaves a moment to others; but not for an optimistic one: what its
-    caller saw is as good. Raises PreconditionFailedError."""
+    """The condition to send to the store. If the store ignores conditions, a HEAD right before the
+    write checks it, and none is sent; another write may come between the two. An optimistic
+    condition isn't checked: its caller has just looked. Raises PreconditionFailedError."""
     if by_store or condition == ALWAYS:
         return condition
     if condition.is_optimistic:
@@ -195,8 +194,8 @@ def row_of_transaction(bucket: Bucket, key: str, transaction: str) -> ObjectRow 
 
 
 def store_second(bucket: Bucket) -> datetime:
-    """The second that it is by the store's clock, or an earlier one. What is written from now on
-    isn't older."""
+    """The present second by the store's clock, or an earlier one. What is written from now on isn't
+    older."""
     return datetime.fromtimestamp(math.floor(bucket.transport.clock.read().store), UTC)
 
 
@@ -214,14 +213,14 @@ def current_headers(bucket: Bucket, key: str) -> Headers | None:
 
 
 def refusal(error: Exception, key: str, condition: Condition = ALWAYS) -> StoreError:
-    """What a write came to that isn't known to be done."""
+    """The error for a write that failed, or whose outcome isn't known."""
     if isinstance(error, ClientError) and code_of(error) == CONFLICT and was_retried(error):
         return UnavailableError(f"{key!r}: whether it is being written can't be told")
     return store_error(error, key, condition)
 
 
 def may_have_been_done(error: BaseException | None) -> bool:
-    """Whether ``error`` leaves it open if what is there, or isn't any more, is one's own deed."""
+    """Whether the write may have been done in spite of ``error``."""
     if isinstance(error, ClientError) and was_retried(error):
         return True
     return isinstance(error, Exception) and isinstance(store_error(error, ""), UnavailableError)

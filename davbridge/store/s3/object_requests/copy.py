@@ -1,6 +1,5 @@
-"""Copies, whatever the size: CopyObject, or a multipart copy of what is over its limit.
-
-The bytes come by way of davbridge only if the store has no UploadPartCopy.
+"""Copies of any size: CopyObject, or a multipart copy of an object over its limit. The bytes pass
+through davbridge only if the store has no UploadPartCopy.
 
 Invariant: the copy is of the version that the source row names, where the store can check it: each
 request is pinned to its ETag.
@@ -55,7 +54,7 @@ COPY_PARTS_IN_FLIGHT = 8
 
 
 COPY_BLOCK = 1024**2
-"""Bytes that are read and written at a time where the bytes come by way of davbridge."""
+"""Bytes that are read and written at a time if they pass through davbridge."""
 
 
 class CopyLimits(NamedTuple):
@@ -66,7 +65,7 @@ class CopyLimits(NamedTuple):
     part_of_copy: int
     largest_object: int
     smallest_part: int
-    """Of an upload by way of davbridge."""
+    """Of the parts of a copy through davbridge."""
 
 
 def copy_object(
@@ -78,7 +77,7 @@ def copy_object(
     condition: Condition,
     limits: CopyLimits,
 ) -> ObjectRow:
-    """Copies in the way that this object and this store need."""
+    """Copies by the requests that fit this object and this store."""
     if source.size == 0 and source.key.endswith(DELIMITER):
         return _copy_marker(bucket, source, target, attributes, condition)
     if source.size <= limits.largest_copy:
@@ -131,14 +130,13 @@ def _copy_whole(
 def _made(
     bucket: Bucket, source: ObjectRow, target: str, transaction: str, since: datetime
 ) -> ObjectRow | None:
-    """The copy, if it was made though its answer was lost.
+    """The copy, if it was made although the response was lost.
 
-    What is copied with its metadata can't be marked. It is known by size and ETag, and by its time,
-    which isn't before ``since``, a second that began before it was asked for: equal bytes that were
-    there already, or that somebody has put there and then moved away again, are no copy of one's
-    own. If it should be another's after all, it is another's copy of the same bytes, made
-    meanwhile. The copy of an object that was uploaded in parts may have another ETag; then nobody
-    knows. Raises UnavailableError.
+    A copy with its source's metadata can't have a transaction id. It is recognised by size, ETag
+    and time. The time isn't before ``since``, a second that began before the request was sent: so
+    equal bytes that were there before don't count. At worst it is another client's copy of the same
+    bytes, made meanwhile. The copy of an object that was uploaded in parts may have another ETag;
+    then the outcome isn't known. Raises UnavailableError.
     """
     if transaction:
         return row_of_transaction(bucket, target, transaction)
@@ -162,7 +160,7 @@ def _copy_marker(
     attributes: Attributes | None,
     condition: Condition,
 ) -> ObjectRow:
-    """CopyObject, or else the same by hand: SeaweedFS finds no source that is a folder."""
+    """CopyObject, or a PutObject with the same attributes: SeaweedFS can't copy a folder."""
     try:
         return _copy_whole(bucket, source, target, attributes, condition)
     except NotFoundError:
@@ -235,7 +233,7 @@ def _pinned_head(bucket: Bucket, source: ObjectRow) -> Headers:
 
 
 def _headers_of(bucket: Bucket, source: ObjectRow) -> Mapping[str, str]:
-    """What CopyObject carries over by itself, and a multipart copy does not."""
+    """The headers with what CopyObject copies by itself, and a multipart copy does not."""
     headers = _pinned_head(bucket, source)
     carried = {name: headers[name] for name in CARRIED_HEADERS if name in headers}
     return {**carried, **attribute_headers(attributes_of(headers))}

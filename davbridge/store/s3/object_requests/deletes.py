@@ -2,10 +2,9 @@
 
 Invariants:
 - An absent key counts as deleted, unless one version was to be deleted. Every key that isn't
-deleted
-  is reported, also if the batch's response is a 200.
-- A refused condition is believed only once a HEAD has shown that something is there, for stores
-  differ in what If-Match means if nothing is there (AWS: 404, SeaweedFS: 412).
+  deleted is reported, even if the response to the batch is a 200.
+- A 412 counts as a refusal only after a HEAD has shown that something is there: stores answer
+  If-Match differently if nothing is there (AWS: 404, SeaweedFS: 412).
 - A DELETE whose outcome isn't known is sent again only once it can't take effect any more, and a
   HEAD has shown that the same object is still there and was there before the first attempt. An ETag
   names bytes: with If-Match alone, it could delete what somebody has written since.
@@ -66,8 +65,8 @@ def delete_one(bucket: Bucket, key: str, version: ObjectRow | None = None) -> No
 
 
 def _is_done(bucket: Bucket, key: str, refused: StoreError, *, is_meant: bool) -> bool:
-    """Whether a refusal means that nothing is there. S3 says 204 of that, some stores say 404.
-    Raises NotFoundError where that isn't what was meant."""
+    """Whether a refusal means that nothing is there. S3 answers 204 then, some stores answer 404.
+    Raises NotFoundError if one version was to be deleted."""
     if not isinstance(refused, NotFoundError | PreconditionFailedError):
         return False
     is_gone = isinstance(refused, NotFoundError) or current_headers(bucket, key) is None
@@ -89,7 +88,7 @@ def _delete(bucket: Bucket, key: str, version: ObjectRow | None) -> None:
 
 
 def _require_still(bucket: Bucket, key: str, version: ObjectRow) -> None:
-    """A HEAD in the place of a condition that the store doesn't hold. Raises NotFoundError, and
+    """A HEAD instead of a condition that the store ignores. Raises NotFoundError, and
     PreconditionFailedError."""
     found = _row_at(bucket, key)
     if found is None:
@@ -101,11 +100,11 @@ def _require_still(bucket: Bucket, key: str, version: ObjectRow) -> None:
 def _still_there(
     bucket: Bucket, key: str, version: ObjectRow | None, since: datetime
 ) -> ObjectRow | None:
-    """What is to be deleted still, after a try whose outcome isn't known, and which can't take
-    effect any more; None where nothing is there.
+    """What is still to be deleted after an attempt whose outcome isn't known, and which can't take
+    effect any more; None if nothing is there.
 
-    ``since``: a second that began before the first try. What was written from then on may have come
-    after the object was deleted, of the very same bytes. Then it isn't known whether it was.
+    ``since``: a second that began before the first attempt. An object with the same bytes that was
+    written from then on may have replaced the one that was deleted. Then the outcome isn't known.
     Raises PreconditionFailedError where it is another version, and UnavailableError.
     """
     found = _row_at(bucket, key)
@@ -138,7 +137,7 @@ def delete_many(
 
 
 def _fits_a_batch(key: str) -> bool:
-    """Whether no store refuses the whole batch for this one key."""
+    """Whether the key is valid in a batch: some stores refuse a whole batch because of one key."""
     return 0 < len(key.encode(errors="replace")) <= MAX_KEY_BYTES and is_xml_text(key)
 
 
@@ -149,7 +148,7 @@ def _batches(keys: Iterable[str]) -> Iterator[list[str]]:
 
 
 def _settled(bucket: Bucket, failures: Iterable[DeleteFailure]) -> Iterator[DeleteFailure]:
-    """Those of them that are failures: nothing has failed where nothing is there any more."""
+    """Those of them that are failures: a key at which nothing is any more isn't one."""
     for failure in failures:
         try:
             is_refused = isinstance(failure.error, PreconditionFailedError)
@@ -162,7 +161,7 @@ def _settled(bucket: Bucket, failures: Iterable[DeleteFailure]) -> Iterator[Dele
 def _delete_batch(
     bucket: Bucket, batch: list[str], versions: Mapping[str, ObjectRow]
 ) -> list[DeleteFailure]:
-    """Of a batch whose outcome isn't known, what is there still is sent again."""
+    """After a batch whose outcome isn't known, the keys at which something is are sent again."""
     since, failures = store_second(bucket), list[DeleteFailure]()
     sent = versions if bucket.can.conditional_delete_batch else NO_VERSIONS
     for _ in range(bucket.transport.attempts):
@@ -182,8 +181,8 @@ def _delete_batch(
 def _looked_through(
     bucket: Bucket, batch: Sequence[str], versions: Mapping[str, ObjectRow], since: datetime
 ) -> tuple[list[str], list[DeleteFailure]]:
-    """Those keys that are still to be deleted, and those that can't be, each looked at by itself.
-    Where the store can't be asked any more, that goes for all that come after."""
+    """The keys that are still to be deleted, and those that can't be; each costs a HEAD. Once the
+    store doesn't answer, all later keys count as failed."""
     left: list[str] = []
     failures: list[DeleteFailure] = []
     for at, key in enumerate(batch):

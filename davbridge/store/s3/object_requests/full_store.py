@@ -1,12 +1,12 @@
 """Whether a store that fails is full.
 
 SeaweedFS (4.48) has no error for that: while no volume takes anything more, it answers every
-request that brings content with the InternalError that any other fault has. So davbridge tries what
+request that brings content with the InternalError that any other fault has. So davbridge tests what
 the store can still do.
 
-Invariants: a store is called full only if, right after such a failure, it gives the content of an
-object and takes an empty one, but fails in the same way at one of a single byte; every other
-failure stays what it was. This is tried once in VALID seconds at the most, and only after a
+Invariants: a store counts as full only if, right after such a failure, it serves the content of an
+object and takes an empty one, but fails in the same way at one of a single byte. Every other
+failure is reported unchanged. The test runs once in VALID seconds at the most, and only after a
 failure.
 """
 
@@ -30,7 +30,7 @@ from davbridge.store.s3.object_requests.listing import pages
 from davbridge.store.s3.transport.transport import S3Request
 
 VALID = 5.0
-"""Seconds for which an answer is used again."""
+"""Seconds for which a result is reused."""
 
 
 class FullStoreDetector:
@@ -43,7 +43,7 @@ class FullStoreDetector:
         self, bucket: Callable[[], Bucket], timer: Callable[[], float] = time.monotonic
     ) -> None:
         self.prefix = ""
-        """Where an object may be put to find out."""
+        """The key at which the test writes its objects."""
         self._bucket = bucket
         self._timer = timer
         self._lock = threading.Lock()
@@ -72,7 +72,7 @@ class FullStoreDetector:
 
 
 def may_be_full(error: StoreError) -> bool:
-    """Whether it is the failure that SeaweedFS has for this among others."""
+    """Whether it is the failure that SeaweedFS reports for this, and for others."""
     cause = error.__cause__
     return (
         isinstance(cause, ClientError)

@@ -1,6 +1,6 @@
 """Listings, and look-ups that are listings.
 
-Invariants: a key that was not asked for is never listed; a listing that never ends is broken off
+Invariants: a key outside of the requested prefix is never listed; an endless listing is broken off
 with an error; a page costs one request; a look-up costs one, and a second one only if more than
 LOOKUP_ROWS names begin with the key and sort before ``key/``.
 """
@@ -40,8 +40,8 @@ def look_up(bucket: Bucket, key: str) -> Lookup:
     """What is at ``key``.
 
     The page begins with ``key`` itself. ``key/`` comes after ``key-1``, ``key 2`` and ``key.txt``,
-    or, where a store sorts folder by folder, before them; in either order it comes before all
-    names that are greater. So its absence is certain once the page is the last or has passed it.
+    or before them if a store sorts folder by folder. In either order it comes before all names that
+    are greater. So its absence is certain if the page is the last one, or has a greater name.
     """
     directory = key + DELIMITER
     page, _ = _list(bucket, key, DELIMITER, LOOKUP_ROWS)

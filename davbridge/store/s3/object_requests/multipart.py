@@ -3,7 +3,7 @@ Abort.
 
 Invariants: no part is sent before the upload is marked as davbridge's own, if the store allows
 marks; no part is in flight when Complete or Abort is sent, so that an abort leaves nothing behind;
-one process sends no more parts at a time, over all uploads, than its PartPool has threads.
+one process sends no more parts at a time, of all uploads together, than its PartPool has threads.
 """
 
 import logging
@@ -31,16 +31,17 @@ from davbridge.store.s3.object_requests.multipart_requests import (
 from davbridge.waiting import store_wait
 
 PART_SIZE = UNIT
-"""So that the buffer of a part is used again for the next."""
+"""So that the buffer of a part can be reused for the next one."""
 
 PARTS_PER_SIZE = 1000
 """After how many parts the size doubles where the length is unknown."""
 
 PARTS_IN_FLIGHT = 3
-"""Of one body: at 20 ms to the store and back, what hides the wait."""
+"""Parts of one body: enough to hide a round trip of 20 ms."""
 
 ABORT_DELAYS = (0.2, 1.0)
-"""Seconds before an abort that failed is sent again; what it misses is swept at a start."""
+"""Seconds before an abort that failed is sent again. What it doesn't delete is swept at a later
+start."""
 
 SendPart = Callable[[str, int], Part]
 """Sends the part of this upload id and part number."""
@@ -67,8 +68,8 @@ class PartPool:
         self._executor = ThreadPoolExecutor(threads, thread_name_prefix="davbridge-part")
 
     def submit(self, send: Callable[[], Part]) -> "Future[Part]":
-        """Runs ``send``, once a thread is free."""
-        # A part belongs to the work that it is a part of, and has its deadline.
+        """Runs ``send`` as soon as a thread is free."""
+        # The part has the deadline of the operation that it belongs to.
         return self._executor.submit(copy_context().run, send)
 
     def close(self) -> None:
@@ -100,9 +101,8 @@ class MultipartUpload:
         return cls(bucket, pool, key, upload_id, transaction)
 
     def add(self, send: SendPart, *, in_flight: int) -> "Future[Part]":
-        """Puts the next part on its way, as soon as fewer than ``in_flight`` others are.
-
-        Raises what an earlier part failed with.
+        """Sends the next part in the background, as soon as fewer than ``in_flight`` others are
+        being sent. Raises the error of an earlier part.
         """
         while len(self._in_flight) >= in_flight:
             self._settle_oldest()
@@ -119,7 +119,7 @@ class MultipartUpload:
 
     def _send(self, send: SendPart, number: int) -> Part:
         if self._mark:
-            # So that a crash leaves no part without it. The pool has begun with the mark before.
+            # So that a crash leaves no part without a mark. The pool was given the mark first.
             self._mark.result()
         with self._pool.full_store, translated(self._key):
             return send(self._upload_id, number)
@@ -130,7 +130,7 @@ class MultipartUpload:
         self._in_flight.popleft()
 
     def complete(self, size: int, condition: Condition) -> ObjectRow:
-        """Makes the object visible. Whoever calls this aborts if it raises."""
+        """Makes the object visible. If this raises, the caller must abort."""
         while self._in_flight:
             self._settle_oldest()
         return complete(
@@ -144,8 +144,8 @@ class MultipartUpload:
         )
 
     def abort(self) -> None:
-        """Leaves nothing behind, as far as the store can be reached. Raises no StoreError."""
-        with deadline.unlimited():  # it is of use however late it is done, and does no harm
+        """Deletes all parts, if the store can be reached. Raises no StoreError."""
+        with deadline.unlimited():  # An abort is useful however late it is done, and does no harm.
             self._abort()
 
     def _abort(self) -> None:

@@ -1,8 +1,8 @@
-"""The requests of a multipart upload, and what their responses say.
+"""The requests of a multipart upload, and the content of their responses.
 
 davbridge recognises its own uploads by a mark. A listing of uploads doesn't show whose they are.
-But parts that the completion doesn't name go without a trace, and each upload of davbridge's has
-one of those: MARK, under the last number there is.
+But a part that CompleteMultipartUpload doesn't name is discarded. Each upload of davbridge's has
+such a part: MARK, under the highest part number.
 
 Invariant: a response without a field that it must have raises ResponseParserError.
 """
@@ -30,17 +30,17 @@ MARK = b"davbridge"
 MARK_NUMBER = 10_000
 
 MOST_PARTS = MARK_NUMBER - 1
-"""Of a body: S3 allows 10,000."""
+"""Parts of a body: S3 allows 10,000, and one of them is the mark."""
 
 NAMESPACE = "http://s3.amazonaws.com/doc/2006-03-01/"
 
 
 class Part(NamedTuple):
-    """As a completion names it."""
+    """As CompleteMultipartUpload names it."""
 
     etag: str
     checksum: str = ""
-    """CRC32; AWS wants it again where it got it with the part."""
+    """CRC32. If it was sent with the part, AWS requires it again."""
 
 
 class OpenUpload(NamedTuple):
@@ -52,7 +52,7 @@ class OpenUpload(NamedTuple):
 
 
 class StoredPart(NamedTuple):
-    """A part that has arrived."""
+    """A part that the store has."""
 
     number: int
     size: int
@@ -60,7 +60,7 @@ class StoredPart(NamedTuple):
 
 
 def create(bucket: Bucket, key: str, headers: Mapping[str, str]) -> str:
-    """Begins an upload, and gives its id. Raises one of ERRORS, as all here do."""
+    """Begins an upload, and returns its id. Raises one of ERRORS, like all functions here."""
     request = S3Request("CreateMultipartUpload", "POST", key, headers, {"uploads": ""})
     request = request._replace(has_xml_response=True)
     return required(parsed(bucket.transport.send(request).content), "UploadId")
@@ -81,7 +81,7 @@ def copy_part(
     number: int,
     span: tuple[int, int] | None = None,
 ) -> Part:
-    """A part that the store takes from ``source``: these bytes of it, from and to, or all."""
+    """A part that the store copies from ``source``: the bytes of ``span``, or all."""
     headers = copied_from(bucket, source)
     if span is not None:
         headers["x-amz-copy-source-range"] = f"bytes={span[0]}-{span[1] - 1}"
@@ -100,7 +100,7 @@ def copy_part(
 def complete(
     bucket: Bucket, key: str, upload_id: str, parts: Sequence[Part], condition: Condition
 ) -> tuple[str, Mapping[str, str]]:
-    """Makes the parts the object; gives its ETag, and the answer's headers."""
+    """Completes the upload. Returns the object's ETag, and the response's headers."""
     body = "".join([_named(number, part) for number, part in enumerate(parts, 1)])
     request = S3Request(
         "CompleteMultipartUpload",
@@ -127,8 +127,8 @@ def abort(bucket: Bucket, key: str, upload_id: str) -> None:
 
 
 def open_uploads(bucket: Bucket, prefix: str) -> Iterator[OpenUpload]:
-    """Whoever's they are. Their keys are not asked for encoded: SeaweedFS 4.48 says that they are
-    then, and sends them plain."""
+    """The uploads of all programs. The request doesn't ask for encoded keys: SeaweedFS 4.48 would
+    declare them encoded, and send them plain."""
     query = {"uploads": "", "prefix": prefix, "max-uploads": "1000"}
     guard = PaginationGuard()
     while True:
@@ -183,7 +183,8 @@ def _named(number: int, part: Part) -> str:
 
 
 def _parsed_response(bucket: Bucket, request: S3Request) -> Element:
-    """The root of the answer, which is named after the operation or isn't one."""
+    """The root of the response. Raises ResponseParserError unless it is named after the
+    operation."""
     root = parsed(bucket.transport.send(request._replace(has_xml_response=True)).content)
     if not name_of(root).startswith(request.operation):
         raise ResponseParserError(f"no answer to {request.operation}: {name_of(root)[:80]}")

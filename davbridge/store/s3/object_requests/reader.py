@@ -1,8 +1,8 @@
 """S3Reader: the bytes of one version of an object, resumed if a connection breaks.
 
 Invariants: every byte comes from the version that the first response named, by its ETag; `read`
-returns ``b""`` only once all bytes have been given, which it knows by counting, for a body that is
-cut short looks like one that is complete.
+returns ``b""`` only after all bytes. It counts them, because a body that is cut short looks like a
+complete one.
 """
 
 import logging
@@ -24,13 +24,13 @@ from davbridge.store.s3.transport.transport import S3Request
 from davbridge.waiting import store_wait
 
 RESUMPTIONS = 3
-"""How often in a row a stream is taken up again without PROGRESS, or a PAUSE, in between."""
+"""How often in a row a stream is resumed without PROGRESS, or a PAUSE, in between."""
 
 PROGRESS = 1024**2
 
 PAUSE = 10.0
-"""Seconds. Who reads nothing for so long, as a player that is paused, is dropped by some stores;
-that is taken up again as often as it happens."""
+"""Seconds. Some stores drop the connection of a client that reads nothing for so long, such as a
+player that is paused. Then the stream is resumed, however often that happens."""
 
 _CONTENT_RANGE = re.compile(r"bytes (\d{1,18})-(\d{1,18})/(\d{1,18})", re.ASCII)
 
@@ -107,7 +107,7 @@ class S3Reader:
             return b"", error
 
     def _finish(self) -> None:
-        """Reads the end that is due, where the store's checksum is checked."""
+        """Reads the end of the body, at which the checksum is compared."""
         try:
             with store_wait():
                 self._body.read(1)
@@ -147,7 +147,8 @@ def _open(bucket: Bucket, key: str, start: int, end: int | None, if_match: str |
         answer = bucket.transport.open(S3Request("GetObject", "GET", key, headers))
     try:
         info = info_of(key, _whole_size(answer.headers, key, start, end), answer.headers)
-        if if_match not in (None, info.row.etag):  # a store, or a cache before it, that ignores it
+        # A store, or a cache before it, may ignore If-Match.
+        if if_match not in (None, info.row.etag):
             raise PreconditionFailedError(f"{key!r} is another version")
     except StoreError:
         answer.close()

@@ -1,10 +1,10 @@
-"""What a bridge that crashed has left behind: uploads with their parts, and canaries.
+"""Deletes what a bridge that crashed has left: uploads with their parts, and canaries.
 
 Invariants: an upload is aborted only if it is davbridge's own, by its mark or a canary's name, and
-none of its parts has come within the given age. Uploads of other tools, and those that may be under
-way, are never touched. An upload without parts is left: it takes no room. Times are compared by the
-store's own clock, or by this machine's if that is behind: a clock that is ahead (of a proxy, say,
-that sends its own time) would make what is under way look old.
+none of its parts is younger than the given age. Uploads of other tools, and those that may be in
+progress, are never touched. An upload without parts stays: it takes no room. The present time is
+the earlier one of the store's clock and this machine's: by a clock that is ahead (of a proxy, say,
+that sends its own time), an upload in progress would look old.
 """
 
 import logging
@@ -30,11 +30,11 @@ _log = logging.getLogger(__name__)
 
 
 class Swept(NamedTuple):
-    """What was left behind at a key."""
+    """What was left at a key."""
 
     key: str
     last: datetime
-    """When the last of it came."""
+    """When the last part of it was written."""
     size: int
     """Bytes."""
 
@@ -61,7 +61,7 @@ def sweep(bucket: Bucket, prefix: str, older_than: timedelta, *, dry_run: bool) 
 
 
 def _before(now: datetime, age: timedelta) -> datetime:
-    """The time that long ago; the first time there is, if ``age`` goes back further."""
+    """The present time less ``age``; the earliest datetime if that is out of range."""
     try:
         return now - age
     except OverflowError:
@@ -69,7 +69,7 @@ def _before(now: datetime, age: timedelta) -> datetime:
 
 
 def abort_stale(bucket: Bucket, prefix: str, older_than: timedelta) -> int:
-    """The same, as far as it can be done. Returns how many there were, and raises nothing."""
+    """The same, as far as possible. Returns how many there were, and raises nothing."""
     count = 0
     try:
         for swept in sweep(bucket, prefix, older_than, dry_run=False):

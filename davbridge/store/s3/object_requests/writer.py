@@ -3,12 +3,11 @@
 A body that fits one part is a single PutObject at the commit. A longer one is a multipart upload,
 whose parts are sent while the next one fills.
 
-Invariants: exactly one of commit and abort succeeds; a commit whose condition is refused leaves the
-parts where they are, so that it can be sent again under another condition; nothing is visible
-before the commit. A part takes memory only for what has come of it, and gives it back as soon as
-the store has the part, or the upload is given up; the memory of a body that has come to its
-announced end can't be reclaimed. A small body that comes in one piece needs none: it is in memory
-already, and waits for no other upload.
+Invariants: exactly one of commit and abort succeeds; a commit whose condition is refused keeps the
+parts, so that it can be repeated under another condition; nothing is visible before the commit. A
+part takes memory only for its bytes that have arrived, until the store has the part or the upload
+is aborted. The memory of a body that has arrived to its announced end can't be reclaimed. A small
+body that arrives in one piece needs none: it is in memory already, and waits for no other upload.
 """
 
 from davbridge.errors import (
@@ -35,11 +34,11 @@ from davbridge.store.s3.object_requests.multipart import (
 from davbridge.store.s3.object_requests.multipart_requests import MOST_PARTS, Part, send_part
 
 FIRST_PART = PIECE
-"""Bytes of what a body of unknown length fills at first: most turn out to be small."""
+"""Bytes of the first buffer of a body of unknown length: most such bodies are small."""
 
 
 class S3Writer:
-    """An object on its way in."""
+    """An upload."""
 
     def __init__(
         self,
@@ -64,7 +63,7 @@ class S3Writer:
         self._upload: MultipartUpload | None = None
         self._part: PartBuffer | None = None
         self._whole: bytes | None = None
-        """All of the body, where it came in one piece."""
+        """The whole body, if it arrived in one piece."""
         self._parts_sent = 0
         self._written = 0
         self._is_open = True
@@ -78,7 +77,8 @@ class S3Writer:
             return
         rest = memoryview(data)
         if self._length is not None:
-            rest = rest[: max(0, self._length - self._written)]  # the commit refuses what is over
+            # The commit refuses a body that is too long.
+            rest = rest[: max(0, self._length - self._written)]
         self._written += len(data)
         while rest:
             rest = self._part_with_room().fill(rest)
@@ -139,7 +139,7 @@ class S3Writer:
         return self._part
 
     def _enlarge(self, part: PartBuffer, size: int) -> None:
-        """Puts what has come into a larger buffer."""
+        """Copies the bytes that have arrived into a larger buffer."""
         content = part.complete()
         larger = self._pool.budget.buffer(size)
         try:
@@ -152,7 +152,7 @@ class S3Writer:
         self._part = larger
 
     def _part_size(self) -> int:
-        """Of the part that comes next, or fills."""
+        """The size of the part that is being filled, or of the next one."""
         largest = self._pool.budget.largest
         size = part_size(self._parts_sent, self._length, self._smallest_part, largest)
         if self._length is None:

@@ -1,10 +1,10 @@
 """Whether the bucket is there and can be used, found out at the start.
 
-The first request is a listing of one row, which needs the very rights that davbridge needs and,
-unlike a HEAD, says what is wrong. A bucket that doesn't exist is created.
+The first request is a listing of one row, which needs the same rights as davbridge later and,
+unlike a HEAD, has an error message. A bucket that doesn't exist is created.
 
-Invariants: whatever is wrong is a StoreSetupError, within seconds, with a sentence of diagnosis; a
-BucketState means that the bucket was listed or made.
+Invariants: whatever is wrong raises a StoreSetupError within seconds, with a sentence that says
+what to do; a BucketState means that the bucket was listed or created.
 """
 
 import logging
@@ -41,17 +41,17 @@ START_TIMEOUT = 5.0
 START_ATTEMPTS = 2
 
 SMALL_SKEW = 60.0
-"""Seconds that clocks may differ without a word."""
+"""Seconds by which clocks may differ without a warning."""
 
 _log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
 class BucketState:
-    """What the start found."""
+    """The state of the bucket at the start."""
 
     created: bool
-    """The bucket did not exist, and was made."""
+    """The bucket did not exist, and was created."""
     clock_skew: float | None
     """Seconds that this machine's clock is ahead of the store's; None if its answer had no date."""
 
@@ -59,7 +59,7 @@ class BucketState:
 def ensure_bucket(
     settings: S3Settings, *, may_create: bool = True, clock: Clock = utc_now
 ) -> BucketState:
-    """Sees to it that the bucket exists and answers. Raises StoreSetupError."""
+    """Creates the bucket if needed, and lists it. Raises StoreSetupError."""
     impatient = replace(
         settings,
         attempts=min(settings.attempts, START_ATTEMPTS),
@@ -113,8 +113,9 @@ def _create(client: "S3Client", situation: Situation) -> BucketState:
 
 
 def _require_s3(answer: "ListObjectsV2OutputTypeDef", situation: Situation) -> None:
-    """That this was a listing, and on AWS from the region that is set: botocore would follow the
-    bucket into another at the cost of a request that fails each time a process starts."""
+    """Requires that the response is a listing, and on AWS that it came from the configured region:
+    botocore would follow the bucket to another region at the cost of a failing request at each
+    start."""
     if "Name" not in answer:
         raise StoreSetupError(not_s3(situation, ""))
     settings = situation.settings

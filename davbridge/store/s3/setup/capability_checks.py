@@ -23,7 +23,7 @@ from davbridge.store.s3.transport.transport import S3Request
 BODY = b"davbridge looks what this store can do, and will remove this"
 
 LONG_AGO = 3600.0
-"""Seconds. What was signed then is late by any clock."""
+"""Seconds. A request that was signed so long ago has expired by any clock."""
 
 WRONG_ETAG = "0" * 32
 
@@ -33,8 +33,8 @@ WRITTEN_AT_FIRST = 5
 
 
 class Canaries(NamedTuple):
-    """Keys, each with what is tried on it. The first WRITTEN_AT_FIRST of them are there
-    beforehand."""
+    """Keys, each for one check. The objects of the first WRITTEN_AT_FIRST are written before the
+    checks."""
 
     present: str
     copied: str
@@ -47,7 +47,7 @@ class Canaries(NamedTuple):
 
 
 def _holds(write: Callable[[Condition], object]) -> bool:
-    """Whether the store refuses a write to a canary that is there under each wrong condition."""
+    """Whether the store refuses a write to an existing canary under each wrong condition."""
     return all(_refuses(partial(write, condition)) for condition in (IF_ABSENT, WRONG))
 
 
@@ -127,7 +127,8 @@ def _marks(bucket: Bucket, canaries: Canaries, _: ObjectRow) -> bool:
 
 
 def _expiring(bucket: Bucket, canaries: Canaries, _: ObjectRow) -> bool:
-    """What is signed in the query is taken, as the canaries show, but not when its time is over."""
+    """Whether the store refuses an expired request that is signed in its query. That it accepts
+    others was shown when the canaries were written."""
     if not bucket.transport.expires:
         return False
     try:
@@ -164,7 +165,7 @@ CHECKS_OF_EXPIRING = (
     "part_copy",
     "marks",
 )
-"""Those that are about requests which are signed so that they expire."""
+"""The checks that depend on signatures that expire."""
 
 
 def put_canary(bucket: Bucket, key: str, condition: Condition = ALWAYS) -> ObjectRow:
@@ -183,7 +184,7 @@ def _copy(bucket: Bucket, source: ObjectRow, target: str, headers: dict[str, str
 def _in_an_upload(
     bucket: Bucket, key: str, write: Callable[[str, str], bool], *, is_copied: bool = False
 ) -> bool:
-    """``write`` ends the upload, unless it raises."""
+    """Runs ``write``, which completes an upload. If it raises, the upload is aborted."""
     with_sums = bucket.sends_checksums and not is_copied
     upload_id = multipart_requests.create(bucket, key, ALGORITHM if with_sums else {})
     try:
@@ -194,6 +195,6 @@ def _in_an_upload(
 
 
 def _is_whole(bucket: Bucket, key: str, upload_id: str, part: Part) -> bool:
-    """Whether what comes of the upload is this one part."""
+    """Completes the upload with this one part. Returns whether the object consists of it."""
     multipart_requests.complete(bucket, key, upload_id, [part], ALWAYS)
     return size_of(key, bucket.transport.send(head_request(key)).headers) == len(BODY)

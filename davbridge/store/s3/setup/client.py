@@ -1,10 +1,10 @@
 """Builds botocore's client: endpoint, addressing, checksums, time limits, retries.
 
-The client makes the bucket ready at the start, and `transport` learns from it where the bucket is.
-All other requests are sent by `transport`.
+The client checks or creates the bucket at the start, and `transport` gets the bucket's address from
+it. All other requests are sent by `transport`.
 
-Invariants: nothing is sent but S3 requests, and what the credential chain needs; a client is safe
-for many threads and holds a connection for each of them.
+Invariants: nothing is sent but S3 requests, and the requests of the credential chain. A client is
+safe for many threads, and has a connection for each of them.
 """
 
 from dataclasses import replace
@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from mypy_boto3_s3 import S3Client
 
 DEFAULT_REGION = "us-east-1"
-"""What stores other than AWS call their only region, unless set otherwise."""
+"""The default name of the only region of stores other than AWS."""
 
 CA_BUNDLE_VARIABLES = ["AWS_CA_BUNDLE", "REQUESTS_CA_BUNDLE"]
 """botocore heeds the second one too, but its configuration doesn't show it."""
@@ -53,7 +53,7 @@ def build_client(settings: S3Settings, *, pool_size: int) -> "S3Client":
 
 
 def is_aws(endpoint_url: str | None) -> bool:
-    """Whether this is AWS itself, as is None, its default."""
+    """Whether the endpoint is AWS; None, the default, is."""
     if endpoint_url is None:
         return True
     host = urlsplit(endpoint_url).hostname or ""
@@ -111,7 +111,7 @@ def _config(settings: S3Settings, pool_size: int) -> Config:
 def _reloadable_credentials(
     core: botocore.session.Session, settings: S3Settings
 ) -> ReloadableCredentials | None:
-    """Gives the session credentials from the chain that can be looked up again."""
+    """Sets credentials of the session that can be looked up again in the chain."""
     if settings.access_key is not None:
         return None
     found = core.get_component("credential_provider").load_credentials()
@@ -123,5 +123,5 @@ def _reloadable_credentials(
 
 
 def _walk_the_chain(profile: str | None) -> Credentials | None:
-    """A session of its own reads the files anew."""
+    """The credentials of a new session, which reads the files again."""
     return botocore.session.Session(profile=profile).get_credentials()

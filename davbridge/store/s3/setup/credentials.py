@@ -1,13 +1,13 @@
 """Credentials that can be looked up again while davbridge runs.
 
 botocore renews by itself credentials that say when they expire (roles, instances, SSO,
-``credential_process`` with an expiry). Keys in a file or the environment it reads once. If a store
-says that keys have expired, the usual chain is walked again, so that keys that something else
-renews in ``~/.aws/credentials`` are picked up without a restart.
+``credential_process`` with an expiry). It reads keys in a file or the environment once. If a store
+says that keys have expired, davbridge runs the usual chain again. So keys that another program
+renews in ``~/.aws/credentials`` are used without a restart.
 
-Invariants: the chain is walked at most once per PAUSE, however many requests are refused; a
-refused request is sent again once, and only if the keys have changed since it may have been signed;
-a failure to get keys raises CredentialRetrievalError, never what another service answered.
+Invariants: the chain is run at most once per PAUSE, however many requests are refused; a refused
+request is sent again once, and only if the keys have changed since it may have been signed; a
+failure to get keys raises CredentialRetrievalError, never another service's error.
 """
 
 import logging
@@ -23,7 +23,8 @@ PAUSE = 5.0
 """Seconds."""
 
 LONGEST_REQUEST = 300.0
-"""Seconds. What was signed with the keys before may be refused that long after they changed."""
+"""Seconds. Requests that were signed with the previous keys may be refused for so long after a
+change."""
 
 _EXPIRED = frozenset(
     {
@@ -40,8 +41,8 @@ _EXPIRED = frozenset(
 )
 
 _FAILURES = (BotoCoreError, ClientError, RuntimeError)
-"""Of renewing: ClientError is STS's, or SSO's; botocore's RuntimeError says that what it got anew
-has expired as well."""
+"""Errors of a renewal: ClientError is STS's, or SSO's; botocore raises RuntimeError if the new
+credentials have expired as well."""
 
 _log = logging.getLogger(__name__)
 
@@ -50,12 +51,12 @@ Timer = Callable[[], float]
 
 
 class ReloadableCredentials(Credentials):
-    """What the chain found last."""
+    """The latest result of the chain."""
 
     def __init__(
         self, found: Credentials, find: FindCredentials, timer: Timer = time.monotonic
     ) -> None:
-        super().__init__("", "", method=found.method)  # nothing but what is found counts
+        super().__init__("", "", method=found.method)  # Only a result of the chain counts.
         self._found = found
         self._find = find
         self._timer = timer
@@ -73,7 +74,7 @@ class ReloadableCredentials(Credentials):
             raise
 
     def renewed(self, code: str) -> bool:
-        """Whether a request that was refused with ``code`` has other keys to be signed with."""
+        """Whether there are other keys for a request that was refused with ``code``."""
         return code in _EXPIRED and self._reload()
 
     def _reload(self) -> bool:
@@ -105,7 +106,8 @@ class ReloadableCredentials(Credentials):
 
 
 def _frozen(credentials: Credentials) -> ReadOnlyCredentials:
-    """What goes wrong when they are renewed is no answer to the request that needs them."""
+    """Raises CredentialRetrievalError for an error of a renewal: it isn't the store's answer to the
+    request."""
     try:
         return credentials.get_frozen_credentials()
     except _FAILURES as error:
@@ -113,7 +115,7 @@ def _frozen(credentials: Credentials) -> ReadOnlyCredentials:
 
 
 class Found(CredentialProvider):
-    """A chain of one link: credentials that are found already."""
+    """A credential provider for credentials that were found already."""
 
     METHOD = "davbridge"
 

@@ -1,7 +1,6 @@
 """Why a bucket can't be used, in one line that says what to do.
 
-Invariant: an explanation is one line, names what was asked (endpoint, bucket, region), and holds no
-secret.
+Invariant: an explanation is one line, names the endpoint, bucket or region, and has no secret.
 """
 
 import re
@@ -35,7 +34,7 @@ BIG_SKEW = 15 * 60.0
 """Seconds by which clocks may differ until S3 refuses signatures."""
 
 _SIGNATURE = frozenset({"SignatureDoesNotMatch", "RequestTimeTooSkewed", "AccessDenied", "403"})
-"""What a wrong clock can look like."""
+"""The codes with which stores refuse a request because of a wrong clock."""
 
 _BY_CODE = {
     "NoSuchBucket": "bucket {bucket!r} doesn't exist: create it, or choose another",
@@ -59,7 +58,7 @@ _BY_CODE_OF_CREATION = {
 }
 
 _CONNECTION = re.compile(r"^\w+Connection\([^)]*\): ")
-"""How urllib3 begins what it says: with the host, which the sentence has named already."""
+"""The prefix of urllib3's messages: the host, which the explanation has named already."""
 
 _UNREACHABLE = (
     EndpointConnectionError,
@@ -83,11 +82,11 @@ _KEYS_FROM = {
         "aws_secret_access_key in the AWS configuration file",
     ),
 }
-"""Where botocore has found the keys → what to check."""
+"""Where botocore has found the credentials → what the user has to check."""
 
 
 class Situation(NamedTuple):
-    """What was asked, of whom, when, and with which credentials."""
+    """The request that failed: its settings, endpoint, time and credentials."""
 
     settings: S3Settings
     endpoint_url: str
@@ -134,7 +133,7 @@ def explain(error: Exception, situation: Situation) -> str:
 
 
 def explain_creation(error: Exception, situation: Situation) -> str:
-    """Why the bucket, which doesn't exist, could not be made."""
+    """Why the bucket, which doesn't exist, could not be created."""
     code = code_of(error) if isinstance(error, ClientError) else ""
     if isinstance(error, ClientError) and status_of(error) == 403:
         code = "AccessDenied"
@@ -144,7 +143,8 @@ def explain_creation(error: Exception, situation: Situation) -> str:
 
 
 def wrong_region(situation: Situation, right: str) -> str:
-    """That the bucket is elsewhere; ``right`` is empty if the store doesn't say."""
+    """The explanation for a bucket in another region; ``right`` is empty if the store doesn't name
+    it."""
     given = situation.settings.region or "none"
     remedy = f"set the region to {right}" if right else "set the bucket's own region"
     bucket = situation.settings.bucket
@@ -204,7 +204,7 @@ def _region_in(error: ClientError) -> str:
 
 
 def _reason(error: Exception) -> str:
-    """What the network said; botocore's own words repeat the whole URL."""
+    """The network's error; botocore's message would repeat the whole URL."""
     cause = getattr(error, "kwargs", {}).get("error")
     reason = getattr(cause, "reason", None) or cause
     if not isinstance(reason, Exception):

@@ -1,12 +1,12 @@
-"""What this store can do, found out at the start on objects of davbridge's own.
+"""Finds out at the start what this store can do, on objects of davbridge's own.
 
 The checks work on canaries, whose names are reserved, and random, so that two bridges that start at
-once don't meet. They are 28 requests, which in parallel take as long as seven. Requests that expire
-in operation do so in the checks; if a store refuses that, the checks run once more with signatures
-in headers.
+once don't use the same. They are 28 requests, which in parallel take as long as seven. The requests
+that expire in normal operation do so in the checks as well; if a store refuses that, the checks run
+once more with signatures in headers.
 
-Invariants: nothing stays behind but after a crash, and the sweep knows canaries by their names;
-what can't be found out is as in UNPROBED.
+Invariants: no canary remains, except after a crash; the sweep knows canaries by their names. A
+capability that can't be tested is as in UNPROBED.
 """
 
 import logging
@@ -39,13 +39,14 @@ PROBE_SECONDS = 10.0
 """Seconds for the canaries to be written, and then for all checks."""
 
 _UNABLE = frozenset({400, 404, 405, 411, 412, 501})
-"""How stores answer what they don't know; all else is trouble, and says nothing of it."""
+"""The statuses with which stores answer an unknown request. Any other error says nothing about the
+capability."""
 
 T = TypeVar("T")
 
 
 class Outcome(Enum):
-    """What came of a check."""
+    """The outcome of a check."""
 
     YES = "it is so"
     NO = "it isn't so"
@@ -54,11 +55,11 @@ class Outcome(Enum):
 
 
 class Probed(NamedTuple):
-    """What was found out."""
+    """The result of all checks."""
 
     can: Capabilities
     unknown: tuple[str, ...]
-    """Those that had no outcome, by their names."""
+    """The names of the checks that had no outcome."""
 
 
 _REFUSED = (Outcome.UNABLE, Outcome.UNKNOWN)
@@ -67,7 +68,8 @@ _log = logging.getLogger(__name__)
 
 
 def probe(bucket: Bucket, prefix: str, seconds: float) -> Probed:
-    """Raises StoreError where nothing can be tried: these credentials may not write, say."""
+    """Raises StoreError if nothing can be tested, for example because these credentials may not
+    write."""
     stem = f"{prefix}{CANARY}{uuid.uuid4().hex}"
     canaries = Canaries(*(f"{stem}.{name}" for name in Canaries._fields))
     bucket = bucket._replace(can=ALL)
@@ -115,14 +117,14 @@ class _Checks(NamedTuple):
     seconds: float
 
     def run(self, names: Iterable[str]) -> dict[str, Outcome]:
-        """Runs these checks in parallel. Those that take too long have no outcome."""
+        """Runs these checks in parallel. A check that takes too long has no outcome."""
         given = self.bucket, self.canaries, self.present
         calls = {name: partial(_outcome_of, partial(CHECKS[name], *given)) for name in names}
         return _side_by_side(calls, self.seconds)
 
     def run_without_expiry(self, names: Iterable[str]) -> dict[str, Outcome]:
         """Runs them once more, with signatures in headers: the store may have refused signatures in
-        the query. If that was the reason, no request is signed so from now on."""
+        the query. If that was the reason, no request is signed in the query from now on."""
         self.bucket.transport.expires = False
         outcomes = self.run(names)
         if {Outcome.YES, Outcome.NO}.isdisjoint(outcomes.values()):
@@ -132,8 +134,8 @@ class _Checks(NamedTuple):
 
 
 def _side_by_side(calls: Mapping[str, Callable[[], T]], seconds: float) -> dict[str, T]:
-    """What they gave, by name, as far as it came in time. A store that is silent holds up neither
-    the start nor the end: nobody waits for the rest."""
+    """The outcomes that arrived in time, by name. Nobody waits for the rest, so that a silent store
+    delays neither the start nor the end."""
     came: dict[str, T] = {}
     threads = [
         Thread(target=lambda name=name, call=call: came.update({name: call()}), daemon=True)
@@ -150,7 +152,7 @@ def _side_by_side(calls: Mapping[str, Callable[[], T]], seconds: float) -> dict[
 def _present(
     written: Mapping[str, tuple[Bucket, ObjectRow] | StoreError], canaries: Canaries
 ) -> tuple[Bucket, ObjectRow]:
-    """What is known of the first canary, once all are there. Raises StoreError."""
+    """The first canary, and the bucket that took it, if all were written. Raises StoreError."""
     there = []
     for key in canaries[:WRITTEN_AT_FIRST]:
         one = written.get(key, UnavailableError("the store takes too long"))
@@ -161,7 +163,8 @@ def _present(
 
 
 def _written(bucket: Bucket, key: str) -> tuple[Bucket, ObjectRow] | StoreError:
-    """A canary; and the bucket as it is to be written to, with checksums or without."""
+    """Writes a canary. Returns it, and the bucket with or without checksums, whichever the store
+    takes."""
     try:
         with translated(key):
             return _put_somehow(bucket, key)
@@ -189,6 +192,6 @@ def _outcome_of(check: Callable[[], bool]) -> Outcome:
 
 
 def _is_unable(error: ClientError) -> bool:
-    """Whether the store doesn't know what it was asked for. With the same statuses it reports
-    expired credentials, or of a request that took too long."""
+    """Whether the store doesn't know the request. The same statuses are used for expired
+    credentials, and for a request that took too long."""
     return status_of(error) in _UNABLE and not is_trouble(error)

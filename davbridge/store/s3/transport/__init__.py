@@ -2,7 +2,7 @@
 
 transport.py       Transport: sends a request until it is done or has failed
 request.py         a request before it is signed
-signed_request.py  the same as it is sent; until when it is good
+signed_request.py  the same as it is sent; until when it is valid
 signing.py         AWS Signature Version 4
 store_clock.py     the store's time, which decides whether a request has expired
 retries.py         which requests are sent again, and when

@@ -4,7 +4,8 @@ S3's rules for that (virtual or path addressing, regions, dual stack, FIPS, acce
 from the environment) are botocore's: the address is read from a request of botocore's that is never
 sent.
 
-Invariant: credentials are those that the client's chain has now, so that botocore renews them.
+Invariant: the credentials are taken from the client's chain for each request, so that botocore
+renews them.
 """
 
 from collections.abc import Callable
@@ -42,7 +43,7 @@ class Address:
     url: SplitResult
     """Its path doesn't end in a slash, and is empty where the host is the bucket's own."""
     host: str
-    """As the Host header says it."""
+    """As in the Host header."""
     scope: Scope
     signer: RequestSigner
 
@@ -66,7 +67,7 @@ class Address:
         return f"{self.url.path}/{quote(key, safe='/~')}"
 
     def credentials(self) -> ReadOnlyCredentials:
-        """Raises NoCredentialsError, and what renewing them raises."""
+        """Raises NoCredentialsError, and the errors of a renewal."""
         signer: Any = self.signer
         auth = signer.get_auth_instance(self.scope.service, self.scope.region, "s3v4")
         found: ReadOnlyCredentials | None = auth.credentials
@@ -76,8 +77,8 @@ class Address:
 
 
 def address_of(client: "S3Client", bucket: str) -> Address:
-    """Raises what botocore raises, and StoreSetupError for a bucket that is signed for in another
-    way than S3's own: directory buckets are, and access points of several regions."""
+    """Raises botocore's errors, and StoreSetupError for a bucket whose requests are signed in
+    another way: a directory bucket, or an access point of several regions."""
     learner = _Learner(bucket)
     events: Any = client.meta.events
     for event, handler in learner.handlers.items():
@@ -93,7 +94,7 @@ def address_of(client: "S3Client", bucket: str) -> Address:
 
 
 class _Learner:
-    """Looks on while botocore signs a request, and catches it before it leaves."""
+    """Observes how botocore signs a request, and stops it before it is sent."""
 
     url: str
     scope: Scope
@@ -116,7 +117,7 @@ class _Learner:
         request_signer: RequestSigner,
         **_: Any,
     ) -> None:
-        # What the rules for this bucket say comes before what the client was built with.
+        # The rules for this bucket override the client's settings.
         rules = request.context.get("signing", {})
         self.scope = Scope(
             rules.get("region", region_name), rules.get("signing_name", signing_name)
@@ -141,25 +142,26 @@ def _host(url: SplitResult) -> str:
 
 
 class ClientOptions(NamedTuple):
-    """How a client was built, for what speaks to its store beside it."""
+    """How a client was built, for the code that sends requests to the same store."""
 
     ca_bundle: str | None = None
     """The file of certificate authorities, where it isn't the usual one."""
     renew: Callable[[str], bool] = lambda _: False
-    """Given the code that a request was refused with: whether there are new credentials."""
+    """Called with the code with which a request was refused. Returns whether there are new
+    credentials."""
     credentials_from: str = ""
-    """Where botocore has found the credentials, in its words; empty: in the settings."""
+    """botocore's name of the place where it found the credentials; empty: the settings."""
 
 
 def attach_options(client: "S3Client", options: ClientOptions) -> None:
-    """Keeps ``options`` with the client. A botocore client holds nothing of others but handlers of
-    events: so they are the answer to an event of davbridge's own."""
+    """Stores ``options`` in the client. The only foreign things that a botocore client can hold are
+    event handlers: so one returns the options at an event of davbridge's own."""
     events: Any = client.meta.events
     events.register(_EVENT, lambda **_: options)
 
 
 def options_of(client: "S3Client") -> ClientOptions:
-    """The defaults, where somebody else has built the client."""
+    """The defaults, if the client was built elsewhere."""
     events: Any = client.meta.events
     _, options = events.emit_until_response(_EVENT)
     return options or ClientOptions()

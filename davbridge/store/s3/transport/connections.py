@@ -1,9 +1,10 @@
-"""Connections to an endpoint, reused and shared, and what goes over one: a request, a response.
+"""Connections to an endpoint, reused and shared: each carries one request and its response at a
+time.
 
-Invariants: a connection has one request at a time, and is used again only if the request was sent
-and its response read, both to the end, and nothing came after it; no success is believed of a
-request that wasn't sent to its end; each failure is the exception that botocore has for it; a
-target is sent as it is given, dots and all.
+Invariants: a connection has one request at a time. It is reused only if the request was sent and
+its response read, both to the end, and nothing followed it. A success that arrives before the
+request was sent to its end counts as a failure. Each failure is the exception that botocore has for
+it. A target is sent unchanged, including its dots.
 """
 
 import re
@@ -33,20 +34,20 @@ from davbridge.store.s3.transport.http_response import ResponseBody, read_respon
 from davbridge.store.s3.transport.opener import ConnectionOpener, NetworkOptions
 
 SEND_SIZE = 256 * 1024
-"""Bytes that are sent at a time: the time limit is for each, not for a whole body."""
+"""Bytes that are sent at a time: the time limit applies to each block, not to a whole body."""
 
 MAX_JOINED_BODY = 64 * 1024
-"""Up to which size a body leaves together with the head."""
+"""Bytes up to which a body is sent together with the head."""
 
 OVERTIME = 1.0
-"""Seconds past its deadline that work waits for an answer which may be on its way."""
+"""Seconds past its deadline for which an operation waits for a response that may still arrive."""
 
 _NO_LINGERING = struct.pack("hh" if sys.platform == "win32" else "ii", 1, 0)
 
 _CONTROLS = re.compile(r"[\x00\r\n]")
 
 _FAILURES = (OSError, HTTPException, ValueError)
-"""What a connection that fails raises; ValueError: one that was closed meanwhile."""
+"""The exceptions of a connection that fails. ValueError: it was closed meanwhile."""
 
 
 class Connections:
@@ -67,8 +68,8 @@ class Connections:
     ) -> "StreamedResponse":
         """Sends the request, and reads the head of its answer. Raises BotoCoreError.
 
-        ``prepare`` gives the target and the headers. It is called once there is a connection, for
-        to open one may take longer than a signature is good for.
+        ``prepare`` returns the target and the headers. It is called once there is a connection,
+        because opening one may take longer than a signature is valid.
         """
         connection = self._idle_one() or _Connection(self._opener.open())
         timeout = read_timeout or self._options.read_timeout
@@ -90,7 +91,7 @@ class Connections:
             raise
 
     def close(self) -> None:
-        """Closes those that are idle, and from now on each that falls idle."""
+        """Closes the idle connections, and from now on each one that becomes idle."""
         self._is_closed = True
         while connection := self._idle_one():
             connection.close()
@@ -102,12 +103,12 @@ class Connections:
             self._idle.append(connection)
 
     def failure(self, error: Exception) -> BotoCoreError:
-        """What the failure of an open connection is to botocore."""
+        """The exception that botocore has for the failure of an open connection."""
         kind = ReadTimeoutError if isinstance(error, TimeoutError) else ConnectionClosedError
         return kind(endpoint_url=self._opener.endpoint, error=error)
 
     def _idle_one(self) -> "_Connection | None":
-        """The one used last that the other side hasn't closed meanwhile."""
+        """The most recently used one that the other side hasn't closed meanwhile."""
         while True:
             try:
                 connection = self._idle.pop()
@@ -119,7 +120,7 @@ class Connections:
 
 
 def request_head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
-    """Raises ParamValidationError for a header that HTTP can't say (RFC 9110 §5.5)."""
+    """Raises ParamValidationError for a header that HTTP can't express (RFC 9110 §5.5)."""
     fields = "\r\n".join([f"{name}: {value}" for name, value in headers.items()])
     if len(_CONTROLS.findall(fields)) > 2 * (len(headers) - 1):
         raise ParamValidationError(report="a header holds a control character")
@@ -130,7 +131,7 @@ def request_head(method: str, target: str, headers: Mapping[str, str]) -> bytes:
 
 
 class _Connection:
-    """An open one, with what has come over it and not been read."""
+    """An open connection, with the bytes that have arrived and haven't been read."""
 
     def __init__(self, opened: HTTPConnection) -> None:
         self._opened = opened
@@ -140,8 +141,8 @@ class _Connection:
 
     @property
     def is_usable(self) -> bool:
-        """Whether the other side has neither closed it nor sent what nobody asked for, be it that
-        this came together with the answer, and is read already."""
+        """Whether the other side has neither closed it nor sent unrequested bytes, which may also
+        have arrived together with the response, and be read already."""
         return self._opened.is_connected and not self._holds_more()
 
     def _holds_more(self) -> bool:
@@ -151,7 +152,7 @@ class _Connection:
         except (BlockingIOError, ssl.SSLWantReadError):
             return False  # as a plain socket says with b""
         except OSError:
-            return True  # it breaks at this moment
+            return True  # It breaks at this moment.
 
     def send(self, head: bytes, body: RequestBody, read_timeout: float) -> None:
         self._sock.settimeout(min(read_timeout, max(deadline.remaining(), 0.0) + OVERTIME))
@@ -166,11 +167,11 @@ class _Connection:
                     self._sock.sendall(rest[:SEND_SIZE])
                     rest = rest[SEND_SIZE:]
         except (BrokenPipeError, ConnectionResetError):
-            # A store that refuses need not read on; its answer says why.
+            # A store that refuses a request needn't read it to the end; its response says why.
             self.has_sent_all = False
 
     def wait_for_answer(self, read_timeout: float) -> None:
-        """Waits no longer than the work has time, which may grow meanwhile. Raises TimeoutError."""
+        """Waits until the deadline at most, which may move meanwhile. Raises TimeoutError."""
         began_at = time.monotonic()
         if deadline.remaining() >= read_timeout:
             return  # the socket's own time limit comes first
@@ -186,7 +187,7 @@ class _Connection:
         return wait_for_read(self._sock, max(seconds, 0.0))
 
     def abandon(self) -> None:
-        """Closes it, so that what it holds and hasn't sent yet is never sent."""
+        """Closes it so that bytes which are buffered in it are never sent."""
         with suppress(OSError, AttributeError):  # TLS within TLS isn't a socket
             self._sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _NO_LINGERING)
         self.close()
@@ -197,7 +198,7 @@ class _Connection:
 
 
 class StreamedResponse:
-    """An answer whose head is there; its body is read as it comes, by one thread."""
+    """A response whose head has arrived. Its body is read as it arrives, by one thread."""
 
     def __init__(self, connections: Connections, connection: _Connection, method: str) -> None:
         self._connections = connections
@@ -224,8 +225,7 @@ class StreamedResponse:
             raise self._connections.failure(error) from error
 
     def read_all(self, most: int) -> bytes:
-        """All that is left of the body, or of a longer one a byte more than ``most``. Raises as
-        `read` does."""
+        """The rest of the body; of a longer one, one byte more than ``most``. Raises as `read`."""
         try:
             return self._body.read_all(most)
         except _FAILURES as error:
@@ -233,7 +233,7 @@ class StreamedResponse:
             raise self._connections.failure(error) from error
 
     def close(self) -> None:
-        """Ends the connection where the body isn't through. May be called twice."""
+        """Closes the connection if the body wasn't read to its end. May be called twice."""
         if not self._body.is_through:
             self._connection.close()
 

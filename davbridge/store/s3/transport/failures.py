@@ -1,4 +1,4 @@
-"""What the failure of a request says about what the store has done, or may still do."""
+"""What a failure says about whether the store has carried out the request, or still may."""
 
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
@@ -7,8 +7,8 @@ from davbridge.store.s3.messages.headers import parse_date
 from davbridge.store.s3.transport.signed_request import EXPIRY_SECONDS, SignedRequest
 
 _GATEWAY = frozenset({502, 504})
-"""What a proxy says that had no answer from the store. With a 503 it may say the same, but a store
-says with it that it has done nothing, and adds a code of S3's."""
+"""The statuses of a proxy that got no response from the store. It may also answer 503, but a store
+that answers 503 has done nothing, and adds an S3 code."""
 
 _SKEWED = frozenset({"RequestTimeTooSkewed", "RequestExpired"})
 
@@ -20,27 +20,27 @@ MOST_SKEW = 14 * 60.0
 """Seconds. Stores allow clocks to differ by 15 minutes."""
 
 OUT_OF_TIME = "RequestExpired"
-"""The code that davbridge gives to such a refusal, which AWS and others call AccessDenied."""
+"""davbridge's own code for such a refusal, which AWS and others call AccessDenied."""
 
 
 def may_still_act(error: BaseException | None) -> bool:
-    """Whether the request may still be on its way, or being carried out: it left, at least in part,
-    and nobody knows what became of it."""
+    """Whether the request may still arrive, or be carried out at present: it was sent, at least in
+    part, and its outcome isn't known."""
     if isinstance(error, ClientError):
         return status_of(error) in _GATEWAY or code_of(error) == "503"
     return isinstance(error, ConnectionClosedError | ReadTimeoutError)
 
 
 def may_have_acted(error: BaseException | None) -> bool:
-    """Whether the store may have done what it was asked for."""
+    """Whether the store may have carried out the request."""
     if isinstance(error, ClientError) and status_of(error) == 500:
         return True
     return may_still_act(error)
 
 
 def is_out_of_time(error: Exception, sent: SignedRequest) -> bool:
-    """Whether the store refused the request for the time of its signature. Some say so, others
-    only deny access: then the time of their answer decides."""
+    """Whether the store refused the request because of its signature's time. Some stores say so,
+    others only deny access: then the time of the response decides."""
     if not isinstance(error, ClientError):
         return False
     if code_of(error) in _SKEWED:
@@ -58,6 +58,6 @@ def is_out_of_time(error: Exception, sent: SignedRequest) -> bool:
 
 
 def mark_out_of_time(error: Exception) -> None:
-    """So that it isn't taken for a refusal of who asks."""
+    """Marks the error, so that it isn't taken for a refusal of the credentials."""
     if isinstance(error, ClientError):
         error.response["Error"]["Code"] = OUT_OF_TIME

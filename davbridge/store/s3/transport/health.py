@@ -1,7 +1,7 @@
-"""Whether the store answers: readiness and monitoring go by it.
+"""Whether the store answers: for readiness and monitoring.
 
-It holds one line about the last trouble, and logs when trouble begins and ends. A refusal of one
-request is no trouble, for then the store answers.
+It has one line about the latest failure, and logs when the store begins to fail and when it
+recovers. A refusal of one request isn't a failure: the store answers.
 """
 
 import logging
@@ -17,7 +17,7 @@ _log = logging.getLogger(__name__)
 
 
 class Health:
-    """Safe for many threads: the worst that a race can do is a line too many in the log."""
+    """Safe for many threads: a race causes at most a superfluous line in the log."""
 
     def __init__(self) -> None:
         self._trouble = ""
@@ -45,7 +45,7 @@ class Health:
 
 
 def is_trouble(error: Exception) -> bool:
-    """Whether a store that answers so can't be used by anybody, for now."""
+    """Whether a store with this response can't be used at all at present."""
     if not isinstance(error, ClientError):
         return True
     if status_of(error) == 501 or (error.operation_name, status_of(error)) == ("HeadObject", 404):

@@ -1,8 +1,8 @@
-"""One HTTP/1.1 response, read as it comes: its head, and a body that ends in one of three ways: by
-its length, by chunks, by the end of the connection (RFC 9112 §6.3).
+"""One HTTP/1.1 response, read as it arrives: its head, and its body, whose end is known by its
+length, by chunks, or by the end of the connection (RFC 9112 §6.3).
 
-http.client takes four times as much processor time and urllib3 seven times, most of it for parsing
-headers as those of an e-mail.
+http.client takes four times as much processor time, and urllib3 seven times: they parse headers as
+an e-mail's.
 
 Invariants: names of headers are in lower case; a body that ends before its announced length, or
 before its last chunk, raises; `at_end` is called once, when the whole body has been read, and never
@@ -18,11 +18,11 @@ MAX_LINE = 65536
 MAX_HEADERS = 200
 
 MAX_INTERIM = 10
-"""Answers before the final one."""
+"""Interim responses before the final one."""
 
 
 class ResponseHead(NamedTuple):
-    """An answer but for its body."""
+    """A response without its body."""
 
     version: str
     status: int
@@ -30,13 +30,13 @@ class ResponseHead(NamedTuple):
 
     @property
     def keeps_alive(self) -> bool:
-        """Whether the connection is there for another request (RFC 9112 §9.3)."""
+        """Whether the connection can be used for another request (RFC 9112 §9.3)."""
         options = self.headers.get("connection", "").lower()
         return "close" not in options if self.version == "HTTP/1.1" else "keep-alive" in options
 
     @property
     def is_chunked(self) -> bool:
-        """Raises HTTPException for a coding that nobody asked for: the bytes would be others."""
+        """Raises HTTPException for an unrequested content coding, which would change the bytes."""
         coding = self.headers.get("transfer-encoding", "").lower()
         if coding not in ("", "chunked"):
             raise HTTPException(f"an unknown coding: {coding[:80]!r}")
@@ -44,7 +44,7 @@ class ResponseHead(NamedTuple):
 
 
 def read_response_head(file: BinaryIO) -> ResponseHead:
-    """The head of the final answer. Raises HTTPException, and OSError."""
+    """The head of the final response. Raises HTTPException, and OSError."""
     for _ in range(MAX_INTERIM):
         version, status = _status(_line(file))
         headers = _headers(file)
@@ -54,7 +54,7 @@ def read_response_head(file: BinaryIO) -> ResponseHead:
 
 
 class ResponseBody:
-    """The body that follows ``head``. Raises HTTPException where it isn't all there."""
+    """The body that follows ``head``. Raises HTTPException if it is incomplete."""
 
     def __init__(
         self, file: BinaryIO, head: ResponseHead, *, is_head: bool, at_end: Callable[[], None]
@@ -63,7 +63,8 @@ class ResponseBody:
         self._at_end = at_end
         self._is_chunked = False
         self._left: int | None = None
-        """Bytes to come, of the chunk or of the whole; None: until the connection ends."""
+        """The bytes that are missing, of the chunk or of the whole; None: until the connection
+        ends."""
         if is_head or head.status in (204, 304):
             self._left = 0
         elif head.is_chunked:
@@ -93,7 +94,7 @@ class ResponseBody:
         return self._read_counted(size)
 
     def read_all(self, most: int) -> bytes:
-        """All that is left; where that is more than ``most`` bytes, one more than those."""
+        """The rest; if that is more than ``most`` bytes, one byte more than ``most``."""
         blocks, room = [], most + 1
         while room and (block := self.read(room)):
             blocks.append(block)

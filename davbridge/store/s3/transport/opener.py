@@ -36,7 +36,7 @@ SOCKET_OPTIONS: list[tuple[int, int, int | bytes]] = [
 
 
 class NetworkOptions(NamedTuple):
-    """What connections are like, whatever they go to."""
+    """The settings of connections, whatever the endpoint."""
 
     connect_timeout: float
     read_timeout: float
@@ -46,7 +46,7 @@ class NetworkOptions(NamedTuple):
     """The file of certificate authorities, where it isn't the usual one."""
     client_certificate: str | tuple[str, str] | None
     proxies: dict[str, str] | None
-    """By scheme, unless the environment has them."""
+    """By scheme; None: those of the environment."""
 
     @classmethod
     def of(cls, config: Any, ca_bundle: str | None) -> "NetworkOptions":
@@ -62,7 +62,7 @@ class NetworkOptions(NamedTuple):
 
 
 class ConnectionOpener:
-    """Knows the way to an endpoint."""
+    """Opens connections to an endpoint."""
 
     def __init__(self, url: SplitResult, options: NetworkOptions) -> None:
         self.endpoint = f"{url.scheme}://{url.netloc}"
@@ -73,7 +73,7 @@ class ConnectionOpener:
         self._proxy_headers = proxies.proxy_headers_for(self._proxy) if self._proxy else {}
         is_forwarding = self._proxy is not None and url.scheme == "http"
         self.target_prefix = self.endpoint if is_forwarding else ""
-        """What stands before each path if a proxy forwards requests (RFC 9112 §3.2.2)."""
+        """The prefix of each path if a proxy forwards requests (RFC 9112 §3.2.2)."""
         self.headers: dict[str, str] = self._proxy_headers if is_forwarding else {}
         """Headers for such a proxy."""
 

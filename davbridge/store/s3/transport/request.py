@@ -16,20 +16,20 @@ class S3Request(NamedTuple):
     """One of S3's operations. Names of headers are in lower case."""
 
     operation: str
-    """As AWS calls it."""
+    """The operation's name in AWS' API."""
     method: str
     key: str | None
     headers: Mapping[str, str] = _NOTHING
     query: Mapping[str, str] = _NOTHING
     body: RequestBody = b""
     read_timeout: float | None = None
-    """Seconds, where the client's own don't do."""
+    """Seconds, if the client's own time limit is too short."""
     has_xml_response: bool = False
-    """So that a 200 is a failure too, if it is empty or has an error."""
+    """Then a 200 counts as a failure if it is empty or has an error."""
     is_repeatable: bool = True
-    """Whether it may be sent again though the store may have acted on it, with no look before."""
+    """Whether it may be sent again without a check, although the store may have carried it out."""
     age: float = 0.0
-    """Seconds that its signature pretends to be old: to see what the store says of one that is."""
+    """Seconds by which its signature is dated back, to test how the store answers an old one."""
 
     @property
     def is_write(self) -> bool:
@@ -37,16 +37,16 @@ class S3Request(NamedTuple):
 
     @property
     def must_expire(self) -> bool:
-        """Whether it could do harm when it arrives late. The parts of an upload can't, for they are
-        nothing until they are completed; nor is a longer body complete unless all of it is there,
-        which its sender sees to."""
+        """Whether it could do harm if it arrived late. The parts of an upload can't: they have no
+        effect until the upload is completed. Nor can a longer body: it has no effect until its
+        sender has sent all of it."""
         if self.operation in _EXPIRING:
             return True
         return self.operation == "PutObject" and len(self.body) <= MAX_JOINED_BODY
 
 
 class S3Response(NamedTuple):
-    """A 2xx, with all of its body."""
+    """A 2xx response, with its whole body."""
 
     headers: Mapping[str, str]
     content: bytes

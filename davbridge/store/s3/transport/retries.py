@@ -1,9 +1,9 @@
 """Which failed requests are sent again, and when: botocore's ``standard`` mode.
 
-A quota keeps davbridge from sending requests as often as ever to a store that is down.
+A quota limits the requests to a store that is down.
 
 Invariants: a request is sent at most ``attempts`` times; no wait is longer than LONGEST_DELAY, or
-than the store asked for by more than LONGEST_EXTENSION.
+longer by more than LONGEST_EXTENSION than the store asked for.
 """
 
 import random
@@ -21,7 +21,8 @@ LONGEST_DELAY = 20.0
 LONGEST_EXTENSION = 5.0
 
 MOST_DIGITS = 9
-"""Of what a store asks for: more would be cut down to LONGEST_EXTENSION anyway."""
+"""The longest wait that a store may ask for: a longer one would be reduced to LONGEST_EXTENSION
+anyway."""
 
 _THROTTLING = frozenset(
     {
@@ -43,22 +44,22 @@ _TRANSIENT_STATUSES = frozenset({500, 502, 503, 504})
 
 _SCALE = 0.05
 _THROTTLING_SCALE = 1.0
-"""Seconds before the first retry, at the most; doubled for each other."""
+"""Seconds before the first retry, at the most; doubled for each later one."""
 
 _COST = 14
 _THROTTLING_COST = 5
-"""What a retry takes from the quota. What is left of it shows how well the store does."""
+"""What a retry takes from the quota. The rest of the quota shows how well the store works."""
 
 
 @dataclass
 class Retries:
-    """The rules, with what has been spent. Shared by all requests of a store."""
+    """The rules, and what is left of the quota. Shared by all requests to a store."""
 
     attempts: int
     quota: RetryQuota = field(default_factory=RetryQuota)
 
     def delay(self, error: Exception, attempt: int) -> tuple[float, int] | None:
-        """Seconds to wait, and what the retry costs; None where there is none.
+        """Seconds to wait, and what the retry takes from the quota; None if there is no retry.
 
         ``attempt`` is the number, from 1, of the one that ended in ``error``.
         """
@@ -73,12 +74,12 @@ class Retries:
         return max(delay, min(_asked_for(error), delay + LONGEST_EXTENSION)), cost
 
     def succeeded(self, cost: int) -> None:
-        """Gives back what a request has cost that went well in the end."""
+        """Returns to the quota what the retries of a successful request have taken."""
         self.quota.release(cost or 1)
 
 
 def is_transient(error: Exception) -> bool:
-    """Whether the same request may well succeed."""
+    """Whether the same request may succeed when it is sent again."""
     if isinstance(error, ClientError):
         return (
             status_of(error) in _TRANSIENT_STATUSES

@@ -1,9 +1,9 @@
 """A request as it is sent: its target and its headers, signed.
 
-Invariants: a request that must not take effect late is signed in the query, with the time at which
-the store begins to refuse it: EXPIRY_SECONDS after it is sent, and before the deadline of the work
-that it belongs to. Any other write is signed so if there is a deadline. Nothing is signed after the
-deadline.
+Invariants: a request that must not take effect late is signed in the query, with the time from
+which the store refuses it: EXPIRY_SECONDS after it is sent, and before the deadline of its
+operation. Any other write is signed in the query if there is a deadline. Nothing is signed after
+the deadline.
 """
 
 import base64
@@ -27,15 +27,15 @@ USER_AGENT = f"davbridge/{__version__}"
 
 EXPIRY_SECONDS = 4
 """The store accepts a request that must not take effect late for so many seconds. S3 counts whole
-ones. The estimate of its time may be behind by one, and is rounded down: two or three are left for
-the way."""
+ones. The estimate of its time may be behind by one, and is rounded down: so the request has two or
+three to arrive."""
 
 MAX_EXPIRY_SECONDS = 3600
-"""The same for any other write of work with a later deadline: a long body takes its time."""
+"""The same for any other write of an operation with a later deadline: a long body takes longer."""
 
 CLOCK_MARGIN = 1.0
-"""Seconds that may pass between a store's taking a request and its having acted on a small one, or
-by which the estimate of its time may be wrong."""
+"""Seconds that a store may take to carry out a small request, or by which the estimate of its time
+may be wrong."""
 
 
 class SignedRequest(NamedTuple):
@@ -46,16 +46,15 @@ class SignedRequest(NamedTuple):
     signed: Reading
     """When it was signed."""
     expires_at: float
-    """By the timer of the clock: from when on the store surely refuses it, where it refuses at
-    all what is late."""
+    """By the clock's timer: the time from which the store certainly refuses it, if it refuses
+    expired requests at all."""
 
 
 def sign(
     address: Address, request: S3Request, clock: StoreClock, *, expires: bool
 ) -> SignedRequest:
-    """``expires``: whether the store refuses what is late, so that it is worth asking for.
-
-    Raises DeadlinePassedError where nothing may begin any more.
+    """``expires``: whether the store refuses expired requests. Raises DeadlinePassedError after the
+    deadline.
     """
     # The clock comes first: a pause after it makes the request expire sooner, not later.
     reading = clock.read()
@@ -118,9 +117,9 @@ def _signed_in_headers(
 
 
 def signed_payload(address: Address, request: S3Request) -> str:
-    """What is signed of the body: its hash, which takes half of all the processor time of an
-    upload, unless TLS protects it on its way, and a checksum in the store, or nobody is on its way
-    within this machine."""
+    """The body's part of the signature: its hash. That takes half of the processor time of an
+    upload, so it is omitted if TLS protects the body in transit and a checksum in the store, or if
+    the store is on this machine."""
     is_covered = CRC32 in request.headers if address.is_secure else address.is_loopback
     return UNSIGNED if is_covered else payload_hash(request.body)
 

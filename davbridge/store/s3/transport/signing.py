@@ -1,11 +1,11 @@
 """AWS Signature Version 4 for S3, in headers or in the query.
 
-botocore's own signers give the same signatures, which the tests hold, at four times the cost: they
-derive the signing key anew for each request. A signature in headers is good for a quarter of an
+botocore's own signers make the same signatures (the tests compare them) at four times the cost:
+they derive the signing key for each request. A signature in headers is valid for a quarter of an
 hour or more; one in the query for as many seconds as it says.
 
-Invariants: every header that is given is signed; the path and the query are signed as they are
-given, which is how they are sent.
+Invariants: every header that is passed is signed; the path and the query are signed unchanged, as
+they are sent.
 """
 
 import hashlib
@@ -29,7 +29,7 @@ _EMPTY = hashlib.sha256(b"").hexdigest()
 
 
 class Scope(NamedTuple):
-    """What a signature is good for."""
+    """The credentials, region and service of a signature."""
 
     region: str
     service: str
@@ -84,7 +84,8 @@ def presigned(
     now: datetime,
     expires: int,
 ) -> str:
-    """The query that signs the request: good from ``now``, a whole second, for ``expires`` seconds.
+    """The query that signs the request: valid from ``now``, a whole second, for ``expires``
+    seconds.
 
     As in `signed`; the parameters of ``query`` sort behind those that sign, which begin with a
     capital letter. The body isn't signed: of the stores that davbridge knows, SeaweedFS takes no

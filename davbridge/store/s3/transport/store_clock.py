@@ -1,14 +1,13 @@
 """The store's time, which decides whether a request has expired.
 
-The estimate is made of the Date headers of responses. Each gives two bounds: the store's clock was
-not before that second when the response had come, and not past it when the request was yet to be
-sent.
+The estimate is made from the Date headers of responses. Each sets two bounds: the store's clock was
+not before that second when the response arrived, and not past it before the request was sent.
 
 Invariants: as long as Date is the store's own time, the estimate is never ahead of it, so that no
-signature is good for longer than was meant, and it is behind by a second and a round trip at the
-most; it is based on the clock that only goes forward, so that setting this machine's clock changes
-nothing. Until a response has come, this machine's clock counts; and if the store refuses what the
-estimate says (a proxy on the way may send its own time), the other of the two.
+signature is valid for longer than intended; it is behind by a second and a round trip at the most.
+It is based on the monotonic clock, so that setting this machine's clock changes nothing. Until the
+first response, this machine's clock is used. If the store refuses the time of the estimate (a proxy
+may send its own time), the other clock is used.
 """
 
 import time
@@ -20,7 +19,7 @@ from davbridge.store.s3.messages.headers import parse_date
 
 
 class Timing(NamedTuple):
-    """The clocks, and what waits."""
+    """The clocks, and the function that waits."""
 
     timer: Callable[[], float] = monotonic
     wall: Callable[[], float] = time.time
@@ -33,7 +32,7 @@ TIMING = Timing()
 
 
 class Reading(NamedTuple):
-    """One moment by two clocks."""
+    """The same moment by two clocks."""
 
     local: float
     """Seconds of `monotonic`."""
@@ -42,13 +41,13 @@ class Reading(NamedTuple):
 
 
 class StoreClock:
-    """Safe for many threads: what a race can do is what the next answer corrects."""
+    """Safe for many threads: the next response corrects the effect of a race."""
 
     def __init__(self, timing: Timing = TIMING) -> None:
         self.timer = timing.timer
         self._wall = timing.wall
         self._offset: float | None = None
-        """What the store's clock is ahead of the timer by, at the least."""
+        """By how much the store's clock is ahead of the timer, at least."""
         self._is_doubted = False
 
     def read(self) -> Reading:
@@ -58,9 +57,10 @@ class StoreClock:
         return Reading(local, local + self._offset)
 
     def learn(self, headers: Mapping[str, str], asked_at: float) -> None:
-        """Of an answer that has just come, to a request that was sent after ``asked_at``."""
+        """Uses the Date of a response that has just arrived, to a request that was sent after
+        ``asked_at``."""
         date = parse_date(headers.get("date"))
-        if date is None or "age" in headers:  # a cache's answer is old
+        if date is None or "age" in headers:  # A cache's response may be old.
             return
         second = date.timestamp()
         least, most = second - self.timer(), second + 1 - asked_at
@@ -69,8 +69,8 @@ class StoreClock:
             self._offset = least
 
     def refused(self, used: Reading) -> None:
-        """The store has refused what was signed with this reading as too old, or too new, and the
-        answer that said so taught nothing else."""
+        """The store has refused a request that was signed with this reading as too old, or too new,
+        and its response didn't change the estimate."""
         now = self.read()
         if abs((now.store - now.local) - (used.store - used.local)) < 1:
             self._is_doubted = not self._is_doubted

@@ -1,8 +1,9 @@
 """Transport: sends a request to the store, and sends it again if that helps.
 
-Invariants: it raises what botocore raises, so that errors translates it, or DeadlinePassedError; a
-request is sent as often as botocore's ``standard`` mode would send it, unless it isn't repeatable;
-a response that is given out is a 2xx, and one that isn't an object has at most MOST_CONTENT bytes.
+Invariants: it raises botocore's exceptions, which `messages.errors` translates, or
+DeadlinePassedError. A request is sent as often as botocore's ``standard`` mode would send it,
+unless it isn't repeatable. A response that is returned is a 2xx, and one that isn't an object has
+at most MOST_CONTENT bytes.
 
 No attempt outlives the answer: once `send` returns or raises, no earlier attempt of a request that
 must not take effect late can take effect, as far as the store refuses requests that have expired. A
@@ -43,26 +44,26 @@ if TYPE_CHECKING:
 __all__ = ["TIMING", "S3Request", "S3Response", "Timing", "Transport", "is_elsewhere"]
 
 LONG_WORK_TIMEOUT = 300.0
-"""Seconds for what a store works on in proportion to the size of an object. AWS sends blanks
-meanwhile; SeaweedFS is silent for 5 GiB, about a minute on a disk."""
+"""Seconds for requests whose work is proportional to the size of an object. AWS sends blanks
+meanwhile; SeaweedFS sends nothing: for 5 GiB, about a minute on a disk."""
 
 DEFAULT_ATTEMPTS = 3
 
 MOST_CONTENT = 8 * 1024**2
-"""Bytes of an answer that is no object: a listing of 1,000 names as long as can be has half."""
+"""Bytes of a response that isn't an object: a listing of 1,000 names of maximum length has half."""
 
 MOST_LATE = 2
-"""How often a request is signed anew that was refused for its time."""
+"""How often a request that was refused for its time is signed again."""
 
 T = TypeVar("T")
 
 
 @dataclass(slots=True)
 class _Tries:
-    """Those of one request, so far."""
+    """The attempts at one request, so far."""
 
     number: int = 1
-    """Of the next one that counts."""
+    """The number of the next one that counts."""
     undecided: int = 0
     """How many failed in such a way that the store may have acted."""
     late: int = 0
@@ -72,7 +73,7 @@ class _Tries:
     pending_until: float = -math.inf
     """By the timer: until when one of them may still take effect."""
     last: SignedRequest | None = None
-    """What was signed for the present one, if it came so far."""
+    """The signed request of the present attempt, if it was signed."""
 
     def begin(self) -> None:
         """The next one."""
@@ -80,7 +81,7 @@ class _Tries:
 
 
 class Transport:
-    """The way to one bucket. Safe for many threads."""
+    """Sends the requests about one bucket. Safe for many threads."""
 
     def __init__(self, client: "S3Client", bucket: str, timing: Timing = TIMING) -> None:
         config: Any = client.meta.config
@@ -94,9 +95,9 @@ class Transport:
         self._pause = timing.pause
         self.clock = StoreClock(timing)
         self.server = ""
-        """What the store calls itself, as it last said."""
+        """The Server header of the latest response."""
         self.expires = True
-        """Whether the store takes signatures that expire, and refuses what is late."""
+        """Whether the store takes signatures that expire, and refuses expired ones."""
         self.health = Health()
         self.sends_checksums = config.request_checksum_calculation == "when_supported"
         self.checks_checksums = config.response_checksum_validation == "when_supported"
@@ -117,7 +118,7 @@ class Transport:
             return self._until_done(request, lambda _request, _undecided, answer: answer)
 
     def close(self) -> None:
-        """Closes the connections: those in use when they fall idle."""
+        """Closes the connections; those in use as soon as they become idle."""
         if self._way:
             self._way[1].close()
 
@@ -143,7 +144,9 @@ class Transport:
                     retry = self._retry(request, tries, error)
                     if retry is None:
                         if request.is_repeatable or not may_have_acted(error):
-                            self.health.failed(error)  # else the caller asks the store next
+                            self.health.failed(
+                                error
+                            )  # Otherwise the caller sends another request next.
                         self._outlast(tries)
                         raise
                     delay, cost = retry
@@ -156,7 +159,7 @@ class Transport:
                 return received
 
     def _note(self, request: S3Request, tries: _Tries, error: Exception) -> None:
-        """What is known of the try that ended so."""
+        """Records the attempt that has ended with this error."""
         if may_have_acted(error):
             tries.undecided += 1
             tries.error = error
@@ -164,8 +167,8 @@ class Transport:
             tries.pending_until = max(tries.pending_until, tries.last.expires_at)
 
     def _may_be_signed_anew(self, request: S3Request, tries: _Tries, error: Exception) -> bool:
-        """Whether the store refused it for its time alone: then it has done nothing, and the answer
-        has the store's own time."""
+        """Whether the store refused it only for its time. Then it has done nothing, and the
+        response has the store's own time."""
         sent = tries.last
         if request.age or sent is None or not is_out_of_time(error, sent):
             return False
@@ -180,13 +183,13 @@ class Transport:
     def _retry(
         self, request: S3Request, tries: _Tries, error: Exception
     ) -> tuple[float, int] | None:
-        """As Retries decides; but what isn't repeatable is left to the caller."""
+        """As Retries decides. A retry of a request that isn't repeatable is left to the caller."""
         if may_have_acted(error) and not request.is_repeatable:
             return None
         return self._retries.delay(error, tries.number)
 
     def _outlast(self, tries: _Tries) -> None:
-        """Waits until no try can take effect any more: what is answered here is final."""
+        """Waits until no attempt can take effect any more, so that the outcome is final."""
         if tries.pending_until == -math.inf:
             return
         left = tries.pending_until - self.clock.timer()
@@ -217,7 +220,7 @@ class Transport:
             return self._way
 
     def _learns_from(self, error: Exception) -> bool:
-        """Whether the same request is another one now: by other keys, or to another region."""
+        """Whether the request can be sent again with other credentials, or to another region."""
         if not isinstance(error, ClientError):
             return False
         if self._options.renew(code_of(error)):
@@ -225,7 +228,8 @@ class Transport:
         return is_elsewhere(error) and self._follows()
 
     def _follows(self) -> bool:
-        """Whether the bucket is elsewhere. botocore follows it, and knows from then on."""
+        """Whether the bucket is in another region. botocore follows the redirect, and remembers the
+        region."""
         before = self._way
         try:
             self._client.head_bucket(Bucket=self._bucket)
@@ -240,8 +244,8 @@ class Transport:
 
 
 def is_elsewhere(error: ClientError) -> bool:
-    """Whether a store says in which other region the bucket is. HEAD has no body, so that a wrong
-    region looks like any other bad request there, but for the header."""
+    """Whether the error names the bucket's region. The response to a HEAD has no body, so only this
+    header distinguishes a wrong region from any other bad request."""
     region = header_of(error, "x-amz-bucket-region") or error.response.get("Error", {}).get(
         "Region"
     )
