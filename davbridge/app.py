@@ -21,7 +21,7 @@ from wsgiref.types import WSGIApplication
 from davbridge import __version__
 from davbridge.access.authentication import protected
 from davbridge.cache import LISTINGS_AHEAD, CachedStore
-from davbridge.config import S3Settings, Settings
+from davbridge.config import LARGEST_OBJECT, S3Settings, Settings
 from davbridge.dav import application
 from davbridge.errors import AccessDeniedError, StoreError, StoreSetupError
 from davbridge.http.errors import ServerSetupError
@@ -29,10 +29,12 @@ from davbridge.http.middleware.access_log import AccessLog
 from davbridge.http.middleware.readiness import Readiness
 from davbridge.http.server import HttpServer
 from davbridge.store.embedded import EmbeddedStore
+from davbridge.store.limits import MAX_OBJECT_SIZE
 from davbridge.store.s3 import PART_THREADS, S3Store
+from davbridge.store.s3.object_requests.new_objects import NewObjects
 from davbridge.store.s3.object_requests.sweep import Swept
 from davbridge.store.s3.setup.bucket_check import ensure_bucket
-from davbridge.store.s3.setup.client import build_client
+from davbridge.store.s3.setup.client import build_client, is_aws
 from davbridge.tree.composition import DriveLimits
 from davbridge.tree.listing.markers import PARALLEL_HEADS
 from davbridge.tree.namespace import Namespace
@@ -186,7 +188,13 @@ def _store(
         _log.info("the bucket %s did not exist, and was made", s3.bucket)
     client = build_client(s3, pool_size=settings.server.threads + BACKGROUND_THREADS)
     layers.callback(client.close)
-    store = S3Store(client, s3.bucket, max_object_size=s3.max_object_size)
+    largest = LARGEST_OBJECT if is_aws(client.meta.endpoint_url) else MAX_OBJECT_SIZE
+    store = S3Store(
+        client,
+        s3.bucket,
+        max_object_size=s3.max_object_size or largest,
+        new_objects=NewObjects.of(s3),
+    )
     layers.callback(store.close)
     return store, s3
 

@@ -13,7 +13,9 @@ from davbridge.config import (
     AccessSettings,
     Addressing,
     CacheSettings,
+    CannedAcl,
     DriveSettings,
+    Encryption,
     S3Settings,
     ServerSettings,
     Settings,
@@ -36,6 +38,12 @@ class Options(TypedDict, total=False):
     access_key: str | None
     secret_key: str | None
     """Without keys, the credentials come from AWS's usual chain."""
+    storage_class: str | None
+    """Of files that are written."""
+    encryption: Encryption | None
+    kms_key_id: str | None
+    bucket_key: bool
+    acl: CannedAcl | None
     cache_ttl: float
     """Seconds until another program's changes to the bucket are seen; 0: no cache."""
     negative_ttl: float

@@ -73,6 +73,11 @@ def test_every_setting_can_be_said_in_the_file(tmp_path: Path) -> None:
         read_timeout = 7.5
         attempts = 9
         max_object_size = "48.8 TiB"
+        storage_class = "STANDARD_IA"
+        encryption = "aws:kms"
+        kms_key_id = "alias/drive"
+        bucket_key = true
+        acl = "bucket-owner-full-control"
 
         [cache]
         ttl = 0
@@ -122,6 +127,11 @@ def test_every_setting_can_be_said_in_the_file(tmp_path: Path) -> None:
         read_timeout=7.5,
         attempts=9,
         max_object_size=int(48.8 * 1024**4),
+        storage_class="STANDARD_IA",
+        encryption="aws:kms",
+        kms_key_id="alias/drive",
+        bucket_key=True,
+        acl="bucket-owner-full-control",
     )
     assert settings.embedded is None
     assert (settings.cache.ttl, settings.cache.negative_ttl) == (0.0, 1.5)
@@ -336,6 +346,42 @@ def test_secrets_show_in_no_repr(tmp_path: Path) -> None:
             "d.toml: s3.secret_key is missing: access_key",
         ),
         ("[s3]\nbucket = 'files'\nattempts = 0", "d.toml: s3.attempts must be between 1 and 100"),
+        (
+            "[s3]\nbucket = 'files'\nmax_object_size = '48.9 TiB'",
+            "d.toml: s3.max_object_size must be between 1 and 53687091200000, not 537",
+        ),
+        (
+            "[s3]\nbucket = 'files'\nstorage_class = 'GLACIER'",
+            "d.toml: s3.storage_class can't be GLACIER: no file could be read",
+        ),
+        (
+            "[s3]\nbucket = 'files'\nstorage_class = 'standard_ia'",
+            "d.toml: s3.storage_class is written in capital letters: 'STANDARD_IA', not",
+        ),
+        (
+            "[s3]\nbucket = 'files'\nstorage_class = 'a b'",
+            "d.toml: s3.storage_class must be a word of ASCII letters: 'a b'",
+        ),
+        (
+            "[s3]\nbucket = 'files'\nencryption = 'kms'",
+            "d.toml: s3.encryption must be one of 'AES256', 'aws:kms', not 'kms'",
+        ),
+        (
+            "[s3]\nbucket = 'files'\nkms_key_id = 'alias/k'",
+            'd.toml: s3.kms_key_id needs encryption = "aws:kms"',
+        ),
+        (
+            "[s3]\nbucket = 'files'\nencryption = 'AES256'\nbucket_key = true",
+            'd.toml: s3.bucket_key needs encryption = "aws:kms"',
+        ),
+        (
+            "[s3]\nbucket = 'files'\nencryption = 'aws:kms'\nkms_key_id = ''",
+            "d.toml: s3.kms_key_id must be a word of ASCII letters: ''",
+        ),
+        (
+            "[s3]\nbucket = 'files'\nacl = 'all'",
+            "d.toml: s3.acl must be one of 'private', 'bucket-",
+        ),
         ("[embedded]\n[access]\nrealm = 'ä'", "d.toml: access.realm must be ASCII"),
         ("[embedded]\n[server]\ntls_cert = 'c'", "d.toml: server.tls_cert needs its private key"),
         ("[embedded]\n[server]\ntls_key = 'k'", "d.toml: server.tls_key needs its certificate"),

@@ -17,11 +17,14 @@ repr.
 from davbridge.config.checks import MIB, ConfigError
 from davbridge.config.load import FLAGS, load, parse_place
 from davbridge.config.settings import (
+    LARGEST_OBJECT,
     PASSWORD_VARIABLE,
     AccessSettings,
     Addressing,
     CacheSettings,
+    CannedAcl,
     DriveSettings,
+    Encryption,
     LogLevel,
     LogSettings,
     S3Settings,
@@ -32,13 +35,16 @@ from davbridge.config.settings import (
 
 __all__ = [
     "FLAGS",
+    "LARGEST_OBJECT",
     "MIB",
     "PASSWORD_VARIABLE",
     "AccessSettings",
     "Addressing",
     "CacheSettings",
+    "CannedAcl",
     "ConfigError",
     "DriveSettings",
+    "Encryption",
     "LogLevel",
     "LogSettings",
     "S3Settings",

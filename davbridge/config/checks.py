@@ -132,6 +132,24 @@ def require_text(setting: str, value: str) -> None:
         reject(setting, "must not be empty, nor hold control characters")
 
 
+def require_token(setting: str, value: str) -> None:
+    """A word that can be a header."""
+    if not value or not value.isascii() or not value.isprintable() or " " in value:
+        reject(setting, f"must be a word of ASCII letters: {value!r}")
+
+
+def require_storage_class(setting: str, value: str) -> None:
+    require_token(setting, value)
+    if value.upper() != value:
+        reject(setting, f"is written in capital letters: {value.upper()!r}, not {value!r}")
+    if value in ("GLACIER", "DEEP_ARCHIVE"):
+        reject(
+            setting,
+            f"can't be {value}: no file could be read, moved or copied once it is written. "
+            "Let a lifecycle rule of the bucket archive files later",
+        )
+
+
 def parse_size(text: str) -> int | None:
     """Bytes of ``"10 GiB"``, ``"1.5 TB"`` or ``"4096"``; None where it is no size."""
     match = _SIZE.fullmatch(text.strip())

@@ -12,10 +12,23 @@ from davbridge.config import checks
 from davbridge.config.checks import MIB, reject
 
 Addressing = Literal["auto", "path", "virtual"]
+Encryption = Literal["AES256", "aws:kms"]
+CannedAcl = Literal[
+    "private",
+    "bucket-owner-read",
+    "bucket-owner-full-control",
+    "authenticated-read",
+    "public-read",
+    "public-read-write",
+    "aws-exec-read",
+]
 LogLevel = Literal["debug", "info", "warning", "error"]
 
 PASSWORD_VARIABLE = "DAVBRIDGE_PASSWORD"
 """Of the environment: the password of ``--user``."""
+
+LARGEST_OBJECT = 10_000 * 5 * 1024**3
+"""Bytes: AWS's limit since December 2025, 10,000 parts of 5 GiB: 48.8 TiB."""
 
 SIZE = "size"
 Bytes = Annotated[int, SIZE]
@@ -41,8 +54,18 @@ class S3Settings:
     """Seconds."""
     attempts: int = 4
     """Tries of one request in all, the first included (botocore's ``standard`` mode)."""
-    max_object_size: Bytes = 5 * 1024**4
-    """Bytes: the largest object that the store takes."""
+    max_object_size: Bytes | None = None
+    """Bytes: the largest object that the store takes. None: 48.8 TiB on AWS, 5 TiB elsewhere."""
+    storage_class: str | None = None
+    """Of files that are written; None: STANDARD."""
+    encryption: Encryption | None = None
+    """Of what is written; None: the bucket's default."""
+    kms_key_id: str | None = None
+    """None: the account's key for S3."""
+    bucket_key: bool = False
+    """Whether KMS is asked for a key of the bucket's, and not for one of each object."""
+    acl: CannedAcl | None = None
+    """Of what is written; None: the owner's alone, or none where the bucket has no ACLs."""
 
     def __post_init__(self) -> None:
         checks.require_bucket("s3.bucket", self.bucket)
@@ -59,7 +82,21 @@ class S3Settings:
         checks.require_positive("s3.connect_timeout", self.connect_timeout)
         checks.require_positive("s3.read_timeout", self.read_timeout)
         checks.require_range("s3.attempts", self.attempts, 1, 100)
-        checks.require_range("s3.max_object_size", self.max_object_size, 1)
+        if self.max_object_size is not None:
+            checks.require_range("s3.max_object_size", self.max_object_size, 1, LARGEST_OBJECT)
+        self._require_storable()
+
+    def _require_storable(self) -> None:
+        """What is said of objects that are written."""
+        if self.storage_class is not None:
+            checks.require_storage_class("s3.storage_class", self.storage_class)
+        if self.encryption == "aws:kms":
+            if self.kms_key_id is not None:
+                checks.require_token("s3.kms_key_id", self.kms_key_id)
+            return
+        for name in ("kms_key_id", "bucket_key"):
+            if getattr(self, name):
+                reject(f"s3.{name}", 'needs encryption = "aws:kms"')
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,6 +42,7 @@ from davbridge.store.s3.object_requests.full_store import FullStoreDetector
 from davbridge.store.s3.object_requests.listing import look_up, pages
 from davbridge.store.s3.object_requests.multipart import PART_SIZE, PartPool
 from davbridge.store.s3.object_requests.multipart_requests import MOST_PARTS
+from davbridge.store.s3.object_requests.new_objects import LEFT_TO_THE_BUCKET, NewObjects
 from davbridge.store.s3.object_requests.reader import S3Reader
 from davbridge.store.s3.object_requests.sweep import Swept, abort_stale, sweep
 from davbridge.store.s3.object_requests.writer import S3Writer
@@ -76,12 +77,13 @@ class S3Store:
         copy_part_size: int = COPY_PART_SIZE,
         budget: MemoryBudget | None = None,
         capabilities: Capabilities = ALL,
+        new_objects: NewObjects = LEFT_TO_THE_BUCKET,
         clock: Clock = utc_now,
         timing: Timing = TIMING,
     ) -> None:
         self._transport = Transport(client, bucket, timing)
         self._transport.expires = capabilities.expiring
-        self._bucket = Bucket(self._transport, bucket, clock, capabilities)
+        self._bucket = Bucket(self._transport, bucket, clock, capabilities, new_objects)
         self._full_store = FullStoreDetector(lambda: self._bucket)
         self._pool = PartPool(part_threads, budget or MemoryBudget(), self._full_store)
         # A part waits in memory until the store has it, for it may have to be sent again.
@@ -146,7 +148,8 @@ class S3Store:
         self._require_writable(key)
         require_size(len(body), self._max_object_size)
         with self._full_store:
-            return put(self._bucket, key, body, attributes, condition)
+            extra_headers = self._bucket.new.headers(key)
+            return put(self._bucket, key, body, attributes, condition, extra_headers)
 
     def open_writer(
         self,
@@ -167,6 +170,7 @@ class S3Store:
             length=length,
             limit=self._max_object_size,
             smallest_part=self._part_size,
+            extra_headers=self._bucket.new.headers(key, is_file=True),
         )
 
     def copy_object(

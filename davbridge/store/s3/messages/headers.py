@@ -45,8 +45,7 @@ def info_of(key: str, size: int, headers: Headers) -> ObjectInfo:
     if modified is None:
         raise UnavailableError(f"{key!r}: the store doesn't say when it was modified")
     try:
-        storage_class = parse_storage_class(headers.get("x-amz-storage-class", ""))
-        row = ObjectRow(key, size, modified, etag_in(headers), storage_class)
+        row = ObjectRow(key, size, modified, etag_in(headers), storage_class_in(headers))
     except ResponseParserError as error:
         raise UnavailableError(f"{key!r}: {error}") from error
     return ObjectInfo(row, attributes_of(headers))
@@ -101,6 +100,11 @@ def etag_in(headers: Headers) -> str:
 def parse_storage_class(text: str) -> str:
     """As ObjectRow has it. Equal ones are one text, as every row of a listing has its class."""
     return "" if text in ("", "STANDARD") or not _CLASS.fullmatch(text) else intern(text)
+
+
+def storage_class_in(headers: Headers) -> str:
+    """The storage class that an object has, or is to have. Stores don't say STANDARD."""
+    return parse_storage_class(headers.get("x-amz-storage-class", ""))
 
 
 def quoted(etag: str) -> str:

@@ -3,6 +3,7 @@
 bucket.py              a bucket, the transport to it, and its store's capabilities
 capabilities.py        which of the features that davbridge uses the store has
 listing.py             listings, and look-ups that are listings
+new_objects.py         storage class, encryption and ACL of what is written
 reader.py              GetObject, resumed if a connection breaks
 writer.py              a body, cut into parts
 multipart.py           one multipart upload with its parts in flight

@@ -9,6 +9,7 @@ from davbridge.clock import Clock
 from davbridge.store.base import Condition, ObjectRow
 from davbridge.store.s3.messages.headers import Headers, headers_of, quoted
 from davbridge.store.s3.object_requests.capabilities import ALL, Capabilities
+from davbridge.store.s3.object_requests.new_objects import LEFT_TO_THE_BUCKET, NewObjects
 from davbridge.store.s3.transport.transport import S3Request, S3Response, Transport
 
 
@@ -19,6 +20,7 @@ class Bucket(NamedTuple):
     name: str
     clock: Clock
     can: Capabilities = ALL
+    new: NewObjects = LEFT_TO_THE_BUCKET
 
     @property
     def sends_checksums(self) -> bool:

@@ -15,7 +15,7 @@ reported as refused if it may conflict with an earlier attempt of the same reque
 import math
 import time
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 
 from botocore.exceptions import ClientError
@@ -49,6 +49,7 @@ from davbridge.store.s3.messages.headers import (
     info_of,
     metadata_of,
     size_of,
+    storage_class_in,
 )
 from davbridge.store.s3.object_requests import multipart_requests
 from davbridge.store.s3.object_requests.bucket import Bucket, head_request, headers_without_body
@@ -70,17 +71,20 @@ def put(
     body: RequestBody,
     attributes: Attributes,
     condition: Condition,
+    extra_headers: Mapping[str, str],
 ) -> ObjectRow:
-    """Writes the object in one request."""
+    """Writes the object in one request. ``extra_headers``: storage class, encryption, ACL."""
     condition = emulated_condition(bucket, key, condition, by_store=bucket.can.conditional_put)
     is_exact = condition != ALWAYS and not condition.is_optimistic
     transaction = new_transaction() if is_exact else ""
     request = _put_request(bucket, key, body, attributes, condition, transaction)
+    request = request._replace(headers={**request.headers, **extra_headers})
     is_marker = key.endswith(DELIMITER) and not body
     since = store_second(bucket) if is_marker else None
     try:
         headers = headers_without_body(send_past_conflicts(bucket, request))
-        return ObjectRow(key, len(body), date_of(headers, bucket.clock), etag_in(headers))
+        row = ObjectRow(key, len(body), date_of(headers, bucket.clock), etag_in(headers))
+        return row._replace(storage_class=storage_class_in(extra_headers))
     except ERRORS as error:
         if may_have_been_done(error):
             own = row_of_transaction(bucket, key, transaction)

@@ -100,7 +100,8 @@ def _copy_whole(
         _pinned_head(bucket, source)
     condition = emulated_condition(bucket, target, condition, by_store=bucket.can.conditional_copy)
     transaction = new_transaction() if attributes is not None else ""
-    headers = copied_from(bucket, source) | headers_of(condition) | class_headers(source)
+    headers = copied_from(bucket, source) | headers_of(condition)
+    headers |= bucket.new.headers(target) | class_headers(source)
     if attributes is not None:
         replaced = attribute_headers(attributes, transaction)
         headers |= {"x-amz-metadata-directive": "REPLACE", **replaced}
@@ -165,7 +166,8 @@ def _copy_marker(
         return _copy_whole(bucket, source, target, attributes, condition)
     except NotFoundError:
         present = attributes_of(_pinned_head(bucket, source))
-        return put(bucket, target, b"", attributes or present, condition)
+        extra_headers = bucket.new.headers(target) | class_headers(source)
+        return put(bucket, target, b"", attributes or present, condition, extra_headers)
 
 
 def _copy_in_parts(
@@ -179,7 +181,7 @@ def _copy_in_parts(
 ) -> ObjectRow:
     """A multipart upload whose parts the store copies from the source."""
     headers = _headers_of(bucket, source) if attributes is None else attribute_headers(attributes)
-    headers = {**headers, **class_headers(source)}
+    headers = {**headers, **bucket.new.headers(target), **class_headers(source)}
     upload = MultipartUpload.create(bucket, pool, target, headers)
     try:
         size = max(smallest_part, -(-source.size // MOST_PARTS))
@@ -212,6 +214,7 @@ def _copy_through_davbridge(
             length=source.size,
             limit=limits.largest_object,
             smallest_part=limits.smallest_part,
+            extra_headers=bucket.new.headers(target) | class_headers(source),
         )
         try:
             while block := reader.read(COPY_BLOCK):

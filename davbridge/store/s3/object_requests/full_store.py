@@ -87,7 +87,7 @@ def is_full(bucket: Bucket, prefix: str) -> bool:
     try:
         if not _gives_content(bucket, prefix):
             return False
-        put(bucket, key, b"", Attributes(), ALWAYS)
+        put(bucket, key, b"", Attributes(), ALWAYS, bucket.new.headers(key))
         return _refuses_content(bucket, key)
     except StoreError:
         return False
@@ -110,7 +110,7 @@ def _gives_content(bucket: Bucket, prefix: str) -> bool:
 def _refuses_content(bucket: Bucket, key: str) -> bool:
     """Raises StoreError for another refusal than that in question."""
     try:
-        put(bucket, key, b"x", Attributes(), ALWAYS)
+        put(bucket, key, b"x", Attributes(), ALWAYS, bucket.new.headers(key))
     except UnavailableError as error:
         return may_be_full(error)
     return False

@@ -10,6 +10,8 @@ is aborted. The memory of a body that has arrived to its announced end can't be 
 body that arrives in one piece needs none: it is in memory already, and waits for no other upload.
 """
 
+from collections.abc import Mapping
+
 from davbridge.errors import (
     PreconditionFailedError,
     TooLargeError,
@@ -51,7 +53,9 @@ class S3Writer:
         length: int | None,
         limit: int,
         smallest_part: int,
+        extra_headers: Mapping[str, str],
     ) -> None:
+        """``extra_headers``: storage class, encryption, ACL."""
         self._bucket = bucket
         self._pool = pool
         self._key = key
@@ -60,6 +64,7 @@ class S3Writer:
         self._length = length
         self._limit = limit
         self._smallest_part = smallest_part
+        self._extra_headers = extra_headers
         self._upload: MultipartUpload | None = None
         self._part: PartBuffer | None = None
         self._whole: bytes | None = None
@@ -114,7 +119,14 @@ class S3Writer:
         if self._upload is None:
             body: RequestBody = self._part.complete() if self._part else self._whole or b""
             with self._pool.full_store:
-                return put(self._bucket, self._key, body, self._attributes, condition)
+                return put(
+                    self._bucket,
+                    self._key,
+                    body,
+                    self._attributes,
+                    condition,
+                    self._extra_headers,
+                )
         if self._part:
             self._send_part(self._part)
         try:
@@ -164,7 +176,7 @@ class S3Writer:
             raise TooLargeError(f"{self._key!r} has more than {MOST_PARTS} parts")
         content = part.complete()
         if self._upload is None:
-            headers = attribute_headers(self._attributes)
+            headers = {**attribute_headers(self._attributes), **self._extra_headers}
             if self._bucket.sends_checksums:
                 headers |= ALGORITHM
             self._upload = MultipartUpload.create(self._bucket, self._pool, self._key, headers)

@@ -132,7 +132,10 @@ def _expiring(bucket: Bucket, canaries: Canaries, _: ObjectRow) -> bool:
     if not bucket.transport.expires:
         return False
     try:
-        bucket.transport.send(S3Request("PutObject", "PUT", canaries.late, body=BODY, age=LONG_AGO))
+        headers = bucket.new.headers(canaries.late)
+        bucket.transport.send(
+            S3Request("PutObject", "PUT", canaries.late, headers, body=BODY, age=LONG_AGO)
+        )
     except ClientError as error:
         if status_of(error) in (400, 401, 403):
             return True
@@ -169,14 +172,16 @@ CHECKS_OF_EXPIRING = (
 
 
 def put_canary(bucket: Bucket, key: str, condition: Condition = ALWAYS) -> ObjectRow:
-    headers = checksum_headers(BODY) if bucket.sends_checksums else {}
-    request = S3Request("PutObject", "PUT", key, {**headers, **headers_of(condition)}, body=BODY)
+    headers = {**bucket.new.headers(key), **headers_of(condition)}
+    if bucket.sends_checksums:
+        headers |= checksum_headers(BODY)
+    request = S3Request("PutObject", "PUT", key, headers, body=BODY)
     answer = bucket.transport.send(request)
     return ObjectRow(key, len(BODY), date_of(answer.headers, bucket.clock), etag_in(answer.headers))
 
 
 def _copy(bucket: Bucket, source: ObjectRow, target: str, headers: dict[str, str]) -> None:
-    headers = copied_from(bucket, source) | headers
+    headers = copied_from(bucket, source) | bucket.new.headers(target) | headers
     request = S3Request("CopyObject", "PUT", target, headers, has_xml_response=True)
     bucket.transport.send(request)
 
@@ -186,7 +191,8 @@ def _in_an_upload(
 ) -> bool:
     """Runs ``write``, which completes an upload. If it raises, the upload is aborted."""
     with_sums = bucket.sends_checksums and not is_copied
-    upload_id = multipart_requests.create(bucket, key, ALGORITHM if with_sums else {})
+    headers = bucket.new.headers(key) | (ALGORITHM if with_sums else {})
+    upload_id = multipart_requests.create(bucket, key, headers)
     try:
         return write(key, upload_id)
     except ERRORS:

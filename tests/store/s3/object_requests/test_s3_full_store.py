@@ -148,7 +148,7 @@ def test_a_full_store_is_looked_for_once_for_many_writes_and_again_after_a_while
     for seconds in (0.0, VALID / 2, VALID):
         timer.advance(seconds)
         with pytest.raises(OutOfSpaceError), space:
-            put(bucket, "new", b"body", Attributes(), ALWAYS)
+            put(bucket, "new", b"body", Attributes(), ALWAYS, {})
         paths = [urlsplit(request.target).path for request in proxy.requests]
         targets = {path for path in paths if f"/folder/{CANARY}" in path}
         looks.append(len(targets))
