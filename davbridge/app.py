@@ -43,8 +43,8 @@ from davbridge.tree.steps.parallel_requests import MAX_PARALLEL_REQUESTS
 EMBEDDED_BUCKET = "davbridge"
 
 BACKGROUND_THREADS = PART_THREADS + MAX_PARALLEL_REQUESTS + PARALLEL_HEADS + LISTINGS_AHEAD
-"""Threads beside the server's that may need a connection to S3 at the same time: for parts of
-uploads, copies, HEADs of possible directory markers, and listings that are read ahead."""
+"""Threads, in addition to the server's, that may need a connection to S3 at the same time: for
+parts of uploads, copies, HEADs of possible directory markers, and listings that are read ahead."""
 
 SWEEP_RIGHTS = (
     "s3:ListBucketMultipartUploads, s3:ListMultipartUploadParts and s3:AbortMultipartUpload"

@@ -1,8 +1,8 @@
 """argv → settings → a running davbridge → an exit code. The only module that prints.
 
 People's scripts rely on the line on stdout that says where davbridge answers, on the lines of a
-sweep, and on the exit codes. 0: ended as told. 1: ended by itself, or a sweep was interrupted. 2:
-could not start or finish; stderr has one line that says why.
+sweep, and on the exit codes. 0: done, or ended by a signal. 1: ended by itself, or a sweep was
+interrupted. 2: could not start or finish; stderr has one line that says why.
 """
 
 import gc
@@ -62,7 +62,7 @@ def _listen(settings: Settings, shutdown: "_Shutdown") -> int:
         with app.listening(settings, on_failure=shutdown.fail) as bridge:
             shutdown.set_stop(bridge.stop)
             print(f"davbridge is ready: {bridge.url}", flush=True)
-            # What has been allocated by now stays to the end. Without the freeze, each full
+            # What has been allocated by now lives until the end. Without the freeze, each full
             # garbage collection would examine it, and hold up all requests for a seventh of a
             # second.
             gc.freeze()
@@ -124,7 +124,8 @@ class _Shutdown:
                 signal.signal(getattr(signal, name), self._receive)
 
     def set_stop(self, stop: Callable[[], None]) -> None:
-        """From now on, the end calls ``stop``, from any thread or from a signal handler."""
+        """From now on, a signal or a failure calls ``stop``, from any thread or from a signal
+        handler."""
         self._stop = stop
         if self.has_failed:
             stop()

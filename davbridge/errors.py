@@ -11,7 +11,7 @@
     ├── TooLargeError               over the store's or the configured size limit
     ├── OutOfSpaceError             the store or the quota has no room
     ├── UnavailableError            the store didn't answer, or asked to slow down, after retries
-    │   └── DeadlinePassedError     there was no time left to ask it, so that it was not asked
+    │   └── DeadlinePassedError     the deadline had passed, so the request was not sent
     ├── TruncatedError              a stream ended before its promised length, or changed version
     ├── NotACollectionError         a collection was needed, the path names something else
     ├── IsACollectionError          a non-collection was needed, the path names a collection

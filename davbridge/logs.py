@@ -1,10 +1,9 @@
 """Log records → lines on stderr, as text or as JSON.
 
-Owns the two formats and which loggers may be how loud. Loggers are named after their modules. Must
-not know who logs what.
+Has the two formats, and the levels of libraries' loggers. Loggers are named after their modules.
 
-Invariant: a record is one line that is a JSON object, or begins a line of text; what follows of it
-there is indented, whatever is in it.
+Invariant: a record is one line that is a JSON object; or a line of text, with further lines that
+are indented, whatever the record contains.
 """
 
 import json
@@ -17,8 +16,8 @@ from typing import Any, TextIO
 from davbridge.config import LogSettings
 
 QUIET = ("boto3", "botocore", "s3transfer", "urllib3", "cheroot")
-"""Libraries that tell their every step at INFO, or at DEBUG what belongs to nobody's log: signed
-headers, and whole request bodies. WsgiDAV's logger is `dav`'s to silence."""
+"""Libraries that log each step at INFO, or at DEBUG what must not be in a log: signed headers, and
+whole request bodies. `dav` silences WsgiDAV's logger."""
 
 
 def configure(settings: LogSettings, stream: TextIO | None = None) -> None:
@@ -35,14 +34,15 @@ def configure(settings: LogSettings, stream: TextIO | None = None) -> None:
 
 
 def _leave_out_what_no_format_shows() -> None:
-    """There is a line for each request: half of its cost was to find out where in the code it was
-    written, in which thread and process."""
-    logging._srcfile = None  # which its documentation recommends
+    """Omits the place in the code, the thread and the process: finding them out was half of the
+    cost of a line, and each request has one."""
+    logging._srcfile = None  # As its documentation recommends.
     logging.logThreads = logging.logProcesses = logging.logMultiprocessing = False
 
 
 class TextFormatter(logging.Formatter):
-    """``time level logger: message``; a traceback follows, indented, so that it stays one's own."""
+    """``time level logger: message``; a traceback follows, indented, so that it can't look like
+    another record."""
 
     def format(self, record: logging.LogRecord) -> str:
         head = f"{_time(record)} {record.levelname.lower()} {record.name}: "
@@ -54,7 +54,8 @@ class TextFormatter(logging.Formatter):
 
 
 def _printable(line: str) -> str:
-    """Names come from clients: what a terminal would obey, or show in another order, is escaped."""
+    """Names come from clients: control characters, and those that change the order of text, are
+    escaped."""
     if line.isprintable():
         return line
     return "".join(

@@ -1,7 +1,7 @@
 """Resource path ↔ key. Pure.
 
 A resource path is a tuple of segments; the root is ``()``. A path doesn't say whether a collection
-or an object is there. A key lies below the mount's *prefix*, which is empty or ends in ``/``.
+or an object is there. A key begins with the mount's *prefix*, which is empty or ends in ``/``.
 
 Invariants:
 - ``path_of(prefix, key_of(prefix, p)) == p`` for every valid path ``p``.

@@ -1,4 +1,5 @@
-"""Single flight: what several threads want at the same time is done once, by the first of them."""
+"""Single flight: a call whose result several threads want at the same time is made once, by the
+first of them."""
 
 import threading
 from collections.abc import Callable
@@ -12,17 +13,17 @@ T = TypeVar("T")
 
 
 class SingleFlight(Generic[T]):
-    """One call, whose result all get who ask for it. Whoever asks first makes the call.
+    """One call, whose result all threads get that ask for it. The first of them makes the call.
 
-    ``shared``: the exceptions that count as a result. Any other one (Ctrl-C, say) concerns only the
-    thread that it hit; the next one calls anew.
+    ``shared``: the exceptions that count as a result. Any other one (Ctrl-C, say) is raised only in
+    the thread that made the call; the next thread calls again.
     """
 
     __slots__ = ("_call", "_error", "_lock", "_result", "_shared")
 
     def __init__(self, call: Callable[[], T], *, shared: type[Exception] = StoreError) -> None:
         self._call: Callable[[], T] | None = call
-        """None once there is a result, so that nothing holds on to what the call needed."""
+        """None once there is a result, so that the call's arguments can be freed."""
         self._shared = shared
         self._result: list[T] = []
         self._error: Exception | None = None
@@ -34,8 +35,8 @@ class SingleFlight(Generic[T]):
         return self._call is None
 
     def get(self, wait: Callable[[], AbstractContextManager[object]] = store_wait) -> T:
-        """The result. Raises what the call raised. ``wait``: what this thread is within while it
-        makes the call, or waits for the thread that does."""
+        """The result. Raises what the call raised. ``wait``: the context in which this thread makes
+        the call, or waits for the thread that does."""
         if self._call is not None:
             with wait(), self._lock:
                 if self._call is not None:

@@ -14,11 +14,11 @@ from contextlib import AbstractContextManager, nullcontext
 from typing import Protocol
 
 Waiting = Callable[[], AbstractContextManager[object]]
-"""Gives the context in which a thread waits."""
+"""Returns the context in which a thread waits."""
 
 
 class WaitObserver(Protocol):
-    """What the waits of a thread are reported to."""
+    """The observer of a thread's waits."""
 
     def store_wait(self) -> AbstractContextManager[object]: ...
 
@@ -57,8 +57,7 @@ def queue_wait() -> AbstractContextManager[object]:
 
 
 def bounded_wait() -> AbstractContextManager[object]:
-    """The context of a wait that only few requests may be in at a time. The caller limits their
-    number."""
+    """The context of a wait whose number of requests the caller limits."""
     observer: WaitObserver | None = getattr(_thread, "observer", None)
     return _UNOBSERVED if observer is None else observer.bounded_wait()
 

@@ -1,9 +1,9 @@
-"""What can be set: frozen settings, and where they are read from.
+"""Frozen settings, and where they are read from.
 
 ::
 
     settings.py  every setting: name, type, default, bounds
-    checks.py    what a value has to be like
+    checks.py    the checks of values
     file.py      the TOML file
     load.py      file, flags and environment together
 

@@ -1,4 +1,4 @@
-"""What a value has to be like: pure checks that raise SettingError with the setting's name."""
+"""Checks of values. Pure. They raise SettingError with the setting's name."""
 
 import re
 from fractions import Fraction
@@ -28,7 +28,7 @@ _BCRYPT = re.compile(r"\$2[aby]\$(?:0[4-9]|1\d|2[0-4])\$[./A-Za-z0-9]{53}")
 
 
 class ConfigError(Exception):
-    """What was set can't be used. ``str(error)`` is one line that says what to do."""
+    """The settings can't be used. ``str(error)`` is one line that says what to do."""
 
 
 class SettingError(ConfigError):
@@ -79,7 +79,7 @@ def require_prefix(setting: str, value: str) -> None:
 
 
 def with_delimiter(prefix: str) -> str:
-    """The prefix that a person means who writes ``a/b`` or ``a/b/``."""
+    """The prefix for ``a/b`` or ``a/b/``, as a person writes it."""
     return prefix if not prefix or prefix.endswith(DELIMITER) else prefix + DELIMITER
 
 

@@ -106,7 +106,7 @@ def _hints(kind: type) -> dict[str, Any]:
 def _convert(hint: Any, where: str, value: object, folder: Path) -> object:
     """``value`` as a field of the type ``hint`` takes it."""
     if get_origin(hint) in (Union, UnionType):
-        # All unions here are "this or nothing", and TOML can't say nothing.
+        # All unions here are "this or nothing", and TOML has no null.
         (hint,) = (part for part in get_args(hint) if part is not NoneType)
     if settings.SIZE in getattr(hint, "__metadata__", ()):
         return _size(where, value)
@@ -125,7 +125,7 @@ def _size(where: str, value: object) -> int:
 
 
 def _kind(value: object) -> str:
-    """What ``value`` is, without telling it: it may be a secret."""
+    """The kind of ``value``, without the value itself, which may be a secret."""
     return _KINDS.get(type(value), "a date or time")
 
 
@@ -143,14 +143,14 @@ def _scalar(hint: type, where: str, value: object, folder: Path) -> object:
         reject(where, "is too large a number")
     if hint is float and type(value) is int:
         return float(value)
-    # A bool is an int to isinstance, and never meant as one.
+    # To isinstance, a bool is an int, too.
     if type(value) is not hint:
         reject(where, f"must be {_KINDS[hint]}, not {_kind(value)}")
     return value
 
 
 def _path(where: str, value: str, folder: Path) -> Path:
-    """Relative ones lie beside the file, wherever davbridge is started."""
+    """A relative path is relative to the file's folder, wherever davbridge is started."""
     if not value or "\0" in value:
         reject(where, f"is no path: {value!r}")
     try:

@@ -1,8 +1,8 @@
 """File, flags and environment → Settings.
 
-Owns which of them counts: flags over the file, the file over the defaults. A flag that chooses a
-store, or who may log in, replaces all that the file says of it. Must not parse the command line:
-flags arrive as values under the dotted names of settings.
+Flags override the file, and the file overrides the defaults. A flag that chooses a store, or who
+may log in, replaces all of the file's settings for that. Flags arrive here as values under the
+dotted names of settings.
 """
 
 import os
@@ -57,7 +57,7 @@ def load(
     try:
         return _merge(sections, dict(flags), path, hash_password, environ)
     except SettingError as error:
-        # A user's own faults are those of the flag that names one, where there is a flag.
+        # What is wrong with a user is reported of the flag that names one, if there is a flag.
         origin = origins.get(error.setting, f"{path}: {error.setting}" if path else error.setting)
         raise ConfigError(f"{origin} {error.problem}") from error
 
@@ -158,7 +158,7 @@ def _settings(store: str, sections: dict[str, Values], environ: Mapping[str, str
 def default_directory(
     environ: Mapping[str, str] = os.environ, platform: str = sys.platform
 ) -> Path:
-    """Where the embedded store keeps its data when nobody says: the person's data folder.
+    """Where the embedded store keeps its data by default: the user's data folder.
 
     It depends on who runs davbridge and not on the folder it is started in, so that a start from
     another folder shows the same files.

@@ -101,12 +101,12 @@ class S3Settings:
 
 @dataclass(frozen=True, slots=True)
 class CacheSettings:
-    """How long, and how much of, the bulk metadata is kept."""
+    """The cache of listings and metadata: how long, and how much."""
 
     ttl: float = 60.0
-    """Seconds until what another program changed in the bucket is seen at the latest; 0: none."""
+    """Seconds until other programs' changes to the bucket are seen, at the latest; 0: no cache."""
     negative_ttl: float = 10.0
-    """Seconds that an absent name is believed absent."""
+    """Seconds for which it is cached that nothing is at a name."""
     max_entries: int = 500_000
     max_bytes: Bytes = 256 * MIB
 
@@ -119,20 +119,20 @@ class CacheSettings:
 
 @dataclass(frozen=True, slots=True)
 class DriveSettings:
-    """What the drive is like."""
+    """The drive: its limits, and its URLs."""
 
     read_only: bool = False
     quota: Bytes | None = None
     """Bytes that the drive may hold; None: as much as the store takes."""
     publish_quota: bool = True
-    """Whether RFC 4331's properties are there at all (macOS 15.4 may stall on them)."""
+    """Whether there are RFC 4331's properties at all (macOS 15.4 may stall on them)."""
     max_file_size: Bytes | None = None
     """Bytes; None: the store's limit."""
     mount_path: str = "/"
     """The URL path of the drive's root."""
     public_origins: tuple[str, ...] = ()
-    """Origins (``https://drive.example.com``) that clients name the drive by where a proxy before
-    it doesn't pass on their Host header."""
+    """Origins (``https://drive.example.com``) by which clients name the drive if a proxy before it
+    doesn't pass on their Host header."""
 
     def __post_init__(self) -> None:
         checks.require_mount_path("drive.mount_path", self.mount_path)
@@ -146,7 +146,7 @@ class DriveSettings:
 
 @dataclass(frozen=True, slots=True)
 class ServerSettings:
-    """The wire."""
+    """The HTTP server."""
 
     host: str = "127.0.0.1"
     port: int = 8080
@@ -187,7 +187,7 @@ class User:
 
 @dataclass(frozen=True, slots=True)
 class AccessSettings:
-    """Who may."""
+    """The users and their login."""
 
     users: tuple[User, ...] = ()
     """Empty only where ``anonymous``."""
@@ -210,7 +210,7 @@ class AccessSettings:
 
 @dataclass(frozen=True, slots=True)
 class LogSettings:
-    """What is told."""
+    """The log."""
 
     level: LogLevel = "info"
     json: bool = False
@@ -218,7 +218,7 @@ class LogSettings:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """All of it. ``s3`` is None where the embedded store is to be run, in ``embedded``."""
+    """All settings. ``s3`` is None if the embedded store is to be run, in ``embedded``."""
 
     s3: S3Settings | None
     embedded: Path | None = None

@@ -89,8 +89,8 @@ def check_if(
 
 
 def names_version(request: DavRequest) -> bool:
-    """Whether the request is meant for one version alone, whose entity tag it names: in If-Match,
-    or in every list of its If header."""
+    """Whether the request applies to one version only, whose entity tag it names: in If-Match, or
+    in every list of its If header."""
     if request.header("IF_MATCH") not in (None, "*"):
         return True
     return bool(request.if_lists) and all(
@@ -181,7 +181,7 @@ class Lookups:
         return self._found[path]
 
     def invalidate_cached(self) -> bool:
-        """Forgets what came from the cache, and uses only the store from now on. Tells whether
+        """Drops what came from the cache, and asks only the store from now on. Returns whether
         anything had come from the cache."""
         was_cached = bool(self._cached_paths)
         for path in self._cached_paths:

@@ -26,21 +26,21 @@ from davbridge.tree.operations.preconditions import Preconditions
 from davbridge.tree.resource import Resource
 
 CONDITIONS_HOLD_SECONDS = 1.0
-"""A check of the conditions counts for so long. After that, the store is asked once more before the
-write: another bridge may have written since."""
+"""Seconds for which a check of the conditions is valid. After that, they are checked against the
+store once more before the write: another bridge may have written since."""
 
 _READING_METHODS = ("GET", "HEAD", "PROPFIND")
 """The conditions of these methods may be checked against the cache."""
 
 _VERSIONED_METHODS = ("PUT", "DELETE", "COPY", "MOVE")
-"""These methods send the version that they are meant for to the store."""
+"""These methods send the ETag of the version that the request names to the store."""
 
 _DECIDED_BY_STORE = ("PUT", "COPY")
 """Of these, the methods that do nothing if the store has another version."""
 
 
 class Context:
-    """One request on its way through a method."""
+    """What a method knows of its request."""
 
     def __init__(self, request: DavRequest, provider: BucketProvider, locks: LockStore) -> None:
         self.request = request
@@ -70,7 +70,7 @@ class Context:
 
     @property
     def if_match(self) -> str | None:
-        """The ETag of the only version that the request is meant for; None where any will do.
+        """The ETag of the only version that the request applies to; None if it applies to any.
 
         It is sent to the store, which decides races.
         """
@@ -163,10 +163,10 @@ class Context:
         return check_http(self.request, target)
 
     def _skip_what_the_store_checks(self, find: Find) -> None:
-        """Remembers what the write itself will be conditional on, so that it isn't checked again.
+        """Stores the condition of the write itself, so that it isn't checked again.
 
-        A destination is remembered by the second check, under the operation's locks: the
-        operation's first attempt may change it.
+        A destination's is stored by the second check, under the operation's locks: the operation's
+        first attempt may change it.
         """
         request = self.request
         destination = self._conditional_destination

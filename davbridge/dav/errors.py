@@ -80,7 +80,7 @@ class RefusalError(DAVError):
 
 
 RETRY_AFTER_HEADER = ("Retry-After", "5")
-"""In seconds. The store has been retried by then."""
+"""Seconds. davbridge itself has retried before that."""
 
 _STATUS: tuple[tuple[type[errors.StoreError], int], ...] = (
     (errors.NotFoundError, 404),

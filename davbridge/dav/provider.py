@@ -1,10 +1,10 @@
 """A drive as a WsgiDAV DAVProvider: the only way from `dav` to the namespace.
 
 Both request servers, WsgiDAV's and ours, work on the files and collections that it gives (package
-`resources`). It serves in any WsgiDAVApp, beside other providers, with WsgiDAV's own request server
-and lock manager. Dead properties are in the bucket: a property manager is not asked.
+`resources`). It works in any WsgiDAVApp, along with other providers, with WsgiDAV's own request
+server and lock manager. Dead properties are in the bucket: a property manager is not used.
 
-Three things are asked of the provider itself, because there may be no resource to ask:
+Three methods are the provider's own, because there may be no resource for them:
 
 - `find_current`: conditions name any path, also one where nothing is.
 - `without_writes`: LOCK works on URLs at which nothing is, and makes the file only once no other
@@ -43,7 +43,7 @@ Handler = Callable[[Environ, StartResponse], Iterable[bytes]]
 
 
 class BucketProvider(DAVProvider):
-    """The drive that is mounted."""
+    """The WsgiDAV provider of one drive."""
 
     def __init__(self, namespace: Namespace, drive: DriveSettings) -> None:
         super().__init__()
@@ -96,7 +96,7 @@ class BucketProvider(DAVProvider):
         return self.namespace.without_writes(path, is_deep=is_deep)
 
     def resume(self, request: OperationRequest, recheck: Callable[[], object]) -> Outcome | None:
-        """How a COPY or MOVE ends that was begun before; None where none was. ``recheck`` is
+        """The outcome of a COPY or MOVE that was begun before; None if none was. ``recheck`` is
         called before anything is done."""
         return self.namespace.resume(request, recheck)
 
@@ -129,7 +129,8 @@ class BucketProvider(DAVProvider):
             raise RefusalError(400, str(error)) from error
 
     def destination(self, path: str, environ: Environ) -> ResourcePath:
-        """Where a COPY or MOVE goes to; ``path`` is what WsgiDAV made of the Destination header.
+        """The destination of a COPY or MOVE; ``path`` is what WsgiDAV made of the Destination
+        header.
 
         The header is parsed anew: of ``rep%3Ffinal.txt`` WsgiDAV makes ``rep``. Raises DAVError
         400 where a proxy has changed the paths of URLs, so that only WsgiDAV's guess is left.
@@ -175,8 +176,8 @@ class BucketProvider(DAVProvider):
 def _with_current_version(
     environ: Environ, start_response: StartResponse, handler: Handler
 ) -> Iterator[bytes]:
-    """Answers once more where the file turns out to be another version than was listed: the failed
-    attempt has invalidated the cache. Once headers were sent, it can only fail."""
+    """Handles the request once more if the file turns out to be another version than was listed:
+    the failed attempt has invalidated the cache. Once headers were sent, it can only fail."""
     has_started = False
 
     def start(*response: Any) -> object:

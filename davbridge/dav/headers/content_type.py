@@ -1,6 +1,6 @@
 """Content types of files, and the headers that keep browsers from running a file.
 
-A listing tells no content types, so PROPFIND guesses them from names.
+A listing has no content types, so PROPFIND guesses them from names.
 
 Invariants: every bridge on a bucket guesses the same. No stored file runs with the rights of the
 drive's own pages.

@@ -65,8 +65,8 @@ class UploadHeaders(NamedTuple):
     """OC-Checksum."""
 
     def attributes(self, name: str) -> Attributes:
-        """What is stored with a file of this name: the client's content type where it says
-        something, else the name's; and its X-OC-Mtime."""
+        """What is stored with a file of this name: the client's content type if it is specific,
+        else the name's; and its X-OC-Mtime."""
         sent = self.content_type.strip()
         kind = sent.partition(";")[0].strip().lower()
         is_usable = sent.isascii() and sent.isprintable() and len(sent) <= MAX_TYPE
@@ -77,11 +77,11 @@ class UploadHeaders(NamedTuple):
         return Attributes(sent, {"mtime": f"{modified.timestamp():.6f}"} if modified else {})
 
     def announced_checksum(self) -> "Checksum | None":
-        """The checksum to hold the body to; None for an algorithm that isn't known."""
+        """The checksum to compare the body's with; None for an algorithm that isn't known."""
         return Checksum.announced(self.checksum)
 
     def client_metadata(self, checksum: "Checksum | None") -> ClientMetadata | None:
-        """What the client sent of the bytes, if anything. Their ETag isn't known yet."""
+        """The time and the checksum that the client sent, if any. The ETag isn't known yet."""
         modified = parse_mtime(self.mtime)
         return ClientMetadata("", modified, str(checksum or "")) if modified or checksum else None
 
@@ -105,7 +105,7 @@ class _Adler32:
 
 
 class Checksum:
-    """A checksum that the client announced, and what the body comes to so far."""
+    """A checksum that the client announced, and that of the body so far."""
 
     def __init__(self, algorithm: str, expected: str, state: _Hash) -> None:
         self._algorithm = algorithm

@@ -23,20 +23,21 @@ _ABSOLUTE = re.compile(r"(https?)://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
 """As the wire splits it: a query may follow the authority at once."""
 
 _HREF_SAFE = "!*'(),$@"
-"""Beside the unreserved characters. Neither ``+`` (some clients read a space) nor XML's own."""
+"""Not escaped, in addition to the unreserved characters. Neither ``+`` (some clients read a space)
+nor XML's special characters are among them."""
 
 _IS_SAFE = re.compile(rf"[A-Za-z0-9_.~{_HREF_SAFE}-]*").fullmatch
 
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """Where among all URLs the drive is: its root's path, and the origins it is known under."""
+    """The URLs of the drive: its root's path, and its origins."""
 
     mount: ResourcePath = paths.ROOT
     """The path of the drive's root."""
     authorities: frozenset[str] = frozenset()
-    """Host names, with ports where they aren't the default ones, that clients reach the drive by
-    while its own Host header says another, as behind a proxy."""
+    """Host names, with ports unless they are the default ones, that clients use for the drive while
+    the Host header has another one, because a proxy has changed it."""
 
     @classmethod
     def of(cls, mount_path: str, public_origins: Iterable[str]) -> "Site":
@@ -51,7 +52,7 @@ class Site:
         return encoded + "/" if is_collection and segments else encoded
 
     def resolve(self, url_path: ResourcePath) -> ResourcePath | None:
-        """The resource's path of a URL's; None outside of the mount."""
+        """The resource path of a URL's path; None outside of the mount."""
         depth = len(self.mount)
         return url_path[depth:] if url_path[:depth] == self.mount else None
 
@@ -76,8 +77,8 @@ class Site:
     def parse_tag(self, value: str) -> ResourcePath | None:
         """The path that a resource tag of an If header names, whatever its scheme and host.
 
-        A tag compared by path alone survives a proxy; one that names nothing here answers None,
-        and its lists then fail.
+        A tag compared by path alone survives a proxy; for one that names nothing here, this returns
+        None, and its lists don't hold.
         """
         try:
             raw = value if value[:1] == "/" else _path_of_absolute(value)[1]

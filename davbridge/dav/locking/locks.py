@@ -59,8 +59,8 @@ class LockConflictError(Exception):
 
 
 class LockLimitError(Exception):
-    """The store, the holder or the place has as many live locks as it may have. The message is fit
-    for the client."""
+    """The store, the holder or the resource has as many live locks as it may have. The message can
+    be sent to the client."""
 
 
 class LockStore(Protocol):
@@ -76,7 +76,7 @@ class LockStore(Protocol):
         ...
 
     def refresh(self, token: str, timeout: int) -> Lock | None:
-        """Lets the lock live for ``timeout`` seconds from now; None where it is gone."""
+        """Extends the lock to ``timeout`` seconds from now; None if it is gone."""
         ...
 
     def release(self, token: str) -> None:

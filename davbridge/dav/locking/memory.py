@@ -25,8 +25,8 @@ MAX_LOCKS = 20_000
 """Live ones, so that the memory is bounded: about 1 KiB each, and the texts of owner and path."""
 
 MAX_SHARED_LOCKS = 10
-"""A further shared lock is granted beside so many: each is shown in the listing of every member
-that it covers."""
+"""A further shared lock is granted in addition to so many: each is shown in the listing of every
+member that it covers."""
 
 MAX_OWNERS_LENGTH = 4 * 1024
 """Characters in the owners of these locks together: with a thousand members, 10 MB of listing."""

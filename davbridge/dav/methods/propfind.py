@@ -49,7 +49,8 @@ def _listed(context: Context) -> Collection | None:
 
 
 def _property_context(context: Context, query: PropertyQuery) -> PropertyContext:
-    """What all responses depend on. What they don't show is left out: they are cached by it."""
+    """What all responses depend on. It is a part of their cache key, so it has only what they
+    show."""
     return context.provider.property_context(with_quota=query.shows_quota)
 
 
@@ -66,7 +67,7 @@ def _own_response(context: Context, renderer: Renderer, asked: Collection | File
 
 
 def _answer(opening: bytes, pages: Iterator[RenderedMembers]) -> Response:
-    """With its length where the listing has one page; else it is streamed, as the pages come."""
+    """With its length if the listing has one page; else it is streamed, page by page."""
     first = next(pages, None)
     if first is None:
         return _complete(opening)

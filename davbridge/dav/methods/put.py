@@ -1,7 +1,7 @@
 """PUT (RFC 9110 §9.3.4, RFC 4918 §9.7).
 
-Invariants: the object changes only once the whole body has come in, and then at once. What can be
-refused is refused before the body is read.
+Invariants: the object changes only when the whole body has arrived, and then in one step. What can
+be refused is refused before the body is read.
 """
 
 from davbridge.dav.context import Context
@@ -46,8 +46,8 @@ def _store_body(context: Context, file: File) -> Resource:
         request.header("X_OC_MTIME"),
         request.header("OC_CHECKSUM"),
     )
-    # While the body comes in, another client may lock the file, and another bridge may change what
-    # a condition is about: therefore the second check.
+    # While the body arrives, another client may lock the file, and another bridge may change what
+    # a condition depends on: therefore the second check.
     upload = file.begin_upload(
         headers, _condition(context), length=request.length, recheck=context.check_conditions
     )

@@ -4,8 +4,8 @@
 to them.
 
 Invariants: locks are checked once more right before the first write, when nobody else can write or
-lock there; if they forbid any part of the operation, nothing is done. When a resource is gone, so
-are its locks; a lock that somebody gets on a new resource of that name stays.
+lock there; if they forbid any part of the operation, nothing is done. When a resource has been
+deleted or moved, its locks are removed; a lock on a new resource of that name stays.
 """
 
 from typing import TYPE_CHECKING
@@ -28,7 +28,7 @@ Errors = list[tuple[str, DAVError]]
 
 
 class CopyMoveDelete(_DAVResource):
-    """That part of a resource."""
+    """COPY, MOVE and DELETE: a base class of files and collections."""
 
     provider: "BucketProvider"
     environ: Environ
@@ -65,7 +65,8 @@ class CopyMoveDelete(_DAVResource):
         self, destination: ResourcePath, preconditions: Preconditions, *, recursive: bool = True
     ) -> list[Failure]:
         """Copies the resource over whatever is at ``destination``. A lock on the destination itself
-        stays; those on what is replaced inside it go (§7.6). Raises as `Namespace.copy`."""
+        stays; those on what is replaced inside it are removed (§7.6). Raises as
+        `Namespace.copy`."""
         released: set[str] = set()
 
         def recheck_with_locks() -> None:
@@ -86,7 +87,7 @@ class CopyMoveDelete(_DAVResource):
         self, destination: ResourcePath, preconditions: Preconditions, *, user: str
     ) -> list[Failure]:
         """Moves the resource with everything inside over whatever is at ``destination``. Its locks
-        don't move along (§7.6). Raises as `Namespace.move`."""
+        are not moved (§7.6). Raises as `Namespace.move`."""
         released: set[str] = set()
 
         def recheck_with_locks() -> None:
@@ -200,7 +201,7 @@ class CopyMoveDelete(_DAVResource):
 
     @property
     def _if_match(self) -> str | None:
-        """The ETag of the only version that the request is meant for; None where any will do."""
+        """The ETag of the only version that the request applies to; None if it applies to any."""
         return (self.resource.etag or None) if is_for_version(self.environ) else None
 
     def _errors(self, failures: list[Failure]) -> Errors:

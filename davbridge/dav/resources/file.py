@@ -1,7 +1,7 @@
 """Files: WsgiDAV's DAVNonCollection.
 
-Invariant: a new file, or a new version, is visible once all of its body has come in: what begins
-with `begin_upload` ends with `Upload.finish`.
+Invariant: a new file, or a new version, becomes visible when its whole body has arrived, in
+`Upload.finish`.
 """
 
 from collections.abc import Callable
@@ -36,8 +36,8 @@ class File(BucketResource, DAVNonCollection):
     # --- For any request server. They raise StoreErrors, and DAVErrors for locks.
 
     def open_range(self, part: ByteRange) -> ObjectReader:
-        """The bytes of this very version. Raises NotFoundError and PreconditionFailedError where it
-        is another one by now; the cache knows that then."""
+        """The bytes of the version that was listed. Raises NotFoundError and
+        PreconditionFailedError if the store has another one; the cache is invalidated then."""
         namespace, resource = self.provider.namespace, self.resource
         is_whole = part.length == resource.size
         start, end = (0, None) if is_whole else (part.start, part.end)
@@ -48,11 +48,11 @@ class File(BucketResource, DAVNonCollection):
         return reader
 
     def head(self) -> ObjectInfo:
-        """The metadata of this very version. Raises as `open_range`."""
+        """The metadata of the version that was listed. Raises as `open_range`."""
         namespace, resource = self.provider.namespace, self.resource
         info = namespace.info(resource)
         if not self._is_same(info.row):
-            namespace.find_current(resource.path)  # so that the cache knows
+            namespace.find_current(resource.path)  # Corrects the cache.
             raise PreconditionFailedError("the file is another version than was listed")
         return info
 
@@ -135,7 +135,8 @@ class File(BucketResource, DAVNonCollection):
 
     @as_refusals()
     def begin_write(self, *, content_type: str | None = None) -> WsgidavUpload:
-        """Where the body goes to. The file stays as it is until `end_write`."""
+        """The file-like object that WsgiDAV writes the body to. The file stays as it is until
+        `end_write`."""
         environ = self.environ
         mtime, checksum = header(environ, "X_OC_MTIME"), header(environ, "OC_CHECKSUM")
         self._upload = self.begin_upload(

@@ -78,7 +78,7 @@ class PropertyUpdate:
 
 
 class ResourceProperties(_DAVResource):
-    """That part of a resource."""
+    """Live and dead properties: a base class of files and collections."""
 
     provider: "BucketProvider"
     environ: Environ

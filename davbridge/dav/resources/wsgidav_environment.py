@@ -31,7 +31,7 @@ def announced_length(environ: Environ) -> int | None:
 
 
 def expected_range(environ: Environ, size: int) -> ByteRange:
-    """The bytes that WsgiDAV will read in answer to this GET, unless If-Range is against it."""
+    """The bytes that WsgiDAV will read in answer to this GET, unless If-Range rules that out."""
     value = header(environ, "RANGE")
     if value is None or size == 0:
         return ByteRange(0, size)
@@ -53,7 +53,8 @@ def is_for_version(environ: Environ) -> bool:
 
 
 def write_condition(environ: Environ, etag: str) -> Condition:
-    """What the store has to hold a PUT to. ``etag``: the present version's, empty for none."""
+    """The condition under which the store carries out a PUT. ``etag``: the present version's, empty
+    for none."""
     if (header(environ, "IF_NONE_MATCH") or "").strip() == "*":
         return Condition(if_absent=True)
     return Condition(if_match=etag if etag and is_for_version(environ) else None)

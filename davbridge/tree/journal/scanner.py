@@ -44,7 +44,7 @@ class JournalScanner:
         self._finish = finish
         self._now = now
         self._is_over = Event()
-        self._thread = Thread(target=self._run, name="davbridge-recovery", daemon=True)
+        self._thread = Thread(target=self._run, name="davbridge-journal-scanner", daemon=True)
 
     def start(self) -> None:
         """Scans in the background until `stop`."""

@@ -144,9 +144,8 @@ class Transport:
                     retry = self._retry(request, tries, error)
                     if retry is None:
                         if request.is_repeatable or not may_have_acted(error):
-                            self.health.failed(
-                                error
-                            )  # Otherwise the caller sends another request next.
+                            # Otherwise the caller sends another request next.
+                            self.health.failed(error)
                         self._outlast(tries)
                         raise
                     delay, cost = retry
