@@ -131,6 +131,37 @@ def test_a_member_moved_back_over_what_has_replaced_it_meanwhile_is_not_lost(
     assert copied != [True] or b"only" in bodies(drive).values()
 
 
+@pytest.mark.parametrize("number", range(2 * REQUESTS))
+@pytest.mark.parametrize("is_of_folder", [True, False], ids=["folder", "file"])
+def test_a_file_moved_back_long_after_its_copy_was_made_is_not_lost(
+    drive: Drive, number: int, is_of_folder: bool
+) -> None:
+    """The MOVE was paused for ten seconds between its copies and its deletes."""
+    drive.outside("s/f", body=b"only")
+    drive.outside("s/g", "t/h")
+    drive.clock.advance(100)
+    source, target = ("/s", "/t") if is_of_folder else ("/s/f", "/t/f")
+    numbers = count()
+    copied: list[bool] = []
+    with another(drive) as other:
+
+        def replace_and_move_back() -> None:
+            if copied and "s/f" in drive.stored():
+                drive.outside("s/f", body=b"other")
+                tried(lambda: other.move(parse("/t/f"), parse("/s/f")))
+
+        def before(_operation: str, _key: str) -> None:
+            if not copied and "t/f" in drive.stored():
+                copied.append(True)
+                drive.clock.advance(10)
+            if next(numbers) == number:
+                replace_and_move_back()
+
+        drive.store.before = before
+        tried(lambda: drive.tree.move(parse(source), parse(target)))
+    assert b"only" in bodies(drive).values()
+
+
 @pytest.mark.parametrize("is_own", [True, False])
 def test_only_a_file_that_others_have_written_just_now_waits_for_late_deletes(
     drive: Drive, is_own: bool

@@ -6,9 +6,10 @@ ETag. So a COPY or MOVE waits until no such delete can arrive any more, and then
 copy is there, before the source is deleted. If equal files are moved onto one another, in circles
 of any length, one of them stays.
 
-So does a MOVE of a file that has come a moment ago to where something else has come a moment ago:
-the file may be a copy that another bridge has made, from the very name to which it is moved now. A
-file that this bridge has uploaded itself is no such copy.
+So does a MOVE of a file to where something else has come a moment ago: the file may be a copy that
+another bridge has made, from the very name to which it is moved back now. That bridge may have made
+it long ago, and send its delete only now. A file that this bridge has uploaded itself is no such
+copy.
 
 Invariant: a step returns what it couldn't do of its plan. If it raises a StoreError, it has changed
 nothing that the plan names.
@@ -120,24 +121,21 @@ class OperationSteps:
 
     def _may_be_deleted(self, plan: Plan, copied: CopyResult) -> bool:
         """Whether a MOVE by another bridge may still delete a copy: the source may be what that
-        MOVE has copied from the same name, and the target has been replaced since."""
+        MOVE has copied from the same name, however long ago, and the target has been replaced
+        since."""
         replaced = {row.key: row for row in plan.replaced}
         return bool(plan.deletions) and any(
-            not self._is_certain(copy.source, copied.created[copy.target])
+            copy.source not in self._own_versions
             and _is_recent(replaced[copy.target], copied.created[copy.target])
             for copy in _made(plan, copied)
             if copy.target in replaced
         )
 
     def _record_own(self, plan: Plan, copied: CopyResult, *, was_awaited: bool) -> None:
+        """No MOVE by another bridge has a delete to send that could mean these copies."""
         for copy in _made(plan, copied):
-            created = copied.created[copy.target]
-            if was_awaited or self._is_certain(copy.source, created):
-                self._own_versions.add(created)
-
-    def _is_certain(self, source: ObjectRow, created: ObjectRow) -> bool:
-        """Whether no MOVE by another bridge can have made ``source`` and have a delete to send."""
-        return source in self._own_versions or not _is_recent(source, created)
+            if was_awaited or copy.source in self._own_versions:
+                self._own_versions.add(copied.created[copy.target])
 
     def delete_clashes(
         self,
