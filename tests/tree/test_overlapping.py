@@ -68,6 +68,21 @@ ON_ONE_BRIDGE: dict[str, Overlap] = {
     "a member's property, and a DELETE": (FOLDER, paint("/a/x"), (delete("/a"),)),
     "a DELETE, and a member's property": (FOLDER, delete("/a"), (paint("/a/x"),)),
     "files that cross": (FILES, move("/a", "/b"), (move("/b", "/a"),)),
+    "a member, and a file in place of its folder": (
+        FOLDER_AND_FILE,
+        put("/a/new", b"new"),
+        (move("/f", "/a"),),
+    ),
+    "a folder in a folder, and a file in place of it": (
+        FOLDER_AND_FILE,
+        mkcol("/a/new"),
+        (move("/f", "/a"),),
+    ),
+    "a file in place of a folder, and a member": (
+        FOLDER_AND_FILE,
+        copy("/f", "/a"),
+        (put("/a/new", b"new"),),
+    ),
     "a move, and a new version": (FILE, move("/a", "/b"), (put("/a", b"new"),)),
     "a move, and a new version there": (FILES, move("/a", "/b"), (put("/b", b"new"),)),
 }

@@ -6,8 +6,10 @@ is deleted. Until then the collection hides the file, as it would anywhere. A st
 both names (MinIO, versitygw) refuses the copies with AlreadyExistsError. Only there, the target is
 deleted first, after a check that the sources can be read.
 
-Invariant: nothing of the target is deleted before the copies that replace it are made, unless the
-store has just refused one of them because of the target.
+Invariants:
+- Nothing of the target is deleted before the copies that replace it are made, unless the store has
+  just refused one of them because of the target.
+- Meanwhile this process writes nothing into the target: it would hide a file.
 """
 
 from collections.abc import Sequence
@@ -15,6 +17,7 @@ from collections.abc import Sequence
 from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.paths import DELIMITER, ResourcePath
 from davbridge.store.base import ObjectRow, ObjectStore
+from davbridge.tree.path_locks import PathLocks
 from davbridge.tree.plan import Plan, parent_keys, shown_path
 from davbridge.tree.reads import rows_below
 from davbridge.tree.resource import Failure
@@ -26,11 +29,19 @@ from davbridge.tree.steps.removals import Removals
 class Clashes:
     """Below one prefix of a store."""
 
-    def __init__(self, store: ObjectStore, mount: str, copies: Copies, removals: Removals) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        mount: str,
+        copies: Copies,
+        removals: Removals,
+        path_locks: PathLocks,
+    ) -> None:
         self._store = store
         self._mount = mount
         self._copies = copies
         self._removals = removals
+        self._path_locks = path_locks
 
     def copy(
         self, plan: Plan, running: RunningOperation, planned: Sequence[ObjectRow]
@@ -77,16 +88,18 @@ class Clashes:
         if copied.has_deleted_clashes or not (plan.clashes or planned):
             return copied
         try:
-            if tree is None and plan.clashes:
-                self._require_nothing_new(plan)
-            if blocked := self._removals.delete_from_target(
-                plan, plan.clashes, running, planned=planned
-            ):
-                return copied._replace(failures=blocked)
-            copied = copied._replace(has_deleted_clashes=True)
-            if tree is not None:
-                return self._copies.mark(plan, copied, running)
-            self.require_alone(plan)
+            # What is being written into a collection would hide the file that replaces it.
+            with self._path_locks.exclude_writes(target):
+                if tree is None and plan.clashes:
+                    self._require_nothing_new(plan)
+                if blocked := self._removals.delete_from_target(
+                    plan, plan.clashes, running, planned=planned
+                ):
+                    return copied._replace(failures=blocked)
+                copied = copied._replace(has_deleted_clashes=True)
+                if tree is not None:
+                    return self._copies.mark(plan, copied, running)
+                self.require_alone(plan)
         except StoreError as error:
             return copied._replace(failures=[Failure(target, error)])
         return copied
