@@ -87,7 +87,7 @@ class Attempts:
             raise InvalidNameError("the root can't be deleted")
         preconditions.require_version(resource)
         preconditions.recheck()
-        has_properties = bool(self._property_store.of(path))
+        properties = self._property_store.of(path)
         with self._parents.removing(path):
             checked_at = self._journaling.timer()
             keys = self._planner.keys(resource)
@@ -102,8 +102,8 @@ class Attempts:
         _raise_for_one(resource, failures)
         if failures:
             return Outcome(failures)
-        if has_properties:
-            self._property_store.clear_after_removal(path)
+        if properties:
+            self._property_store.clear_after_removal(path, properties)
         else:
             self._property_store.record_removal(path)
         return Outcome([], -sum(row.size for row in going))

@@ -68,7 +68,7 @@ class PlanCompletion:
                 return Outcome(failures + blocked)
             extras = () if rest.written_since or rest.gone else plan.extras
             failures += _answered(self._steps.delete_extras(rest.plan, running, extras))
-        if entry.request.verb != "COPY":
+        if entry.request.verb != "COPY" and not _is_made_anew(entry, rest):
             failures += _answered(self._delete_source(entry, rest, running, checked_at))
             if not failures and self._property_store.of(entry.source):
                 self._property_store.clear_after_removal(entry.source)
@@ -78,8 +78,9 @@ class PlanCompletion:
         """The members that can't be finished."""
         written = PreconditionFailedError("was written since this was begun, and is left")
         gone = NotFoundError("is gone since this was begun, and was not copied")
-        rows = [row for row in rest.written_since if not _moves_later(entry, row)]
-        failures = [Failure(shown_path(self._mount, row.key), written) for row in rows]
+        failures = [
+            Failure(shown_path(self._mount, row.key), written) for row in _staying(entry, rest)
+        ]
         return failures + [Failure(shown_path(self._mount, row.key), gone) for row in rest.gone]
 
     def _delete_source(
@@ -123,9 +124,7 @@ class PlanCompletion:
         except StoreError as error:  # The target's parent isn't what it was.
             return CopyResult({}, [Failure(target, error)])
         new_etags = {**rest.new_etags, **copied.new_etags}
-        failures = copied.failures or self._set_properties(
-            entry, new_etags, running, was_copied=not rest.plan.copies
-        )
+        failures = copied.failures or self._set_properties(entry, rest, new_etags, running)
         if failures:
             return copied._replace(failures=failures)
         return self._steps.delete_clashes(
@@ -135,15 +134,13 @@ class PlanCompletion:
     def _set_properties(
         self,
         entry: JournalEntry,
+        rest: RemainingWork,
         new_etags: Mapping[str, str],
         running: RunningOperation,
-        *,
-        was_copied: bool,
     ) -> list[Failure]:
-        """``was_copied``: all copies were there already. Then the properties may have been set, or
-        moved, before."""
+        """If all copies were there already, the properties may have been set, or moved, before."""
         properties = self._property_store.current(Resource(entry.source, None))
-        if was_copied and not properties:
+        if _is_made_anew(entry, rest) or not (rest.plan.copies or properties):
             with running.under_lease():
                 return self._property_store.rebind_tree(entry.plan, new_etags)
         if entry.is_new:  # What the target has was copied, or set by a client since.
@@ -181,10 +178,22 @@ class PlanCompletion:
             return False
 
 
+def _staying(entry: JournalEntry, rest: RemainingWork) -> list[ObjectRow]:
+    """What stays at the source, because it or its copy was written since."""
+    return [row for row in rest.written_since if not _moves_later(entry, row)]
+
+
 def _moves_later(entry: JournalEntry, row: ObjectRow) -> bool:
     """Whether the row is a sidecar of a MOVE's source. What was written to it since is moved or
     reported when the source is deleted."""
     return entry.request.verb == "MOVE" and row.key.endswith(DELIMITER + SIDECAR_NAME)
+
+
+def _is_made_anew(entry: JournalEntry, rest: RemainingWork) -> bool:
+    """Whether the source was deleted entirely, and somebody has made another one since: its marker
+    and its properties are no longer those of what was moved or deleted."""
+    was_deleted = bool(entry.plan.deletions) and not rest.plan.deletions
+    return was_deleted and bool(_staying(entry, rest))
 
 
 def _answered(failures: list[Failure]) -> list[Failure]:

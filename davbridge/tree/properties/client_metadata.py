@@ -9,12 +9,15 @@ Invariant: a record is bound to the version's ETag. So a version that anyone els
 import json
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from types import MappingProxyType
 from typing import NamedTuple
 
 CLIENT_METADATA = "{urn:davbridge:}facts"
 
 Properties = Mapping[str, str]
 """Clark name → serialised element."""
+
+NO_PROPERTIES: Properties = MappingProxyType({})
 
 
 class ClientMetadata(NamedTuple):

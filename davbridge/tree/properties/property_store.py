@@ -7,6 +7,8 @@ Invariants:
 - A copy has its source's client metadata, though its ETag may be another.
 - If a bridge stops between two writes, or a listing is older than an entry, at most an entry stays
   whose resource is gone. Whoever creates a resource of that name removes the entry first.
+- Who removes or moves what is left of a resource spares the properties of another one that has come
+  to be there since, unless both are equal.
 """
 
 import logging
@@ -23,6 +25,7 @@ from davbridge.paths import DELIMITER, ResourcePath, key_of, path_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.plan import Plan
 from davbridge.tree.properties.client_metadata import (
+    NO_PROPERTIES,
     ClientMetadata,
     Properties,
     client_metadata_of,
@@ -127,14 +130,9 @@ class PropertyStore:
 
     def clear(self, path: ResourcePath) -> None:
         """Removes the properties that an earlier resource has left. Call it before a resource is
-        created."""
-        with self._lock:
-            may_have_properties = path in self._removed
-        if may_have_properties:
-            self.refresh(path)
-        self.sidecars.put(self._collection_prefix(path), _name(path), {})
-        with self._lock:
-            self._removed.pop(path, None)
+        created. If there are any, and another bridge has created a resource there meanwhile, that
+        one keeps them."""
+        self._clear(path, NO_PROPERTIES)
 
     def copy_to(
         self, target: ResourcePath, properties: Properties, source: ObjectRow | None
@@ -174,7 +172,8 @@ class PropertyStore:
     def move_late_changes(self, source: Resource, target: ResourcePath, copied: Properties) -> None:
         """Call it after a MOVE, when the target has the ``copied`` properties: moves what somebody
         has set on the source since, and leaves the source none. Costs a request for a collection,
-        past all caches: what another bridge has set would be lost otherwise. Never raises a
+        past all caches: what another bridge has set would be lost otherwise. If another bridge has
+        created a resource there meanwhile, that one keeps its properties. Never raises a
         StoreError: whatever stays is removed by `clear`."""
         try:
             if source.is_collection:
@@ -184,6 +183,8 @@ class PropertyStore:
                 if late is None:
                     if not copied:
                         self.record_removal(source.path)
+                    return
+                if self._is_there(source.path):
                     return
                 if failures := self.copy_to(target, late, source.row):
                     raise failures[0].error
@@ -204,12 +205,33 @@ class PropertyStore:
         self.sidecars.update(self._collection_prefix(path), _name(path), change)
         return None if found in (copied, {}) else found
 
-    def clear_after_removal(self, path: ResourcePath) -> None:
-        """As `clear`, after a removal. Never raises a StoreError: the name's next owner clears."""
+    def clear_after_removal(self, path: ResourcePath, known: Properties = NO_PROPERTIES) -> None:
+        """As `clear`, after a removal. ``known``: the properties of what was removed. Never raises
+        a StoreError: the name's next owner clears."""
         try:
-            self.clear(path)
+            self._clear(path, known)
         except StoreError as error:
             _log.warning("the properties of %r are left, though it is gone: %s", path, error)
+
+    def _clear(self, path: ResourcePath, known: Properties) -> None:
+        """Removes the ``known`` properties, and any others if nothing is there: that costs a
+        request."""
+
+        def change(old: Properties) -> Properties:
+            return old if old not in (known, {}) and self._is_there(path) else {}
+
+        with self._lock:
+            may_have_properties = path in self._removed
+        if may_have_properties:
+            self.refresh(path)
+        self.sidecars.update(self._collection_prefix(path), _name(path), change)
+        with self._lock:
+            self._removed.pop(path, None)
+
+    def _is_there(self, path: ResourcePath) -> bool:
+        """Whether anything is at the path, past all caches."""
+        row, is_prefix = self._store.lookup(key_of(self._mount, path), bypass_cache=True)
+        return row is not None or is_prefix
 
     def _collection_prefix(self, path: ResourcePath) -> str:
         """The prefix of the collection whose sidecar has the resource's entry."""

@@ -1,24 +1,34 @@
-"""PROPPATCH beside DELETE and MOVE: it is done before and moves along, or it is refused."""
+"""PROPPATCH beside DELETE and MOVE: it is done before and moves along, or it is refused. Over
+another bridge it may be of a new resource, which keeps it."""
 
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
+from contextlib import suppress
 
 import pytest
 
 from davbridge.errors import NotFoundError
 from davbridge.paths import parse
+from davbridge.store.base import IF_ABSENT, Attributes, Condition
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.operations.preconditions import Preconditions
 from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
 from tests.support.contract import keys
 from tests.support.intercepted import GatedStore
 from tests.support.objects import put
 from tests.tree.conftest import Drive
+from tests.tree.deaths import KilledError, another, kill_at, recovered
+from tests.tree.test_crossings import at, tried
+from tests.tree.test_second_bridge import cached
 
 MOMENT = 0.3
 PATIENCE = 60.0
 P = {"{n}p": "<p xmlns='n'>x</p>"}
+NEW = {"{n}p": "<p xmlns='n'>new</p>"}
+REQUESTS = 30
+"""More than any of these operations makes."""
 
 
 @pytest.mark.parametrize(
@@ -91,3 +101,87 @@ def test_properties_are_set_while_their_resource_is_copied(drive: Drive) -> None
     assert drive.tree.copy(parse("/e"), parse("/t")) == []
     assert not done
     assert drive.tree.properties(parse("/e/b")) == P
+
+
+def make(tree: Namespace, path: str, condition: Condition | None = None) -> None:
+    """A folder if the path ends in a slash."""
+    if path.endswith("/"):
+        tree.make_collection(parse(path))
+        return
+    writer = tree.open_writer(parse(path), Attributes(), condition or Condition(), length=1)
+    writer.write(b"n")
+    writer.commit()
+
+
+@pytest.mark.parametrize("number", range(REQUESTS))
+@pytest.mark.parametrize("has_properties", [True, False])
+@pytest.mark.parametrize("made", ["/d/a", "/d/a/"], ids=["file", "folder"])
+@pytest.mark.parametrize("verb", ["move", "delete"])
+def test_what_another_bridge_makes_where_something_is_just_gone_keeps_its_properties(
+    drive: Drive, verb: str, made: str, has_properties: bool, number: int
+) -> None:
+    drive.outside(*(["d/a/", "d/a/1", "d/a/2"] if made.endswith("/") else ["d/a"]), "d/g")
+    drive.tree.update_properties(parse("/d/a" if has_properties else "/d/g"), P)
+    drive.clock.advance(100)
+    is_made: list[bool] = []
+    targets = [parse("/t")] if verb == "move" else []
+    with another(drive) as other:
+
+        def make_anew() -> None:
+            if other.find(parse(made)) is None:
+                make(other, made)
+                other.update_properties(parse(made), NEW)
+                is_made.append(True)
+
+        at(drive.store, number, make_anew)
+        is_done = tried(lambda: getattr(drive.tree, verb)(parse("/d/a"), *targets))
+    drive.store.before = lambda _operation, _key: None
+    if is_made:
+        assert drive.tree.properties(parse(made)) == NEW
+    if is_done and verb == "move":
+        assert drive.tree.properties(parse("/t")) == (P if has_properties else {})
+
+
+@pytest.mark.parametrize("making", ["PUT", "MKCOL", "MOVE"])
+def test_what_is_refused_leaves_the_properties_of_what_another_bridge_has_made(
+    drive: Drive, making: str
+) -> None:
+    """Where this bridge has deleted something, and still thinks that nothing is there."""
+    drive.outside("d/a", "d/g", "f")
+    made = "/d/a/" if making == "MKCOL" else "/d/a"
+    tree = cached(drive)
+    tree.delete(parse("/d/a"))
+    with another(drive) as other:
+        make(other, made)
+        other.update_properties(parse(made), P)
+    refused = {
+        "PUT": lambda: make(tree, made, IF_ABSENT),
+        "MKCOL": lambda: make(tree, made),
+        "MOVE": lambda: tree.move(parse("/f"), parse(made), Preconditions(overwrite=False)),
+    }
+    assert not tried(refused[making])
+    tree.close()
+    assert drive.tree.properties(parse(made)) == P
+
+
+@pytest.mark.parametrize("number", range(REQUESTS))
+def test_a_folder_that_is_made_anew_before_its_move_is_resumed_stays(
+    drive: Drive, number: int
+) -> None:
+    drive.outside("d/a/", "d/a/1", "d/a/2", "d/g")
+    drive.tree.update_properties(parse("/d/a"), P)
+    drive.clock.advance(100)
+    kill_at(drive, number)
+    with suppress(KilledError):
+        drive.tree.move(parse("/d/a"), parse("/t"))
+    drive.store.before = lambda _operation, _key: None
+    drive.clock.advance(5)
+    with another(drive) as other:
+        if other.find(parse("/d/a")) is not None:
+            return
+        make(other, "/d/a/")
+        other.update_properties(parse("/d/a"), NEW)
+    recovered(drive)
+    assert drive.tree.properties(parse("/d/a")) == NEW
+    assert drive.tree.properties(parse("/t")) == P
+    assert drive.kind("/d/a") == "collection"
