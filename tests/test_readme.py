@@ -247,7 +247,7 @@ LIMITS: dict[str, float] = {
     "characters of these names": query.MAX_NAMES_LENGTH,
     "properties of one resource": sidecar_format.MAX_RESOURCE_BYTES,
     "properties of all members of a folder": sidecar_format.MAX_SIDECAR_BYTES,
-    "conditions in `If`": if_header.MAX_CONDITIONS,
+    "entity tags in `If`": if_header.MAX_ENTITY_TAGS,
     "ranges in one request": ranges.MAX_RANGES,
     "locks": memory.MAX_LOCKS,
     "lock timeout, in hours": lock.MAX_TIMEOUT / 3600,

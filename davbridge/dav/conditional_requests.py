@@ -4,8 +4,9 @@ Invariant: a condition on a resource that doesn't exist is evaluated, never skip
 """
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Container, Mapping
 from datetime import datetime, timedelta
+from functools import cache
 
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.if_header import IfCondition, IfList
@@ -53,26 +54,31 @@ def depends_on_target(request: DavRequest) -> bool:
 def check_if(
     request: DavRequest,
     find: Find,
-    is_locked_with: Callable[[ResourcePath, str], bool],
+    tokens_covering: Callable[[ResourcePath], Container[str]],
     first: IfList | None = None,
 ) -> IfList | None:
     """Evaluates the If header: the list that holds, None where there is no header. Raises
     RefusalError 412 where no list of it holds.
 
-    ``is_locked_with``: whether a live lock with that token covers the path; ``first``: the list
-    that is evaluated before the others.
+    ``tokens_covering``: the tokens of the live locks that cover a path; ``first``: the list that is
+    evaluated before the others. Each resource is looked at once, however many lists are about it.
     """
+    state_of = cache(tokens_covering)
+
+    @cache
+    def path_of(tag: str | None) -> ResourcePath | None:
+        return request.path if tag is None else request.site.parse_tag(tag)
 
     def condition_holds(condition: IfCondition, path: ResourcePath) -> bool:
         if condition.token is not None:
-            result = is_locked_with(path, condition.token)
+            result = condition.token in state_of(path)
         else:
             resource = find(path)
             result = resource is not None and entity_tag(resource) == condition.etag
         return result is not condition.negated
 
     def list_holds(each: IfList) -> bool:
-        path = each.resource(request.path, request.site)
+        path = path_of(each.tag)
         if path is None:
             return all(condition.negated for condition in each.conditions)
         # Locks are in memory; a resource may cost a request.

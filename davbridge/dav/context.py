@@ -157,7 +157,7 @@ class Context:
 
     def _conditions_hold(self, find: Find) -> bool:
         self._matching_list = check_if(
-            self.request, find, self.enforcement.is_locked_with, self._matching_list
+            self.request, find, self.enforcement.tokens_covering, self._matching_list
         )
         target = find(self.path) if depends_on_target(self.request) else None
         return check_http(self.request, target)

@@ -101,11 +101,11 @@ def holds(value: str) -> bool:
     def find(path: ResourcePath) -> Resource | None:
         return there.get(path)
 
-    def is_locked_with(path: ResourcePath, token: str) -> bool:
-        return (path, token) == (("f",), "urn:t")
+    def tokens_covering(path: ResourcePath) -> set[str]:
+        return {"urn:t"} if path == ("f",) else set()
 
     try:
-        check_if(request("PUT", IF=value), find, is_locked_with)
+        check_if(request("PUT", IF=value), find, tokens_covering)
     except RefusalError as refusal:
         return refusal.status != 412
     return True
@@ -134,3 +134,17 @@ def holds(value: str) -> bool:
 )
 def test_the_if_header_holds_where_one_of_its_lists_does(value: str, expected: bool) -> None:
     assert holds(value) is expected
+
+
+def test_the_locks_of_a_resource_are_looked_at_once_however_many_tokens_are_submitted() -> None:
+    """RFC 4918 §10.4: their number isn't limited, so none may cost a look-up."""
+    looked_at: list[ResourcePath] = []
+
+    def tokens_covering(path: ResourcePath) -> set[str]:
+        looked_at.append(path)
+        return set()
+
+    value = "</f>" + "".join(f"(<urn:{number}>)" for number in range(1_000))
+    with pytest.raises(RefusalError):
+        check_if(request("MOVE", IF=value), lambda _: None, tokens_covering)
+    assert looked_at == [("f",)]

@@ -197,6 +197,18 @@ def test_davfs2_moves_a_folder_with_a_locked_file_inside(drive: Drive) -> None:
     assert drive.stored() == {"e/f.txt": b"f", "e/g.txt": b"g"}
 
 
+@stock_fails("MOVE of a folder whose child is locked is 423 even with the token")
+def test_davfs2_moves_a_folder_in_which_it_has_locked_150_files(drive: Drive) -> None:
+    """It submits the tokens of all of them in one If header (RFC 4918 §10.4)."""
+    names = [f"f{number}.txt" for number in range(150)]
+    drive.fill({f"d/{name}": b"x" for name in names})
+    client = drive.client(DAVFS2)
+    tokens = {f"/d/{name}": token_of(lock(client, f"/d/{name}")) for name in names}
+    target = {"Destination": f"http://127.0.0.1:{drive.port}/e/", "Overwrite": "F"}
+    assert client("MOVE", "/d/", headers={**target, **tagged(drive, tokens)}).status == 201
+    assert drive.stored() == {f"e/{name}": b"x" for name in names}
+
+
 def test_cadaver_locks_discovers_and_unlocks(drive: Drive) -> None:
     """A named P0 on lockdiscovery tells the token by which ``steal`` and ``unlock`` work."""
     drive.fill({"f.txt": b"x"})

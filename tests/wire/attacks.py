@@ -350,8 +350,9 @@ OTHER_HEADERS = {
     "a range beyond numbers": Attack(get(VICTIM, f"Range: bytes={'9' * 30_000}-"), (200,)),
     "a range beyond the end": Attack(get(VICTIM, f"Range: bytes={'9' * 18}-"), (416,)),
     "a condition that is none": Attack(get(VICTIM, f"If: {'<' * 30_000}")),
-    "3,000 conditions": Attack(get(VICTIM, f"If: {'(<a:b>)' * 3000}")),
-    "3,000 conditions in one list": Attack(get(VICTIM, f"If: ({'<a:b>' * 3000})")),
+    "3,000 lock tokens": Attack(get(VICTIM, f"If: {'(<a:b>)' * 3000}"), (412,)),
+    "3,000 lock tokens in one list": Attack(get(VICTIM, f"If: ({'<a:b>' * 3000})"), (412,)),
+    "3,000 entity tags in If": Attack(get(VICTIM, "If: " + '(["e"])' * 3000)),
     "conditions on 1,000 resources": Attack(
         get(VICTIM, "If: " + "".join(f'</a{each}> (["e"])' for each in range(1000)))
     ),

@@ -12,8 +12,11 @@ from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.urls import Site
 from davbridge.paths import ResourcePath
 
-MAX_CONDITIONS = 100
-"""No known client sends as many. Each may name another resource, which costs a request to S3."""
+MAX_ENTITY_TAGS = 100
+"""No known client sends as many. Each may name another resource, which costs a request to S3.
+
+State tokens aren't limited: locks are in memory, and davfs2 sends the tokens of all files that it
+has written when it moves their folder."""
 
 _LEXEME = re.compile(
     r"""\s*(?:
@@ -70,8 +73,8 @@ def parse_if(value: str) -> tuple[IfList, ...]:
             raise _malformed()
     if not lists:
         raise _malformed()
-    if sum(len(each.conditions) for each in lists) > MAX_CONDITIONS:
-        raise RefusalError(400, f"an If header may have {MAX_CONDITIONS} conditions")
+    if sum(each.etag is not None for part in lists for each in part.conditions) > MAX_ENTITY_TAGS:
+        raise RefusalError(400, f"an If header may have {MAX_ENTITY_TAGS} entity tags")
     return tuple(lists)
 
 

@@ -55,9 +55,9 @@ class LockEnforcement:
         self._locks = locks
         self._request = request
 
-    def is_locked_with(self, path: ResourcePath, token: str) -> bool:
-        """Whether a live lock with ``token`` covers ``path``: a state token of If matches it."""
-        return any(lock.token == token for lock in self._locks.covering(path))
+    def tokens_covering(self, path: ResourcePath) -> set[str]:
+        """The tokens of the live locks that cover ``path``: those that If may state of it."""
+        return {lock.token for lock in self._locks.covering(path)}
 
     def require_write(self, path: ResourcePath) -> None:
         """Content and properties of ``path`` may be changed. Raises RefusalError 423."""

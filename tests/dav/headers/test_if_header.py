@@ -5,7 +5,7 @@ import contextlib
 import pytest
 
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.headers.if_header import MAX_CONDITIONS, IfCondition, IfList, parse_if
+from davbridge.dav.headers.if_header import MAX_ENTITY_TAGS, IfCondition, IfList, parse_if
 from davbridge.dav.headers.urls import Site
 from tests.support.steps import steps_of
 
@@ -44,14 +44,23 @@ def test_an_etag_may_hold_brackets_and_parentheses() -> None:
         '("e")',
         "<a><b>(<urn:x>)",
         "(<urn:x>) trailing",
-        "(<urn:x>)" * (MAX_CONDITIONS + 1),
-        "(" + "<urn:x>" * (MAX_CONDITIONS + 1) + ")",
+        '(["e"])' * (MAX_ENTITY_TAGS + 1),
+        "(" + '["e"]' * (MAX_ENTITY_TAGS + 1) + ")",
     ],
 )
 def test_anything_but_the_grammar_and_what_is_too_much_is_refused(value: str) -> None:
     with pytest.raises(RefusalError) as refusal:
         parse_if(value)
     assert refusal.value.status == 400
+
+
+def test_an_if_header_may_hold_any_number_of_lock_tokens() -> None:
+    """§10.4: davfs2 sends those of all files that it has written when it moves their folder."""
+    tokens = [f"urn:uuid:{number}" for number in range(1_000)]
+    lists = parse_if("".join(f"<http://h/d/{token}> (<{token}>)" for token in tokens))
+    assert [token for each in lists for token in each.tokens] == tokens
+    (one,) = parse_if("(" + "".join(f"<{token}>" for token in tokens) + ")")
+    assert list(one.tokens) == tokens
 
 
 def parse_or_refuse(value: str) -> None:
