@@ -79,7 +79,7 @@ def test_proxy_20_no_other_origin_becomes_ours(open_drive: OpenDrive) -> None:
     client = drive.client(EXPLORER)
     for origin in (
         "https://drive.example.com.evil.example",
-        "https://drive.example.com:8443",
+        "https://sub.drive.example.com",
         "https://other.example",
     ):
         assert client("MOVE", "/a", destination=f"{origin}/b").status == 502
@@ -104,6 +104,20 @@ def test_proxy_20_default_ports_say_nothing(open_drive: OpenDrive) -> None:
     client = drive.client({**DAVFS2, "Host": "drive.example.com"}, "anna")
     assert client("MOVE", "/a", destination="http://drive.example.com:80/b").status == 201
     assert drive.stored() == {"b": b"a"}
+
+
+@stock_fails("502 for another port")
+@pytest.mark.parametrize("host", ["drive.example.com", "drive.example.com:8080"])
+@pytest.mark.parametrize("verb", ["MOVE", "COPY"])
+def test_proxy_20_a_host_without_the_client_s_port_is_ours(
+    open_drive: OpenDrive, verb: str, host: str
+) -> None:
+    """nginx' common `proxy_set_header Host $host` leaves the port out."""
+    drive = open_drive(users=("anna",))
+    drive.fill({"a": b"a"})
+    client = drive.client({**DAVFS2, "Host": host}, "anna")
+    assert client(verb, "/a", destination="https://drive.example.com:8443/b").status == 201
+    assert drive.stored()["b"] == b"a"
 
 
 @pytest.mark.parametrize("verb", ["MOVE", "COPY"])

@@ -325,14 +325,12 @@ DESTINATIONS = {
     "an open bracket": Attack(copy(f"http://[::1{TARGET}")),
     "another server": Attack(copy(f"http://evil{TARGET}"), (502,)),
     "another server behind a user": Attack(copy(f"http://localhost@evil{TARGET}"), (502,)),
-    "another server behind a backslash": Attack(
-        copy(f"http://evil\\@localhost:81{TARGET}"), (400, 502)
-    ),
+    "another server behind a backslash": Attack(copy(f"http://evil\\@localhost:81{TARGET}")),
     "two": Attack(request(f"MOVE {VICTIM} HTTP/1.1", "Destination: /a", "Destination: /b")),
     "itself": Attack(copy(VICTIM, "MOVE"), (403,)),
     "what is above": Attack(copy("/", "MOVE"), (403,)),
     "another server without a scheme": Attack(copy(f"//evil{TARGET}"), (409,)),
-    "another port": Attack(copy(f"http://{HOST}:1{TARGET}"), (502,)),
+    "a name that begins with this server's": Attack(copy(f"http://{HOST}.evil{TARGET}"), (502,)),
     "another address": Attack(copy(f"http://[::1]{TARGET}"), (502,)),
     "a fragment": Attack(copy(f"{TARGET}#a")),
     "a parent, encoded twice": Attack(copy("/%252e%252e/x"), (409,)),

@@ -17,10 +17,9 @@ from davbridge.paths import ResourcePath
 MAX_PATH = 4 * paths.MAX_KEY_BYTES
 """Bytes of a URL's path: the longest key with each of its bytes encoded, and a mount path."""
 
-_DEFAULT_PORTS = {"http": "80", "https": "443"}
-
-_ABSOLUTE = re.compile(r"(https?)://([^/?#]*)(.*)", re.IGNORECASE | re.DOTALL)
-"""As the wire splits it: a query may follow the authority at once."""
+_ABSOLUTE = re.compile(r"https?://([^/?#\\]*)([/?#].*)?", re.IGNORECASE | re.DOTALL)
+"""A query may follow the authority at once. Browsers end a host at a backslash; here none may hold
+one."""
 
 _HREF_SAFE = "!*'(),$@"
 """Not escaped, in addition to the unreserved characters. Neither ``+`` (some clients read a space)
@@ -31,19 +30,19 @@ _IS_SAFE = re.compile(rf"[A-Za-z0-9_.~{_HREF_SAFE}-]*").fullmatch
 
 @dataclass(frozen=True, slots=True)
 class Site:
-    """The URLs of the drive: its root's path, and its origins."""
+    """The URLs of the drive: its root's path, and its hosts."""
 
     mount: ResourcePath = paths.ROOT
     """The path of the drive's root."""
-    authorities: frozenset[str] = frozenset()
-    """Host names, with ports unless they are the default ones, that clients use for the drive while
-    the Host header has another one, because a proxy has changed it."""
+    hosts: frozenset[str] = frozenset()
+    """Host names that clients use for the drive while the Host header has another one, because a
+    proxy has changed it."""
 
     @classmethod
     def of(cls, mount_path: str, public_origins: Iterable[str]) -> "Site":
         """The site of a mount path such as ``/dav``, and origins such as ``https://example.com``."""
-        authorities = (_path_of_absolute(origin)[0] for origin in public_origins)
-        return cls(paths.parse(mount_path), frozenset(authorities))
+        hosts = (_split_absolute(origin)[0] for origin in public_origins)
+        return cls(paths.parse(mount_path), frozenset(hosts))
 
     def href(self, path: ResourcePath, *, is_collection: bool) -> str:
         """The absolute path that names a resource, percent-encoded; collections end in ``/``."""
@@ -59,13 +58,14 @@ class Site:
     def parse_destination(self, value: str, *, host: str) -> ResourcePath:
         """The path that a Destination header names: an absolute URI of this site, or a path.
 
-        The scheme isn't compared: behind a proxy that ends TLS it is another one than ours.
-        Raises RefusalError 400, or 502 for another server's resource (RFC 4918 §9.8.5).
+        Only the host's name is compared: behind a proxy, the scheme and the port that the client
+        uses may be others than ours, and the Host header may lack its port. Raises RefusalError
+        400, or 502 for another server's resource (RFC 4918 §9.8.5).
         """
         raw = value.strip()
         if not raw.startswith("/"):
-            authority, raw = _path_of_absolute(raw)
-            if authority not in self.authorities | {_normal_authority(host, "")}:
+            name, raw = _split_absolute(raw)
+            if not name or name not in self.hosts | {_host_name(host)}:
                 raise RefusalError(502, "the destination is on another server")
         if "?" in raw or "#" in raw:
             raise RefusalError(400, "a URL with a query or a fragment names no resource here")
@@ -81,7 +81,7 @@ class Site:
         None, and its lists don't hold.
         """
         try:
-            raw = value if value[:1] == "/" else _path_of_absolute(value)[1]
+            raw = value if value[:1] == "/" else _split_absolute(value)[1]
             return None if "?" in raw or "#" in raw else self.resolve(_decode(raw))
         except RefusalError:
             return None
@@ -100,28 +100,27 @@ def parse_request_target(target: str) -> ResourcePath:
     """
     if target == "*":
         return paths.ROOT
-    raw = target if target.startswith("/") else _path_of_absolute(target)[1]
+    raw = target if target.startswith("/") else _split_absolute(target)[1]
     return _decode(raw.split("?", 1)[0])
 
 
-def _path_of_absolute(uri: str) -> tuple[str, str]:
-    """Authority, normalised, and the raw path of an absolute URI."""
+def _split_absolute(uri: str) -> tuple[str, str]:
+    """The host's name and the raw path of an absolute URI."""
     match = _ABSOLUTE.fullmatch(uri)
     if match is None:
         raise RefusalError(400, "not a URL of a resource")
-    scheme, authority, path = match.groups()
-    return _normal_authority(authority, scheme.lower()), path if path[:1] == "/" else "/" + path
+    authority, path = match[1], match[2] or ""
+    return _host_name(authority), path if path[:1] == "/" else "/" + path
 
 
-def _normal_authority(authority: str, scheme: str) -> str:
-    """Lower case, without user info and without a default port."""
+def _host_name(authority: str) -> str:
+    """In lower case, without user info and port."""
     try:
         parts = urlsplit("//" + authority)
-        host, port = parts.hostname or "", str(parts.port or "")
+        _ = parts.port  # Raises ValueError where it is no port.
+        return parts.hostname or ""
     except ValueError as error:
         raise RefusalError(400, "not a URL of a resource") from error
-    defaults = {_DEFAULT_PORTS[scheme]} if scheme else set(_DEFAULT_PORTS.values())
-    return host if not port or port in defaults else f"{host}:{port}"
 
 
 def _decode(raw: str) -> ResourcePath:

@@ -75,31 +75,54 @@ def test_a_path_that_no_key_can_be_as_long_as_is_refused_before_it_is_decoded() 
         assert refusal.value.status == 414
 
 
+@pytest.mark.parametrize("host", ["h", "H", "h:80", "h:8080"])
 @pytest.mark.parametrize(
     "value",
-    ["http://h:80/a", "https://H/a", "/a", "https://user:pw@h/a", " http://h/a "],
+    ["http://h/a", "http://h:80/a", "https://h:8443/a", "https://H/a", "/a", "https://u:p@h/a"],
 )
-def test_a_destination_on_this_host_is_taken_whatever_the_scheme(value: str) -> None:
-    assert SITE.parse_destination(value, host="h") == ("a",)
+def test_a_destination_on_this_host_is_taken_whatever_the_scheme_and_the_port(
+    value: str, host: str
+) -> None:
+    """RFC 4918 §9.8.5. nginx's common `proxy_set_header Host $host` leaves out the port."""
+    assert SITE.parse_destination(f" {value} ", host=host) == ("a",)
+
+
+def test_a_destination_on_an_ipv6_address_is_taken_whatever_the_port() -> None:
+    assert SITE.parse_destination("http://[::1]:8080/a", host="[::1]") == ("a",)
+    with pytest.raises(RefusalError) as refusal:
+        SITE.parse_destination("http://[::2]/a", host="[::1]")
+    assert refusal.value.status == 502
 
 
 @pytest.mark.parametrize(
     ("value", "status"),
     [
         ("http://other/a", 502),
-        ("http://h:8080/a", 502),
+        ("http://h.other/a", 502),
+        ("http://other:h@x/a", 502),
+        ("http://h@other/a", 502),
+        ("http:///a", 502),
         ("http://h/a?b", 400),
         ("http://h/a#b", 400),
         ("http://h?/a", 400),
         ("http://h#/a", 400),
         ("mailto:a", 400),
         ("http://h:x/a", 400),
+        ("http://other\\@h/a", 400),
     ],
 )
 def test_a_destination_elsewhere_or_malformed_is_refused(value: str, status: int) -> None:
     with pytest.raises(RefusalError) as refusal:
         SITE.parse_destination(value, host="h")
     assert refusal.value.status == status
+
+
+def test_a_destination_without_a_host_is_not_taken_for_this_server_s() -> None:
+    """HTTP/1.0 needs no Host header."""
+    for value in ("http:///a", "http://h/a"):
+        with pytest.raises(RefusalError) as refusal:
+            SITE.parse_destination(value, host="")
+        assert refusal.value.status == 502
 
 
 def test_a_mounted_site_is_entered_and_left_by_its_path_alone() -> None:
@@ -111,9 +134,9 @@ def test_a_mounted_site_is_entered_and_left_by_its_path_alone() -> None:
     assert site.parse_tag("/dav/x/a") == ("a",)
     assert site.parse_tag("/a") is None
     assert site.parse_tag("/dav/x/a?b") is None
-    for authority in ("drive.example.com", "DRIVE.example.com:443", "inner:8080", "h"):
+    for authority in ("drive.example.com", "DRIVE.example.com:8443", "inner:8080", "inner", "h"):
         assert site.parse_destination(f"https://{authority}/dav/x/a", host="h") == ("a",)
-    for value in ("http://h/a", "http://inner/dav/x/a"):
+    for value in ("http://h/a", "http://inner.other/dav/x/a"):
         with pytest.raises(RefusalError) as refusal:
             site.parse_destination(value, host="h")
         assert refusal.value.status == 502
