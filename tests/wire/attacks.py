@@ -345,7 +345,7 @@ OTHER_HEADERS = {
     "1,000 ranges": Attack(get(VICTIM, "Range: bytes=" + ",".join(["0-0"] * 1000)), (200,)),
     "blanks in a range": Attack(get(VICTIM, f"Range: bytes=0{' ' * 30_000}x"), (200,)),
     "blanks before a range": Attack(get(VICTIM, f"Range: bytes={' ' * 30_000}x"), (200,)),
-    "a range beyond numbers": Attack(get(VICTIM, f"Range: bytes={'9' * 30_000}-"), (200,)),
+    "a range beyond numbers": Attack(get(VICTIM, f"Range: bytes={'9' * 30_000}-"), (416,)),
     "a range beyond the end": Attack(get(VICTIM, f"Range: bytes={'9' * 18}-"), (416,)),
     "a condition that is none": Attack(get(VICTIM, f"If: {'<' * 30_000}")),
     "3,000 lock tokens": Attack(get(VICTIM, f"If: {'(<a:b>)' * 3000}"), (412,)),

@@ -12,8 +12,11 @@ MAX_RANGES = 16
 """With more ranges, the whole is sent (§14.2 lets a server ignore the header). No known client asks
 for so many at once."""
 
-_SPEC = re.compile(r"(\d{0,18})\s*-\s*(\d{0,18})", re.ASCII)
+_SPEC = re.compile(r"(\d*)\s*-\s*(\d*)", re.ASCII)
 """Without the blanks around it: two adjacent runs of blanks would take quadratic time."""
+
+_HUGE = 10**18
+"""Stands for all numbers of more than 18 digits: no object is as long."""
 
 
 class ByteRange(NamedTuple):
@@ -34,7 +37,8 @@ def parse_range(value: str | None, size: int) -> list[ByteRange]:
     """The ranges to send; empty where the whole is to be sent.
 
     Raises RefusalError 416 where none of them lies inside ``size`` bytes. A unit other than
-    bytes, a malformed list and too many ranges are ignored, as RFC 9110 §14.2 has it.
+    bytes, a malformed list and too many ranges are ignored, as RFC 9110 §14.2 has it. The end of an
+    empty object can be asked for (§14.1.2), but no Content-Range can say so: it is sent whole.
     """
     if value is None:
         return []
@@ -44,9 +48,9 @@ def parse_range(value: str | None, size: int) -> list[ByteRange]:
     matches = [_SPEC.fullmatch(spec) for spec in map(str.strip, specs.split(",")) if spec]
     ranges: list[ByteRange] = []
     for match in matches:
-        if match is None or not (match[1] or match[2]):
+        if match is None or not (match[1] or match[2]) or _is_backwards(match[1], match[2]):
             return []
-        if match[1] and match[2] and int(match[1]) > int(match[2]):
+        if not size and not match[1] and _number(match[2]):
             return []
         resolved = _resolve(match[1], match[2], size)
         if resolved.length > 0:
@@ -61,5 +65,19 @@ def parse_range(value: str | None, size: int) -> list[ByteRange]:
 
 def _resolve(first: str, last: str, size: int) -> ByteRange:
     if not first:
-        return ByteRange(max(0, size - int(last)), size)
-    return ByteRange(int(first), min(size, int(last) + 1) if last else size)
+        return ByteRange(max(0, size - _number(last)), size)
+    return ByteRange(_number(first), min(size, _number(last) + 1) if last else size)
+
+
+def _number(digits: str) -> int:
+    """Their number may be any (§14.1.2); Python would take quadratic time for many."""
+    digits = digits.lstrip("0")
+    return _HUGE if len(digits) > 18 else int(digits or "0")
+
+
+def _is_backwards(first: str, last: str) -> bool:
+    """Whether both positions are given, and the last one comes before the first one."""
+    if not first or not last:
+        return False
+    first, last = first.lstrip("0"), last.lstrip("0")
+    return (len(first), first) > (len(last), last)

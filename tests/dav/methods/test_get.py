@@ -22,6 +22,23 @@ def test_get_sends_the_range_that_is_asked_for(client: Client, store: MemoryStor
     assert (stale.status, stale.body) == (200, b"0123456789")
 
 
+def test_get_of_a_range_whose_end_is_far_beyond_the_file_sends_the_rest(
+    client: Client, store: MemoryStore
+) -> None:
+    """RFC 9110 §14.1.2: a number may have any number of digits."""
+    fill(store, "0123456789")
+    answer = client("GET", "/0123456789", range="bytes=5-9223372036854775807")
+    assert (answer.status, answer.header("Content-Range")) == (206, "bytes 5-9/10")
+
+
+def test_get_of_the_last_bytes_of_an_empty_file_is_200(client: Client) -> None:
+    """RFC 9110 §14.1.2: a suffix range is satisfiable, however short the file is."""
+    assert client("PUT", "/empty", b"").status == 201
+    answer = client("GET", "/empty", range="bytes=-5")
+    assert (answer.status, answer.body, answer.header("Content-Length")) == (200, b"", "0")
+    assert client("GET", "/empty", range="bytes=0-").status == 416
+
+
 def test_get_of_several_ranges_is_multipart(client: Client, store: MemoryStore) -> None:
     fill(store, "0123456789")
     answer = client("GET", "/0123456789", range="bytes=0-1,-2")
