@@ -80,7 +80,7 @@ def client(store: BreakingStore) -> Iterator[Client]:
         yield client
 
 
-RANGES = ["", "bytes=0-9", "bytes=0-9,20-29"]
+RANGES = ["", "bytes=0-9", "bytes=0-9,2000-2009"]
 
 
 @pytest.mark.parametrize("range_", RANGES, ids=["whole", "range", "ranges"])
@@ -94,7 +94,7 @@ def test_a_file_that_fails_before_its_first_byte_is_a_503(
     assert warnings(caplog) == ["GET /a: the store at 10.0.0.1 broke off"]
 
 
-@pytest.mark.parametrize("range_", ["", "bytes=0-600000,600001-600009"], ids=["whole", "ranges"])
+@pytest.mark.parametrize("range_", ["", "bytes=0-600000,700000-700009"], ids=["whole", "ranges"])
 def test_a_file_that_fails_midway_is_cut_short(
     range_: str, client: Client, store: BreakingStore, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -111,7 +111,7 @@ def test_a_second_range_that_cannot_be_opened_cuts_the_answer_short(
 ) -> None:
     store.reads, store.opens = 2, 1
     with pytest.raises((http.client.IncompleteRead, ConnectionError)):
-        client("GET", "/a", headers={"Range": "bytes=0-9,20-29"})
+        client("GET", "/a", headers={"Range": "bytes=0-9,400000-400009"})
     assert warnings(caplog) == ["an answer can't be sent to its end: the store is gone"]
 
 

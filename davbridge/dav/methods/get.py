@@ -16,7 +16,7 @@ from davbridge.dav.headers.content_type import (
     guess_type,
     shown_type,
 )
-from davbridge.dav.headers.ranges import ByteRange, parse_range
+from davbridge.dav.headers.ranges import ByteRange, parse_range, read_together
 from davbridge.dav.headers.validators import entity_tag, http_date
 from davbridge.dav.resources.collection import Collection
 from davbridge.dav.resources.file import File
@@ -121,42 +121,59 @@ class ObjectBody:
 
 
 class RangesBody:
-    """Several ranges as the body of a response. The first is opened at once, as an `ObjectBody`
-    reads its first block."""
+    """Several ranges as the body of a response. Those that lie close together are read from the
+    store by one request. The first are opened at once, as an `ObjectBody` reads its first block."""
 
     def __init__(self, file: File, ranges: list[ByteRange]) -> None:
         self.boundary = uuid.uuid4().hex
-        self._heads = [self._head(file.resource, part) for part in ranges]
-        self._tail = f"\r\n--{self.boundary}--\r\n".encode()
-        self.length = sum(map(len, self._heads)) + sum(part.length for part in ranges)
-        self.length += len(self._tail)
         self._file = file
-        self._ranges = ranges
-        self._part = self._open(ranges[0])
+        self._groups = read_together(ranges)
+        parts = sum(len(self._head(part)) + part.length for part in ranges)
+        self.length = parts + len(self._tail)
+        self._object = self._open(self._groups[0])
 
     def __iter__(self) -> Iterator[bytes]:
         return streamed(self._blocks())
 
     def close(self) -> None:
-        self._part.close()
+        self._object.close()
 
-    def _blocks(self) -> Iterator[bytes]:
-        for number, part in enumerate(self._ranges):
-            if number > 0:
-                self._part = self._open(part)
-            yield self._heads[number]
-            yield from self._part
-            self._part.close()
-        yield self._tail
+    @property
+    def _tail(self) -> bytes:
+        return f"\r\n--{self.boundary}--\r\n".encode()
 
-    def _open(self, part: ByteRange) -> ObjectBody:
-        return ObjectBody(self._file.open_range(part))
-
-    def _head(self, resource: Resource, part: ByteRange) -> bytes:
+    def _head(self, part: ByteRange) -> bytes:
+        resource = self._file.resource
         return (
             f"\r\n--{self.boundary}\r\nContent-Type: {guess_type(resource.name)}\r\n"
             f"Content-Range: {part.content_range(resource.size)}\r\n\r\n"
         ).encode()
+
+    def _open(self, group: list[ByteRange]) -> ObjectBody:
+        return ObjectBody(self._file.open_range(ByteRange(group[0].start, group[-1].end)))
+
+    def _blocks(self) -> Iterator[bytes]:
+        for number, group in enumerate(self._groups):
+            if number > 0:
+                self._object = self._open(group)
+            yield from self._parts(group)
+            self._object.close()
+        yield self._tail
+
+    def _parts(self, group: list[ByteRange]) -> Iterator[bytes]:
+        blocks = iter(self._object)
+        block, end = b"", group[0].start
+        for part in group:
+            yield self._head(part)
+            at = part.start
+            while at < part.end:
+                while end <= at:
+                    block = next(blocks)
+                    end += len(block)
+                start = end - len(block)
+                piece = block[at - start : part.end - start]
+                at += len(piece)
+                yield piece
 
 
 def _validators(resource: Resource) -> Headers:

@@ -3,7 +3,14 @@
 import pytest
 
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.headers.ranges import MAX_RANGES, ByteRange, parse_range
+from davbridge.dav.headers.ranges import (
+    MAX_RANGES,
+    MAX_SKIPPED,
+    MIN_GAP,
+    ByteRange,
+    parse_range,
+    read_together,
+)
 
 
 @pytest.mark.parametrize(
@@ -15,7 +22,7 @@ from davbridge.dav.headers.ranges import MAX_RANGES, ByteRange, parse_range
         ("bytes=-3", [(7, 10)]),
         ("bytes=-30", [(0, 10)]),
         ("bytes=8-99", [(8, 10)]),
-        ("Bytes = 0-1 , 3-4", [(0, 2), (3, 5)]),
+        ("Bytes = 0-1 , 3-4", [(0, 5)]),
         ("bytes=0-0,20-30", [(0, 1)]),
         ("items=0-1", []),
         ("bytes=", []),
@@ -30,6 +37,59 @@ def test_ranges_lie_inside_the_object_or_are_ignored(
     header: str | None, ranges: list[tuple[int, int]]
 ) -> None:
     assert parse_range(header, 10) == [ByteRange(*each) for each in ranges]
+
+
+def header_of(ranges: list[tuple[int, int]]) -> str:
+    """For ranges with exclusive ends."""
+    return "bytes=" + ",".join(f"{start}-{end - 1}" for start, end in ranges)
+
+
+def test_as_many_ranges_as_apache_sends_are_sent_in_the_order_asked_for() -> None:
+    """§14.2, §15.3.7.2: zsync asks for 20 at once, davix for over a hundred."""
+    ranges = [(number * 10_000, number * 10_000 + 10) for number in reversed(range(MAX_RANGES))]
+    assert parse_range(header_of(ranges), 10**7) == [ByteRange(*each) for each in ranges]
+    assert parse_range(header_of([*ranges, (5, 6)]), 10**7) == []
+
+
+@pytest.mark.parametrize(
+    ("ranges", "joined"),
+    [
+        ([(0, 10), (5, 15)], [(0, 15)]),
+        ([(5, 15), (0, 10)], [(0, 15)]),
+        ([(0, 10), (10, 20)], [(0, 20)]),
+        ([(0, 100), (20, 30), (90, 95)], [(0, 100)]),
+        ([(0, 10), (0, 10), (0, 10)], [(0, 10)]),
+        ([(0, 10), (9 + MIN_GAP, 900)], [(0, 900)]),
+        ([(0, 10), (10 + MIN_GAP, 900)], [(0, 10), (10 + MIN_GAP, 900)]),
+        ([(5000, 5010), (0, 10), (5005, 5020), (8, 20)], [(5000, 5020), (0, 20)]),
+        ([(0, 9_000), (1_000, 10_000)], []),
+    ],
+)
+def test_ranges_that_overlap_or_lie_close_become_one(
+    ranges: list[tuple[int, int]], joined: list[tuple[int, int]]
+) -> None:
+    """§15.3.7.2, whatever their order; the whole is sent if that is all of it (§14.2)."""
+    assert parse_range(header_of(ranges), 10_000) == [ByteRange(*each) for each in joined]
+
+
+def test_no_ranges_are_answered_by_more_than_the_whole() -> None:
+    """§14.2, §17.15: not even with the heads of their parts."""
+    size = 100_000
+    for gap in (1, 2, 100, MIN_GAP - 1, MIN_GAP, MIN_GAP + 1):
+        wanted = [(start, start + 1) for start in range(0, size, gap + 1)][:MAX_RANGES]
+        sent = parse_range(header_of(wanted), size)
+        assert sum(MIN_GAP + each.length for each in sent) <= size + MIN_GAP
+
+
+def test_ranges_that_lie_close_are_read_by_one_request_however_they_are_ordered() -> None:
+    near = [ByteRange(number * 1_000, number * 1_000 + 10) for number in range(100)]
+    far = [ByteRange(10**9 + number * 10**6, 10**9 + number * 10**6 + 1) for number in range(50)]
+    mixed = [each for number in range(50) for each in (far[number], near[(number * 7) % 50])]
+    groups = read_together([*mixed, *near[50:]])
+    assert [each for each in groups if each[0] in far] == [[each] for each in far]
+    assert [each for each in groups if each[0] not in far] == [near]
+    apart = [ByteRange(0, 1), ByteRange(2 + MAX_SKIPPED, 3 + MAX_SKIPPED)]
+    assert read_together(apart) == [[each] for each in apart]
 
 
 LONG = "9" * 5_000

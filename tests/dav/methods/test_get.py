@@ -1,11 +1,16 @@
 """GET and HEAD: ranges, versions, and that nothing uploaded runs in the drive's origin."""
 
+import random
+import re
+
 import pytest
 
+from davbridge.dav.headers.ranges import MIN_GAP
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
 from tests.dav.methods.words import fill
-from tests.support.bridge import Client
+from tests.support.bridge import Answer, Client, running_bridge
+from tests.support.intercepted import CountingStore
 
 
 def test_get_sends_the_range_that_is_asked_for(client: Client, store: MemoryStore) -> None:
@@ -40,16 +45,74 @@ def test_get_of_the_last_bytes_of_an_empty_file_is_200(client: Client) -> None:
 
 
 def test_get_of_several_ranges_is_multipart(client: Client, store: MemoryStore) -> None:
-    fill(store, "0123456789")
-    answer = client("GET", "/0123456789", range="bytes=0-1,-2")
+    """RFC 9110 §14.6, §15.3.7.2."""
+    store.put_object("f", b"0123456789" * 100, Attributes())
+    answer = client("GET", "/f", range="bytes=0-1,900-901,-2")
     kind, _, boundary = answer.header("Content-Type").partition("; boundary=")
     assert (answer.status, kind) == (206, "multipart/byteranges")
     assert int(answer.header("Content-Length")) == len(answer.body)
     parts = answer.body.split(f"--{boundary}".encode())
     assert len(parts) == 4
-    assert b"Content-Range: bytes 0-1/10\r\n\r\n01" in parts[1]
-    assert b"Content-Range: bytes 8-9/10\r\n\r\n89" in parts[2]
+    assert b"Content-Range: bytes 0-1/1000\r\n\r\n01" in parts[1]
+    # The last two lie close to one another.
+    assert b"Content-Range: bytes 900-999/1000\r\n\r\n" + b"0123456789" * 10 in parts[2]
     assert parts[3] == b"--\r\n"
+
+
+def parts_of(answer: Answer) -> dict[tuple[int, int], bytes]:
+    """The parts of multipart/byteranges: bodies by their first and last positions, in order."""
+    boundary = answer.header("Content-Type").partition("; boundary=")[2]
+    found = {}
+    for part in answer.body.split(f"\r\n--{boundary}".encode())[1:-1]:
+        head, _, body = part.partition(b"\r\n\r\n")
+        match = re.search(rb"Content-Range: bytes (\d+)-(\d+)/", head)
+        assert match
+        found[int(match[1]), int(match[2])] = body
+    return found
+
+
+@pytest.mark.parametrize(
+    ("distance", "requests"),
+    [(1_000, 1), (60_000, 1), (70_000, 200)],
+    ids=["close", "as close", "far"],
+)
+@pytest.mark.parametrize("is_shuffled", [False, True], ids=["ascending", "in any order"])
+def test_get_of_200_ranges_asks_the_store_once_where_they_lie_close(
+    distance: int, requests: int, is_shuffled: bool
+) -> None:
+    """RFC 9110 §17.15: neither the answer nor the requests to the store can be amplified."""
+    body = random.Random(1).randbytes(200 * distance)
+    starts = [number * distance for number in range(200)]
+    if is_shuffled:
+        random.Random(2).shuffle(starts)
+    asked_for = "bytes=" + ",".join(f"{start}-{start + 9}" for start in starts)
+    store = CountingStore(MemoryStore())
+    store.put_object("f", body, Attributes())
+    with running_bridge(store) as bridge, bridge.client() as client:
+        client("HEAD", "/f")
+        with store.expect(get_object=requests):
+            answer = client("GET", "/f", range=asked_for)
+    assert answer.status == 206
+    assert int(answer.header("Content-Length")) == len(answer.body) < 200 * (10 + MIN_GAP)
+    parts = parts_of(answer)
+    assert set(parts) == {(start, start + 9) for start in starts}
+    assert all(part == body[first : last + 1] for (first, last), part in parts.items())
+
+
+def test_get_of_one_more_range_sends_the_whole(client: Client, store: MemoryStore) -> None:
+    """RFC 9110 §14.2: as Apache does."""
+    store.put_object("f", b"x" * 300_000, Attributes())
+    asked_for = "bytes=" + ",".join(f"{number * 1000}-{number * 1000}" for number in range(201))
+    answer = client("GET", "/f", range=asked_for)
+    assert (answer.status, len(answer.body)) == (200, 300_000)
+
+
+def test_get_of_ranges_that_become_one_has_no_parts(client: Client, store: MemoryStore) -> None:
+    """RFC 9110 §15.3.7.2: a single range that remains may be sent as one."""
+    store.put_object("f", b"0123456789" * 100, Attributes())
+    answer = client("GET", "/f", range="bytes=10-12,5-11,20-24")
+    assert (answer.status, answer.header("Content-Range")) == (206, "bytes 5-24/1000")
+    assert answer.body == b"56789012345678901234"
 
 
 def test_several_ranges_of_a_file_replaced_behind_the_cache_are_of_the_new_one(
@@ -57,10 +120,10 @@ def test_several_ranges_of_a_file_replaced_behind_the_cache_are_of_the_new_one(
 ) -> None:
     store.put_object("f", b"old", Attributes())
     assert client("GET", "/f").body == b"old"
-    store.put_object("f", b"newer", Attributes())
+    store.put_object("f", b"newer" * 100, Attributes())
     answer = client("GET", "/f", range="bytes=0-0,-1")
     assert answer.status == 206
-    assert b"Content-Range: bytes 4-4/5\r\n\r\nr" in answer.body
+    assert b"Content-Range: bytes 499-499/500\r\n\r\nr" in answer.body
 
 
 def test_get_answers_304_with_its_validators(client: Client) -> None:
