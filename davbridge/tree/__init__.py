@@ -1,6 +1,6 @@
 """A namespace of collections and members over the flat keys of an ObjectStore::
 
-    namespace.py       what can be done with resources: the only door of this package
+    namespace.py       what can be done with resources: the interface of this package
     composition.py     the parts of a namespace, and which needs which
     resource.py        what is at a path, and how an operation ended
 
@@ -20,5 +20,6 @@ Invariants: only this package turns paths into keys. A collection's prefix ends 
 deletes nothing of its source until every copy is verified. No name of davbridge's own is shown.
 
 Each sub-package has a map of its own. `tree` knows no WebDAV: conditions as headers, lock tokens
-and status codes are `dav`'s. It doesn't know how a store is asked, nor what is cached.
+and status codes are `dav`'s. It doesn't know how requests are sent to the store, nor what is
+cached.
 """

@@ -1,4 +1,5 @@
-"""What a namespace is made of, and which part needs which: the only module that constructs them."""
+"""The parts of a namespace, and which of them needs which others: only this module constructs
+them."""
 
 import time
 from collections.abc import Callable
@@ -35,7 +36,7 @@ class DriveLimits(NamedTuple):
 
 
 NO_LIMITS = DriveLimits()
-"""None but the store's."""
+"""No limits but the store's."""
 
 
 class Clocks(NamedTuple):
@@ -60,7 +61,7 @@ class Components(NamedTuple):
     path_locks: PathLocks
     journal_scanner: JournalScanner
     closers: tuple[Callable[[], object], ...]
-    """Called in this order, they stop what runs in the background."""
+    """Called in this order, they stop the background work."""
 
 
 def compose(

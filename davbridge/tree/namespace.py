@@ -62,7 +62,7 @@ class Namespace:
         self.running_operations = parts.operations.running_operations
 
     def close(self) -> None:
-        """Stops what runs in the background. The namespace can't be used afterwards."""
+        """Stops the background work. The namespace can't be used afterwards."""
         for close in self._closers:
             close()
 
@@ -204,8 +204,8 @@ class Namespace:
     def resume(
         self, request: OperationRequest, recheck: Callable[[], object] = lambda: None
     ) -> Outcome | None:
-        """How the same request ends that another bridge has begun; None if none has. Waits for a
-        bridge that is at work on it, and finishes it if that bridge has died. ``recheck`` is called
+        """The outcome of the same request, if another bridge has begun it; None if none has. Waits
+        for a bridge that works on it, and finishes it if that bridge is dead. ``recheck`` is called
         under the locks; what it raises is raised."""
         return self._operations.resume(request, recheck)
 
@@ -254,7 +254,7 @@ class Namespace:
         return self._storage_quota.used()
 
     def available_bytes(self) -> int | None:
-        """What the quota has left; None without one, or while the used bytes are unknown."""
+        """The bytes left of the quota; None without one, or while the used bytes are unknown."""
         return self._storage_quota.available()
 
     def account_info(self) -> AccountInfo:

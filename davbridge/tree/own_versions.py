@@ -1,11 +1,11 @@
-"""The versions that this bridge has written itself in the last seconds.
+"""The versions that this bridge itself has written in the last seconds.
 
 A MOVE deletes its source by ETag, a moment after it has copied it. If the copy is moved back by
-another bridge in that moment, the delete can't tell it from the source. What this bridge has
-uploaded itself is no such copy, nor what it has copied from there: it may be moved at once.
+another bridge in that moment, the delete can't tell it from the source. A version that this bridge
+has uploaded itself, or has copied from such a version, is no such copy: it may be moved at once.
 
-Invariant: a version is forgotten after OWN_VERSION_SECONDS, or earlier if there are too many. Then
-it counts as written by others, which costs time, and loses nothing.
+Invariant: a version is dropped after OWN_VERSION_SECONDS, or earlier if there are too many. Then it
+counts as written by others, which costs time, but loses nothing.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,8 @@
 """Which operations and writes exclude one another, in this process.
 
 A client that waits too long for a MOVE sends it again while the first one still runs. If both ran
-at the same time, the second one would take what the first has moved already for members that the
-source doesn't have, and delete them.
+at the same time, the second one would find members at the target that the first has moved there,
+and that the source no longer has, and delete them.
 
 Invariants:
 - If one of two operations changes what the other one reads or changes, at whatever depth, the later
@@ -10,12 +10,12 @@ Invariants:
   time. Locks are granted in the order in which they are asked for, so that everyone gets one.
 - While a tree excludes writes, no file in it is written. This lock overtakes those that still wait.
 - A resource is written by one at a time.
-- Dead properties lie beside the members, and move with them. So they are written before an
-  operation begins that changes a tree around them, or after it has ended.
+- Dead properties are stored among the members of a collection, and are moved with them. So they are
+  written before an operation begins that changes a tree around them, or after it has ended.
 - While a WebDAV lock is granted, nothing in its scope is written.
 - All Unicode spellings of a path are the same here, as for WebDAV locks: an operation that runs may
   decide which one the bucket has.
-- No more than MOST_WAITING wait for the same.
+- No more than MOST_WAITING operations wait for the same one.
 """
 
 from collections.abc import Callable, Iterable, Iterator
@@ -34,7 +34,7 @@ a thread of the server."""
 
 
 class LockScope(NamedTuple):
-    """What a WebDAV write lock covers: the resource at a path, its list of members (RFC 4918 §7.4)
+    """The scope of a WebDAV write lock: the resource at a path, its list of members (RFC 4918 §7.4)
     and, if it is deep, everything inside."""
 
     path: ResourcePath
@@ -51,7 +51,7 @@ class LockScope(NamedTuple):
 
 
 class _PathLock:
-    """What one operation or write locks, whether it has the lock or waits for it."""
+    """The paths that one operation or write locks, whether it has the lock or waits for it."""
 
     def __init__(
         self,
@@ -125,11 +125,11 @@ class PathLocks:
         UnavailableError if MOST_WAITING others wait for the same.
 
         ``changed``, ``read``: the roots of trees. ``written``: single files and markers. They wait
-        for operations on that very resource, but for operations on a tree around it, which may take
-        minutes, only while these `exclude_writes`. ``properties_of``: resources whose dead
-        properties are written. They wait for operations that change a tree around them, because a
-        MOVE takes the properties along, and deletes its source. ``locked``: the scope of a WebDAV
-        lock that is granted along with a write.
+        for operations on the same resource. For operations on a tree around it, which may take
+        minutes, they wait only while these `exclude_writes`. ``properties_of``: resources whose
+        dead properties are written. They wait for operations that change a tree around them,
+        because a MOVE takes the properties along, and deletes its source. ``locked``: the scope of
+        a WebDAV lock that is granted along with a write.
         """
         path_lock = _PathLock(
             changed=changed, read=read, written=written, properties_of=properties_of, locked=locked

@@ -1,4 +1,4 @@
-"""What a COPY, a MOVE or a DELETE is going to do: pure functions from listings to plans.
+"""What a COPY, MOVE or DELETE will do: pure functions from listings to plans.
 
 A plan consists of rows that were listed, and is complete before the first write.
 
@@ -24,10 +24,10 @@ from davbridge.tree.resource import Failure
 
 
 class Keys(NamedTuple):
-    """The keys that a resource consists of, by what may be done with them."""
+    """The keys of a resource, by what may be done with them."""
 
     proper: tuple[ObjectRow, ...]
-    """Objects, markers and sidecars that make the resource. They are deleted with it."""
+    """Objects, markers and sidecars that belong to the resource. They are deleted with it."""
     hidden: tuple[ObjectRow, ...] = ()
     """Objects inside that a collection of the same name hides. They are moved, and never
     deleted."""

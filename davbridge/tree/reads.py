@@ -5,7 +5,7 @@ from davbridge.store.base import ObjectReader, ObjectRow, ObjectStore
 
 _BLOCK = 1024 * 1024
 _COMPARED = 256 * 1024
-"""Bytes of each of two objects that are compared at a time."""
+"""Bytes that are compared at a time."""
 
 
 def rows_below(store: ObjectStore, prefix: str) -> dict[str, ObjectRow]:

@@ -1,8 +1,8 @@
 """The names of davbridge's own objects in the bucket. Pure.
 
-A sidecar is inside the collection whose members' properties it holds, and moves along with it.
-Journals are in the mount's folder ``.davbridge/``. If one mount is inside another, that folder is
-part of the outer mount's tree: it is deleted with the tree, and never copied.
+A sidecar is inside the collection whose members' properties it has, and is moved with it. Journals
+are in the mount's folder ``.davbridge/``. If one mount is inside another, that folder is part of
+the outer mount's tree: it is deleted with the tree, and never copied.
 """
 
 from davbridge.paths import DELIMITER, RESERVED_PREFIX, path_of
@@ -22,7 +22,7 @@ def is_housekeeping(key: str) -> bool:
 
 
 def is_own(key: str) -> bool:
-    """Whether a key is davbridge's own: it is no member of its collection."""
+    """Whether a key is davbridge's own, and so not a member of its collection."""
     return is_sidecar(key) or is_housekeeping(key)
 
 

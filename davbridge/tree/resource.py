@@ -1,4 +1,4 @@
-"""What is at a path, and how an operation ended.
+"""A resource, and the outcome of an operation.
 
 Invariant: a resource is either a collection, which has no row, or an object, which has one.
 """
@@ -66,7 +66,7 @@ class Failure(NamedTuple):
 
 
 class Outcome(NamedTuple):
-    """How an operation has ended."""
+    """The outcome of an operation."""
 
     failures: list[Failure]
     added_bytes: int = 0

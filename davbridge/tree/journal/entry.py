@@ -1,23 +1,23 @@
-"""The content of a journal: what an operation is going to do, written down before it begins.
+"""The content of a journal: the plan of an operation, written before it begins.
 
 A journal is the plan itself: each key that is to be copied or deleted, with the version that was
-listed. No progress is recorded: a bridge that resumes the operation sees by each key how far it got
-(see `operations.remaining_work`). A journal lies below ``.davbridge/`` in the mount. Its name is a
-hash of verb, source and target: the same request, sent again, finds it, and one listing finds all
+listed. No progress is recorded: a bridge that resumes the operation checks each key (see
+`operations.remaining_work`). A journal lies below ``.davbridge/`` in the mount. Its name is a hash
+of verb, source and target: the same request, sent again, finds it, and one listing finds all
 journals.
 
-Three objects may have a journal's name, and differ in their ends:
+Three objects may have a journal's name, with different suffixes:
 
 - ``.plan``: the journal. It is written before the first change. It is changed at most once: if a
   MOVE fails, it is marked as undone, with the keys that have to be deleted, before the first of
-  them is deleted. From then on each bridge that resumes it undoes it, and none finishes it.
-- ``.lease``: for an operation that lasts. Its bridge rewrites it every few seconds (see
+  them is deleted. From then on a bridge that resumes it undoes it, and doesn't finish it.
+- ``.lease``: for an operation that takes longer. Its bridge rewrites it every few seconds (see
   `lease_monitor`).
-- ``.left``: the record of an incomplete MOVE, whose client was told that a part of the source could
-  not be deleted. As long as it is there, the same MOVE, asked for again, deletes nothing from the
+- ``.left``: the record of an incomplete MOVE, whose response said that a part of the source could
+  not be deleted. As long as the record exists, the same MOVE, sent again, deletes nothing from the
   target that it has moved there before.
 
-Invariants: an entry that can't be understood is damaged, or from a later davbridge, and never
+Invariants: an entry that can't be parsed is damaged, or from a later davbridge; nothing in it is
 guessed. Each later format is compressed JSON with its number as ``format``: so an earlier davbridge
 recognises it, and never deletes it.
 """
@@ -76,7 +76,7 @@ class DamagedJournalError(ValueError):
 
 
 class OperationRequest(NamedTuple):
-    """What a client asked for."""
+    """The client's request."""
 
     verb: Verb
     source: ResourcePath
@@ -110,19 +110,19 @@ class JournalEntry(NamedTuple):
 
     request: OperationRequest
     source: ResourcePath
-    """In the bucket's own spelling, as the target."""
+    """In the bucket's spelling; so is the target."""
     target: ResourcePath
     is_new: bool
     """Whether nothing was at the target."""
     plan: Plan
     undo: tuple[ObjectRow, ...] | None = None
-    """What a failed MOVE has created at its target, and what has to be deleted again. None: the
-    operation is to be finished."""
+    """The objects that a failed MOVE has created at its target, which have to be deleted again.
+    None: the operation is to be finished."""
 
 
 def encoded(entry: JournalEntry, nonce: str = "") -> bytes:
-    """What `decoded` reads; about 50 bytes a member. ``nonce`` makes its ETag differ from that of
-    any other journal of the same plan."""
+    """The body that `decoded` reads; about 50 bytes a member. ``nonce`` makes its ETag differ from
+    that of any other journal of the same plan."""
     plan, request = entry.plan, entry.request
     rows = {row: number for number, row in enumerate(dict.fromkeys(_rows_of(entry)))}
 

@@ -1,8 +1,9 @@
-"""The journals of one mount: begins them, takes them over, and says which bridge works on which.
+"""The journals of one mount: begins them, takes them over, and finds out which bridge works on
+which.
 
 Invariant: of several bridges that take one journal over at once, one succeeds, if the store has
-conditional writes. Elsewhere two may do the same work. Each step allows for that: it looks at what
-is there.
+conditional writes. On other stores two may do the same work. Each step allows for that: it checks
+what is in the bucket.
 """
 
 import time
@@ -34,7 +35,7 @@ class Journals(JournalObjects):
         self.lease_monitor = LeaseMonitor(timer)
 
     def list_files(self, name: str = "") -> dict[str, JournalFiles]:
-        """As `JournalObjects.list_files`. The lease monitor learns what was found."""
+        """As `JournalObjects.list_files`. The lease monitor observes what was found."""
         found = super().list_files(name)
         self.lease_monitor.observe(found, name)
         return found
@@ -70,7 +71,7 @@ class Journals(JournalObjects):
         lease = self.write_lease(name, {"beat": 0, "nonce": uuid.uuid4().hex}, files.lease)
         plan = self.files_of(name).plan
         if plan is None or plan != files.plan:
-            # Its bridge was alive after all, and has ended or changed it. The next look shows.
+            # Its bridge was alive after all, and has ended or changed it. The next listing shows.
             self.delete(name, LEASE, own=(lease,))
             raise NotFoundError(f"{entry.request} has ended, or isn't what it was")
         held = Lease(

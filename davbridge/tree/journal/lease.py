@@ -2,7 +2,7 @@
 
 Invariants:
 - A bridge that couldn't renew its lease stops for good, some seconds before another one may take
-  the journal over: by then, what it has asked the store for has ended.
+  the journal over: by then, its requests to the store have ended.
 - The holder changes and deletes only its own versions of the journal and the lease. None of its
   requests has an effect after the end of the lease.
 """
@@ -37,7 +37,7 @@ class Lease:
         lease: ObjectRow | None = None,
         was_incomplete: bool = False,
     ) -> None:
-        """``since``: when this bridge began to ask for it; ``plan``: the row of the journal;
+        """``since``: when this bridge sent the request for it; ``plan``: the row of the journal;
         ``lease``: that of the lease object, which is written at the first renewal;
         ``was_incomplete``: as `Journals.begin`."""
         self.name = request.name
@@ -55,12 +55,12 @@ class Lease:
 
     @property
     def is_lost(self) -> bool:
-        """Whether another bridge may work on the journal by now."""
+        """Whether another bridge may work on the journal at present."""
         return self._is_lost or self._monitor.timer() > self._held_until()
 
     def bounded(self) -> AbstractContextManager[None]:
-        """Around requests to the store: none of them has an effect once another bridge may have
-        taken over."""
+        """The context of requests to the store: none of them has an effect once another bridge may
+        have taken over."""
         return before(self._held_until, self._monitor.timer)
 
     def _held_until(self) -> float:

@@ -1,10 +1,10 @@
-"""Which journals other bridges work on, as far as this bridge can tell by looking.
+"""Which journals other bridges work on, as far as this bridge has observed.
 
-A bridge that works on a journal renews its lease: it rewrites an object. If nothing of a journal
-has changed for LEASE_SECONDS, while this bridge looked, the other bridge is dead. So no clocks are
-compared, and a bridge that has just started waits as long as it takes to be sure.
+A bridge that works on a journal renews its lease: it rewrites an object. If this bridge observes no
+change of a journal for LEASE_SECONDS, the other bridge is dead. So no clocks are compared, and a
+bridge that has just started observes each journal for that long.
 
-Invariant: a journal is taken for a dead bridge's only if this bridge has seen it unchanged for
+Invariant: a journal counts as a dead bridge's only if this bridge has seen it unchanged for
 LEASE_SECONDS, or has abandoned it itself and it is unchanged since.
 """
 
@@ -57,7 +57,7 @@ class LeaseMonitor:
         self._lock = Lock()
         self._held: set[str] = set()
         self._abandoned: dict[str, Versions] = {}
-        """What this bridge has abandoned, in the versions that it had then."""
+        """The journals that this bridge has abandoned, with their versions at that time."""
         self._seen: dict[str, tuple[JournalFiles, float]] = {}
 
     def is_dead(self, name: str) -> bool:
@@ -87,7 +87,7 @@ class LeaseMonitor:
             self._abandoned.pop(name, None)
 
     def release(self, name: str, abandoned_as: Versions | None = None) -> None:
-        """This bridge doesn't work on it any more. ``abandoned_as``: as long as the journal is in
+        """This bridge doesn't work on it any more. ``abandoned_as``: as long as the journal has
         these versions, this bridge may resume it at once."""
         with self._lock:
             self._held.discard(name)

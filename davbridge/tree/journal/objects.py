@@ -35,11 +35,11 @@ from davbridge.tree.journal.validation import require_within
 from davbridge.tree.reads import read_all
 
 INCOMPLETE_RECORD_AGE = timedelta(days=1)
-"""How long the record of an incomplete MOVE is kept, for its client to ask again."""
+"""How long the record of an incomplete MOVE is kept, in case its client sends it again."""
 
 _CLOCK = "clock"
-"""The name of the object that is written to see the store's time. If it is left behind, it looks
-like a lease without a journal, and is deleted as one."""
+"""The name of the object that is written to find out the store's time. If it isn't deleted, it
+counts as a lease without a journal, and the scanner deletes it."""
 
 _JSON = Attributes("application/json")
 _ZIPPED = Attributes("application/zlib")
@@ -58,7 +58,7 @@ class JournalObjects:
         self._mount = mount
         self._prefix = mount + JOURNALS
         self._bridge = uuid.uuid4().hex
-        """Another one at each start of the bridge."""
+        """A new one at each start of the bridge."""
 
     def key(self, name: str, end: str) -> str:
         """``end``: PLAN, LEASE or INCOMPLETE."""
@@ -116,8 +116,8 @@ class JournalObjects:
         self._store.put_object(key, json.dumps(content).encode(), _JSON, ALWAYS)
 
     def read_incomplete(self, name: str) -> OperationRequest:
-        """The MOVE that such a record is about. Raises NotFoundError, and ValueError where the
-        record is damaged."""
+        """The MOVE of such a record. Raises NotFoundError, and ValueError where the record is
+        damaged."""
         with self._store.get_object(self.key(name, INCOMPLETE)) as reader:
             body = read_all(reader, _MAX_RECORD_BYTES)
         try:
@@ -128,7 +128,7 @@ class JournalObjects:
         return OperationRequest("MOVE", source, target)
 
     def delete(self, name: str, *ends: str, own: Iterable[ObjectRow | None] = ()) -> None:
-        """Deletes the objects with these ends. ``own``: of the objects that these rows are of, only
+        """Deletes the objects with these suffixes. ``own``: of the objects of these rows, only
         these versions. Raises StoreError."""
         keys = [self.key(name, end) for end in ends]
         versions = {row.key: row for row in own if row}

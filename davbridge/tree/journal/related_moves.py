@@ -2,15 +2,15 @@
 source.
 
 While a MOVE deletes its source, the source has only a part of what the target has. A COPY or MOVE
-of the one over the other would then take what was moved already for members that the source doesn't
-have, and delete them. It may come under another name: another verb, another spelling, a folder
+of the one over the other would then delete what was moved already, as members of the target that
+the source doesn't have. It may come under another name: another verb, another spelling, a folder
 around both trees or inside both. Such an operation is related to the MOVE, which ends first. Where
 the MOVE has left something, nothing is deleted from the target.
 
-A journal of a later davbridge can't be read here, and may be about any trees. While its bridge is
+A journal of a later davbridge can't be read here, and may concern any trees. While its bridge is
 alive, it conflicts with everything. Once its bridge is dead, only a later davbridge can finish it,
-and there may be none any more. So it is waited for no longer, but counts as a MOVE that has left
-something.
+and there may be none any more. So nothing waits for it any longer, but it counts as a MOVE that has
+left something.
 """
 
 from threading import Lock
@@ -89,7 +89,7 @@ class Overlaps:
     """Finds operations of other bridges that overlap.
 
     Two bridges that move trees onto one another, or one into what the other deletes, each carry out
-    a plan that the other one makes untrue. In one bridge the path locks prevent this.
+    a plan that the other one invalidates. In one bridge the path locks prevent this.
     """
 
     def __init__(self, others: "JournaledOperations") -> None:
@@ -126,8 +126,7 @@ class JournaledOperations:
         return _overlap(request, other.request)
 
     def operation(self, row: ObjectRow, name: str) -> Other | None:
-        """The operation that an object under a journal's name is about; None if that can't be
-        read."""
+        """The operation of an object with a journal's name; None if that can't be read."""
         question = row.key, row.etag
         with self._lock:
             is_known, other = question in self._known, self._known.get(question)
@@ -163,7 +162,7 @@ def _is_inside(path: ResourcePath, tree: ResourcePath) -> bool:
 
 
 def _are_related(one: OperationRequest, other: OperationRequest) -> bool:
-    """Whether ``other`` is a MOVE that has moved anything to where ``one`` would bring it."""
+    """Whether ``other`` is a MOVE that may have moved anything to where ``one`` would put it."""
     if other.verb != "MOVE":
         return False
     ways = [(_normal(each.source), _normal(each.target)) for each in (one, other)]

@@ -51,7 +51,7 @@ class JournalScanner:
         self._thread.start()
 
     def stop(self) -> None:
-        """No other journal is resumed after this."""
+        """No further journal is resumed after this."""
         self._is_over.set()
 
     def scan(self) -> float:
@@ -92,7 +92,7 @@ class JournalScanner:
         except LaterFormatError as error:
             _log.warning("the journal %r is left to a later davbridge: %s", name, error)
         except DamagedJournalError as error:
-            _log.error("the journal %r is of no use, and goes: %s", name, error)
+            _log.error("the journal %r is damaged, and is deleted: %s", name, error)
             self._journals.discard(name, error.row, files.lease)
         except Exception:  # The boundary of one journal: logs, so that the others are resumed.
             if self._is_over.is_set():

@@ -1,7 +1,7 @@
-"""What a journal may name: the trees of its operation, and nothing else.
+"""Which keys a journal may name: those of its operation's trees, and nothing else.
 
 Pure functions. Journals are objects in a bucket: other programs can write them, damage them, and
-copy them from mount to mount. A bridge that resumes one copies and deletes what it says.
+copy them from mount to mount. A bridge that resumes one copies and deletes the keys that it names.
 
 Invariants: no key is copied, written or deleted that is outside of the journal's source and target,
 which both lie below the mount's prefix. An entry in which anything has another type than it should

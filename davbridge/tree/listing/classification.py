@@ -21,12 +21,12 @@ from davbridge.tree.listing.members import Member
 
 
 class Pending(NamedTuple):
-    """What only the next page can decide."""
+    """The names that only the next page can decide."""
 
     rows: tuple[ObjectRow, ...] = ()
     """Objects that a later key may turn into hidden ones."""
     names: frozenset[str] = frozenset()
-    """Names that are shown already, and that an ``x_$folder$`` may still follow."""
+    """Names that are shown already, and after which an ``x_$folder$`` may still be listed."""
 
 
 class Classification(NamedTuple):
@@ -89,7 +89,7 @@ def classify_page(prefix: str, page: Page, before: Pending) -> Classification:
 
 
 class _CachedClassification(NamedTuple):
-    """A classification, kept with its page, and what it was made from."""
+    """A classification, cached with its page, and the rows that it was made from."""
 
     rows: tuple[ObjectRow, ...]
     prefixes: tuple[str, ...]

@@ -9,8 +9,8 @@ Invariants:
 - The answer is cached by all that a listing shows of the object. A change of the content type alone
   keeps the ETag and, within a second, the time. So an answer is cached only if the object was older
   than that when the HEAD was sent.
-- An object counts as a file if it is gone by then, or if these credentials may not read it: then it
-  is shown, and hides nothing. Any other error fails the listing.
+- An object counts as a file if it has been deleted meanwhile, or if these credentials may not read
+  it: then it is shown, and hides nothing. Any other error fails the listing.
 """
 
 from collections.abc import Callable, Sequence

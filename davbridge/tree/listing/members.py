@@ -1,7 +1,7 @@
 """The members of a collection, a page of its listing at a time.
 
-A member is just what the listing has of it: to make a Resource of each of 10,000 members would take
-longer than everything else, once the listing is cached.
+A member is only what the listing has of it: once the listing is cached, making a Resource of each
+of 10,000 members would take longer than everything else.
 """
 
 from collections.abc import Iterator

@@ -110,7 +110,7 @@ class View:
         return row if row is not None and not self._directory_checks.is_directory(row) else None
 
     def _pages_of_unlisted(self, path: ResourcePath) -> tuple[ResourcePath, Iterator[MemberPage]]:
-        """For a prefix without keys: the marker lies outside it, or the spelling is another."""
+        """For a prefix without keys: the marker may lie outside it, or the spelling may differ."""
         actual = self.lookup(path)
         if not actual.is_collection:
             raise NotACollectionError(f"/{'/'.join(path)} is not a collection")

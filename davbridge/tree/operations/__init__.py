@@ -2,7 +2,7 @@
 
     operations.py        locks the paths, and makes attempts until one has an outcome
     retries.py           why an attempt is made again, as a tree of exceptions, and how often
-    preconditions.py     on which versions the client made its operation depend
+    preconditions.py     the versions on which the client's operation depends
     attempts.py          one attempt: it is refused, or it carries the operation out
     journaling.py        begins the journal of an attempt, and looks for conflicts
     planner.py           looks up two paths, and makes a plan

@@ -11,15 +11,15 @@ Invariants:
 - Nothing of the target is deleted before the copies are verified. The exception is a store that
   can't hold a file and a collection of one name: there, one that replaces the other deletes it
   first (see `steps.clashes`).
-- If the operation fails while what it was to replace by the other kind is still there, the copies
-  are deleted again, those of a COPY as well. Otherwise one would hide the other.
+- If the operation fails before it has deleted a file that a collection replaces, or the reverse,
+  the copies are deleted again, those of a COPY as well. Otherwise one would hide the other.
 - The failure of a single object is raised. Failures of a tree's members are returned.
 
 These operations have a journal:
 
 - A MOVE of a collection with more than one object, since it may stop between them.
-- A COPY or DELETE of more than JOURNALED objects. A smaller one ends before its client gives up,
-  and does what is left if it is asked for again.
+- A COPY or DELETE of more than JOURNALED objects. A smaller one ends before its client gives up; if
+  it is sent again, it does the rest.
 - An operation that replaces a file by a collection, or the reverse: if it stopped in between, one
   would hide the other.
 - A MOVE that was incomplete before, of a file as well. Such a journal only keeps other operations
@@ -58,7 +58,7 @@ JOURNALED = 1000
 """Objects: as many as one listing shows, and as are copied or deleted in a second or two."""
 
 RequireRoom = Callable[[int], object]
-"""Called with a number of bytes. Raises OutOfSpaceError if the quota doesn't have them left."""
+"""Called with a number of bytes. Raises OutOfSpaceError if the quota has fewer left."""
 
 
 class Attempts:
@@ -285,7 +285,7 @@ def _initial_entry(entry: JournalEntry, transfer: PlannedTransfer) -> JournalEnt
 def _raise_for_one(
     resource: Resource, failures: list[Failure], *, created: Mapping[str, ObjectRow] = NO_VERSIONS
 ) -> None:
-    """The failure of a single object is that of the whole request."""
+    """Raises the failure of a single object: it is the failure of the whole request."""
     if not failures or resource.is_collection:
         return
     error = failures[0].error

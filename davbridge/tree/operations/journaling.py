@@ -38,8 +38,9 @@ class Journaling:
     def begun(
         self, entry: JournalEntry, *, is_journaled: bool, was_incomplete: bool = False
     ) -> Iterator[RunningOperation]:
-        """Around what carries an operation out. The journal, if there is one, is deleted at the
-        end. ``was_incomplete``: as `Journals.begin`. Raises AlreadyBegunError and OverlapError."""
+        """The context in which an operation is carried out. The journal, if there is one, is
+        deleted at the end. ``was_incomplete``: as `Journals.begin`. Raises AlreadyBegunError and
+        OverlapError."""
         lease = self._begin(entry, was_incomplete=was_incomplete) if is_journaled else None
         total = len(entry.plan.copies) + len(entry.plan.deletions)
         with self._running_operations.tracked(entry.request, total, lease) as running:
@@ -48,8 +49,8 @@ class Journaling:
             try:
                 self._journals.record_incomplete(entry.request)
             except StoreError as error:
-                # The answer stays: what is left was written meanwhile, and all else has moved.
-                _log.warning("%s: what it left could not be noted: %s", entry.request, error)
+                # The outcome stays: what is left was written meanwhile, and the rest was moved.
+                _log.warning("%s: what it left could not be recorded: %s", entry.request, error)
 
     def _begin(self, entry: JournalEntry, *, was_incomplete: bool) -> Lease:
         try:

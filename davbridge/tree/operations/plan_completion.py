@@ -1,8 +1,8 @@
 """Does what is left of a journal's plan.
 
-It is done more carefully than by a new attempt: what anybody has written since the journal was
-begun, at the source or the target, stays (see `remaining_work`). Members that can't be finished
-because of that are returned as failures, and are at the source.
+Unlike a new attempt, it changes nothing that anybody has written since the journal was begun, at
+the source or the target (see `remaining_work`). Members that can't be finished because of that are
+returned as failures, and stay at the source.
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -197,7 +197,7 @@ def _is_made_anew(entry: JournalEntry, rest: RemainingWork) -> bool:
 
 
 def _answered(failures: list[Failure]) -> list[Failure]:
-    """The same failures, if the store has answered. Raises UnavailableError if it hasn't."""
+    """Returns the failures, if the store has answered. Raises UnavailableError if it hasn't."""
     for failure in failures:
         if isinstance(failure.error, UnavailableError) and not isinstance(
             failure.error, SkippedCopyError

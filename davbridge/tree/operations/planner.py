@@ -1,4 +1,4 @@
-"""Looks up what a COPY, MOVE or DELETE is about, and makes its plan. Doesn't write anything."""
+"""Looks up the paths of a COPY, MOVE or DELETE, and makes its plan. Writes nothing."""
 
 from collections.abc import Mapping
 from functools import partial
@@ -182,7 +182,7 @@ class Planner:
 
 def require_no_overlap(source: ResourcePath, target: ResourcePath, *, is_collection: bool) -> None:
     """Raises OverlappingPathsError. A collection inside itself would have no end; a target that
-    holds the source would lose it (RFC 4918 §9.8.5, §9.9.4). Inside a file is no collection, which
+    holds the source would lose it (RFC 4918 §9.8.5, §9.9.4). Nothing can be inside a file, but that
     is another error."""
     if source == target:
         raise OverlappingPathsError("the source and the target are the same")

@@ -1,9 +1,8 @@
-"""On which versions the client made its COPY, MOVE or DELETE depend (RFC 9110 §13.1.1, RFC 4918
-§10.6).
+"""The versions on which a client's COPY, MOVE or DELETE depends (RFC 9110 §13.1.1, RFC 4918 §10.6).
 
-Without a precondition, an operation takes the version of a file that is there now, also if others
-have written it since it was listed. If the client allows that the target is replaced, the operation
-replaces what is there now, whatever an older listing showed.
+Without a precondition, an operation applies to the present version of a file, even if others have
+written it since it was listed. If the client allows that the target is replaced, the operation
+replaces the present version, whatever an older listing showed.
 """
 
 from collections.abc import Callable, Sequence

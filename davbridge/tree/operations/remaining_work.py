@@ -3,7 +3,7 @@
 Pure functions; the caller passes in whether two objects with different ETags have the same bytes.
 
 The bridge that began the operation may have died at any point, and others may have written since.
-So each key is judged by itself, by the version in the plan and the version that is there:
+So each key is decided by itself, from the version in the plan and the present version:
 
 - A copy that is there is done. A copy that isn't is made, if its source is still the planned
   version.
@@ -34,7 +34,7 @@ IsCopy = Callable[[Copy, ObjectRow], bool]
 
 
 class RemainingWork(NamedTuple):
-    """What is left to be done, and what can't be done."""
+    """The work that is left, and what can't be done of it."""
 
     plan: Plan
     new_etags: Mapping[str, str]

@@ -23,17 +23,17 @@ from davbridge.tree.journal.related_moves import Other
 
 
 class RetryError(Exception):
-    """An attempt can't have an outcome. It has left nothing half done."""
+    """An attempt ended without an outcome. It has left nothing half done."""
 
     def __init__(self, message: str, refusal: str) -> None:
-        """``refusal``: what the client is told once the limit is reached."""
+        """``refusal``: the message for the client once the limit is reached."""
         super().__init__(message)
         self.refusal = refusal
 
 
 class OutdatedError(RetryError):
     """A file, or what is at its target, has changed since the attempt looked it up. The cache has
-    forgotten it."""
+    dropped it."""
 
     def __init__(self, message: str, *, created: Mapping[str, ObjectRow]) -> None:
         """``created``: by key, what the attempt has created at the target, and left there."""
@@ -57,11 +57,11 @@ class ConflictError(RetryError):
 
 
 class RelatedMoveError(ConflictError):
-    """It is a MOVE that has moved a part of what this operation is about."""
+    """The other operation is a MOVE that has moved a part of this operation's trees."""
 
 
 class OverlapError(ConflictError):
-    """It changes what this operation reads or changes, or the reverse."""
+    """The other operation changes what this one reads or changes, or the reverse."""
 
 
 MAX_ATTEMPTS: Mapping[type[RetryError], int] = {

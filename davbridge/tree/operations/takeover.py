@@ -37,7 +37,7 @@ from davbridge.tree.steps.operation_steps import OperationSteps
 from davbridge.tree.steps.progress import RunningOperations
 
 POLL_SECONDS = 1.0
-"""Between two looks at a journal that is waited for."""
+"""Between two checks of another bridge's journal, while this bridge waits for its end."""
 
 RESUMED_RESULT_SECONDS = 120.0
 """How long the outcome of a resumed MOVE is remembered. Its client never got an answer, and asks
@@ -50,16 +50,16 @@ _log = logging.getLogger(__name__)
 
 
 class EarlierOperation(NamedTuple):
-    """What was found of the same operation, begun before."""
+    """What was found of an earlier operation for the same request."""
 
     outcome: Outcome | None = None
-    """How it has ended by now; None if there is nothing to resume."""
+    """Its outcome; None if there is nothing to resume."""
     was_incomplete: bool = False
     """Whether there is a record that the MOVE has left something."""
 
 
 class _ResumedResult(NamedTuple):
-    """How an operation has ended that was resumed here."""
+    """The outcome of an operation that was resumed here."""
 
     outcome: Outcome
     is_of_file: bool
@@ -89,8 +89,8 @@ class Takeover:
         )
 
     def resume(self, request: OperationRequest) -> Outcome | None:
-        """How the same operation, begun before, has ended by now. None if there is nothing to
-        resume, or it can be begun again."""
+        """The outcome of an earlier operation for the same request, which is resumed or waited for.
+        None if there is nothing to resume, or it can be begun again."""
         with self._lock:
             done = self._results.get(request)
         if done and self._is_gone(request.source, is_file=done.is_of_file):
@@ -119,7 +119,7 @@ class Takeover:
             self._journals.pause(POLL_SECONDS)
 
     def _end_of(self, awaited: JournalEntry | None) -> Outcome | None:
-        """How an operation has ended that another bridge has carried out; None if that isn't
+        """The outcome of an operation that another bridge has carried out; None if it isn't
         known."""
         is_finished = awaited is not None and awaited.undo is None
         if not (awaited and is_finished and awaited.request.verb == "MOVE"):
@@ -151,11 +151,11 @@ class Takeover:
                 f"only a later davbridge can resume what it has begun: {error}"
             ) from error
         except DamagedJournalError as error:
-            _log.error("the journal %r is of no use, and goes: %s", name, error)
+            _log.error("the journal %r is damaged, and is deleted: %s", name, error)
             self._journals.discard(name, error.row, files.lease)
             return None
         request, plan = entry.request, entry.plan
-        _log.info("%s was begun by a bridge that died: going on with it", request)
+        _log.info("%s was begun by a bridge that died: resuming it", request)
         total = len(plan.copies) + len(plan.deletions)
         if entry.undo is not None:
             self._resume_undo(entry, entry.undo, lease)

@@ -77,7 +77,8 @@ class PropertyStore:
         return add_client_metadata(resource, self.of(resource.path)) if resource.row else resource
 
     def refresh(self, path: ResourcePath) -> None:
-        """What is read next of the resource is no older than this call. Costs a request."""
+        """From now on, reads of the resource's properties are no older than this call. Costs a
+        request."""
         self.sidecars.refresh(self._collection_prefix(path))
 
     def update(
@@ -174,7 +175,7 @@ class PropertyStore:
         has set on the source since, and leaves the source none. Costs a request for a collection,
         past all caches: what another bridge has set would be lost otherwise. If another bridge has
         created a resource there meanwhile, that one keeps its properties. Never raises a
-        StoreError: whatever stays is removed by `clear`."""
+        StoreError: what remains is removed by `clear`."""
         try:
             if source.is_collection:
                 self.refresh(source.path)
@@ -207,7 +208,7 @@ class PropertyStore:
 
     def clear_after_removal(self, path: ResourcePath, known: Properties = NO_PROPERTIES) -> None:
         """As `clear`, after a removal. ``known``: the properties of what was removed. Never raises
-        a StoreError: the name's next owner clears."""
+        a StoreError: the next resource of this name calls `clear`."""
         try:
             self._clear(path, known)
         except StoreError as error:

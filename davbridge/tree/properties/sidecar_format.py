@@ -6,7 +6,7 @@ PROPFIND, and a tree's properties are inside the tree. Properties have Clark nam
 serialised XML elements.
 
 Invariants: a sidecar that can't be read counts as empty and damaged. A member is encoded once, and
-not each time that the sidecar is written because of others.
+not again when the sidecar is written because of other members.
 """
 
 import json
@@ -100,8 +100,8 @@ def with_changes(
     after: MemberProperties,
     names: Iterable[str],
 ) -> MemberProperties:
-    """``there`` with the changes from ``before`` to ``after`` to the members of these names. Raises
-    OutOfSpaceError."""
+    """``there``, with the changes between ``before`` and ``after`` to the members of these names.
+    Raises OutOfSpaceError."""
     for name in names:
         old, new = before.get(name, {}), after.get(name, {})
         there = with_change(there, name, partial(_apply_changes, old, new))

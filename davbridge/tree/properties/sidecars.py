@@ -1,7 +1,7 @@
 """Reads, caches and updates sidecars: one object per collection, with its members' properties.
 
 A sidecar is written as a whole. Updates that arrive while it is being written wait together, and
-the next write makes them all: one by one they would take a round trip each.
+the next write makes them all: one by one, each would take a round trip.
 
 Invariants:
 - A missing sidecar costs no request: the collection's listing shows whether there is one, and its
@@ -122,7 +122,7 @@ class Sidecars:
         return sidecar.members if is_known and not sidecar.is_damaged else None
 
     def refresh(self, prefix: str) -> None:
-        """Looks the sidecar up past all caches: what is read next is no older."""
+        """Looks the sidecar up past all caches, so that later reads are no older."""
         key = prefix + SIDECAR_NAME
         with suppress(InvalidNameError):  # Longer than keys can be: there is none.
             require_key_length(key)
@@ -206,7 +206,7 @@ class Sidecars:
         _log.warning("kept the damaged properties %r as %r", row.key, aside)
 
     def _current(self, key: str) -> Sidecar:
-        """As the listing shows it; from the cache if that has this version."""
+        """The version that the listing shows; from the cache if that has it."""
         try:
             require_key_length(key)
         except InvalidNameError:
@@ -217,7 +217,7 @@ class Sidecars:
         return self._cached(row) or self._fetch(key)
 
     def _fetch(self, key: str) -> Sidecar:
-        """As the store has it now, whatever the cached listing says."""
+        """The store's present version, whatever the cached listing shows."""
         try:
             with self._store.get_object(key) as reader:
                 row = reader.info.row

@@ -1,7 +1,7 @@
 """Deletes of versions that a listing has just shown: at the end of a MOVE, and when one is undone.
 
 An ETag names bytes, and not an object. If a file was moved away and back, or was replaced by an
-equal one, S3 takes the new object for the old one. So the source is listed right before it is
+equal one, S3 can't tell the new object from the old one. So the source is listed right before it is
 deleted, and the times are compared as well. A delete has an effect only within CHECK_VALID_SECONDS
 after that listing, including retries and slow networks. An operation that puts a file onto an equal
 one waits for longer than that before it relies on the copy: by then no such delete can arrive any
@@ -27,14 +27,14 @@ from davbridge.tree.steps.batches import Batches, Deadline, goes_last, of_emptie
 from davbridge.tree.steps.progress import RunningOperation
 
 CHECK_VALID_SECONDS = 4.0
-"""How long a check is relied on. S3 takes a request of ours for a fresh one for as long."""
+"""How long a check is valid. The store accepts a signed request of ours for as long."""
 
 _MAX_CHECKS = 3
 """How often a check is made, if all deletes come too late each time."""
 
 
 class Deleted(NamedTuple):
-    """What became of the versions in a tree."""
+    """The result of a delete of a tree."""
 
     failed: list[DeleteFailure]
     remaining: set[str]
@@ -42,7 +42,7 @@ class Deleted(NamedTuple):
 
 
 class _Check(NamedTuple):
-    """What a listing of a tree has shown. All pages but the last were deleted while it was read."""
+    """The result of a listing of a tree. All pages but the last were deleted while it was read."""
 
     failed: list[DeleteFailure]
     remaining: set[str]
@@ -65,7 +65,7 @@ class CheckedDeletes:
         """Deletes one object, which was still this version at ``checked_at``.
 
         Raises PreconditionFailedError if it is another version by now, and NotFoundError if
-        somebody else has deleted it: of several who move one file, only one has moved it.
+        somebody else has deleted it: of several clients that move one file, only one has moved it.
         """
         for attempt in range(_MAX_CHECKS):
             if attempt or self._timer() - checked_at > CHECK_VALID_SECONDS / 2:
@@ -141,7 +141,7 @@ class CheckedDeletes:
             check.remaining.update(one.key for one in failed)
             check = check._replace(checked_at=self._timer())
         if self._timer() - began_at > CHECK_VALID_SECONDS / 2:
-            # What came into the first pages meanwhile keeps the markers of its collections.
+            # Objects that were added meanwhile to the first pages keep their collections' markers.
             check = check._replace(checked_at=self._timer())
             now = rows_below(self._store, prefix).values()
             check.remaining.update(row.key for row in now if _is_others(row, wanted, folders))
@@ -178,7 +178,7 @@ class CheckedDeletes:
         return self._batches.delete(keys, running, versions_of(rows), deadline)
 
     def deadline(self, checked_at: float) -> Deadline:
-        """Around requests: none of them has an effect once the check is too old."""
+        """The context of requests: none of them has an effect once the check is too old."""
         return partial(before, lambda: checked_at + CHECK_VALID_SECONDS, self._timer)
 
     def _is_same(self, row: ObjectRow) -> bool:
@@ -194,7 +194,7 @@ class CheckedDeletes:
 
 
 def _is_changed(planned: ObjectRow, now: ObjectRow) -> bool:
-    """Both rows come from listings or copies, which tell the same time, to the second."""
+    """Both rows come from listings or copies, whose times agree to the second."""
     if is_marker(now.key):
         return now.size != planned.size
     one, other = ((row.etag, row.size, int(row.modified.timestamp())) for row in (planned, now))

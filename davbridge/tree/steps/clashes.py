@@ -118,7 +118,7 @@ class Clashes:
             raise PreconditionFailedError(f"{sorted(new)} have come meanwhile")
 
     def _require_readable(self, row: ObjectRow) -> None:
-        """Asks past all caches. The target must not be deleted for a source that is gone, is
+        """Asks past all caches. The target must not be deleted for a source that is gone, has
         another version, or is in an archive."""
         with self._store.get_object(row.key, end=1 if row.size else None, if_match=row.etag) as it:
             it.read(1)

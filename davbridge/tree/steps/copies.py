@@ -1,11 +1,11 @@
 """The copies of a plan: made in parallel, and verified.
 
 Invariants:
-- A copy is of the very version that was listed, and replaces only what the listing has shown.
-  Markers are the exception: a store that keeps folders has one as soon as anything is inside, and
-  would refuse another. What a tool writes into the marker of a new folder in that second is lost.
-  An object of the collection's own name never is. If a file replaces a collection, such a store
-  takes the folder for an object: so a file that a tool writes there between the look and the copy
+- A copy is of the version that was listed, and replaces only what the listing has shown. Markers
+  are the exception: a store that keeps folders has one as soon as anything is inside, and would
+  refuse another. What a tool writes into the marker of a new folder in that second is lost. An
+  object of the collection's own name is never lost. If a file replaces a collection, such a store
+  takes the folder for an object: so a file that a tool writes there between the check and the copy
   is replaced.
 - A tree counts as copied only when all of it was seen in a listing of the target.
 - What can't be copied is returned as a Failure with its path. After a failure no other copy is
@@ -43,7 +43,7 @@ class SkippedCopyError(UnavailableError):
 
 
 class CopyResult(NamedTuple):
-    """What was done of a plan's copies."""
+    """The result of a plan's copies."""
 
     created: Mapping[str, ObjectRow]
     """By key: the copies and the marker, whether they replaced something or not."""
@@ -84,7 +84,7 @@ class Copies:
                         created[plan.marker] = row
             except StoreError as error:
                 return CopyResult({}, [self._failure(plan.marker, error)])
-        checked_at = self._timer()  # S3 looks whether each is still the version that is meant.
+        checked_at = self._timer()  # S3 checks whether each is still the planned version.
         ended = self._copy_all(plan, running)
         created |= {row.key: row for row in ended if isinstance(row, ObjectRow)}
         errors = [
@@ -195,8 +195,8 @@ class Copies:
         )
 
     def _copy_marker(self, copy: Copy) -> ObjectRow | None:
-        """None if an object of the collection's own name is there: a store that keeps folders takes
-        both names for one, and would replace it."""
+        """None if an object of the collection's own name is there: a store that keeps folders
+        doesn't distinguish the two names, and would replace it."""
         try:
             return self._copy_marker_if(copy, IF_ABSENT)
         except (PreconditionFailedError, AlreadyExistsError):

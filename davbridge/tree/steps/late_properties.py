@@ -3,8 +3,7 @@
 A sidecar may change, or be written first, after the MOVE has copied its folder. Its delete is then
 refused, or was never planned. What has changed since is merged into the target's sidecar, and that
 version of the source's sidecar is deleted. This costs nothing if no sidecar has changed. A sidecar
-that is gone tells nothing: its properties may have been removed, or its members moved by another
-MOVE.
+that is gone is ignored: its properties may have been removed, or its members moved by another MOVE.
 
 Invariants: a version of a sidecar is deleted only when its changes are at the target. Members that
 stay at the source keep their properties there. If the target's sidecar was changed as well, and it
@@ -145,7 +144,7 @@ def _is_live_sidecar(key: str) -> bool:
 
 
 def _staying_members(plan: Plan, now: Iterable[str]) -> list[str]:
-    """Those members that stay, of what is there now."""
+    """Those of the present members that stay."""
     planned = {row.key for row in plan.deletions}
     markers = planned | {name + DELIMITER for name in parent_keys(planned)}
     return [key for key in now if not (is_sidecar(key) or (is_marker(key) and key in markers))]

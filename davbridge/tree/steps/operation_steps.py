@@ -1,13 +1,13 @@
 """The steps of COPY, MOVE and DELETE, for new and for resumed operations.
 
 A file that is copied or moved onto an equal one is a special case. Another bridge may be moving
-that file away, and its delete can't tell the copy from the file that it means: both have the same
-ETag. So a COPY or MOVE waits until no such delete can arrive any more, and then checks that its
-copy is there, before the source is deleted. If equal files are moved onto one another, in circles
-of any length, one of them stays.
+that file away, and its delete can't distinguish the copy from that file: both have the same ETag.
+So a COPY or MOVE waits until no such delete can arrive any more, and then checks that its copy is
+there, before the source is deleted. If equal files are moved onto one another, in circles of any
+length, one of them stays.
 
-So does a MOVE of a file to where something else has come a moment ago: the file may be a copy that
-another bridge has made, from the very name to which it is moved back now. That bridge may have made
+A MOVE of a file waits as well if what it replaces was written a moment ago: the file may be a copy
+that another bridge has made from the name to which it is moved back now. That bridge may have made
 it long ago, and send its delete only now. A file that this bridge has uploaded itself is no such
 copy.
 
@@ -95,7 +95,7 @@ class OperationSteps:
         """Makes the copies and verifies them. ``tree``: the target's prefix, if it is a collection.
 
         ``is_onto_equals``: whether a part of the target has the same ETag as what replaces it.
-        ``cleared``: what of the target clashed with the plan, also what is deleted already.
+        ``cleared``: all clashes of the plan, also those that are deleted already.
         """
         with running.under_lease():
             self._parents.normalise_marker(target)
@@ -152,8 +152,8 @@ class OperationSteps:
         return self._clashes.delete(plan, copied, target, tree, running, cleared)
 
     def _verified_file(self, copied: CopyResult, plan: Plan, *, may_be_deleted: bool) -> CopyResult:
-        """Checks that the copy is there to stay and, for a MOVE, that the source may be deleted.
-        Raises PreconditionFailedError."""
+        """Checks that no other bridge will delete the copy and, for a MOVE, that the source may be
+        deleted. Raises PreconditionFailedError."""
         if not plan.copies:  # It was there before this was resumed.
             return copied
         (copy,) = plan.copies
@@ -295,7 +295,7 @@ def _made(plan: Plan, copied: CopyResult) -> list[Copy]:
 
 
 def _is_recent(row: ObjectRow, created: ObjectRow) -> bool:
-    """Whether ``row`` may have come so short a time before ``created`` that a delete could still be
-    on its way. Of an object of several parts, some stores tell when its upload began."""
+    """Whether ``row`` may have been written so shortly before ``created`` that a delete could still
+    arrive. Some stores give an object of several parts the time at which its upload began."""
     age = created.modified - row.modified
     return age <= timedelta(seconds=LATE_DELETE_SECONDS) or "-" in row.etag

@@ -1,8 +1,7 @@
 """Requests in parallel, for COPY, MOVE and DELETE.
 
-Invariants: operations share the threads fairly. A worker that has done one item queues up behind
-those of all other operations, if there are any, before the next item. No other item is begun after
-one that is fatal, or raises.
+Invariants: operations share the threads fairly. After each item, a worker queues up behind the
+workers of all other operations. No further item is begun after one that is fatal, or raises.
 """
 
 from collections.abc import Callable, Iterator, Sequence

@@ -74,8 +74,8 @@ class RunningOperation:
 
     @contextmanager
     def under_lease(self) -> Iterator[None]:
-        """Around requests to the store: none of them has an effect once another bridge may have
-        taken over, however late it arrives. Raises UnavailableError if the lease is lost
+        """The context of requests to the store: none of them has an effect once another bridge may
+        have taken over, however late it arrives. Raises UnavailableError if the lease is lost
         already."""
         if self.lease is None:
             yield
@@ -113,8 +113,8 @@ class RunningOperation:
         return True
 
     def end(self, *, is_answered: bool) -> None:
-        """``is_answered``: the client learns how the operation ended. Otherwise the journal is left
-        to be resumed."""
+        """``is_answered``: the client gets the outcome. Otherwise the journal stays, to be
+        resumed."""
         if self.lease is None:
             return
         self._is_over.set()
@@ -157,7 +157,7 @@ class RunningOperations:
         *,
         is_resumed: bool = False,
     ) -> Iterator[RunningOperation]:
-        """Around an operation of ``total`` steps. Renews the ``lease``, if there is one.
+        """The context of an operation of ``total`` steps. Renews the ``lease``, if there is one.
 
         The journal is deleted at the end, also if a StoreError is raised. That of a resumed
         operation then stays for another try.

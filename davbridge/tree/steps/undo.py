@@ -1,10 +1,9 @@
 """Deletes what a failed COPY or MOVE has created at its target.
 
 The caller has marked the journal, if there is one, as undone. Otherwise another bridge could finish
-the operation at the same time, and delete the source for the sake of the copies that are deleted
-here.
+the operation at the same time, and delete the source because of the copies that are deleted here.
 
-Invariants: what was replaced stays replaced, since its old version is gone. What somebody has
+Invariants: a replaced object isn't restored, since its old version is gone. What somebody has
 written since stays. A copy whose source is gone stays, because it may be the last one. But a copy
 is deleted if it hides something of the other kind that it was to replace and that is still there,
 or is hidden by it.
@@ -37,7 +36,7 @@ class Undo:
         self._deletes = deletes
 
     def unacknowledged(self, plan: Plan, created: Container[str]) -> dict[str, ObjectRow]:
-        """Copies that are there though they aren't in ``created``, because the store's answers were
+        """Copies that exist although they aren't in ``created``, because the store's responses were
         lost. Only those that hide what they were to replace, or are hidden by it."""
         if not plan.clashes:
             return {}
@@ -85,7 +84,7 @@ class Undo:
         return row_at(self._store, key) is not None
 
     def _there(self, source: ResourcePath, keys: list[str]) -> Container[str]:
-        """Those keys of the source at which something is."""
+        """Those keys of the source at which an object is."""
         inside = prefix_of(self._mount, source)
         found = {key for key in keys if not key.startswith(inside) and row_at(self._store, key)}
         if any(key.startswith(inside) for key in keys):
@@ -109,14 +108,14 @@ class Undo:
         ]
         for one in failed:
             _log.error("left of a move that failed: %r (%s)", one.key, one.error)
-        # What may not be deleted is a copy of what the source has: it would never be undone.
+        # A copy that may not be deleted stays: its source exists, and no retry would succeed.
         failed = [one for one in failed if not isinstance(one.error, AccessDeniedError)]
         for key in {row.key for row in members}.difference(one.key for one in deleted.failed):
             self._mark_again(key, plan, running)
         return not failed
 
     def _remove_file(self, row: ObjectRow, running: RunningOperation) -> bool:
-        """Whether it is deleted, and nothing is there now."""
+        """Deletes it. Returns whether nothing is there now."""
         try:
             self._deletes.file(row, running, _NEVER)
         except (NotFoundError, PreconditionFailedError) as error:

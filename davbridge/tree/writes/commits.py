@@ -5,7 +5,8 @@ Invariants:
   lock.
 - A commit replaces the version that was looked up, or one that another bridge or tool has written
   since and that was looked up then; after ATTEMPTS refusals, any version. What was looked up is
-  never a collection. (A marker that another bridge has written since then stays beside the file.)
+  never a collection. (A marker that another bridge has written since then stays, along with the
+  file.)
 """
 
 import logging
@@ -30,12 +31,12 @@ from davbridge.tree.writes.parents import Parents
 from davbridge.tree.writes.quota import Reservation
 
 ATTEMPTS = 4
-"""To replace a version that was looked up, while others write the file. After that, any version is
-replaced."""
+"""How often a commit tries to replace the version that was looked up, while others write the file.
+After that, it replaces any version."""
 
 Recheck = Callable[[Resource | None], object]
-"""Called right before a write, when nobody else in this process can write or lock there, with what
-is there then. Raises if it may not be written any more."""
+"""Called right before a write, when nobody else in this process can write or lock there, with the
+resource that is there then. Raises if it may not be written any more."""
 
 _log = logging.getLogger(__name__)
 
@@ -126,13 +127,15 @@ class Commits:
         try:
             self._property_store.set_client_metadata(stored.path, client_metadata)
         except StoreError as error:
-            _log.warning("the facts of /%s are not kept: %s", "/".join(stored.path), error)
+            _log.warning(
+                "the time and checksum of /%s are not stored: %s", "/".join(stored.path), error
+            )
             return stored
         return stored._replace(client_metadata=client_metadata)
 
 
 def _unchanged(seen: ObjectRow | None) -> Condition:
-    """That the version is replaced that was looked up."""
+    """The condition that the version that was looked up is replaced."""
     if seen is None:
         return Condition(if_absent=True, is_optimistic=True)
     return Condition(if_match=seen.etag, is_optimistic=True)

@@ -3,7 +3,8 @@
 Invariants:
 - A new resource has a parent that is a collection, and no properties of an earlier resource.
 - A marker is written only where nothing is. If a file turns out to be there, which another bridge
-  has written since the listing, the marker is deleted again. So it is if that can't be found out.
+  has written since the listing, the marker is deleted again. If that can't be found out, it is
+  deleted as well.
 """
 
 import logging
@@ -127,8 +128,8 @@ class Creation:
 
     def _require_no_file(self, path: ResourcePath, marker: ObjectRow) -> None:
         """Deletes the marker again if it hides a file that was written meanwhile, or if that can't
-        be found out: the client learns of no folder then. If there are members already, the
-        collection exists without a marker."""
+        be found out: the client gets an error then. If there are members already, the collection
+        exists without a marker."""
         try:
             if self._view.hidden_file(path) is None:
                 return

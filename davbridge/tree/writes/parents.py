@@ -47,7 +47,7 @@ class Parents:
         return prefix_of(self._view.prefix, path[:-1])
 
     def write_path(self, path: ResourcePath, existing: Resource | None) -> ResourcePath:
-        """Where a write to ``path`` goes: the same path in the bucket's spelling.
+        """The path to which a write to ``path`` is made: the same in the bucket's spelling.
 
         ``existing``: what is at ``path``. Raises InvalidNameError if no resource may have this
         path, and ParentMissingError if nothing is there and the parent isn't a collection.

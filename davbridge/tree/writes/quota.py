@@ -1,9 +1,9 @@
-"""The quota, the limit for one file, and the bytes reserved for writes under way.
+"""The quota, the limit for one file, and the bytes reserved for writes in progress.
 
 Invariants:
-- A write under way counts once, until it is stored or has failed. Of several uploads to one name
+- A write in progress counts once, until it is stored or has failed. Of several uploads to one name
   only one stays in the end: so the largest counts, less what it replaces.
-- A write that makes nothing grow is never refused.
+- A write that adds no bytes is never refused.
 - While the used bytes are unknown, only what this process has written and is writing counts.
 """
 
@@ -25,7 +25,7 @@ class AccountInfo(NamedTuple):
 
 
 class _Name:
-    """The writes under way to one name."""
+    """The writes in progress to one name."""
 
     def __init__(self) -> None:
         self.present = 0
@@ -39,7 +39,7 @@ class _Name:
 
 
 class Reservation:
-    """The bytes that a write under way needs, or that an operation adds."""
+    """The bytes that a write in progress needs, or that an operation adds."""
 
     def __init__(self, storage_quota: "StorageQuota", name: Hashable, present: int) -> None:
         self._storage_quota = storage_quota
@@ -80,7 +80,7 @@ class StorageQuota:
         return self._usage.used_bytes()
 
     def available(self) -> int | None:
-        """What the quota has left; None without one, or while the used bytes are unknown."""
+        """The bytes left of the quota; None without one, or while the used bytes are unknown."""
         if self.quota is None or (used := self.used()) is None:
             return None
         with self._lock:

@@ -128,7 +128,7 @@ class S3Reader:
         self._tries -= 1
         self._resumed_at = self._position
         reason = one_line(cause) if cause else "the body ended early"
-        _log.info("reading %r goes on at byte %d: %s", row.key, self._position, reason)
+        _log.info("reading %r is resumed at byte %d: %s", row.key, self._position, reason)
         try:
             opened = _open(self._bucket, row.key, self._position, self._end, row.etag)
         except StoreError as error:
