@@ -101,11 +101,11 @@ class Connection:
 
     @property
     def deadline(self) -> float:
-        """In time.monotonic seconds: when it must be served even if nothing has come."""
+        """In time.monotonic seconds: when it must be served even if nothing has arrived."""
         return self._handshake_deadline if self._is_in_handshake else self._request_reader.deadline
 
     def has_request(self) -> bool:
-        """Receives what has come. Returns whether `serve_request` has something to do. Never
+        """Receives what has arrived. Returns whether `serve_request` has something to do. Never
         waits."""
         return self.wait_for_request(0.0)
 
@@ -125,7 +125,7 @@ class Connection:
         return self._is_ready
 
     def serve_request(self) -> bool:
-        """Serves the request that has come. Returns whether the connection stays open."""
+        """Serves the request that has arrived. Returns whether the connection stays open."""
         self._is_ready = False
         if self._refusal is not None:
             self._refuse(self._refusal)

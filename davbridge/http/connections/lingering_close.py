@@ -120,7 +120,7 @@ class LingeringCloser:
 
 
 def _discard(sock: socket.socket, scratch: memoryview) -> bool:
-    """Receives and forgets what has come. Returns whether the client may send more."""
+    """Receives and discards what has arrived. Returns whether the client may send more."""
     try:
         return sock.recv_into(scratch) > 0
     except BlockingIOError:

@@ -1,4 +1,4 @@
-"""Accepts connections, and holds the idle ones until something comes.
+"""Accepts connections, and holds the idle ones until something arrives.
 
 The accept loop and the selector are cheroot's. No other module imports cheroot. This one uses
 private names of cheroot's ConnectionManager, so cheroot's minor version is pinned.
@@ -54,7 +54,7 @@ class ConnectionHandler(Protocol):
         ...
 
     def serve_connection(self, connection: Connection) -> None:
-        """Called when something has come, or the connection's deadline has passed."""
+        """Called when something has arrived, or the connection's deadline has passed."""
         ...
 
     def check(self) -> None:

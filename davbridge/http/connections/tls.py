@@ -1,7 +1,7 @@
 """TLS: the certificate, and the handshake.
 
-The handshake never waits: each call continues it as far as the client's bytes have come. A client
-that doesn't finish it holds up neither the accept loop nor a worker.
+The handshake never waits: each call continues it as far as the client's bytes have arrived. A
+client that doesn't finish it holds up neither the accept loop nor a worker.
 
 Invariants: TLS 1.2 at least; no passphrase is ever asked for on a terminal; the certificate is the
 one that was there at the start.
@@ -43,8 +43,8 @@ def wrap(sock: socket.socket, context: ssl.SSLContext) -> ssl.SSLSocket:
 
 
 def continue_handshake(sock: ssl.SSLSocket) -> bool:
-    """Continues the handshake as far as the client's bytes have come. Returns whether it is done.
-    Never waits: ``sock`` is non-blocking. Raises OSError, PlainHttpError."""
+    """Continues the handshake as far as the client's bytes have arrived. Returns whether it is
+    done. Never waits: ``sock`` is non-blocking. Raises OSError, PlainHttpError."""
     try:
         sock.do_handshake()
     except ssl.SSLWantReadError:

@@ -76,7 +76,7 @@ class RequestHead:
 
 
 class RequestHeadParser:
-    """Parses one head after another, in whatever pieces they come."""
+    """Parses one head after another, in whatever pieces they arrive."""
 
     def __init__(self) -> None:
         self._request_line: re.Match[bytes] | None = None
@@ -89,7 +89,7 @@ class RequestHeadParser:
         return self._request_line is not None
 
     def take(self, source: HeadSource) -> RequestHead | None:
-        """The next head; None if it isn't all there yet. Nearly every head comes in one piece.
+        """The next head; None if it isn't all there yet. Nearly every head arrives in one piece.
         Raises RequestHeadError at the first malformed line."""
         if self._request_line is None:
             whole = source.take_through(_END, MAX_REQUEST_LINE) if self._may_skip else None

@@ -1,9 +1,9 @@
-"""Receives what comes between two requests: the rest of an unread body, then a request head.
+"""Receives the bytes between two requests: the rest of an unread body, then a request head.
 
 No thread waits here. The selector watches the connection, and `advance` is called when something
-has come. So a client that sends one byte a second costs a buffer, and no thread.
+has arrived. So a client that sends one byte a second costs a buffer, and no thread.
 
-Invariant: `deadline` is finite exactly while a part has come and the rest has not.
+Invariant: `deadline` is finite exactly while a part has arrived and the rest hasn't.
 """
 
 import math
@@ -17,7 +17,7 @@ HEAD_SECONDS = 20.0
 """From the first byte of a head to its last."""
 
 SKIP_SECONDS = 5.0
-"""For the rest of an unread body. It should be under way already."""
+"""For the rest of an unread body, which the client should have sent already."""
 
 
 class RequestReader:
@@ -42,8 +42,8 @@ class RequestReader:
         return head
 
     def advance(self, seconds: float) -> bool:
-        """Receives what has come, or comes within ``seconds``. Returns whether there is a whole
-        head, or the end of the connection.
+        """Receives what has arrived, or arrives within ``seconds``. Returns whether there is a
+        whole head, or the end of the connection.
 
         Raises RequestHeadError for a head that is malformed, or late; OSError otherwise.
         """

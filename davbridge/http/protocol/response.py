@@ -71,7 +71,7 @@ class ResponseWriter:
         """Whether something has been sent, so that the status can't change any more."""
         self.is_finished = False
         self.persists = False
-        """Whether the client was told that the connection stays open."""
+        """Whether the response says that the connection stays open."""
 
     def start(
         self, status: str, headers: list[tuple[str, str]], exc_info: ExcInfo = None, /

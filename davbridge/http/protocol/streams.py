@@ -54,8 +54,8 @@ class SocketReader:
         return not self._buffer
 
     def fill(self, seconds: float) -> bool:
-        """Receives what has come, or comes within ``seconds``. Returns whether bytes came, or the
-        end of the connection."""
+        """Receives what has arrived, or arrives within ``seconds``. Returns whether there are
+        bytes, or the end of the connection."""
         limit = min(BUFFER_BYTES, self._max_receive)
         try:
             data = self._receive_within(limit, seconds) if seconds else self._socket.recv(limit)

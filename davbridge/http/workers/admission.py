@@ -10,7 +10,7 @@ Slow clients could use up the limit for as long as they like. So when another re
 admitted, the slowest of the clients that are waited for is disconnected.
 
 Invariants:
-- At most ``limits.requests`` requests are admitted, and beside them ``limits.aborted`` that are
+- At most ``limits.requests`` requests are admitted, and in addition ``limits.aborted`` that are
   about to end because their clients were disconnected.
 - No client is disconnected that moves SLOW_BYTES_PER_SECOND or more.
 - No request begins to wait for the store while ``limits.store`` others do. Up to ``limits.queue``
@@ -73,7 +73,7 @@ class Limits(NamedTuple):
     @classmethod
     def of(cls, threads: int, max_idle: int) -> "Limits":
         """Half of ``max_idle`` may wait for their clients and for each other, with two file
-        descriptors each. Beside them, up to a quarter of it may wait for the store."""
+        descriptors each. In addition, up to a quarter of it may wait for the store."""
         store = min(STORE_WAITS_PER_THREAD * threads, max(threads, max_idle // 4))
         return cls(max_idle // 2 + store, store, max_idle // 4)
 

@@ -9,9 +9,9 @@ more than half of the threads work, any idle thread may take a connection. With 
 requests are slower then, as paired runs have shown (tests/bench/README.md).
 
 **The next request of a connection.** While other connections are ready, a connection that was
-served is queued behind them. Its next request has usually come when its turn comes, without the
-selector. If no other is ready, the thread waits for the next request for KEEP_ALIVE_SECONDS. The
-selector would cost as much as a request.
+served is queued behind them. Its next request has usually arrived when the connection is served
+again, without the selector. If no other is ready, the thread waits for the next request for
+KEEP_ALIVE_SECONDS. The selector would cost as much as a request.
 
 **Threads that wait don't count.** A thread that waits for a client (`client_wait`), or for another
 request (`davbridge.waiting.queue_wait`), says so. If a connection is ready and all threads are
@@ -19,8 +19,8 @@ taken, another thread is started. So ``size`` requests are worked on at a time, 
 Surplus threads end. A wait for the store (`store_wait`) counts as work at first. While all threads
 are taken and a connection is ready, an idle thread monitors those waits (see `thread_states`).
 
-**Stop.** cheroot's own pool waits for its threads without a limit. This one gives them a time, then
-aborts their connections, then goes on without them.
+**Stop.** cheroot's own pool waits for its threads without a limit. This one waits for a limited
+time, then aborts their connections, and then returns without them.
 
 Invariants:
 - Connections are served in the order in which they became ready. None waits longer than
