@@ -64,7 +64,7 @@ def _printable(line: str) -> str:
 
 
 class JsonFormatter(logging.Formatter):
-    """One object a record."""
+    """One object a record. ``extra={"fields": …}`` adds fields to it."""
 
     def format(self, record: logging.LogRecord) -> str:
         fields: dict[str, Any] = {
@@ -72,6 +72,7 @@ class JsonFormatter(logging.Formatter):
             "level": record.levelname.lower(),
             "logger": record.name,
             "message": record.getMessage(),
+            **getattr(record, "fields", {}),
         }
         if trace := _trace(self, record):
             fields["trace"] = trace

@@ -112,3 +112,10 @@ def test_a_record_does_not_look_for_what_no_format_shows(stream: io.StringIO) ->
     with calls_of(logging.Logger.findCaller) as calls:
         logging.getLogger("davbridge.x").info("made")
     assert calls == {}
+
+
+def test_json_has_the_fields_that_come_with_a_message(stream: io.StringIO) -> None:
+    logs.configure(LogSettings(json=True), stream)
+    logging.getLogger("davbridge.test").info("told", extra={"fields": {"status": 200, "path": "/"}})
+    record = json.loads(stream.getvalue())
+    assert (record["message"], record["status"], record["path"]) == ("told", 200, "/")

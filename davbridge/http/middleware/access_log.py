@@ -64,15 +64,29 @@ class _Record:
 
     def write(self) -> None:
         environ = self._environ
+        address, user = environ.get("REMOTE_ADDR") or "-", environ.get("REMOTE_USER") or "-"
+        method, target = environ["REQUEST_METHOD"], environ["REQUEST_URI"]
+        status = "-" if self.has_failed else self._status
+        seconds = self._timer() - self._begin
+        fields = {
+            "address": address,
+            "user": user,
+            "method": method,
+            "path": target,
+            "status": int(status) if status.isdecimal() else None,
+            "bytes": self.sent,
+            "duration": round(seconds, 6),
+        }
         _log.info(
             '%s %s "%s %s" %s %d %.3f',
-            environ.get("REMOTE_ADDR") or "-",
-            printable(environ.get("REMOTE_USER") or "-"),
-            printable(environ["REQUEST_METHOD"]),
-            printable(environ["REQUEST_URI"]),
-            "-" if self.has_failed else self._status,
+            address,
+            printable(user),
+            printable(method),
+            printable(target),
+            status,
             self.sent,
-            self._timer() - self._begin,
+            seconds,
+            extra={"fields": fields},
         )
 
 
