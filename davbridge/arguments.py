@@ -128,6 +128,13 @@ def _add_access_flags(group: "argparse._ArgumentGroup") -> None:
     )
     _add_flag(
         group,
+        "access.password_file",
+        type=Path,
+        metavar="FILE",
+        help="or with the one in the first line of this file",
+    )
+    _add_flag(
+        group,
         "access.anonymous",
         action="store_true",
         help="no login; on addresses of this machine alone",

@@ -71,7 +71,7 @@ def assert_refused(done: "subprocess.CompletedProcess[str]", expected: str) -> N
         (["serve", "--anonymous", "--port", "65536"], "--port must be between 0 and 65535"),
         (["serve", "--log-level", "loud"], "argument --log-level: invalid choice: 'loud'"),
         (["serve"], "nobody could log in: choose --anonymous"),
-        (["serve", "--user", "ada"], "in the environment as DAVBRIDGE_PASSWORD"),
+        (["serve", "--user", "ada"], "in the environment as DAVBRIDGE_PASSWORD, or"),
         (["serve", "--anonymous", "--host", "0.0.0.0"], "--insecure"),
         (["serve", "--anonymous", "x"], "BUCKET is no bucket name: 'x'"),
         (["serve", "--anonymous", "files/../x"], "PREFIX can't hold"),
@@ -80,6 +80,8 @@ def assert_refused(done: "subprocess.CompletedProcess[str]", expected: str) -> N
         (["serve", "--anonymous", "--embedded", "d", "files"], "BUCKET and --embedded exclude"),
         (["serve", "--anonymous", "files", "--embedded"], "BUCKET and --embedded exclude"),
         (["serve", "--anonymous", "--region", "eu"], "--region needs a bucket"),
+        (["serve", "--password-file", "f"], "--password-file needs --user"),
+        (["serve", "--user", "a", "--password-file", "/no"], "--password-file can't be read: /no"),
         (["sweep", "files", "--older-than", "soon"], "not an age, such as 30m, 24h or 7d: 'soon'"),
         (["sweep", "files", "--read-only"], "('davbridge sweep --help'"),
     ],
@@ -254,12 +256,50 @@ def test_a_user_logs_in_with_the_password_of_the_environment(
         assert client("OPTIONS", "/", authorization=login).status == 200
 
 
+def test_a_user_logs_in_with_the_password_of_a_file(
+    seaweedfs: Endpoint, on_bucket: list[str], tmp_path: Path
+) -> None:
+    path = tmp_path / "password"
+    path.write_text("open sesame\nnot this\n")
+    arguments = [*on_bucket[:-1], "--user", "ada", "--password-file", str(path)]
+    with (
+        running_davbridge(*arguments, environ=environment(seaweedfs)) as process,
+        client_of(process) as client,
+    ):
+        assert client("OPTIONS", "/").status == 401
+        login = "Basic YWRhOm9wZW4gc2VzYW1l"
+        assert client("OPTIONS", "/", authorization=login).status == 200
+
+
+def test_a_missing_file_is_one_line_of_the_log(seaweedfs: Endpoint, on_bucket: list[str]) -> None:
+    with (
+        running_davbridge(*on_bucket, environ=environment(seaweedfs)) as process,
+        client_of(process) as client,
+    ):
+        before = len(process.errors().splitlines())
+        assert client("GET", "/missing").status == 404
+        process.signal()
+        assert process.wait() == 0
+        after = process.errors().splitlines()[before:]
+    assert len([line for line in after if "missing" in line]) == 1
+
+
 def test_logs_are_json_on_demand(seaweedfs: Endpoint, on_bucket: list[str]) -> None:
     environ = environment(seaweedfs)
-    with running_davbridge(*on_bucket, "--log-json", environ=environ) as process:
+    with (
+        running_davbridge(*on_bucket, "--log-json", environ=environ) as process,
+        client_of(process) as client,
+    ):
+        assert client("GET", '/no%20"file?x').status == 404
         process.signal()
         assert process.wait() == 0
         records = [json.loads(line) for line in process.errors().splitlines()]
+    (request,) = [record for record in records if record["logger"] == "davbridge.http.access"]
+    assert request["method"] == "GET"
+    assert request["path"] == '/no%20"file?x'
+    assert (request["status"], request["user"], request["address"]) == (404, "-", "127.0.0.1")
+    assert request["bytes"] > 0
+    assert request["duration"] >= 0
     assert records
     assert all({"time", "level", "logger", "message"} <= set(record) for record in records)
 

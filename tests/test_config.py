@@ -326,6 +326,22 @@ def test_secrets_show_in_no_repr(tmp_path: Path) -> None:
             "d.toml: access.users[0].name must be a name without ':'",
         ),
         (
+            "[access]\nusers = [{ name = 'a' }]",
+            "d.toml: access.users[0] needs one of password_hash and password_file",
+        ),
+        (
+            f"[access]\nusers = [{{ name = 'a', password_hash = '{HASH}', password_file = 'f' }}]",
+            "d.toml: access.users[0] needs one of password_hash and password_file",
+        ),
+        (
+            "[access]\nusers = [{ name = 'a', password_file = '/no/file' }]",
+            "d.toml: access.users[0].password_file can't be read: /no/file: No such file",
+        ),
+        (
+            "[access]\nusers = [{ name = 'a', password_file = '/dev/null' }]",
+            "d.toml: access.users[0].password_file has no password in its first line: /dev/null",
+        ),
+        (
             "[drive]\npublic_origins = 'x'",
             "d.toml: drive.public_origins must be a list, not a text",
         ),
@@ -391,6 +407,22 @@ def test_a_mistake_in_the_file_is_told_by_its_key(tmp_path: Path, text: str, exp
     assert complaint_about(tmp_path, text).startswith(expected)
 
 
+def test_a_password_may_be_in_a_file_beside_the_configuration(tmp_path: Path) -> None:
+    (tmp_path / "ada.password").write_bytes("sésame\r\nmore".encode())
+    (tmp_path / "d.toml").write_text(
+        "[embedded]\n[access]\nusers = [{ name = 'ada', password_file = 'ada.password' }]"
+    )
+    hashed: list[str] = []
+
+    def hash_password(password: str) -> str:
+        hashed.append(password)
+        return HASH
+
+    settings = load({}, tmp_path / "d.toml", hash_password=hash_password)
+    assert [user.password_hash for user in settings.access.users] == [HASH]
+    assert hashed == ["sésame"]
+
+
 def test_a_user_name_can_be_given_once(tmp_path: Path) -> None:
     user = f'{{ name = "ada", password_hash = "{HASH}" }}'
     text = f"[embedded]\n[access]\nusers = [{user}, {user}]"
@@ -446,7 +478,7 @@ def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
 def test_a_user_flag_needs_a_password_in_the_environment(tmp_path: Path) -> None:
     for environ in ({"HOME": "/h"}, {"HOME": "/h", "DAVBRIDGE_PASSWORD": ""}):
         message = complaint_about(tmp_path, None, {"access.user": "ada"}, environ)
-        assert message == "--user needs its password in the environment as DAVBRIDGE_PASSWORD"
+        assert message.startswith("--user needs its password: in the environment as DAVBRIDGE_P")
 
 
 def test_a_user_flag_with_a_colon_is_refused_by_its_name(tmp_path: Path) -> None:

@@ -7,13 +7,13 @@ dotted names of settings.
 
 import os
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from davbridge.config import file
 from davbridge.config.checks import ConfigError, SettingError, with_delimiter
-from davbridge.config.file import SECTIONS, Values
+from davbridge.config.file import SECTIONS, HashPassword, Values, read_password
 from davbridge.config.settings import PASSWORD_VARIABLE, S3Settings, Settings, User
 
 FLAGS: Mapping[str, str] = {
@@ -29,13 +29,15 @@ FLAGS: Mapping[str, str] = {
     "server.tls_cert": "--tls-cert",
     "server.tls_key": "--tls-key",
     "access.user": "--user",
+    "access.password_file": "--password-file",
     "access.anonymous": "--anonymous",
     "access.insecure": "--insecure",
     "log.level": "--log-level",
     "log.json": "--log-json",
 }
 """The settings that have a flag, and how it is spelled. ``s3.bucket`` may carry a prefix, which has
-no flag of its own; ``access.user`` is a name."""
+no flag of its own; ``access.user`` is a name, whose password is in ``access.password_file`` or in
+the environment."""
 
 _STORES = ("s3", "embedded")
 
@@ -44,7 +46,7 @@ def load(
     flags: Mapping[str, Any],
     path: Path | None = None,
     *,
-    hash_password: Callable[[str], str],
+    hash_password: HashPassword,
     environ: Mapping[str, str] = os.environ,
 ) -> Settings:
     """The settings that ``flags`` and the file at ``path`` make; raises ConfigError.
@@ -52,7 +54,7 @@ def load(
     ``flags`` holds what was given, under the names of FLAGS. ``hash_password`` turns the password
     of ``--user`` into what User holds.
     """
-    sections = file.read_file(path) if path else {}
+    sections = file.read_file(path, hash_password) if path else {}
     origins = _origins(sections, path, flags)
     try:
         return _merge(sections, dict(flags), path, hash_password, environ)
@@ -81,13 +83,15 @@ def _merge(
     sections: dict[str, Values],
     flags: dict[str, Any],
     path: Path | None,
-    hash_password: Callable[[str], str],
+    hash_password: HashPassword,
     environ: Mapping[str, str],
 ) -> Settings:
     store = _chosen_store(sections, flags, path)
-    user = flags.pop("access.user", None)
+    user, password_file = flags.pop("access.user", None), flags.pop("access.password_file", None)
     if user is not None and "access.anonymous" in flags:
         raise ConfigError("choose one of --user and --anonymous")
+    if user is None and password_file is not None:
+        raise ConfigError("--password-file needs --user")
     if "s3.bucket" in flags:
         flags["s3.bucket"], flags["s3.prefix"] = parse_place(flags["s3.bucket"])
     if user is not None or "access.anonymous" in flags:
@@ -97,7 +101,8 @@ def _merge(
         section, name = setting.split(".")
         sections.setdefault(section, {})[name] = value
     if user is not None:
-        users = (User(user, hash_password(_password(environ))),)
+        password = _password(password_file, environ)
+        users = (User(user, hash_password(password)),)
         sections.setdefault("access", {})["users"] = users
     return _settings(store, sections, environ)
 
@@ -136,10 +141,15 @@ def parse_place(text: str) -> tuple[str, str]:
     return bucket, with_delimiter(prefix)
 
 
-def _password(environ: Mapping[str, str]) -> str:
+def _password(path: Path | None, environ: Mapping[str, str]) -> str:
+    if path is not None:
+        return read_password("access.password_file", path)
     password = environ.get(PASSWORD_VARIABLE)
     if not password:
-        raise ConfigError(f"--user needs its password in the environment as {PASSWORD_VARIABLE}")
+        raise ConfigError(
+            f"--user needs its password: in the environment as {PASSWORD_VARIABLE}, or in a file, "
+            "--password-file FILE"
+        )
     return password
 
 
