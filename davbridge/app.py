@@ -20,6 +20,7 @@ from wsgiref.types import WSGIApplication
 
 from davbridge import __version__
 from davbridge.access.authentication import protected
+from davbridge.access.logins import Logins
 from davbridge.cache import LISTINGS_AHEAD, CachedStore
 from davbridge.config import LARGEST_OBJECT, S3Settings, Settings
 from davbridge.dav import application
@@ -71,6 +72,9 @@ class Bridge(NamedTuple):
     """Serves until ``stop`` is called, and the requests under way have ended or timed out."""
     stop: Callable[[], None]
     """May be called from any thread, or from a signal handler."""
+    reload: Callable[[Settings], None]
+    """Takes the users of these settings, and reads the certificate again. Raises SetupError: then
+    nothing has changed."""
 
 
 @contextmanager
@@ -83,7 +87,8 @@ def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator
     with ExitStack() as layers:
         try:
             drive = _drive(settings, layers, on_failure)
-            server = HttpServer(_application(settings, drive), settings.server)
+            logins = Logins(settings.access.users)
+            server = HttpServer(_application(settings, drive, logins), settings.server)
             layers.callback(server.close)
             server.prepare()
             drive.probe()
@@ -92,7 +97,15 @@ def listening(settings: Settings, *, on_failure: Callable[[], None]) -> Iterator
         drive.start()
         url = _drive_url(server.url, settings.drive.mount_path)
         _log.info("davbridge %s shows %s at %s", __version__, _location(settings), url)
-        yield Bridge(url, server.serve, server.stop)
+        yield Bridge(url, server.serve, server.stop, partial(_reload, server, logins))
+
+
+def _reload(server: HttpServer, logins: Logins, settings: Settings) -> None:
+    try:
+        server.reload_certificate()
+    except ServerSetupError as error:
+        raise SetupError(str(error)) from error
+    logins.replace_users(settings.access.users)
 
 
 @contextmanager
@@ -214,10 +227,10 @@ def _embedded(directory: Path, layers: ExitStack, on_failure: Callable[[], None]
     )
 
 
-def _application(settings: Settings, drive: _Drive) -> WSGIApplication:
+def _application(settings: Settings, drive: _Drive, logins: Logins) -> WSGIApplication:
     """The WSGI application, from the outside in: readiness, access log, login, WebDAV."""
     methods = application.build(drive.namespace, settings.drive)
-    with_login = protected(methods, settings.access, settings.drive.public_origins)
+    with_login = protected(methods, settings.access, settings.drive.public_origins, logins)
     return Readiness(AccessLog(with_login), drive.store.look)
 
 

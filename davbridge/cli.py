@@ -13,12 +13,18 @@ import signal
 import sys
 import threading
 from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from functools import partial
+from queue import SimpleQueue
+from threading import Thread
+from typing import TYPE_CHECKING, Any
 
 from davbridge import logs
 from davbridge.access.passwords import hash_password
 from davbridge.arguments import parse
 from davbridge.config import ConfigError, Settings, load
+
+if TYPE_CHECKING:
+    from davbridge.app import Bridge
 
 _FAILED = 1
 _UNUSABLE = 2
@@ -44,16 +50,20 @@ def _print_error(error: Exception) -> int:
 
 
 def _serve(flags: dict[str, Any]) -> int:
-    settings = load(flags, flags.pop("config", None), hash_password=hash_password)
+    config = flags.pop("config", None)
+    read_settings = partial(load, flags, config, hash_password=hash_password)
+    settings = read_settings()
     logs.configure(settings.log)
     shutdown = _Shutdown()
     try:
-        return _listen(settings, shutdown)
+        return _listen(settings, shutdown, read_settings)
     except _InterruptedError:
         return 0
 
 
-def _listen(settings: Settings, shutdown: "_Shutdown") -> int:
+def _listen(
+    settings: Settings, shutdown: "_Shutdown", read_settings: Callable[[], Settings]
+) -> int:
     # boto3 takes most of a second to import. A mistake in the flags, or the command that makes a
     # password hash, doesn't need it.
     from davbridge import app
@@ -61,6 +71,7 @@ def _listen(settings: Settings, shutdown: "_Shutdown") -> int:
     try:
         with app.listening(settings, on_failure=shutdown.fail) as bridge:
             shutdown.set_stop(bridge.stop)
+            shutdown.set_reload(partial(_reload, bridge, read_settings))
             print(f"davbridge is ready: {bridge.url}", flush=True)
             # What has been allocated by now lives until the end. Without the freeze, each full
             # garbage collection would examine it, and hold up all requests for a seventh of a
@@ -71,6 +82,18 @@ def _listen(settings: Settings, shutdown: "_Shutdown") -> int:
     except app.SetupError as error:
         return _print_error(error)
     return _FAILED if shutdown.has_failed else 0
+
+
+def _reload(bridge: "Bridge", read_settings: Callable[[], Settings]) -> None:
+    """What SIGHUP asks for. Whatever is wrong is logged, and leaves all as it was."""
+    from davbridge import app
+
+    try:
+        bridge.reload(read_settings())
+    except (ConfigError, app.SetupError) as error:
+        _log.error("SIGHUP: the earlier users and certificate stay: %s", error)
+    else:
+        _log.info("SIGHUP: users and certificate were read again; all else needs a restart")
 
 
 def _sweep(flags: dict[str, Any]) -> int:
@@ -114,14 +137,23 @@ class _InterruptedError(BaseException):
 
 
 class _Shutdown:
-    """The end of the process, by a signal or after a failure."""
+    """What signals ask for, and the end of the process after a failure.
+
+    SIGHUP means two things: the terminal has gone, and then it is a reason to end, or an operator
+    asks for what is in files to be read again.
+    """
 
     def __init__(self) -> None:
         self.has_failed = False
         self._stop: Callable[[], None] | None = None
+        self._reloads: SimpleQueue[None] = SimpleQueue()
+        self._had_terminal = _has_terminal()
         for name in ("SIGTERM", "SIGINT", "SIGBREAK"):
             if hasattr(signal, name):
                 signal.signal(getattr(signal, name), self._receive)
+        # Under nohup it is ignored, and stays so.
+        if hasattr(signal, "SIGHUP") and signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
+            signal.signal(signal.SIGHUP, self._receive_hangup)
 
     def set_stop(self, stop: Callable[[], None]) -> None:
         """From now on, a signal or a failure calls ``stop``, from any thread or from a signal
@@ -129,6 +161,16 @@ class _Shutdown:
         self._stop = stop
         if self.has_failed:
             stop()
+
+    def set_reload(self, reload: Callable[[], None]) -> None:
+        """From now on, SIGHUP has ``reload`` called, in a thread of its own."""
+
+        def reload_when_asked() -> None:
+            while True:
+                self._reloads.get()
+                reload()
+
+        Thread(target=reload_when_asked, name="davbridge-reload", daemon=True).start()
 
     def fail(self) -> None:
         """Ends the process because davbridge can't continue. May be called from any thread."""
@@ -142,6 +184,21 @@ class _Shutdown:
         if self._stop is None:
             raise _InterruptedError
         self._stop()
+
+    def _receive_hangup(self, signum: int, frame: object) -> None:
+        if self._had_terminal and not _has_terminal():
+            self._receive(signum, frame)
+        else:
+            self._reloads.put(None)  # As safe in a signal handler as SimpleQueue says.
+
+
+def _has_terminal() -> bool:
+    """Whether the process has a controlling terminal."""
+    try:
+        os.close(os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY | os.O_NONBLOCK))
+    except (OSError, AttributeError):
+        return False
+    return True
 
 
 def _password(_options: dict[str, Any]) -> int:

@@ -33,12 +33,10 @@ _THROTTLED = b"Too many logins failed: try again later, with the same name and p
 class BasicAuth:
     """Passes requests with a valid login to ``app``, or all if the drive is anonymous."""
 
-    def __init__(
-        self, app: WSGIApplication, settings: AccessSettings, logins: Logins | None = None
-    ) -> None:
+    def __init__(self, app: WSGIApplication, settings: AccessSettings, logins: Logins) -> None:
         self._app = app
         self._is_anonymous = settings.anonymous
-        self._logins = logins or Logins(settings.users)
+        self._logins = logins
         self._challenge = f'Basic realm={_quoted(settings.realm)}, charset="UTF-8"'
 
     def __call__(self, environ: WSGIEnvironment, start_response: StartResponse) -> Iterable[bytes]:

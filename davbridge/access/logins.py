@@ -24,7 +24,7 @@ import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from functools import partial
 from typing import NamedTuple
 
@@ -36,7 +36,7 @@ from davbridge.access.throttle import AdmittedLogin, Throttle, ThrottledError
 from davbridge.access.verification import Claim, TooManyLoginsError, VerificationQueue
 from davbridge.addresses import network_of
 from davbridge.config import User
-from davbridge.waiting import Waiting
+from davbridge.waiting import Waiting, bounded_wait
 
 CACHED_SECONDS = 300.0
 KNOWN_SECONDS = 24 * 3600.0
@@ -59,6 +59,16 @@ class _ValidLogin(NamedTuple):
     """When it has to be verified again."""
 
 
+class _UserTable:
+    """Who may log in."""
+
+    def __init__(self, users: Sequence[User]) -> None:
+        self.by_name = {passwords.prepared(user.name): user for user in users}
+        self.dummy_hash = users[0].password_hash if users else None
+        """The hash that is verified for unknown names, so that they take as long as known ones.
+        If the users' hashes differ in cost, the time still shows a difference."""
+
+
 class _Attempt:
     """A login that one or more requests from one network bring at the same time."""
 
@@ -77,12 +87,9 @@ class Logins:
         *,
         verify: Callable[[str, str], bool] = passwords.verify,
         timer: Callable[[], float] = time.monotonic,
-        waiting: Waiting = nullcontext,
+        waiting: Waiting = bounded_wait,
     ) -> None:
-        self._users = {passwords.prepared(user.name): user for user in users}
-        self._dummy_hash = users[0].password_hash if users else None
-        """The hash that is verified for unknown names, so that they take as long as known ones.
-        If the users' hashes differ in cost, the time still shows a difference."""
+        self._users = _UserTable(users)
         self._verify = verify
         self._timer = timer
         self._key = os.urandom(32)
@@ -110,18 +117,32 @@ class Logins:
             if valid is not None and now < valid.until:
                 self._cache_valid(login, valid.user, now)
                 return valid.user
-        check = partial(self._check, name, password)
+            users = self._users
+        check = partial(self._check, users, name, password)
         if valid is not None:
             claim = Claim(login, network_of(address), name, is_known=True)
-            return self._cache(login, self._queue.verify(claim, check))
+            return self._cache(login, self._queue.verify(claim, check), users)
         try:
-            return self._identify_new(name, login, address, check)
+            return self._identify_new(name, login, address, check, users)
         except (ThrottledError, TooManyLoginsError):
             self._failures.refused(address, name)
             raise
 
+    def replace_users(self, users: Sequence[User]) -> None:
+        """From now on, only these may log in. Nothing that was verified before counts. A login that
+        is being verified now is refused with TooManyLoginsError."""
+        with self._lock:
+            self._users = _UserTable(users)
+            self._valid.clear()
+            self._wrong.clear()
+
     def _identify_new(
-        self, name: str, login: bytes, address: str, check: Callable[[], str | None]
+        self,
+        name: str,
+        login: bytes,
+        address: str,
+        check: Callable[[], str | None],
+        users: "_UserTable",
     ) -> str | None:
         network = network_of(address)
         with self._lock:
@@ -132,7 +153,7 @@ class Logins:
         with self._attempt(network, name, login) as attempt:
             admitted = attempt.admitted
             claim = Claim(login, network, name, admitted.failures, admitted.is_repeated)
-            user = self._cache(login, self._queue.verify(claim, check))
+            user = self._cache(login, self._queue.verify(claim, check), users)
             if self._answer(attempt, user) and user is None:
                 self._failures.failed(address, name)
             return user
@@ -170,8 +191,10 @@ class Logins:
                 self._throttle.succeed(attempt.admitted)
             return True
 
-    def _cache(self, login: bytes, user: str | None) -> str | None:
+    def _cache(self, login: bytes, user: str | None, users: "_UserTable") -> str | None:
         with self._lock:
+            if users is not self._users:
+                raise TooManyLoginsError("the users were replaced while a login was verified")
             if user is not None:
                 self._cache_valid(login, user, self._timer())
             else:
@@ -181,12 +204,12 @@ class Logins:
     def _cache_valid(self, login: bytes, user: str, now: float) -> None:
         self._valid[login] = _ValidLogin(user, now + CACHED_SECONDS)
 
-    def _check(self, name: str, password: str) -> str | None:
-        user = self._users.get(name)
+    def _check(self, users: "_UserTable", name: str, password: str) -> str | None:
+        user = users.by_name.get(name)
         if user is not None:
             return user.name if self._verify(user.password_hash, password) else None
-        if self._dummy_hash is not None:
-            self._verify(self._dummy_hash, password)
+        if users.dummy_hash is not None:
+            self._verify(users.dummy_hash, password)
         return None
 
     def _digest(self, name: str, password: str) -> bytes:

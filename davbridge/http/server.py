@@ -48,17 +48,23 @@ class HttpServer:
 
     @property
     def url(self) -> str:
-        """The URL of the root, with the address that was bound. Only after `prepare`."""
+        """A URL of the root that this machine can open. Only after `prepare`."""
         host, port = self._core.address
+        host = _own_address(host)
         scheme = "https" if self._core.tls else "http"
         return f"{scheme}://{f'[{host}]' if ':' in host else host}:{port}/"
 
     def prepare(self) -> None:
         """Loads the certificate and binds the port. Raises ServerSetupError."""
+        self.reload_certificate()
+        self._core.listen(_bind(self._settings))
+
+    def reload_certificate(self) -> None:
+        """Reads the certificate and the key again, for the connections that begin from now on.
+        Raises ServerSetupError: then the earlier ones stay."""
         certificate, key = self._settings.tls_cert, self._settings.tls_key
         if certificate is not None and key is not None:
             self._core.tls = load_context(certificate, key)
-        self._core.listen(_bind(self._settings))
 
     def serve(self) -> None:
         """Serves until `stop` was called and the requests under way have ended."""
@@ -179,6 +185,19 @@ def _bind(settings: ServerSettings) -> socket.socket:
         )
     except (OSError, OverflowError, UnicodeError) as error:
         raise ServerSetupError(_explain(settings, error)) from error
+
+
+def _own_address(bound: str) -> str:
+    """The address itself; where all addresses are bound, the one by which this machine reaches
+    others, or else its loopback address."""
+    others = {"0.0.0.0": (socket.AF_INET, "192.0.2.1"), "::": (socket.AF_INET6, "2001:db8::1")}
+    if bound not in others:
+        return bound
+    family, other = others[bound]
+    with contextlib.suppress(OSError), socket.socket(family, socket.SOCK_DGRAM) as probe:
+        probe.connect((other, 9))  # Sends nothing: it only looks for the way (RFC 5737, RFC 3849).
+        return str(probe.getsockname()[0])
+    return "127.0.0.1" if family == socket.AF_INET else "::1"
 
 
 def _explain(settings: ServerSettings, error: Exception) -> str:

@@ -38,7 +38,9 @@ class Asked:
         environ = {"REQUEST_METHOD": method, "PATH_INFO": "/"}
         if authorization is not None:
             environ["HTTP_AUTHORIZATION"] = authorization
-        self.body = b"".join(BasicAuth(self._app, settings)(environ, self._start))
+        self.body = b"".join(
+            BasicAuth(self._app, settings, Logins(settings.users))(environ, self._start)
+        )
 
     def _app(self, environ: dict[str, Any], start_response: Any) -> Iterable[bytes]:
         self.environ = environ
@@ -162,7 +164,7 @@ def test_a_login_that_is_not_verified_now_is_asked_to_come_again(
 
 
 def test_the_address_decides_who_is_throttled_and_one_that_is_missing_is_one_address() -> None:
-    auth = BasicAuth(lambda _environ, _start: [], LOGIN)
+    auth = BasicAuth(lambda _environ, _start: [], LOGIN, Logins(USERS))
 
     def status(password: str, **environ: str) -> str:
         statuses: list[str] = []
@@ -203,7 +205,7 @@ def test_a_header_can_t_name_the_user() -> None:
 
     forged = b"Remote-User: root\r\nREMOTE_USER: root\r\nX-Remote-User: root\r\n"
     login = f"Authorization: {basic('anna:se:cret')}\r\n".encode()
-    with serving(BasicAuth(app, LOGIN)) as server, RawClient(server.port) as client:
+    with serving(BasicAuth(app, LOGIN, Logins(USERS))) as server, RawClient(server.port) as client:
         assert client.ask(b"GET / HTTP/1.1\r\nHost: a\r\n" + forged + b"\r\n").status == 401
         request = b"GET / HTTP/1.1\r\nHost: a\r\n" + forged + login + b"\r\n"
         assert client.ask(request).status == 204  # on the connection of the 401, as Windows does

@@ -7,7 +7,6 @@ from typing import Any, NamedTuple
 
 import pytest
 
-from davbridge.access.authentication import protected
 from davbridge.access.basic import BasicAuth
 from davbridge.access.logins import Logins
 from davbridge.config import AccessSettings, User
@@ -165,7 +164,7 @@ def test_logins_that_wait_take_no_thread_of_others(monkeypatch: pytest.MonkeyPat
     defaults = Logins.__init__.__kwdefaults__
     assert defaults is not None
     monkeypatch.setitem(defaults, "verify", gate)
-    watched.app = protected(app, AccessSettings(users=USERS), (), waiting)
+    watched.app = BasicAuth(app, AccessSettings(users=USERS), Logins(USERS, waiting=waiting))
     guessers = Guessers(watched, MANY[:14], "anna")
     with serving(watched, threads=4) as server:
         known = Client(server.port)

@@ -261,6 +261,29 @@ def test_an_error_of_a_verification_reaches_all_who_wait_and_is_not_remembered()
     assert logins.identify("anna", "secret")
 
 
+def test_users_that_are_replaced_may_log_in_no_more_and_the_new_ones_may() -> None:
+    logins = Logins(USERS)
+    assert logins.identify("anna", "secret") == "anna"
+    assert logins.identify("carl", "his") is None
+    logins.replace_users([BOB, User("anna", made("another")), User("carl", made("his"))])
+    assert logins.identify("anna", "secret") is None
+    assert logins.identify("anna", "another") == "anna"
+    assert logins.identify("bob", "hidden") == "bob"
+    assert logins.identify("carl", "his") == "carl"
+
+
+def test_a_login_that_is_verified_while_the_users_are_replaced_is_not_let_in() -> None:
+    def verify(_password_hash: str, _password: str) -> bool:
+        logins.replace_users([BOB])
+        return True
+
+    logins = Logins(USERS, verify=verify)
+    with pytest.raises(TooManyLoginsError):
+        logins.identify("anna", "secret")
+    logins = Logins([BOB])
+    assert logins.identify("anna", "secret") is None
+
+
 def test_no_password_stays_in_memory() -> None:
     logins = Logins(USERS)
     password = "".join(["se", "cret"])  # an object of its own
@@ -268,7 +291,7 @@ def test_no_password_stays_in_memory() -> None:
     seen: list[object] = [logins]
     found: list[object] = []
     while seen and len(found) < 5000:
-        for each in gc.get_referents(seen.pop()):
+        for each in gc.get_referents(seen.pop(0)):
             if isinstance(each, str | bytes | dict | list | tuple) or type(
                 each
             ).__module__.startswith(("cachetools", "davbridge")):

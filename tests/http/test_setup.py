@@ -1,8 +1,10 @@
 """Binding: an address that works, or one line that says why it doesn't."""
 
 import os
+import re
 import socket
 from typing import Any
+from urllib.parse import urlsplit
 
 import pytest
 
@@ -74,13 +76,29 @@ def test_a_privileged_port_is_named() -> None:
 @pytest.mark.parametrize("host", ["::1", "::"])
 def test_ipv6_is_served_and_has_brackets_in_the_url(host: str) -> None:
     with serving(hello, host=host) as server:
-        assert server.url == f"http://[{host}]:{server.port}/"
+        assert re.fullmatch(rf"http://\[[0-9a-f:]+\]:{server.port}/", server.url)
         with socket.create_connection(("::1", server.port), 5) as client:
             client.sendall(b"GET / HTTP/1.1\r\nHost: [::1]\r\n\r\n")
             assert client.recv(12) == b"HTTP/1.1 200"
         if host == "::":  # every address, IPv4's as well
             with RawClient(server.port) as client4:
                 assert client4.ask(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n").status == 200
+
+
+@pytest.mark.parametrize(
+    "host",
+    [
+        "0.0.0.0",
+        pytest.param("::", marks=pytest.mark.skipif(not socket.has_ipv6, reason="needs IPv6")),
+    ],
+)
+def test_the_url_of_a_server_on_all_addresses_can_be_opened(host: str) -> None:
+    with serving(hello, host=host) as server:
+        parts = urlsplit(server.url)
+        assert parts.hostname not in (host, None)
+        with socket.create_connection((parts.hostname, server.port), 5) as client:
+            client.sendall(b"GET / HTTP/1.1\r\nHost: a\r\n\r\n")
+            assert client.recv(12) == b"HTTP/1.1 200"
 
 
 def test_as_many_file_descriptors_are_asked_for_as_may_be_had() -> None:

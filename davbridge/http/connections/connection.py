@@ -120,7 +120,7 @@ class Connection:
                 self._refusal = refusal
                 self._is_ready = True
             except OSError as error:
-                _log.debug("%s: %s", self.remote_addr, error)
+                self._log_failure(error)
                 self._is_ready = True
         return self._is_ready
 
@@ -175,6 +175,14 @@ class Connection:
         if is_done:
             self._use(self.socket)
         return is_done
+
+    def _log_failure(self, error: OSError) -> None:
+        # A client that only connects and leaves, as some load balancers do, is no failure.
+        has_left = isinstance(error, ssl.SSLEOFError | ConnectionError)
+        if self._is_in_handshake and not has_left:
+            _log.info("%s: the TLS handshake failed: %s", self.remote_addr, error)
+        else:
+            _log.debug("%s: %s", self.remote_addr, error)
 
     def _refuse(self, refusal: RequestHeadError) -> None:
         _log.info("%s: %s", self.remote_addr, refusal)

@@ -3,8 +3,7 @@
 The handshake never waits: each call continues it as far as the client's bytes have arrived. A
 client that doesn't finish it holds up neither the accept loop nor a worker.
 
-Invariants: TLS 1.2 at least; no passphrase is ever asked for on a terminal; the certificate is the
-one that was there at the start.
+Invariants: TLS 1.2 at least; no passphrase is ever asked for on a terminal.
 """
 
 import contextlib

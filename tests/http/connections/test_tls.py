@@ -1,6 +1,7 @@
 """TLS: the handshake holds up nobody, and a bad certificate is told in one line."""
 
 import contextlib
+import logging
 import shutil
 import socket
 import ssl
@@ -18,7 +19,7 @@ from davbridge.http.connections import tls
 from davbridge.http.errors import ServerSetupError
 from davbridge.http.protocol.streams import SocketReader
 from davbridge.http.server import HttpServer
-from tests.support.waiting import FOREVER, PATIENCE
+from tests.support.waiting import FOREVER, PATIENCE, until
 from tests.support.wire import RawClient, serving
 
 LARGEST_RECORD = 16 * 1024
@@ -203,6 +204,20 @@ def test_tls_1_1_is_refused(server: HttpServer, trust: ssl.SSLContext) -> None:
         old.maximum_version = ssl.TLSVersion.TLSv1_1
     with pytest.raises((ssl.SSLError, ConnectionError)):
         RawClient(server.port, old).close()
+
+
+def test_a_handshake_that_fails_is_one_line_with_the_client_s_address(
+    server: HttpServer, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "davbridge.http")
+    socket.create_connection(("127.0.0.1", server.port), PATIENCE).close()  # as health checks do
+    distrustful = ssl.create_default_context()
+    with pytest.raises(ssl.SSLCertVerificationError):
+        RawClient(server.port, distrustful).close()
+    until(lambda: bool(caplog.messages))
+    (line,) = caplog.messages
+    assert line.startswith("127.0.0.1: the TLS handshake failed: ")
+    assert "unknown ca" in line.lower()
 
 
 @pytest.mark.parametrize("version", [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3])
