@@ -401,7 +401,7 @@ def descendants(pid: int) -> list[int]:
 
 
 @pytest.mark.skipif(not Path("/proc/self/stat").exists(), reason="finds processes in /proc")
-def test_the_death_of_the_embedded_store_is_told_and_ends_with_1(tmp_path: Path) -> None:
+def test_the_death_of_the_embedded_store_is_reported_and_ends_with_1(tmp_path: Path) -> None:
     with running_davbridge("--embedded", tmp_path / "data", "--anonymous") as process:
         weed = descendants(process.pid)[-1]
         os.kill(weed, signal.SIGKILL)
@@ -410,7 +410,9 @@ def test_the_death_of_the_embedded_store_is_told_and_ends_with_1(tmp_path: Path)
         assert "Traceback" not in process.errors()
 
 
-def test_a_sweep_removes_what_a_crash_left_and_tells(seaweedfs: Endpoint, bucket_name: str) -> None:
+def test_a_sweep_removes_what_a_crash_left_and_prints_it(
+    seaweedfs: Endpoint, bucket_name: str
+) -> None:
     environ = environment(seaweedfs)
     sweep = ["sweep", f"{bucket_name}/team", "--endpoint-url", seaweedfs.url]
     assert_refused(run_davbridge(*sweep, environ=environ), "doesn't exist: create it")
@@ -493,6 +495,6 @@ def test_two_passwords_that_differ_are_refused() -> None:
     assert "davbridge: the two passwords differ" in shown
 
 
-def test_the_version_is_told() -> None:
+def test_the_version_is_printed() -> None:
     done = run_davbridge("--version")
     assert (done.returncode, done.stdout) == (0, f"davbridge {__version__}\n")

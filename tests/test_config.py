@@ -403,7 +403,9 @@ def test_secrets_show_in_no_repr(tmp_path: Path) -> None:
         ("[embedded]\n[server]\ntls_key = 'k'", "d.toml: server.tls_key needs its certificate"),
     ],
 )
-def test_a_mistake_in_the_file_is_told_by_its_key(tmp_path: Path, text: str, expected: str) -> None:
+def test_a_mistake_in_the_file_is_reported_by_its_key(
+    tmp_path: Path, text: str, expected: str
+) -> None:
     assert complaint_about(tmp_path, text).startswith(expected)
 
 
@@ -459,13 +461,13 @@ def test_users_and_no_login_exclude_each_other(tmp_path: Path) -> None:
         ({"access.user": "ada"}, "choose one of --user and --anonymous"),
     ],
 )
-def test_a_mistake_in_a_flag_is_told_by_the_flag(
+def test_a_mistake_in_a_flag_is_reported_by_the_flag(
     tmp_path: Path, flags: dict[str, Any], expected: str
 ) -> None:
     assert complaint_about(tmp_path, None, {**OPEN, **flags}).startswith(expected)
 
 
-def test_a_file_that_cannot_be_read_is_told(tmp_path: Path) -> None:
+def test_a_file_that_cannot_be_read_is_reported(tmp_path: Path) -> None:
     missing = tmp_path / "no.toml"
     with pytest.raises(ConfigError, match=r"no\.toml: can't be read: No such file"):
         load(OPEN, missing, hash_password=str)

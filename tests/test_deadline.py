@@ -51,7 +51,7 @@ def test_a_deadline_that_moves_is_asked_for_anew() -> None:
         deadline.require()
 
 
-def test_a_deadline_is_on_the_clock_that_goes_on_while_the_machine_sleeps() -> None:
+def test_a_deadline_is_on_the_clock_that_runs_while_the_machine_sleeps() -> None:
     began_at = monotonic()
     with deadline.before(lambda: began_at + 60):
         left = deadline.remaining()

@@ -109,7 +109,7 @@ def test_options_are_the_settings_that_serve_has(bucket: Bucket) -> None:
         ("bucket", {"endpoint_url": "nowhere"}),
     ],
 )
-def test_an_option_that_makes_no_sense_is_told_in_a_line(
+def test_an_option_that_makes_no_sense_is_reported_in_a_line(
     place: str, wrong: davbridge.library.Options
 ) -> None:
     with pytest.raises(davbridge.ConfigError) as raised, davbridge.open_provider(place, **wrong):
@@ -117,7 +117,7 @@ def test_an_option_that_makes_no_sense_is_told_in_a_line(
     assert len(str(raised.value).splitlines()) == 1
 
 
-def test_a_store_that_can_not_be_reached_is_told_in_a_line(bucket: Bucket) -> None:
+def test_a_store_that_can_not_be_reached_is_reported_in_a_line(bucket: Bucket) -> None:
     given = options(bucket, secret_key="wrong")
     with (
         pytest.raises(davbridge.SetupError) as raised,

@@ -89,18 +89,18 @@ def refusal(clone: Path, preparation: str, *arguments: str) -> str:
     return last
 
 
-def test_an_old_python_is_told(clone: Path) -> None:
+def test_an_old_python_is_reported(clone: Path) -> None:
     line = refusal(clone, "sys.version_info = (3, 9, 2)")
     assert line == "davbridge: Python 3.11 or newer is needed, and this is 3.9"
 
 
-def test_a_missing_venv_is_told_with_its_package(clone: Path) -> None:
+def test_a_missing_venv_is_reported_with_its_package(clone: Path) -> None:
     line = refusal(clone, "sys.modules['ensurepip'] = None")
     version = f"{sys.version_info[0]}.{sys.version_info[1]}"
     assert line == f"davbridge: Python's venv is missing: apt install python{version}-venv"
 
 
-def test_a_platform_without_the_embedded_store_is_told(clone: Path) -> None:
+def test_a_platform_without_the_embedded_store_is_reported(clone: Path) -> None:
     line = refusal(clone, "import platform; platform.machine = lambda: 'riscv64'")
     assert "the embedded store has no build for" in line
     assert "riscv64" in line

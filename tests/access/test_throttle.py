@@ -109,7 +109,7 @@ def test_a_login_that_does_not_come_again_is_never_verified(
 
 
 @pytest.mark.parametrize("guessers", [1, 24, 60])
-def test_guessers_who_wait_as_told_get_no_more_than_is_forgiven(
+def test_guessers_who_wait_as_asked_get_no_more_than_is_forgiven(
     guessers: int, throttle: Throttle, timer: Timer
 ) -> None:
     """Each repeats its login until it is verified, and goes on to the next."""

@@ -123,7 +123,7 @@ def test_rclone_sync_deletes_what_went_and_nothing_else(
     assert home.bucket.bodies() == neighbours | under("docs", tree)
 
 
-def test_rclone_about_tells_what_is_used(rclone: Rclone, home: Home) -> None:
+def test_rclone_about_shows_what_is_used(rclone: Rclone, home: Home) -> None:
     def used() -> int | None:
         figure: int | None = json.loads(rclone("about", "--json", rclone.at(""))).get("used")
         return figure

@@ -92,7 +92,7 @@ def test_webdav4_reads_in_pieces_what_it_wrote_as_a_stream(
             assert file.read(20) == body[place : place + 20]
 
 
-def test_webdav4_is_told_of_locks(client: Client, home: Home) -> None:
+def test_webdav4_learns_of_locks(client: Client, home: Home) -> None:
     client.upload_fileobj(BytesIO(b"locked"), "a.txt")
     with home.server.client() as other:
         assert other("LOCK", f"{home.path}a.txt", lock_info()).status == 200

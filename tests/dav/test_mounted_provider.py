@@ -92,7 +92,7 @@ def drive() -> Iterator[Drive]:
         yield drive
 
 
-def test_a_file_is_written_read_and_told_of_as_the_bucket_has_it(drive: Drive) -> None:
+def test_a_file_is_written_read_and_described_as_the_bucket_has_it(drive: Drive) -> None:
     answer = drive.client("PUT", "/a.txt", b"0123456789", content_type="text/x-mine")
     assert answer.status == 201
     info = drive.bucket.head_object("a.txt")
@@ -158,7 +158,7 @@ def test_a_range_behind_the_end_is_a_416(drive: Drive) -> None:
 
 
 @pytest.mark.parametrize("method", ["GET", "HEAD"])
-def test_a_file_that_another_tool_has_replaced_is_told_of_as_it_is_now(
+def test_a_file_that_another_tool_has_replaced_is_described_as_it_is_now(
     method: str, drive: Drive
 ) -> None:
     put(drive.bucket, "a", body=b"old")
@@ -205,7 +205,7 @@ def test_depth_infinity_is_refused_rather_than_read_into_memory(drive: Drive) ->
     assert b"propfind-finite-depth" in answer.body
 
 
-def test_quota_properties_are_told_where_they_are_asked_for() -> None:
+def test_quota_properties_are_returned_where_they_are_asked_for() -> None:
     asked = '<D:propfind xmlns:D="DAV:"><D:prop><D:quota-available-bytes/></D:prop></D:propfind>'
     with drive_at("/", DriveSettings(quota=100)) as drive:
         drive.client("PUT", "/a", b"12345")
@@ -359,7 +359,7 @@ def test_the_last_instruction_on_a_property_counts_and_its_language_is_kept(driv
     assert told.property("/a", "{urn:p}two") is None
 
 
-def test_properties_of_members_and_of_what_was_moved_are_told(drive: Drive) -> None:
+def test_properties_of_members_and_of_what_was_moved_are_shown(drive: Drive) -> None:
     fill(drive.bucket, "d/a")
     drive.client("PROPPATCH", "/d/a", patch("set", "<p:one>1</p:one>"))
     told = drive.client("PROPFIND", "/d/", prop("one"), depth="1")

@@ -146,7 +146,7 @@ def test_a_condition_fails_on_a_file_that_was_deleted_behind_the_cache(
 
 
 @pytest.mark.parametrize("body", [b"newer", b""])
-def test_head_tells_of_the_version_that_get_gives(
+def test_head_describes_the_version_that_get_gives(
     body: bytes, client: Client, store: MemoryStore
 ) -> None:
     put(store, "a", body=body)
@@ -182,7 +182,7 @@ def test_a_file_that_was_deleted_behind_the_cache_is_a_404(
     assert client(method, "/a").status == 404
 
 
-def test_a_dated_delete_of_a_folder_tells_what_it_leaves(
+def test_a_dated_delete_of_a_folder_reports_what_it_leaves(
     client: Client, store: MemoryStore
 ) -> None:
     assert client("MKCOL", "/d/").status == 201

@@ -210,7 +210,7 @@ def context_of(store: GatedStore, method: str, **headers: str) -> Context:
 
 
 @pytest.mark.parametrize("method", ["COPY", "MOVE"])
-def test_the_store_is_told_which_version_may_be_replaced(method: str) -> None:
+def test_the_store_gets_the_version_that_may_be_replaced(method: str) -> None:
     """So that it settles the race between the look and the write."""
     store = GatedStore(MemoryStore())
     put(store, "a", body=b"source")

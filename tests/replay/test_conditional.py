@@ -294,7 +294,7 @@ def test_dead_properties_do_not_outlive_their_file(drive: Drive) -> None:
 
 
 @stock_fails("propname is not supported")
-def test_propfind_tells_the_names(drive: Drive) -> None:
+def test_propfind_returns_the_names(drive: Drive) -> None:
     """RFC 4918 §9.1.4: names without values, the dead ones too."""
     drive.fill({"f.txt": b"x"})
     client = drive.client(CADAVER)

@@ -64,7 +64,7 @@ def test_finder_02_stats_the_root(drive: Drive) -> None:
 
 
 @stock_fails("it answers Finder's question")
-def test_finder_02_rule_02_is_told_of_no_quota_when_it_mounts(open_drive: OpenDrive) -> None:
+def test_finder_02_rule_02_sees_no_quota_when_it_mounts(open_drive: OpenDrive) -> None:
     """From macOS 15.4 on, it waits for 90 seconds if the answer has the quota."""
     drive = open_drive(quota=10**9)
 
@@ -105,7 +105,7 @@ def test_finder_04_saves_a_new_file(drive: Drive) -> None:
 
 
 @stock_fails("a PUT's answer has no Last-Modified")
-def test_finder_04_a_put_tells_etag_and_time(drive: Drive) -> None:
+def test_finder_04_a_put_is_answered_with_etag_and_time(drive: Drive) -> None:
     """Without both it asks once more for each file that it writes."""
     client = drive.client(FINDER)
     for status, body in ((201, b"one"), (204, b"two")):

@@ -363,7 +363,7 @@ def test_lock_needs_its_token_though_the_header_holds(drive: Drive) -> None:
 
 
 @stock_fails("423 to a PUT says no-conflicting-lock")
-def test_lock_is_told_in_423(drive: Drive) -> None:
+def test_lock_is_named_in_423(drive: Drive) -> None:
     """§16: lock-token-submitted with the root's href, so that a client knows what to unlock."""
     drive.fill({"d/f.txt": b"x"})
     client = drive.client(CADAVER)

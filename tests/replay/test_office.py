@@ -156,7 +156,7 @@ def test_office_keeps_its_owner_file_beside_the_document(drive: Drive) -> None:
     assert client("DELETE", "/~%24a.docx").status == 204
 
 
-def test_office_second_user_is_told_who_edits(open_drive: OpenDrive) -> None:
+def test_office_second_user_sees_who_edits(open_drive: OpenDrive) -> None:
     """423 to LOCK; lockdiscovery names the owner, and Office shows that (RFC 4918 §15.8)."""
     drive = open_drive(users=("anna", "ben"))
     drive.fill({"a.docx": b"x"})

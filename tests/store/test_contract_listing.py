@@ -41,7 +41,7 @@ def test_an_empty_bucket_lists_as_one_last_page(store: ObjectStore) -> None:
     assert page == Page((), (), is_last=True)
 
 
-def test_a_row_tells_size_time_and_etag(store: ObjectStore) -> None:
+def test_a_row_has_size_time_and_etag(store: ObjectStore) -> None:
     began_at = datetime.now(UTC)
     written = store.put_object("a", b"hello", Attributes())
     (row,) = rows(store)

@@ -96,7 +96,9 @@ def require_unchanged(home: Home, tags: dict[str, str]) -> None:
 
 @pytest.mark.parametrize("name", ["new", "old"])
 @pytest.mark.parametrize("cut", CUTS.values(), ids=CUTS)
-def test_a_put_cut_by_a_fin_changes_nothing_and_is_told(cut: CutPut, name: str, home: Home) -> None:
+def test_a_put_cut_by_a_fin_changes_nothing_and_is_refused(
+    cut: CutPut, name: str, home: Home
+) -> None:
     tags = {"old": put_old(home, "old")}
     with RawClient(home.server.port) as client:
         cut.begin(client, home.path + name)
@@ -118,7 +120,7 @@ def test_a_put_cut_by_a_reset_changes_nothing(cut: CutPut, name: str, home: Home
     require_unchanged(home, tags)
 
 
-def test_puts_that_fall_silent_change_nothing_and_are_told(home: Home) -> None:
+def test_puts_that_fall_silent_change_nothing_and_are_refused(home: Home) -> None:
     tags = {f"old-{case}": put_old(home, f"old-{case}") for case in CUTS}
     with ExitStack() as clients:
         silent = []

@@ -139,7 +139,7 @@ def test_a_store_that_asks_to_slow_down_is_asked_again(
     assert line.refusals_left == 0
 
 
-def test_a_store_that_goes_on_asking_to_slow_down_is_unavailable(
+def test_a_store_that_keeps_asking_to_slow_down_is_unavailable(
     home: Home, client: Client, line: TcpProxy
 ) -> None:
     line.slow_down(1000)

@@ -68,7 +68,7 @@ def test_a_malformed_login_is_a_401(authorization: str, guarded: Served) -> None
         assert client.ask(request(authorization)).status == 401
 
 
-def test_readiness_is_told_without_a_login(guarded: Served) -> None:
+def test_readiness_needs_no_login(guarded: Served) -> None:
     with guarded.client() as client:
         assert client("GET", PATH).status == 200
         assert client("GET", f"{PATH}/").status == 401

@@ -130,7 +130,7 @@ def test_a_header_full_of_blanks_is_parsed_in_proportion_to_its_length(form: str
 @pytest.mark.parametrize(
     ("header", "size"), [("bytes=10-", 10), ("bytes=-0", 5), ("bytes=0-", 0), ("bytes=-0", 0)]
 )
-def test_a_range_past_the_end_is_416_and_tells_the_size(header: str, size: int) -> None:
+def test_a_range_past_the_end_is_416_with_the_size(header: str, size: int) -> None:
     with pytest.raises(RefusalError) as refusal:
         parse_range(header, size)
     assert refusal.value.status == 416

@@ -223,7 +223,7 @@ def test_heads_in_one_piece_are_taken_one_after_the_other() -> None:
         ((b"Transfer-Encoding: Chunked",), None),
     ],
 )
-def test_the_body_s_length_is_told_by_the_head(fields: tuple[bytes], length: int | None) -> None:
+def test_the_body_s_length_is_in_the_head(fields: tuple[bytes], length: int | None) -> None:
     assert parse(put(*fields)).length == length
 
 

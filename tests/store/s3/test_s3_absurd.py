@@ -171,7 +171,7 @@ def test_a_version_that_was_not_asked_for_is_never_read(
     assert status_of(raised.value) == 412
 
 
-def test_deletions_that_nobody_asked_for_put_the_batch_in_doubt(
+def test_no_key_counts_as_deleted_by_an_answer_about_other_keys(
     canned_store: S3Store, canned: S3Proxy
 ) -> None:
     answer = b"<DeleteResult><Error><Key>c</Key><Code>AccessDenied</Code></Error></DeleteResult>"

@@ -128,7 +128,7 @@ class ColdBucket:
         return ARCHIVED
 
 
-def test_clients_are_told_that_a_file_is_archived(canned_store: S3Store, canned: S3Proxy) -> None:
+def test_clients_learn_that_a_file_is_archived(canned_store: S3Store, canned: S3Proxy) -> None:
     canned.rule = ColdBucket()
     with running_bridge(canned_store) as bridge, bridge.client() as dav:
         for answer in (

@@ -85,7 +85,9 @@ def test_a_short_run_does_not_wait_for_a_long_one_which_ends_at_close(
     assert not other.is_alive()
 
 
-def test_a_call_that_was_begun_runs_beside_its_caller(parallel_requests: ParallelRequests) -> None:
+def test_a_call_that_was_begun_runs_in_parallel_with_its_caller(
+    parallel_requests: ParallelRequests,
+) -> None:
     meeting = Barrier(2, timeout=60)
     result = parallel_requests.begin(meeting.wait)
     assert {meeting.wait(), result.result()} == {0, 1}

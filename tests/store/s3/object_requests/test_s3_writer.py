@@ -221,7 +221,7 @@ def fill(writer: ObjectWriter, block: bytes, times: int) -> None:
 
 
 @pytest.mark.parametrize("size", [SMALL_PART, 4 * SMALL_PART], ids=["whole", "in parts"])
-def test_a_body_is_never_copied_beside_its_buffer(
+def test_a_body_is_never_copied_in_addition_to_its_buffer(
     seaweedfs_client: "S3Client", bucket_name: str, budget: MemoryBudget, size: int
 ) -> None:
     """Buffers are pages of the system, which are not counted here; a copy of a part would be."""

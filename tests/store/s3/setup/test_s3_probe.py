@@ -213,7 +213,7 @@ def test_rights_that_are_missing_are_logged_with_what_is_not_known(
 @pytest.mark.parametrize(
     "absurd", [Answer(200), Answer(200, b"", {"ETag": '"e"', "Content-Length": "many"})]
 )
-def test_an_absurd_answer_tells_nothing_and_ends_nothing(
+def test_an_absurd_answer_proves_no_capability_and_ends_no_thread(
     proxied: S3Store, proxy: S3Proxy, absurd: Answer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     failed: list[threading.ExceptHookArgs] = []

@@ -53,7 +53,7 @@ def test_a_refusal_is_no_trouble(canned_store: S3Store, canned: S3Proxy, answer:
     assert canned_store.trouble == ""
 
 
-def test_a_request_that_is_never_sent_tells_nothing_of_the_store(
+def test_a_request_that_is_never_sent_says_nothing_about_the_store(
     canned_store: S3Store, canned: S3Proxy
 ) -> None:
     def send_what_can_not_be_said() -> str:

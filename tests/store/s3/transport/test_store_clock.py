@@ -44,7 +44,7 @@ def test_until_the_store_has_answered_this_machines_clock_counts() -> None:
 
 
 @pytest.mark.parametrize("ahead", [-7200.0, 7200.0])
-def test_an_answer_tells_the_time_but_for_a_second_and_the_way_back(ahead: float) -> None:
+def test_an_answer_gives_the_time_within_a_second_and_the_way_back(ahead: float) -> None:
     clocks = Clocks(ahead)
     clocks.now += 0.9
     clocks.asks(there=0.2, back=0.3)
