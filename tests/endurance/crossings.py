@@ -175,7 +175,7 @@ def track(bucket: Bucket, bridges: Sequence[Served]) -> Iterator[Track]:
 CROSSINGS = Scenario(
     name="crossings",
     promise="what clients of three bridges move onto one another, or write beside it, isn't lost",
-    short=Size(operations=90, tracks=10),
+    short=Size(operations=360, tracks=40),
     long=Size(operations=20_000, tracks=40),
     run=run,
 )
