@@ -260,6 +260,7 @@ class Attempts:
             properties,
             running,
             transfer.source.row,
+            is_new=transfer.is_to_new,
         )
         if failures:
             return copied._replace(failures=failures)

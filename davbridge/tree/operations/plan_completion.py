@@ -143,12 +143,9 @@ class PlanCompletion:
         if _is_made_anew(entry, rest) or not (rest.plan.copies or properties):
             with running.under_lease():
                 return self._property_store.rebind_tree(entry.plan, new_etags)
-        if entry.is_new:  # What the target has was copied, or set by a client since.
-            set_since = self._property_store.current(Resource(entry.target, None))
-            properties = {**properties, **set_since}
         file = entry.plan.copies[0].source if entry.plan.is_of_file else None
         return self._steps.set_properties(
-            entry.plan, new_etags, entry.target, properties, running, file
+            entry.plan, new_etags, entry.target, properties, running, file, is_new=entry.is_new
         )
 
     def _remaining_work(self, entry: JournalEntry) -> RemainingWork:

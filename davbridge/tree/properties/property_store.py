@@ -110,9 +110,14 @@ class PropertyStore:
 
     def set_client_metadata(self, path: ResourcePath, client_metadata: ClientMetadata) -> None:
         """Sets the metadata of a version that was just written. Empty metadata removes that of an
-        earlier version with the same ETag. Raises OutOfSpaceError."""
+        earlier version with the same ETag. If another bridge has changed the sidecar meanwhile, it
+        may have written a later version: then that one keeps its metadata. Raises
+        OutOfSpaceError."""
+        tries = count()
 
         def change(old: Properties) -> Properties:
+            if next(tries) and not self._is_version(path, client_metadata.etag):
+                return old
             if client_metadata.modified is not None or client_metadata.checksums:
                 return with_client_metadata(old, client_metadata)
             return (
@@ -136,14 +141,25 @@ class PropertyStore:
         self._clear(path, NO_PROPERTIES)
 
     def copy_to(
-        self, target: ResourcePath, properties: Properties, source: ObjectRow | None
+        self,
+        target: ResourcePath,
+        properties: Properties,
+        source: ObjectRow | None,
+        *,
+        is_new: bool = False,
     ) -> list[Failure]:
-        """Gives a copy the properties of its source. ``source``: the object, for a file."""
+        """Gives a copy the properties of its source. ``source``: the object, for a file.
+        ``is_new``: nothing was at the target before; so what it has already was set since, and
+        stays."""
         try:
             copied = source and self._store.lookup(key_of(self._mount, target)).row
             if source and copied:
                 properties = rebind(properties, source.etag, copied.etag)
-            self.sidecars.put(self._collection_prefix(target), _name(target), properties)
+            self.sidecars.update(
+                self._collection_prefix(target),
+                _name(target),
+                lambda there: {**properties, **there} if is_new else properties,
+            )
         except StoreError as error:
             return [Failure(target, error)]
         return []
@@ -233,6 +249,11 @@ class PropertyStore:
         """Whether anything is at the path, past all caches."""
         row, is_prefix = self._store.lookup(key_of(self._mount, path), bypass_cache=True)
         return row is not None or is_prefix
+
+    def _is_version(self, path: ResourcePath, etag: str) -> bool:
+        """Whether the file at the path has this ETag, past all caches."""
+        row = self._store.lookup(key_of(self._mount, path), bypass_cache=True).row
+        return row is not None and row.etag == etag
 
     def _collection_prefix(self, path: ResourcePath) -> str:
         """The prefix of the collection whose sidecar has the resource's entry."""

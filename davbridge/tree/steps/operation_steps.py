@@ -180,12 +180,14 @@ class OperationSteps:
         properties: Properties,
         running: RunningOperation,
         source: ObjectRow | None = None,
+        *,
+        is_new: bool,
     ) -> list[Failure]:
         """Sets the properties in the tree, and the target's own. ``source``: the row of a file."""
         with running.under_lease():
             return self._property_store.rebind_tree(
                 plan, new_etags
-            ) or self._property_store.copy_to(target, properties, source)
+            ) or self._property_store.copy_to(target, properties, source, is_new=is_new)
 
     def delete_extras(
         self, plan: Plan, running: RunningOperation, planned: Sequence[ObjectRow] = ()

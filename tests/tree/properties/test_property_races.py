@@ -5,6 +5,7 @@ from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import suppress
+from datetime import UTC, datetime
 
 import pytest
 
@@ -14,6 +15,7 @@ from davbridge.store.base import IF_ABSENT, Attributes, Condition
 from davbridge.store.memory import MemoryStore
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.operations.preconditions import Preconditions
+from davbridge.tree.properties.client_metadata import ClientMetadata
 from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
 from tests.support.contract import keys
 from tests.support.intercepted import GatedStore
@@ -185,3 +187,52 @@ def test_a_folder_that_is_made_anew_before_its_move_is_resumed_stays(
     assert drive.tree.properties(parse("/d/a")) == NEW
     assert drive.tree.properties(parse("/t")) == P
     assert drive.kind("/d/a") == "collection"
+
+
+@pytest.mark.parametrize("number", range(REQUESTS))
+@pytest.mark.parametrize("is_made_anew", [True, False])
+@pytest.mark.parametrize("verb", ["copy", "move"])
+def test_properties_that_another_bridge_sets_on_a_new_copy_stay(
+    drive: Drive, verb: str, is_made_anew: bool, number: int
+) -> None:
+    drive.outside("d/a", "d/g", "t/g")
+    drive.tree.update_properties(parse("/d/a"), P)
+    drive.clock.advance(100)
+    is_set: list[bool] = []
+    with another(drive) as other:
+
+        def set_properties() -> None:
+            if other.find(parse("/t/a")) is None:
+                return
+            if is_made_anew:
+                other.delete(parse("/t/a"))
+                make(other, "/t/a")
+            other.update_properties(parse("/t/a"), NEW)
+            is_set.append(True)
+
+        at(drive.store, number, set_properties)
+        tried(lambda: getattr(drive.tree, verb)(parse("/d/a"), parse("/t/a")))
+    drive.store.before = lambda _operation, _key: None
+    assert not is_set or drive.tree.properties(parse("/t/a")) == NEW
+
+
+@pytest.mark.parametrize("number", range(REQUESTS))
+def test_the_time_of_a_later_version_stays(drive: Drive, number: int) -> None:
+    """Another bridge writes it, with a time, before the first version's time is written."""
+    drive.outside("d/a", "d/g")
+    times = {body: datetime(2000 + int(body), 1, 1, tzinfo=UTC) for body in (b"1", b"2")}
+
+    def put(tree: Namespace, body: bytes) -> None:
+        writer = tree.open_writer(parse("/d/a"), Attributes(), length=1)
+        writer.write(body)
+        writer.commit(ClientMetadata("", times[body]))
+
+    tree = cached(drive)
+    with another(drive) as other:
+        at(drive.store, number, lambda: put(other, b"2"))
+        put(tree, b"1")
+    drive.store.before = lambda _operation, _key: None
+    tree.close()
+    found = drive.tree.lookup(parse("/d/a"))
+    assert found.client_metadata
+    assert found.client_metadata.modified == times[drive.content("d/a")]
