@@ -229,7 +229,7 @@ class Namespace:
         """
         with self._path_locks.hold(properties_of=[path]):
             resource = self._view.lookup(path)
-            recheck(resource)
+            recheck(is_new=False)
             self._property_store.update(
                 resource, changes, modified, lambda: self._require_there(resource)
             )

@@ -17,7 +17,6 @@ from davbridge.dav.response import Response, empty
 from davbridge.paths import ResourcePath, is_reserved
 from davbridge.tree.journal.entry import OperationRequest, Verb
 from davbridge.tree.operations.planner import require_no_overlap
-from davbridge.tree.operations.preconditions import Preconditions
 from davbridge.tree.resource import Failure, Resource
 
 
@@ -37,7 +36,10 @@ def copy(context: Context) -> Response:
         return answer
     _check_destination(context, source, target)
     failures = source.copy_to(
-        context.request.destination, _preconditions(context), recursive=depth != "0"
+        context.request.destination,
+        context.preconditions,
+        recursive=depth != "0",
+        recheck=context.check_conditions,
     )
     return _answer(context, failures, target)
 
@@ -62,8 +64,12 @@ def move(context: Context) -> Response:
     if answer := _resume_or_refuse(context, "MOVE", source, target):
         return answer
     _check_destination(context, source, target)
-    user = context.request.user
-    failures = source.move_to(context.request.destination, _preconditions(context), user=user)
+    failures = source.move_to(
+        context.request.destination,
+        context.preconditions,
+        user=context.request.user,
+        recheck=context.check_conditions,
+    )
     return _answer(context, failures, target)
 
 
@@ -125,11 +131,6 @@ def _check_destination(
 def _is_collection(context: Context, path: ResourcePath) -> bool:
     found = context.provider.find(path)
     return found is not None and found.is_collection
-
-
-def _preconditions(context: Context) -> Preconditions:
-    """Conditions are checked once more right before the first write."""
-    return context.preconditions._replace(recheck=context.check_conditions)
 
 
 def _answer(context: Context, failures: list[Failure], target: Resource | None) -> Response:

@@ -21,7 +21,7 @@ def delete(context: Context) -> Response:
     if locked := resource.removal_refusals():
         return multi_status(locked)
     failures = resource.delete_tree(
-        Preconditions(context.if_match, recheck=context.check_conditions)
+        Preconditions(context.if_match), recheck=context.check_conditions
     )
     if failures:
         return multi_status(failed_members(failures, context.request.site))

@@ -60,7 +60,7 @@ class Collection(BucketResource, DAVCollection):
         `Namespace.make_collection`.
         """
 
-        def recheck_with_locks(_: Resource | None) -> None:
+        def recheck_with_locks(*, is_new: bool) -> None:
             recheck()
             self.require_creatable(name)
 

@@ -8,6 +8,7 @@ lock there; if they forbid any part of the operation, nothing is done. When a re
 deleted or moved, its locks are removed; a lock on a new resource of that name stays.
 """
 
+from collections.abc import Callable
 from typing import TYPE_CHECKING
 
 from wsgidav.dav_error import HTTP_CREATED, DAVError
@@ -40,16 +41,18 @@ class CopyMoveDelete(_DAVResource):
 
     # --- For any request server. They raise StoreErrors, and DAVErrors for locks.
 
-    def delete_tree(self, preconditions: Preconditions) -> list[Failure]:
+    def delete_tree(
+        self, preconditions: Preconditions, *, recheck: Callable[[], object] = lambda: None
+    ) -> list[Failure]:
         """Deletes the resource with everything inside.
 
-        ``preconditions.recheck`` is called before the locks are checked, as in the methods below.
-        Raises as `Namespace.delete`.
+        ``recheck`` is called right before the first write, as in the methods below. Raises as
+        `Namespace.delete`.
         """
         released: set[str] = set()
 
-        def recheck_with_locks() -> None:
-            preconditions.recheck()
+        def recheck_with_locks(*, is_new: bool) -> None:
+            recheck()
             self._require_removable()
             released.update(self._own_tokens())
 
@@ -62,44 +65,50 @@ class CopyMoveDelete(_DAVResource):
         return failures
 
     def copy_to(
-        self, destination: ResourcePath, preconditions: Preconditions, *, recursive: bool = True
+        self,
+        destination: ResourcePath,
+        preconditions: Preconditions,
+        *,
+        recursive: bool,
+        recheck: Callable[[], object] = lambda: None,
     ) -> list[Failure]:
         """Copies the resource over whatever is at ``destination``. A lock on the destination itself
         stays; those on what is replaced inside it are removed (§7.6). Raises as
         `Namespace.copy`."""
         released: set[str] = set()
 
-        def recheck_with_locks() -> None:
-            preconditions.recheck()
-            self._require_writable_target(destination)
+        def recheck_with_locks(*, is_new: bool) -> None:
+            recheck()
+            self.require_writable_target(destination, is_new=is_new)
             released.update(self.enforcement.tokens_below(destination))
 
-        checked, namespace = (
-            preconditions._replace(recheck=recheck_with_locks),
-            self.provider.namespace,
-        )
+        checked = preconditions._replace(recheck=recheck_with_locks)
+        namespace = self.provider.namespace
         failures = namespace.copy(self.requested_path, destination, checked, recursive=recursive)
         if not failures:
             self.enforcement.release(released)
         return failures
 
     def move_to(
-        self, destination: ResourcePath, preconditions: Preconditions, *, user: str
+        self,
+        destination: ResourcePath,
+        preconditions: Preconditions,
+        *,
+        user: str,
+        recheck: Callable[[], object] = lambda: None,
     ) -> list[Failure]:
         """Moves the resource with everything inside over whatever is at ``destination``. Its locks
         are not moved (§7.6). Raises as `Namespace.move`."""
         released: set[str] = set()
 
-        def recheck_with_locks() -> None:
-            preconditions.recheck()
-            self._require_writable_target(destination)
+        def recheck_with_locks(*, is_new: bool) -> None:
+            recheck()
+            self.require_writable_target(destination, is_new=is_new)
             self._require_removable()
             released.update(self._own_tokens(), self.enforcement.tokens_below(destination))
 
-        checked, namespace = (
-            preconditions._replace(recheck=recheck_with_locks),
-            self.provider.namespace,
-        )
+        checked = preconditions._replace(recheck=recheck_with_locks)
+        namespace = self.provider.namespace
         failures = namespace.move(self.requested_path, destination, checked, user=user)
         if not failures:
             self.enforcement.release(released)
@@ -118,10 +127,6 @@ class CopyMoveDelete(_DAVResource):
         self.enforcement.require_tree(destination)
         if is_new:
             self.enforcement.require_membership(destination)
-
-    def _require_writable_target(self, destination: ResourcePath) -> None:
-        is_new = self.provider.find(destination) is None
-        self.require_writable_target(destination, is_new=is_new)
 
     def _require_removable(self) -> None:
         """That no lock forbids to remove the resource with everything inside."""
@@ -154,20 +159,23 @@ class CopyMoveDelete(_DAVResource):
     def handle_copy(self, dest_path: str, *, depth_infinity: bool) -> Errors | bool:
         """Copies the resource; with everything inside if ``depth_infinity``."""
         destination = self.provider.destination(dest_path, self.environ)
-        is_new = self.provider.find(destination) is None
-        return self._copy(destination, recursive=depth_infinity) or self._success(is_new=is_new)
+        is_new = self._is_new(destination)
+        failed = self._copy(destination, is_new=is_new, recursive=depth_infinity)
+        return failed or self._success(is_new=is_new)
 
     @as_refusals()
     def handle_move(self, dest_path: str) -> Errors | bool:
         """Moves the resource with everything inside."""
         destination = self.provider.destination(dest_path, self.environ)
-        is_new = self.provider.find(destination) is None
-        return self._move(destination) or self._success(is_new=is_new)
+        is_new = self._is_new(destination)
+        return self._move(destination, is_new=is_new) or self._success(is_new=is_new)
 
     @as_refusals()
     def copy_move_single(self, dest_path: str, *, is_move: bool) -> None:
         """Copies the resource without its members. Of a MOVE, the caller deletes the source."""
-        for _, error in self._copy(self.provider.path_of(dest_path), recursive=False):
+        destination = self.provider.path_of(dest_path)
+        is_new = self._is_new(destination)
+        for _, error in self._copy(destination, is_new=is_new, recursive=False):
             raise error
 
     def support_recursive_move(self, dest_path: str) -> bool:
@@ -176,22 +184,26 @@ class CopyMoveDelete(_DAVResource):
     @as_refusals()
     def move_recursive(self, dest_path: str) -> Errors:
         """Moves the resource with everything inside; what could not be moved, by hrefs."""
-        return self._move(self.provider.path_of(dest_path))
+        destination = self.provider.path_of(dest_path)
+        return self._move(destination, is_new=self._is_new(destination))
+
+    def _is_new(self, destination: ResourcePath) -> bool:
+        return self.provider.find(destination) is None
 
     def _success(self, *, is_new: bool) -> Errors | bool:
         """WsgiDAV answers 204 to all that was handled natively, unless there is a status for the
         source itself: with that, it answers 201 where the destination is new (§9.8.5)."""
         return [(self.get_href(), DAVError(HTTP_CREATED))] if is_new else True
 
-    def _copy(self, destination: ResourcePath, *, recursive: bool) -> Errors:
-        self._require_writable_target(destination)
+    def _copy(self, destination: ResourcePath, *, is_new: bool, recursive: bool) -> Errors:
+        self.require_writable_target(destination, is_new=is_new)
         return self._errors(self.copy_to(destination, self._preconditions, recursive=recursive))
 
-    def _move(self, destination: ResourcePath) -> Errors:
+    def _move(self, destination: ResourcePath, *, is_new: bool) -> Errors:
         if not self.resource.path:
             raise RefusalError(403, "the root can't be moved")
         self._require_removable()
-        self._require_writable_target(destination)
+        self.require_writable_target(destination, is_new=is_new)
         user = str(self.environ.get("wsgidav.user_name") or "")
         return self._errors(self.move_to(destination, self._preconditions, user=user))
 

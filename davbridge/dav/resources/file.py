@@ -23,7 +23,6 @@ from davbridge.dav.resources.wsgidav_environment import (
 )
 from davbridge.errors import PreconditionFailedError
 from davbridge.store.base import Condition, ObjectInfo, ObjectReader, ObjectRow
-from davbridge.tree.resource import Resource
 
 
 class File(BucketResource, DAVNonCollection):
@@ -74,9 +73,9 @@ class File(BucketResource, DAVNonCollection):
         `Namespace.open_writer`.
         """
 
-        def recheck_with_locks(found: Resource | None) -> None:
+        def recheck_with_locks(*, is_new: bool) -> None:
             recheck()
-            self.require_writable(is_new=found is None)
+            self.require_writable(is_new=is_new)
 
         path, is_new = self.requested_path, self.resource.row is None
         writer = self.provider.namespace.open_writer(

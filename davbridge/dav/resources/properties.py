@@ -113,7 +113,7 @@ class ResourceProperties(_DAVResource):
             self.requested_path,
             changes,
             modified=modified or modification_time_set_by(changes),
-            recheck=lambda _: recheck(),
+            recheck=lambda *, is_new: recheck(),
         )
         self._dead = None
 

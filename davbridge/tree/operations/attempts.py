@@ -86,7 +86,7 @@ class Attempts:
         if not path:
             raise InvalidNameError("the root can't be deleted")
         preconditions.require_version(resource)
-        preconditions.recheck()
+        preconditions.recheck(is_new=False)
         properties = self._property_store.of(path)
         with self._parents.removing(path):
             checked_at = self._journaling.timer()
@@ -201,7 +201,7 @@ class Attempts:
         if not transfer.is_over(earlier.created):
             there = transfer.target_keys.proper
             preconditions.require_replaceable(there, is_new=transfer.is_to_new)
-        preconditions.recheck()
+        preconditions.recheck(is_new=transfer.is_to_new)
         return transfer
 
     def _carry_out_move(

@@ -5,12 +5,13 @@ written it since it was listed. If the client allows that the target is replaced
 replaces the present version, whatever an older listing showed.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import NamedTuple
 
 from davbridge.errors import PreconditionFailedError
 from davbridge.store.base import ObjectRow
 from davbridge.tree.resource import Resource
+from davbridge.tree.writes.commits import Recheck, no_recheck
 
 
 class Preconditions(NamedTuple):
@@ -20,9 +21,9 @@ class Preconditions(NamedTuple):
     """The ETag that the source must have; None: any version."""
     overwrite: bool = True
     """Whether what is at the target may be replaced."""
-    recheck: Callable[[], object] = lambda: None
-    """Called under the operation's locks, right before its first write. Raises if conditions or
-    locks forbid the operation by now."""
+    recheck: Recheck = no_recheck
+    """Called under the operation's locks, right before its first write. ``is_new``: nothing is at
+    the target."""
     target_if_match: str | None = None
     """The ETag that what is replaced at the target must have; None: any version."""
 

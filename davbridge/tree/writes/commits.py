@@ -10,8 +10,7 @@ Invariants:
 """
 
 import logging
-from collections.abc import Callable
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from davbridge.errors import (
     IsACollectionError,
@@ -34,14 +33,17 @@ ATTEMPTS = 4
 """How often a commit tries to replace the version that was looked up, while others write the file.
 After that, it replaces any version."""
 
-Recheck = Callable[[Resource | None], object]
-"""Called right before a write, when nobody else in this process can write or lock there, with the
-resource that is there then. Raises if it may not be written any more."""
-
 _log = logging.getLogger(__name__)
 
 
-def no_recheck(found: Resource | None) -> None:
+class Recheck(Protocol):
+    """Called right before a write, when nobody else in this process can write or lock there."""
+
+    def __call__(self, *, is_new: bool) -> object:
+        """``is_new``: nothing is there. Raises if it may not be written any more."""
+
+
+def no_recheck(*, is_new: bool) -> None:
     """Allows every write."""
 
 
@@ -86,7 +88,7 @@ class Commits:
         path = target.path
         with self._path_locks.hold(written=[path], properties_of=[path] if client_metadata else ()):
             found = self._view.find(path)
-            target.recheck(found)
+            target.recheck(is_new=found is None)
             seen = _file_at(path, found)
             reservation.set_replaced_size(seen.size if seen else 0)
             if found is None:

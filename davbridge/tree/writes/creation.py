@@ -99,7 +99,7 @@ class Creation:
             path = self._parents.write_path(path, None)
             marker = prefix_of(self._view.prefix, path)
             require_key_length(marker)
-            recheck(None)
+            recheck(is_new=True)
             self._commits.prepare_new(path)
             try:
                 row = self._store.put_object(marker, b"", MARKER, IF_ABSENT)

@@ -292,7 +292,7 @@ def test_a_write_is_refused_that_is_no_longer_allowed_when_it_has_its_path_lock(
     class RefusedError(Exception):
         pass
 
-    def refuse(_: object) -> None:
+    def refuse(*, is_new: bool) -> None:
         raise RefusedError
 
     writer = drive.tree.open_writer(parse("/a"), Attributes(), length=0, recheck=refuse)
