@@ -17,6 +17,7 @@ Requests pass the packages from top to bottom, and imports go downwards only::
     config/          frozen settings from TOML, environment and flags
     paths.py         resource path ↔ key
     deadline.py      until when the requests of an operation may have an effect
+    single_flight.py a call that several threads want is made once
     waiting.py       how a thread reports that it only waits
     clock.py         the time of day, and a monotonic clock
     addresses.py     which client addresses count as one client

@@ -69,7 +69,7 @@ class Bridge(NamedTuple):
     url: str
     """The URL of the drive's root."""
     serve: Callable[[], None]
-    """Serves until ``stop`` is called, and the requests under way have ended or timed out."""
+    """Serves until ``stop`` is called, and the requests in progress have ended or timed out."""
     stop: Callable[[], None]
     """May be called from any thread, or from a signal handler."""
     reload: Callable[[Settings], None]

@@ -172,7 +172,7 @@ def _add_sweep(commands: "argparse._SubParsersAction[_Parser]") -> None:
         metavar="AGE",
         help="since the last part came: 90s, 30m, 24h (the default), 7d",
     )
-    sweep.add_argument("--dry-run", action="store_true", default=False, help="only tell")
+    sweep.add_argument("--dry-run", action="store_true", default=False, help="only print")
     _add_log_flags(sweep.add_argument_group("the log, on stderr"))
 
 

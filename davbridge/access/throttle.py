@@ -3,14 +3,15 @@
 A network (see `addresses`), and each pair of a network and a user name, may fail some times without
 a delay. After that, a new login is refused at first, with a delay. It is admitted when the same
 login is repeated after the delay. A client that guesses without waiting is never admitted. Clients
-that wait are admitted one after another, in the order in which they first came back, with growing
+that wait are admitted one after another, in the order in which they first returned, with growing
 delays between them. There is no delay for a user name alone, so nobody can lock a user out from
 another network. A login is known by its digest here.
 
 Invariants:
 - A login counts as failed until it has succeeded, so logins in parallel don't evade the throttle.
-- A client that waits as told is refused twice at most. The exceptions: logins of its network are
-  scheduled for the next LONGEST_WAIT already, or more logins are refused than are remembered.
+- A client that waits for as long as the response says is refused twice at most. The exceptions:
+  logins of its network are scheduled for the next LONGEST_WAIT already, or more logins are refused
+  than are remembered.
 - No thread waits here. Memory is bounded; the least recently used entries are dropped first.
 """
 

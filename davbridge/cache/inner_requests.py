@@ -44,7 +44,7 @@ def ask(
 
 
 class _InnerRequest(SingleFlight[T]):
-    """A request under way."""
+    """A request in progress."""
 
     __slots__ = ("_cache_answer", "_entry_key", "_inner_call", "_state")
 

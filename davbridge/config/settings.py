@@ -158,7 +158,7 @@ class ServerSettings:
     timeout: float = 60.0
     """Seconds that a connection may be silent."""
     shutdown_timeout: float = 30.0
-    """Seconds that requests under way have to finish after SIGTERM."""
+    """Seconds that requests in progress have to finish after SIGTERM."""
 
     def __post_init__(self) -> None:
         checks.require_host("server.host", self.host)

@@ -25,7 +25,7 @@ Nothing here knows S3, caches or sockets.
 Invariants:
 - A request and its context live for one request, in one thread.
 - A method raises RefusalError or StoreError, and nothing else on purpose. `errors` alone chooses
-  what a client is told of a StoreError.
+  what the response says about a StoreError.
 - What can be refused is refused before anything is written, and before the first byte of an answer.
   An answer that fails later breaks its connection.
 - Answers describe what the namespace shows. The only state here is locks, rendered text, and the

@@ -140,7 +140,7 @@ class BucketProvider(DAVProvider):
         if found is not None:
             return found
         if has_ambiguous_destination(environ):
-            raise RefusalError(400, "the destination's URL can't be told behind this proxy")
+            raise RefusalError(400, "the destination's URL isn't known behind this proxy")
         return self.path_of(path)
 
     def ref_url(self, path: ResourcePath) -> str:

@@ -67,7 +67,7 @@ class HttpServer:
             self._core.tls = load_context(certificate, key)
 
     def serve(self) -> None:
-        """Serves until `stop` was called and the requests under way have ended."""
+        """Serves until `stop` was called and the requests in progress have ended."""
         self._core.serve()
 
     def stop(self) -> None:

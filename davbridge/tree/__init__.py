@@ -13,6 +13,7 @@
     listing/           look-ups, and which rows of a listing are members
 
     path_locks.py      which operations and writes exclude one another in this process
+    own_versions.py    the versions that this bridge itself has written in the last seconds
     reserved_names.py  the names of davbridge's own objects
     reads.py           rows past cached listings, and whole bodies
 

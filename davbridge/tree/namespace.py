@@ -150,8 +150,8 @@ class Namespace:
     def without_writes(
         self, path: ResourcePath, *, is_deep: bool
     ) -> AbstractContextManager[ExclusiveAccess]:
-        """Waits for writes under way. Within the context this process writes nothing that a lock on
-        ``path`` covers."""
+        """Waits for writes in progress. Within the context this process writes nothing that a lock
+        on ``path`` covers."""
         return self._creation.without_writes(path, is_deep=is_deep)
 
     def delete(

@@ -51,7 +51,7 @@ def write_security(folder: Path, credentials: Credentials) -> None:
     certificates is missing.
     """
     certificate = _certificate()
-    # What a start left that was killed halfway goes as well.
+    # Also deletes what a start that was killed halfway has left.
     shutil.rmtree(folder, ignore_errors=True)
     folder.mkdir(mode=0o700)
     write_private(folder / CERTIFICATE, certificate)
@@ -63,7 +63,7 @@ def _settings() -> str:
     """security.toml. Its paths are relative, so that no data folder's name needs to be quoted."""
     pair = {"cert": CERTIFICATE, "key": CERTIFICATE}
     sections = [
-        # SeaweedFS uses the lower limit only beside the upper one.
+        # SeaweedFS uses the lower limit only together with the upper one.
         _section("tls", min_version="TLS 1.3", max_version="TLS 1.3"),
         _section("grpc", ca=CERTIFICATE),
         *(_section(f"grpc.{role}", **pair) for role in GRPC_ROLES),

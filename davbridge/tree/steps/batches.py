@@ -78,7 +78,7 @@ class Batches:
 
 def versions_of(rows: Iterable[ObjectRow]) -> dict[str, ObjectRow]:
     """The rows by key. Markers have no version: they are alike, and a store that keeps folders may
-    tell another ETag of one at each look."""
+    return another ETag of one each time."""
     return {row.key: row for row in rows if not is_marker(row.key)}
 
 

@@ -107,15 +107,15 @@ class Clashes:
     def require_alone(self, plan: Plan) -> None:
         """Raises PreconditionFailedError if a collection hides the copy of a file."""
         if next(self._store.list_objects(plan.target_prefix, page_size=1)).rows:
-            raise PreconditionFailedError(f"a collection has come to be at {plan.target_prefix!r}")
+            raise PreconditionFailedError(f"a collection has appeared at {plan.target_prefix!r}")
 
     def _require_nothing_new(self, plan: Plan) -> None:
-        """Raises PreconditionFailedError if members have come into the collection that a file
+        """Raises PreconditionFailedError if members have been added to the collection that a file
         replaces. They would stay, and hide the file."""
         known = {row.key for row in plan.clashes}
         new = rows_below(self._store, plan.target_prefix).keys() - known
         if new - {name + DELIMITER for name in parent_keys(known)}:
-            raise PreconditionFailedError(f"{sorted(new)} have come meanwhile")
+            raise PreconditionFailedError(f"{sorted(new)} have appeared meanwhile")
 
     def _require_readable(self, row: ObjectRow) -> None:
         """Asks past all caches. The target must not be deleted for a source that is gone, has

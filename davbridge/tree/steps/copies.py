@@ -184,7 +184,7 @@ class Copies:
         except PreconditionFailedError:
             if self._store.lookup(copy.target, bypass_cache=True).row:
                 raise
-        # A store that keeps folders has a folder there, and keeps it beside the file (SeaweedFS).
+        # A store that keeps folders has a folder there, and keeps both (SeaweedFS).
         if copy.source.size > _LARGEST_IN_ONE:
             raise AlreadyExistsError(f"a folder is at {copy.target!r}")
         return self._copy(copy, ALWAYS)

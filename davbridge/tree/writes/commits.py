@@ -151,5 +151,5 @@ def _file_at(path: ResourcePath, found: Resource | None) -> ObjectRow | None:
     if found.is_collection:
         raise IsACollectionError(f"a collection is at /{'/'.join(path)}")
     if found.path != path:
-        raise UnavailableError(f"a file in another spelling has come to be at {path}; try again")
+        raise UnavailableError(f"a file in another spelling has appeared at {path}; try again")
     return found.row

@@ -69,7 +69,7 @@ class Usage:
             return max(0, self._written)
 
     def close(self) -> None:
-        """Stops a count under way, and waits for it to stop."""
+        """Stops a count in progress, and waits for it to stop."""
         self._stop.set()
         with self._lock:
             thread = self._thread

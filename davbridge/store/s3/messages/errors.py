@@ -60,7 +60,7 @@ _BY_CODE: dict[str, type[StoreError]] = {
     "NoSuchVersion": NotFoundError,
     # While davbridge runs. It doesn't mean that an object is gone.
     NO_SUCH_BUCKET: UnavailableError,
-    NO_SUCH_UPLOAD: UnavailableError,  # the upload under way was aborted by somebody else
+    NO_SUCH_UPLOAD: UnavailableError,  # Somebody else has aborted the upload.
     CONFLICT: PreconditionFailedError,
     "PreconditionFailed": PreconditionFailedError,
     "InvalidRange": PreconditionFailedError,  # the object has become shorter than was asked for

@@ -49,7 +49,7 @@ class PaginationGuard:
         if self._equal_pages > MAX_EQUAL_PAGES:
             raise ResponseParserError("the store's listing doesn't get on")
         if token == self._marked:
-            raise ResponseParserError("the store's listing goes round in circles")
+            raise ResponseParserError("the store's listing repeats its tokens")
         self._steps += 1
         if self._steps == self._round:
             self._marked, self._steps, self._round = token, 0, 2 * self._round
@@ -70,7 +70,7 @@ def parse_page(content: bytes) -> ListingPage:
                 _decoded(_text(prefix, f"{space}Prefix"), is_encoded)
                 for prefix in root.iterfind(f"{space}CommonPrefixes")
             ),
-            is_last=not _goes_on(root, space),
+            is_last=not _has_next(root, space),
         )
     except ValueError as error:
         raise ResponseParserError(f"the answer is no listing: {error}") from error
@@ -78,14 +78,14 @@ def parse_page(content: bytes) -> ListingPage:
         return ListingPage(page, "")
     token = root.findtext(f"{space}NextContinuationToken")
     if not token:
-        raise ResponseParserError("the store broke off a listing without a way on")
+        raise ResponseParserError("the store broke off a listing without a continuation token")
     return ListingPage(page, token)
 
 
-def _goes_on(root: Element, space: str) -> bool:
+def _has_next(root: Element, space: str) -> bool:
     is_truncated = (root.findtext(f"{space}IsTruncated") or "").strip().lower()
     if is_truncated not in ("true", "false", ""):
-        raise ValueError(f"whether it is all is told as {is_truncated[:80]!r}")
+        raise ValueError(f"IsTruncated is {is_truncated[:80]!r}")
     return is_truncated == "true" or (
         not is_truncated and bool(root.findtext(f"{space}NextContinuationToken"))
     )

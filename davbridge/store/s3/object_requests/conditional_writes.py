@@ -212,14 +212,14 @@ def current_headers(bucket: Bucket, key: str) -> Headers | None:
     except NotFoundError:
         return None
     except StoreError as error:
-        unknown = f"{key!r}: whether it was written can't be told ({error})"
+        unknown = f"{key!r}: whether it was written isn't known ({error})"
         raise UnavailableError(unknown) from error
 
 
 def refusal(error: Exception, key: str, condition: Condition = ALWAYS) -> StoreError:
     """The error for a write that failed, or whose outcome isn't known."""
     if isinstance(error, ClientError) and code_of(error) == CONFLICT and was_retried(error):
-        return UnavailableError(f"{key!r}: whether it is being written can't be told")
+        return UnavailableError(f"{key!r}: whether it is being written isn't known")
     return store_error(error, key, condition)
 
 

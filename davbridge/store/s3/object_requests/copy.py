@@ -150,7 +150,7 @@ def _made(
     if (row.size, row.etag) == (source.size, source.etag):
         return row
     if row.size == source.size and "-" in source.etag:
-        raise UnavailableError(f"{target!r}: whether the copy was made can't be told")
+        raise UnavailableError(f"{target!r}: whether the copy was made isn't known")
     return None
 
 

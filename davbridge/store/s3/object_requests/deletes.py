@@ -112,7 +112,7 @@ def _still_there(
         return None
     is_alike = version is None or (found.etag, found.size) == (version.etag, version.size)
     if is_alike and found.modified >= since:
-        raise UnavailableError(f"{key!r}: whether it was deleted can't be told")
+        raise UnavailableError(f"{key!r}: whether it was deleted isn't known")
     if version and not is_same_version(found, version):
         raise PreconditionFailedError(f"{key!r} is another version by now")
     return version or found
@@ -204,7 +204,7 @@ def _delete_once(
     with translated(batch[0]):
         result = parsed(bucket.transport.send(batch_request(bucket, batch, versions)).content)
         if name_of(result) != "DeleteResult":
-            raise ResponseParserError(f"the answer tells of no deletion: {name_of(result)}")
+            raise ResponseParserError(f"the answer isn't one to a deletion: {name_of(result)}")
     errors = [texts_of(child) for child in result if name_of(child) == "Error"]
     failures = [failure for each in errors if (failure := _failure(each))]
     if {failure.key for failure in failures}.difference(batch):

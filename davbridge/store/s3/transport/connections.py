@@ -205,7 +205,7 @@ class StreamedResponse:
         self._connection = connection
         head = read_response_head(connection.file)
         if head.status < 300 and not connection.has_sent_all:
-            raise HTTPException("a success was told before the whole body was sent")
+            raise HTTPException("a success was answered before the whole body was sent")
         self.status = head.status
         self.headers = head.headers
         self._may_go_on = head.keeps_alive and connection.has_sent_all
