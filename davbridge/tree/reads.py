@@ -1,6 +1,12 @@
 """Reads from the store: rows past cached listings, and bodies of a known length."""
 
-from davbridge.errors import TruncatedError
+from davbridge.errors import (
+    AccessDeniedError,
+    ArchivedError,
+    NotFoundError,
+    PreconditionFailedError,
+    TruncatedError,
+)
 from davbridge.store.base import ObjectReader, ObjectRow, ObjectStore
 
 _BLOCK = 1024 * 1024
@@ -36,6 +42,17 @@ def read_exactly(reader: ObjectReader, size: int) -> bytes:
             raise TruncatedError(f"{size - len(body)} bytes less than there should be")
         body += block
     return bytes(body)
+
+
+def is_copy(store: ObjectStore, source: ObjectRow, found: ObjectRow) -> bool:
+    """Whether an object has the bytes of the source. Its ETag may be another one if either is an
+    object of several parts: then both are read. Raises StoreError."""
+    if (found.size, found.etag) == (source.size, source.etag):
+        return True
+    try:
+        return found.size == source.size and have_same_bytes(store, source, found)
+    except (NotFoundError, PreconditionFailedError, ArchivedError, AccessDeniedError):
+        return False
 
 
 def have_same_bytes(store: ObjectStore, one: ObjectRow, other: ObjectRow) -> bool:

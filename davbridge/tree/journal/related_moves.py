@@ -35,7 +35,8 @@ class Other(NamedTuple):
     name: str
     """Of the journal."""
     request: OperationRequest | None
-    """None: of a later davbridge, and can't be read here."""
+    """None: it can't be read here, because a later davbridge has begun it, or, of a record, because
+    it is damaged."""
 
     def __str__(self) -> str:
         return str(self.request) if self.request else f"a later davbridge's journal {self.name!r}"
@@ -80,9 +81,7 @@ class RelatedMoves:
 
     def _has_left(self, row: ObjectRow, name: str, request: OperationRequest) -> bool:
         other = self._others.operation(row, name)
-        return (
-            other is not None and other.request is not None and _are_related(request, other.request)
-        )
+        return other is not None and (other.request is None or _are_related(request, other.request))
 
 
 class Overlaps:
@@ -139,12 +138,18 @@ class JournaledOperations:
     def _read(self, row: ObjectRow, name: str) -> Other | None:
         try:
             if row.key == self._journals.key(name, INCOMPLETE):
-                return Other(name, self._journals.read_incomplete(name))
+                return self._read_incomplete(name)
             return Other(name, self._journals.read(name).request)
         except LaterFormatError:
             return Other(name, None)
         except (NotFoundError, ValueError):
             return None
+
+    def _read_incomplete(self, name: str) -> Other:
+        try:
+            return Other(name, self._journals.read_incomplete(name))
+        except ValueError:
+            return Other(name, None)
 
 
 def _overlap(one: OperationRequest, other: OperationRequest) -> bool:

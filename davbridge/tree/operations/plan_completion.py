@@ -8,9 +8,7 @@ returned as failures, and stay at the source.
 from collections.abc import Callable, Iterable, Mapping
 
 from davbridge.errors import (
-    AccessDeniedError,
     AlreadyExistsError,
-    ArchivedError,
     NotFoundError,
     PreconditionFailedError,
     StoreError,
@@ -23,7 +21,7 @@ from davbridge.tree.operations.remaining_work import RemainingWork, remaining_wo
 from davbridge.tree.plan import Copy, shown_path
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
-from davbridge.tree.reads import have_same_bytes, row_at, rows_below
+from davbridge.tree.reads import is_copy, row_at, rows_below
 from davbridge.tree.resource import Failure, Outcome, Resource
 from davbridge.tree.steps.copies import CopyResult, SkippedCopyError
 from davbridge.tree.steps.operation_steps import OperationSteps
@@ -165,14 +163,7 @@ class PlanCompletion:
         return {**rows_below(self._store, tree), **{row.key: row for row in rows if row}}
 
     def _is_copied(self, copy: Copy, found: ObjectRow) -> bool:
-        """Whether the target has the bytes of the source under another ETag, as an object of
-        several parts does."""
-        if found.size != copy.source.size:
-            return False
-        try:
-            return have_same_bytes(self._store, copy.source, found)
-        except (NotFoundError, PreconditionFailedError, ArchivedError, AccessDeniedError):
-            return False
+        return is_copy(self._store, copy.source, found)
 
 
 def _staying(entry: JournalEntry, rest: RemainingWork) -> list[ObjectRow]:

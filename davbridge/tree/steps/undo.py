@@ -18,7 +18,7 @@ from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.journal.entry import JournalEntry
 from davbridge.tree.listing.markers import write_marker
 from davbridge.tree.plan import Plan
-from davbridge.tree.reads import row_at, rows_below
+from davbridge.tree.reads import is_copy, row_at, rows_below
 from davbridge.tree.steps.checked_deletes import CheckedDeletes
 from davbridge.tree.steps.progress import RunningOperation
 
@@ -47,11 +47,7 @@ class Undo:
             return {}
         there = rows_below(self._store, plan.target_prefix)
         found = [(one, there.get(one.target) or row_at(self._store, one.target)) for one in lost]
-        return {
-            row.key: row
-            for one, row in found
-            if row and (row.size, row.etag) == (one.source.size, one.source.etag)
-        }
+        return {row.key: row for one, row in found if row and is_copy(self._store, one.source, row)}
 
     def delete_created(
         self, entry: JournalEntry, created: Iterable[ObjectRow], running: RunningOperation

@@ -21,7 +21,7 @@ from davbridge.errors import (
     StoreError,
 )
 from davbridge.paths import ResourcePath, key_of, prefix_of, require_key_length
-from davbridge.store.base import IF_ABSENT, Attributes, ObjectRow, ObjectStore
+from davbridge.store.base import IF_ABSENT, Attributes, ObjectRow, ObjectStore, is_same_version
 from davbridge.tree.listing.markers import MARKER
 from davbridge.tree.listing.view import View
 from davbridge.tree.path_locks import LockScope, PathLocks
@@ -137,7 +137,7 @@ class Creation:
         except StoreError:
             self._delete_again(marker)
             raise
-        if [(row.key, row.size, row.etag) for row in inside] == [(marker.key, 0, marker.etag)]:
+        if len(inside) == 1 and is_same_version(inside[0], marker):
             self._delete_again(marker)
         raise AlreadyExistsError(f"a file has been written at {path}")
 

@@ -1,6 +1,7 @@
 """A file that replaces a folder, and a folder that replaces a file: the target goes last."""
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any, TypeVar
 
 import pytest
@@ -72,6 +73,14 @@ def at(operation: str, key: str, event: Callable[[], object]) -> Callable[[str, 
     return before
 
 
+def give_etag(drive: Drive, key: str, etag: str) -> None:
+    """Gives an object of the bucket another ETag."""
+    stored = drive.bucket._objects.get(key)
+    assert stored
+    row = stored.info.row._replace(etag=etag)
+    drive.bucket._objects.put(replace(stored, info=replace(stored.info, row=row)))
+
+
 def last_copied(source: str) -> str:
     return "f" if source == "/f" else "s/d/c"
 
@@ -141,15 +150,19 @@ def test_a_target_that_got_a_member_stays_where_the_source_is_taken_away(
 
 @both_ways
 @both_verbs
+@pytest.mark.parametrize("has_parts", [False, True], ids=["", "in parts"])
 def test_an_undo_removes_a_copy_whose_answer_was_lost(
-    drive: Drive, verb: str, source: str, target: str
+    drive: Drive, verb: str, source: str, target: str, has_parts: bool
 ) -> None:
+    """Of what was uploaded in parts, a copy has another ETag."""
     fill(drive)
     going = last_copied(source)
     made = target[1:] + going[1:]
 
     def copied_unheard() -> None:
         drive.outside(made, body=BEFORE[going])
+        if has_parts:
+            give_etag(drive, made, "parts-2")
 
     drive.store.before = at("copy", going, copied_unheard)
     drive.store.fault = lambda operation, key: (

@@ -26,6 +26,7 @@ from tests.support.contract import drain, keys
 from tests.support.intercepted import Gate, GatedStore, InterceptedStore
 from tests.support.objects import put
 from tests.tree.conftest import Drive
+from tests.tree.deaths import another
 
 T = TypeVar("T")
 
@@ -186,6 +187,23 @@ def test_a_folder_that_turns_out_to_hide_a_file_stays_where_something_is_inside(
     with pytest.raises(AlreadyExistsError):
         bridges.tree.make_collection(parse("/a"))
     assert keys(bridges.bucket) == ["a", "a/", "a/x", "there"]
+
+
+def test_a_folder_that_another_bridge_has_made_anew_is_not_removed_again(drive: Drive) -> None:
+    def make_anew() -> None:
+        drive.store.before = lambda _operation, _key: None
+        drive.clock.advance(10)
+        with another(drive) as other:
+            other.delete(parse("/a"))
+            other.make_collection(parse("/a"))
+            drive.outside("a")
+
+    drive.store.before = lambda operation, key: (
+        make_anew() if (operation, key) == ("lookup", "a") and "a/" in drive.stored() else None
+    )
+    with pytest.raises(AlreadyExistsError):
+        drive.mkcol("/a")
+    assert drive.stored() == ["a", "a/"]
 
 
 @pytest.mark.parametrize("data", [b"", b"a tool's data"], ids=["empty", "with data"])
