@@ -14,7 +14,7 @@ from typing import Any, Generic, Literal, TypeVar
 from davbridge.addresses import network_of
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.if_header import IfCondition, IfList, parse_if
-from davbridge.dav.headers.urls import Site, parse_request_target
+from davbridge.dav.headers.urls import Site, names_collection, parse_request_target
 from davbridge.paths import ResourcePath
 
 logger = logging.getLogger(__name__)
@@ -92,12 +92,12 @@ class DavRequest:
     @cached_attribute
     def url_path(self) -> ResourcePath:
         """The path of the request's URL, whether or not it is in the mount. Raises as `path`."""
-        return parse_request_target(self.environ["REQUEST_URI"])
+        return parse_request_target(self.environ["REQUEST_URI"], self.site.mount)
 
     @property
     def names_collection(self) -> bool:
         """Whether the target ends in a slash, as collections' URLs do."""
-        return bool(self.environ["REQUEST_URI"].split("?", 1)[0].endswith("/"))
+        return names_collection(self.environ["REQUEST_URI"])
 
     @property
     def user(self) -> str:

@@ -277,7 +277,7 @@ MARKS = "%CC%81%CC%96"
 PATHS = {
     "a parent": get("/../etc/passwd"),
     "a parent, encoded": get("/%2e%2e/%2E%2E/etc/passwd"),
-    "a parent inside": get(f"/a/..{VICTIM}"),
+    "a parent behind a folder": get(f"/a/../..{VICTIM}"),
     "an encoded slash": get("/a%2fb"),
     "a parent behind an encoded slash": get("/..%2f..%2fetc%2fpasswd"),
     "NUL": get(f"{VICTIM}%00.html"),

@@ -1,7 +1,8 @@
 """URLs ↔ resource paths: the request target, the Destination header, resource tags, hrefs.
 
 Invariants: a URL is split before it is decoded, so that an encoded ``?``, ``#``, ``;`` or ``/``
-never changes which resource is named. An href is ASCII and parses back to its path.
+never changes which resource is named. Only a dot segment that is not encoded is one, and none leads
+out of the drive. An href is ASCII and parses back to its path.
 """
 
 import re
@@ -69,7 +70,7 @@ class Site:
                 raise RefusalError(502, "the destination is on another server")
         if "?" in raw or "#" in raw:
             raise RefusalError(400, "a URL with a query or a fragment names no resource here")
-        path = self.resolve(_decode(raw))
+        path = self.resolve(_decode(raw, self.mount))
         if path is None:
             raise RefusalError(502, "the destination is outside of the drive")
         return path
@@ -82,7 +83,7 @@ class Site:
         """
         try:
             raw = value if value[:1] == "/" else _split_absolute(value)[1]
-            return None if "?" in raw or "#" in raw else self.resolve(_decode(raw))
+            return None if "?" in raw or "#" in raw else self.resolve(_decode(raw, self.mount))
         except RefusalError:
             return None
 
@@ -92,16 +93,22 @@ def encode_segment(segment: str) -> str:
     return segment if _IS_SAFE(segment) else quote(segment, safe=_HREF_SAFE)
 
 
-def parse_request_target(target: str) -> ResourcePath:
+def parse_request_target(target: str, mount: ResourcePath = paths.ROOT) -> ResourcePath:
     """The URL path of a raw request target (RFC 9112 §3.2: origin or absolute form; ``*``, which
     OPTIONS may ask about, counts as the root).
 
-    ``target`` holds the bytes of the request line as latin-1. Raises RefusalError 400.
+    ``target`` holds the bytes of the request line as latin-1. Raises RefusalError 400, also for one
+    that leads out of ``mount``.
     """
     if target == "*":
         return paths.ROOT
     raw = target if target.startswith("/") else _split_absolute(target)[1]
-    return _decode(raw.split("?", 1)[0])
+    return _decode(raw.split("?", 1)[0], mount)
+
+
+def names_collection(target: str) -> bool:
+    """Whether a raw request target ends in a slash, once dot segments are removed."""
+    return target.split("?", 1)[0].endswith(("/", "/.", "/.."))
 
 
 def _split_absolute(uri: str) -> tuple[str, str]:
@@ -123,16 +130,36 @@ def _host_name(authority: str) -> str:
         raise RefusalError(400, "not a URL of a resource") from error
 
 
-def _decode(raw: str) -> ResourcePath:
+def _decode(raw: str, mount: ResourcePath) -> ResourcePath:
     """The path that a still encoded absolute path names; empty segments don't count."""
     if len(raw) > MAX_PATH:
         raise RefusalError(414, f"a URL's path may have {MAX_PATH} bytes")
+    if "/." in raw:
+        raw = _without_dot_segments(raw, mount)
     if "%" in raw or not raw.isascii():
         raw = "/".join([_decode_segment(segment) for segment in raw.split("/") if segment])
     try:
         return paths.parse(raw)
     except InvalidNameError as error:
         raise RefusalError(400, str(error)) from error
+
+
+def _without_dot_segments(raw: str, mount: ResourcePath) -> str:
+    """RFC 3986 §5.2.4. Clients make such URLs of relative ones, as apt does of a repository made by
+    ``dpkg-scanpackages .``. Raises RefusalError 400 where it leads out of the drive."""
+    kept: list[str] = []
+    names = 0
+    """How many of those that are kept aren't empty."""
+    for segment in raw.split("/")[1:]:
+        if segment == "..":
+            removed = kept.pop() if kept else None
+            names -= bool(removed)
+            if removed is None or (removed and names < len(mount)):
+                raise RefusalError(400, "the URL leads out of the drive")
+        elif segment != ".":
+            kept.append(segment)
+            names += bool(segment)
+    return "/" + "/".join(kept)
 
 
 def _decode_segment(raw: str) -> str:

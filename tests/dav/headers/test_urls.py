@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from davbridge import paths
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.headers.urls import Site, parse_request_target
+from davbridge.dav.headers.urls import Site, names_collection, parse_request_target
 
 SITE = Site()
 
@@ -58,12 +58,65 @@ def test_a_request_target_is_split_before_it_is_decoded(
 
 
 @pytest.mark.parametrize(
-    "target", ["/a%2Fb", "/%2e%2e/x", "/a/../b", "/./a", "/%00", "/%ff", "ftp://h/a", "a"]
+    "target",
+    ["/a%2Fb", "/%2e%2e/x", "/a/%2E%2e/b", "/a/.%2e/b", "/%2e/a", "/%00", "/%ff", "ftp://h/a", "a"],
 )
 def test_a_target_that_names_nothing_unambiguous_is_refused(target: str) -> None:
     with pytest.raises(RefusalError) as refusal:
         parse_request_target(target)
     assert refusal.value.status == 400
+
+
+@pytest.mark.parametrize(
+    ("raw", "path"),
+    [
+        ("/./a", ("a",)),
+        ("/a/./b", ("a", "b")),
+        ("/a/.", ("a",)),
+        ("/a/b/../c", ("a", "c")),
+        ("/a/..", ()),
+        ("/.", ()),
+        ("/a/b/c/./../../g", ("a", "g")),
+        ("/a//../b", ("a", "b")),
+        ("//..", ()),
+        ("/a/...", ("a", "...")),
+        ("/a/..b/.c./d.", ("a", "..b", ".c.", "d.")),
+        ("/a%2e/./b", ("a.", "b")),
+        ("/%C3%A4/./%C3%B6/../b", ("ä", "b")),
+    ],
+)
+def test_dot_segments_are_removed(raw: str, path: paths.ResourcePath) -> None:
+    """RFC 3986 §5.2.4. apt asks for them in each repository made by `dpkg-scanpackages .`."""
+    assert parse_request_target(raw) == parse_request_target(f"http://h{raw}?/../x") == path
+    assert SITE.parse_destination(raw, host="h") == path
+    assert SITE.parse_tag(f"http://h{raw}") == path
+    assert Site.of("/dav", []).parse_destination(f"http://h/dav{raw}", host="h") == path
+
+
+LEADING_OUT = ["/..", "/../a", "/a/../../b", "/./..", "/a//../../..", "/../dav/a", "/a/../../dav/a"]
+
+
+@pytest.mark.parametrize(
+    ("mount", "raw"),
+    [("/", raw) for raw in LEADING_OUT]
+    + [("/dav", f"/dav{raw}") for raw in LEADING_OUT]
+    + [("/dav", "/x/../dav/a")],
+)
+def test_dot_segments_never_lead_out_of_the_drive(mount: str, raw: str) -> None:
+    """RFC 3986 §5.2.4 would stop at the root of the server."""
+    site = Site.of(mount, [])
+    with pytest.raises(RefusalError) as target:
+        parse_request_target(raw, site.mount)
+    with pytest.raises(RefusalError) as destination:
+        site.parse_destination(raw, host="h")
+    assert (target.value.status, destination.value.status) == (400, 400)
+    assert site.parse_tag(raw) is None
+
+
+def test_a_target_that_ends_in_a_dot_segment_ends_in_a_slash() -> None:
+    """RFC 3986 §5.2.4."""
+    assert all(map(names_collection, ("/", "/a/", "/a/.", "/a/..", "/a/.?b")))
+    assert not any(map(names_collection, ("/a", "/a.", "/a..", "/a?/", "/a/...")))
 
 
 def test_a_path_that_no_key_can_be_as_long_as_is_refused_before_it_is_decoded() -> None:

@@ -5,7 +5,7 @@ from xml.etree.ElementTree import fromstring
 import pytest
 
 from davbridge.store.memory import MemoryStore
-from tests.dav.methods.words import EXCLUSIVE, RESERVED, fill, patch
+from tests.dav.methods.words import EXCLUSIVE, RESERVED, fill, lock, patch
 from tests.support.bridge import DAV, Client, running_bridge
 from tests.support.contract import drain, keys
 
@@ -59,13 +59,33 @@ def test_no_method_reaches_a_reserved_name(client: Client, store: MemoryStore, t
     assert list(client("PROPFIND", "/", depth="1").multistatus()) == ["/", "/f"]
 
 
-def test_dot_segments_and_encoded_slashes_create_nothing(
+def test_encoded_dots_and_slashes_and_what_leads_out_create_nothing(
     client: Client, store: MemoryStore
 ) -> None:
-    for target in ("/a%2Fb", "/%2e%2e/a", "/a/../b", "/.", "/%00"):
+    for target in ("/a%2Fb", "/%2e%2e/a", "/a/%2e/b", "/../b", "/a/../..", "/%00"):
         for method in ("PUT", "MKCOL", "GET", "PROPFIND"):
             assert client(method, target).status in (400, 404), (method, target)
     assert keys(store) == []
+
+
+def test_a_url_with_dot_segments_names_the_resource_without_them(
+    client: Client, store: MemoryStore
+) -> None:
+    """RFC 3986 §5.2.4, in each method and in Destination."""
+    assert client("MKCOL", "/d/./").status == 201
+    assert client("PUT", "/./d/x/../f", b"1").status == 201
+    assert client("PUT", "/d/.", b"1").status == 405
+    assert client("GET", "/d/./f").body == client("GET", "/./d/../d/f").body == b"1"
+    assert list(client("PROPFIND", "/./d/.", depth="1").multistatus()) == ["/d/", "/d/f"]
+    token = lock(client, "/d/./f")
+    assert client("PUT", "/d/f", b"2").status == 423
+    own = {"If": f"</./d/./f> (<{token}>)"}
+    assert client("PUT", "/d/../d/f", b"2", own).status == 204
+    assert client("UNLOCK", "/d/./f", lock_token=f"<{token}>").status == 204
+    assert client("COPY", "/d/./f", destination="/d/./g").status == 201
+    assert client("MOVE", "/d/g", destination="/d/x/../h").status == 201
+    assert client("DELETE", "/d/./f").status == 204
+    assert keys(store) == ["d/", "d/h"]
 
 
 def test_a_prefix_confines_the_drive(store: MemoryStore) -> None:
