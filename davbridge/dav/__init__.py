@@ -10,6 +10,7 @@
     request.py      a request, its headers parsed strictly
     headers/        the parsing of headers and URLs
     xml_elements.py the XML of request bodies and of dead properties
+    xml_encodings.py  the encodings of request bodies
     context.py      what a method works with: the request, the mount, the locks
     conditional_requests.py  whether conditional headers hold
     locking/        write locks, and what they forbid

@@ -16,6 +16,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.ElementTree import fromstring
 
 from davbridge.dav.errors import RefusalError
+from davbridge.dav.xml_encodings import as_utf8
 
 DAV = "{DAV:}"
 
@@ -41,15 +42,13 @@ _SLICE = 32 * 1024
 _MAX_NAME = 256
 """Characters of an element's, an attribute's or a namespace's name."""
 
-_ENCODINGS = frozenset(("utf-8", "utf-16", "us-ascii", "iso-8859-1"))
-"""XML requires the first two. Python has a hundred more, some of which aren't for text."""
-
 
 def parse_document(body: bytes, root: str) -> Element:
     """The document element, which must be ``root`` of DAV:. Raises RefusalError 400."""
     try:
-        _require_modest(body)
-        element: Element = fromstring(body, forbid_dtd=True)
+        text = as_utf8(body)
+        _require_modest(text)
+        element: Element = fromstring(text, forbid_dtd=True)
     except (expat.ExpatError, ParseError, DefusedXmlException, ValueError, LookupError) as error:
         raise RefusalError(
             400, "the body is not well-formed XML, or uses what is not allowed"
@@ -83,8 +82,8 @@ class _Shape:
         self._depth = 0
 
     def declare(self, _version: str, encoding: str | None, _standalone: int) -> None:
-        if encoding is not None and encoding.lower() not in _ENCODINGS:
-            refuse("the body must be in UTF-8 or UTF-16")
+        if encoding not in (None, "utf-8"):
+            refuse("the body's XML declaration is malformed")
 
     def refuse_dtd(self, *_: object) -> None:
         refuse("the body must not have a document type")
