@@ -92,12 +92,13 @@ class Namespace:
         Raises NotFoundError and NotACollectionError at the call.
         """
         path = collection.path if isinstance(collection, Resource) else collection
-        members = self._view.members(path)
-        properties = self._property_store.of_members(self._view.resolve(path))
+        listing = self.listing(path)
         return (
-            (add_client_metadata(each, properties.get(each.name, {})) for each in members)
-            if properties
-            else members
+            add_client_metadata(
+                page.resource(member), listing.properties.get(page.name_of(member), {})
+            )
+            for page in listing.pages
+            for member in page.members
         )
 
     def listing(self, collection: ResourcePath) -> Listing:
@@ -210,8 +211,8 @@ class Namespace:
         return self._operations.resume(request, recheck)
 
     def properties(self, path: ResourcePath) -> Properties:
-        """The dead properties of the resource at ``path``."""
-        return without_client_metadata(self._property_store.of(self._view.resolve(path)))
+        """The dead properties of a resource. ``path``: in the bucket's spelling."""
+        return without_client_metadata(self._property_store.of(path))
 
     def update_properties(
         self,

@@ -6,7 +6,7 @@ holds them, right before the write: then nobody else can write there.
 """
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -85,6 +85,7 @@ class Case:
     of_properties: int = 0
     destination: str | None = None
     body: str | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
 
     def __str__(self) -> str:
         return f"{self.method} {self.target} {self.destination or ''}".strip()
@@ -94,6 +95,8 @@ F, G, NEW, D, T, N = "/äd/äf", "/äd/äg", "/äd/än", "/äd", "/ät", "/än"
 
 CASES = (
     Case("GET", F, 200, (F,), (), 1),
+    # Without a body, it asks for the dead properties as well.
+    Case("PROPFIND", F, 207, (F,), (), 2, headers={"Depth": "0"}),
     # The parent is looked up before the body comes in.
     Case("PUT", NEW, 201, (NEW, D), (NEW,), 0, body="x"),
     Case("PUT", F, 204, (F,), (F,), 1, body="x"),
@@ -136,7 +139,9 @@ def test_a_request_looks_each_path_up_once_before_and_once_under_the_path_locks(
         lookups.before.clear()
         lookups.under.clear()
         lookups.of_properties = 0
-        headers = {} if case.destination is None else {"Destination": url(case.destination)}
+        headers = dict(case.headers)
+        if case.destination is not None:
+            headers["Destination"] = url(case.destination)
         answer = client(case.method, url(case.target), case.body, headers)
     assert answer.status == case.status
     assert (lookups.before, lookups.under) == (paths(*case.before), paths(*case.under))

@@ -1,7 +1,7 @@
 """What is at a path, and in a collection: the reading side of the namespace.
 
 Invariants:
-- ``find`` of a path and ``members`` of its parent agree. A marker, or any key inside, makes a
+- ``find`` of a path and ``pages`` of its parent agree. A marker, or any key inside, makes a
   collection. A collection hides an object of the same name. An object hides an ``x_$folder$`` of
   its name. An empty ``x_$folder$`` itself is never shown.
 - A key without a path, or with a reserved one, is never shown.
@@ -48,7 +48,7 @@ class View:
     def find_current(self, path: ResourcePath) -> Resource | None:
         """As `find`, but past all caches: one request, and one more for each other way in which the
         resource could be there. The spelling of the folders around it may come from a cache."""
-        resolved = self.resolve(path)
+        resolved = self._resolve(path)
         found = self._find_exactly(resolved, bypass_cache=True)
         if found is not None or not path:
             return found
@@ -64,18 +64,6 @@ class View:
         if found is None:
             raise NotFoundError(f"nothing is at /{'/'.join(path)}")
         return found
-
-    def resolve(self, path: ResourcePath) -> ResourcePath:
-        """The path in the bucket's spelling, as far as it exists: a write goes there."""
-        if all(map(str.isascii, path)):
-            return path
-        found = self.find(path)
-        return found.path if found else (*self.resolve(path[:-1]), path[-1])
-
-    def members(self, path: ResourcePath) -> Iterator[Resource]:
-        """The members of the collection at ``path``, page by page. Raises as `pages`."""
-        pages = self.pages(path)[1]
-        return (page.resource(member) for page in pages for member in page.members)
 
     def pages(self, path: ResourcePath) -> tuple[ResourcePath, Iterator[MemberPage]]:
         """The path of the collection at ``path``, as the bucket spells it, and its members.
@@ -108,6 +96,13 @@ class View:
         is none, or if it marks a directory."""
         row = self._store.lookup(key_of(self.prefix, path), bypass_cache=True).row
         return row if row is not None and not self._directory_checks.is_directory(row) else None
+
+    def _resolve(self, path: ResourcePath) -> ResourcePath:
+        """The path in the bucket's spelling, as far as it exists."""
+        if all(map(str.isascii, path)):
+            return path
+        found = self.find(path)
+        return found.path if found else (*self._resolve(path[:-1]), path[-1])
 
     def _pages_of_unlisted(self, path: ResourcePath) -> tuple[ResourcePath, Iterator[MemberPage]]:
         """For a prefix without keys: the marker may lie outside it, or the spelling may differ."""
