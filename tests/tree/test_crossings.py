@@ -15,6 +15,7 @@ from davbridge.paths import parse
 from davbridge.store.base import Attributes
 from davbridge.tree.journal.lease_monitor import LEASE_SECONDS
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.operations.preconditions import Preconditions
 from davbridge.tree.steps.operation_steps import LATE_DELETE_SECONDS
 from tests.tree.conftest import Drive
 from tests.tree.deaths import another, bodies
@@ -186,6 +187,16 @@ def test_only_a_file_that_others_have_written_just_now_waits_for_late_deletes(
         tree.move(parse("/h"), parse("/f"))
     assert pauses == ([] if is_own else [LATE_DELETE_SECONDS])
     assert set(bodies(drive).values()) == {b"n"}
+
+
+def test_a_file_that_was_written_in_this_second_moves_under_a_condition(drive: Drive) -> None:
+    """Over one that was written in it as well."""
+    drive.outside("f", "g", body=b"theirs")
+    drive.outside("f", body=b"mine")
+    etag = drive.bucket.head_object("f").row.etag
+    with another(drive) as tree:
+        assert tree.move(parse("/f"), parse("/g"), Preconditions(etag)) == []
+    assert bodies(drive) == {"g": b"mine"}
 
 
 @pytest.mark.parametrize("first", range(0, REQUESTS, 2))

@@ -105,6 +105,10 @@ class OperationSteps:
         if copied.failures:
             return copied
         may_be_deleted = is_onto_equals or self._may_be_deleted(plan, copied)
+        if may_be_deleted and tree is None:
+            copied = self._copied_in_a_later_second(plan, copied, running)
+            if copied.failures:
+                return copied
         if may_be_deleted:
             self._pause(LATE_DELETE_SECONDS)
         try:
@@ -130,6 +134,19 @@ class OperationSteps:
             for copy in _made(plan, copied)
             if copy.target in replaced
         )
+
+    def _copied_in_a_later_second(
+        self, plan: Plan, copied: CopyResult, running: RunningOperation
+    ) -> CopyResult:
+        """Makes the copy of a file again if its time could be that of its source: then a later
+        check couldn't tell whether the source was written anew."""
+        for copy in _made(plan, copied):
+            created = copied.created[copy.target]
+            if _second(copy.source) >= _second(created):
+                self._pause(SECOND)
+                again = self._copies.make(plan._replace(replaced=(created,)), running)
+                return again._replace(created={**copied.created, **again.created})
+        return copied
 
     def _record_own(self, plan: Plan, copied: CopyResult, *, was_awaited: bool) -> None:
         """No MOVE by another bridge has a delete to send that could mean these copies."""
