@@ -124,6 +124,8 @@ class DriveSettings:
     read_only: bool = False
     quota: Bytes | None = None
     """Bytes that the drive may hold; None: as much as the store takes."""
+    infinity_limit: int = 100_000
+    """Resources in the answer to a PROPFIND with Depth: infinity; 0 refuses all of them."""
     publish_quota: bool = True
     """Whether there are RFC 4331's properties at all (macOS 15.4 may stall on them)."""
     max_file_size: Bytes | None = None
@@ -138,6 +140,7 @@ class DriveSettings:
         checks.require_mount_path("drive.mount_path", self.mount_path)
         for origin in self.public_origins:
             checks.require_origin("drive.public_origins", origin)
+        checks.require_range("drive.infinity_limit", self.infinity_limit, 0)
         if self.quota is not None:
             checks.require_range("drive.quota", self.quota, 1)
         if self.max_file_size is not None:

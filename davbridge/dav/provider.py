@@ -51,6 +51,7 @@ class BucketProvider(DAVProvider):
         self.site = Site.of(drive.mount_path, drive.public_origins)
         """Where our own request server mounts it."""
         self.publishes_quota = drive.publish_quota
+        self.infinity_limit = drive.infinity_limit
         self._read_only = drive.read_only
 
     def is_readonly(self) -> bool:

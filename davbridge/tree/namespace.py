@@ -26,9 +26,11 @@ from davbridge.store.base import (
 )
 from davbridge.tree.composition import NO_LIMITS, SYSTEM_CLOCKS, Clocks, DriveLimits, compose
 from davbridge.tree.journal.entry import OperationRequest
-from davbridge.tree.listing.members import Listing
+from davbridge.tree.listing.members import Listing, ResourcePage, TreeListing
+from davbridge.tree.listing.tree_walk import TreePage
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions
 from davbridge.tree.properties.client_metadata import Properties, without_client_metadata
+from davbridge.tree.properties.sidecar_format import MemberProperties
 from davbridge.tree.resource import Failure, Outcome, Resource, add_client_metadata
 from davbridge.tree.writes.bounded_writer import BoundedWriter
 from davbridge.tree.writes.commits import Recheck, WriteTarget, no_recheck
@@ -105,6 +107,24 @@ class Namespace:
         """The members with their properties, a page at a time. Raises as `members`."""
         path, pages = self._view.pages(collection)
         return Listing(path, self._property_store.of_members(path), pages)
+
+    def tree(self, collection: ResourcePath) -> TreeListing:
+        """Everything inside a collection, at any depth: one request for 1,000 keys, and one for
+        each collection whose members have properties. Raises as `members`."""
+        path, pages = self._view.tree(collection)
+        return TreeListing(path, map(self._with_properties, pages))
+
+    def _with_properties(self, page: TreePage) -> ResourcePage:
+        properties: dict[str, MemberProperties] = {}
+        resources: list[tuple[Resource, Properties]] = []
+        for member in page.members:
+            parent = member.parent
+            if parent.prefix not in properties:
+                properties[parent.prefix] = self._property_store.of_open_collection(parent)
+            own = properties[parent.prefix].get(member.name, {})
+            resource = add_client_metadata(Resource(member.path, member.row), own)
+            resources.append((resource, without_client_metadata(own)))
+        return ResourcePage(resources, page.is_last)
 
     def info(self, resource: Resource) -> ObjectInfo:
         """The content type and stored metadata. Raises NotFoundError and IsACollectionError."""

@@ -76,6 +76,9 @@ CASES = (
     Case("PROPFIND", "/d", (), (LIST,), 207, NAMED, {"Depth": "1"}),
     # The folder's own dead properties are in its parent's sidecar: is there one?
     Case("PROPFIND", "/d/", (), (LIST, LIST), 207, None, {"Depth": "1"}),
+    # One flat listing, whatever is inside. It isn't cached. The folder's own kind is looked up.
+    Case("PROPFIND", "/d/", (LIST,), (LIST, LIST), 207, NAMED, {"Depth": "infinity"}),
+    Case("PROPFIND", "/", (LIST,), (LIST,), 207, NAMED, {"Depth": "infinity"}),
     # A name is looked up by listing its parent: all its siblings are known from then on.
     Case("PROPFIND", "/d/f", (), (LIST,), 207, NAMED, {"Depth": "0"}),
     Case("PROPFIND", "/d/", (), (LIST,), 207, NAMED, {"Depth": "0"}),

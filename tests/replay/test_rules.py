@@ -176,11 +176,16 @@ def test_rule_14_a_condition_on_what_is_missing_fails(
     assert drive.stored() == {}
 
 
-@stock_fails("it walks through the whole tree")
-def test_rule_15_an_explicit_infinity_is_refused(drive: Drive) -> None:
-    """RFC 4918 §9.1.1: 403 with the precondition."""
+@stock_fails("it reads the whole tree before it answers, and has no limit")
+def test_rule_15_an_explicit_infinity_is_answered_up_to_a_limit(open_drive: OpenDrive) -> None:
+    """RFC 4918 §9.1.1: over it, 403 with the precondition. webdav4 and Obsidian ask for trees."""
+    drive = open_drive(infinity_limit=4)
     drive.fill({"d/e/f.txt": b"x"})
-    answer = drive.client(WEBDAV4)("PROPFIND", "/", FINDER_STAT, XML_TEXT, depth="infinity")
+    client = drive.client(WEBDAV4)
+    answer = client("PROPFIND", "/", FINDER_STAT, XML_TEXT, depth="infinity")
+    assert list(entries(answer)) == ["/", "/d", "/d/e", "/d/e/f.txt"]
+    drive.fill({"d/e/g.txt": b"x"})
+    answer = client("PROPFIND", "/", FINDER_STAT, XML_TEXT, depth="infinity")
     assert answer.status == 403
     assert fromstring(answer.body).find(f"{DAV}propfind-finite-depth") is not None
 

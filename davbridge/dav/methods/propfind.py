@@ -14,18 +14,22 @@ from davbridge.dav.locking.xml import lock_discovery
 from davbridge.dav.propfind.live_properties import PropertyContext
 from davbridge.dav.propfind.query import PropertyQuery, parse_query
 from davbridge.dav.propfind.renderer import NO_PROPERTIES, Renderer
-from davbridge.dav.resources.collection import Collection, RenderedMembers
+from davbridge.dav.resources.collection import Collection, RenderedMembers, TooManyMembersError
 from davbridge.dav.resources.file import File
 from davbridge.dav.response import XML, Response, complete, streamed
 from davbridge.errors import NotACollectionError
 
 
 def propfind(context: Context) -> Response:
-    """207, streamed where it is long. A missing Depth counts as 1: what RFC 4918 has it count
-    as, infinity, is refused with propfind-finite-depth, and some clients just leave it out."""
+    """207, streamed where it is long. A missing Depth counts as 1, and not as infinity, as RFC 4918
+    §9.1 has it: clients that leave it out want no tree. Infinity is refused with
+    propfind-finite-depth if more is inside than `DriveSettings.infinity_limit`. If that is known
+    only when the answer has begun, the connection is broken."""
     query = parse_query(context.request.xml_body())
+    if context.request.depth == "infinity" and context.provider.infinity_limit:
+        return _tree(context, query)
     if context.request.depth == "infinity":
-        raise RefusalError(403, "Depth: infinity is not offered", condition="propfind-finite-depth")
+        raise _too_deep("Depth: infinity is not offered")
     collection = _listed(context)
     resource = collection or context.require()
     context.check_conditions()
@@ -35,6 +39,27 @@ def propfind(context: Context) -> Response:
         return _complete(opening)
     site, locks = context.provider.site, context.locks
     return _answer(opening, collection.members_as_responses(renderer, site, locks))
+
+
+def _tree(context: Context, query: PropertyQuery) -> Response:
+    found = context.require()
+    context.check_conditions()
+    renderer = Renderer(query, _property_context(context, query))
+    opening = (multistatus.OPENING + _own_response(context, renderer, found)).encode()
+    if not isinstance(found, Collection):
+        return _complete(opening)
+    provider = context.provider
+    pages = found.tree_as_responses(
+        renderer, provider.site, context.locks, provider.infinity_limit - 1
+    )
+    try:
+        return _answer(opening, pages)
+    except TooManyMembersError as error:
+        raise _too_deep(str(error)) from error
+
+
+def _too_deep(message: str) -> RefusalError:
+    return RefusalError(403, message, condition="propfind-finite-depth")
 
 
 def _listed(context: Context) -> Collection | None:

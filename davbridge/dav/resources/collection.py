@@ -15,6 +15,7 @@ from davbridge.dav.locking.enforcement import Enforcement
 from davbridge.dav.locking.locks import LockStore
 from davbridge.dav.propfind.member_list import MemberList
 from davbridge.dav.propfind.renderer import Renderer
+from davbridge.dav.propfind.tree_responses import TreeResponses
 from davbridge.dav.resources.base import BucketResource
 from davbridge.dav.resources.file import File
 from davbridge.dav.resources.wsgidav_environment import Environ, header
@@ -35,6 +36,10 @@ class RenderedMembers(NamedTuple):
     is_last: bool
 
 
+class TooManyMembersError(Exception):
+    """More is inside a collection than may be in one answer."""
+
+
 class Collection(BucketResource, DAVCollection):
     """A collection."""
 
@@ -52,6 +57,20 @@ class Collection(BucketResource, DAVCollection):
         members = self.listing or self.provider.namespace.listing(self.requested_path)
         rendered = MemberList(members, renderer, site, locks)
         return (RenderedMembers(rendered.responses(page), page.is_last) for page in members.pages)
+
+    def tree_as_responses(
+        self, renderer: Renderer, site: Site, locks: LockStore, limit: int
+    ) -> Iterator[RenderedMembers]:
+        """The DAV:response elements of everything inside, at any depth, a page of one flat listing
+        at a time. Raises as `Namespace.tree`, and TooManyMembersError before the page with which
+        there are more than ``limit``."""
+        tree = self.provider.namespace.tree(self.requested_path)
+        responses, count = TreeResponses(tree.path, renderer, site, locks), 0
+        for page in tree.pages:
+            count += len(page.resources)
+            if count > limit:
+                raise TooManyMembersError(f"over {limit} resources are inside")
+            yield RenderedMembers(responses.of(page), page.is_last)
 
     def make_collection(self, name: str, recheck: Callable[[], object] = lambda: None) -> None:
         """Makes a collection in this one, whether or not this one is known to exist.

@@ -10,6 +10,7 @@ from typing import NamedTuple
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
 from davbridge.store.derived import DerivedValues
+from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.sidecar_format import MemberProperties
 from davbridge.tree.resource import Resource
 
@@ -48,3 +49,18 @@ class Listing(NamedTuple):
     properties: MemberProperties
     """Dead properties and client metadata, of the members that have any, by name."""
     pages: Iterator[MemberPage]
+
+
+class ResourcePage(NamedTuple):
+    """Resources, with their dead properties."""
+
+    resources: list[tuple[Resource, Properties]]
+    is_last: bool
+
+
+class TreeListing(NamedTuple):
+    """Everything inside a collection, at any depth."""
+
+    path: ResourcePath
+    """The collection's, in the spelling that the bucket has."""
+    pages: Iterator[ResourcePage]

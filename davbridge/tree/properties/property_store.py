@@ -23,6 +23,7 @@ from cachetools import LRUCache
 from davbridge.errors import StoreError
 from davbridge.paths import DELIMITER, ResourcePath, key_of, path_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore
+from davbridge.tree.listing.tree_walk import OpenCollection
 from davbridge.tree.plan import Plan
 from davbridge.tree.properties.client_metadata import (
     NO_PROPERTIES,
@@ -71,6 +72,14 @@ class PropertyStore:
     def of_members(self, collection: ResourcePath) -> MemberProperties:
         """The properties of all members that have any, by name; client metadata included."""
         return self.sidecars.read(prefix_of(self._mount, collection))
+
+    def of_open_collection(self, collection: OpenCollection) -> MemberProperties:
+        """As `of_members`, for a collection in the middle of a flat listing."""
+        if collection.sidecar is not None:
+            return self.sidecars.listed(collection.sidecar)
+        if collection.has_listed_sidecar:
+            return {}
+        return self.sidecars.read(collection.prefix)
 
     def add_client_metadata(self, resource: Resource) -> Resource:
         """The resource with its client metadata, if it has any."""

@@ -121,6 +121,10 @@ class Sidecars:
         is_known = sidecar.row is not None and sidecar.row.etag == etag
         return sidecar.members if is_known and not sidecar.is_damaged else None
 
+    def listed(self, row: ObjectRow) -> MemberProperties:
+        """The properties in a sidecar that a listing past the cache has just shown."""
+        return (self._cached(row) or self._fetch(row.key)).members
+
     def refresh(self, prefix: str) -> None:
         """Looks the sidecar up past all caches, so that later reads are no older."""
         key = prefix + SIDECAR_NAME

@@ -1,6 +1,9 @@
 """PROPFIND: what is listed, and what is no request."""
 
 import json
+import re
+from hashlib import sha1
+from xml.etree.ElementTree import Element, tostring
 
 import pytest
 
@@ -8,6 +11,12 @@ from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
 from tests.dav.methods.words import EXCLUSIVE, RESERVED, fill, patch, text
 from tests.support.bridge import DAV, Client, running_bridge
+
+EVERYTHING = (
+    '<D:propfind xmlns:D="DAV:"><D:prop><D:resourcetype/><D:getcontentlength/><D:getetag/>'
+    '<D:getlastmodified/><D:lockdiscovery/><q xmlns="urn:p"/>'
+    '<c:checksums xmlns:c="http://owncloud.org/ns"/></D:prop></D:propfind>'
+)
 
 
 def test_propfind_lists_a_collection_with_its_members(client: Client, store: MemoryStore) -> None:
@@ -36,18 +45,48 @@ def test_propfind_of_a_large_folder_fits_windows_megabyte(
     assert len(answer.body) / 101 * files < 1_000_000
 
 
-def test_propfind_takes_a_missing_depth_as_1_and_refuses_infinity(
-    client: Client, store: MemoryStore
-) -> None:
-    fill(store, "d/f")
+def test_propfind_takes_a_missing_depth_as_1(client: Client, store: MemoryStore) -> None:
+    fill(store, "d/e/f", "d/f")
     assert list(client("PROPFIND", "/d/", depth="0").multistatus()) == ["/d/"]
-    assert list(client("PROPFIND", "/d/").multistatus()) == ["/d/", "/d/f"]
+    assert list(client("PROPFIND", "/d/").multistatus()) == ["/d/", "/d/e/", "/d/f"]
     assert list(client("PROPFIND", "/d/f", depth="1").multistatus()) == ["/d/f"]
-    refused = client("PROPFIND", "/d/", depth="infinity")
-    assert refused.status == 403
-    assert b"propfind-finite-depth" in refused.body
     assert client("PROPFIND", "/d/", depth="2").status == 400
     assert client("PROPFIND", "/missing", depth="0").status == 404
+
+
+@pytest.mark.parametrize("body", ["", EVERYTHING], ids=["allprop", "named"])
+def test_propfind_of_a_tree_answers_of_each_resource_what_propfind_of_it_does(
+    client: Client, store: MemoryStore, body: str
+) -> None:
+    """RFC 4918 §9.1: properties, times that clients have sent, and locks included."""
+    fill(store, "d/a", "d/e/f/g", "d/e/h", "d/\u00fc/x", "other")
+    assert client("MKCOL", "/d/empty/").status == 201
+    for href in ("/d/e/h", "/d/e"):
+        assert client("PROPPATCH", href, patch("set", "<p:q>1</p:q>")).status == 207
+    sent = {"X-OC-Mtime": "1000000000", "OC-Checksum": "SHA1:" + sha1(b"x").hexdigest()}
+    assert client("PUT", "/d/e/f/sent", b"x", sent).status == 201
+    assert client("LOCK", "/d/e/f/", EXCLUSIVE, depth="infinity").status == 200
+    assert client("LOCK", "/d/a", EXCLUSIVE, depth="0").status == 200
+    tree = client("PROPFIND", "/d/", body, depth="infinity").multistatus()
+    assert set(tree) == {
+        "/d/",
+        *("/d/a", "/d/e/", "/d/e/f/", "/d/e/f/g", "/d/e/f/sent", "/d/e/h", "/d/empty/"),
+        *("/d/%C3%BC/", "/d/%C3%BC/x"),
+    }
+    for href, response in tree.items():
+        (alone,) = client("PROPFIND", href, body, depth="0").multistatus().values()
+        assert without_time(response) == without_time(alone)
+
+
+def without_time(response: Element) -> str:
+    """A lock's time runs."""
+    return re.sub(r"Second-\d+", "", tostring(response, encoding="unicode"))
+
+
+def test_propfind_of_a_file_s_tree_is_of_the_file_alone(client: Client, store: MemoryStore) -> None:
+    fill(store, "d/f")
+    assert list(client("PROPFIND", "/d/f", depth="infinity").multistatus()) == ["/d/f"]
+    assert client("PROPFIND", "/missing", depth="infinity").status == 404
 
 
 def test_propfind_of_named_properties_answers_404_for_the_missing_ones(client: Client) -> None:

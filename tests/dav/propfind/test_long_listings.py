@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from davbridge.config import DriveSettings
 from davbridge.store.base import PAGE_SIZE, Attributes, Lookup, ObjectRow, Page
 from davbridge.store.memory import MemoryStore
 from tests.support.bridge import Bridge, running_bridge
@@ -23,11 +24,13 @@ BLOCK = 64 * 1024
 
 
 @contextmanager
-def listing(bridge: Bridge, target: str, body: str = "") -> Iterator[http.client.HTTPResponse]:
+def listing(
+    bridge: Bridge, target: str, body: str = "", depth: str = "1"
+) -> Iterator[http.client.HTTPResponse]:
     """An answer whose body hasn't been read."""
     connection = http.client.HTTPConnection("127.0.0.1", bridge.port, timeout=30)
     try:
-        connection.request("PROPFIND", target, body, {"Depth": "1"})
+        connection.request("PROPFIND", target, body, {"Depth": depth})
         yield connection.getresponse()
     finally:
         connection.close()
@@ -108,3 +111,54 @@ def test_what_a_listing_takes_is_its_rows_and_its_text() -> None:
             assert tracemalloc.get_traced_memory()[1] - kept < 3_000_000
         finally:
             tracemalloc.stop()
+
+
+def peak_of_tree(entries: int) -> int:
+    """Bytes that the answer to a PROPFIND with Depth: infinity takes at the most."""
+    with running_bridge(Endless(entries)) as bridge:
+        gc.collect()
+        tracemalloc.start()
+        try:
+            with listing(bridge, "/", depth="infinity") as response:
+                assert length_of(response) > entries * 400
+            return tracemalloc.get_traced_memory()[1]
+        finally:
+            tracemalloc.stop()
+
+
+def test_what_a_tree_takes_does_not_grow_with_it() -> None:
+    assert peak_of_tree(8 * PAGE_SIZE) < 1.3 * peak_of_tree(2 * PAGE_SIZE)
+
+
+@pytest.mark.parametrize("limit", [0, 1, PAGE_SIZE])
+def test_a_tree_over_the_limit_is_refused_where_that_is_known_at_once(limit: int) -> None:
+    """RFC 4918 §9.1.1."""
+    settings = DriveSettings(infinity_limit=limit)
+    with (
+        running_bridge(Endless(PAGE_SIZE), drive=settings) as bridge,
+        listing(bridge, "/", depth="infinity") as response,
+    ):
+        assert response.status == 403
+        assert b"propfind-finite-depth" in response.read()
+
+
+def test_a_tree_that_turns_out_to_be_over_the_limit_breaks_the_connection() -> None:
+    settings = DriveSettings(infinity_limit=2 * PAGE_SIZE)
+    with (
+        running_bridge(Endless(3 * PAGE_SIZE), drive=settings) as bridge,
+        listing(bridge, "/", depth="infinity") as response,
+    ):
+        assert response.status == 207
+        with pytest.raises((http.client.IncompleteRead, ConnectionError)):
+            length_of(response)
+
+
+def test_a_tree_just_within_the_limit_is_answered_whole() -> None:
+    settings = DriveSettings(infinity_limit=2 * PAGE_SIZE + 1)
+    with (
+        running_bridge(Endless(2 * PAGE_SIZE), drive=settings) as bridge,
+        listing(bridge, "/", depth="infinity") as response,
+    ):
+        body = response.read()
+    assert body.count(b"<D:response>") == 2 * PAGE_SIZE + 1
+    assert body.rstrip().endswith(b"</D:multistatus>")
