@@ -8,6 +8,7 @@ from collections.abc import Callable, Container, Mapping
 from datetime import datetime, timedelta
 from functools import cache
 
+from davbridge.clock import Clock, utc_now
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.if_header import IfCondition, IfList
 from davbridge.dav.headers.validators import entity_tag, parse_date
@@ -20,14 +21,18 @@ Find = Callable[[ResourcePath], Resource | None]
 _ENTITY_TAG = re.compile(r'\s*((?:W/)?"[^"]*")\s*(?:,|$)')
 
 
-def check_http(request: DavRequest, resource: Resource | None) -> bool:
+def check_http(request: DavRequest, resource: Resource | None, clock: Clock = utc_now) -> bool:
     """Evaluates If-Match, If-Unmodified-Since, If-None-Match and If-Modified-Since, in the order
-    of RFC 9110 §13.2.2. True where the answer is 304; raises RefusalError 412."""
+    of RFC 9110 §13.2.2. True where the answer is 304; raises RefusalError 412.
+
+    The time of a file may go back, because clients set it. A date therefore stands for the version
+    with exactly this time, as with nginx' ``if_modified_since exact``.
+    """
     if_match, if_none_match = request.header("IF_MATCH"), request.header("IF_NONE_MATCH")
     if if_match is not None:
         if not _matches(if_match, resource, strong=True):
             raise RefusalError(412, "If-Match does not hold")
-    elif _is_modified_since(request.header("IF_UNMODIFIED_SINCE"), resource):
+    elif _is_modified(_date_in(request, "IF_UNMODIFIED_SINCE"), resource, clock):
         raise RefusalError(412, "If-Unmodified-Since does not hold")
     is_read = request.method in ("GET", "HEAD")
     if if_none_match is not None:
@@ -36,13 +41,8 @@ def check_http(request: DavRequest, resource: Resource | None) -> bool:
         if is_read:
             return True
         raise RefusalError(412, "If-None-Match does not hold")
-    since = request.header("IF_MODIFIED_SINCE")
-    return (
-        is_read
-        and resource is not None
-        and since is not None
-        and _is_modified_since(since, resource) is False
-    )
+    since = _date_in(request, "IF_MODIFIED_SINCE")
+    return is_read and resource is not None and since == _seconds(resource.modified)
 
 
 def depends_on_target(request: DavRequest) -> bool:
@@ -124,8 +124,7 @@ def range_applies(request: DavRequest, resource: Resource) -> bool:
         return True
     if '"' in value:
         return value.strip() == entity_tag(resource)
-    date = parse_date(value)
-    return date is not None and date == _seconds(resource.modified)
+    return parse_date(value) == _seconds(resource.modified)
 
 
 def _matches(header: str, resource: Resource | None, *, strong: bool) -> bool:
@@ -143,12 +142,24 @@ def _matches(header: str, resource: Resource | None, *, strong: bool) -> bool:
     return entity_tag(resource) in tags
 
 
-def _is_modified_since(value: str | None, resource: Resource | None) -> bool | None:
+def _date_in(request: DavRequest, name: str) -> datetime | None:
     """None where the header is missing, or no date (RFC 9110 §13.1.3: it is ignored then)."""
-    date = parse_date(value) if value is not None else None
-    if date is None:
-        return None
-    return resource is None or _seconds(resource.modified) > date
+    value = request.header(name)
+    return parse_date(value) if value is not None else None
+
+
+def _is_modified(date: datetime | None, resource: Resource | None, clock: Clock) -> bool:
+    """Whether If-Unmodified-Since with this date fails.
+
+    RFC 9110 §13.1.4 allows all dates from the time of the file on. Of those that aren't this time,
+    a date only counts if the file was also written before it, by the time that the store keeps. In
+    the future, a date can be nothing but the time of another version, which a client has set.
+    """
+    if date is None or resource is None:
+        return date is not None
+    shown = _seconds(resource.modified)
+    written = _seconds(resource.row.modified) if resource.row else shown
+    return date != shown and not max(shown, written) < date <= clock()
 
 
 def _seconds(moment: datetime) -> datetime:

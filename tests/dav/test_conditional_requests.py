@@ -12,6 +12,7 @@ from davbridge.dav.headers.validators import entity_tag, http_date
 from davbridge.dav.request import DavRequest
 from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
+from davbridge.tree.properties.client_metadata import ClientMetadata
 from davbridge.tree.resource import Resource
 
 MODIFIED = datetime(2026, 11, 22, 16, 0, 0, 500_000, tzinfo=UTC)
@@ -80,6 +81,56 @@ def test_a_condition_that_does_not_hold_is_a_412(
     with pytest.raises(RefusalError) as refusal:
         check_http(request(method, **headers), resource)
     assert refusal.value.status == 412
+
+
+def dated(modified: datetime, stored: datetime) -> Resource:
+    """A file with a time that a client has sent."""
+    return Resource(("f",), ObjectRow("f", 3, stored, "e1"), ClientMetadata("e1", modified))
+
+
+def second(number: int) -> datetime:
+    return datetime(2026, 11, 22, 16, 0, number, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("shown", "stored", "date", "holds"),
+    [
+        # The very time, wherever it lies.
+        (10, 20, 10, True),
+        (20, 10, 20, True),
+        (59, 10, 59, True),
+        # Another time: the file was written later, or maybe later, than the client knows.
+        (10, 20, 9, False),
+        (10, 20, 15, False),
+        (10, 20, 20, False),
+        (20, 10, 15, False),
+        # The file has been what it is since before that time.
+        (10, 20, 21, True),
+        (20, 10, 21, True),
+        (20, 20, 30, True),
+        # A time in the future can only have been set by a client, on another version.
+        (10, 20, 31, False),
+        (20, 20, 31, False),
+    ],
+)
+def test_a_write_that_depends_on_a_time_needs_the_very_version_or_no_write_since(
+    shown: int, stored: int, date: int, holds: bool
+) -> None:
+    """RFC 9110 §13.1.4, where a file's time may go back."""
+    wanted = request("PUT", IF_UNMODIFIED_SINCE=http_date(second(date)))
+    try:
+        check_http(wanted, dated(second(shown), second(stored)), lambda: second(30))
+    except RefusalError:
+        assert not holds
+    else:
+        assert holds
+
+
+@pytest.mark.parametrize("date", [9, 10, 11, 20, 31])
+def test_a_read_is_held_back_by_the_very_time_alone(date: int) -> None:
+    """As with nginx' `if_modified_since exact` (RFC 9110 §13.1.3 allows a 200 at any time)."""
+    wanted = request("GET", IF_MODIFIED_SINCE=http_date(second(date)))
+    assert check_http(wanted, dated(second(10), second(20))) is (date == 10)
 
 
 def test_if_modified_since_is_for_reading_only() -> None:

@@ -11,6 +11,8 @@ from tests.replay.agents import (
     FINDER,
     GVFS,
     RCLONE,
+    XML_TEXT,
+    explorer_patch,
     http_date,
 )
 from tests.replay.drives import NOW, Drive
@@ -19,6 +21,7 @@ from tests.support.bodies import lock_info
 from tests.support.bridge import DAV, Client
 
 stock_fails = pytest.mark.stock_fails
+bridge_only = pytest.mark.bridge_only
 
 Q, R = "{urn:q}q", "{urn:q}r"
 
@@ -120,10 +123,60 @@ def test_dates_come_in_three_formats(drive: Drive, date: str) -> None:
     assert client("GET", "/f.txt", if_modified_since=date).status == 304
 
 
-def test_a_date_later_than_the_file_s_is_not_modified(drive: Drive) -> None:
+@stock_fails("a later date answers 304")
+def test_a_date_later_than_the_file_s_may_be_another_version_s(drive: Drive) -> None:
+    """As with nginx' `if_modified_since exact`: a file's time may go back. RFC 9110 §13.1.3 would
+    have a 304; 200 is never wrong."""
     drive.fill({"f.txt": b"x"})
     later = http_date(NOW + timedelta(hours=1))
-    assert drive.client(CURL)("GET", "/f.txt", if_modified_since=later).status == 304
+    assert drive.client(CURL)("GET", "/f.txt", if_modified_since=later).status == 200
+
+
+NEWER, OLDER = "1700000000", "1600000000"
+"""X-OC-Mtime."""
+
+
+@bridge_only("it keeps no times")
+@pytest.mark.parametrize("way", ["PUT", "MOVE", "COPY", "PROPPATCH"])
+@pytest.mark.parametrize("newer", [NEWER, "4000000000", None], ids=["past", "future", "untold"])
+def test_a_version_whose_time_went_back_is_another_one(
+    drive: Drive, way: str, newer: str | None
+) -> None:
+    """RFC 9110 §13.1.3, §13.1.4: neither is it held back, nor is it overwritten unseen."""
+    client = drive.client(CURL)
+    assert client("PUT", "/f", b"1", {"X-OC-Mtime": newer} if newer else {}).status == 201
+    seen = client("HEAD", "/f").header("Last-Modified")
+    if way == "PROPPATCH":
+        assert client("PUT", "/f", b"2").status == 204
+        date = "Thu, 01 Oct 2020 10:00:00 GMT"
+        older = explorer_patch(Win32LastModifiedTime=date)
+        assert client("PROPPATCH", "/f", older, XML_TEXT).status == 207
+    else:
+        target = "/f" if way == "PUT" else "/older"
+        assert client("PUT", target, b"2", {"X-OC-Mtime": OLDER}).status in (201, 204)
+        if way != "PUT":
+            assert client(way, "/older", destination="/f").status == 204
+    got = client("GET", "/f", if_modified_since=seen)
+    assert (got.status, got.body) == (200, b"2")
+    for method in ("PUT", "DELETE", "GET"):
+        assert client(method, "/f", if_unmodified_since=seen).status == 412, method
+    moved = client("MOVE", "/f", destination="/g", if_unmodified_since=seen)
+    assert moved.status == 412
+    now = got.header("Last-Modified")
+    assert client("GET", "/f", if_modified_since=now).status == 304
+    assert client("PUT", "/f", b"3", if_unmodified_since=now).status == 204
+
+
+@bridge_only("it keeps no times")
+def test_a_version_without_a_time_of_its_own_is_not_one_with_a_time_in_the_future(
+    drive: Drive,
+) -> None:
+    client = drive.client(CURL)
+    assert client("PUT", "/f", b"1", {"X-OC-Mtime": "4000000000"}).status == 201
+    seen = client("HEAD", "/f").header("Last-Modified")
+    assert client("PUT", "/f", b"2").status == 204
+    assert client("GET", "/f", if_modified_since=seen).body == b"2"
+    assert client("PUT", "/f", b"3", if_unmodified_since=seen).status == 412
 
 
 # Ranges
