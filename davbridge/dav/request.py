@@ -214,6 +214,12 @@ class DavRequest:
             tokens.add(self.lock_token)
         return frozenset(tokens)
 
+    def has_body(self) -> bool:
+        """Whether the body has a byte. Reads the first one if the length isn't known: proxies that
+        speak HTTP/2 or HTTP/3 with the client send even an empty body in chunks. Raises
+        RefusalError 400 where it ends too early."""
+        return self.length > 0 if self.length is not None else bool(self._read(1))
+
     def blocks(self) -> Iterator[bytes]:
         """The body in blocks. Raises RefusalError 400 where it ends too early; the wire closes that
         connection after the answer."""

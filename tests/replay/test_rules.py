@@ -35,6 +35,7 @@ from tests.support.wire import RawClient
 from tests.tree.wrappers import WatchedStore
 
 stock_fails = pytest.mark.stock_fails
+bridge_only = pytest.mark.bridge_only
 
 METHODS = ("OPTIONS", "PROPFIND", "HEAD", "GET", "PUT", "MKCOL", "LOCK", "DELETE", "BREW")
 
@@ -215,6 +216,55 @@ def test_rule_17_locks_and_properties_in_chunks_are_taken(drive: Drive) -> None:
     shown = {**XML_APPLICATION, "If": f"(<{token}>)"}
     assert client("PROPPATCH", "/f.txt", chunks(patch, 50), shown).status == 207
     assert look(client, "/f.txt", "{urn:q}q").text("{urn:q}q") == "1"
+
+
+@bridge_only("it takes the chunks for the next request")
+@pytest.mark.parametrize(
+    ("method", "status", "headers"),
+    [
+        ("MKCOL", 201, {}),
+        ("DELETE", 204, {}),
+        ("COPY", 201, {"Destination": "/g.txt"}),
+        ("MOVE", 201, {"Destination": "/g.txt"}),
+        ("GET", 200, {}),
+        ("HEAD", 200, {}),
+        ("OPTIONS", 200, {}),
+        ("PROPFIND", 207, {"Depth": "0"}),
+        ("LOCK", 200, {"If": "(<{token}>)"}),
+        ("UNLOCK", 204, {"Lock-Token": "<{token}>"}),
+        ("PUT", 204, {}),
+    ],
+)
+def test_rule_17_an_empty_body_of_unknown_length_is_none(
+    drive: Drive, method: str, status: int, headers: dict[str, str]
+) -> None:
+    """RFC 9112 §6.3, §7.1: a proxy that speaks HTTP/2 or HTTP/3 with the client doesn't know that
+    the body is empty, and sends it in chunks."""
+    drive.fill({"f.txt": b"x"})
+    token = ""
+    if method in ("LOCK", "UNLOCK"):
+        token = token_of(drive.client(CURL)("LOCK", "/f.txt", neon_lock(), XML_APPLICATION))
+    target = "/d" if method == "MKCOL" else "/f.txt"
+    lines = [f"{method} {target} HTTP/1.1", "Host: localhost", "Transfer-Encoding: chunked"]
+    lines += [f"{name}: {value.format(token=token)}" for name, value in headers.items()]
+    with RawClient(drive.port) as raw:
+        head = "\r\n".join([*lines, "", ""]).encode()
+        answer = raw.ask(head + b"0\r\n\r\n", is_head=method == "HEAD")
+        assert (answer.status, answer.closes) == (status, False)
+
+
+@bridge_only("it takes the chunks for the next request")
+def test_rule_17_mkcol_looks_whether_a_body_of_unknown_length_has_a_byte(drive: Drive) -> None:
+    """RFC 4918 §9.3: 415 for a body, and only for a body."""
+    client = drive.client(CURL)
+    assert client("MKCOL", "/a", iter([b"<x/>"])).status == 415
+    assert client("MKCOL", "/b", iter([b"x" * 100_000] * 30)).status == 415
+    assert client("MKCOL", "/c", iter([])).status == 201
+    with RawClient(drive.port) as raw:
+        raw.send(b"MKCOL /d HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n0")
+        raw.finish_sending()
+        assert raw.answer().status == 400
+    assert list(client("PROPFIND", "/", depth="1").multistatus()) == ["/", "/c/"]
 
 
 def test_rule_17_a_refused_body_in_chunks_is_no_request(drive: Drive) -> None:

@@ -11,7 +11,7 @@ from davbridge.dav.response import Response, empty
 def mkcol(context: Context) -> Response:
     """201. A body is refused with 415: none is defined. 405 where something is there already,
     409 where the parent isn't."""
-    if context.request.length != 0:
+    if context.request.has_body():
         raise RefusalError(415, "MKCOL takes no body")
     if context.resource is not None:
         raise RefusalError(405, "something is here already")

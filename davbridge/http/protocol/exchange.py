@@ -105,6 +105,9 @@ class Exchange:
     def _may_persist(self) -> bool:
         if self._head.wants_close or not self._server.may_keep_alive:
             return False
+        if isinstance(self._body, ChunkedBody) and not self._awaits_continue:
+            # Proxies send an empty body like this to methods that take none.
+            self._body.skip_end()
         if self._body.is_complete:
             return True
         left = self._body.remaining

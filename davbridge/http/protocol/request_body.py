@@ -9,6 +9,7 @@ Invariants:
 - Once `is_complete` is true, the next byte of the connection is the first of the next request.
 """
 
+import contextlib
 import io
 import re
 from abc import abstractmethod
@@ -26,6 +27,10 @@ MAX_EXTENSIONS = 16 * 1024
 MAX_TRAILER = 8 * 1024
 
 _CHUNK_LINE = re.compile(rb"([0-9A-Fa-f]{1,15})([ \t]*;[\t -~\x80-\xff]*)?\r\n")
+
+
+_LAST_CHUNK = b"0\r\n\r\n"
+"""As it mostly is: without extensions and trailer fields."""
 
 
 class RequestBody(io.RawIOBase):
@@ -153,6 +158,16 @@ class ChunkedBody(RequestBody):
         if not self._chunk_left:
             self._end_chunk()
         return received
+
+    def skip_end(self) -> None:
+        """Takes the end of the body, if nothing else is left and it has arrived. Never waits."""
+        if self._chunk_left or self.is_broken:
+            return
+        with contextlib.suppress(OSError):  # the next use of the connection raises it again
+            if self._reader.is_empty:
+                self._reader.fill(0.0)
+        if self._reader.take_through(_LAST_CHUNK, len(_LAST_CHUNK)) is not None:
+            self._is_complete = True
 
     def _chunk_size(self) -> int:
         match = _CHUNK_LINE.fullmatch(self._line(MAX_CHUNK_LINE))

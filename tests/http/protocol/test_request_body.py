@@ -286,6 +286,26 @@ def test_a_short_unread_body_is_read_away_and_the_connection_kept() -> None:
             assert (answer.status, answer.closes) == (401, False)
 
 
+def test_an_unread_body_in_chunks_that_is_empty_keeps_the_connection() -> None:
+    """RFC 9112 §9.3: proxies send an empty body like this to methods that take none."""
+    with serving(reject) as server, RawClient(server.port) as client:
+        for _ in range(3):
+            answer = client.ask(CHUNKED + b"0\r\n\r\n")
+            assert (answer.status, answer.closes) == (401, False)
+        client.send(CHUNKED + b"0\r\n\r\n" + GET)
+        assert [client.answer().closes for _ in range(2)] == [False, False]
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"0", b"0\r\n", b"0\r\nA: b\r\n\r\n", b"00\r\n\r\n", b"1\r\na\r\n0\r\n\r\n"]
+)
+def test_an_unread_body_in_chunks_whose_end_is_not_there_closes_the_connection(body: bytes) -> None:
+    """It isn't waited for, and nothing of it can be taken for a request."""
+    with serving(reject) as server, RawClient(server.port) as client:
+        answer = client.ask(CHUNKED + body)
+        assert (answer.status, answer.closes) == (401, True)
+
+
 def test_an_unread_body_that_does_not_come_holds_no_thread(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("davbridge.http.protocol.request_reader.SKIP_SECONDS", FOREVER)
     with serving(reject, threads=1) as server, RawClient(server.port) as client:
