@@ -191,6 +191,18 @@ def test_rule_15_an_explicit_infinity_is_answered_up_to_a_limit(open_drive: Open
     assert fromstring(answer.body).find(f"{DAV}propfind-finite-depth") is not None
 
 
+@bridge_only("it empties the file")
+def test_rule_06_a_body_without_a_length_in_http_1_0_replaces_nothing(drive: Drive) -> None:
+    """RFC 1945 §7.2.2: its end would be that of the connection, and nobody could see that it was
+    cut."""
+    drive.fill({"f.txt": b"precious"})
+    with RawClient(drive.port) as raw:
+        raw.send(b"PUT /f.txt HTTP/1.0\r\n\r\nhello")
+        raw.finish_sending()
+        assert raw.answer().status == 411
+    assert drive.stored() == {"f.txt": b"precious"}
+
+
 @stock_fails("the chunks are left unread, and taken for the next request")
 def test_rule_17_a_propfind_in_chunks_is_answered(drive: Drive) -> None:
     """neon and others send XML chunked; the connection goes on behind it."""

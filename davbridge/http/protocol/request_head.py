@@ -28,6 +28,9 @@ SINGLE_FIELDS = frozenset(
 )
 """Fields that aren't lists. A second one is an error (RFC 9110 §5.3)."""
 
+BODY_METHODS = frozenset((b"PUT", b"POST", b"PATCH", b"PROPPATCH"))
+"""Methods that always have a body. In HTTP/1.0, it needs a Content-Length (RFC 1945 §7.2.2)."""
+
 _TOKEN = rb"[!#$%&'*+.^_`|~0-9A-Za-z-]+"
 _REQUEST_LINE = re.compile(rb"(%s) ([!-~\x80-\xff]+) HTTP/([0-9])\.([0-9])\r\n" % _TOKEN)
 _FIELD = rb"%s:[\t -~\x80-\xff]*\r\n" % _TOKEN
@@ -149,7 +152,8 @@ def _head(request_line: re.Match[bytes], field_lines: bytes) -> RequestHead:
         # RFC 9112 §3.2.2: the target's authority replaces the Host header.
         fields[b"host"] = authority
     _check(fields)
-    return RequestHead(method, target, path, query, is_http11, fields, _length(fields, is_http11))
+    length = _length(method, fields, is_http11)
+    return RequestHead(method, target, path, query, is_http11, fields, length)
 
 
 def split_target(method: bytes, target: bytes) -> tuple[bytes, bytes, bytes]:
@@ -208,11 +212,14 @@ def _check(fields: dict[bytes, bytes]) -> None:
         raise RequestHeadError("417 Expectation Failed", "only 100-continue can be expected")
 
 
-def _length(fields: dict[bytes, bytes], is_http11: bool) -> int | None:
-    """RFC 9112 §6.3."""
+def _length(method: bytes, fields: dict[bytes, bytes], is_http11: bool) -> int | None:
+    """RFC 9112 §6.3. In HTTP/1.0, a body may also end where the connection ends: an upload would
+    look empty, or as if it were whole wherever it is cut."""
     length, coding = fields.get(b"content-length"), fields.get(b"transfer-encoding")
     if coding is None:
         if length is None:
+            if method in BODY_METHODS and not is_http11:
+                raise RequestHeadError("411 Length Required", "a Content-Length is needed")
             return 0
         if not _LENGTH.fullmatch(length):
             raise RequestHeadError("400 Bad Request", "malformed Content-Length")

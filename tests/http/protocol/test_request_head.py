@@ -324,3 +324,24 @@ def test_a_client_that_closes_in_its_head_gets_400() -> None:
         client.send(b"GET / HTTP/1.1\r\nHost: a\r\n")
         client.finish_sending()
         assert client.answer().status == 400
+
+
+@pytest.mark.parametrize("method", [b"PUT", b"POST", b"PROPPATCH"])
+@pytest.mark.parametrize("field", [b"", b"Connection: keep-alive\r\n"])
+def test_a_body_without_a_length_in_http_1_0_is_refused(method: bytes, field: bytes) -> None:
+    """RFC 1945 §7.2.2, RFC 9110 §15.5.12."""
+    assert refusal(method + b" /f HTTP/1.0\r\n" + field + b"\r\n") == "411"
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"PUT /f HTTP/1.0\r\nContent-Length: 0\r\n\r\n",
+        b"PUT /f HTTP/1.1\r\nHost: a\r\n\r\n",
+        b"PROPFIND /f HTTP/1.0\r\n\r\n",
+        b"MKCOL /f HTTP/1.0\r\n\r\n",
+    ],
+)
+def test_a_request_without_a_body_needs_no_length(head: bytes) -> None:
+    """RFC 9112 §6.3: without both fields, an HTTP/1.1 request has no body."""
+    assert parse(head).length == 0
