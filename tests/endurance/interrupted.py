@@ -74,6 +74,8 @@ class Job:
     """What has to be there, by its key; of a MOVE at either end."""
     written: set[str] = field(default_factory=set)
     """The keys of those that users have written meanwhile."""
+    has_left: bool = False
+    """Whether who moved it back was answered that some files could not be deleted."""
     answers: list[str] = field(default_factory=list)
     broken: list[str] = field(default_factory=list)
 
@@ -169,6 +171,7 @@ class Job:
             headers = {"Destination": f"{server.url}/{self.source}"}
             status = self.request(server, "back", "MOVE", self.target, None, headers)
             home = self.source if status in (201, 204) else self.target
+            self.has_left = status == 207
         # Where the other bridge has left some files, an old name may be at both ends.
         self.write(server, home, ["new"] if at_source and at_target else ["000", "new"])
 
@@ -203,7 +206,7 @@ class Job:
             found = [there[each] for each in ends if each in there]
             if body not in found:
                 (other if found else lost).append(key)
-            elif len(found) > 1 and not self.written & ends:
+            elif len(found) > 1 and not (self.has_left or self.written & ends):
                 twice.append(key)
         self.note("files are lost", lost)
         self.note("files are others", other)
