@@ -43,7 +43,7 @@ Windows refuses files over 50 MB until an administrator's prompt has said:
     "linux": """\
 GNOME Files:  Other Locations, then connect to {dav_url}
 davfs2:       sudo mount -t davfs {url} /mnt   ({login})
-rclone:       rclone mount ":webdav,url='{url}',vendor=other{rclone_user}:" ~/drive""",
+rclone:       rclone mount ":webdav,url='{url}',vendor=owncloud{rclone_user}:" ~/drive""",
 }
 
 

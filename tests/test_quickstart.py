@@ -143,9 +143,9 @@ def test_arguments_are_passed_on_and_count_more_than_the_usual_ones(
         ("linux", "", "connect to dav://127.0.0.1:8080/"),
         ("linux", "", "mount -t davfs http://127.0.0.1:8080/ /mnt   (an empty user name"),
         ("linux", "ada", "mount -t davfs http://127.0.0.1:8080/ /mnt   (as ada, with"),
-        ("linux", "", "\":webdav,url='http://127.0.0.1:8080/',vendor=other:\""),
-        ("linux", "ada", "',vendor=other,user=ada,pass=$(rclone obscure PASSWORD):\""),
-        ("linux", None, "',vendor=other,user=NAME,pass=$(rclone obscure PASSWORD):\""),
+        ("linux", "", "\":webdav,url='http://127.0.0.1:8080/',vendor=owncloud:\""),
+        ("linux", "ada", "',vendor=owncloud,user=ada,pass=$(rclone obscure PASSWORD):\""),
+        ("linux", None, "',vendor=owncloud,user=NAME,pass=$(rclone obscure PASSWORD):\""),
     ],
 )
 def test_the_next_steps_are_those_of_the_system_and_of_who_may_log_in(

@@ -16,6 +16,16 @@ COLLECTION_TIME = datetime(2000, 1, 1, tzinfo=UTC)
 rclone shows this one for the same folders."""
 
 
+FIRST_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+END_OF_TIMES = datetime(2108, 1, 1, tzinfo=UTC)
+"""Clients have times from the first one on, and before the second one: those of Unix and of FAT."""
+
+
+def is_bearable(moment: datetime) -> bool:
+    """Whether every client can have this time."""
+    return FIRST_TIME <= moment < END_OF_TIMES
+
+
 class Resource(NamedTuple):
     """A collection, or an object, at a path."""
 
@@ -41,10 +51,13 @@ class Resource(NamedTuple):
 
     @property
     def modified(self) -> datetime:
-        """Aware, UTC: the time that a client has sent, or else the time of the upload."""
+        """Aware, UTC: the time that a client has sent, or else the time of the upload. A time that
+        not every client can have is shown as the first one that they all have."""
         if self.row is None:
             return COLLECTION_TIME
-        return (self.client_metadata and self.client_metadata.modified) or self.row.modified
+        sent = self.client_metadata and self.client_metadata.modified
+        moment = sent if sent and is_bearable(sent) else self.row.modified
+        return moment if is_bearable(moment) else FIRST_TIME
 
     @property
     def etag(self) -> str:

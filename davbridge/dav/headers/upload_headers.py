@@ -1,8 +1,9 @@
 """The metadata that clients send of a file: its content type, modification time and checksum.
 
 They come as headers of a PUT, X-OC-Mtime and OC-Checksum (ownCloud, Nextcloud, rclone, GNOME), or
-as properties: Win32LastModifiedTime (Windows), lastmodified of DAV: (rclone). A value that can't be
-understood is ignored: no client expects an upload to fail for it.
+as properties: Win32LastModifiedTime (Windows), lastmodified of DAV: (rclone). In a header, a value
+that can't be understood is ignored: no client expects an upload to fail for it. So is a time before
+1970 or after 2107, which not every client could read back. As a property, it is refused.
 """
 
 import hashlib
@@ -17,6 +18,7 @@ from davbridge.dav.headers.content_type import DEFAULT_TYPE, guess_type
 from davbridge.dav.headers.validators import parse_date
 from davbridge.store.base import DIRECTORY_TYPE, Attributes
 from davbridge.tree.properties.client_metadata import ClientMetadata
+from davbridge.tree.resource import is_bearable
 
 WIN32 = "urn:schemas-microsoft-com:"
 
@@ -36,14 +38,16 @@ def parse_mtime(text: str | None) -> datetime | None:
     """Seconds since the epoch, as X-OC-Mtime has them."""
     try:
         seconds = float(text or "")
-        return datetime.fromtimestamp(seconds, UTC) if math.isfinite(seconds) else None
+        moment = datetime.fromtimestamp(seconds, UTC) if math.isfinite(seconds) else None
     except (ValueError, OverflowError, OSError):
         return None
+    return moment if moment and is_bearable(moment) else None
 
 
 def parse_time_property(text: str | None) -> datetime | None:
     """Windows writes an HTTP date, rclone seconds since the epoch."""
-    return parse_date(text or "") or parse_mtime(text)
+    date = parse_date(text or "")
+    return date if date and is_bearable(date) else parse_mtime(text)
 
 
 def modification_time_set_by(changes: Mapping[str, str | None]) -> datetime | None:
@@ -53,6 +57,11 @@ def modification_time_set_by(changes: Mapping[str, str | None]) -> datetime | No
         if element is not None:
             return parse_time_property(fromstring(element).text)
     return None
+
+
+def lacks_its_time(name: str, element: str) -> bool:
+    """Whether a property that sets the modification time has none that clients can bear."""
+    return name in TIME_PROPERTIES and parse_time_property(fromstring(element).text) is None
 
 
 class UploadHeaders(NamedTuple):

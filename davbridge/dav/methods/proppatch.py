@@ -1,17 +1,19 @@
 """PROPPATCH (RFC 4918 §9.2).
 
-Invariant: all changes are made or none: one protected property prevents them all.
+Invariant: all changes are made or none: one property that is refused prevents them all.
 """
 
 from functools import partial
-from xml.etree.ElementTree import Element
+from xml.etree.ElementTree import Element, fromstring
 
 from davbridge.dav import multistatus
 from davbridge.dav.context import Context
 from davbridge.dav.errors import RefusalError
-from davbridge.dav.headers.upload_headers import WIN32
+from davbridge.dav.headers.upload_headers import WIN32, lacks_its_time
 from davbridge.dav.multistatus import PropStat
-from davbridge.dav.propfind.live_properties import PROTECTED
+from davbridge.dav.propfind.live_properties import OWNCLOUD, PROTECTED
+from davbridge.dav.resources.collection import Collection
+from davbridge.dav.resources.file import File
 from davbridge.dav.response import Response
 from davbridge.dav.xml_elements import (
     DAV,
@@ -26,27 +28,52 @@ from davbridge.dav.xml_elements import (
 Changes = dict[str, str | None]
 """Clark name → the property's element, or None for a removal; in the order of the body."""
 
-_PROTECTED_ERROR = RefusalError(
-    403, "a live property", condition="cannot-modify-protected-property"
-).error_element()
+_CHECKSUMS = f"{{{OWNCLOUD}}}checksums"
+
+_PROTECTED = RefusalError(403, "a live property", condition="cannot-modify-protected-property")
+_NO_TIME = RefusalError(409, "not a time from 1970 to 2107")
+_WRONG_CHECKSUM = RefusalError(409, "not the checksum of this file")
 
 
 def proppatch(context: Context) -> Response:
-    """207 with 200 for every property; or with 403 for the protected ones, and 424 for the rest."""
+    """207 with 200 for every property; or with a status for those that are refused, and 424 for the
+    rest."""
     changes = parse_changes(context.request.xml_body())
     resource = context.require()
     _check(context, changes)
-    protected = [name for name in changes if name in PROTECTED]
-    if not protected:
-        resource.change_properties(changes, recheck=partial(_check, context, changes))
-    done = PropStat(
-        424 if protected else 200,
-        [empty_element(name) for name in changes if name not in PROTECTED],
-    )
-    refused = PropStat(403, [empty_element(name) for name in protected], _PROTECTED_ERROR)
+    refusals = {
+        name: refusal
+        for name, element in changes.items()
+        if (refusal := _refusal(resource, name, element))
+    }
+    # A checksum that is accepted is the file's own: there is nothing to store.
+    stored = {name: element for name, element in changes.items() if name != _CHECKSUMS}
+    if stored and not refusals:
+        resource.change_properties(stored, recheck=partial(_check, context, changes))
+    propstats = [
+        PropStat(
+            refusal.status,
+            [empty_element(name) for name, other in refusals.items() if other is refusal],
+            refusal.error_element(),
+        )
+        for refusal in dict.fromkeys(refusals.values())
+    ]
+    done = [empty_element(name) for name in changes if name not in refusals]
+    propstats.append(PropStat(424 if refusals else 200, done))
     href = context.request.site.href(resource.resource.path, is_collection=resource.is_collection)
-    response = multistatus.response(href, [refused, done])
-    return multistatus.answer([response])
+    return multistatus.answer([multistatus.response(href, propstats)])
+
+
+def _refusal(resource: Collection | File, name: str, element: str | None) -> RefusalError | None:
+    """Why a change can't be made; None if it can. ``element``: None for a removal."""
+    if name == _CHECKSUMS and element is not None and isinstance(resource, File):
+        # rclone sets it along with the time, and would lose the time (vendor=owncloud).
+        texts = fromstring(element).itertext()
+        checksums = [text for each in texts for text in each.split()]
+        return None if all(map(resource.may_have_checksum, checksums)) else _WRONG_CHECKSUM
+    if name in PROTECTED:
+        return _PROTECTED
+    return _NO_TIME if element is not None and lacks_its_time(name, element) else None
 
 
 def _check(context: Context, changes: Changes) -> None:

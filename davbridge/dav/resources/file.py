@@ -5,13 +5,14 @@ Invariant: a new file, or a new version, becomes visible when its whole body has
 """
 
 from collections.abc import Callable
+from functools import partial
 
 from wsgidav.dav_provider import DAVNonCollection
 
 from davbridge.dav.errors import as_refusals
 from davbridge.dav.headers.content_type import browser_policies, guess_type, shown_type
 from davbridge.dav.headers.ranges import ByteRange
-from davbridge.dav.headers.upload_headers import UploadHeaders
+from davbridge.dav.headers.upload_headers import Checksum, UploadHeaders
 from davbridge.dav.resources.base import BucketResource
 from davbridge.dav.resources.file_content import FileContent, Upload, WsgidavUpload, of_this_version
 from davbridge.dav.resources.wsgidav_environment import (
@@ -23,6 +24,11 @@ from davbridge.dav.resources.wsgidav_environment import (
 )
 from davbridge.errors import PreconditionFailedError
 from davbridge.store.base import Condition, ObjectInfo, ObjectReader, ObjectRow
+
+MAX_HASHED = 16 * 1024 * 1024
+"""Bytes of a file that is read to find out its checksum."""
+
+BLOCK = 256 * 1024
 
 
 class File(BucketResource, DAVNonCollection):
@@ -58,6 +64,25 @@ class File(BucketResource, DAVNonCollection):
     def _is_same(self, row: ObjectRow) -> bool:
         """Whether the store has the version that was listed: the headers describe that."""
         return (row.etag, row.size) == (self.resource.etag, self.resource.size)
+
+    def may_have_checksum(self, text: str) -> bool:
+        """Whether a checksum, as ownCloud writes it, is that of the listed version. True as well
+        where finding out would take long: of a large file whose checksum no client has sent. Raises
+        as `open_range`."""
+        checksum, resource = Checksum.announced(text), self.resource
+        if checksum is None:
+            return False
+        metadata = resource.client_metadata
+        known = metadata.checksums.split() if metadata else []
+        algorithm = f"{str(checksum).partition(':')[0]}:"
+        if found := [each for each in known if each.startswith(algorithm)]:
+            return str(checksum) in found
+        if resource.size > MAX_HASHED:
+            return True
+        with self.open_range(ByteRange(0, resource.size)) as reader:
+            for block in iter(partial(reader.read, BLOCK), b""):
+                checksum.update(block)
+        return checksum.holds()
 
     def begin_upload(
         self,

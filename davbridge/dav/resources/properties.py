@@ -18,7 +18,11 @@ from wsgidav.xml_tools import string_to_xml
 
 from davbridge.dav.errors import RefusalError, as_refusals
 from davbridge.dav.headers.content_type import guess_type
-from davbridge.dav.headers.upload_headers import modification_time_set_by, parse_time_property
+from davbridge.dav.headers.upload_headers import (
+    lacks_its_time,
+    modification_time_set_by,
+    parse_time_property,
+)
 from davbridge.dav.headers.validators import entity_tag
 from davbridge.dav.locking.enforcement import Enforcement
 from davbridge.dav.propfind.live_properties import (
@@ -187,6 +191,8 @@ class ResourceProperties(_DAVResource):
         if name in PROTECTED:
             raise RefusalError(403, "a live property", condition="cannot-modify-protected-property")
         text = None if value is None else _text_of(value)
+        if text is not None and lacks_its_time(name, text):
+            raise RefusalError(409, "not a time from 1970 to 2107")
         if dry_run:
             self._update.plan(name, text)
         else:
