@@ -163,6 +163,32 @@ def test_a_file_moved_back_long_after_its_copy_was_made_is_not_lost(
     assert b"only" in bodies(drive).values()
 
 
+@pytest.mark.parametrize("number", range(REQUESTS))
+@pytest.mark.parametrize("back", ["move", "put"])
+def test_a_file_that_was_taken_on_from_the_target_is_not_moved_once_more(
+    drive: Drive, number: int, back: str
+) -> None:
+    """The source is there again by then, and something else at the target."""
+    drive.outside("f", body=b"only")
+    drive.clock.advance(100)
+    taken: list[bool] = []
+    with another(drive) as other:
+
+        def take_on() -> None:
+            target = "/f" if back == "move" else "/h"
+            if tried(lambda: other.move(parse("/g"), parse(target))):
+                taken.append(True)
+                drive.outside("g", body=b"new")
+                if back == "put":
+                    drive.outside("f", body=b"newer")
+
+        at(drive.store, number, take_on)
+        assert tried(lambda: drive.tree.move(parse("/f"), parse("/g")))
+    if taken:
+        assert b"new" in bodies(drive).values()
+        assert b"only" in bodies(drive).values()
+
+
 @pytest.mark.parametrize("is_own", [True, False])
 def test_only_a_file_that_others_have_written_just_now_waits_for_late_deletes(
     drive: Drive, is_own: bool

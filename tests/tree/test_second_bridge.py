@@ -353,7 +353,7 @@ def test_properties_that_are_set_at_each_look_are_reported_and_stay(drive: Drive
     def before(operation: str, key: str) -> None:
         if operation == "delete" and key.startswith("s/"):
             values.append(f"<p xmlns='n'>{len(values)}</p>")
-            Sidecars(drive.bucket).put("s/", "a", {PROPERTY: values[-1]})
+            Sidecars(drive.bucket).update("s/", "a", lambda _: {PROPERTY: values[-1]})
 
     drive.store.before = before
     assert [failure.path for failure in move(drive)] == [("s",)]

@@ -155,6 +155,10 @@ class Attempts:
         """``was_incomplete``: there is a record that an earlier MOVE, the same or a related one,
         has left something."""
         transfer = self._planned_transfer(request, found, preconditions, earlier, recursive=True)
+        if not transfer.has(earlier.created):
+            # The file was at the target, and somebody has taken it away or replaced it there. What
+            # is at the source came after that.
+            return Outcome([])
         if blocked := self._planner.obstacles(transfer, is_move=True):
             return Outcome(blocked)
         transfer = transfer.keeping_extras() if was_incomplete or earlier.keeps_extras else transfer

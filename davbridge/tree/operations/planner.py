@@ -59,6 +59,13 @@ class PlannedTransfer(NamedTuple):
             for row in self.target_keys.proper
         )
 
+    def has(self, created: Mapping[str, ObjectRow]) -> bool:
+        """Whether all that earlier attempts have ``created`` is still at the target."""
+        there = {row.key: row for row in self.target_keys.proper}
+        return all(
+            key in there and is_same_version(there[key], row) for key, row in created.items()
+        )
+
     def keeping_extras(self) -> "PlannedTransfer":
         """The same, but deletes no members of the target that the source doesn't have: they may
         have been moved there."""

@@ -34,7 +34,11 @@ from davbridge.tree.properties.client_metadata import (
     with_client_metadata,
     without_client_metadata,
 )
-from davbridge.tree.properties.sidecar_format import MemberProperties, is_sidecar
+from davbridge.tree.properties.sidecar_format import (
+    MemberProperties,
+    apply_changes,
+    is_sidecar,
+)
 from davbridge.tree.properties.sidecars import Sidecars
 from davbridge.tree.resource import Failure, Resource, add_client_metadata
 
@@ -161,17 +165,22 @@ class PropertyStore:
         ``is_new``: nothing was at the target before; so what it has already was set since, and
         stays."""
         try:
-            copied = source and self._store.lookup(key_of(self._mount, target)).row
-            if source and copied:
-                properties = rebind(properties, source.etag, copied.etag)
+            bound = self._bound_to_copy(target, properties, source)
             self.sidecars.update(
                 self._collection_prefix(target),
                 _name(target),
-                lambda there: {**properties, **there} if is_new else properties,
+                lambda there: {**bound, **there} if is_new else bound,
             )
         except StoreError as error:
             return [Failure(target, error)]
         return []
+
+    def _bound_to_copy(
+        self, target: ResourcePath, properties: Properties, source: ObjectRow | None
+    ) -> Properties:
+        """The properties of a ``source``, with the client metadata bound to its copy."""
+        copied = source and self._store.lookup(key_of(self._mount, target)).row
+        return rebind(properties, source.etag, copied.etag) if source and copied else properties
 
     def merge(self, source: str, target: str) -> None:
         """Adds those entries of the source sidecar to the target sidecar whose members the target
@@ -212,8 +221,10 @@ class PropertyStore:
                     return
                 if self._is_there(source.path):
                     return
-                if failures := self.copy_to(target, late, source.row):
-                    raise failures[0].error
+                changes = (self._bound_to_copy(target, each, source.row) for each in (copied, late))
+                self.sidecars.update(
+                    self._collection_prefix(target), _name(target), partial(apply_changes, *changes)
+                )
                 copied = late
             _log.warning("properties are set again and again on %r, which has moved", source.path)
         except StoreError as error:

@@ -104,20 +104,23 @@ def with_changes(
     Raises OutOfSpaceError."""
     for name in names:
         old, new = before.get(name, {}), after.get(name, {})
-        there = with_change(there, name, partial(_apply_changes, old, new))
+        there = with_change(there, name, partial(apply_changes, old, new))
     return there
 
 
-def _apply_changes(old: Properties, new: Properties, there: Properties) -> Properties:
+def apply_changes(old: Properties, new: Properties, there: Properties) -> Properties:
+    """``there``, with the changes between ``old`` and ``new``."""
     removed = old.keys() - new.keys()
     changes = {name: text for name, text in new.items() if old.get(name) != text}
     return {name: text for name, text in {**there, **changes}.items() if name not in removed}
 
 
-def encode(members: MemberProperties) -> bytes:
-    """The body that `decode` reads. Raises OutOfSpaceError."""
+def encode(members: MemberProperties, nonce: str = "") -> bytes:
+    """The body that `decode` reads. ``nonce`` makes its ETag differ from that of any other sidecar
+    with the same properties. Raises OutOfSpaceError."""
     entries = (_entry(name, members[name]).encoded for name in sorted(members))
-    body = b'{"format": %d, "members": {%s}}' % (_FORMAT, b", ".join(entries))
+    content = _FORMAT, nonce.encode(), b", ".join(entries)
+    body = b'{"format": %d, "nonce": "%s", "members": {%s}}' % content
     if len(body) > MAX_SIDECAR_BYTES:
         raise OutOfSpaceError(f"over {MAX_SIDECAR_BYTES} bytes of properties in one collection")
     return body

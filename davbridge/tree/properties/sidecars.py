@@ -8,12 +8,13 @@ Invariants:
   ETag.
 - An update returns once the store has it, and raises only for its own failure.
 - Updates are compare-and-swap, as is the deletion of an empty sidecar: bridges don't undo each
-  other's.
+  other's. No two versions have the same ETag, even if the same properties are set again.
 - A damaged sidecar is copied to another reserved name before it is replaced.
 - Contents are cached by key and ETag, so never stale. The cache is bounded in bytes.
 """
 
 import logging
+import uuid
 from collections.abc import Callable, Sequence
 from contextlib import nullcontext, suppress
 from hashlib import sha256
@@ -136,10 +137,6 @@ class Sidecars:
         """Whether any member of the collection is known to have properties."""
         return self._current(prefix + SIDECAR_NAME) is not NO_SIDECAR
 
-    def put(self, prefix: str, name: str, properties: Properties) -> None:
-        """Gives one member exactly these properties. No properties remove its entry."""
-        self.update(prefix, name, lambda _: properties)
-
     def update(self, prefix: str, name: str, change: Callable[[Properties], Properties]) -> None:
         """Replaces one member's properties by what ``change`` makes of them."""
         self.update_members(prefix, lambda members: with_change(members, name, change))
@@ -190,7 +187,7 @@ class Sidecars:
         raise UnavailableError("the properties are being changed by too many others; try again")
 
     def _replace(self, key: str, old: Sidecar, members: MemberProperties) -> None:
-        body = encode(members)
+        body = encode(members, uuid.uuid4().hex)
         if old.is_damaged and old.row is not None:
             self._set_aside(old.row)
         if not members:

@@ -6,6 +6,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from contextlib import suppress
 from datetime import UTC, datetime
+from itertools import count
 
 import pytest
 
@@ -236,3 +237,45 @@ def test_the_time_of_a_later_version_stays(drive: Drive, number: int) -> None:
     found = drive.tree.lookup(parse("/d/a"))
     assert found.client_metadata
     assert found.client_metadata.modified == times[drive.content("d/a")]
+
+
+@pytest.mark.parametrize("number", range(REQUESTS))
+def test_the_properties_of_a_member_that_is_moved_back_are_not_deleted_with_the_source(
+    drive: Drive, number: int
+) -> None:
+    """The source's properties file is the same again, byte for byte."""
+    drive.outside("s/", "s/a", "s/b")
+    drive.tree.update_properties(parse("/s/b"), P)
+    drive.clock.advance(100)
+    with another(drive) as other:
+        at(drive.store, number, lambda: tried(lambda: other.move(parse("/t/b"), parse("/s/b"))))
+        tried(lambda: drive.tree.move(parse("/s"), parse("/t")))
+    drive.store.before = lambda _operation, _key: None
+    [found] = [path for path in ("/s/b", "/t/b") if drive.kind(path)]
+    assert drive.tree.properties(parse(found)) == P
+
+
+@pytest.mark.parametrize("first", range(REQUESTS))
+def test_what_is_set_on_both_sides_while_a_folder_moves_stays(drive: Drive, first: int) -> None:
+    drive.outside("s/", "s/a", "s/b")
+    drive.clock.advance(100)
+    numbers = count()
+    patched: list[str] = []
+
+    def patch(path: str) -> None:
+        element = {f"{{n}}{path[1:]}": f"<{path[1:]} xmlns='n'>x</{path[1:]}>"}
+        if tried(lambda: other.update_properties(parse(path), element)):
+            patched.extend(element)
+
+    def before(_operation: str, _key: str) -> None:
+        number = next(numbers)
+        if number == first:
+            patch("/s")
+        if number >= first and "{n}t" not in patched:
+            patch("/t")
+
+    with another(drive) as other:
+        drive.store.before = before
+        drive.tree.move(parse("/s"), parse("/t"))
+    drive.store.before = lambda _operation, _key: None
+    assert set(patched) <= drive.tree.properties(parse("/t")).keys()
