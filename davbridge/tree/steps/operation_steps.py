@@ -105,7 +105,7 @@ class OperationSteps:
         if copied.failures:
             return copied
         may_be_deleted = is_onto_equals or self._may_be_deleted(plan, copied)
-        if may_be_deleted and tree is None:
+        if may_be_deleted and tree is None and plan.deletions:
             copied = self._copied_in_a_later_second(plan, copied, running)
             if copied.failures:
                 return copied
