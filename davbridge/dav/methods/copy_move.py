@@ -16,7 +16,7 @@ from davbridge.dav.resources.file import File
 from davbridge.dav.response import Response, empty
 from davbridge.paths import ResourcePath, is_reserved
 from davbridge.tree.journal.entry import OperationRequest, Verb
-from davbridge.tree.operations.planner import require_no_overlap
+from davbridge.tree.operations.planner import is_respelled, require_no_overlap
 from davbridge.tree.resource import Failure, Resource
 
 
@@ -61,6 +61,8 @@ def move(context: Context) -> Response:
         context.path, context.request.destination, is_collection=source.is_collection
     )
     target = context.provider.find(context.request.destination)
+    if target and is_respelled(source.resource, target, context.request.destination):
+        target = None
     if answer := _resume_or_refuse(context, "MOVE", source, target):
         return answer
     _check_destination(context, source, target)

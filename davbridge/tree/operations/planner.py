@@ -95,7 +95,10 @@ class Planner:
 
     def look_up(self, request: OperationRequest) -> SourceAndTarget:
         """Raises NotFoundError if there is no source."""
-        return SourceAndTarget(self._view.lookup(request.source), self._view.find(request.target))
+        source, target = self._view.lookup(request.source), self._view.find(request.target)
+        if request.verb == "MOVE" and target and is_respelled(source, target, request.target):
+            target = None
+        return SourceAndTarget(source, target)
 
     def between(
         self,
@@ -185,6 +188,12 @@ class Planner:
         trees = prefix_of(mount, origin.path), prefix_of(mount, target)
         plan = plan_tree(trees[0], source_keys, trees[1], target_keys)
         return PlannedTransfer(origin, target, source_keys, target_keys, plan, *trees)
+
+
+def is_respelled(source: Resource, found: Resource, target: ResourcePath) -> bool:
+    """Whether what was ``found`` at the target of a MOVE is its own source, whose name has another
+    Unicode form there. Nothing is at the target then."""
+    return bool(target) and found.path == source.path and target[-1] != source.path[-1]
 
 
 def require_no_overlap(source: ResourcePath, target: ResourcePath, *, is_collection: bool) -> None:

@@ -1,9 +1,12 @@
 """MKCOL, DELETE, COPY and MOVE of files and of whole trees."""
 
+from urllib.parse import quote
+
 import pytest
 
+from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
-from tests.dav.methods.words import fill
+from tests.dav.methods.words import fill, patch, prop
 from tests.support.bridge import Client
 from tests.support.contract import drain, keys
 
@@ -75,3 +78,49 @@ def test_a_destination_is_split_before_it_is_decoded(client: Client, store: Memo
     target = "/q%3Fx%3By%23%25.txt"
     assert client("MOVE", "/a", destination=target).status == 201
     assert keys(store) == ["q", "q?x;y#%.txt"]
+
+
+COMPOSED, DECOMPOSED = "\u00fcb\u00e9r", "u\u0308be\u0301r"
+
+
+@pytest.mark.parametrize(
+    ("before", "after"), [(DECOMPOSED, COMPOSED), (COMPOSED, DECOMPOSED)], ids=["NFC", "NFD"]
+)
+@pytest.mark.parametrize("overwrite", ["T", "F"])
+@pytest.mark.parametrize("is_folder", [True, False], ids=["folder", "file"])
+def test_move_gives_a_name_its_other_unicode_form(
+    client: Client, store: MemoryStore, before: str, after: str, overwrite: str, is_folder: bool
+) -> None:
+    """Both forms name the same resource until then; nothing is at the target."""
+    inside = "/x" if is_folder else ""
+    store.put_object(f"d/{before}{inside}", b"body", Attributes())
+    fill(store, "d/other")
+    slash = "/" * is_folder
+    source, target = (f"/d/{quote(name)}{slash}" for name in (before, after))
+    value = patch("set", "<p:q>1</p:q>")
+    assert client("PROPPATCH", source, value).status == 207
+    moved = client("MOVE", source, headers={"Overwrite": overwrite}, destination=target)
+    assert moved.status == 201
+    assert {key for key in keys(store) if ".davbridge" not in key} >= {
+        f"d/{after}{inside}",
+        "d/other",
+    }
+    assert not [key for key in keys(store) if before in key]
+    listed = client("PROPFIND", "/d/", depth="1").multistatus()
+    assert set(listed) == {"/d/", "/d/other", target}
+    assert client("GET", target.removesuffix("/") + inside).body == b"body"
+    found = client("PROPFIND", target, prop("q"), depth="0").property(target, "{urn:p}q")
+    assert found is not None
+    assert found.text == "1"
+
+
+def test_move_to_the_same_spelling_and_copy_to_another_one_are_refused(
+    client: Client, store: MemoryStore
+) -> None:
+    """RFC 4918 §9.8.5, §9.9.4: 403 where source and destination are the same resource."""
+    store.put_object(DECOMPOSED, b"body", Attributes())
+    source, other = f"/{quote(DECOMPOSED)}", f"/{quote(COMPOSED)}"
+    assert client("MOVE", source, destination=source).status == 403
+    assert client("COPY", source, destination=other).status == 403
+    assert client("MOVE", other, destination=source).status == 403
+    assert keys(store) == [DECOMPOSED]
