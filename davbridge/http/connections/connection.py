@@ -18,7 +18,7 @@ from collections.abc import Mapping
 from typing import Any, Protocol
 
 from davbridge.http.connections import tls
-from davbridge.http.connections.lingering_close import LingeringCloser
+from davbridge.http.connections.lingering_close import LingeringCloser, UnreadBody
 from davbridge.http.errors import ClientGoneError, RequestHeadError
 from davbridge.http.protocol.client_timeout import ClientTimeout
 from davbridge.http.protocol.exchange import Disposition, Exchange, ExchangeServer
@@ -77,6 +77,9 @@ class Connection:
         self._refusal: RequestHeadError | None = None
         self._is_answered = False
         """Whether the client must be able to read a response before the connection is closed."""
+        self._unread: UnreadBody | None = None
+        """What the client may send before it reads the response."""
+        self._is_closed = False
         self.is_new = True
         """Whether the selector has not had it yet."""
         with contextlib.suppress(OSError):  # macOS refuses it once the client has reset
@@ -135,14 +138,13 @@ class Connection:
 
     def close(self) -> None:
         """Closes the connection; later, if there is a response to be read. May be called twice."""
-        if self.socket.fileno() < 0:
+        if self._is_closed:
             return
-        if not self._is_answered:
+        self._is_closed = True
+        if self._is_answered:
+            self._server.closer.close_later(self.socket, self._unread)
+        else:
             self.socket.close()
-            return
-        if isinstance(self.socket, ssl.SSLSocket):
-            tls.send_close_notify(self.socket)
-        self._server.closer.close_later(tls.detach(self.socket))
 
     def abort(self) -> None:
         """Disconnects, so that reading or writing in another thread fails at once.
@@ -208,5 +210,12 @@ class Connection:
             self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET_AT_CLOSE)
         if disposition is Disposition.KEEP_ALIVE:
             self._request_reader.skip(exchange.unread)
-        self._is_answered = disposition is Disposition.LINGER or exchange.unread > 0
+        if disposition is Disposition.DISCARD:
+            self._unread = self._unread_body(exchange.remaining)
+        lingers = disposition in (Disposition.LINGER, Disposition.DISCARD)
+        self._is_answered = lingers or exchange.unread > 0
         return disposition is Disposition.KEEP_ALIVE
+
+    def _unread_body(self, remaining: int | None) -> UnreadBody:
+        received = self.rfile.buffered
+        return UnreadBody(None if remaining is None else remaining - len(received), received[-16:])

@@ -32,6 +32,8 @@ class Disposition(Enum):
     KEEP_ALIVE = auto()
     LINGER = auto()
     """The response is whole. Close, so that the client can read it first."""
+    DISCARD = auto()
+    """As LINGER, but the client may read it only once it has sent the rest of the body."""
     CLOSE = auto()
     """The response isn't whole, and its framing shows it. Close at once."""
     RESET = auto()
@@ -92,9 +94,22 @@ class Exchange:
             # A boundary: whatever an application raises must end this exchange only.
             return self._fail(error)
         if not self._response.persists or self._body.is_broken:
-            return Disposition.LINGER
+            return self._closing
         self.unread = self._body.remaining or 0
         return Disposition.KEEP_ALIVE
+
+    @property
+    def remaining(self) -> int | None:
+        """Bytes of the body that haven't been read; None if their number isn't known."""
+        return self._body.remaining
+
+    @property
+    def _closing(self) -> Disposition:
+        """How to close after a whole response. What is refused before a login stays cheap: bytes
+        are awaited only from a client that the application has let in."""
+        is_sending = not (self._body.is_complete or self._body.is_broken or self._awaits_continue)
+        is_let_in = "REMOTE_USER" in self._environ
+        return Disposition.DISCARD if is_sending and is_let_in else Disposition.LINGER
 
     def _send_continue(self) -> None:
         """RFC 9110 §10.1.1: 100 is sent only when the body is read, and before the response."""
@@ -122,14 +137,14 @@ class Exchange:
         else:
             _log.error("the application failed", exc_info=error)
         if self._response.is_finished:
-            return Disposition.LINGER
+            return self._closing
         if self._response.is_sent:
             return Disposition.RESET if self._response.ends_with_connection else Disposition.CLOSE
         try:
             self._response.fail(*_answer_to(error))
         except ClientGoneError:
             return Disposition.CLOSE
-        return Disposition.LINGER
+        return self._closing
 
 
 def _answer_to(error: Exception) -> tuple[str, str]:

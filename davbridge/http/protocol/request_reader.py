@@ -16,8 +16,8 @@ from davbridge.http.protocol.streams import SocketReader
 HEAD_SECONDS = 20.0
 """From the first byte of a head to its last."""
 
-SKIP_SECONDS = 5.0
-"""For the rest of an unread body, which the client should have sent already."""
+SKIP_SECONDS = 30.0
+"""For the rest of an unread body, which many clients send before they read the answer."""
 
 
 class RequestReader:

@@ -53,6 +53,11 @@ class SocketReader:
     def is_empty(self) -> bool:
         return not self._buffer
 
+    @property
+    def buffered(self) -> bytes:
+        """What has been received and not asked for."""
+        return bytes(self._buffer)
+
     def fill(self, seconds: float) -> bool:
         """Receives what has arrived, or arrives within ``seconds``. Returns whether there are
         bytes, or the end of the connection."""

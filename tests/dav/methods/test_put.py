@@ -1,13 +1,17 @@
 """PUT: what is stored, under which conditions, and what is refused."""
 
+import socket
+
 import pytest
 
 from davbridge.config import DriveSettings
 from davbridge.store.base import Attributes
 from davbridge.store.memory import MemoryStore
-from tests.dav.methods.words import fill, wait_for_usage
-from tests.support.bridge import Client, running_bridge
+from tests.dav.methods.words import fill, lock, wait_for_usage
+from tests.support.bridge import Bridge, Client, running_bridge
 from tests.support.contract import drain, keys
+from tests.support.waiting import FOREVER
+from tests.support.wire import RawClient
 
 
 def test_put_answers_201_then_204_with_the_stores_etag(client: Client, store: MemoryStore) -> None:
@@ -106,3 +110,43 @@ def test_if_match_any_holds_of_a_version_that_the_cache_does_not_know(
     store.put_object("f", b"from elsewhere", Attributes())
     assert client("PUT", "/f", b"2", if_match="*").status == 204
     assert drain(store.get_object("f")) == b"2"
+
+
+@pytest.mark.parametrize("framing", ["Content-Length: 3000000", "Transfer-Encoding: chunked"])
+@pytest.mark.parametrize(
+    ("target", "field", "status"),
+    [
+        ("/missing/f", "", 409),
+        ("/f", "If-None-Match: *\r\n", 412),
+        ("/locked", "", 423),
+        ("/d", "", 405),
+        ("/f", "Content-Range: bytes 0-1/2\r\n", 400),
+    ],
+)
+def test_a_refused_put_is_seen_as_refused_by_who_sends_all_before_it_reads(
+    target: str,
+    field: str,
+    status: int,
+    framing: str,
+    client: Client,
+    bridge: Bridge,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """RFC 9112 §9.6. KIO takes a connection that is closed meanwhile for a broken one."""
+    monkeypatch.setattr("davbridge.http.connections.lingering_close.QUIET_SECONDS", FOREVER)
+    assert client("PUT", "/f", b"x").status == 201
+    assert client("MKCOL", "/d").status == 201
+    lock(client, "/locked")
+    body = b"x" * 3_000_000
+    if framing.endswith("chunked"):
+        body = b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    with RawClient(bridge.port) as raw:
+        raw.send(f"PUT {target} HTTP/1.1\r\nHost: localhost\r\n{field}{framing}\r\n\r\n".encode())
+        for at in range(0, len(body) - 1, 1_000_000):
+            raw.send(body[at : min(at + 1_000_000, len(body) - 1)])
+            assert raw.socket.recv(12, socket.MSG_PEEK) == f"HTTP/1.1 {status}".encode()
+        answer = raw.answer()
+        assert (answer.status, answer.closes) == (status, True)
+        assert raw.is_silent(0.05)
+        raw.send(body[-1:])
+        assert raw.at_end()
