@@ -200,7 +200,7 @@ def test_davfs2_moves_a_folder_with_a_locked_file_inside(drive: Drive) -> None:
 @stock_fails("MOVE of a folder whose child is locked is 423 even with the token")
 def test_davfs2_moves_a_folder_in_which_it_has_locked_150_files(drive: Drive) -> None:
     """It submits the tokens of all of them in one If header (RFC 4918 §10.4)."""
-    names = [f"f{number}.txt" for number in range(150)]
+    names = [f"{number}-{'long-name-' * 8}.txt" for number in range(150)]
     drive.fill({f"d/{name}": b"x" for name in names})
     client = drive.client(DAVFS2)
     tokens = {f"/d/{name}": token_of(lock(client, f"/d/{name}")) for name in names}
