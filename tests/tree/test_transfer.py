@@ -48,6 +48,7 @@ class TestRefusals:
         [
             ("/a", "/a", OverlappingPathsError),
             ("/a", "/a/b/new", OverlappingPathsError),
+            ("/a", "/a/file/x", OverlappingPathsError),
             ("/a/b", "/a", OverlappingPathsError),
             ("/", "/x", OverlappingPathsError),
             ("/a", "/", OverlappingPathsError),
@@ -60,11 +61,11 @@ class TestRefusals:
     def test_a_transfer_that_makes_no_sense_is_refused(
         self, drive: Drive, operation: str, source: str, target: str, error: type[StoreError]
     ) -> None:
-        drive.outside("a/b/c", "file")
+        drive.outside("a/b/c", "a/file", "file")
         drive.store.taken()
         with pytest.raises(error):
             getattr(drive.tree, operation)(parse(source), parse(target))
-        assert drive.stored() == ["a/b/c", "file"]
+        assert drive.stored() == ["a/b/c", "a/file", "file"]
 
     def test_a_delete_of_the_root_is_refused(self, drive: Drive) -> None:
         drive.outside("a")

@@ -111,7 +111,10 @@ class Planner:
         """Plans a COPY or MOVE to ``target`` of what was ``found``; not ``recursive``: without
         members. ``verify_target``: asks past all caches whether something is at the target."""
         origin, existing = found
+        target = existing.path if existing else target
+        require_no_overlap(origin.path, target, is_collection=origin.is_collection)
         target = self._parents.write_path(target, existing)
+        # Once more: the parent may be spelt otherwise in the bucket.
         require_no_overlap(origin.path, target, is_collection=origin.is_collection)
         look = None
         if existing or origin.is_collection or verify_target:
