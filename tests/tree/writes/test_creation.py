@@ -5,6 +5,7 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from concurrent.futures import wait as wait_for
 from datetime import UTC, datetime
 from functools import partial
+from threading import Barrier
 from typing import TypeVar
 
 import pytest
@@ -322,3 +323,25 @@ def test_a_write_is_refused_that_is_no_longer_allowed_when_it_has_its_path_lock(
         with pytest.raises(RefusedError):
             refused()
     assert drive.stored() == []
+
+
+@pytest.mark.parametrize("bridges", [1, 3])
+def test_of_many_who_make_a_collection_at_once_one_makes_it(bridges: int) -> None:
+    """Over several bridges the store decides, by If-None-Match on the marker."""
+    bucket = MemoryStore()
+    trees = [Namespace(CachedStore(bucket, CacheSettings())) for _ in range(bridges)]
+    barrier = Barrier(24)
+
+    def make(number: int) -> bool:
+        barrier.wait()
+        try:
+            trees[number % bridges].make_collection(parse("/d"))
+        except AlreadyExistsError:
+            return False
+        return True
+
+    with ThreadPoolExecutor(24) as pool:
+        made = list(pool.map(make, range(24)))
+    assert made.count(True) == 1
+    for tree in trees:
+        tree.close()
