@@ -6,6 +6,7 @@
     ├── NotFoundError               no object at the key; no resource at the path
     ├── PreconditionFailedError     a condition on an ETag, or on absence, did not hold
     ├── AccessDeniedError           the store's credentials don't allow it
+    ├── RejectedError               the store refuses to give this object, whoever asks
     ├── ArchivedError               the object is in cold storage, and can't be read until restored
     ├── InvalidNameError            a path or key that can't be represented, or is reserved
     ├── TooLargeError               over the store's or the configured size limit
@@ -40,6 +41,11 @@ class PreconditionFailedError(StoreError):
 
 class AccessDeniedError(StoreError):
     """The store's credentials don't allow the request."""
+
+
+class RejectedError(StoreError):
+    """The store refuses to give the object, for a reason that trying later doesn't change: it needs
+    a customer's key, for one."""
 
 
 class ArchivedError(StoreError):

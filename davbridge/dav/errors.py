@@ -88,6 +88,7 @@ _STATUS: tuple[tuple[type[errors.StoreError], int], ...] = (
     (errors.AccessDeniedError, 403),
     # RFC 9110 §15.5.10: a state of the resource that the user may be able to resolve.
     (errors.ArchivedError, 409),
+    (errors.RejectedError, 409),
     (errors.InvalidNameError, 403),
     (errors.OverlappingPathsError, 403),
     (errors.TooLargeError, 413),
@@ -114,6 +115,7 @@ _IN_OUR_WORDS: dict[type[errors.StoreError], str] = {
     errors.NotFoundError: "there is nothing here",
     errors.PreconditionFailedError: "it has changed meanwhile",
     errors.AccessDeniedError: "the store doesn't allow it; see the log",
+    errors.RejectedError: "the store refuses to give it; see the log",
     errors.UnavailableError: "the store can't do it now: try again",
     errors.TruncatedError: "the store broke off: try again",
 }

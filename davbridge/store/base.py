@@ -25,6 +25,9 @@ from davbridge.store.derived import DerivedValues
 DIRECTORY_TYPE = "application/x-directory"
 """The content type of directory markers, as CloudFusion, s3fs and Cyberduck write it."""
 
+DIRECTORY_TYPES = frozenset((DIRECTORY_TYPE, "httpd/unix-directory", "inode/directory"))
+"""The content types of directories: older s3fs, Cyberduck and GNOME have others."""
+
 PAGE_SIZE = 1000
 """Rows (objects and common prefixes) that S3 gives in one listing page at the most."""
 

@@ -16,7 +16,7 @@ from xml.etree.ElementTree import fromstring
 
 from davbridge.dav.headers.content_type import DEFAULT_TYPE, guess_type
 from davbridge.dav.headers.validators import parse_date
-from davbridge.store.base import DIRECTORY_TYPE, Attributes
+from davbridge.store.base import DIRECTORY_TYPES, Attributes
 from davbridge.tree.properties.client_metadata import ClientMetadata
 from davbridge.tree.resource import is_bearable
 
@@ -25,8 +25,13 @@ WIN32 = "urn:schemas-microsoft-com:"
 TIME_PROPERTIES = (f"{{{WIN32}}}Win32LastModifiedTime", "{DAV:}lastmodified")
 """Dead properties that set the modification time as well."""
 
-_MEANINGLESS_TYPES = ("", DEFAULT_TYPE, "application/x-www-form-urlencoded", DIRECTORY_TYPE)
-"""Types that clients send of any file (curl, for one), and the one that would make the object a
+_MEANINGLESS_TYPES = {
+    "",
+    DEFAULT_TYPE,
+    "application/x-www-form-urlencoded",
+    *DIRECTORY_TYPES,
+}
+"""Types that clients send of any file (curl, for one), and those that would make the object a
 directory to every tool that knows the convention."""
 
 MAX_TYPE = 255

@@ -1,7 +1,7 @@
 """Directory markers: how keys say that a collection is there.
 
 There are three conventions: ``x/`` (davbridge, the AWS console), an empty ``x_$folder$`` (Hadoop,
-EMRFS), and an empty ``x`` of type application/x-directory (s3fs, CloudFusion).
+EMRFS), and an empty ``x`` of a directory's type (s3fs, CloudFusion, Cyberduck, GNOME).
 
 Invariants:
 - A listing shows no content types. So a HEAD asks for that of an empty object without a slash, and
@@ -9,8 +9,8 @@ Invariants:
 - The answer is cached by all that a listing shows of the object. A change of the content type alone
   keeps the ETag and, within a second, the time. So an answer is cached only if the object was older
   than that when the HEAD was sent.
-- An object counts as a file if it has been deleted meanwhile, or if these credentials may not read
-  it: then it is shown, and hides nothing. Any other error fails the listing.
+- An object counts as a file if it has been deleted meanwhile, or if the store refuses to tell of
+  it: then it is shown, and hides nothing. Only a store that can't be asked now fails the listing.
 """
 
 from collections.abc import Callable, Sequence
@@ -21,13 +21,21 @@ from threading import Lock
 from cachetools import LRUCache
 
 from davbridge.errors import (
-    AccessDeniedError,
     AlreadyExistsError,
-    NotFoundError,
     PreconditionFailedError,
+    StoreError,
+    TruncatedError,
+    UnavailableError,
 )
 from davbridge.paths import DELIMITER, is_visible
-from davbridge.store.base import DIRECTORY_TYPE, IF_ABSENT, Attributes, ObjectRow, ObjectStore
+from davbridge.store.base import (
+    DIRECTORY_TYPE,
+    DIRECTORY_TYPES,
+    IF_ABSENT,
+    Attributes,
+    ObjectRow,
+    ObjectStore,
+)
 from davbridge.tree.reads import row_at
 from davbridge.waiting import store_wait
 
@@ -49,7 +57,7 @@ def folder_stem(name: str) -> str | None:
 
 def is_directory_type(content_type: str) -> bool:
     """Whether a content type, less its parameters, is a directory's."""
-    return content_type.partition(";")[0].strip().lower() == DIRECTORY_TYPE
+    return content_type.partition(";")[0].strip().lower() in DIRECTORY_TYPES
 
 
 def write_marker(store: ObjectStore, prefix: str) -> ObjectRow | None:
@@ -112,7 +120,9 @@ class DirectoryChecks:
         is_old = self._now() - row.modified > TIME_RESOLUTION
         try:
             info = self._store.head_object(row.key)
-        except (NotFoundError, AccessDeniedError):
+        except (UnavailableError, TruncatedError):
+            raise
+        except StoreError:
             return False
         is_directory = info.row.size == 0 and is_directory_type(info.attributes.content_type)
         if is_old and info.row.etag == row.etag:

@@ -40,6 +40,8 @@ def test_put_takes_a_chunked_body(client: Client, store: MemoryStore) -> None:
         ("image/png", "image/png"),
         ("application/octet-stream", "application/pdf"),
         ("application/x-directory", "application/pdf"),
+        ("httpd/unix-directory; x=y", "application/pdf"),
+        ("Inode/Directory", "application/pdf"),
         ("", "application/pdf"),
         ("image/" + "a" * 249, "image/" + "a" * 249),
         ("image/" + "a" * 250, "application/pdf"),

@@ -64,8 +64,10 @@ def test_each_refusal_has_a_status(
     canned.rule = lambda _: answer
     found = statuses(canned_store)
     # The real server leaves a HEAD's body out; its status alone tells little.
-    bodiless = {status, {403: 403, 400: 500, 404: 404, 409: 500}.get(answer.status, status)}
+    bodiless = {status, {403: 403, 400: 409, 404: 404, 409: 409}.get(answer.status, status)}
     assert found.pop("HEAD") in bodiless
+    if (answer.status, status) == (400, 500):  # What has no meaning of its own is the object's own fault.
+        assert {found.pop(name) for name in ("GET", "RANGE", "COPY")} == {409}
     assert set(found.values()) == {status}, found
 
 
@@ -167,3 +169,39 @@ def test_clients_are_asked_to_come_back_when_the_store_is_in_trouble(
             answer = dav(method, "/a")
             assert answer.status == 503, method
             assert int(answer.header("Retry-After")) > 0
+
+
+@pytest.mark.parametrize("status", [400, 401, 403, 404, 405, 409, 410, 412, 416, 422, 451])
+def test_a_member_that_the_store_refuses_to_give_refuses_only_itself(
+    canned_store: S3Store, canned: S3Proxy, status: int
+) -> None:
+    """An empty object may be a directory by its type, so that a HEAD asks for it."""
+    rows = ENTRY("d/empty", 0) + ENTRY("d/f", 1)
+
+    def rule(request: Request) -> Fault:
+        if "list-type=2" in request.target:
+            return Answer(200, LISTING(rows=rows).encode())
+        if "/d/empty" in request.target:
+            return Answer(status) if request.method == "HEAD" else error("Strange", status)
+        return error("NoSuchKey", 404)
+
+    canned.rule = rule
+    with running_bridge(canned_store) as bridge, bridge.client() as dav:
+        listed = dav("PROPFIND", "/d/", depth="1")
+        assert listed.status == 207
+        assert list(listed.multistatus()) == ["/d/", "/d/empty", "/d/f"]
+        for method in ("GET", "HEAD"):
+            assert 400 <= dav(method, "/d/empty").status < 500 or status in (404, 412)
+
+
+def test_a_store_that_cannot_be_asked_now_fails_the_listing(
+    canned_store: S3Store, canned: S3Proxy
+) -> None:
+    def rule(request: Request) -> Fault:
+        if "list-type=2" in request.target:
+            return Answer(200, LISTING(rows=ENTRY("d/empty", 0)).encode())
+        return Answer(503)
+
+    canned.rule = rule
+    with running_bridge(canned_store) as bridge, bridge.client() as dav:
+        assert dav("PROPFIND", "/d/", depth="1").status == 503

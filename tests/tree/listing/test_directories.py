@@ -16,6 +16,7 @@ from davbridge.errors import (
     NotACollectionError,
     NotFoundError,
     ParentMissingError,
+    RejectedError,
     StoreError,
 )
 from davbridge.paths import parse
@@ -221,11 +222,17 @@ class TestFolderSuffix:
 
 
 class TestDirectoryType:
-    """An empty slashless object of type application/x-directory, as s3fs reads it."""
+    """An empty slashless object of a directory's type, as s3fs and others write it."""
 
-    @pytest.fixture
-    def drive(self, drive: Drive) -> Drive:
-        drive.outside("x", body=b"", content_type="application/x-directory; charset=UTF-8")
+    @pytest.fixture(
+        params=[
+            "application/x-directory; charset=UTF-8",
+            "httpd/unix-directory",
+            "inode/directory;a=b",
+        ]
+    )
+    def drive(self, drive: Drive, request: pytest.FixtureRequest) -> Drive:
+        drive.outside("x", body=b"", content_type=request.param)
         drive.outside("empty", body=b"")
         drive.clock.advance(10)
         return drive
@@ -277,7 +284,9 @@ class TestDirectoryType:
         drive.store.before = lambda operation, key: _wait(barrier) if operation == "head" else None
         assert len(drive.names()) == 16
 
-    @pytest.mark.parametrize("error", [NotFoundError("gone"), AccessDeniedError("no")])
+    @pytest.mark.parametrize(
+        "error", [NotFoundError("gone"), AccessDeniedError("no"), RejectedError("")]
+    )
     def test_an_object_whose_type_cannot_be_asked_is_a_file(
         self, drive: Drive, error: StoreError
     ) -> None:

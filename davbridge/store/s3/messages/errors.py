@@ -23,6 +23,7 @@ from davbridge.errors import (
     NotFoundError,
     OutOfSpaceError,
     PreconditionFailedError,
+    RejectedError,
     StoreError,
     TooLargeError,
     TruncatedError,
@@ -113,6 +114,8 @@ _BY_STATUS: dict[int, type[StoreError]] = {
     507: OutOfSpaceError,
 }
 
+_READS = ("HeadObject", "GetObject", "CopyObject")
+
 _ARCHIVED = (
     "{key!r} is archived{where}: restore it first (aws s3api restore-object), which takes minutes "
     "to hours, and try again"
@@ -145,6 +148,8 @@ def _refusal(error: ClientError, key: str, condition: Condition) -> StoreError:
     kind = kind_of(code_of(error), status_of(error))
     if error.operation_name == "HeadObject" and status_of(error) == 404:
         kind = NotFoundError  # the answer to a HEAD has no body, and so no code
+    if kind is StoreError and error.operation_name in _READS and status_of(error) >= 400:
+        kind = RejectedError
     if kind is NotFoundError and condition.if_match is not None:
         # AWS says 404 for If-Match on an absent key, where RFC 9110 §13.1.1 has 412.
         kind = PreconditionFailedError
