@@ -15,6 +15,7 @@ from davbridge.addresses import network_of
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.headers.if_header import IfCondition, IfList, parse_if
 from davbridge.dav.headers.urls import Site, names_collection, parse_request_target
+from davbridge.dav.xml_encodings import in_charset
 from davbridge.paths import ResourcePath
 
 logger = logging.getLogger(__name__)
@@ -245,10 +246,11 @@ class DavRequest:
         return RefusalError(400, "the body is not complete")
 
     def xml_body(self) -> bytes:
-        """The whole body. Raises as `blocks`, and RefusalError 413 over MAX_XML."""
+        """The whole body, in UTF-8 if its Content-Type alone tells that it is in another encoding.
+        Raises as `blocks`, and RefusalError 413 over MAX_XML, 400 where it isn't in its charset."""
         body = bytearray()
         for block in self.blocks():
             body += block
             if len(body) > MAX_XML:
                 raise RefusalError(413, f"an XML body may have {MAX_XML} bytes")
-        return bytes(body)
+        return in_charset(bytes(body), self.environ.get("CONTENT_TYPE") or "")

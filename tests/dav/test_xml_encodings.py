@@ -8,7 +8,7 @@ import pytest
 from davbridge.dav import xml_encodings
 from davbridge.dav.errors import RefusalError
 from davbridge.dav.xml_elements import parse_document
-from davbridge.dav.xml_encodings import as_utf8
+from davbridge.dav.xml_encodings import as_utf8, in_charset
 from tests.support.memory import peak_of
 
 
@@ -83,6 +83,46 @@ def test_utf_16_needs_no_label(codec: str) -> None:
 def test_bytes_that_are_not_in_the_encoding_are_refused(label: str, body: bytes) -> None:
     with pytest.raises(RefusalError) as refusal:
         read(labelled(label, "?").encode().replace(b"?</a>", body + b"</a>"))
+    assert refusal.value.status == 400
+
+
+UNLABELLED = '<D:propfind xmlns:D="DAV:"><D:prop><a>ä</a></D:prop></D:propfind>'
+
+
+@pytest.mark.parametrize(
+    "content_type",
+    [
+        "text/xml; charset=ISO-8859-1",
+        'application/xml;charset="latin1"',
+        "text/xml; a=b; CHARSET = l1",
+    ],
+)
+def test_a_body_without_a_label_is_read_in_the_charset_of_its_type(content_type: str) -> None:
+    """RFC 7303 §3.2."""
+    assert read(in_charset(UNLABELLED.encode("latin-1"), content_type)) == "ä"
+
+
+@pytest.mark.parametrize(
+    ("body", "charset"),
+    [
+        (UNLABELLED.encode(), "ISO-8859-1"),
+        (UNLABELLED.encode(), "us-ascii"),
+        (UNLABELLED.encode("utf-16"), "utf-8"),
+        (UNLABELLED.encode("utf-16-be"), "latin1"),
+        (UNLABELLED.encode("utf-8-sig"), "latin1"),
+        (labelled("latin1", "ä").encode("latin-1"), "utf-8"),
+        (labelled("latin1", "ä").encode("latin-1"), "koi8-r"),
+        (UNLABELLED.encode(), "no-charset"),
+        (UNLABELLED.encode(), '"'),
+    ],
+)
+def test_a_charset_that_the_body_contradicts_is_ignored(body: bytes, charset: str) -> None:
+    assert read(in_charset(body, f"text/xml; charset={charset}")) == "ä"
+
+
+def test_a_body_that_is_not_in_its_charset_is_refused() -> None:
+    with pytest.raises(RefusalError) as refusal:
+        in_charset(UNLABELLED.encode("latin-1"), "text/xml; charset=utf-8")
     assert refusal.value.status == 400
 
 

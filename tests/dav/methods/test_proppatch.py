@@ -229,3 +229,21 @@ def test_metadata_of_an_upload_is_no_dead_property(instruction: str, client: Cli
     answer = client("PROPPATCH", "/f", patch(instruction, client_metadata))
     assert b"403 Forbidden" in answer.body
     assert client("HEAD", "/f").header("Last-Modified") == "Sun, 09 Sep 2001 01:46:40 GMT"
+
+
+def test_a_property_is_stored_as_it_was_meant_whatever_its_encoding(client: Client) -> None:
+    """RFC 7303 §3.2: told by the XML declaration, a byte order mark or the Content-Type."""
+    client("PUT", "/f", b"x")
+    body = patch("set", '<p:x xmlns:p="urn:p">äö</p:x>')
+    for data, content_type in (
+        (f'<?xml version="1.0" encoding="latin1"?>{body}'.encode("latin-1"), "text/xml"),
+        (f'<?xml version="1.0" encoding="UTF-16LE"?>{body}'.encode("utf-16-le"), "text/xml"),
+        (body.encode("latin-1"), "text/xml; charset=iso-8859-1"),
+    ):
+        answer = client("PROPPATCH", "/f", data, {"Content-Type": content_type})
+        assert answer.status == 207
+        asked = '<D:propfind xmlns:D="DAV:"><D:prop><x xmlns="urn:p"/></D:prop></D:propfind>'
+        found = client("PROPFIND", "/f", asked, {"Depth": "0"}).property("/f", "{urn:p}x")
+        assert found is not None
+        assert found.text == "äö"
+        assert client("PROPPATCH", "/f", patch("remove", '<p:x xmlns:p="urn:p"/>')).status == 207
