@@ -4,6 +4,7 @@ import ast
 import re
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterator
 from importlib.metadata import packages_distributions
 from pathlib import Path
@@ -243,3 +244,9 @@ def test_a_lock_file_holds_pins_with_hashes_and_no_address(lock: str) -> None:
     assert requirements
     for requirement in requirements:
         assert re.match(r"[\w.-]+==[\w.]+( ; .*)? \\\n    --hash=sha256:", requirement), requirement
+
+
+def test_no_two_test_modules_have_the_same_name() -> None:
+    """pytest can't collect both in one run."""
+    names = Counter(path.name for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [name for name, count in names.items() if count > 1] == []

@@ -171,7 +171,7 @@ def test_a_version_of_the_destination_that_the_client_has_not_seen_is_not_replac
 def test_a_version_of_the_destination_that_only_the_client_has_seen_can_be_replaced(
     method: str, condition: str, client: Client, store: MemoryStore, seen: Seen
 ) -> None:
-    put(store, "a", body=b"source")
+    client("PUT", "/a", b"source")
     headers = filled({"Destination": "/t/target", "If": f"</t/target> {condition}"}, seen)
     assert client(method, "/a", headers=headers).status == 204
     assert contents(store)["t/target"] == b"source"

@@ -15,8 +15,8 @@ from collections.abc import Callable
 from davbridge.config import MIB
 from davbridge.errors import UnavailableError
 from davbridge.store.buffers.allocation import Allocation
+from davbridge.store.buffers.outgoing_body import Pieces
 from davbridge.store.buffers.pool import PiecePool
-from davbridge.store.buffers.request_body import Pieces
 
 PIECE = 256 * 1024
 """Bytes of a piece, the unit of allocation: as much as is read of a body at a time. Pieces are

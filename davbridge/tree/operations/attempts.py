@@ -215,6 +215,9 @@ class Attempts:
         properties = self._property_store.current(origin)
         copied = self._make_copies(transfer, properties, running)
         if copied.failures:
+            # What a copy has replaced is gone: deleting the copy would leave nothing there.
+            if copied.is_unverified and plan.replaced and not plan.clashes:
+                _raise_for_one(origin, copied.failures, created=copied.created)
             self._undo(entry, copied, running)
             _raise_for_one(origin, copied.failures)
             return Outcome(copied.failures)

@@ -55,6 +55,8 @@ class CopyResult(NamedTuple):
     targets."""
     has_deleted_clashes: bool = False
     """Whether what clashes with the plan is deleted, or nothing clashes."""
+    is_unverified: bool = False
+    """Whether all copies were made, and the failure is that the source may not be deleted."""
     checked_at: float = -math.inf
     """When the sources were last known to be the planned versions, by ``timer``."""
 

@@ -118,7 +118,7 @@ class OperationSteps:
                 else self._copies.verified(copied, plan, tree, running)
             )
         except StoreError as error:
-            return copied._replace(failures=[Failure(target, error)])
+            return copied._replace(failures=[Failure(target, error)], is_unverified=True)
         if not copied.failures:
             self._record_own(plan, copied, was_awaited=may_be_deleted)
         return copied
@@ -145,7 +145,8 @@ class OperationSteps:
             if _second(copy.source) >= _second(created):
                 self._pause(SECOND)
                 again = self._copies.make(plan._replace(replaced=(created,)), running)
-                return again._replace(created={**copied.created, **again.created})
+                created_by_both = {**copied.created, **again.created}
+                return again._replace(created=created_by_both, is_unverified=bool(again.failures))
         return copied
 
     def _record_own(self, plan: Plan, copied: CopyResult, *, was_awaited: bool) -> None:

@@ -66,7 +66,10 @@ def test_each_refusal_has_a_status(
     # The real server leaves a HEAD's body out; its status alone tells little.
     bodiless = {status, {403: 403, 400: 409, 404: 404, 409: 409}.get(answer.status, status)}
     assert found.pop("HEAD") in bodiless
-    if (answer.status, status) == (400, 500):  # What has no meaning of its own is the object's own fault.
+    if (answer.status, status) == (
+        400,
+        500,
+    ):  # What has no meaning of its own is the object's own fault.
         assert {found.pop(name) for name in ("GET", "RANGE", "COPY")} == {409}
     assert set(found.values()) == {status}, found
 

@@ -13,7 +13,7 @@ from typing import Protocol
 
 from botocore.exceptions import FlexibleChecksumError
 
-from davbridge.store.buffers.request_body import RequestBody, buffers_of
+from davbridge.store.buffers.outgoing_body import OutgoingBody, buffers_of
 
 ASK = {"x-amz-checksum-mode": "ENABLED"}
 """The header that requests them in the response to a GET."""
@@ -52,7 +52,7 @@ _KINDS: dict[str, Callable[[], Digest]] = {
 }
 
 
-def checksum_headers(body: RequestBody) -> dict[str, str]:
+def checksum_headers(body: OutgoingBody) -> dict[str, str]:
     """The checksum headers of a PutObject."""
     digest = Crc32()
     for buffer in buffers_of(body):

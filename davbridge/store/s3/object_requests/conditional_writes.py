@@ -28,7 +28,7 @@ from davbridge.errors import (
 )
 from davbridge.paths import DELIMITER
 from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
-from davbridge.store.buffers.request_body import RequestBody
+from davbridge.store.buffers.outgoing_body import OutgoingBody
 from davbridge.store.s3.messages.checksums import checksum_headers
 from davbridge.store.s3.messages.errors import (
     CONFLICT,
@@ -68,7 +68,7 @@ def new_transaction() -> str:
 def put(
     bucket: Bucket,
     key: str,
-    body: RequestBody,
+    body: OutgoingBody,
     attributes: Attributes,
     condition: Condition,
     extra_headers: Mapping[str, str],
@@ -108,7 +108,7 @@ def _marker_made(bucket: Bucket, key: str, since: datetime) -> ObjectRow | None:
 def _put_request(
     bucket: Bucket,
     key: str,
-    body: RequestBody,
+    body: OutgoingBody,
     attributes: Attributes,
     condition: Condition,
     transaction: str,

@@ -16,7 +16,7 @@ from botocore.exceptions import ClientError
 from botocore.parsers import ResponseParserError
 
 from davbridge.store.base import Condition, ObjectRow
-from davbridge.store.buffers.request_body import RequestBody
+from davbridge.store.buffers.outgoing_body import OutgoingBody
 from davbridge.store.s3.messages.checksums import CRC32, checksum_headers
 from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of
 from davbridge.store.s3.messages.headers import etag_in, headers_of, parse_etag, quoted
@@ -66,7 +66,7 @@ def create(bucket: Bucket, key: str, headers: Mapping[str, str]) -> str:
     return required(parsed(bucket.transport.send(request).content), "UploadId")
 
 
-def send_part(bucket: Bucket, key: str, upload_id: str, number: int, body: RequestBody) -> Part:
+def send_part(bucket: Bucket, key: str, upload_id: str, number: int, body: OutgoingBody) -> Part:
     headers = checksum_headers(body) if bucket.sends_checksums else {}
     request = S3Request("UploadPart", "PUT", key, headers, _part(upload_id, number), body)
     response_headers = headers_without_body(bucket.transport.send(request))

@@ -20,7 +20,7 @@ from davbridge.errors import (
 )
 from davbridge.store.base import Attributes, Condition, ObjectRow
 from davbridge.store.buffers.budget import PIECE, SMALL_BODY, PartBuffer
-from davbridge.store.buffers.request_body import RequestBody
+from davbridge.store.buffers.outgoing_body import OutgoingBody
 from davbridge.store.limits import require_size
 from davbridge.store.s3.messages.checksums import ALGORITHM
 from davbridge.store.s3.messages.errors import is_conflict
@@ -117,7 +117,7 @@ class S3Writer:
                 f"{self._key!r}: {self._written} bytes came where {self._length} were announced"
             )
         if self._upload is None:
-            body: RequestBody = self._part.complete() if self._part else self._whole or b""
+            body: OutgoingBody = self._part.complete() if self._part else self._whole or b""
             with self._pool.full_store:
                 return put(
                     self._bucket,

@@ -29,7 +29,7 @@ from urllib3.connection import HTTPConnection
 from urllib3.util.wait import wait_for_read
 
 from davbridge import deadline
-from davbridge.store.buffers.request_body import RequestBody, buffers_of
+from davbridge.store.buffers.outgoing_body import OutgoingBody, buffers_of
 from davbridge.store.s3.transport.http_response import ResponseBody, read_response_head
 from davbridge.store.s3.transport.opener import ConnectionOpener, NetworkOptions
 
@@ -63,7 +63,7 @@ class Connections:
         self,
         method: str,
         prepare: Callable[[], tuple[str, Mapping[str, str]]],
-        body: RequestBody,
+        body: OutgoingBody,
         read_timeout: float | None = None,
     ) -> "StreamedResponse":
         """Sends the request, and reads the head of its answer. Raises BotoCoreError.
@@ -154,7 +154,7 @@ class _Connection:
         except OSError:
             return True  # It breaks at this moment.
 
-    def send(self, head: bytes, body: RequestBody, read_timeout: float) -> None:
+    def send(self, head: bytes, body: OutgoingBody, read_timeout: float) -> None:
         self._sock.settimeout(min(read_timeout, max(deadline.remaining(), 0.0) + OVERTIME))
         if len(body) <= MAX_JOINED_BODY:
             self._sock.sendall(b"".join([head, *buffers_of(body)]))

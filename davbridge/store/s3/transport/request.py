@@ -4,7 +4,7 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import NamedTuple
 
-from davbridge.store.buffers.request_body import RequestBody
+from davbridge.store.buffers.outgoing_body import OutgoingBody
 from davbridge.store.s3.transport.connections import MAX_JOINED_BODY
 
 _NOTHING: Mapping[str, str] = MappingProxyType({})
@@ -21,7 +21,7 @@ class S3Request(NamedTuple):
     key: str | None
     headers: Mapping[str, str] = _NOTHING
     query: Mapping[str, str] = _NOTHING
-    body: RequestBody = b""
+    body: OutgoingBody = b""
     read_timeout: float | None = None
     """Seconds, if the client's own time limit is too short."""
     has_xml_response: bool = False

@@ -16,7 +16,7 @@ from urllib.parse import quote
 
 from davbridge import __version__, deadline
 from davbridge.errors import DeadlinePassedError
-from davbridge.store.buffers.request_body import RequestBody, buffers_of
+from davbridge.store.buffers.outgoing_body import OutgoingBody, buffers_of
 from davbridge.store.s3.messages.checksums import CRC32
 from davbridge.store.s3.transport.address import Address
 from davbridge.store.s3.transport.request import S3Request
@@ -124,7 +124,7 @@ def signed_payload(address: Address, request: S3Request) -> str:
     return UNSIGNED if is_covered else payload_hash(request.body)
 
 
-def content_md5(body: RequestBody) -> str:
+def content_md5(body: OutgoingBody) -> str:
     """The value of a Content-MD5 header."""
     digest = hashlib.md5(usedforsecurity=False)
     for buffer in buffers_of(body):

@@ -18,7 +18,7 @@ from urllib.parse import quote
 
 from botocore.credentials import ReadOnlyCredentials
 
-from davbridge.store.buffers.request_body import RequestBody, buffers_of
+from davbridge.store.buffers.outgoing_body import OutgoingBody, buffers_of
 
 UNSIGNED = "UNSIGNED-PAYLOAD"
 """In place of the body's hash, where something else protects it."""
@@ -35,7 +35,7 @@ class Scope(NamedTuple):
     service: str
 
 
-def payload_hash(body: RequestBody) -> str:
+def payload_hash(body: OutgoingBody) -> str:
     if not body:
         return _EMPTY
     digest = hashlib.sha256()

@@ -4,7 +4,7 @@ from urllib.parse import urlsplit
 
 import pytest
 
-from davbridge.store.buffers.request_body import Pieces, buffers_of
+from davbridge.store.buffers.outgoing_body import Pieces, buffers_of
 from davbridge.store.s3.messages.checksums import checksum_headers
 from davbridge.store.s3.transport.connections import MAX_JOINED_BODY, Connections
 from davbridge.store.s3.transport.opener import NetworkOptions

@@ -26,10 +26,10 @@ class Pieces:
             buffer.release()
 
 
-RequestBody = bytes | memoryview | Pieces
+OutgoingBody = bytes | memoryview | Pieces
 """The types that the body of a request may have."""
 
 
-def buffers_of(body: RequestBody) -> Iterable[bytes | memoryview]:
+def buffers_of(body: OutgoingBody) -> Iterable[bytes | memoryview]:
     """The buffers of ``body``, in their order."""
     return body if isinstance(body, Pieces) else (body,)
