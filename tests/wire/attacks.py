@@ -356,7 +356,6 @@ OTHER_HEADERS = {
     ),
     "5,000 entity tags": Attack(get(VICTIM, "If-Match: " + '"a", ' * 5000), (412,)),
     "a depth that is none": Attack(request(f"PROPFIND {VICTIM} HTTP/1.1", "Depth: 1e9")),
-    "depth infinity": Attack(request("PROPFIND / HTTP/1.1", "Depth: infinity"), (207,)),
     "a part of a file": Attack(
         request(
             f"PUT {VICTIM} HTTP/1.1", "Content-Range: bytes 0-0/1", "Content-Length: 1", body=b"x"
