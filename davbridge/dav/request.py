@@ -40,6 +40,7 @@ _CONDITIONAL = frozenset(
 )
 
 _LENGTH = re.compile(r"[0-9]{1,18}")
+_NO_ROOT = re.compile(r"(?:1|infinity)\s*,\s*noroot\s*$", re.IGNORECASE)
 _SECONDS = re.compile(r"[0-9]{1,10}")
 _TOKEN = re.compile(r"<?([A-Za-z][A-Za-z0-9+.\-]*:[^\s<>]+)>?")
 
@@ -132,6 +133,8 @@ class DavRequest:
     def depth(self) -> Depth | None:
         """RFC 4918 §10.2; None where the header is missing."""
         value = self.header("DEPTH")
+        if value is not None and self.excludes_root:
+            value = value.rpartition(",")[0]
         match value and value.strip().lower():
             case None:
                 return None
@@ -142,6 +145,12 @@ class DavRequest:
             case "infinity":
                 return "infinity"
         raise RefusalError(400, "Depth must be 0, 1 or infinity")
+
+    @property
+    def excludes_root(self) -> bool:
+        """Whether a PROPFIND is only about what is inside: ``Depth: 1,noroot``, as older Office and
+        Windows have it. Of other methods, such a depth is refused."""
+        return self.method == "PROPFIND" and bool(_NO_ROOT.search(self.header("DEPTH") or ""))
 
     @cached_attribute
     def overwrite(self) -> bool:

@@ -80,7 +80,10 @@ def _property_context(context: Context, query: PropertyQuery) -> PropertyContext
 
 
 def _own_response(context: Context, renderer: Renderer, asked: Collection | File) -> str:
-    """The response of the resource that was asked for, with the locks that cover it."""
+    """The response of the resource that was asked for, with the locks that cover it; empty if the
+    client doesn't want it."""
+    if context.request.excludes_root:
+        return ""
     resource = asked.resource
     locks, site, query = context.locks, context.provider.site, renderer.query
     if query.shows_locks:

@@ -83,6 +83,18 @@ def without_time(response: Element) -> str:
     return re.sub(r"Second-\d+", "", tostring(response, encoding="unicode"))
 
 
+def test_propfind_without_the_root_lists_what_is_inside(client: Client, store: MemoryStore) -> None:
+    """As older Office and Windows ask. No other method takes such a depth."""
+    fill(store, "d/e/f", "d/f")
+    inside = client("PROPFIND", "/d/", depth="1,noroot")
+    assert list(inside.multistatus()) == ["/d/e/", "/d/f"]
+    tree = client("PROPFIND", "/d/", depth="Infinity, NoRoot")
+    assert list(tree.multistatus()) == ["/d/e/", "/d/e/f", "/d/f"]
+    assert client("PROPFIND", "/d/", depth="0,noroot").status == 400
+    assert client("DELETE", "/d/", depth="infinity,noroot").status == 400
+    assert store.lookup("d/f").row is not None
+
+
 def test_propfind_of_a_file_s_tree_is_of_the_file_alone(client: Client, store: MemoryStore) -> None:
     fill(store, "d/f")
     assert list(client("PROPFIND", "/d/f", depth="infinity").multistatus()) == ["/d/f"]
