@@ -207,6 +207,7 @@ def _store(
         s3.bucket,
         max_object_size=s3.max_object_size or largest,
         new_objects=NewObjects.of(s3),
+        copy_without=s3.copy_without,
     )
     layers.callback(store.close)
     return store, s3

@@ -6,6 +6,7 @@
     ├── NotFoundError               no object at the key; no resource at the path
     ├── PreconditionFailedError     a condition on an ETag, or on absence, did not hold
     ├── AccessDeniedError           the store's credentials don't allow it
+    │   └── MissingRightError       and it is known which right they lack
     ├── RejectedError               the store refuses to give this object, whoever asks
     ├── ArchivedError               the object is in cold storage, and can't be read until restored
     ├── InvalidNameError            a path or key that can't be represented, or is reserved
@@ -41,6 +42,11 @@ class PreconditionFailedError(StoreError):
 
 class AccessDeniedError(StoreError):
     """The store's credentials don't allow the request."""
+
+
+class MissingRightError(AccessDeniedError):
+    """The same, and it is known which right is missing. The message names it, and nothing that
+    clients must not learn."""
 
 
 class RejectedError(StoreError):

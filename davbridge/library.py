@@ -14,6 +14,7 @@ from davbridge.config import (
     Addressing,
     CacheSettings,
     CannedAcl,
+    CopiedAttribute,
     DriveSettings,
     Encryption,
     S3Settings,
@@ -44,6 +45,8 @@ class Options(TypedDict, total=False):
     kms_key_id: str | None
     bucket_key: bool
     acl: CannedAcl | None
+    copy_without: tuple[CopiedAttribute, ...]
+    """What copies need not keep."""
     cache_ttl: float
     """Seconds until another program's changes to the bucket are seen; 0: no cache."""
     negative_ttl: float

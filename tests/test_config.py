@@ -78,6 +78,7 @@ def test_every_setting_can_be_said_in_the_file(tmp_path: Path) -> None:
         kms_key_id = "alias/drive"
         bucket_key = true
         acl = "bucket-owner-full-control"
+        copy_without = ["acl", "tags"]
 
         [cache]
         ttl = 0
@@ -132,6 +133,7 @@ def test_every_setting_can_be_said_in_the_file(tmp_path: Path) -> None:
         kms_key_id="alias/drive",
         bucket_key=True,
         acl="bucket-owner-full-control",
+        copy_without=("acl", "tags"),
     )
     assert settings.embedded is None
     assert (settings.cache.ttl, settings.cache.negative_ttl) == (0.0, 1.5)
@@ -393,6 +395,10 @@ def test_secrets_show_in_no_repr(tmp_path: Path) -> None:
         (
             "[s3]\nbucket = 'files'\nencryption = 'aws:kms'\nkms_key_id = ''",
             "d.toml: s3.kms_key_id must be a word of ASCII letters: ''",
+        ),
+        (
+            "[s3]\nbucket = 'files'\ncopy_without = ['tag']",
+            "d.toml: s3.copy_without[0] must be one of 'storage_class', 'encryption', 'acl', 't",
         ),
         (
             "[s3]\nbucket = 'files'\nacl = 'all'",

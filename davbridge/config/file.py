@@ -182,7 +182,7 @@ def _path(where: str, value: str, context: _Context) -> Path:
 def _list(hint: type, where: str, value: object, context: _Context) -> tuple[object, ...]:
     if not isinstance(value, list):
         reject(where, f"must be a list, not {_kind(value)}")
-    convert = _user if hint is settings.User else partial(_scalar, hint)
+    convert = _user if hint is settings.User else partial(_convert, hint)
     return tuple(convert(f"{where}[{number}]", item, context) for number, item in enumerate(value))
 
 

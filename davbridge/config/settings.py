@@ -13,6 +13,7 @@ from davbridge.config.checks import MIB, reject
 
 Addressing = Literal["auto", "path", "virtual"]
 Encryption = Literal["AES256", "aws:kms"]
+CopiedAttribute = Literal["storage_class", "encryption", "acl", "tags", "object_lock", "redirect"]
 CannedAcl = Literal[
     "private",
     "bucket-owner-read",
@@ -66,6 +67,9 @@ class S3Settings:
     """Whether KMS is asked for a key of the bucket's, and not for one of each object."""
     acl: CannedAcl | None = None
     """Of what is written; None: the owner's alone, or none where the bucket has no ACLs."""
+
+    copy_without: tuple[CopiedAttribute, ...] = ()
+    """What COPY and MOVE need not keep of an object."""
 
     def __post_init__(self) -> None:
         checks.require_bucket("s3.bucket", self.bucket)

@@ -244,6 +244,35 @@ def test_a_method_costs_exactly_these_requests(
         assert counted.sequence == list(case.warm if is_warm else case.cold)
 
 
+@pytest.mark.parametrize("is_warm", [True, False], ids=["warm", "cold"])
+def test_a_copy_of_what_another_program_has_written_costs_a_head(
+    store: S3Store, counted: Counted, moto_server: Endpoint, bucket_name: str, is_warm: bool
+) -> None:
+    """Nothing else says how an object is encrypted, and whether it redirects or is locked. A copy
+    would lose that. What this bridge has just written has nothing of its own. A marker, which has
+    no content, isn't looked at."""
+    others = s3_client(moto_server)
+    for name in ("d/h", "d/i", "e/j", "e/k"):
+        others.put_object(Bucket=bucket_name, Key=name, Body=b"x")
+    with running_bridge(store, timer=Timer()) as bridge, bridge.client() as client:
+        if is_warm:
+            warm_up(client)
+            assert client("PROPFIND", "/e/", NAMED, depth="1").status == 207
+        counted.clear()
+        assert client("COPY", "/d/h", destination="/d/n").status == 201
+        assert client("MOVE", "/d/i", destination="/d/m").status == 201
+        cold: list[str] = [] if is_warm else [LIST, LIST]
+        assert counted.sequence == [*cold, HEAD, COPY, LIST, HEAD, COPY, LIST, DELETE]
+        counted.clear()
+        assert client("MOVE", "/e/", destination="/o/").status == 201
+        assert counted.requests[HEAD] == counted.requests[COPY] == 2
+        counted.clear()
+        assert client("MOVE", "/o/", destination="/p/").status == 201
+        assert counted.requests[HEAD] == 2
+        assert client("MOVE", "/d/f", destination="/d/q").status == 201
+        assert counted.requests[HEAD] == 2
+
+
 def test_a_listing_costs_one_request_per_1000_entries(store: S3Store, counted: Counted) -> None:
     with ThreadPoolExecutor(8) as threads:
         for number in range(1100):

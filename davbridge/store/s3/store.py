@@ -1,7 +1,7 @@
 """S3Store: the protocol, composed of the modules below."""
 
 import logging
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property
@@ -9,6 +9,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING, Self
 
 from davbridge.clock import Clock, utc_now
+from davbridge.config import CopiedAttribute
 from davbridge.errors import InvalidNameError, StoreError, StoreSetupError
 from davbridge.store.base import (
     ALWAYS,
@@ -38,11 +39,13 @@ from davbridge.store.s3.object_requests.copy import (
     copy_object,
 )
 from davbridge.store.s3.object_requests.deletes import delete_many, delete_one
+from davbridge.store.s3.object_requests.features import MODERN, Features
 from davbridge.store.s3.object_requests.full_store import FullStoreDetector
 from davbridge.store.s3.object_requests.listing import look_up, pages
 from davbridge.store.s3.object_requests.multipart import PART_SIZE, PartPool
 from davbridge.store.s3.object_requests.multipart_requests import MOST_PARTS
 from davbridge.store.s3.object_requests.new_objects import LEFT_TO_THE_BUCKET, NewObjects
+from davbridge.store.s3.object_requests.plain_objects import PlainObjects
 from davbridge.store.s3.object_requests.reader import S3Reader
 from davbridge.store.s3.object_requests.sweep import Swept, abort_stale, sweep
 from davbridge.store.s3.object_requests.writer import S3Writer
@@ -78,12 +81,23 @@ class S3Store:
         budget: MemoryBudget | None = None,
         capabilities: Capabilities = ALL,
         new_objects: NewObjects = LEFT_TO_THE_BUCKET,
+        copy_without: Collection[CopiedAttribute] = (),
+        features: Features = MODERN,
         clock: Clock = utc_now,
         timing: Timing = TIMING,
     ) -> None:
         self._transport = Transport(client, bucket, timing)
         self._transport.expires = capabilities.expiring
-        self._bucket = Bucket(self._transport, bucket, clock, capabilities, new_objects)
+        self._bucket = Bucket(
+            self._transport,
+            bucket,
+            clock,
+            capabilities,
+            new_objects,
+            features,
+            frozenset(copy_without),
+            PlainObjects(timing.timer),
+        )
         self._full_store = FullStoreDetector(lambda: self._bucket)
         self._pool = PartPool(part_threads, budget or MemoryBudget(), self._full_store)
         # A part waits in memory until the store has it, for it may have to be sent again.
@@ -149,7 +163,9 @@ class S3Store:
         require_size(len(body), self._max_object_size)
         with self._full_store:
             extra_headers = self._bucket.new.headers(key)
-            return put(self._bucket, key, body, attributes, condition, extra_headers)
+            row = put(self._bucket, key, body, attributes, condition, extra_headers)
+        self._bucket.record_plain(row)
+        return row
 
     def open_writer(
         self,
@@ -201,7 +217,7 @@ class S3Store:
         all."""
         self._full_store.prefix = prefix
         try:
-            can, unknown = probe(self._bucket, prefix, PROBE_SECONDS)
+            can, unknown, features = probe(self._bucket, prefix, PROBE_SECONDS)
         except StoreSetupError:
             raise
         except StoreError as error:
@@ -209,6 +225,7 @@ class S3Store:
             _log.warning("what the store can do is not known, for nothing can be tried: %s", error)
             return
         self._use(can)
+        self._bucket = self._bucket._replace(features=features)
         if unknown:
             names = ", ".join(sorted(unknown)).replace("_", " ")
             _log.warning("the store gave no answer when it was asked for: %s", names)

@@ -4,6 +4,7 @@ Invariants: none of ERRORS leaves `translated`, but a StoreError with its cause 
 else passes unchanged. A message is one line.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 
@@ -20,6 +21,7 @@ from davbridge.errors import (
     AlreadyExistsError,
     ArchivedError,
     InvalidNameError,
+    MissingRightError,
     NotFoundError,
     OutOfSpaceError,
     PreconditionFailedError,
@@ -59,6 +61,10 @@ NO_SUCH_BUCKET = "NoSuchBucket"
 _BY_CODE: dict[str, type[StoreError]] = {
     "NoSuchKey": NotFoundError,
     "NoSuchVersion": NotFoundError,
+    "NoSuchTagSet": NotFoundError,
+    "NoSuchObjectLockConfiguration": NotFoundError,
+    "ObjectLockConfigurationNotFoundError": NotFoundError,
+    "OwnershipControlsNotFoundError": NotFoundError,
     # While davbridge runs. It doesn't mean that an object is gone.
     NO_SUCH_BUCKET: UnavailableError,
     NO_SUCH_UPLOAD: UnavailableError,  # Somebody else has aborted the upload.
@@ -116,6 +122,9 @@ _BY_STATUS: dict[int, type[StoreError]] = {
 
 _READS = ("HeadObject", "GetObject", "CopyObject")
 
+_RIGHT = re.compile(r"not authorized to perform: ([a-z0-9-]+:[A-Za-z]+)")
+"""As AWS names a right that is missing."""
+
 _ARCHIVED = (
     "{key!r} is archived{where}: restore it first (aws s3api restore-object), which takes minutes "
     "to hours, and try again"
@@ -157,6 +166,8 @@ def _refusal(error: ClientError, key: str, condition: Condition) -> StoreError:
         details: Mapping[str, object] = error.response.get("Error", {})
         where = f" ({details['StorageClass']})" if "StorageClass" in details else ""
         return ArchivedError(_ARCHIVED.format(key=key, where=where))
+    if kind is AccessDeniedError and (right := _RIGHT.search(one_line(error))):
+        return MissingRightError(f"the store's credentials lack the right {right[1]}")
     return kind(f"{key!r}: {one_line(error)}")
 
 
@@ -187,7 +198,12 @@ def header_of(error: ClientError, name: str) -> str:
 
 def is_conflict(error: BaseException | None) -> bool:
     """Whether another conditional write was in progress, and nothing was decided."""
-    return isinstance(error, ClientError) and code_of(error) == CONFLICT
+    return is_code(error, CONFLICT)
+
+
+def is_code(error: BaseException | None, code: str) -> bool:
+    """Whether ``error`` is a response with this error code."""
+    return isinstance(error, ClientError) and code_of(error) == code
 
 
 def was_retried(error: ClientError) -> bool:

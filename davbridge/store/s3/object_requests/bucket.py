@@ -6,10 +6,13 @@ from urllib.parse import quote
 from botocore.parsers import ResponseParserError
 
 from davbridge.clock import Clock
+from davbridge.config import CopiedAttribute
 from davbridge.store.base import Condition, ObjectRow
 from davbridge.store.s3.messages.headers import Headers, headers_of, quoted
 from davbridge.store.s3.object_requests.capabilities import ALL, Capabilities
+from davbridge.store.s3.object_requests.features import MODERN, Features
 from davbridge.store.s3.object_requests.new_objects import LEFT_TO_THE_BUCKET, NewObjects
+from davbridge.store.s3.object_requests.plain_objects import PlainObjects
 from davbridge.store.s3.transport.transport import S3Request, S3Response, Transport
 
 
@@ -21,6 +24,18 @@ class Bucket(NamedTuple):
     clock: Clock
     can: Capabilities = ALL
     new: NewObjects = LEFT_TO_THE_BUCKET
+    features: Features = MODERN
+    copy_without: frozenset[CopiedAttribute] = frozenset()
+    plain: PlainObjects | None = None
+    """The objects that were written as ``new`` says. None: nothing is recorded."""
+
+    def copies(self, attribute: CopiedAttribute) -> bool:
+        """Whether copies keep this of what their sources have."""
+        return attribute not in self.copy_without
+
+    def record_plain(self, row: ObjectRow) -> None:
+        if self.plain is not None:
+            self.plain.add(row)
 
     @property
     def sends_checksums(self) -> bool:
@@ -33,6 +48,11 @@ class Bucket(NamedTuple):
 
 def head_request(key: str, if_match: str | None = None) -> S3Request:
     return S3Request("HeadObject", "HEAD", key, headers_of(Condition(if_match=if_match)))
+
+
+def sub_resource(operation: str, key: str | None, name: str) -> S3Request:
+    """A GET of what is beside an object, or of what the bucket is set to."""
+    return S3Request(operation, "GET", key, query={name: ""}, has_xml_response=True)
 
 
 def copied_from(bucket: Bucket, source: ObjectRow) -> dict[str, str]:

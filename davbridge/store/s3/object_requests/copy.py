@@ -5,28 +5,29 @@ Invariant: the copy is of the version that the source row names, where the store
 request is pinned to its ETag.
 """
 
-from collections.abc import Mapping
 from datetime import datetime
 from typing import NamedTuple
 
+from botocore.exceptions import ClientError
+
 from davbridge.config import MIB
-from davbridge.errors import NotFoundError, UnavailableError
+from davbridge.errors import AccessDeniedError, NotFoundError, UnavailableError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import Attributes, Condition, ObjectRow
 from davbridge.store.limits import require_size
-from davbridge.store.s3.messages.errors import ERRORS, translated
+from davbridge.store.s3.messages.errors import ERRORS, code_of
 from davbridge.store.s3.messages.headers import (
-    Headers,
     attribute_headers,
     attributes_of,
     headers_of,
     info_of,
     parse_etag,
     size_of,
+    storage_class_in,
 )
 from davbridge.store.s3.messages.xml import parse_time, parsed, required
 from davbridge.store.s3.object_requests import multipart_requests
-from davbridge.store.s3.object_requests.bucket import Bucket, copied_from, head_request
+from davbridge.store.s3.object_requests.bucket import Bucket, copied_from
 from davbridge.store.s3.object_requests.conditional_writes import (
     current_headers,
     emulated_condition,
@@ -37,18 +38,26 @@ from davbridge.store.s3.object_requests.conditional_writes import (
     row_of_transaction,
     store_second,
 )
+from davbridge.store.s3.object_requests.copied_attributes import (
+    headers_of_copy,
+    headers_of_replacement,
+    headers_of_upload,
+    headers_without_metadata,
+    is_plain,
+    naming_rights,
+    pinned_head,
+)
 from davbridge.store.s3.object_requests.multipart import MultipartUpload, PartPool, SendPart
 from davbridge.store.s3.object_requests.multipart_requests import MOST_PARTS, Part
+from davbridge.store.s3.object_requests.new_objects import ENCRYPTION, STORAGE_CLASS
 from davbridge.store.s3.object_requests.reader import S3Reader
 from davbridge.store.s3.object_requests.writer import S3Writer
-from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, S3Request
+from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, S3Request, S3Response
 
 COPY_LIMIT = 5 * 1024 * MIB
 """The largest object that one CopyObject takes, on every store that follows AWS."""
 
 COPY_PART_SIZE = 128 * MIB
-
-CARRIED_HEADERS = ("cache-control", "content-disposition", "content-encoding", "content-language")
 
 COPY_PARTS_IN_FLIGHT = 8
 
@@ -96,12 +105,15 @@ def _copy_whole(
     condition: Condition,
 ) -> ObjectRow:
     """One CopyObject."""
-    if not bucket.can.pinned_copy:
-        _pinned_head(bucket, source)
+    has_look = attributes is None and not is_plain(bucket, source)
+    if attributes is None:
+        kept = headers_of_copy(bucket, source, target)
+    else:
+        kept = headers_of_replacement(bucket, source, target)
     condition = emulated_condition(bucket, target, condition, by_store=bucket.can.conditional_copy)
     transaction = new_transaction() if attributes is not None else ""
     headers = copied_from(bucket, source) | headers_of(condition)
-    headers |= bucket.new.headers(target) | class_headers(source)
+    headers |= kept
     if attributes is not None:
         replaced = attribute_headers(attributes, transaction)
         headers |= {"x-amz-metadata-directive": "REPLACE", **replaced}
@@ -115,17 +127,32 @@ def _copy_whole(
     )
     since = store_second(bucket)
     try:
-        result = parsed(bucket.transport.send(request).content)
+        result = parsed(_send(bucket, request).content)
         modified = parse_time(required(result, "LastModified"))
         etag = parse_etag(required(result, "ETag"))
-        return ObjectRow(target, source.size, modified, etag, source.storage_class)
+        row = ObjectRow(target, source.size, modified, etag, storage_class_in(headers))
+        if not has_look:
+            bucket.record_plain(row)
+        return row
     except ERRORS as error:
         made = (
             _made(bucket, source, target, transaction, since) if may_have_been_done(error) else None
         )
         if made:
             return made
-        raise refusal(error, source.key) from error
+        raise naming_rights(refusal(error, source.key), headers) from error
+
+
+def _send(bucket: Bucket, request: S3Request) -> S3Response:
+    """Sends it, and once more without the storage class if the store doesn't take that: it lists
+    classes that only its operators can give (MinIO, for what it has moved to another tier)."""
+    try:
+        return bucket.transport.send(request)
+    except ClientError as error:
+        if code_of(error) != "InvalidStorageClass" or STORAGE_CLASS not in request.headers:
+            raise
+    headers = {name: value for name, value in request.headers.items() if name != STORAGE_CLASS}
+    return bucket.transport.send(request._replace(headers=headers))
 
 
 def _made(
@@ -136,8 +163,8 @@ def _made(
     A copy with its source's metadata can't have a transaction id. It is recognised by size, ETag
     and time. The time isn't before ``since``, a second that began before the request was sent: so
     equal bytes that were there before don't count. At worst it is another client's copy of the same
-    bytes, made meanwhile. The copy of an object that was uploaded in parts may have another ETag;
-    then the outcome isn't known. Raises UnavailableError.
+    bytes, made meanwhile. The copy of an object that was uploaded in parts, or is encrypted with
+    KMS, may have another ETag; then the outcome isn't known. Raises UnavailableError.
     """
     if transaction:
         return row_of_transaction(bucket, target, transaction)
@@ -149,7 +176,8 @@ def _made(
         return None
     if (row.size, row.etag) == (source.size, source.etag):
         return row
-    if row.size == source.size and "-" in source.etag:
+    is_kms = headers.get(ENCRYPTION, "").startswith("aws:kms")
+    if row.size == source.size and ("-" in source.etag or is_kms):
         raise UnavailableError(f"{target!r}: whether the copy was made isn't known")
     return None
 
@@ -165,8 +193,8 @@ def _copy_marker(
     try:
         return _copy_whole(bucket, source, target, attributes, condition)
     except NotFoundError:
-        present = attributes_of(_pinned_head(bucket, source))
-        extra_headers = bucket.new.headers(target) | class_headers(source)
+        present = attributes_of(pinned_head(bucket, source))
+        extra_headers = headers_of_replacement(bucket, source, target)
         return put(bucket, target, b"", attributes or present, condition, extra_headers)
 
 
@@ -180,9 +208,15 @@ def _copy_in_parts(
     smallest_part: int,
 ) -> ObjectRow:
     """A multipart upload whose parts the store copies from the source."""
-    headers = _headers_of(bucket, source) if attributes is None else attribute_headers(attributes)
-    headers = {**headers, **bucket.new.headers(target), **class_headers(source)}
-    upload = MultipartUpload.create(bucket, pool, target, headers)
+    if attributes is None:
+        headers = headers_of_upload(bucket, source, target)
+    else:
+        kept = headers_of_replacement(bucket, source, target)
+        headers = attribute_headers(attributes) | kept
+    try:
+        upload = MultipartUpload.create(bucket, pool, target, headers)
+    except AccessDeniedError as error:
+        raise naming_rights(error, headers) from error
     try:
         size = max(smallest_part, -(-source.size // MOST_PARTS))
         for start in range(0, source.size, size):
@@ -205,8 +239,10 @@ def _copy_through_davbridge(
 ) -> ObjectRow:
     require_size(source.size, limits.largest_object)
     with S3Reader.open(bucket, source.key, 0, None, source.etag) as reader:
+        head = pinned_head(bucket, source)
+        kept = headers_without_metadata(bucket, source, target, head)
         writer = S3Writer(
-            bucket,
+            bucket._replace(plain=None),
             pool,
             target,
             attributes or reader.info.attributes,
@@ -214,7 +250,7 @@ def _copy_through_davbridge(
             length=source.size,
             limit=limits.largest_object,
             smallest_part=limits.smallest_part,
-            extra_headers=bucket.new.headers(target) | class_headers(source),
+            extra_headers=kept,
         )
         try:
             while block := reader.read(COPY_BLOCK):
@@ -223,23 +259,6 @@ def _copy_through_davbridge(
         except BaseException:
             writer.abort()
             raise
-
-
-def class_headers(source: ObjectRow) -> dict[str, str]:
-    """A copy is STANDARD unless this says otherwise."""
-    return {"x-amz-storage-class": source.storage_class} if source.storage_class else {}
-
-
-def _pinned_head(bucket: Bucket, source: ObjectRow) -> Headers:
-    with translated(source.key):
-        return bucket.transport.send(head_request(source.key, source.etag)).headers
-
-
-def _headers_of(bucket: Bucket, source: ObjectRow) -> Mapping[str, str]:
-    """The headers with what CopyObject copies by itself, and a multipart copy does not."""
-    headers = _pinned_head(bucket, source)
-    carried = {name: headers[name] for name in CARRIED_HEADERS if name in headers}
-    return {**carried, **attribute_headers(attributes_of(headers))}
 
 
 def _part_copy(bucket: Bucket, source: ObjectRow, target: str, span: tuple[int, int]) -> SendPart:

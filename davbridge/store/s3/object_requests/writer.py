@@ -101,6 +101,7 @@ class S3Writer:
             raise
         self._is_open = False
         self._drop_part()
+        self._bucket.record_plain(row)
         return row
 
     def abort(self) -> None:

@@ -1,7 +1,7 @@
 """Finds out at the start what this store can do, on objects of davbridge's own.
 
 The checks work on canaries, whose names are reserved, and random, so that two bridges that start at
-once don't use the same. They are 28 requests, which in parallel take as long as seven. The requests
+once don't use the same. They are 31 requests, which in parallel take as long as eight. The requests
 that expire in normal operation do so in the checks as well; if a store refuses that, the checks run
 once more with signatures in headers.
 
@@ -10,13 +10,11 @@ capability that can't be tested is as in UNPROBED.
 """
 
 import logging
-import time
 import uuid
 from collections.abc import Callable, Iterable, Mapping
 from enum import Enum
 from functools import partial
-from threading import Thread
-from typing import NamedTuple, TypeVar
+from typing import NamedTuple
 
 from botocore.exceptions import ClientError
 
@@ -26,6 +24,8 @@ from davbridge.store.s3.messages.errors import ERRORS, status_of, translated
 from davbridge.store.s3.object_requests.bucket import Bucket
 from davbridge.store.s3.object_requests.capabilities import ALL, CANARY, UNPROBED, Capabilities
 from davbridge.store.s3.object_requests.deletes import delete_many
+from davbridge.store.s3.object_requests.features import Features
+from davbridge.store.s3.setup.bucket_features import find_features
 from davbridge.store.s3.setup.capability_checks import (
     CHECKS,
     CHECKS_OF_EXPIRING,
@@ -33,6 +33,7 @@ from davbridge.store.s3.setup.capability_checks import (
     Canaries,
     put_canary,
 )
+from davbridge.store.s3.setup.side_by_side import side_by_side
 from davbridge.store.s3.transport.health import is_trouble
 
 PROBE_SECONDS = 10.0
@@ -41,8 +42,6 @@ PROBE_SECONDS = 10.0
 _UNABLE = frozenset({400, 404, 405, 411, 412, 501})
 """The statuses with which stores answer an unknown request. Any other error says nothing about the
 capability."""
-
-T = TypeVar("T")
 
 
 class Outcome(Enum):
@@ -60,6 +59,7 @@ class Probed(NamedTuple):
     can: Capabilities
     unknown: tuple[str, ...]
     """The names of the checks that had no outcome."""
+    features: Features
 
 
 _REFUSED = (Outcome.UNABLE, Outcome.UNKNOWN)
@@ -78,6 +78,7 @@ def probe(bucket: Bucket, prefix: str, seconds: float) -> Probed:
         bucket, present = _begun(bucket, canaries, seconds)
         checks = _Checks(bucket, canaries, present, seconds)
         outcomes = checks.run(CHECKS)
+        features = find_features(bucket, present.key, seconds)
         refused = [name for name in CHECKS_OF_EXPIRING if outcomes.get(name) in _REFUSED]
         if bucket.transport.expires and refused:
             outcomes |= checks.run_without_expiry(refused)
@@ -90,14 +91,15 @@ def probe(bucket: Bucket, prefix: str, seconds: float) -> Probed:
         for name, outcome in outcomes.items()
         if outcome is not Outcome.UNKNOWN
     }
-    return Probed(UNPROBED._replace(**known), tuple(CHECKS.keys() - known.keys()))
+    can = UNPROBED._replace(**known)
+    return Probed(can, tuple(CHECKS.keys() - known.keys()), features)
 
 
 def _begun(bucket: Bucket, canaries: Canaries, seconds: float) -> tuple[Bucket, ObjectRow]:
     """Writes the first canaries. Raises StoreError."""
     writes = {key: partial(_written, bucket, key) for key in canaries[:WRITTEN_AT_FIRST]}
     try:
-        return _present(_side_by_side(writes, seconds), canaries)
+        return _present(side_by_side(writes, seconds), canaries)
     except StoreError as refused:
         if not isinstance(refused.__cause__, ClientError) or status_of(refused.__cause__) >= 500:
             raise
@@ -105,7 +107,7 @@ def _begun(bucket: Bucket, canaries: Canaries, seconds: float) -> tuple[Bucket, 
         bucket.transport.expires = False
         if isinstance(_written(bucket, canaries.present), StoreError):
             raise
-        return _present(_side_by_side(writes, seconds), canaries)
+        return _present(side_by_side(writes, seconds), canaries)
 
 
 class _Checks(NamedTuple):
@@ -120,7 +122,7 @@ class _Checks(NamedTuple):
         """Runs these checks in parallel. A check that takes too long has no outcome."""
         given = self.bucket, self.canaries, self.present
         calls = {name: partial(_outcome_of, partial(CHECKS[name], *given)) for name in names}
-        return _side_by_side(calls, self.seconds)
+        return side_by_side(calls, self.seconds)
 
     def run_without_expiry(self, names: Iterable[str]) -> dict[str, Outcome]:
         """Runs them once more, with signatures in headers: the store may have refused signatures in
@@ -131,22 +133,6 @@ class _Checks(NamedTuple):
             self.bucket.transport.expires = True
             return outcomes
         return {**outcomes, "expiring": Outcome.NO}
-
-
-def _side_by_side(calls: Mapping[str, Callable[[], T]], seconds: float) -> dict[str, T]:
-    """The outcomes that arrived in time, by name. Nobody waits for the rest, so that a silent store
-    delays neither the start nor the end."""
-    came: dict[str, T] = {}
-    threads = [
-        Thread(target=lambda name=name, call=call: came.update({name: call()}), daemon=True)
-        for name, call in calls.items()
-    ]
-    for thread in threads:
-        thread.start()
-    deadline = time.monotonic() + seconds
-    for thread in threads:
-        thread.join(max(0.0, deadline - time.monotonic()))
-    return dict(came)
 
 
 def _present(
