@@ -6,7 +6,7 @@ import signal
 import socket
 import ssl
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import bcrypt
@@ -33,6 +33,14 @@ os.execv(sys.executable, [sys.executable, "-m", "davbridge", *sys.argv[2:]])
 def store(seaweedfs: Endpoint, bucket_name: str) -> str:
     """The section of a configuration file."""
     return f"[s3]\nbucket = '{bucket_name}'\nendpoint_url = '{seaweedfs.url}'\n"
+
+
+@pytest.fixture(autouse=True)
+def heeded() -> Iterator[None]:
+    """The tests may run under nohup, whose children inherit that SIGHUP is ignored."""
+    before = signal.signal(signal.SIGHUP, signal.SIG_DFL)
+    yield
+    signal.signal(signal.SIGHUP, before)
 
 
 def user(name: str, password: str) -> str:
