@@ -11,6 +11,9 @@ from davbridge.dav.errors import refusal_of
 from davbridge.errors import MissingRightError
 from davbridge.store.base import Attributes, ObjectRow
 from davbridge.store.s3 import S3Store
+from davbridge.store.s3.messages.headers import TRANSACTION
+from davbridge.store.s3.object_requests.capabilities import ALL as AWS
+from davbridge.store.s3.object_requests.capabilities import Capabilities
 from davbridge.store.s3.object_requests.features import MODERN, Features
 from davbridge.store.s3.object_requests.plain_objects import PLAIN_SECONDS
 from tests.support.contract import keys
@@ -68,6 +71,11 @@ def features() -> Features:
 
 
 @pytest.fixture
+def capabilities() -> Capabilities:
+    return AWS
+
+
+@pytest.fixture
 def copy_without() -> tuple[CopiedAttribute, ...]:
     return ()
 
@@ -81,6 +89,7 @@ def place(
     skipping: Skipping,
     features: Features,
     copy_without: tuple[CopiedAttribute, ...],
+    capabilities: Capabilities,
 ) -> Iterator[Place]:
     with (
         fresh_bucket(moto_client, bucket_name),
@@ -88,14 +97,20 @@ def place(
             proxied_client,
             bucket_name,
             timing=skipping.timing,
+            part_size=SMALL_PART,
             copy_limit=SMALL_PART,
             copy_part_size=SMALL_PART,
             features=features,
+            capabilities=capabilities,
             copy_without=copy_without,
         ) as store,
     ):
         yield Place(store, proxy, moto_client, bucket_name)
 
+
+without_part_copy = pytest.mark.parametrize(
+    "capabilities", [AWS._replace(part_copy=False)], ids=["without UploadPartCopy"]
+)
 
 without = pytest.mark.parametrize("copy_without", [ALL], ids=["without all"])
 
@@ -140,6 +155,29 @@ def test_a_copy_in_parts_costs_its_tags_as_well(place: Place) -> None:
     place.store.copy_object(row, "b")
     assert place.asked[:3] == [HEAD, "GetObjectTagging", CREATE]
     assert place.told(CREATE)["x-amz-tagging"] == "k=v"
+
+
+@without_part_copy
+@with_acls
+def test_a_copy_by_way_of_davbridge_keeps_what_one_in_the_store_does(place: Place) -> None:
+    given = {
+        "CacheControl": "no-cache",
+        "Metadata": {"colour": "blue"},
+        "StorageClass": "STANDARD_IA",
+        "ServerSideEncryption": "aws:kms",
+        "SSEKMSKeyId": "alias/own",
+        "WebsiteRedirectLocation": "/elsewhere",
+    }
+    row = place.outside("a", SMALL_PART + 1, Tagging="k=v", ACL="public-read", **given)
+    place.store.copy_object(row, "b")
+    assert "UploadPart" in place.asked
+    head = place.client.head_object(Bucket=place.name, Key="b")
+    head["Metadata"].pop(TRANSACTION, None)
+    assert {name: head[name] for name in given} == given
+    (tag,) = place.client.get_object_tagging(Bucket=place.name, Key="b")["TagSet"]
+    assert tag == {"Key": "k", "Value": "v"}
+    acl = place.client.get_object_acl(Bucket=place.name, Key="b")
+    assert "READ" in [grant["Permission"] for grant in acl["Grants"]]
 
 
 @without
