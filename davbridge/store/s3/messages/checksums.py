@@ -60,6 +60,14 @@ def checksum_headers(body: OutgoingBody) -> dict[str, str]:
     return {CRC32: _text(digest), "x-amz-sdk-checksum-algorithm": "CRC32"}
 
 
+def content_md5(body: OutgoingBody) -> str:
+    """The value of a Content-MD5 header."""
+    digest = hashlib.md5(usedforsecurity=False)
+    for buffer in buffers_of(body):
+        digest.update(buffer)
+    return base64.b64encode(digest.digest()).decode()
+
+
 class Body(Protocol):
     """The body of a response, as it arrives."""
 

@@ -8,6 +8,8 @@ from botocore.parsers import ResponseParserError
 from davbridge.clock import Clock
 from davbridge.config import CopiedAttribute
 from davbridge.store.base import Condition, ObjectRow
+from davbridge.store.buffers.outgoing_body import OutgoingBody
+from davbridge.store.s3.messages.checksums import checksum_headers, content_md5
 from davbridge.store.s3.messages.headers import Headers, headers_of, quoted
 from davbridge.store.s3.object_requests.capabilities import ALL, Capabilities
 from davbridge.store.s3.object_requests.features import MODERN, Features
@@ -39,11 +41,18 @@ class Bucket(NamedTuple):
 
     @property
     def sends_checksums(self) -> bool:
-        return self.can.checksums and self.transport.sends_checksums
+        is_demanded = not (self.can.plain_writes or self.can.content_md5)
+        return is_demanded or (self.can.checksums and self.transport.sends_checksums)
 
     @property
     def checks_checksums(self) -> bool:
         return self.can.checksums and self.transport.checks_checksums
+
+    def checksum_headers(self, body: OutgoingBody) -> dict[str, str]:
+        """The headers for a request with this body: what the store keeps, or demands."""
+        if self.sends_checksums:
+            return checksum_headers(body)
+        return {} if self.can.plain_writes else {"content-md5": content_md5(body)}
 
 
 def head_request(key: str, if_match: str | None = None) -> S3Request:

@@ -28,6 +28,11 @@ class Capabilities(NamedTuple):
     deleted."""
     checksums: bool = True
     """The store keeps the CRC32 that is sent with an object. Otherwise none is sent."""
+    plain_writes: bool = True
+    """The store takes bodies without a checksum, as far as none is sent anyway. Otherwise each has
+    a Content-MD5: a bucket with a default retention may demand it."""
+    content_md5: bool = True
+    """Content-MD5 is enough where plain writes aren't taken. Otherwise each body has a CRC32."""
     part_copy: bool = True
     """UploadPartCopy works. Otherwise the bytes of large files are copied through davbridge."""
     expiring: bool = True
@@ -54,6 +59,8 @@ _LOST = {
     "conditional_delete": "conditional DELETE (what is written at the same moment goes as well)",
     "conditional_delete_batch": "conditional DELETE of many (the same, at the end of a MOVE)",
     "checksums": "checksums (bytes are checked on the way in alone)",
+    "plain_writes": "uploads without checksums (each costs the processor an MD5 or CRC32)",
+    "content_md5": "uploads with Content-MD5 (each has a CRC32 instead)",
     "part_copy": "copies in parts (files over 5 GiB are copied by way of davbridge)",
     "expiring": "requests that expire (a DELETE, COPY or PUT that is held up on its way for longer "
     "than seconds is still done)",

@@ -29,7 +29,6 @@ from davbridge.errors import (
 from davbridge.paths import DELIMITER
 from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
 from davbridge.store.buffers.outgoing_body import OutgoingBody
-from davbridge.store.s3.messages.checksums import checksum_headers
 from davbridge.store.s3.messages.errors import (
     CONFLICT,
     ERRORS,
@@ -114,8 +113,7 @@ def _put_request(
     transaction: str,
 ) -> S3Request:
     headers = {**attribute_headers(attributes, transaction), **headers_of(condition)}
-    if bucket.sends_checksums:
-        headers |= checksum_headers(body)
+    headers |= bucket.checksum_headers(body)
     return S3Request("PutObject", "PUT", key, headers, body=body)
 
 

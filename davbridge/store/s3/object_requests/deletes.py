@@ -27,7 +27,7 @@ from davbridge.store.base import (
     is_same_version,
 )
 from davbridge.store.limits import require_key
-from davbridge.store.s3.messages.checksums import checksum_headers
+from davbridge.store.s3.messages.checksums import content_md5
 from davbridge.store.s3.messages.errors import kind_of, translated
 from davbridge.store.s3.messages.headers import headers_of, info_of, quoted, size_of
 from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
@@ -39,7 +39,6 @@ from davbridge.store.s3.object_requests.conditional_writes import (
 )
 from davbridge.store.s3.object_requests.multipart_requests import NAMESPACE
 from davbridge.store.s3.transport.failures import may_have_acted
-from davbridge.store.s3.transport.signed_request import content_md5
 from davbridge.store.s3.transport.transport import S3Request
 from davbridge.xmltext import escape_text, is_xml_text
 
@@ -219,8 +218,7 @@ def batch_request(
     objects = "".join([_object(key, versions.get(key)) for key in batch])
     body = f'<Delete xmlns="{NAMESPACE}"><Quiet>true</Quiet>{objects}</Delete>'.encode()
     headers = {"content-md5": content_md5(body), "content-type": "application/xml"}
-    if bucket.sends_checksums:
-        headers |= checksum_headers(body)
+    headers |= bucket.checksum_headers(body)
     return S3Request(
         "DeleteObjects",
         "POST",

@@ -17,7 +17,7 @@ from botocore.parsers import ResponseParserError
 
 from davbridge.store.base import Condition, ObjectRow
 from davbridge.store.buffers.outgoing_body import OutgoingBody
-from davbridge.store.s3.messages.checksums import CRC32, checksum_headers
+from davbridge.store.s3.messages.checksums import CRC32
 from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of
 from davbridge.store.s3.messages.headers import etag_in, headers_of, parse_etag, quoted
 from davbridge.store.s3.messages.listing_page import PaginationGuard
@@ -67,7 +67,7 @@ def create(bucket: Bucket, key: str, headers: Mapping[str, str]) -> str:
 
 
 def send_part(bucket: Bucket, key: str, upload_id: str, number: int, body: OutgoingBody) -> Part:
-    headers = checksum_headers(body) if bucket.sends_checksums else {}
+    headers = bucket.checksum_headers(body)
     request = S3Request("UploadPart", "PUT", key, headers, _part(upload_id, number), body)
     response_headers = headers_without_body(bucket.transport.send(request))
     return Part(etag_in(response_headers), headers.get(CRC32, ""))

@@ -103,10 +103,19 @@ def _conditional_complete(bucket: Bucket, canaries: Canaries, _: ObjectRow) -> b
 
 
 def _checksums(bucket: Bucket, _: Canaries, present: ObjectRow) -> bool:
-    if not bucket.sends_checksums:
+    if not (bucket.can.plain_writes and bucket.sends_checksums):
         return bucket.can.checksums
     headers = bucket.transport.send(head_request(present.key)._replace(headers=ASK)).headers
     return headers.get(CRC32) == checksum_headers(BODY)[CRC32]
+
+
+def _plain_writes(bucket: Bucket, _: Canaries, __: ObjectRow) -> bool:
+    """Was found out when the canaries were written."""
+    return bucket.can.plain_writes
+
+
+def _content_md5(bucket: Bucket, _: Canaries, __: ObjectRow) -> bool:
+    return bucket.can.content_md5
 
 
 def _part_copy(bucket: Bucket, canaries: Canaries, present: ObjectRow) -> bool:
@@ -132,7 +141,7 @@ def _expiring(bucket: Bucket, canaries: Canaries, _: ObjectRow) -> bool:
     if not bucket.transport.expires:
         return False
     try:
-        headers = bucket.new.headers(canaries.late)
+        headers = bucket.new.headers(canaries.late) | bucket.checksum_headers(BODY)
         bucket.transport.send(
             S3Request("PutObject", "PUT", canaries.late, headers, body=BODY, age=LONG_AGO)
         )
@@ -153,6 +162,8 @@ CHECKS: dict[str, Check] = {
     "conditional_delete": _conditional_delete,
     "conditional_delete_batch": _conditional_delete_batch,
     "checksums": _checksums,
+    "plain_writes": _plain_writes,
+    "content_md5": _content_md5,
     "part_copy": _part_copy,
     "marks": _marks,
     "expiring": _expiring,
@@ -172,9 +183,7 @@ CHECKS_OF_EXPIRING = (
 
 
 def put_canary(bucket: Bucket, key: str, condition: Condition = ALWAYS) -> ObjectRow:
-    headers = {**bucket.new.headers(key), **headers_of(condition)}
-    if bucket.sends_checksums:
-        headers |= checksum_headers(BODY)
+    headers = bucket.new.headers(key) | headers_of(condition) | bucket.checksum_headers(BODY)
     request = S3Request("PutObject", "PUT", key, headers, body=BODY)
     answer = bucket.transport.send(request)
     return ObjectRow(key, len(BODY), date_of(answer.headers, bucket.clock), etag_in(answer.headers))

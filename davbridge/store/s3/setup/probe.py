@@ -11,7 +11,7 @@ capability that can't be tested is as in UNPROBED.
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from enum import Enum
 from functools import partial
 from typing import NamedTuple
@@ -149,8 +149,8 @@ def _present(
 
 
 def _written(bucket: Bucket, key: str) -> tuple[Bucket, ObjectRow] | StoreError:
-    """Writes a canary. Returns it, and the bucket with or without checksums, whichever the store
-    takes."""
+    """Writes a canary. Returns it, and the bucket with the checksums that the store takes, or
+    demands."""
     try:
         with translated(key):
             return _put_somehow(bucket, key)
@@ -159,13 +159,28 @@ def _written(bucket: Bucket, key: str) -> tuple[Bucket, ObjectRow] | StoreError:
 
 
 def _put_somehow(bucket: Bucket, key: str) -> tuple[Bucket, ObjectRow]:
-    try:
-        return bucket, put_canary(bucket, key)
-    except ClientError as error:
-        if not (bucket.sends_checksums and _is_unable(error)):
-            raise
-        plain = bucket._replace(can=bucket.can._replace(checksums=False))
-        return plain, put_canary(plain, key)
+    """Raises the first refusal if each is refused."""
+    refused: list[ClientError] = []
+    for can in _with_other_checksums(bucket):
+        other = bucket._replace(can=can)
+        try:
+            return other, put_canary(other, key)
+        except ClientError as error:
+            if not _is_unable(error):
+                raise
+            refused.append(error)
+    raise refused[0]
+
+
+def _with_other_checksums(bucket: Bucket) -> Iterator[Capabilities]:
+    """As the settings have it, without a checksum, with Content-MD5, and with CRC32."""
+    yield bucket.can
+    without = bucket.can._replace(checksums=False)
+    if bucket.sends_checksums:
+        yield without
+    yield without._replace(plain_writes=False)
+    if not bucket.sends_checksums:
+        yield bucket.can._replace(plain_writes=False, content_md5=False)
 
 
 def _outcome_of(check: Callable[[], bool]) -> Outcome:

@@ -6,8 +6,6 @@ operation. Any other write is signed in the query if there is a deadline. Nothin
 the deadline.
 """
 
-import base64
-import hashlib
 import math
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -16,8 +14,7 @@ from urllib.parse import quote
 
 from davbridge import __version__, deadline
 from davbridge.errors import DeadlinePassedError
-from davbridge.store.buffers.outgoing_body import OutgoingBody, buffers_of
-from davbridge.store.s3.messages.checksums import CRC32
+from davbridge.store.s3.messages.checksums import CRC32, content_md5
 from davbridge.store.s3.transport.address import Address
 from davbridge.store.s3.transport.request import S3Request
 from davbridge.store.s3.transport.signing import UNSIGNED, payload_hash, presigned, signed
@@ -122,14 +119,6 @@ def signed_payload(address: Address, request: S3Request) -> str:
     the store is on this machine."""
     is_covered = CRC32 in request.headers if address.is_secure else address.is_loopback
     return UNSIGNED if is_covered else payload_hash(request.body)
-
-
-def content_md5(body: OutgoingBody) -> str:
-    """The value of a Content-MD5 header."""
-    digest = hashlib.md5(usedforsecurity=False)
-    for buffer in buffers_of(body):
-        digest.update(buffer)
-    return base64.b64encode(digest.digest()).decode()
 
 
 def _encoded(query: Mapping[str, str]) -> str:
