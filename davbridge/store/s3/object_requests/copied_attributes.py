@@ -19,6 +19,7 @@ from davbridge.errors import AccessDeniedError, MissingRightError, NotFoundError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import ObjectRow
 from davbridge.store.s3.messages.access_control import grant_headers
+from davbridge.store.s3.messages.checksums import content_md5
 from davbridge.store.s3.messages.errors import is_code, status_of, translated
 from davbridge.store.s3.messages.headers import Headers, attribute_headers, attributes_of
 from davbridge.store.s3.messages.tags import tag_headers
@@ -30,7 +31,6 @@ from davbridge.store.s3.object_requests.new_objects import (
     KMS_KEY,
     STORAGE_CLASS,
 )
-from davbridge.store.s3.transport.signed_request import content_md5
 from davbridge.store.s3.transport.transport import S3Request
 
 CONTENT_HEADERS = (
