@@ -3,7 +3,7 @@
 from tests.bench.scenarios.base import Scenario
 from tests.bench.scenarios.downloads import Download
 from tests.bench.scenarios.folders import LargeFolders
-from tests.bench.scenarios.listings import FinderListing, Listing, Walk
+from tests.bench.scenarios.listings import FinderListing, Listing, TreeAtOnce, Walk
 from tests.bench.scenarios.memory import HugeFolder, Idle, ManyUploads
 from tests.bench.scenarios.requests import SmallReads, Stats
 from tests.bench.scenarios.saves import Saves
@@ -16,6 +16,7 @@ NAMES = (
     "listing",
     "finder-listing",
     "walk",
+    "tree-at-once",
     "trees",
     "small",
     "saves",
@@ -35,6 +36,7 @@ def scenarios(sizes: Sizes) -> tuple[Scenario, ...]:
         Listing(sizes.entries),
         FinderListing(sizes.entries),
         Walk(sizes.folders, sizes.files),
+        TreeAtOnce(sizes.folders, sizes.files),
         Trees(sizes.tree),
         SmallFiles(sizes.small),
         Saves(sizes.saves),

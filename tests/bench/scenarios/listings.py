@@ -139,6 +139,46 @@ class Walk:
             yield "walk", watch.stop(note="boto3, folder by folder")
 
 
+class TreeAtOnce:
+    """The same folders with one PROPFIND of Depth: infinity, as clients ask that sync a tree."""
+
+    name = "tree-at-once"
+    peers = (DAVBRIDGE,)
+
+    def __init__(self, folders: int, entries: int) -> None:
+        title = f"Depth: infinity of {folders} folders x {entries} files, cold, 20 ms"
+        # Where the folder is, and a page of all that is inside for each 1,000 keys.
+        goals = (InARow(1 + -(-folders * entries // PAGE)),)
+        self.rows = (Row("tree-at-once", title, Unit.SECONDS, goals),)
+        self._root = f"walk-{folders}"
+        self._files = {f"{f}/{n}": s for f in _folders(folders) for n, s in files(entries).items()}
+        self._shown = {**self._files, **dict.fromkeys(_folders(folders))}
+
+    def prepare(self, bench: Bench) -> None:
+        bench.fill(self._root, self._files)
+
+    def measure(self, bench: Bench, peer: Peer) -> Measured:
+        with bench.serving(peer, latency=True) as run, run.connect() as connection:
+            watch = run.watch()
+            headers = {**EXPLORER, "Depth": "infinity"}
+            answer = connection.ask("PROPFIND", f"/{self._root}/", b"", headers)
+            sample = watch.stop()
+            expect_listing(answer, f"/{self._root}", self._shown)
+            yield "tree-at-once", sample
+
+    def measure_limit(self, bench: Bench) -> Measured:
+        with bench.straight(latency=True) as straight:
+            watch = straight.watch()
+            lister = straight.client.get_paginator("list_objects_v2")
+            for _ in lister.paginate(Bucket=BUCKET, Prefix=f"{self._root}/"):
+                pass
+            yield "tree-at-once", watch.stop(note="boto3, one flat listing")
+
+
+PAGE = 1000
+"""Keys of a listing."""
+
+
 def _folders(count: int) -> list[str]:
     return [f"folder {number:02d}" for number in range(count)]
 
