@@ -65,8 +65,10 @@ def headers_of_copy(bucket: Bucket, source: ObjectRow, target: str) -> dict[str,
         if not bucket.can.pinned_copy:
             pinned_head(bucket, source)
         return headers | bucket.new.headers(target)
-    head = pinned_head(bucket, source)
-    return headers | _of_head(bucket, head) | _acl(bucket, source, target)
+    headers |= _of_head(bucket, pinned_head(bucket, source))
+    if _LOCK_MODE in headers or _LEGAL_HOLD in headers:
+        headers["content-md5"] = content_md5(b"")  # S3 requires one of each PUT with a lock.
+    return headers | _acl(bucket, source, target)
 
 
 def headers_of_replacement(bucket: Bucket, source: ObjectRow, target: str) -> dict[str, str]:
@@ -184,8 +186,6 @@ def _lock(bucket: Bucket, head: Headers) -> dict[str, str]:
         headers = {_LOCK_MODE: head[_LOCK_MODE], _LOCKED_UNTIL: until}
     if head.get(_LEGAL_HOLD) == "ON":
         headers[_LEGAL_HOLD] = "ON"
-    if headers:
-        headers["content-md5"] = content_md5(b"")  # S3 wants one with a lock.
     return headers
 
 
