@@ -282,7 +282,7 @@ def test_the_requests_that_are_shown_are_those_of_the_call_budget(row: list[str]
     shown, *costs = row
     method, path = words(shown)[0].split()
     destination = words(shown)[1] if " to `" in shown else None
-    depth = re.search(r"Depth (\d)", shown)
+    depth = re.search(r"Depth (\d|infinity)", shown)
     wanted = {"Depth": depth[1]} if depth else {}
     wanted |= {"Destination": destination} if destination else {}
     case = next(

@@ -1,8 +1,9 @@
 """PROPFIND (RFC 4918 §9.1).
 
-Invariants: the members come from one listing, without a request for any of them. The answer begins
-when the first page of the listing is there. A member that hasn't changed isn't rendered again. An
-answer that can't be completed breaks the connection.
+Invariants: the members come from one listing, without a request for any of them, except empty
+objects that another tool has written. The answer begins when the first page of the listing is
+there. With Depth: 1, a member that hasn't changed isn't rendered again. An answer that can't be
+completed breaks the connection.
 """
 
 from collections.abc import Iterator
