@@ -2,12 +2,13 @@
 
 Requests pass the packages from top to bottom, and imports go downwards only::
 
+    __main__.py      ``python -m davbridge`` and the console script
     cli.py           argv → config → app; exit codes; the only module that prints
     arguments.py     the command line's options
     app.py           composition root: the only module that names concrete layers
     library.py       open_provider and open_store, for other programs
-    filestore.py     what open_store returns: the seed's store
-    http/            HTTP/1.1: cheroot's server, TLS, strict parsing, graceful stop
+    filestore.py     what open_store returns: files and folders by path, without WebDAV
+    http/            HTTP/1.1: connections (cheroot's accept loop), TLS, strict parsing, threads
     access/          users and their logins
     dav/             RFC 4918 on WsgiDAV: provider, methods, locks; StoreError → status
     tree/            a namespace of collections and members over flat keys

@@ -9,7 +9,7 @@
     state.py           the entries and the requests in progress: under one lock, within the bounds
     listing_fetch.py   a listing in progress; reading ahead
     listing.py         a cached listing
-    pages.py           its pages, and the change of one name in them
+    pages.py           a cached listing's pages; changing one row
     derived.py         what upper layers derive from a page, counted among its bytes
     entries.py         answers about one key
     sizes.py           what all of these take in memory

@@ -13,9 +13,9 @@
     listing/           look-ups, and which rows of a listing are members
 
     path_locks.py      which operations and writes exclude one another in this process
-    own_versions.py    the versions that this bridge itself has written in the last seconds
+    own_versions.py    versions that this bridge has just uploaded: a MOVE of one need not wait
     reserved_names.py  the names of davbridge's own objects
-    reads.py           rows past cached listings, and whole bodies
+    reads.py           reads that bypass the cache; whole bodies
 
 Invariants: only this package turns paths into keys. A collection's prefix ends in ``/``. A MOVE
 deletes nothing of its source until every copy is verified. No name of davbridge's own is shown.

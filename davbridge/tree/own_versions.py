@@ -1,4 +1,5 @@
-"""The versions that this bridge itself has written in the last seconds.
+"""The versions that this bridge has just uploaded: a MOVE of one need not wait for another bridge's
+late delete.
 
 A MOVE deletes its source by ETag, a moment after it has copied it. If the copy is moved back by
 another bridge in that moment, the delete can't tell it from the source. A version that this bridge

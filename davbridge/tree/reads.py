@@ -1,4 +1,4 @@
-"""Reads from the store: rows past cached listings, and bodies of a known length."""
+"""Reads from the store: rows that bypass the cache, and whole bodies of a known length."""
 
 from davbridge.errors import (
     AccessDeniedError,

@@ -5,11 +5,11 @@
     preconditions.py     the versions on which the client's operation depends
     attempts.py          one attempt: it is refused, or it carries the operation out
     journaling.py        begins the journal of an attempt, and looks for conflicts
-    planner.py           looks up two paths, and makes a plan
-    archived.py          which of its objects are archived, and can't be copied
+    planner.py           looks up the source and the target, and makes a plan
+    archived.py          which of a plan's objects are archived, and can't be copied
     takeover.py          waits for an operation of another bridge, or takes it over
-    plan_completion.py   does what is left of a journal's plan
-    remaining_work.py    what is left of it, by what is in the bucket now
+    remaining_work.py    compares a journal's plan with the bucket: what is still to be done (pure)
+    plan_completion.py   carries that out
 
 Stands above `steps`, which carries a plan out, and `journal`, which writes it to the bucket.
 

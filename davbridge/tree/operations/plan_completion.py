@@ -1,4 +1,4 @@
-"""Does what is left of a journal's plan.
+"""Carries out what is still to be done of a journal's plan.
 
 Unlike a new attempt, it changes nothing that anybody has written since the journal was begun, at
 the source or the target (see `remaining_work`). Members that can't be finished because of that are

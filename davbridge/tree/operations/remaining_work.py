@@ -1,4 +1,4 @@
-"""What is left to be done of a journal's plan, by what is in the bucket now.
+"""Compares a journal's plan with the bucket, and returns what is still to be done of it.
 
 Pure functions; the caller passes in whether two objects with different ETags have the same bytes.
 

@@ -1,7 +1,7 @@
 """Dead properties and client metadata, in the bucket::
 
     property_store.py   the properties of a resource: read, changed, copied, moved
-    sidecars.py         the properties files, one per collection: cached, and updated by several
+    sidecars.py         one file a collection: cached, updated by several threads and bridges
     sidecar_format.py   the name and content of such a file
     client_metadata.py  the time and checksums of an upload, bound to its ETag
 

@@ -15,5 +15,5 @@ plain_objects.py       objects of which that is known without a look
 copy.py                CopyObject and multipart copies
 deletes.py             DeleteObject and DeleteObjects
 full_store.py          whether a store that fails is full
-sweep.py               deletes what a bridge that crashed has left in the bucket
+sweep.py               deletes the uploads and canaries that a crashed bridge has left
 """
