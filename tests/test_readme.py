@@ -399,7 +399,9 @@ def test_the_map_has_every_part_of_the_package() -> None:
         stem = words(part)[0].removesuffix("/").removesuffix(".py")
         places = ROOT / "davbridge" / stem, ROOT / "davbridge" / f"{stem}.py"
         files = [path for each in places for path in (each, *each.rglob("*.py")) if path.is_file()]
-        definition = re.compile(rf"^(?:class|def|from \S+ import) {words(start)[0]}\b", re.MULTILINE)
+        definition = re.compile(
+            rf"^(?:class|def|from \S+ import) {words(start)[0]}\b", re.MULTILINE
+        )
         assert any(definition.search(path.read_text(encoding="utf-8")) for path in files), start
 
 

@@ -26,7 +26,7 @@ from davbridge.store.base import (
 )
 from davbridge.tree.composition import NO_LIMITS, SYSTEM_CLOCKS, Clocks, DriveLimits, compose
 from davbridge.tree.journal.entry import OperationRequest
-from davbridge.tree.listing.members import Listing, ResourcePage, TreeListing
+from davbridge.tree.listing.members import MemberListing, ResourcePage, TreeListing
 from davbridge.tree.listing.tree_walk import TreePage
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions
 from davbridge.tree.properties.client_metadata import Properties, without_client_metadata
@@ -103,10 +103,10 @@ class Namespace:
             for member in page.members
         )
 
-    def listing(self, collection: ResourcePath) -> Listing:
+    def listing(self, collection: ResourcePath) -> MemberListing:
         """The members with their properties, a page at a time. Raises as `members`."""
         path, pages = self._view.pages(collection)
-        return Listing(path, self._property_store.of_members(path), pages)
+        return MemberListing(path, self._property_store.of_members(path), pages)
 
     def tree(self, collection: ResourcePath) -> TreeListing:
         """Everything inside a collection, at any depth: one request for 1,000 keys, and one for

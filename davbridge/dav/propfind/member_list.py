@@ -18,7 +18,7 @@ from davbridge.dav.propfind.response_cache import (
     render_page,
 )
 from davbridge.paths import canonical_name
-from davbridge.tree.listing.members import Listing, Member, MemberPage
+from davbridge.tree.listing.members import Member, MemberListing, MemberPage
 from davbridge.tree.properties.client_metadata import (
     CLIENT_METADATA,
     Properties,
@@ -30,7 +30,9 @@ from davbridge.tree.resource import add_client_metadata
 class MemberList:
     """The members of one collection, rendered for one query."""
 
-    def __init__(self, members: Listing, renderer: Renderer, site: Site, locks: LockStore) -> None:
+    def __init__(
+        self, members: MemberListing, renderer: Renderer, site: Site, locks: LockStore
+    ) -> None:
         self._path = members.path
         self._renderer = renderer
         self._site = site

@@ -21,7 +21,7 @@ from davbridge.dav.resources.file import File
 from davbridge.dav.resources.wsgidav_environment import Environ, header
 from davbridge.paths import ResourcePath
 from davbridge.store.base import IF_ABSENT
-from davbridge.tree.listing.members import Listing
+from davbridge.tree.listing.members import MemberListing
 from davbridge.tree.properties.client_metadata import Properties, without_client_metadata
 from davbridge.tree.resource import Resource, add_client_metadata
 
@@ -44,7 +44,7 @@ class Collection(BucketResource, DAVCollection):
     """A collection."""
 
     is_collection = True
-    listing: Listing | None = None
+    listing: MemberListing | None = None
     """The members, where they are known already."""
 
     # --- For any request server. They raise StoreErrors, and DAVErrors for locks.

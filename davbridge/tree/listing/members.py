@@ -41,7 +41,7 @@ class MemberPage(NamedTuple):
         return Resource((*self.path, member.key[len(self.prefix) :]), member)
 
 
-class Listing(NamedTuple):
+class MemberListing(NamedTuple):
     """All members of a collection."""
 
     path: ResourcePath
