@@ -44,7 +44,7 @@ _UNABLE = frozenset({400, 404, 405, 411, 412, 501})
 capability."""
 
 
-class Outcome(Enum):
+class CheckOutcome(Enum):
     """The outcome of a check."""
 
     YES = "it is so"
@@ -62,7 +62,7 @@ class Probed(NamedTuple):
     features: Features
 
 
-_REFUSED = (Outcome.UNABLE, Outcome.UNKNOWN)
+_REFUSED = (CheckOutcome.UNABLE, CheckOutcome.UNKNOWN)
 
 _log = logging.getLogger(__name__)
 
@@ -82,14 +82,17 @@ def probe(bucket: Bucket, prefix: str, seconds: float) -> Probed:
         refused = [name for name in CHECKS_OF_EXPIRING if outcomes.get(name) in _REFUSED]
         if bucket.transport.expires and refused:
             outcomes |= checks.run_without_expiry(refused)
-        bucket.transport.expires = outcomes.get("expiring") not in (Outcome.NO, Outcome.UNABLE)
+        bucket.transport.expires = outcomes.get("expiring") not in (
+            CheckOutcome.NO,
+            CheckOutcome.UNABLE,
+        )
     finally:
         for failure in delete_many(bucket, canaries):
             _log.info("left to the sweep: %s", failure.error)
     known = {
-        name: outcome is Outcome.YES
+        name: outcome is CheckOutcome.YES
         for name, outcome in outcomes.items()
-        if outcome is not Outcome.UNKNOWN
+        if outcome is not CheckOutcome.UNKNOWN
     }
     can = UNPROBED._replace(**known)
     return Probed(can, tuple(CHECKS.keys() - known.keys()), features)
@@ -118,21 +121,21 @@ class _Checks(NamedTuple):
     present: ObjectRow
     seconds: float
 
-    def run(self, names: Iterable[str]) -> dict[str, Outcome]:
+    def run(self, names: Iterable[str]) -> dict[str, CheckOutcome]:
         """Runs these checks in parallel. A check that takes too long has no outcome."""
         given = self.bucket, self.canaries, self.present
         calls = {name: partial(_outcome_of, partial(CHECKS[name], *given)) for name in names}
         return side_by_side(calls, self.seconds)
 
-    def run_without_expiry(self, names: Iterable[str]) -> dict[str, Outcome]:
+    def run_without_expiry(self, names: Iterable[str]) -> dict[str, CheckOutcome]:
         """Runs them once more, with signatures in headers: the store may have refused signatures in
         the query. If that was the reason, no request is signed in the query from now on."""
         self.bucket.transport.expires = False
         outcomes = self.run(names)
-        if {Outcome.YES, Outcome.NO}.isdisjoint(outcomes.values()):
+        if {CheckOutcome.YES, CheckOutcome.NO}.isdisjoint(outcomes.values()):
             self.bucket.transport.expires = True
             return outcomes
-        return {**outcomes, "expiring": Outcome.NO}
+        return {**outcomes, "expiring": CheckOutcome.NO}
 
 
 def _present(
@@ -183,13 +186,13 @@ def _with_other_checksums(bucket: Bucket) -> Iterator[Capabilities]:
         yield bucket.can._replace(plain_writes=False, content_md5=False)
 
 
-def _outcome_of(check: Callable[[], bool]) -> Outcome:
+def _outcome_of(check: Callable[[], bool]) -> CheckOutcome:
     try:
-        return Outcome.YES if check() else Outcome.NO
+        return CheckOutcome.YES if check() else CheckOutcome.NO
     except ClientError as error:
-        return Outcome.UNABLE if _is_unable(error) else Outcome.UNKNOWN
+        return CheckOutcome.UNABLE if _is_unable(error) else CheckOutcome.UNKNOWN
     except (*ERRORS, StoreError):
-        return Outcome.UNKNOWN
+        return CheckOutcome.UNKNOWN
 
 
 def _is_unable(error: ClientError) -> bool:
