@@ -105,7 +105,7 @@ _STATUS: tuple[tuple[type[errors.StoreError], int], ...] = (
 logger = logging.getLogger(__name__)
 
 
-def status_of(error: errors.StoreError) -> int:
+def answer_status(error: errors.StoreError) -> int:
     """The status of the answer; 500 for errors that have none of their own."""
     return next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
 
@@ -125,7 +125,7 @@ prefix or the owner of the credentials. The log has it."""
 
 def refusal_of(error: errors.StoreError) -> RefusalError:
     """The answer to ``error``; raise it ``from`` the error."""
-    status = status_of(error)
+    status = answer_status(error)
     headers = [RETRY_AFTER_HEADER] if status == 503 else []
     message = _IN_OUR_WORDS.get(type(error)) or str(error) or REASONS[status]
     return RefusalError(status, message, headers=headers)

@@ -4,7 +4,7 @@ from itertools import islice
 
 import pytest
 
-from davbridge.dav.errors import status_of
+from davbridge.dav.errors import answer_status
 from davbridge.errors import StoreError, UnavailableError
 from davbridge.store.base import Attributes
 from davbridge.store.s3 import S3Store
@@ -50,7 +50,7 @@ def test_an_answer_that_makes_no_sense_is_never_believed(
             call(canned_store)
             silent.add(name)
         except StoreError as failure:
-            assert status_of(failure) in (500, 503), failure  # noqa: PT017
+            assert answer_status(failure) in (500, 503), failure  # noqa: PT017
             assert len(str(failure)) < 500  # noqa: PT017
     # What has no body has nothing that could be wrong, and some of these have an ETag.
     written = {"PUT", "CREATE", "OVERWRITE", "UPLOAD"} if "ETag" in answer.headers else set()
@@ -168,7 +168,7 @@ def test_a_version_that_was_not_asked_for_is_never_read(
     canned.rule = lambda _: Answer(200, b"another", HEADERS)
     with pytest.raises(StoreError) as raised:
         canned_store.get_object("a", if_match="f")
-    assert status_of(raised.value) == 412
+    assert answer_status(raised.value) == 412
 
 
 def test_no_key_counts_as_deleted_by_an_answer_about_other_keys(

@@ -2,7 +2,7 @@
 
 import pytest
 
-from davbridge.dav.errors import status_of
+from davbridge.dav.errors import answer_status
 from davbridge.errors import StoreError
 from davbridge.store.s3 import S3Store
 from tests.support.bridge import running_bridge
@@ -24,7 +24,7 @@ def statuses(store: S3Store) -> dict[str, int]:
             call(store)
             found[name] = 0
         except StoreError as failure:
-            found[name] = status_of(failure)
+            found[name] = answer_status(failure)
     return found
 
 
@@ -106,7 +106,7 @@ def test_each_key_of_a_batch_has_its_own_status(canned_store: S3Store, canned: S
     errors = "".join(f"<Error><Key>{k}</Key><Code>{c}</Code></Error>" for k, c in told.items())
     canned.rule = lambda _: Answer(200, f"<DeleteResult>{errors}</DeleteResult>".encode())
     failures = canned_store.delete_objects([*told, "e"])
-    found = {failure.key: status_of(failure.error) for failure in failures}
+    found = {failure.key: answer_status(failure.error) for failure in failures}
     assert found == {"a": 403, "b": 503, "c": 503, "d": 412}
 
 
