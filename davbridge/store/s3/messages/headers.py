@@ -41,7 +41,7 @@ Headers = Mapping[str, str]
 
 def info_of(key: str, size: int, headers: Headers) -> ObjectInfo:
     """An object as the answer to a HEAD or GET describes it; a GET of a range knows the size."""
-    modified = parse_date(headers.get("last-modified"))
+    modified = parse_date_header(headers.get("last-modified"))
     if modified is None:
         raise UnavailableError(f"{key!r}: the store doesn't say when it was modified")
     try:
@@ -73,7 +73,7 @@ def metadata_of(headers: Headers) -> dict[str, str]:
 
 def date_of(headers: Headers, clock: Clock) -> datetime:
     """When the store answered, by its own clock; by ours if the response has no Date."""
-    return parse_date(headers.get("date")) or to_the_second(clock())
+    return parse_date_header(headers.get("date")) or to_the_second(clock())
 
 
 def to_the_second(time: datetime) -> datetime:
@@ -135,7 +135,7 @@ def attribute_headers(attributes: Attributes, transaction: str = "") -> dict[str
 
 
 @lru_cache(maxsize=1024)
-def parse_date(header: str | None) -> datetime | None:
+def parse_date_header(header: str | None) -> datetime | None:
     """The time in an HTTP Date header."""
     try:
         date = parsedate_to_datetime(header) if header else None

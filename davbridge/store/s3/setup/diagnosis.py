@@ -25,7 +25,7 @@ from botocore.exceptions import (
 from davbridge.clock import Clock
 from davbridge.config import S3Settings
 from davbridge.store.s3.messages.errors import REDIRECTS, code_of, header_of, one_line, status_of
-from davbridge.store.s3.messages.headers import parse_date
+from davbridge.store.s3.messages.headers import parse_date_header
 
 if TYPE_CHECKING:
     from mypy_boto3_s3.type_defs import ResponseMetadataTypeDef
@@ -160,7 +160,7 @@ def not_s3(situation: Situation, detail: str) -> str:
 def clock_skew(metadata: "ResponseMetadataTypeDef | Any", clock: Clock) -> float | None:
     """Seconds that this machine's clock is ahead of the store's, to the second."""
     headers = metadata.get("HTTPHeaders", {}) if metadata else {}
-    date = parse_date(headers.get("date"))
+    date = parse_date_header(headers.get("date"))
     return (clock() - date).total_seconds() if date else None
 
 

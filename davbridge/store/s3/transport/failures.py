@@ -3,7 +3,7 @@
 from botocore.exceptions import ClientError, ConnectionClosedError, ReadTimeoutError
 
 from davbridge.store.s3.messages.errors import code_of, header_of, status_of
-from davbridge.store.s3.messages.headers import parse_date
+from davbridge.store.s3.messages.headers import parse_date_header
 from davbridge.store.s3.transport.signed_request import EXPIRY_SECONDS, SignedRequest
 
 _GATEWAY = frozenset({502, 504})
@@ -50,7 +50,7 @@ def is_out_of_time(error: Exception, sent: SignedRequest) -> bool:
     message = error.response.get("Error", {}).get("Message", "").lower()
     if any(phrase in message for phrase in _PHRASES):
         return True
-    date = parse_date(header_of(error, "date"))
+    date = parse_date_header(header_of(error, "date"))
     if date is None:
         return False
     age = date.timestamp() - sent.signed.store

@@ -15,7 +15,7 @@ from collections.abc import Callable, Mapping
 from typing import NamedTuple
 
 from davbridge.clock import monotonic
-from davbridge.store.s3.messages.headers import parse_date
+from davbridge.store.s3.messages.headers import parse_date_header
 
 
 class Timing(NamedTuple):
@@ -59,7 +59,7 @@ class StoreClock:
     def learn(self, headers: Mapping[str, str], asked_at: float) -> None:
         """Uses the Date of a response that has just arrived, to a request that was sent after
         ``asked_at``."""
-        date = parse_date(headers.get("date"))
+        date = parse_date_header(headers.get("date"))
         if date is None or "age" in headers:  # A cache's response may be old.
             return
         second = date.timestamp()
