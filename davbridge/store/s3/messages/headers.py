@@ -136,7 +136,7 @@ def attribute_headers(attributes: Attributes, transaction: str = "") -> dict[str
 
 @lru_cache(maxsize=1024)
 def parse_date_header(header: str | None) -> datetime | None:
-    """The time in an HTTP Date header."""
+    """The time in a Date or Last-Modified header; None if there is none."""
     try:
         date = parsedate_to_datetime(header) if header else None
         # A date without a zone is GMT (RFC 9110 §5.6.7), not this machine's time.
