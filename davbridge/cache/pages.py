@@ -1,6 +1,6 @@
 """The pages of a listing, and the change of one name in them.
 
-Pages are immutable: a change replaces the page that it concerns by another one with the same
+Pages are immutable: a change replaces the page that it concerns with another one with the same
 derived values. So it costs time in the size of a page, not of the listing; iterators aren't
 disturbed, and most derived values stay valid.
 

@@ -32,7 +32,7 @@ def run(ground: Ground, size: Size) -> Result:
 
 OVERLAPS = Scenario(
     name="overlaps",
-    promise="operations that overlap end as in one order, and over two bridges lose nothing",
+    promise="operations that overlap end as in one order, and through two bridges lose nothing",
     short=Size(cases=300),
     long=Size(cases=50_000),
     run=run,

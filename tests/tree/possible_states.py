@@ -24,7 +24,7 @@ from davbridge.paths import ROOT, ResourcePath
 from tests.tree.model import Folder, Model, Shown, expected, keys_of
 
 NEEDLESS = ("delete", "make_collection", "set_property")
-"""What has no content of its own: over several bridges others may undo it without a loss."""
+"""What has no content of its own: through several bridges others may undo it without a loss."""
 
 
 TRANSFERS = ("copy", "move")

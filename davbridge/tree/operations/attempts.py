@@ -7,7 +7,7 @@ Invariants:
   Wherever this stops, each object is at the source, at the target, or at both.
 - A MOVE deletes nothing of its source until every copy is verified. If one isn't, the journal is
   marked as undone. Then what was newly created is deleted again, unless its source is gone by then,
-  and the source stays whole.
+  and the source stays whole. A copy that has replaced something stays.
 - Nothing of the target is deleted before the copies are verified. The exception is a store that
   can't hold a file and a collection of one name: there, one that replaces the other deletes it
   first (see `steps.clashes`).
@@ -20,7 +20,7 @@ These operations have a journal:
 - A MOVE of a collection with more than one object, since it may stop between them.
 - A COPY or DELETE of more than JOURNALED objects. A smaller one ends before its client gives up; if
   it is sent again, it does the rest.
-- An operation that replaces a file by a collection, or the reverse: if it stopped in between, one
+- An operation that replaces a file with a collection, or the reverse: if it stopped in between, one
   would hide the other.
 - A MOVE that was incomplete before, of a file as well. Such a journal only keeps other operations
   away, and nobody has to finish it.
