@@ -24,6 +24,7 @@ CLIENTS = {
     "litmus": ["litmus"],
     "cadaver": ["cadaver"],
     "curl": ["curl"],
+    "git": ["git"],
     "mount.davfs": ["davfs2"],
     "gio": ["libglib2.0-bin"],
     "dbus-run-session": ["dbus-daemon"],
