@@ -29,6 +29,7 @@ CLIENTS = {
     "gio": ["libglib2.0-bin"],
     "dbus-run-session": ["dbus-daemon"],
     "/usr/libexec/gvfsd-dav": ["gvfs", "gvfs-backends"],
+    "davix-get": ["davix", "davix-dev"],
     "soffice": ["libreoffice-writer-nogui", "python3-uno"],
 }
 """Commands that tests use, and what they need of Debian's packages."""
