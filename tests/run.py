@@ -30,6 +30,7 @@ CLIENTS = {
     "dbus-run-session": ["dbus-daemon"],
     "/usr/libexec/gvfsd-dav": ["gvfs", "gvfs-backends"],
     "davix-get": ["davix", "davix-dev"],
+    "zsync": ["zsync"],
     "soffice": ["libreoffice-writer-nogui", "python3-uno"],
 }
 """Commands that tests use, and what they need of Debian's packages."""
