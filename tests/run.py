@@ -31,6 +31,7 @@ CLIENTS = {
     "/usr/libexec/gvfsd-dav": ["gvfs", "gvfs-backends"],
     "davix-get": ["davix", "davix-dev"],
     "zsync": ["zsync"],
+    "aria2c": ["aria2"],
     "soffice": ["libreoffice-writer-nogui", "python3-uno"],
 }
 """Commands that tests use, and what they need of Debian's packages."""
