@@ -32,6 +32,7 @@ CLIENTS = {
     "davix-get": ["davix", "davix-dev"],
     "zsync": ["zsync"],
     "aria2c": ["aria2"],
+    "duplicity": ["duplicity"],
     "soffice": ["libreoffice-writer-nogui", "python3-uno"],
 }
 """Commands that tests use, and what they need of Debian's packages."""
