@@ -33,6 +33,7 @@ CLIENTS = {
     "zsync": ["zsync"],
     "aria2c": ["aria2"],
     "duplicity": ["duplicity"],
+    "restic": ["restic"],
     "soffice": ["libreoffice-writer-nogui", "python3-uno"],
 }
 """Commands that tests use, and what they need of Debian's packages."""
