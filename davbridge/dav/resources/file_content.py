@@ -15,7 +15,7 @@ from davbridge.dav.headers.upload_headers import UploadHeaders
 from davbridge.errors import NotFoundError, PreconditionFailedError
 from davbridge.store.base import ObjectInfo, ObjectReader
 from davbridge.tree.resource import Resource
-from davbridge.tree.writes.bounded_writer import BoundedWriter
+from davbridge.tree.writes.bounded_writer import FileWriter
 
 OpenRange = Callable[[ByteRange], ObjectReader]
 
@@ -84,7 +84,7 @@ class Upload:
     """The upload of a new version of a file. Raises StoreErrors, and
     RefusalErrors for a body that isn't what its headers say."""
 
-    def __init__(self, writer: BoundedWriter, length: int | None, headers: UploadHeaders) -> None:
+    def __init__(self, writer: FileWriter, length: int | None, headers: UploadHeaders) -> None:
         """``length``: the body's announced length in bytes, where it was announced."""
         self._writer = writer
         self._length = length

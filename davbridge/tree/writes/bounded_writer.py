@@ -5,6 +5,7 @@ ends, however the upload ends.
 """
 
 from collections.abc import Callable
+from typing import Protocol
 
 from davbridge.errors import StoreError
 from davbridge.store.base import ObjectWriter
@@ -14,6 +15,23 @@ from davbridge.tree.writes.quota import Reservation, StorageQuota
 
 Commit = Callable[[ObjectWriter, Reservation, ClientMetadata | None], Resource]
 """Makes a body visible. If it raises, nothing is visible."""
+
+
+class FileWriter(Protocol):
+    """An upload of a new version of a file."""
+
+    def write(self, data: bytes) -> None:
+        """Adds the next bytes, of any number. Raises TooLargeError and OutOfSpaceError."""
+        ...
+
+    def commit(self, client_metadata: ClientMetadata | None = None) -> Resource:
+        """Makes the version visible, and stores its client metadata, whose ETag is ignored.
+        Whenever it raises, it has aborted the writer."""
+        ...
+
+    def abort(self) -> None:
+        """Leaves the file as it was. Does nothing after `commit`."""
+        ...
 
 
 class BoundedWriter:

@@ -12,7 +12,7 @@ import pytest
 from davbridge.errors import OutOfSpaceError, PreconditionFailedError, UnavailableError
 from davbridge.paths import parse
 from davbridge.store.base import IF_ABSENT, Attributes
-from davbridge.tree.writes.bounded_writer import BoundedWriter
+from davbridge.tree.writes.bounded_writer import FileWriter
 from davbridge.tree.writes.quota import AccountInfo
 from davbridge.tree.writes.usage import RECOUNT_AFTER, RETRY_AFTER
 from tests.support.waiting import PATIENCE
@@ -124,7 +124,7 @@ def test_a_copy_over_the_quota_is_refused_before_it_begins(drive: Drive) -> None
     assert drive.tree.move(parse("/d"), parse("/e")) == []
 
 
-def sending(drive: Drive, path: str, size: int, length: int | None = None) -> BoundedWriter:
+def sending(drive: Drive, path: str, size: int, length: int | None = None) -> FileWriter:
     """A body that has come, and isn't committed yet."""
     writer = drive.tree.open_writer(parse(path), Attributes(), length=length)
     writer.write(b"x" * size)
