@@ -9,6 +9,7 @@ from davbridge.clock import Clock, monotonic, utc_now
 from davbridge.store.base import ObjectStore
 from davbridge.tree.journal.journals import Journals
 from davbridge.tree.journal.scanner import JournalScanner
+from davbridge.tree.listing.classification import NameFilter
 from davbridge.tree.listing.markers import DirectoryChecks
 from davbridge.tree.listing.view import View
 from davbridge.tree.operations.operations import Operations
@@ -65,11 +66,16 @@ class Components(NamedTuple):
 
 
 def compose(
-    store: ObjectStore, uncached: ObjectStore, prefix: str, limits: DriveLimits, clocks: Clocks
+    store: ObjectStore,
+    uncached: ObjectStore,
+    prefix: str,
+    limits: DriveLimits,
+    clocks: Clocks,
+    is_unlisted: NameFilter,
 ) -> Components:
     """Connects the parts. Journals are read and written past the cache."""
     directory_checks = DirectoryChecks(store, clocks.now)
-    view = View(store, prefix, directory_checks)
+    view = View(store, prefix, directory_checks, is_unlisted)
     parents = Parents(store, view)
     property_store = PropertyStore(store, prefix)
 

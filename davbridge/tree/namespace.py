@@ -26,13 +26,14 @@ from davbridge.store.base import (
 )
 from davbridge.tree.composition import NO_LIMITS, SYSTEM_CLOCKS, Clocks, DriveLimits, compose
 from davbridge.tree.journal.entry import OperationRequest
+from davbridge.tree.listing.classification import NameFilter, lists_all
 from davbridge.tree.listing.members import MemberListing, ResourcePage, TreeListing
 from davbridge.tree.listing.tree_walk import TreePage
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions
 from davbridge.tree.properties.client_metadata import Properties, without_client_metadata
 from davbridge.tree.properties.sidecar_format import MemberProperties
 from davbridge.tree.resource import Failure, Outcome, Resource, add_client_metadata
-from davbridge.tree.writes.bounded_writer import BoundedWriter
+from davbridge.tree.writes.bounded_writer import FileWriter
 from davbridge.tree.writes.commits import Recheck, WriteTarget, no_recheck
 from davbridge.tree.writes.creation import ExclusiveAccess
 from davbridge.tree.writes.quota import AccountInfo
@@ -49,9 +50,11 @@ class Namespace:
         prefix: str = "",
         limits: DriveLimits = NO_LIMITS,
         clocks: Clocks = SYSTEM_CLOCKS,
+        is_unlisted: NameFilter = lists_all,
     ) -> None:
-        """``uncached``: the same store past its cache, if it has one."""
-        parts = compose(store, uncached or store, prefix, limits, clocks)
+        """``uncached``: the same store past its cache, if it has one. ``is_unlisted``: whether
+        files of this name are left out of listings."""
+        parts = compose(store, uncached or store, prefix, limits, clocks, is_unlisted)
         self._store = store
         self._view = parts.view
         self._property_store = parts.property_store
@@ -147,7 +150,7 @@ class Namespace:
         existing: Resource | None = None,
         is_new: bool = False,
         recheck: Recheck = no_recheck,
-    ) -> BoundedWriter:
+    ) -> FileWriter:
         """A writer for the object at ``path``, new or not. A new version keeps the properties.
 
         ``existing``: what the caller has found at ``path``; ``is_new``: it has found nothing there.

@@ -9,7 +9,7 @@ lists ``x/`` where ``x`` would be, and never both.
 Invariant: a later page never changes what an earlier one has shown.
 """
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from itertools import chain
 from typing import NamedTuple
 
@@ -18,6 +18,15 @@ from davbridge.store.base import ObjectRow, Page
 from davbridge.store.derived import DerivedKind
 from davbridge.tree.listing.markers import folder_stem
 from davbridge.tree.listing.members import Member
+
+NameFilter = Callable[[str], bool]
+"""Whether files of this name are left out of listings. An empty object counts as a file, though its
+content type may say that it is a directory."""
+
+
+def lists_all(_name: str) -> bool:
+    """The filter that leaves out no file."""
+    return False
 
 
 class Pending(NamedTuple):
@@ -44,13 +53,16 @@ class Classification(NamedTuple):
 NOTHING_PENDING = Pending()
 
 
-def classify_pages(prefix: str, pages: Iterable[Page]) -> Iterator[tuple[Page, Classification]]:
-    """Classifies each page of the listing of a prefix as it arrives."""
+def classify_pages(
+    prefix: str, pages: Iterable[Page], is_unlisted: NameFilter = lists_all
+) -> Iterator[tuple[Page, Classification]]:
+    """Classifies each page of the listing of a prefix as it arrives. The filter is always the same
+    for pages that are cached."""
     pending = NOTHING_PENDING
     for page in pages:
         cached = page.derived.get(_CACHED)
         if cached is None or not cached.is_for(page, pending):
-            classification = classify_page(prefix, page, pending)
+            classification = classify_page(prefix, page, pending, is_unlisted)
             cached = _CachedClassification(
                 page.rows, page.prefixes, page.is_last, pending, classification
             )
@@ -61,7 +73,9 @@ def classify_pages(prefix: str, pages: Iterable[Page]) -> Iterator[tuple[Page, C
         yield page, cached.classification
 
 
-def classify_page(prefix: str, page: Page, before: Pending) -> Classification:
+def classify_page(
+    prefix: str, page: Page, before: Pending, is_unlisted: NameFilter
+) -> Classification:
     """Classifies one page. ``before``: what the pages before it left pending."""
     ends = (*(row.key for row in page.rows[-1:]), *page.prefixes[-1:])
     last = max(ends, default="")
@@ -78,7 +92,7 @@ def classify_page(prefix: str, page: Page, before: Pending) -> Classification:
             hidden.append(row)
         elif not page.is_last and last < row.key + DELIMITER:
             pending.append(row)
-        elif is_visible(name):
+        elif is_visible(name) and not is_unlisted(name):
             objects.append(row)
     known = (*before.names, *shadowing, *rows)
     names = frozenset(name for end in ends for name in known if end.startswith(prefix + name))

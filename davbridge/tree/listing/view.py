@@ -1,7 +1,8 @@
 """What is at a path, and in a collection: the reading side of the namespace.
 
 Invariants:
-- ``find`` of a path and ``pages`` of its parent agree. A marker, or any key inside, makes a
+- ``find`` of a path and ``pages`` of its parent agree, except for files that are never listed
+  because of their names. A marker, or any key inside, makes a
   collection. A collection hides an object of the same name. An object hides an ``x_$folder$`` of
   its name. An empty ``x_$folder$`` itself is never shown.
 - A key without a path, or with a reserved one, is never shown.
@@ -20,7 +21,7 @@ from cachetools import LRUCache
 from davbridge.errors import InvalidNameError, NotACollectionError, NotFoundError
 from davbridge.paths import DELIMITER, ResourcePath, is_visible, key_of, prefix_of
 from davbridge.store.base import ObjectRow, ObjectStore, Page
-from davbridge.tree.listing.classification import classify_pages
+from davbridge.tree.listing.classification import NameFilter, classify_pages
 from davbridge.tree.listing.markers import FOLDER_SUFFIX, DirectoryChecks, folder_stem
 from davbridge.tree.listing.members import Member, MemberPage
 from davbridge.tree.listing.tree_walk import TreePage, walk
@@ -32,10 +33,18 @@ _log = logging.getLogger(__name__)
 class View:
     """Resources at paths, over the keys below one prefix of a store."""
 
-    def __init__(self, store: ObjectStore, prefix: str, directory_checks: DirectoryChecks) -> None:
+    def __init__(
+        self,
+        store: ObjectStore,
+        prefix: str,
+        directory_checks: DirectoryChecks,
+        is_unlisted: NameFilter,
+    ) -> None:
+        """``is_unlisted``: whether files of this name are found, but not listed."""
         self.prefix = prefix
         self._store = store
         self._directory_checks = directory_checks
+        self._is_unlisted = is_unlisted
         self._logged: LRUCache[str, None] = LRUCache(1000)
         self._lock = Lock()
 
@@ -103,13 +112,18 @@ class View:
 
     def _with_directories_of(self, pages: Iterable[TreePage]) -> Iterator[TreePage]:
         for page in pages:
-            empty = [member.row for member in page.members if member.row and not member.row.size]
+            listed = [
+                member
+                for member in page.members
+                if member.row is None or not self._is_unlisted(member.name)
+            ]
+            empty = [member.row for member in listed if member.row and not member.row.size]
             directories = self._directory_checks.find_directories(empty) if empty else set()
             members = [
                 member._replace(row=None)
                 if member.row and member.row.key in directories
                 else member
-                for member in page.members
+                for member in listed
             ]
             yield TreePage(members, page.is_last)
 
@@ -180,7 +194,7 @@ class View:
     def _member_pages(
         self, path: ResourcePath, prefix: str, pages: Iterable[Page]
     ) -> Iterator[MemberPage]:
-        for page, (members, empty, hidden, _) in classify_pages(prefix, pages):
+        for page, (members, empty, hidden, _) in classify_pages(prefix, pages, self._is_unlisted):
             for row in hidden:
                 self._log_hidden(row)
             if empty and (directories := self._directory_checks.find_directories(empty)):
