@@ -36,7 +36,7 @@ from davbridge.store.s3.object_requests.new_objects import NewObjects
 from davbridge.store.s3.object_requests.sweep import Swept
 from davbridge.store.s3.setup.bucket_check import ensure_bucket
 from davbridge.store.s3.setup.client import build_client, is_aws
-from davbridge.tree.composition import DriveLimits
+from davbridge.tree.drive import open_namespace
 from davbridge.tree.listing.markers import PARALLEL_HEADS
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.steps.parallel_requests import MAX_PARALLEL_REQUESTS
@@ -179,12 +179,7 @@ def _drive(settings: Settings, layers: ExitStack, on_failure: Callable[[], None]
 def _namespace(settings: Settings, store: S3Store, prefix: str, layers: ExitStack) -> Namespace:
     cached = CachedStore(store, settings.cache)
     layers.callback(cached.close)
-    namespace = Namespace(
-        cached,
-        uncached=store,
-        prefix=prefix,
-        limits=DriveLimits(max_file_size=settings.drive.max_file_size, quota=settings.drive.quota),
-    )
+    namespace = open_namespace(settings.drive, cached, uncached=store, prefix=prefix)
     layers.callback(namespace.close)
     return namespace
 

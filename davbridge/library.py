@@ -17,6 +17,7 @@ from davbridge.config import (
     CopiedAttribute,
     DriveSettings,
     Encryption,
+    Junk,
     S3Settings,
     ServerSettings,
     Settings,
@@ -58,6 +59,10 @@ class Options(TypedDict, total=False):
     """Whether clients see the quota and the used bytes."""
     max_file_size: int | None
     """Bytes."""
+    junk: Junk
+    """What becomes of the files that desktops write beside people's own."""
+    junk_names: tuple[str, ...]
+    """Patterns of their names."""
     threads: int
     """How many requests are served at once. There are so many connections to the store, and some
     more for work in the background."""
@@ -104,6 +109,8 @@ _SETTINGS = {
     "quota": ("drive", "quota"),
     "publish_quota": ("drive", "publish_quota"),
     "max_file_size": ("drive", "max_file_size"),
+    "junk": ("drive", "junk"),
+    "junk_names": ("drive", "junk_names"),
     "threads": ("server", "threads"),
 }
 """The section and name, among the settings, of the options that aren't in the section s3."""

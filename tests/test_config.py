@@ -91,6 +91,8 @@ def test_every_setting_can_be_said_in_the_file(tmp_path: Path) -> None:
         quota = "10 GiB"
         publish_quota = false
         max_file_size = 4096
+        junk = "drop"
+        junk_names = ["*.tmp"]
         mount_path = "/dav"
         public_origins = ["https://drive.example.org"]
 
@@ -141,6 +143,7 @@ def test_every_setting_can_be_said_in_the_file(tmp_path: Path) -> None:
     assert settings.drive.read_only
     assert not settings.drive.publish_quota
     assert (settings.drive.quota, settings.drive.max_file_size) == (10 * 1024**3, 4096)
+    assert (settings.drive.junk, settings.drive.junk_names) == ("drop", ("*.tmp",))
     assert settings.drive.mount_path == "/dav"
     assert settings.drive.public_origins == ("https://drive.example.org",)
     assert settings.server == ServerSettings(
@@ -308,6 +311,20 @@ def test_secrets_show_in_no_repr(tmp_path: Path) -> None:
         ("[drive]\nquota = '10 GBit'", "d.toml: drive.quota must be a number of bytes or a text"),
         ("[drive]\nquota = true", "d.toml: drive.quota must be a number of bytes or a text"),
         ("[drive]\nread_only = 1", "d.toml: drive.read_only must be true or false, not a whole"),
+        (
+            "[embedded]\n[drive]\njunk = 'delete'",
+            "d.toml: drive.junk must be one of 'keep', 'hide', 'drop', not 'delete'",
+        ),
+        ("[drive]\njunk_names = '._*'", "d.toml: drive.junk_names must be a list, not a text"),
+        ("[drive]\njunk_names = [1]", "d.toml: drive.junk_names[0] must be a text in quotes"),
+        (
+            "[embedded]\n[drive]\njunk_names = ['.Trashes/*']",
+            "d.toml: drive.junk_names must be names or patterns such as '._*', without '/'",
+        ),
+        (
+            "[embedded]\n[drive]\njunk_names = ['*']",
+            "d.toml: drive.junk_names can't be '*': people's own files would match it as well",
+        ),
         ("[log]\nlevel = 'loud'", "d.toml: log.level must be one of 'debug', 'info', 'warning'"),
         ("[s3]\naddressing = 'x'", "d.toml: s3.addressing must be one of 'auto', 'path', 'virt"),
         ("[embedded]\ndirectory = ''", "d.toml: embedded.directory is no path: ''"),

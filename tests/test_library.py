@@ -99,12 +99,24 @@ def test_options_are_the_settings_that_serve_has(bucket: Bucket) -> None:
         assert provider.property_context().used_bytes is None
 
 
+def test_a_store_can_be_opened_that_keeps_junk_out(bucket: Bucket, bucket_name: str) -> None:
+    given = options(bucket, junk="drop", junk_names=("*.tmp",))
+    with davbridge.open_store(f"{bucket.name}/{bucket_name}", **given) as store:
+        store.store_fileobject(BytesIO(b"x"), "/a.tmp")
+        store.store_fileobject(BytesIO(b"x"), "/._a")
+        assert store.get_file("/a.tmp") == b"x"
+        assert store.get_directory_listing("/") == ["/._a"]
+    assert bucket.below(f"{bucket_name}/").listed() == ["._a"]
+
+
 @pytest.mark.parametrize(
     ("place", "wrong"),
     [
         ("no_bucket!", {}),
         ("bucket", {"cache_ttl": -1}),
         ("bucket", {"quota": 0}),
+        ("bucket", {"junk": "delete"}),
+        ("bucket", {"junk_names": ("a/b",)}),
         ("bucket", {"access_key": "alone"}),
         ("bucket", {"endpoint_url": "nowhere"}),
     ],

@@ -35,6 +35,7 @@ from davbridge.dav.methods import lock
 from davbridge.dav.propfind import query
 from davbridge.http.protocol import client_timeout, request_head, request_reader
 from davbridge.paths import MAX_KEY_BYTES
+from davbridge.tree.junk import files as junk_files
 from davbridge.tree.properties import sidecar_format
 from tests.dav.test_call_budget import CASES, COPY, DELETE, DELETES, GET, HEAD, LIST, PUT
 
@@ -252,6 +253,11 @@ LIMITS: dict[str, float] = {
     "ranges in one request": ranges.MAX_RANGES,
     "locks": memory.MAX_LOCKS,
     "lock timeout, in hours": lock.MAX_TIMEOUT / 3600,
+    "junk in memory, in all": junk_files.MAX_BYTES,
+    "files of junk in memory": junk_files.MAX_FILES,
+    "one file of junk in memory": junk_files.MAX_FILE_BYTES,
+    "junk that is being uploaded": junk_files.MAX_INCOMING_BYTES,
+    "hours of a file of junk in memory": junk_files.LIFETIME / 3600,
     "logins that wait to be verified": logins.MAX_WAITING,
     "bytes a second of a body": client_timeout.MIN_RATE,
 }

@@ -126,6 +126,19 @@ def require_password_hash(setting: str, value: str) -> None:
         reject(setting, "is no argon2id or bcrypt hash: make one with 'davbridge password'")
 
 
+def require_choice(setting: str, value: object, choices: tuple[object, ...]) -> None:
+    if value not in choices:
+        reject(setting, f"must be one of {', '.join(map(repr, choices))}, not {value!r}")
+
+
+def require_name_pattern(setting: str, value: str) -> None:
+    """A pattern of names, such as ``._*``, that not every name matches."""
+    if not value or DELIMITER in value or "\0" in value:
+        reject(setting, f"must be names or patterns such as '._*', without '/': {value!r}")
+    if not value.strip("*?"):
+        reject(setting, f"can't be {value!r}: people's own files would match it as well")
+
+
 def require_text(setting: str, value: str) -> None:
     """Not empty, and printable: it ends up in a header, or in a request to S3."""
     if not value or not value.isprintable():

@@ -18,7 +18,13 @@ from types import NoneType, UnionType
 from typing import Any, Literal, NamedTuple, Union, get_args, get_origin, get_type_hints
 
 from davbridge.config import settings
-from davbridge.config.checks import ConfigError, SettingError, parse_size, reject
+from davbridge.config.checks import (
+    ConfigError,
+    SettingError,
+    parse_size,
+    reject,
+    require_choice,
+)
 
 Values = dict[str, Any]
 """Values of one section, by the names of its dataclass' fields."""
@@ -150,9 +156,7 @@ def _kind(value: object) -> str:
 
 
 def _choice(where: str, value: object, choices: tuple[object, ...]) -> object:
-    if value not in choices:
-        names = ", ".join(repr(choice) for choice in choices)
-        reject(where, f"must be one of {names}, not {value!r}")
+    require_choice(where, value, choices)
     return value
 
 

@@ -5,7 +5,7 @@ Invariants: an instance that exists is valid; secrets never show in a repr.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, get_args
 from unicodedata import normalize
 
 from davbridge.config import checks
@@ -23,7 +23,11 @@ CannedAcl = Literal[
     "public-read-write",
     "aws-exec-read",
 ]
+Junk = Literal["keep", "hide", "drop"]
 LogLevel = Literal["debug", "info", "warning", "error"]
+
+JUNK_NAMES = ("._*", ".DS_Store", "Thumbs.db", "desktop.ini", "~$*", ".~lock.*#")
+"""Of macOS, Windows, Microsoft Office and LibreOffice."""
 
 PASSWORD_VARIABLE = "DAVBRIDGE_PASSWORD"
 """Of the environment: the password of ``--user``."""
@@ -134,6 +138,11 @@ class DriveSettings:
     """Whether there are RFC 4331's properties at all (macOS 15.4 may stall on them)."""
     max_file_size: Bytes | None = None
     """Bytes; None: the store's limit."""
+    junk: Junk = "keep"
+    """What becomes of the files that desktops write beside people's own. ``hide``: they aren't
+    listed. ``drop``: as well, and new ones aren't stored."""
+    junk_names: tuple[str, ...] = JUNK_NAMES
+    """Their names, with wildcards, in any case."""
     mount_path: str = "/"
     """The URL path of the drive's root."""
     public_origins: tuple[str, ...] = ()
@@ -145,6 +154,9 @@ class DriveSettings:
         for origin in self.public_origins:
             checks.require_origin("drive.public_origins", origin)
         checks.require_range("drive.infinity_limit", self.infinity_limit, 0)
+        checks.require_choice("drive.junk", self.junk, get_args(Junk))
+        for pattern in self.junk_names:
+            checks.require_name_pattern("drive.junk_names", pattern)
         if self.quota is not None:
             checks.require_range("drive.quota", self.quota, 1)
         if self.max_file_size is not None:

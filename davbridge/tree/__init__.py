@@ -1,6 +1,7 @@
 """A namespace of collections and members over the flat keys of an ObjectStore::
 
     namespace.py       what can be done with resources: the interface of this package
+    drive.py           the namespace of a drive, as its settings have it
     composition.py     the parts of a namespace, and which needs which
     resource.py        what is at a path, and how an operation ended
 
@@ -11,6 +12,7 @@
     writes/            new files and collections, parents, quota
     properties/        dead properties and client metadata; the properties files
     listing/           look-ups, and which rows of a listing are members
+    junk/              the files that desktops write beside people's own
 
     path_locks.py      which operations and writes exclude one another in this process
     own_versions.py    versions that this bridge has just uploaded: a MOVE of one need not wait

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import pytest
 
 from davbridge.clock import utc_now
-from davbridge.config import S3Settings
+from davbridge.config import DriveSettings, S3Settings
 from davbridge.dav.headers.validators import http_date
 from davbridge.store.base import Attributes
 from davbridge.store.s3 import S3Store
@@ -313,6 +313,34 @@ def test_a_save_into_a_known_folder_as_finder_does_it(store: S3Store, counted: C
         assert client("PUT", "/d/new.txt", b"content", {"If": f"({token})"}).status == 204
         assert client("UNLOCK", "/d/new.txt", headers={"Lock-Token": token}).status == 204
         assert counted.requests == Counter({PUT: 2})
+
+
+def test_junk_that_is_dropped_costs_no_request(store: S3Store, counted: Counted) -> None:
+    """Beyond the look at what is at its name, which every name costs: none in a known folder. As
+    with all names, cold it is one listing of the folder, and one of that around it."""
+    dropping, target = DriveSettings(junk="drop"), "/d/._new.txt"
+    with running_bridge(store, drive=dropping, timer=Timer()) as bridge, bridge.client() as client:
+        counted.clear()
+        assert client("PUT", target, b"cold").status == 201
+        assert counted.requests == Counter({LIST: 2})
+        assert client("DELETE", target).status == 204
+        warm_up(client)
+        counted.clear()
+        assert client("PROPFIND", target, NAMED, depth="0").status == 404
+        lock = client("LOCK", target, LOCK)
+        assert lock.status == 201
+        held = {"If": f"({lock.header('Lock-Token')})"}
+        assert client("PUT", target, b"content", held).status == 204
+        assert client("PROPPATCH", target, WINDOWS_TIME, held).status == 207
+        assert client("HEAD", target).status == 200
+        assert client("GET", target).body == b"content"
+        assert client("PROPFIND", target, depth="0").status == 207
+        moved = {"Destination": "/d/._moved.txt", **held}
+        assert client("MOVE", target, None, moved).status == 201
+        assert client("COPY", "/d/._moved.txt", destination=target).status == 201
+        assert client("DELETE", target).status == 204
+        assert client("PROPFIND", "/d/", NAMED, depth="1").status == 207
+        assert counted.sequence == []
 
 
 def test_a_put_to_a_name_that_has_just_gone_looks_for_properties_once(

@@ -14,8 +14,7 @@ from davbridge.dav.provider import BucketProvider
 from davbridge.errors import UnavailableError
 from davbridge.store.base import Attributes, ObjectStore
 from davbridge.store.memory import MemoryStore
-from davbridge.tree.composition import DriveLimits
-from davbridge.tree.namespace import Namespace
+from davbridge.tree.drive import open_namespace
 from tests.dav.methods.words import EXCLUSIVE, fill, lock, patch, prop, text
 from tests.support.bridge import Answer, Client
 from tests.support.intercepted import InterceptedStore
@@ -63,7 +62,7 @@ class Drive(NamedTuple):
 @contextmanager
 def provider_over(store: ObjectStore, drive: DriveSettings) -> Iterator[BucketProvider]:
     cached = CachedStore(store, CacheSettings())
-    namespace = Namespace(cached, uncached=store, limits=DriveLimits(quota=drive.quota))
+    namespace = open_namespace(drive, cached, uncached=store)
     try:
         yield BucketProvider(namespace, drive)
     finally:
@@ -571,3 +570,17 @@ def test_many_clients_at_once_are_served(drive: Drive) -> None:
     for thread in threads:
         thread.join()
     assert sorted(statuses) == [200] * 8 + [201] * 8
+
+
+def test_dropped_junk_is_there_and_not_in_the_bucket_under_wsgidav_as_well() -> None:
+    with drive_at("/", DriveSettings(junk="drop")) as drive:
+        held = {"If": f"(<{lock(drive.client, '/._f')}>)"}
+        assert drive.client("PUT", "/._f", b"junk", held).status == 204
+        assert drive.client("GET", "/._f").body == b"junk"
+        patched = drive.client("PROPPATCH", "/._f", patch("set", "<p:one>1</p:one>"), held)
+        assert patched.status == 207
+        assert drive.transfer("MOVE", "/._f", "/._g", **held).status == 201
+        assert drive.client("GET", "/._g").body == b"junk"
+        assert drive.client("PROPFIND", "/", ALLPROP, depth="1").multistatus().keys() == {"/"}
+        assert drive.client("DELETE", "/._g").status == 204
+        assert drive.keys() == []

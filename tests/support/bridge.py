@@ -15,7 +15,7 @@ from davbridge.dav.application import build
 from davbridge.dav.locking.locks import LockStore
 from davbridge.http.server import HttpServer
 from davbridge.store.base import ObjectStore
-from davbridge.tree.composition import DriveLimits
+from davbridge.tree.drive import open_namespace
 from davbridge.tree.namespace import Namespace
 
 DAV = "{DAV:}"
@@ -124,12 +124,7 @@ def running_bridge(
     """The rooms composed as app.py does, over any store, on a free port."""
     drive = drive or DriveSettings()
     cached = CachedStore(store, cache or CacheSettings(), timer=timer)
-    namespace = Namespace(
-        cached,
-        uncached=store,
-        prefix=prefix,
-        limits=DriveLimits(max_file_size=drive.max_file_size, quota=drive.quota),
-    )
+    namespace = open_namespace(drive, cached, uncached=store, prefix=prefix)
     app = build(namespace, drive, locks)
     server = HttpServer(
         protected(app, access or AccessSettings(anonymous=True), drive.public_origins),

@@ -5,10 +5,12 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from davbridge.config import DriveSettings, Junk
 from davbridge.paths import ResourcePath, parse
 from davbridge.store.base import ALWAYS, Attributes, Condition
 from davbridge.store.memory import MemoryStore
-from davbridge.tree.composition import Clocks, DriveLimits
+from davbridge.tree.composition import Clocks
+from davbridge.tree.drive import open_namespace
 from davbridge.tree.namespace import Namespace
 from davbridge.tree.properties.client_metadata import without_client_metadata
 from davbridge.tree.properties.sidecar_format import MemberProperties
@@ -40,14 +42,15 @@ class Clock:
 class Drive:
     """A namespace, the bucket below it, and the requests between them."""
 
-    def __init__(self, prefix: str = "", quota: int | None = None) -> None:
+    def __init__(self, prefix: str = "", quota: int | None = None, junk: Junk = "keep") -> None:
         self.clock = Clock()
         self.bucket = MemoryStore(clock=self.clock)
         self.store = WatchedStore(self.bucket)
-        self.tree = Namespace(
+        self.tree = open_namespace(
+            DriveSettings(quota=quota, junk=junk),
             self.store,
+            uncached=self.store,
             prefix=prefix,
-            limits=DriveLimits(quota=quota),
             clocks=Clocks(timer=self.clock.seconds, now=self.clock, pause=self.clock.advance),
         )
 
