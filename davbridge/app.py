@@ -139,6 +139,7 @@ class _Drive(NamedTuple):
             if self.store.is_seaweedfs and self.bucket:
                 _log.warning(_SEAWEEDFS_CLEANS, self.bucket)
         else:
+            self.store.compare_etags(self.prefix)
             _log.info("read-only: the store is not probed, and nothing is swept")
 
     def start(self) -> None:

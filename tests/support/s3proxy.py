@@ -73,6 +73,12 @@ class Drop(NamedTuple):
     seconds: float = 0.0
 
 
+class Change(NamedTuple):
+    """The store's answer, made another one."""
+
+    change: Callable[[Answer], Answer]
+
+
 class Hold:
     """The store gets the request late: when the test says so. One of these is for one request."""
 
@@ -113,7 +119,7 @@ class Hold:
         self._answered.set()
 
 
-Fault = Answer | Cut | Lose | Delay | Stall | Drop | Hold
+Fault = Answer | Cut | Lose | Delay | Stall | Drop | Change | Hold
 Rule = Callable[[Request], Fault | None]
 
 
@@ -216,6 +222,14 @@ def s3_proxy(
         thread.join()
 
 
+def _with_length(changed: Answer) -> Answer:
+    """An answer to HEAD keeps its length: that of the body that it doesn't have."""
+    if not changed.body:
+        return changed
+    names = [name for name in changed.headers if name.lower() != "content-length"]
+    return changed._replace(headers={name: changed.headers[name] for name in names})
+
+
 class _Handler(BaseHTTPRequestHandler):
     proxy: S3Proxy
     protocol_version = "HTTP/1.1"
@@ -242,6 +256,8 @@ class _Handler(BaseHTTPRequestHandler):
             return
         if answer is None or isinstance(fault, Lose):
             return
+        if isinstance(fault, Change):
+            answer = _with_length(fault.change(answer))
         if isinstance(fault, Delay):
             time.sleep(fault.seconds)
         if isinstance(fault, Stall):

@@ -28,9 +28,8 @@ from davbridge.store.base import (
 from davbridge.store.buffers.budget import MemoryBudget
 from davbridge.store.limits import MAX_OBJECT_SIZE, require_key, require_size
 from davbridge.store.s3.messages.errors import translated
-from davbridge.store.s3.messages.headers import info_of, size_of
-from davbridge.store.s3.object_requests.bucket import Bucket, head_request
-from davbridge.store.s3.object_requests.capabilities import ALL, UNPROBED, Capabilities, lost
+from davbridge.store.s3.object_requests.bucket import Bucket, head_object
+from davbridge.store.s3.object_requests.capabilities import ALL, UNPROBED, Capabilities
 from davbridge.store.s3.object_requests.conditional_writes import put
 from davbridge.store.s3.object_requests.copy import (
     COPY_LIMIT,
@@ -41,6 +40,7 @@ from davbridge.store.s3.object_requests.copy import (
 from davbridge.store.s3.object_requests.deletes import delete_many, delete_one
 from davbridge.store.s3.object_requests.features import MODERN, Features
 from davbridge.store.s3.object_requests.full_store import FullStoreDetector
+from davbridge.store.s3.object_requests.listed_etags import ListedEtags
 from davbridge.store.s3.object_requests.listing import look_up, pages
 from davbridge.store.s3.object_requests.multipart import PART_SIZE, PartPool
 from davbridge.store.s3.object_requests.multipart_requests import MOST_PARTS
@@ -49,6 +49,7 @@ from davbridge.store.s3.object_requests.plain_objects import PlainObjects
 from davbridge.store.s3.object_requests.reader import S3Reader
 from davbridge.store.s3.object_requests.sweep import Swept, abort_stale, sweep
 from davbridge.store.s3.object_requests.writer import S3Writer
+from davbridge.store.s3.setup.etag_checks import compare_existing
 from davbridge.store.s3.setup.probe import PROBE_SECONDS, probe
 from davbridge.store.s3.transport.transport import TIMING, S3Request, Timing, Transport
 from davbridge.waiting import store_wait
@@ -98,6 +99,7 @@ class S3Store:
             frozenset(copy_without),
             PlainObjects(timing.timer),
         )
+        self._listed_etags = ListedEtags()
         self._full_store = FullStoreDetector(lambda: self._bucket)
         self._pool = PartPool(part_threads, budget or MemoryBudget(), self._full_store)
         # A part waits in memory until the store has it, for it may have to be sent again.
@@ -113,6 +115,7 @@ class S3Store:
     def close(self) -> None:
         """Ends the threads, once their parts are sent, and the connections."""
         self._pool.close()
+        self._listed_etags.close()
         self._transport.close()
 
     def __enter__(self) -> Self:
@@ -133,17 +136,17 @@ class S3Store:
     def list_objects(
         self, prefix: str, *, delimiter: str = "", page_size: int = PAGE_SIZE
     ) -> Iterator[Page]:
-        return pages(self._bucket, prefix, delimiter, page_size)
+        for page in pages(self._bucket, prefix, delimiter, page_size):
+            yield self._listed_etags.page(self._bucket, page)
 
     def lookup(self, key: str, *, bypass_cache: bool = False) -> Lookup:
         require_key(key)
-        return look_up(self._bucket, key)
+        found = look_up(self._bucket, key)
+        return self._listed_etags.lookup(self._bucket, found, anew=bypass_cache)
 
     def head_object(self, key: str) -> ObjectInfo:
         require_key(key)
-        with translated(key):
-            headers = self._transport.send(head_request(key)).headers
-        return info_of(key, size_of(key, headers), headers)
+        return head_object(self._bucket, key)
 
     def get_object(
         self,
@@ -154,7 +157,8 @@ class S3Store:
         if_match: str | None = None,
     ) -> ObjectReader:
         require_key(key)
-        return S3Reader.open(self._bucket, key, start, end, if_match)
+        with self._listed_etags.checking(key):
+            return S3Reader.open(self._bucket, key, start, end, if_match)
 
     def put_object(
         self, key: str, body: bytes, attributes: Attributes, condition: Condition = ALWAYS
@@ -199,12 +203,14 @@ class S3Store:
     ) -> ObjectRow:
         require_key(source.key)
         self._require_writable(target)
-        return copy_object(
-            self._bucket, self._pool, source, target, attributes, condition, self._copy_limits
-        )
+        with self._listed_etags.checking(source.key, target):
+            return copy_object(
+                self._bucket, self._pool, source, target, attributes, condition, self._copy_limits
+            )
 
     def delete_object(self, key: str, *, version: ObjectRow | None = None) -> None:
-        delete_one(self._bucket, key, version)
+        with self._listed_etags.checking(key):
+            delete_one(self._bucket, key, version)
 
     def delete_objects(
         self, keys: Sequence[str], *, versions: Mapping[str, ObjectRow] = NO_VERSIONS
@@ -217,22 +223,23 @@ class S3Store:
         all."""
         self._full_store.prefix = prefix
         try:
-            can, unknown, features = probe(self._bucket, prefix, PROBE_SECONDS)
+            probed = probe(self._bucket, prefix, PROBE_SECONDS)
         except StoreSetupError:
             raise
         except StoreError as error:
             self._use(UNPROBED)
+            self.compare_etags(prefix)
             _log.warning("what the store can do is not known, for nothing can be tried: %s", error)
             return
-        self._use(can)
-        self._bucket = self._bucket._replace(features=features)
-        if unknown:
-            names = ", ".join(sorted(unknown)).replace("_", " ")
-            _log.warning("the store gave no answer when it was asked for: %s", names)
-        if missing := "; ".join(lost(can)):
-            _log.warning("the store was probed, and lacks %s", missing)
-        elif not unknown:
-            _log.info("the store was probed, and can all that davbridge makes use of")
+        self._use(probed.can)
+        self._bucket = self._bucket._replace(features=probed.features)
+        probed.log()
+
+    def compare_etags(self, prefix: str) -> None:
+        """Instead of `probe` where nothing can be written: compares listings with HEADs, on up to
+        two of the objects below ``prefix``, and logs a difference."""
+        with suppress(StoreError):
+            self._use(compare_existing(self._bucket, prefix))
 
     def _use(self, can: Capabilities) -> None:
         self._transport.expires = can.expiring

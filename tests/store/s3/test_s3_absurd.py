@@ -66,8 +66,6 @@ def test_an_answer_that_makes_no_sense_is_never_believed(
         ENTRY("d/a", -1),
         ENTRY("d/a", "1_0"),
         ENTRY("d/a", "9" * 5000),
-        ENTRY("d/a", 1).replace('"e"', ""),
-        ENTRY("d/a", 1).replace("<ETag>", "<Tag>").replace("</ETag>", "</Tag>"),
         ENTRY("d/a", 1).replace('"e"', '" "'),
         ENTRY("d/a", 1).replace('"e"', '"e&#13;&#10;Set-Cookie: a=b"'),
         ENTRY("d/a", 1).replace('"e"', '"e"f"'),

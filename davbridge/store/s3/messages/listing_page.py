@@ -101,7 +101,7 @@ def _rows(root: Element, space: str, is_encoded: bool) -> tuple[ObjectRow, ...]:
                 _decoded(_text(entry, key), is_encoded),
                 _size(_text(entry, size)),
                 parse_time(_text(entry, modified)),
-                _listed_etag(_text(entry, etag)),
+                _listed_etag(entry.findtext(etag) or ""),
                 parse_storage_class(entry.findtext(storage_class) or ""),
             )
             for entry in root.iterfind(f"{space}Contents")
@@ -110,8 +110,9 @@ def _rows(root: Element, space: str, is_encoded: bool) -> tuple[ObjectRow, ...]:
 
 
 def _listed_etag(text: str) -> str:
-    """Empty for a folder that SeaweedFS is about to remove: it is listed without an ETag."""
-    return parse_etag(text) if text != '""' else ""
+    """Empty where the listing has none: some stores list no ETags, and SeaweedFS lists a folder
+    that it is about to remove without one."""
+    return parse_etag(text) if text not in ("", '""') else ""
 
 
 def _text(element: Element, name: str) -> str:

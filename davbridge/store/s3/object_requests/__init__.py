@@ -4,6 +4,7 @@ bucket.py              a bucket, the transport to it, and its store's capabiliti
 capabilities.py        which of the features that davbridge uses the store has
 features.py            what objects in the bucket can have in addition to their bytes
 listing.py             listings, and look-ups that are listings
+listed_etags.py        ETags for listings that have none, or other ones than HEAD
 new_objects.py         storage class, encryption and ACL of what is written
 reader.py              GetObject, resumed if a connection breaks
 writer.py              a body, cut into parts

@@ -7,10 +7,11 @@ from botocore.parsers import ResponseParserError
 
 from davbridge.clock import Clock
 from davbridge.config import CopiedAttribute
-from davbridge.store.base import Condition, ObjectRow
+from davbridge.store.base import Condition, ObjectInfo, ObjectRow
 from davbridge.store.buffers.outgoing_body import OutgoingBody
 from davbridge.store.s3.messages.checksums import checksum_headers, content_md5
-from davbridge.store.s3.messages.headers import Headers, headers_of, quoted
+from davbridge.store.s3.messages.errors import translated
+from davbridge.store.s3.messages.headers import Headers, headers_of, info_of, quoted, size_of
 from davbridge.store.s3.object_requests.capabilities import ALL, Capabilities
 from davbridge.store.s3.object_requests.features import MODERN, Features
 from davbridge.store.s3.object_requests.new_objects import LEFT_TO_THE_BUCKET, NewObjects
@@ -57,6 +58,13 @@ class Bucket(NamedTuple):
 
 def head_request(key: str, if_match: str | None = None) -> S3Request:
     return S3Request("HeadObject", "HEAD", key, headers_of(Condition(if_match=if_match)))
+
+
+def head_object(bucket: Bucket, key: str) -> ObjectInfo:
+    """The object as a HEAD shows it. Raises StoreError."""
+    with translated(key):
+        headers = bucket.transport.send(head_request(key)).headers
+    return info_of(key, size_of(key, headers), headers)
 
 
 def sub_resource(operation: str, key: str | None, name: str) -> S3Request:

@@ -33,6 +33,14 @@ class Capabilities(NamedTuple):
     a Content-MD5: a bucket with a default retention may demand it."""
     content_md5: bool = True
     """Content-MD5 is enough where plain writes aren't taken. Otherwise each body has a CRC32."""
+    listed_etags: bool = True
+    """Listings have the ETags that HEAD has. Otherwise a HEAD asks for them, once for each version
+    of an object."""
+    etag_case: bool = True
+    """Listings write ETags in the same case as HEAD. Otherwise it is swapped."""
+    written_etags: bool = True
+    """The answers to PutObject and CopyObject have the ETag that HEAD has. Otherwise a HEAD after
+    the write asks for it."""
     part_copy: bool = True
     """UploadPartCopy works. Otherwise the bytes of large files are copied through davbridge."""
     expiring: bool = True
@@ -61,6 +69,10 @@ _LOST = {
     "checksums": "checksums (bytes are checked on the way in alone)",
     "plain_writes": "uploads without checksums (each costs the processor an MD5 or CRC32)",
     "content_md5": "uploads with Content-MD5 (each has a CRC32 instead)",
+    "listed_etags": "ETags in listings (each object that is listed costs a HEAD, once for each of "
+    "its versions)",
+    "etag_case": "ETags of one case (those of listings are changed to the case of HEAD)",
+    "written_etags": "ETags in the answers to writes (each write costs a HEAD)",
     "part_copy": "copies in parts (files over 5 GiB are copied by way of davbridge)",
     "expiring": "requests that expire (a DELETE, COPY or PUT that is held up on its way for longer "
     "than seconds is still done)",

@@ -27,7 +27,7 @@ from davbridge.errors import (
     UnavailableError,
 )
 from davbridge.paths import DELIMITER
-from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow
+from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow, is_same_version
 from davbridge.store.buffers.outgoing_body import OutgoingBody
 from davbridge.store.s3.messages.errors import (
     CONFLICT,
@@ -75,7 +75,7 @@ def put(
     """Writes the object in one request. ``extra_headers``: storage class, encryption, ACL."""
     condition = emulated_condition(bucket, key, condition, by_store=bucket.can.conditional_put)
     is_exact = condition != ALWAYS and not condition.is_optimistic
-    transaction = new_transaction() if is_exact else ""
+    transaction = new_transaction() if is_exact or not bucket.can.written_etags else ""
     request = _put_request(bucket, key, body, attributes, condition, transaction)
     request = request._replace(headers={**request.headers, **extra_headers})
     is_marker = key.endswith(DELIMITER) and not body
@@ -83,7 +83,8 @@ def put(
     try:
         headers = headers_without_body(send_past_conflicts(bucket, request))
         row = ObjectRow(key, len(body), date_of(headers, bucket.clock), etag_in(headers))
-        return row._replace(storage_class=storage_class_in(extra_headers))
+        row = row._replace(storage_class=storage_class_in(extra_headers))
+        return as_shown(bucket, row, transaction)
     except ERRORS as error:
         if may_have_been_done(error):
             own = row_of_transaction(bucket, key, transaction)
@@ -193,6 +194,25 @@ def row_of_transaction(bucket: Bucket, key: str, transaction: str) -> ObjectRow 
     if headers is None or metadata_of(headers).get(TRANSACTION) != transaction:
         return None
     return info_of(key, size_of(key, headers), headers).row
+
+
+def as_shown(bucket: Bucket, written: ObjectRow, transaction: str = "") -> ObjectRow:
+    """What was just written, under the ETag of a HEAD if the store gives another one in its answer
+    to the write. Without a transaction, the object is recognised by its size and time."""
+    if bucket.can.written_etags:
+        return written
+    try:
+        headers = current_headers(bucket, written.key)
+        if headers is None:
+            return written
+        row = info_of(written.key, size_of(written.key, headers), headers).row
+    except UnavailableError:
+        return written
+    if transaction:
+        is_own = metadata_of(headers).get(TRANSACTION) == transaction
+    else:
+        is_own = is_same_version(row, written._replace(etag=row.etag))
+    return row if is_own else written
 
 
 def store_second(bucket: Bucket) -> datetime:

@@ -29,6 +29,7 @@ from davbridge.store.s3.messages.xml import parse_time, parsed, required
 from davbridge.store.s3.object_requests import multipart_requests
 from davbridge.store.s3.object_requests.bucket import Bucket, copied_from
 from davbridge.store.s3.object_requests.conditional_writes import (
+    as_shown,
     current_headers,
     emulated_condition,
     may_have_been_done,
@@ -131,6 +132,7 @@ def _copy_whole(
         modified = parse_time(required(result, "LastModified"))
         etag = parse_etag(required(result, "ETag"))
         row = ObjectRow(target, source.size, modified, etag, storage_class_in(headers))
+        row = as_shown(bucket, row, transaction)
         if not has_look:
             bucket.record_plain(row)
         return row

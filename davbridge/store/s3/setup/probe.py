@@ -1,7 +1,7 @@
 """Finds out at the start what this store can do, on objects of davbridge's own.
 
 The checks work on canaries, whose names are reserved, and random, so that two bridges that start at
-once don't use the same. They are 31 requests, which in parallel take as long as eight. The requests
+once don't use the same. They are 34 requests, which in parallel take as long as ten. The requests
 that expire in normal operation do so in the checks as well; if a store refuses that, the checks run
 once more with signatures in headers.
 
@@ -22,7 +22,13 @@ from davbridge.errors import StoreError, UnavailableError
 from davbridge.store.base import ObjectRow
 from davbridge.store.s3.messages.errors import ERRORS, status_of, translated
 from davbridge.store.s3.object_requests.bucket import Bucket
-from davbridge.store.s3.object_requests.capabilities import ALL, CANARY, UNPROBED, Capabilities
+from davbridge.store.s3.object_requests.capabilities import (
+    ALL,
+    CANARY,
+    UNPROBED,
+    Capabilities,
+    lost,
+)
 from davbridge.store.s3.object_requests.deletes import delete_many
 from davbridge.store.s3.object_requests.features import Features
 from davbridge.store.s3.setup.bucket_features import find_features
@@ -33,11 +39,14 @@ from davbridge.store.s3.setup.capability_checks import (
     Canaries,
     put_canary,
 )
+from davbridge.store.s3.setup.etag_checks import EtagForms, compare_canaries
 from davbridge.store.s3.setup.side_by_side import side_by_side
 from davbridge.store.s3.transport.health import is_trouble
 
 PROBE_SECONDS = 10.0
 """Seconds for the canaries to be written, and then for all checks."""
+
+_log = logging.getLogger(__name__)
 
 _UNABLE = frozenset({400, 404, 405, 411, 412, 501})
 """The statuses with which stores answer an unknown request. Any other error says nothing about the
@@ -61,10 +70,18 @@ class Probed(NamedTuple):
     """The names of the checks that had no outcome."""
     features: Features
 
+    def log(self) -> None:
+        """In one line, and one for the checks without an outcome."""
+        if self.unknown:
+            names = ", ".join(sorted(self.unknown)).replace("_", " ")
+            _log.warning("the store gave no answer when it was asked for: %s", names)
+        if missing := "; ".join(lost(self.can)):
+            _log.warning("the store was probed, and lacks %s", missing)
+        elif not self.unknown:
+            _log.info("the store was probed, and can all that davbridge makes use of")
+
 
 _REFUSED = (CheckOutcome.UNABLE, CheckOutcome.UNKNOWN)
-
-_log = logging.getLogger(__name__)
 
 
 def probe(bucket: Bucket, prefix: str, seconds: float) -> Probed:
@@ -78,6 +95,7 @@ def probe(bucket: Bucket, prefix: str, seconds: float) -> Probed:
         bucket, present = _begun(bucket, canaries, seconds)
         checks = _Checks(bucket, canaries, present, seconds)
         outcomes = checks.run(CHECKS)
+        outcomes |= checks.compare_etags()
         features = find_features(bucket, present.key, seconds)
         refused = [name for name in CHECKS_OF_EXPIRING if outcomes.get(name) in _REFUSED]
         if bucket.transport.expires and refused:
@@ -95,7 +113,8 @@ def probe(bucket: Bucket, prefix: str, seconds: float) -> Probed:
         if outcome is not CheckOutcome.UNKNOWN
     }
     can = UNPROBED._replace(**known)
-    return Probed(can, tuple(CHECKS.keys() - known.keys()), features)
+    unknown = {*CHECKS, *EtagForms._fields} - known.keys()
+    return Probed(can, tuple(unknown), features)
 
 
 def _begun(bucket: Bucket, canaries: Canaries, seconds: float) -> tuple[Bucket, ObjectRow]:
@@ -126,6 +145,15 @@ class _Checks(NamedTuple):
         given = self.bucket, self.canaries, self.present
         calls = {name: partial(_outcome_of, partial(CHECKS[name], *given)) for name in names}
         return side_by_side(calls, self.seconds)
+
+    def compare_etags(self) -> dict[str, CheckOutcome]:
+        """After the checks: one of them has left an object that was uploaded in parts."""
+        compare = partial(compare_canaries, self.bucket, self.present, self.canaries.marked)
+        call = {"forms": partial(_forms_found, compare)}
+        forms = side_by_side(call, self.seconds).get("forms")
+        if forms is None:
+            return dict.fromkeys(EtagForms._fields, CheckOutcome.UNKNOWN)
+        return {name: _outcome(is_so) for name, is_so in forms._asdict().items()}
 
     def run_without_expiry(self, names: Iterable[str]) -> dict[str, CheckOutcome]:
         """Runs them once more, with signatures in headers: the store may have refused signatures in
@@ -188,11 +216,22 @@ def _with_other_checksums(bucket: Bucket) -> Iterator[Capabilities]:
 
 def _outcome_of(check: Callable[[], bool]) -> CheckOutcome:
     try:
-        return CheckOutcome.YES if check() else CheckOutcome.NO
+        return _outcome(check())
     except ClientError as error:
         return CheckOutcome.UNABLE if _is_unable(error) else CheckOutcome.UNKNOWN
     except (*ERRORS, StoreError):
         return CheckOutcome.UNKNOWN
+
+
+def _outcome(is_so: bool) -> CheckOutcome:
+    return CheckOutcome.YES if is_so else CheckOutcome.NO
+
+
+def _forms_found(compare: Callable[[], EtagForms | None]) -> EtagForms | None:
+    try:
+        return compare()
+    except (*ERRORS, StoreError):
+        return None
 
 
 def _is_unable(error: ClientError) -> bool:
