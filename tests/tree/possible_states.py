@@ -10,6 +10,8 @@ began comes first.
 - Over several bridges, what deletes or replaces a folder has a moment in which the members are gone
   and the folder is still there. If somebody writes into a folder that is being replaced, the
   replacement may be refused after that moment; what is written then stays.
+- A COPY back of what another bridge is moving may go with the source of that MOVE: both have the
+  same content.
 - A bridge with an older listing may write into what is a file by now. The folder hides the file,
   and the file stays.
 """
@@ -98,6 +100,7 @@ def possible_states(
     ends: set[object] = set()
     needless = {each.what for each in done if _is_needless(each, before, done)}
     emptyings = dict(_emptyings(done)) if is_lenient else {}
+    undone = {each for each in done if is_lenient and _is_copied_back(each, done)}
     done = [*done, *emptyings.values()]
 
     def after(model: Model, rest: frozenset[Told]) -> Iterator[Shown]:
@@ -117,7 +120,11 @@ def possible_states(
                 for changed in _after(
                     model, each, may_be_undone=may_be_undone, is_lenient=is_lenient
                 ):
-                    yield from after(changed, rest - {each, emptyings.get(each)})
+                    others = rest - {each, emptyings.get(each)}
+                    yield from after(changed, others)
+                    gone = taken(changed, "delete", (_target(each),)) if each in undone else None
+                    if gone is not None:
+                        yield from after(gone, others)
 
     return after(before, frozenset(done))
 
@@ -135,6 +142,19 @@ def _emptyings(done: Sequence[Told]) -> Iterator[tuple[Told, Told]]:
                 continue
             staying = frozenset(one.operation.arguments[1] for one in others if one.verb == "put")
         yield each, each._replace(operation=Emptying((folder, staying)), is_done=False)
+
+
+def _is_copied_back(told: Told, done: Sequence[Told]) -> bool:
+    """Whether it copies a file back to where another bridge is moving it from."""
+    if told.verb != "copy":
+        return False
+    source, target = told.operation.arguments
+    return any(
+        other.what == ("move", (target, source))
+        and other.ended > told.began
+        and told.ended > other.began
+        for other in done
+    )
 
 
 def _writes_inside(told: Told, folder: ResourcePath) -> bool:

@@ -305,6 +305,18 @@ def test_the_judge_lets_a_refused_replacement_delete_a_folder_that_is_written_to
     assert bool(fault(WITHIN, operations, shown, bridges=2)) is not is_right
 
 
+@pytest.mark.parametrize("is_beside", [True, False])
+def test_the_judge_lets_a_copy_back_go_with_the_source_of_the_move_beside_it(
+    is_beside: bool,
+) -> None:
+    before = Model(Folder({"a": b"1"}, is_marked=True))
+    began = 4 if is_beside else 7
+    operations = [told(move("/a", "/b"), 1, 6), told(copy("/b", "/a"), began, 8)]
+    operations += [told(put("/a", b"2"), 2, 3)]
+    shown: Shown = {("b",): (b"1", None)}
+    assert bool(fault(before, operations, shown, bridges=2)) is not is_beside
+
+
 @pytest.mark.parametrize("is_hidden", [True, False])
 def test_the_judge_wants_a_file_that_a_folder_of_its_name_hides(is_hidden: bool) -> None:
     operations = [told(move("/a", "/b"), 1, 4), told(put("/b/x", b"4"), 5, 6)]
