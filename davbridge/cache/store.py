@@ -3,7 +3,7 @@ through, and recorded.
 """
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import partial
 
@@ -273,6 +273,10 @@ class CachedStore:
             failures = self._inner.delete_objects(keys, versions=versions)
             write.deleted(set(keys).difference(failure.key for failure in failures))
         return failures
+
+    def require_deletable(self, keys: Iterable[str]) -> None:
+        """Passed through."""
+        self._inner.require_deletable(keys)
 
     @contextmanager
     def _outdated_where_refused(self, key: str) -> Iterator[None]:

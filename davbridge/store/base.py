@@ -13,7 +13,7 @@ Invariants that every implementation keeps, and the contract tests hold:
   it, and none takes effect after it, as far as the store refuses requests that are late.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from types import MappingProxyType, TracebackType
@@ -302,4 +302,10 @@ class ObjectStore(Protocol):
         ``versions``: rows by key, as in `delete_object`. An object that is another one fails with
         PreconditionFailedError (stores that can check it in a batch do).
         """
+        ...
+
+    def require_deletable(self, keys: Iterable[str]) -> None:
+        """For operations that delete these only after they have written something. Raises
+        MissingRightError if the store is known to refuse that: it isn't asked, unless it has
+        refused a delete there before."""
         ...

@@ -2,7 +2,7 @@
 
 import threading
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import TypeVar
 
@@ -118,6 +118,9 @@ class InterceptedStore:
             return self._inner.delete_objects(keys, versions=versions)
 
         return self.intercept("delete_objects", keys[0] if keys else "", call)
+
+    def require_deletable(self, keys: Iterable[str]) -> None:
+        self._inner.require_deletable(keys)
 
 
 class _InterceptedWriter:

@@ -6,7 +6,7 @@ an object never change, so that a reader holds one version whatever happens to i
 
 import hashlib
 import threading
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 
 from davbridge import deadline
@@ -148,6 +148,9 @@ class MemoryStore:
             except StoreError as error:
                 failures.append(DeleteFailure(key, error))
         return failures
+
+    def require_deletable(self, keys: Iterable[str]) -> None:
+        """Everything can be deleted."""
 
     def _get(self, key: str) -> StoredObject:
         require_key(key)

@@ -1,7 +1,7 @@
 """S3Store: the protocol, composed of the modules below."""
 
 import logging
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from datetime import timedelta
 from functools import cached_property
@@ -37,6 +37,7 @@ from davbridge.store.s3.object_requests.copy import (
     CopyLimits,
     copy_object,
 )
+from davbridge.store.s3.object_requests.delete_rights import DeleteRights
 from davbridge.store.s3.object_requests.deletes import delete_many, delete_one
 from davbridge.store.s3.object_requests.features import MODERN, Features
 from davbridge.store.s3.object_requests.full_store import FullStoreDetector
@@ -100,6 +101,7 @@ class S3Store:
             PlainObjects(timing.timer),
         )
         self._listed_etags = ListedEtags()
+        self._delete_rights = DeleteRights(timing.timer)
         self._full_store = FullStoreDetector(lambda: self._bucket)
         self._pool = PartPool(part_threads, budget or MemoryBudget(), self._full_store)
         # A part waits in memory until the store has it, for it may have to be sent again.
@@ -209,13 +211,18 @@ class S3Store:
             )
 
     def delete_object(self, key: str, *, version: ObjectRow | None = None) -> None:
-        with self._listed_etags.checking(key):
+        with self._listed_etags.checking(key), self._delete_rights.noting(key):
             delete_one(self._bucket, key, version)
 
     def delete_objects(
         self, keys: Sequence[str], *, versions: Mapping[str, ObjectRow] = NO_VERSIONS
     ) -> list[DeleteFailure]:
-        return delete_many(self._bucket, keys, versions)
+        failures = delete_many(self._bucket, keys, versions)
+        self._delete_rights.note(keys, failures)
+        return failures
+
+    def require_deletable(self, keys: Iterable[str]) -> None:
+        self._delete_rights.require(self._bucket, keys)
 
     def probe(self, prefix: str) -> None:
         """Finds out what the store can do, on canaries below ``prefix``, and logs it in one line.
@@ -233,6 +240,8 @@ class S3Store:
             return
         self._use(probed.can)
         self._bucket = self._bucket._replace(features=probed.features)
+        if not probed.can.deletes:
+            self._delete_rights.refused_below(prefix)
         probed.log()
 
     def compare_etags(self, prefix: str) -> None:

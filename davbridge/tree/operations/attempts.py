@@ -8,6 +8,9 @@ Invariants:
 - A MOVE deletes nothing of its source until every copy is verified. If one isn't, the journal is
   marked as undone. Then what was newly created is deleted again, unless its source is gone by then,
   and the source stays whole. A copy that has replaced something stays.
+- The same happens if the store refuses every delete of the source, unless something at the target
+  was replaced or deleted. Mostly it is known that the right to delete is missing; then nothing is
+  begun.
 - Nothing of the target is deleted before the copies are verified. The exception is a store that
   can't hold a file and a collection of one name: there, one that replaces the other deletes it
   first (see `steps.clashes`).
@@ -29,6 +32,7 @@ These operations have a journal:
 from collections.abc import Callable, Mapping
 
 from davbridge.errors import (
+    AccessDeniedError,
     InvalidNameError,
     NotFoundError,
     PreconditionFailedError,
@@ -45,10 +49,11 @@ from davbridge.tree.operations.retries import (
     EarlierAttempts,
     OutdatedError,
 )
-from davbridge.tree.plan import NO_PLAN, Keys, left_behind
+from davbridge.tree.plan import NO_PLAN, Keys, Plan, left_behind, shown_path
 from davbridge.tree.properties.client_metadata import Properties
 from davbridge.tree.properties.property_store import PropertyStore
 from davbridge.tree.resource import Failure, Outcome, Resource
+from davbridge.tree.steps.batches import goes_last
 from davbridge.tree.steps.copies import CopyResult
 from davbridge.tree.steps.operation_steps import OperationSteps
 from davbridge.tree.steps.progress import RunningOperation
@@ -230,6 +235,11 @@ class Attempts:
             copied.checked_at,
             new_etags=copied.new_etags,
         )
+        if self._is_refused(left, plan) and not running.was_incomplete:
+            self._undo(entry, copied, running)
+            running.is_incomplete = False
+            _raise_for_one(origin, left)
+            return Outcome(left)
         # A file's copy stays: another bridge may have deleted the source because of it.
         _raise_for_one(origin, left, created=copied.created)
         if left:
@@ -239,6 +249,16 @@ class Attempts:
         revealed = left_behind(self._view.prefix, Keys((), same_name_object=hidden))
         removed = sum(row.size for row in plan.deletions)
         return Outcome(failures + revealed, plan.added_bytes - removed, is_new=transfer.is_to_new)
+
+    def _is_refused(self, left: list[Failure], plan: Plan) -> bool:
+        """Whether the store has refused all deletes of the source, as the credentials lack the
+        right, and nothing else is changed but that copies are there."""
+        if not left or plan.replaced or plan.extras or plan.clashes:
+            return False
+        mount = self._view.prefix
+        staying = {one.path for one in left if isinstance(one.error, AccessDeniedError)}
+        members = {shown_path(mount, row.key) for row in plan.deletions if not goes_last(row.key)}
+        return len(staying) == len({one.path for one in left}) and members <= staying
 
     def _undo(self, entry: JournalEntry, copied: CopyResult, running: RunningOperation) -> None:
         """Raises UnavailableError if the journal can't be marked: then another bridge finishes the

@@ -128,8 +128,11 @@ class Planner:
         return self._planned(origin, target, source_keys, target_keys)
 
     def obstacles(self, transfer: PlannedTransfer, *, is_move: bool) -> list[Failure]:
-        """Why a COPY or MOVE must not begin. Raises ArchivedError for a single file."""
+        """Why a COPY or MOVE must not begin. Raises ArchivedError for a single file, and
+        MissingRightError if what it would delete in the end can't be deleted."""
         mount, plan = self._view.prefix, transfer.plan
+        going = (*plan.deletions, *plan.extras, *plan.clashes)
+        self._store.require_deletable(row.key for row in going)
         blocked = obstacles(
             mount, plan, transfer.source_keys, transfer.target_keys, is_move=is_move
         )

@@ -50,6 +50,7 @@ class RunningOperation:
         self.is_incomplete = lease is not None and lease.was_incomplete
         """Whether a part of a MOVE's source is left, and the rest has been moved. After an earlier
         incomplete MOVE, this stays true until all of the source is moved."""
+        self.was_incomplete = self.is_incomplete
         self.is_abandoned = False
         """Whether the journal stays for another bridge to resume, though the client has an
         answer."""

@@ -15,6 +15,7 @@ copied_attributes.py   headers that make a copy keep what its source has
 plain_objects.py       objects of which that is known without a look
 copy.py                CopyObject and multipart copies
 deletes.py             DeleteObject and DeleteObjects
+delete_rights.py       where the store is known to refuse deletes
 full_store.py          whether a store that fails is full
 sweep.py               deletes the uploads and canaries that a crashed bridge has left
 """

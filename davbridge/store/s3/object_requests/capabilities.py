@@ -26,6 +26,8 @@ class Capabilities(NamedTuple):
     conditional_delete_batch: bool = True
     """ETags work in DeleteObjects. Otherwise none is sent: a tree has just been listed when it is
     deleted."""
+    deletes: bool = True
+    """The credentials may delete. Otherwise a MOVE is refused before it writes anything."""
     checksums: bool = True
     """The store keeps the CRC32 that is sent with an object. Otherwise none is sent."""
     plain_writes: bool = True
@@ -66,6 +68,8 @@ _LOST = {
     "pinned_copy": "copies of one version (what is written meanwhile may be what is copied)",
     "conditional_delete": "conditional DELETE (what is written at the same moment goes as well)",
     "conditional_delete_batch": "conditional DELETE of many (the same, at the end of a MOVE)",
+    "deletes": "the right s3:DeleteObject (every MOVE is refused, and what davbridge writes for "
+    "itself stays)",
     "checksums": "checksums (bytes are checked on the way in alone)",
     "plain_writes": "uploads without checksums (each costs the processor an MD5 or CRC32)",
     "content_md5": "uploads with Content-MD5 (each has a CRC32 instead)",

@@ -11,15 +11,15 @@ capability that can't be tested is as in UNPROBED.
 
 import logging
 import uuid
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import Enum
 from functools import partial
 from typing import NamedTuple
 
 from botocore.exceptions import ClientError
 
-from davbridge.errors import StoreError, UnavailableError
-from davbridge.store.base import ObjectRow
+from davbridge.errors import AccessDeniedError, StoreError, UnavailableError
+from davbridge.store.base import DeleteFailure, ObjectRow
 from davbridge.store.s3.messages.errors import ERRORS, status_of, translated
 from davbridge.store.s3.object_requests.bucket import Bucket
 from davbridge.store.s3.object_requests.capabilities import (
@@ -105,15 +105,17 @@ def probe(bucket: Bucket, prefix: str, seconds: float) -> Probed:
             CheckOutcome.UNABLE,
         )
     finally:
-        for failure in delete_many(bucket, canaries):
+        left = delete_many(bucket, canaries)
+        for failure in left:
             _log.info("left to the sweep: %s", failure.error)
+    outcomes["deletes"] = _deleting(left)
     known = {
         name: outcome is CheckOutcome.YES
         for name, outcome in outcomes.items()
         if outcome is not CheckOutcome.UNKNOWN
     }
     can = UNPROBED._replace(**known)
-    unknown = {*CHECKS, *EtagForms._fields} - known.keys()
+    unknown = {*CHECKS, *EtagForms._fields, "deletes"} - known.keys()
     return Probed(can, tuple(unknown), features)
 
 
@@ -225,6 +227,13 @@ def _outcome_of(check: Callable[[], bool]) -> CheckOutcome:
 
 def _outcome(is_so: bool) -> CheckOutcome:
     return CheckOutcome.YES if is_so else CheckOutcome.NO
+
+
+def _deleting(left: Sequence[DeleteFailure]) -> CheckOutcome:
+    """By the end of the canaries."""
+    if any(isinstance(failure.error, AccessDeniedError) for failure in left):
+        return CheckOutcome.NO
+    return CheckOutcome.UNKNOWN if left else CheckOutcome.YES
 
 
 def _forms_found(compare: Callable[[], EtagForms | None]) -> EtagForms | None:
