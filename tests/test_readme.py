@@ -248,7 +248,6 @@ LIMITS: dict[str, float] = {
     "property names in one request": xml_elements.MAX_NAMES,
     "characters of these names": query.MAX_NAMES_LENGTH,
     "properties of one resource": sidecar_format.MAX_RESOURCE_BYTES,
-    "properties of all members of a folder": sidecar_format.MAX_SIDECAR_BYTES,
     "entity tags in `If`": if_header.MAX_ENTITY_TAGS,
     "ranges in one request": ranges.MAX_RANGES,
     "locks": memory.MAX_LOCKS,

@@ -31,7 +31,7 @@ from davbridge.tree.listing.members import MemberListing, ResourcePage, TreeList
 from davbridge.tree.listing.tree_walk import TreePage
 from davbridge.tree.operations.preconditions import NO_PRECONDITIONS, Preconditions
 from davbridge.tree.properties.client_metadata import Properties, without_client_metadata
-from davbridge.tree.properties.sidecar_format import MemberProperties
+from davbridge.tree.properties.entries import Members
 from davbridge.tree.resource import Failure, Outcome, Resource, add_client_metadata
 from davbridge.tree.writes.bounded_writer import FileWriter
 from davbridge.tree.writes.commits import Recheck, WriteTarget, no_recheck
@@ -118,7 +118,7 @@ class Namespace:
         return TreeListing(path, map(self._with_properties, pages))
 
     def _with_properties(self, page: TreePage) -> ResourcePage:
-        properties: dict[str, MemberProperties] = {}
+        properties: dict[str, Members] = {}
         resources: list[tuple[Resource, Properties]] = []
         for member in page.members:
             parent = member.parent

@@ -19,6 +19,7 @@ from davbridge.errors import AlreadyExistsError, InvalidNameError, StoreError
 from davbridge.paths import DELIMITER, ResourcePath, is_visible, path_of, require_key_length
 from davbridge.store.base import Attributes, ObjectRow
 from davbridge.tree.listing.markers import MARKER, folder_stem
+from davbridge.tree.properties.sidecar_format import head_of, is_segment
 from davbridge.tree.reserved_names import is_housekeeping, is_own, is_own_in_visible_collection
 from davbridge.tree.resource import Failure
 
@@ -165,11 +166,15 @@ def plan_file(source: Keys, target_key: str, target: Keys) -> Plan:
 def plan_tree(source_prefix: str, source: Keys, target_prefix: str, target: Keys) -> Plan:
     """The plan for a collection with all members. ``target``: the keys of what is at the target."""
     old = {row.key: row for row in target.proper}
-    members = [row for row in source.proper if not is_housekeeping(row.key)]
+    # Segments are copied with their heads, to new names. One without a head may get one yet.
+    keys = {row.key for row in source.proper}
+    going = [row for row in source.proper if head_of(row.key) in keys]
+    members = [r for r in source.proper if not (is_housekeeping(r.key) or is_segment(r.key))]
     shown = _targets(source_prefix, members, target_prefix)
     moved = (*shown, *_targets(source_prefix, source.hidden, target_prefix))
     wanted = {target_prefix, *(copy.target for copy in moved)}
-    for key in wanted:
+    segments = [target_prefix + k[len(source_prefix) :] for k in keys if is_segment(k)]
+    for key in (*wanted, *segments):
         require_key_length(key)
     copies = tuple(copy for copy in moved if copy.target not in old or not is_marker(copy.target))
     is_marked = target_prefix in old or any(copy.target == target_prefix for copy in copies)
@@ -183,15 +188,15 @@ def plan_tree(source_prefix: str, source: Keys, target_prefix: str, target: Keys
         if row.key not in wanted  # A hidden file takes the place of what marks a folder.
     )
     cleared = {row.key for row in clashes}
-    kept = wanted.union(cleared, (name + DELIMITER for name in collections))
     replaced = old.keys() - cleared
+    kept = wanted.union(cleared, (name + DELIMITER for name in collections))
     return Plan(
         clashes=clashes,
         marker=target_prefix if not is_marked and (is_empty or source.outer_markers) else None,
         copies=copies,
         extras=tuple(row for row in target.proper if row.key not in kept),
-        deletions=(*source.proper, *source.hidden, *source.outer_markers),
-        replaced=tuple(old[copy.target] for copy in copies if copy.target in replaced),
+        deletions=(*going, *source.hidden, *source.outer_markers),
+        replaced=tuple(old[c.target] for c in copies if c.target in replaced),
         target_prefix=target_prefix,
         wanted=frozenset(wanted),
     )

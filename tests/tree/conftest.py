@@ -12,12 +12,11 @@ from davbridge.store.memory import MemoryStore
 from davbridge.tree.composition import Clocks
 from davbridge.tree.drive import open_namespace
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.properties.client_metadata import without_client_metadata
-from davbridge.tree.properties.sidecar_format import MemberProperties
+from davbridge.tree.properties.client_metadata import Properties, without_client_metadata
 from tests.tree.wrappers import WatchedStore
 
 
-def member_properties(tree: Namespace, collection: ResourcePath) -> MemberProperties:
+def member_properties(tree: Namespace, collection: ResourcePath) -> dict[str, Properties]:
     """The dead properties of those members that have any, by name."""
     found = tree.listing(collection).properties
     return {name: without_client_metadata(properties) for name, properties in found.items() if name}

@@ -18,8 +18,10 @@ from davbridge.store.memory import MemoryStore
 from davbridge.tree.composition import Clocks, DriveLimits
 from davbridge.tree.listing.markers import FOLDER_SUFFIX
 from davbridge.tree.namespace import Namespace
+from davbridge.tree.properties.merging import LIMITS
 from tests.tree.conftest import Clock, member_properties
 from tests.tree.model import Folder, Model, Shown, expected, keys_of
+from tests.tree.small_segments import SMALL, missing, orphans, small_segments, without_segments
 
 NAMES = st.text("a-", min_size=1, max_size=3)
 ANYWHERE = st.lists(NAMES, min_size=1, max_size=3).map(tuple)
@@ -32,17 +34,20 @@ BODIES = st.binary(min_size=1, max_size=2)
 class Drives(RuleBasedStateMachine):
     """The same steps for the drive and the model."""
 
+    segment_limits = LIMITS
+
     def __init__(self) -> None:
         super().__init__()
         self.model = Model()
         self.clock = Clock()
         self.bucket = MemoryStore(clock=self.clock)
-        self.tree = Namespace(
-            self.store_over(self.bucket),
-            prefix="mount/",
-            limits=DriveLimits(parallel_requests=2),
-            clocks=Clocks(timer=self.clock.seconds, now=self.clock, pause=self.clock.advance),
-        )
+        with small_segments(self.segment_limits):
+            self.tree = Namespace(
+                self.store_over(self.bucket),
+                prefix="mount/",
+                limits=DriveLimits(parallel_requests=2),
+                clocks=Clocks(timer=self.clock.seconds, now=self.clock, pause=self.clock.advance),
+            )
 
     def store_over(self, bucket: MemoryStore) -> ObjectStore:
         return bucket
@@ -142,7 +147,8 @@ class Drives(RuleBasedStateMachine):
     def the_bucket_holds_the_right_keys(self) -> None:
         pages = self.bucket.list_objects("")
         keys = {row.key for page in pages for row in page.rows}
-        assert keys - {"mount/"} == keys_of(self.model.root, "mount/")
+        assert without_segments(keys) - {"mount/"} == keys_of(self.model.root, "mount/")
+        assert orphans(self.bucket) == missing(self.bucket) == set()
 
 
 def _outcome(step: Callable[[], Any]) -> Any:
@@ -163,6 +169,12 @@ def shown_by(tree: Namespace, path: ResourcePath) -> Shown:
             with tree.open_reader(member) as reader:
                 shown[member.path] = (reader.read(10), value)
     return shown
+
+
+class SegmentedDrives(Drives):
+    """The same with segments of a property or two."""
+
+    segment_limits = SMALL
 
 
 class CachedDrives(Drives):

@@ -2,12 +2,15 @@
 
 from hypothesis import settings
 
-from tests.tree.drives import CachedDrives, Drives
+from tests.tree.drives import CachedDrives, Drives, SegmentedDrives
 
 MACHINE = settings(max_examples=100, stateful_step_count=30, deadline=None)
 
 TestDriveOverMemory = Drives.TestCase
 TestDriveOverMemory.settings = MACHINE
+
+TestDriveWithSegments = SegmentedDrives.TestCase
+TestDriveWithSegments.settings = MACHINE
 
 TestDriveOverCache = CachedDrives.TestCase
 TestDriveOverCache.settings = MACHINE

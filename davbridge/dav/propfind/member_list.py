@@ -19,11 +19,8 @@ from davbridge.dav.propfind.response_cache import (
 )
 from davbridge.paths import canonical_name
 from davbridge.tree.listing.members import Member, MemberListing, MemberPage
-from davbridge.tree.properties.client_metadata import (
-    CLIENT_METADATA,
-    Properties,
-    without_client_metadata,
-)
+from davbridge.tree.properties.client_metadata import Properties, without_client_metadata
+from davbridge.tree.properties.entries import Members, decode_properties, has_client_metadata
 from davbridge.tree.resource import add_client_metadata
 
 
@@ -103,17 +100,15 @@ class MemberList:
 
 def _parts(entry: MemberEntry) -> tuple[Member, Properties]:
     if isinstance(entry, MemberWithProperties):
-        return entry.member, dict(entry.properties)
+        return entry.member, decode_properties(entry.properties)
     return entry, NO_PROPERTIES
 
 
-def _visible_properties(
-    members: Mapping[str, Properties], *, needs_dead_properties: bool
-) -> dict[str, tuple[tuple[str, str], ...]]:
-    """The properties that can be in an answer. Where no dead properties are wanted, these are those
-    of members that have client metadata."""
+def _visible_properties(members: Members, *, needs_dead_properties: bool) -> Mapping[str, bytes]:
+    """The properties that can be in an answer, encoded. Where no dead properties are wanted, these
+    are those of members that have client metadata."""
+    if needs_dead_properties:
+        return members.encoded
     return {
-        name: tuple(properties.items())
-        for name, properties in members.items()
-        if needs_dead_properties or CLIENT_METADATA in properties
+        name: encoded for name, encoded in members.encoded.items() if has_client_metadata(encoded)
     }

@@ -29,7 +29,8 @@ class MemberWithProperties(NamedTuple):
     """A member with its dead properties, and the metadata that clients sent with it."""
 
     member: Member
-    properties: tuple[tuple[str, str], ...]
+    properties: bytes
+    """Encoded."""
 
 
 MemberEntry = Member | MemberWithProperties
@@ -47,10 +48,9 @@ class RenderedPage(NamedTuple):
     @property
     def nbytes(self) -> int:
         """Memory, without the rows and names, which belong to the page."""
-        lists = [each.properties for each in self.entries if isinstance(each, MemberWithProperties)]
-        texts = chain.from_iterable(chain.from_iterable(lists))
+        encoded = (e.properties for e in self.entries if isinstance(e, MemberWithProperties))
         own = _RENDERED_PAGE_BYTES + len(self.text) + 16 * len(self.entries)
-        return own + sum(map(getsizeof, texts))
+        return own + sum(map(getsizeof, encoded))
 
     def responses(self) -> Iterator[bytes]:
         """Each response."""

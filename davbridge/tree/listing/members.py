@@ -11,7 +11,7 @@ from davbridge.paths import ResourcePath
 from davbridge.store.base import ObjectRow
 from davbridge.store.derived import DerivedValues
 from davbridge.tree.properties.client_metadata import Properties
-from davbridge.tree.properties.sidecar_format import MemberProperties
+from davbridge.tree.properties.entries import Members
 from davbridge.tree.resource import Resource
 
 Member = str | ObjectRow
@@ -46,7 +46,7 @@ class MemberListing(NamedTuple):
 
     path: ResourcePath
     """The collection's, in the spelling that the bucket has."""
-    properties: MemberProperties
+    properties: Members
     """Dead properties and client metadata, of the members that have any, by name."""
     pages: Iterator[MemberPage]
 

@@ -20,7 +20,7 @@ from davbridge.tree.journal.entry import JournalEntry
 from davbridge.tree.operations.remaining_work import RemainingWork, remaining_work
 from davbridge.tree.plan import Copy, shown_path
 from davbridge.tree.properties.property_store import PropertyStore
-from davbridge.tree.properties.sidecar_format import SIDECAR_NAME
+from davbridge.tree.properties.sidecar_format import SIDECAR_NAME, is_head
 from davbridge.tree.reads import is_copy, row_at, rows_below
 from davbridge.tree.resource import Failure, Outcome, Resource
 from davbridge.tree.steps.copies import CopyResult, SkippedCopyError
@@ -66,6 +66,7 @@ class PlanCompletion:
                 return Outcome(failures + blocked)
             extras = () if rest.written_since or rest.gone else plan.extras
             failures += _answered(self._steps.delete_extras(rest.plan, running, extras))
+            rest = rest._replace(new_etags={**rest.new_etags, **copied.new_etags})
         if entry.request.verb != "COPY" and not _is_made_anew(entry, rest):
             failures += _answered(self._delete_source(entry, rest, running, checked_at))
             if not failures and self._property_store.of(entry.source):
@@ -163,6 +164,10 @@ class PlanCompletion:
         return {**rows_below(self._store, tree), **{row.key: row for row in rows if row}}
 
     def _is_copied(self, copy: Copy, found: ObjectRow) -> bool:
+        """Whether the target has the bytes of the source under another ETag, as an object of
+        several parts does; or is a sidecar that nobody has changed since it was copied."""
+        if is_head(copy.target):
+            return self._property_store.sidecars.is_unchanged_copy(found)
         return is_copy(self._store, copy.source, found)
 
 

@@ -6,7 +6,7 @@ The bridge that began the operation may have died at any point, and others may h
 So each key is decided by itself, from the version in the plan and the present version:
 
 - A copy that is there is done. A copy that isn't is made, if its source is still the planned
-  version.
+  version. A sidecar is copied in whatever version it has now.
 - If somebody has written to a sidecar at the target since, the source's entries are merged into it.
 - Any other object at the target that is neither the copy nor what was there before is somebody
   else's. It stays, and so does the source.
@@ -23,7 +23,7 @@ from typing import NamedTuple
 
 from davbridge.store.base import ObjectRow, is_unchanged
 from davbridge.tree.plan import Copy, Plan, is_marker
-from davbridge.tree.properties.sidecar_format import is_sidecar
+from davbridge.tree.properties.sidecar_format import is_head, is_sidecar
 from davbridge.tree.reserved_names import is_own
 
 Rows = Mapping[str, ObjectRow]
@@ -103,10 +103,12 @@ def _sorted_copies(plan: Plan, source: Rows, target: Rows, is_copy: IsCopy) -> _
         if found and not is_old and _is_done(copy, found):
             copies.done[copy.target] = found
         elif not found or is_old:
-            if has_source:
+            if has_source or (is_head(copy.target) and copy.source.key in source):
                 copies.to_make.append(copy)
             elif not (is_marker(copy.target) or is_own(copy.target)):
                 copies.missing.append(copy.source)
+        elif is_head(copy.target) and is_copy(copy, found):
+            copies.done[copy.target] = found
         elif has_source and is_sidecar(copy.target):
             copies.to_merge.append(copy)
         elif has_source and is_copy(copy, found):

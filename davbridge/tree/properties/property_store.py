@@ -12,6 +12,7 @@ Invariants:
 """
 
 import logging
+from collections import defaultdict
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from functools import partial
@@ -34,12 +35,9 @@ from davbridge.tree.properties.client_metadata import (
     with_client_metadata,
     without_client_metadata,
 )
-from davbridge.tree.properties.sidecar_format import (
-    MemberProperties,
-    apply_changes,
-    is_sidecar,
-)
-from davbridge.tree.properties.sidecars import Sidecars
+from davbridge.tree.properties.entries import NO_MEMBERS, Members, apply_changes
+from davbridge.tree.properties.sidecar_format import SIDECAR_NAME, is_head
+from davbridge.tree.properties.sidecars import Find, Sidecars
 from davbridge.tree.resource import Failure, Resource, add_client_metadata
 
 _MAX_ROUNDS = 4
@@ -64,7 +62,7 @@ class PropertyStore:
 
     def of(self, path: ResourcePath) -> Properties:
         """The resource's properties, client metadata included."""
-        return self.sidecars.read(self._collection_prefix(path)).get(_name(path), {})
+        return self.sidecars.read_member(self._collection_prefix(path), _name(path))
 
     def current(self, resource: Resource) -> Properties:
         """As `of`, but past all caches. Costs a request; for a file only if anything in its folder
@@ -73,16 +71,16 @@ class PropertyStore:
             self.refresh(resource.path)
         return self.of(resource.path)
 
-    def of_members(self, collection: ResourcePath) -> MemberProperties:
+    def of_members(self, collection: ResourcePath) -> Members:
         """The properties of all members that have any, by name; client metadata included."""
         return self.sidecars.read(prefix_of(self._mount, collection))
 
-    def of_open_collection(self, collection: OpenCollection) -> MemberProperties:
+    def of_open_collection(self, collection: OpenCollection) -> Members:
         """As `of_members`, for a collection in the middle of a flat listing."""
         if collection.sidecar is not None:
             return self.sidecars.listed(collection.sidecar)
         if collection.has_listed_sidecar:
-            return {}
+            return NO_MEMBERS
         return self.sidecars.read(collection.prefix)
 
     def add_client_metadata(self, resource: Resource) -> Resource:
@@ -183,10 +181,13 @@ class PropertyStore:
         return rebind(properties, source.etag, copied.etag) if source and copied else properties
 
     def merge(self, source: str, target: str) -> None:
-        """Adds those entries of the source sidecar to the target sidecar whose members the target
-        doesn't name. Both are keys. Raises StoreError."""
+        """Gives those members of the target the properties of the source's that have none. Both are
+        heads' keys. Raises StoreError."""
         members = self.sidecars.read(_prefix(source))
-        self.sidecars.update_members(_prefix(target), lambda there: {**members, **there})
+        self.sidecars.update_members(
+            _prefix(target),
+            lambda find: {name: new for name, new in members.items() if not find(name)},
+        )
 
     def rebind_tree(self, plan: Plan, new_etags: Mapping[str, str]) -> list[Failure]:
         """Binds client metadata in the copied sidecars of a tree to the ETags of the copies, which
@@ -196,10 +197,13 @@ class PropertyStore:
             for copy in plan.copies
             if copy.target in new_etags
         }
-        sidecars = [copy.target for copy in plan.copies if is_sidecar(copy.target)]
+        changed: defaultdict[str, dict[str, tuple[str, str]]] = defaultdict(dict)
+        for key, pair in etags.items():
+            changed[_prefix(key)][key[len(_prefix(key)) :]] = pair
+        copied = {_prefix(copy.target) for copy in plan.copies if is_head(copy.target)}
         try:
-            for prefix in set(map(_prefix, sidecars)):
-                self.sidecars.update_members(prefix, partial(rebind_members, prefix, etags))
+            for prefix in copied.intersection(changed):
+                self.sidecars.update_members(prefix, partial(_rebound, changed[prefix]))
         except StoreError as error:
             return [Failure(path_of(self._mount, plan.target_prefix) or (), error)]
         return []
@@ -280,19 +284,15 @@ class PropertyStore:
         return prefix_of(self._mount, path[:-1])
 
 
-def rebind_members(
-    prefix: str, etags: Mapping[str, tuple[str, str]], members: MemberProperties
-) -> MemberProperties:
-    """The properties of a copied collection's members, bound to the copies' ETags. ``etags``:
-    by key, the source's ETag and the copy's, where they differ."""
-    return {
-        name: rebind(properties, *etags[prefix + name]) if prefix + name in etags else properties
-        for name, properties in members.items()
-    }
+def _rebound(etags: Mapping[str, tuple[str, str]], find: Find) -> dict[str, Properties]:
+    """The properties of copied members, bound to the copies' ETags. ``etags``: by name, the
+    source's ETag and the copy's."""
+    return {name: rebind(find(name), *pair) for name, pair in etags.items() if name != SIDECAR_NAME}
 
 
-def _prefix(sidecar: str) -> str:
-    return sidecar[: sidecar.rfind(DELIMITER) + 1]
+def _prefix(key: str) -> str:
+    """That of the collection that a key is directly in."""
+    return key[: key.rfind(DELIMITER) + 1]
 
 
 def _name(path: ResourcePath) -> str:

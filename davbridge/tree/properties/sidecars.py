@@ -1,26 +1,18 @@
-"""Reads, caches and updates sidecars: one object per collection, with its members' properties.
+"""Properties of collections' members: read, updated, and copied with their collections.
 
-A sidecar is written as a whole. Updates that arrive while it is being written wait together, and
-the next write makes them all: one by one, each would take a round trip.
+Updates of one collection that arrive while another one is being written wait together, and the next
+write makes them all: one by one, each would take a round trip.
 
 Invariants:
-- A missing sidecar costs no request: the collection's listing shows whether there is one, and its
-  ETag.
 - An update returns once the store has it, and raises only for its own failure.
-- Updates are compare-and-swap, as is the deletion of an empty sidecar: bridges don't undo each
-  other's. No two versions have the same ETag, even if the same properties are set again.
-- A damaged sidecar is copied to another reserved name before it is replaced.
-- Contents are cached by key and ETag, so never stale. The cache is bounded in bytes.
+- A damaged head is copied to another reserved name before it is replaced.
+- What is read is of one version, whatever other bridges merge meanwhile.
 """
 
-import logging
-import uuid
-from collections.abc import Callable, Sequence
-from contextlib import nullcontext, suppress
-from hashlib import sha256
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from threading import Lock
-
-from cachetools import LRUCache
+from typing import TypeVar
 
 from davbridge.errors import (
     InvalidNameError,
@@ -31,40 +23,35 @@ from davbridge.errors import (
     UnavailableError,
 )
 from davbridge.paths import require_key_length
-from davbridge.store.base import (
-    IF_ABSENT,
-    Attributes,
-    Condition,
-    ObjectRow,
-    ObjectStore,
-)
+from davbridge.store.base import Condition, ObjectRow, ObjectStore
 from davbridge.tree.properties.client_metadata import Properties
+from davbridge.tree.properties.entries import Members, encode_name, encode_properties
+from davbridge.tree.properties.merging import LIMITS, Limits
+from davbridge.tree.properties.sidecar_copies import SidecarCopies
+from davbridge.tree.properties.sidecar_files import SegmentGoneError, SidecarFiles
 from davbridge.tree.properties.sidecar_format import (
-    MAX_SIDECAR_BYTES,
-    NO_SIDECAR,
+    MAX_RESOURCE_BYTES,
+    NO_HEAD,
     SIDECAR_NAME,
-    MemberProperties,
-    Sidecar,
-    decode,
-    encode,
-    weight,
-    with_change,
+    Head,
 )
-from davbridge.tree.reads import read_all
+from davbridge.tree.properties.sidecar_view import SidecarView
+from davbridge.tree.properties.sidecar_writer import Changes, SidecarWriter
 from davbridge.waiting import store_wait
-
-MAX_CACHE_BYTES = 32 * 1024 * 1024
-
-LARGE = 512 * 1024
-"""Bytes. Parsing a larger sidecar takes several MiB: only one at a time is parsed."""
 
 _ATTEMPTS = 10
 _LOCKS = 64
-_JSON = Attributes(content_type="application/json")
 
-Change = Callable[[MemberProperties], MemberProperties]
+Find = Callable[[str], Properties]
+"""The properties of a member, by its name."""
 
-_log = logging.getLogger(__name__)
+Change = Callable[[Find], Mapping[str, Properties]]
+"""What members are to have, by name. Others stay as they are."""
+
+T = TypeVar("T")
+
+DEFAULT_LIMITS = LIMITS
+"""Of each new `Sidecars`."""
 
 
 class _Update:
@@ -76,14 +63,17 @@ class _Update:
         self._refusal: StoreError | None = None
         self._error: StoreError | None = None
 
-    def applied_to(self, members: MemberProperties) -> MemberProperties:
-        """The members with the change; without it if the change is refused."""
+    def made(self, find: Find) -> Mapping[str, Properties]:
+        """What the change makes of the members; nothing if it is refused."""
         self._refusal = None
         try:
-            return self._change(members)
+            changed = {name: new for name, new in self._change(find).items() if new != find(name)}
+            for properties in changed.values():
+                _require_size(properties)
         except StoreError as refusal:
             self._refusal = refusal
-            return members
+            return {}
+        return changed
 
     def end(self, error: StoreError | None) -> None:
         self.is_done = True
@@ -99,35 +89,54 @@ class _Update:
 class Sidecars:
     """The properties of collections' members. Collections are named by their prefixes."""
 
-    def __init__(self, store: ObjectStore) -> None:
+    def __init__(self, store: ObjectStore, limits: Limits | None = None) -> None:
         self._store = store
-        self._cache: LRUCache[tuple[str, str], Sidecar] = LRUCache(MAX_CACHE_BYTES, weight)
+        self._files = SidecarFiles(store)
+        self._writer = SidecarWriter(self._files, limits or DEFAULT_LIMITS)
+        self._copies = SidecarCopies(self._files)
         self._lock = Lock()
-        """For the cache and the waiting updates."""
+        """For the waiting updates."""
         self._waiting: dict[str, list[_Update]] = {}
-        self._reading_large = Lock()
         # For the threads of this bridge. Between bridges, conditional writes decide.
         self._writing = [Lock() for _ in range(_LOCKS)]
 
-    def read(self, prefix: str) -> MemberProperties:
+    def read(self, prefix: str) -> Members:
         """The properties of all members of the collection."""
-        return self._current(prefix + SIDECAR_NAME).members
+        key = prefix + SIDECAR_NAME
+        return self._look(key, self._files.current(key), SidecarView.members)
 
-    def version(self, key: str, etag: str) -> MemberProperties | None:
-        """The properties in one version of a sidecar; None if it is damaged, or gone and not
+    def read_member(self, prefix: str, name: str) -> Properties:
+        """The properties of one member of the collection."""
+        key = prefix + SIDECAR_NAME
+        return self._look(key, self._files.current(key), lambda view: view.get(name))
+
+    def listed(self, row: ObjectRow) -> Members:
+        """The properties of which a listing past the cache has just shown the head."""
+        head = self._files.cached(row.key, row.etag) or self._files.fetch(row.key)
+        return self._look(row.key, head, SidecarView.members)
+
+    def version(self, key: str, etag: str) -> Members | None:
+        """The properties in one version of a head; None if it is damaged, or gone and not
         cached."""
-        with self._lock:
-            sidecar = self._cache.get((key, etag))
-        sidecar = sidecar or self._fetch(key)
-        is_known = sidecar.row is not None and sidecar.row.etag == etag
-        return sidecar.members if is_known and not sidecar.is_damaged else None
+        head = self._version(key, etag)
+        if head is None or head.is_damaged:
+            return None
+        try:
+            return SidecarView(self._files, key, head).members()
+        except SegmentGoneError:
+            return None
 
-    def listed(self, row: ObjectRow) -> MemberProperties:
-        """The properties in a sidecar that a listing past the cache has just shown."""
-        return (self._cached(row) or self._fetch(row.key)).members
+    def is_unchanged_copy(self, row: ObjectRow) -> bool:
+        """Whether this version of a head says that it is an unchanged copy of another one."""
+        head = self._version(row.key, row.etag)
+        return head is not None and bool(head.copy_of)
+
+    def copy(self, source: ObjectRow, target: str, condition: Condition) -> list[ObjectRow]:
+        """As `SidecarCopies.copy`."""
+        return self._copies.copy(source, target, condition)
 
     def refresh(self, prefix: str) -> None:
-        """Looks the sidecar up past all caches, so that later reads are no older."""
+        """Looks the head up past all caches, so that later reads are no older."""
         key = prefix + SIDECAR_NAME
         with suppress(InvalidNameError):  # Longer than keys can be: there is none.
             require_key_length(key)
@@ -135,14 +144,14 @@ class Sidecars:
 
     def has_any(self, prefix: str) -> bool:
         """Whether any member of the collection is known to have properties."""
-        return self._current(prefix + SIDECAR_NAME) is not NO_SIDECAR
+        return self._files.current(prefix + SIDECAR_NAME) is not NO_HEAD
 
     def update(self, prefix: str, name: str, change: Callable[[Properties], Properties]) -> None:
         """Replaces one member's properties by what ``change`` makes of them."""
-        self.update_members(prefix, lambda members: with_change(members, name, change))
+        self.update_members(prefix, lambda find: {name: change(find(name))})
 
     def update_members(self, prefix: str, change: Change) -> None:
-        """As `update`, for all members of a collection in one write."""
+        """As `update`, for some members of a collection in one write."""
         key = prefix + SIDECAR_NAME
         update = _Update(change)
         with store_wait():  # Refused here, if at all: before anyone writes it.
@@ -154,6 +163,18 @@ class Sidecars:
                         group = self._waiting.pop(key, [])
                     self._write_all(key, group)
         update.require_success()
+
+    def _look(self, key: str, head: Head, look: Callable[[SidecarView], T]) -> T:
+        for _ in range(_ATTEMPTS):
+            try:
+                return look(SidecarView(self._files, key, head))
+            except SegmentGoneError as gone:
+                head = self._files.after(gone, head)
+        raise UnavailableError("the properties are being changed by too many others; try again")
+
+    def _version(self, key: str, etag: str) -> Head | None:
+        head = self._files.cached(key, etag) or self._files.fetch(key)
+        return head if head.row is not None and head.row.etag == etag else None
 
     def _write_all(self, key: str, group: Sequence[_Update]) -> None:
         error: StoreError | None = None
@@ -171,69 +192,41 @@ class Sidecars:
             update.end(error)
 
     def _write(self, key: str, group: Sequence[_Update]) -> None:
-        sidecar = self._current(key)
+        head = self._files.current(key)
         for _ in range(_ATTEMPTS):
-            members = sidecar.members
-            for update in group:
-                members = update.applied_to(members)
-            if members == sidecar.members:
-                return
+            view = SidecarView(self._files, key, head)
             try:
-                self._replace(key, sidecar, members)
-                return
+                changes = _changes(view, group)
+                if not changes or self._writer.write(view, key, changes):
+                    return
+                head = self._files.fetch(key)
+            except SegmentGoneError as gone:
+                head = self._files.after(gone, head)
             except (PreconditionFailedError, NotFoundError):
-                # Not found: the damaged sidecar that was to be copied.
-                sidecar = self._fetch(key)
+                # Not found: the damaged head that was to be copied.
+                head = self._files.fetch(key)
         raise UnavailableError("the properties are being changed by too many others; try again")
 
-    def _replace(self, key: str, old: Sidecar, members: MemberProperties) -> None:
-        body = encode(members, uuid.uuid4().hex)
-        if old.is_damaged and old.row is not None:
-            self._set_aside(old.row)
-        if not members:
-            if old.row is not None:
-                with suppress(NotFoundError):
-                    self._store.delete_object(key, version=old.row)
-            return
-        require_key_length(key)
-        condition = Condition(if_match=old.row.etag) if old.row else IF_ABSENT
-        row = self._store.put_object(key, body, _JSON, condition)
-        self._add_to_cache(Sidecar(row, members))
 
-    def _set_aside(self, row: ObjectRow) -> None:
-        """Copies a damaged sidecar to a name that depends on its ETag: each version once."""
-        aside = f"{row.key}.damaged-{sha256(row.etag.encode()).hexdigest()[:16]}"
-        self._store.copy_object(row, aside)
-        _log.warning("kept the damaged properties %r as %r", row.key, aside)
+def _changes(view: SidecarView, group: Sequence[_Update]) -> Changes:
+    """What the updates make of the members, one after the other."""
+    changed: dict[str, Properties] = {}
 
-    def _current(self, key: str) -> Sidecar:
-        """The version that the listing shows; from the cache if that has it."""
-        try:
-            require_key_length(key)
-        except InvalidNameError:
-            return NO_SIDECAR
-        row = self._store.lookup(key).row
-        if row is None:
-            return NO_SIDECAR
-        return self._cached(row) or self._fetch(key)
+    def find(name: str) -> Properties:
+        return changed[name] if name in changed else view.get(name)
 
-    def _fetch(self, key: str) -> Sidecar:
-        """The store's present version, whatever the cached listing shows."""
-        try:
-            with self._store.get_object(key) as reader:
-                row = reader.info.row
-                with store_wait(), self._reading_large if row.size > LARGE else nullcontext():
-                    sidecar = self._cached(row) or decode(row, read_all(reader, MAX_SIDECAR_BYTES))
-                    self._add_to_cache(sidecar)
-        except NotFoundError:
-            return NO_SIDECAR
-        return sidecar
+    for update in group:
+        changed.update(update.made(find))
+    return {
+        encode_name(name): encode_properties(properties) if properties else None
+        for name, properties in changed.items()
+        if properties != view.get(name)
+    }
 
-    def _cached(self, row: ObjectRow) -> Sidecar | None:
-        with self._lock:
-            return self._cache.get((row.key, row.etag))
 
-    def _add_to_cache(self, sidecar: Sidecar) -> None:
-        if sidecar.row is not None and weight(sidecar) <= MAX_CACHE_BYTES:
-            with self._lock:
-                self._cache[sidecar.row.key, sidecar.row.etag] = sidecar
+def _require_size(properties: Properties) -> None:
+    """Raises OutOfSpaceError."""
+    if sum(len(key.encode()) + len(value.encode()) for key, value in properties.items()) > (
+        MAX_RESOURCE_BYTES
+    ):
+        raise OutOfSpaceError(f"over {MAX_RESOURCE_BYTES} bytes of properties on one resource")

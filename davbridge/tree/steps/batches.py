@@ -83,7 +83,8 @@ def versions_of(rows: Iterable[ObjectRow]) -> dict[str, ObjectRow]:
 
 
 def goes_last(key: str) -> bool:
-    """Whether a key is deleted after the members of its collection: a marker, or a sidecar."""
+    """Whether a key is deleted after the members of its collection: a marker, or a sidecar. The
+    segments of a sidecar are deleted after its head."""
     return is_marker(key) or is_own(key)
 
 

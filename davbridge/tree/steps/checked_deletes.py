@@ -11,6 +11,8 @@ Invariants:
 - Only what the last check has shown to be the planned version, to the second, is deleted.
 - Members are deleted before the markers and the sidecars of their collections, and those only from
   collections in which nothing is left.
+- The segments of a sidecar are deleted after its head, and stay with it: also those that have come
+  since the plan was made.
 """
 
 from collections.abc import Callable, Container, Iterable, Mapping, Sequence
@@ -22,6 +24,7 @@ from davbridge.errors import DeadlinePassedError, NotFoundError, PreconditionFai
 from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore, is_same_version
 from davbridge.tree.plan import deletion_order, is_marker, parent_keys
+from davbridge.tree.properties.sidecar_format import head_of, is_segment
 from davbridge.tree.reads import row_at, rows_below
 from davbridge.tree.steps.batches import Batches, Deadline, goes_last, of_emptied, versions_of
 from davbridge.tree.steps.progress import RunningOperation
@@ -47,8 +50,12 @@ class _Check(NamedTuple):
     failed: list[DeleteFailure]
     remaining: set[str]
     """The keys of what stays."""
+    unchanged: set[str]
+    """The keys of the planned versions that are there."""
     members: tuple[ObjectRow, ...]
     """The members of the last page, which haven't been deleted yet."""
+    segments: Mapping[str, ObjectRow]
+    """By key: the planned segments, and others of planned heads."""
     checked_at: float
 
 
@@ -103,8 +110,11 @@ class CheckedDeletes:
         folders = {name + DELIMITER for name in parent_keys(inside)} if is_whole else set()
         outer_markers = [row for key, row in wanted.items() if key not in inside]
         looks_left, fewest_late = _MAX_CHECKS, len(wanted)
+        unchanged: set[str] = set()
         while looks_left:
             check = self._delete_pages(prefix, wanted, folders, running)
+            unchanged |= check.unchanged
+            check = _with_segments(check, unchanged)
             order = deletion_order(inside - check.remaining, prefix, check.remaining)
             failed = check.failed + self._delete_last(check, order, wanted, running)
             late = sum(isinstance(one.error, DeadlinePassedError) for one in failed)
@@ -124,14 +134,17 @@ class CheckedDeletes:
         running: RunningOperation,
     ) -> "_Check":
         """Deletes each page but the last, right after it was listed."""
-        check = _Check([], set(), (), began_at := self._timer())
+        segments: dict[str, ObjectRow] = {}
+        check = _Check([], set(), set(), (), segments, began_at := self._timer())
         for page in self._store.list_objects(prefix):
             there = [row for row in page.rows if row.key in wanted]
             changed = {row.key for row in there if _is_changed(wanted[row.key], row)}
             check.failed.extend(map(_failure_of_changed, sorted(changed)))
-            check.remaining.update(
-                changed, (r.key for r in page.rows if _is_others(r, wanted, folders))
-            )
+            check.unchanged.update(row.key for row in there if row.key not in changed)
+            others = [row for row in page.rows if _is_others(row, wanted, folders)]
+            segments.update((row.key, row) for row in there if is_segment(row.key))
+            segments.update((row.key, row) for row in others if head_of(row.key) in wanted)
+            check.remaining.update(changed, (row.key for row in others))
             members = [row for row in there if not (goes_last(row.key) or row.key in changed)]
             if page.is_last:
                 check = check._replace(members=tuple(members))
@@ -156,17 +169,20 @@ class CheckedDeletes:
     ) -> list[DeleteFailure]:
         """Deletes the members of the last page, and the markers and sidecars of all pages."""
         late = of_emptied(filter(goes_last, order), check.remaining)
-        sidecars = [wanted[key] for key in late if key in wanted and not is_marker(key)]
+        own = [wanted[key] for key in late if key in wanted and not is_marker(key)]
+        heads = [row for row in own if not is_segment(row.key)]
+        segments = of_emptied(check.segments, check.remaining)
         markers = [key for key in late if is_marker(key)]
         members = [row.key for row in check.members]
         deadline = self.deadline(check.checked_at)
-        versions = versions_of((*check.members, *sidecars))
-        if not sidecars:
+        versions = versions_of((*check.members, *heads, *check.segments.values()))
+        if not (heads or segments):
             # A collection that keeps a member needs no marker: nothing depends on what fails.
             return self._batches.delete([*members, *markers], running, versions, deadline)
         failed = self._batches.delete(members, running, versions, deadline)
-        order = of_emptied((row.key for row in sidecars), [one.key for one in failed])
-        failed += self._batches.delete(order, running, versions, deadline)
+        for keys in ([row.key for row in heads], segments):
+            order = of_emptied(keys, [one.key for one in failed])
+            failed += self._batches.delete(order, running, versions, deadline)
         markers = of_emptied(markers, [one.key for one in failed])
         return failed + self._batches.delete(markers, running, versions, deadline)
 
@@ -191,6 +207,16 @@ class CheckedDeletes:
             raise NotFoundError(f"{row.key!r} is gone")
         if not is_same_version(now, row):
             raise PreconditionFailedError(f"{row.key!r} is another version")
+
+
+def _with_segments(check: _Check, unchanged: Container[str]) -> _Check:
+    """The same, with those segments that go: the planned ones, and those of ``unchanged`` heads."""
+    going = {
+        key: row
+        for key, row in check.segments.items()
+        if key in check.unchanged or head_of(key) in unchanged
+    }
+    return check._replace(segments=going, remaining=check.remaining.difference(going))
 
 
 def _is_changed(planned: ObjectRow, now: ObjectRow) -> bool:

@@ -7,7 +7,8 @@ Invariants:
   object of the collection's own name is never lost. If a file replaces a collection, such a store
   takes the folder for an object: so a file that a tool writes there between the check and the copy
   is replaced.
-- A tree counts as copied only when all of it was seen in a listing of the target.
+- A tree counts as copied only when all of it was seen in a listing of the target, but for
+  properties, which others may change there meanwhile.
 - What can't be copied is returned as a Failure with its path. After a failure no other copy is
   begun.
 """
@@ -28,6 +29,8 @@ from davbridge.paths import DELIMITER
 from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, ObjectRow, ObjectStore
 from davbridge.tree.listing.markers import MARKER, write_marker
 from davbridge.tree.plan import Copy, Plan, is_marker, shown_path
+from davbridge.tree.properties.sidecar_format import is_head
+from davbridge.tree.properties.sidecars import Sidecars
 from davbridge.tree.reads import row_at, rows_below
 from davbridge.tree.resource import Failure
 from davbridge.tree.steps.parallel_requests import ParallelRequests
@@ -36,6 +39,10 @@ from davbridge.tree.steps.progress import RunningOperation
 _LARGEST_IN_ONE = 5 * 1024**3
 """What S3 copies in one request. SeaweedFS can't complete a multipart upload where it has a
 folder."""
+
+
+NO_ETAG = ""
+"""Of a copy that wasn't made, because its source is gone and it isn't needed."""
 
 
 class SkippedCopyError(UnavailableError):
@@ -49,7 +56,7 @@ class CopyResult(NamedTuple):
     """By key: the copies and the marker, whether they replaced something or not."""
     failures: list[Failure]
     new_etags: Mapping[str, str] = MappingProxyType({})
-    """Of a tree: by key, the ETags of copies that differ from their sources'."""
+    """Of a tree: by key, the ETags of copies that differ from their sources', and of sidecars."""
     refused: tuple[Copy, ...] = ()
     """The copies that failed, if the store refused all of them because of what is at their
     targets."""
@@ -69,10 +76,12 @@ class Copies:
         store: ObjectStore,
         mount: str,
         parallel_requests: ParallelRequests,
+        sidecars: Sidecars,
         timer: Callable[[], float],
     ) -> None:
         self._store = store
         self._mount = mount
+        self._sidecars = sidecars
         self._parallel_requests = parallel_requests
         self._timer = timer
 
@@ -88,7 +97,7 @@ class Copies:
                 return CopyResult({}, [self._failure(plan.marker, error)])
         checked_at = self._timer()  # S3 checks whether each is still the planned version.
         ended = self._copy_all(plan, running)
-        created |= {row.key: row for row in ended if isinstance(row, ObjectRow)}
+        created |= {row.key: row for rows in ended if isinstance(rows, tuple) for row in rows}
         errors = [
             (copy, error)
             for copy, error in zip(plan.copies, ended, strict=False)
@@ -149,29 +158,37 @@ class Copies:
         ]
         pairs = ((copy.source.etag, rows.get(copy.target)) for copy in copies)
         new_etags = {row.key: row.etag for etag, row in pairs if row and row.etag != etag}
+        for key in (copy.target for copy in copies if is_head(copy.target)):
+            new_etags[key] = copied.created[key].etag if key in copied.created else NO_ETAG
         return copied._replace(failures=failures, new_etags=new_etags)
 
     def _copy_all(
         self, plan: Plan, running: RunningOperation
-    ) -> list[ObjectRow | StoreError | None]:
-        """How each copy ended. If not all were begun, one SkippedCopyError stands for the rest."""
+    ) -> list[tuple[ObjectRow, ...] | StoreError]:
+        """What each copy has created, or its error. If not all were begun, one SkippedCopyError
+        stands for the rest."""
         copies = plan.copies
+        old = {row.key: row for row in plan.replaced}
         replaced = {row.key: Condition(if_match=row.etag) for row in plan.replaced}
         over_collections = plan.over_collections
 
-        def copy_one(copy: Copy) -> ObjectRow | StoreError | None:
+        def copy_one(copy: Copy) -> tuple[ObjectRow, ...] | StoreError:
+            condition = replaced.get(copy.target, IF_ABSENT)
             try:
                 with running.under_lease():
-                    if is_marker(copy.target):
-                        created = self._copy_marker(copy)
+                    if is_head(copy.target):
+                        created = self._copy_sidecar(copy, old.get(copy.target))
+                    elif is_marker(copy.target):
+                        marker = self._copy_marker(copy)
+                        created = [marker] if marker else []
                     elif copy.target in over_collections - replaced.keys():
-                        created = self._copy_over_collection(copy)
+                        created = [self._copy_over_collection(copy)]
                     else:
-                        created = self._copy(copy, replaced.get(copy.target, IF_ABSENT))
+                        created = [self._copy(copy, condition)]
             except StoreError as error:
                 return error
             running.advance()
-            return created
+            return tuple(created)
 
         ended = self._parallel_requests.each(
             copy_one, copies, is_fatal=lambda created: isinstance(created, StoreError)
@@ -179,6 +196,18 @@ class Copies:
         if len(ended) < len(copies):
             ended.append(SkippedCopyError(f"{len(copies) - len(ended)} copies were not begun"))
         return ended
+
+    def _copy_sidecar(self, copy: Copy, old: ObjectRow | None) -> list[ObjectRow]:
+        """Makes the copy. If the source has no sidecar any more, there is nothing to copy, unless
+        an ``old`` one of the target would stay: another bridge may have moved the source there.
+        Then raises UnavailableError."""
+        condition = Condition(if_match=old.etag) if old else IF_ABSENT
+        try:
+            return self._sidecars.copy(copy.source, copy.target, condition)
+        except NotFoundError as error:
+            if old:
+                raise UnavailableError("the properties are being changed; try again") from error
+            return []
 
     def _copy_over_collection(self, copy: Copy) -> ObjectRow:
         try:
@@ -221,6 +250,9 @@ class Copies:
 
 
 def _is_there(copy: Copy, rows: Mapping[str, ObjectRow]) -> bool:
+    """Others may change the copy of a sidecar as soon as it is there."""
+    if is_head(copy.target):
+        return True
     return copy.target in rows and rows[copy.target].size == copy.source.size
 
 

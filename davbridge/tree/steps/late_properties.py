@@ -17,17 +17,13 @@ from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.plan import Plan, is_marker, parent_keys
-from davbridge.tree.properties.property_store import rebind_members
-from davbridge.tree.properties.sidecar_format import (
-    NO_PROPERTIES,
-    SIDECAR_NAME,
-    MemberProperties,
-    is_sidecar,
-    with_changes,
-)
-from davbridge.tree.properties.sidecars import Sidecars
+from davbridge.tree.properties.client_metadata import NO_PROPERTIES, Properties, rebind
+from davbridge.tree.properties.entries import NO_MEMBERS, Members, apply_changes
+from davbridge.tree.properties.sidecar_format import SIDECAR_NAME, is_head, is_sidecar
+from davbridge.tree.properties.sidecars import Find, Sidecars
 from davbridge.tree.reads import rows_below
 from davbridge.tree.steps.checked_deletes import CheckedDeletes, Deleted
+from davbridge.tree.steps.copies import NO_ETAG
 from davbridge.tree.steps.progress import RunningOperation
 
 _ROUNDS = 3
@@ -64,7 +60,7 @@ class LateProperties:
         deleted = self._deletes.tree(
             source.tree, source.plan.deletions, running, deleted_before=deleted_before
         )
-        bases: dict[str, MemberProperties] = {}
+        bases: dict[str, Members] = {}
         for _ in range(_ROUNDS):
             late = _late_sidecars(source, deleted)
             if not late:
@@ -91,8 +87,8 @@ class LateProperties:
         return deleted
 
     def _merge(
-        self, source: Source, row: ObjectRow, base: MemberProperties | None, staying: Iterable[str]
-    ) -> MemberProperties:
+        self, source: Source, row: ObjectRow, base: Members | None, staying: Iterable[str]
+    ) -> Members:
         """Merges into the target's sidecar what this version of the source's has, and ``base``
         didn't have; None: what it had when it was copied. Returns what the source's sidecar has."""
         prefix = row.key.removesuffix(SIDECAR_NAME)
@@ -103,44 +99,52 @@ class LateProperties:
         names = _moved(source, prefix) - _names(prefix, staying)
         if base is None:
             base = self._copied(source, row.key, target)
-        before, after = (self._rebound(source, target, members) for members in (base, found))
-        self._sidecars.update_members(
-            target.removesuffix(SIDECAR_NAME),
-            lambda there: with_changes(there, before, after, names),
-        )
+        late = [name for name in names if base.encoded.get(name) != found.encoded.get(name)]
+        etags = _etags_by_name(source, target.removesuffix(SIDECAR_NAME))
+
+        def bound(members: Members, name: str) -> Properties:
+            properties = members.get(name, NO_PROPERTIES)
+            return rebind(properties, *etags[name]) if name in etags else properties
+
+        def merge(find: Find) -> dict[str, Properties]:
+            changes = ((name, bound(base, name), bound(found, name)) for name in late)
+            return {name: apply_changes(old, new, find(name)) for name, old, new in changes}
+
+        self._sidecars.update_members(target.removesuffix(SIDECAR_NAME), merge)
         return found
 
-    def _copied(self, source: Source, key: str, target: str) -> MemberProperties:
+    def _copied(self, source: Source, key: str, target: str) -> Members:
         """What the target's sidecar had when it was copied."""
         copied = next((copy for copy in source.plan.copies if copy.target == target), None)
         if copied is None:
-            return NO_PROPERTIES
+            return NO_MEMBERS
         etag = source.new_etags.get(target, copied.source.etag)
+        if etag == NO_ETAG:
+            return NO_MEMBERS
         base = self._sidecars.version(target, etag)
         if base is None:
             raise PreconditionFailedError(f"{key!r} and {target!r} have both been changed")
         return base
-
-    def _rebound(self, source: Source, target: str, members: MemberProperties) -> MemberProperties:
-        copies = [copy for copy in source.plan.copies if copy.target in source.new_etags]
-        etags = {copy.target: (copy.source.etag, source.new_etags[copy.target]) for copy in copies}
-        return rebind_members(target.removesuffix(SIDECAR_NAME), etags, members)
 
 
 def _late_sidecars(source: Source, deleted: Deleted) -> set[str]:
     """The sidecars that stayed, because they were changed or first written after the copies, of
     collections that were copied."""
     changed = [one.key for one in deleted.failed if isinstance(one.error, PreconditionFailedError)]
-    sidecars = {key for key in (*changed, *deleted.remaining) if _is_live_sidecar(key)}
+    sidecars = {key for key in (*changed, *deleted.remaining) if is_head(key)}
     if not sidecars:
         return sidecars
     copied = parent_keys(copy.target for copy in source.plan.copies)
     return {key for key in sidecars if source.target_of(key).rpartition(DELIMITER)[0] in copied}
 
 
-def _is_live_sidecar(key: str) -> bool:
-    """Whether a key is a sidecar's, and not that of a damaged one that was set aside."""
-    return key.rpartition(DELIMITER)[2] == SIDECAR_NAME
+def _etags_by_name(source: Source, prefix: str) -> dict[str, tuple[str, str]]:
+    """The ETags of members of a target collection, and of their sources, where they differ."""
+    return {
+        copy.target[len(prefix) :]: (copy.source.etag, source.new_etags[copy.target])
+        for copy in source.plan.copies
+        if copy.target in source.new_etags and copy.target.startswith(prefix)
+    }
 
 
 def _staying_members(plan: Plan, now: Iterable[str]) -> list[str]:

@@ -75,7 +75,7 @@ class OperationSteps:
         self._undo = Undo(store, mount, self._deletes)
         self._parents = parents
         self._property_store = property_store
-        self._copies = Copies(store, mount, parallel_requests, timer)
+        self._copies = Copies(store, mount, parallel_requests, property_store.sidecars, timer)
         self._clashes = Clashes(store, mount, self._copies, self.removals, path_locks)
         self._path_locks = path_locks
         self._own_versions = own_versions

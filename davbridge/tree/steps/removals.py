@@ -3,7 +3,8 @@
 What a MOVE deletes is in `checked_deletes`.
 
 Invariants:
-- Members are deleted before the markers and the sidecars of their collections.
+- Members are deleted before the markers and the sidecars of their collections. Of a sidecar that
+  an overwrite deletes, the head is deleted before the segments that it names.
 - An overwrite deletes only versions that were listed. The store itself checks that by ETags, where
   it can.
 - What can't be deleted is returned as a Failure with its path.
@@ -22,6 +23,7 @@ from davbridge.tree.plan import (
     left_behind,
     shown_path,
 )
+from davbridge.tree.properties.sidecar_format import is_segment
 from davbridge.tree.reserved_names import is_own
 from davbridge.tree.resource import Failure
 from davbridge.tree.steps.batches import (
@@ -94,6 +96,10 @@ class Removals:
         failed = self._batches.delete(members, running, versions)
         occupied = {collection_of(one.key) for one in failed}
         late = [key for key in late if collection_of(key) not in occupied]
+        if segments := [key for key in late if is_segment(key)]:
+            heads = [key for key in late if not is_segment(key)]
+            failed += self._batches.delete(heads, running, versions)
+            late = of_emptied(segments, [one.key for one in failed])
         return self.failures(failed + self._batches.delete([*late, *markers], running, versions))
 
     def failures(self, failed: Iterable[DeleteFailure]) -> list[Failure]:

@@ -18,6 +18,7 @@ from davbridge.store.base import ObjectRow, ObjectStore
 from davbridge.tree.journal.entry import JournalEntry
 from davbridge.tree.listing.markers import write_marker
 from davbridge.tree.plan import Plan
+from davbridge.tree.properties.sidecar_format import head_of
 from davbridge.tree.reads import is_copy, row_at, rows_below
 from davbridge.tree.steps.checked_deletes import CheckedDeletes
 from davbridge.tree.steps.progress import RunningOperation
@@ -56,10 +57,12 @@ class Undo:
         left to delete."""
         plan = entry.plan
         replaced = {row.key for row in plan.replaced}
-        sources = {copy.target: copy.source.key for copy in plan.copies}
         new = [row for row in created if row.key not in replaced]
+        copied = {copy.target: copy.source.key for copy in plan.copies}
+        # The segments of a sidecar stay or go with its head.
+        sources = {row.key: source for row in new if (source := copied.get(head_of(row.key)))}
         try:
-            keys = [sources[row.key] for row in new if row.key in sources]
+            keys = list(sources.values())
             there = self._there(entry.source, keys)
             gone = {row.key for row in new if row.key in sources and sources[row.key] not in there}
             spared = gone - self._in_the_way(plan) if gone else gone

@@ -46,7 +46,7 @@ def rendered() -> Rendered:
 ENTRIES: tuple[MemberEntry, ...] = (
     "folder",
     row("a"),
-    MemberWithProperties(row("ü"), (("{urn:p}q", "<q/>"),)),
+    MemberWithProperties(row("ü"), b'{"{urn:p}q": "<q/>"}'),
     row("z"),
 )
 
@@ -72,7 +72,7 @@ def test_the_same_entries_are_not_rendered_again(rendered: Rendered) -> None:
 A, FOLDER, TOLD, Z = (
     row("a"),
     "folder",
-    MemberWithProperties(row("ü"), (("{urn:p}q", "<q/>"),)),
+    MemberWithProperties(row("ü"), b'{"{urn:p}q": "<q/>"}'),
     row("z"),
 )
 
@@ -81,11 +81,14 @@ CHANGED: list[tuple[tuple[MemberEntry, ...], list[MemberEntry]]] = [
     ((FOLDER, A, TOLD, Z, row("zz")), [row("zz")]),
     ((FOLDER, row("a", "2"), TOLD, Z), [row("a", "2")]),
     (
-        (FOLDER, MemberWithProperties(A, (("p", "1"),)), TOLD, Z),
-        [MemberWithProperties(A, (("p", "1"),))],
+        (FOLDER, MemberWithProperties(A, b'{"p": "1"}'), TOLD, Z),
+        [MemberWithProperties(A, b'{"p": "1"}')],
     ),
     ((FOLDER, A, row("ü"), Z), [row("ü")]),
-    ((FOLDER, A, MemberWithProperties(row("ü"), ()), Z), [MemberWithProperties(row("ü"), ())]),
+    (
+        (FOLDER, A, MemberWithProperties(row("ü"), b"{}"), Z),
+        [MemberWithProperties(row("ü"), b"{}")],
+    ),
     ((FOLDER, A, TOLD, "z"), ["z"]),
     ((A, TOLD, Z), []),
     ((), []),
