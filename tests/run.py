@@ -34,6 +34,7 @@ CLIENTS = {
     "aria2c": ["aria2"],
     "duplicity": ["duplicity"],
     "restic": ["restic"],
+    "kioclient5": ["kde-cli-tools", "kio"],
     "soffice": ["libreoffice-writer-nogui", "python3-uno"],
 }
 """Commands that tests use, and what they need of Debian's packages."""
