@@ -35,6 +35,7 @@ CLIENTS = {
     "duplicity": ["duplicity"],
     "restic": ["restic"],
     "kioclient5": ["kde-cli-tools", "kio"],
+    "fusermount3": ["fuse3"],
     "soffice": ["libreoffice-writer-nogui", "python3-uno"],
 }
 """Commands that tests use, and what they need of Debian's packages."""
