@@ -1,10 +1,11 @@
 """All that must hold: ``python3 tests/run.py [arguments of pytest]``.
 
 Needs Python alone: it makes an environment from the tests' lock file and, on a Debian machine
-where it may, installs the WebDAV clients that the tests drive (GNOME's and LibreOffice take the
-most: 110 MB, a minute or two, once). npm's client is installed by its test where Node.js is. Then
-it checks style, format and types, runs the tests, goes through all of them whatever fails, and
-exits 0 only if all passed. Of tests/soak.py's scenarios it runs the short forms.
+where it may, installs the WebDAV clients that the tests drive (GNOME's, KDE's and LibreOffice take
+the most: 250 MB, some minutes, once). npm's client is installed by its test where Node.js is;
+ffmpeg and Joplin are bigger, and left to whoever wants their tests to run. Then it checks style,
+format and types, runs the tests, goes through all of them whatever fails, and exits 0 only if all
+passed. Of tests/soak.py's scenarios it runs the short forms.
 """
 
 from __future__ import annotations
