@@ -32,7 +32,7 @@ from davbridge.http.server import HttpServer
 from davbridge.store.embedded import EmbeddedStore
 from davbridge.store.limits import MAX_OBJECT_SIZE
 from davbridge.store.s3 import PART_THREADS, S3Store
-from davbridge.store.s3.object_requests.new_objects import NewObjects
+from davbridge.store.s3.bucket.new_objects import NewObjects
 from davbridge.store.s3.object_requests.sweep import Swept
 from davbridge.store.s3.setup.bucket_check import ensure_bucket
 from davbridge.store.s3.setup.client import build_client, is_aws

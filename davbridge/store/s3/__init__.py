@@ -3,6 +3,7 @@
 store.py           S3Store: the protocol, composed of what is below
 setup/             what is done at the start: client, credentials, bucket, capabilities
 object_requests/   the requests about objects: list, read, write, copy, delete
+bucket/            a bucket, and what is known of it
 transport/         one request: signed, sent, retried
 messages/          the content of requests and responses: headers, XML, errors, checksums
 

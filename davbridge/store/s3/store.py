@@ -27,9 +27,12 @@ from davbridge.store.base import (
 )
 from davbridge.store.buffers.budget import MemoryBudget
 from davbridge.store.limits import MAX_OBJECT_SIZE, require_key, require_size
+from davbridge.store.s3.bucket.bucket import Bucket, head_object
+from davbridge.store.s3.bucket.capabilities import ALL, UNPROBED, Capabilities
+from davbridge.store.s3.bucket.features import MODERN, Features
+from davbridge.store.s3.bucket.new_objects import LEFT_TO_THE_BUCKET, NewObjects
+from davbridge.store.s3.bucket.plain_objects import PlainObjects
 from davbridge.store.s3.messages.errors import translated
-from davbridge.store.s3.object_requests.bucket import Bucket, head_object
-from davbridge.store.s3.object_requests.capabilities import ALL, UNPROBED, Capabilities
 from davbridge.store.s3.object_requests.conditional_writes import put
 from davbridge.store.s3.object_requests.copy import (
     COPY_LIMIT,
@@ -39,14 +42,11 @@ from davbridge.store.s3.object_requests.copy import (
 )
 from davbridge.store.s3.object_requests.delete_rights import DeleteRights
 from davbridge.store.s3.object_requests.deletes import delete_many, delete_one
-from davbridge.store.s3.object_requests.features import MODERN, Features
 from davbridge.store.s3.object_requests.full_store import FullStoreDetector
 from davbridge.store.s3.object_requests.listed_etags import ListedEtags
 from davbridge.store.s3.object_requests.listing import look_up, pages
 from davbridge.store.s3.object_requests.multipart import PART_SIZE, PartPool
 from davbridge.store.s3.object_requests.multipart_requests import MOST_PARTS
-from davbridge.store.s3.object_requests.new_objects import LEFT_TO_THE_BUCKET, NewObjects
-from davbridge.store.s3.object_requests.plain_objects import PlainObjects
 from davbridge.store.s3.object_requests.reader import S3Reader
 from davbridge.store.s3.object_requests.sweep import Swept, abort_stale, sweep
 from davbridge.store.s3.object_requests.writer import S3Writer

@@ -1,18 +1,13 @@
 """The requests about objects in a bucket, a module for each kind::
 
-bucket.py              a bucket, the transport to it, and its store's capabilities
-capabilities.py        which of the features that davbridge uses the store has
-features.py            what objects in the bucket can have in addition to their bytes
 listing.py             listings, and look-ups that are listings
 listed_etags.py        ETags for listings that have none, or other ones than HEAD
-new_objects.py         storage class, encryption and ACL of what is written
 reader.py              GetObject, resumed if a connection breaks
 writer.py              a body, cut into parts
 multipart.py           one multipart upload with its parts in flight
 multipart_requests.py  the requests of a multipart upload
 conditional_writes.py  PutObject and CompleteMultipartUpload: whether they have happened
 copied_attributes.py   headers that make a copy keep what its source has
-plain_objects.py       objects of which that is known without a look
 copy.py                CopyObject and multipart copies
 deletes.py             DeleteObject and DeleteObjects
 delete_rights.py       where the store is known to refuse deletes

@@ -29,6 +29,7 @@ from davbridge.errors import (
 from davbridge.paths import DELIMITER
 from davbridge.store.base import ALWAYS, Attributes, Condition, ObjectRow, is_same_version
 from davbridge.store.buffers.outgoing_body import OutgoingBody
+from davbridge.store.s3.bucket.bucket import Bucket, head_request, headers_without_body
 from davbridge.store.s3.messages.errors import (
     CONFLICT,
     ERRORS,
@@ -51,7 +52,6 @@ from davbridge.store.s3.messages.headers import (
     storage_class_in,
 )
 from davbridge.store.s3.object_requests import multipart_requests
-from davbridge.store.s3.object_requests.bucket import Bucket, head_request, headers_without_body
 from davbridge.store.s3.object_requests.multipart_requests import Part
 from davbridge.store.s3.transport.transport import S3Request, S3Response
 from davbridge.waiting import store_wait

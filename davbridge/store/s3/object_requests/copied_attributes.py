@@ -18,19 +18,19 @@ from davbridge.config import CopiedAttribute
 from davbridge.errors import AccessDeniedError, MissingRightError, NotFoundError, StoreError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import ObjectRow
+from davbridge.store.s3.bucket.bucket import Bucket, head_request, sub_resource
+from davbridge.store.s3.bucket.new_objects import (
+    BUCKET_KEY,
+    ENCRYPTION,
+    KMS_KEY,
+    STORAGE_CLASS,
+)
 from davbridge.store.s3.messages.access_control import grant_headers
 from davbridge.store.s3.messages.checksums import content_md5
 from davbridge.store.s3.messages.errors import is_code, status_of, translated
 from davbridge.store.s3.messages.headers import Headers, attribute_headers, attributes_of
 from davbridge.store.s3.messages.tags import tag_headers
 from davbridge.store.s3.messages.xml import parse_time
-from davbridge.store.s3.object_requests.bucket import Bucket, head_request, sub_resource
-from davbridge.store.s3.object_requests.new_objects import (
-    BUCKET_KEY,
-    ENCRYPTION,
-    KMS_KEY,
-    STORAGE_CLASS,
-)
 from davbridge.store.s3.transport.transport import S3Request
 
 CONTENT_HEADERS = (

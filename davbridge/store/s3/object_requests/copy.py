@@ -15,6 +15,8 @@ from davbridge.errors import AccessDeniedError, NotFoundError, UnavailableError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import Attributes, Condition, ObjectRow
 from davbridge.store.limits import require_size
+from davbridge.store.s3.bucket.bucket import Bucket, copied_from
+from davbridge.store.s3.bucket.new_objects import ENCRYPTION, STORAGE_CLASS
 from davbridge.store.s3.messages.errors import ERRORS, code_of
 from davbridge.store.s3.messages.headers import (
     attribute_headers,
@@ -27,7 +29,6 @@ from davbridge.store.s3.messages.headers import (
 )
 from davbridge.store.s3.messages.xml import parse_time, parsed, required
 from davbridge.store.s3.object_requests import multipart_requests
-from davbridge.store.s3.object_requests.bucket import Bucket, copied_from
 from davbridge.store.s3.object_requests.conditional_writes import (
     as_shown,
     current_headers,
@@ -50,7 +51,6 @@ from davbridge.store.s3.object_requests.copied_attributes import (
 )
 from davbridge.store.s3.object_requests.multipart import MultipartUpload, PartPool, SendPart
 from davbridge.store.s3.object_requests.multipart_requests import MOST_PARTS, Part
-from davbridge.store.s3.object_requests.new_objects import ENCRYPTION, STORAGE_CLASS
 from davbridge.store.s3.object_requests.reader import S3Reader
 from davbridge.store.s3.object_requests.writer import S3Writer
 from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, S3Request, S3Response

@@ -19,8 +19,8 @@ from cachetools import LRUCache
 from davbridge.errors import AccessDeniedError, MissingRightError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import DeleteFailure
-from davbridge.store.s3.object_requests.bucket import Bucket
-from davbridge.store.s3.object_requests.capabilities import CANARY
+from davbridge.store.s3.bucket.bucket import Bucket
+from davbridge.store.s3.bucket.capabilities import CANARY
 from davbridge.store.s3.object_requests.deletes import delete_one
 
 VALID = 60.0

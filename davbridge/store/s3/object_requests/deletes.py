@@ -27,11 +27,11 @@ from davbridge.store.base import (
     is_same_version,
 )
 from davbridge.store.limits import require_key
+from davbridge.store.s3.bucket.bucket import Bucket
 from davbridge.store.s3.messages.checksums import content_md5
 from davbridge.store.s3.messages.errors import kind_of, translated
 from davbridge.store.s3.messages.headers import headers_of, info_of, quoted, size_of
 from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
-from davbridge.store.s3.object_requests.bucket import Bucket
 from davbridge.store.s3.object_requests.conditional_writes import (
     current_headers,
     send_past_conflicts,

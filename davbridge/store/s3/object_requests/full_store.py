@@ -21,9 +21,9 @@ from botocore.exceptions import ClientError
 
 from davbridge.errors import OutOfSpaceError, StoreError, UnavailableError
 from davbridge.store.base import ALWAYS, PAGE_SIZE, Attributes
+from davbridge.store.s3.bucket.bucket import Bucket
+from davbridge.store.s3.bucket.capabilities import CANARY
 from davbridge.store.s3.messages.errors import code_of, header_of, translated
-from davbridge.store.s3.object_requests.bucket import Bucket
-from davbridge.store.s3.object_requests.capabilities import CANARY
 from davbridge.store.s3.object_requests.conditional_writes import put
 from davbridge.store.s3.object_requests.deletes import delete_one
 from davbridge.store.s3.object_requests.listing import pages

@@ -22,7 +22,7 @@ from cachetools import LRUCache
 from davbridge.errors import PreconditionFailedError, StoreError, TruncatedError, UnavailableError
 from davbridge.paths import DELIMITER
 from davbridge.store.base import TIME_TOLERANCE, Lookup, ObjectRow, Page
-from davbridge.store.s3.object_requests.bucket import Bucket, head_object
+from davbridge.store.s3.bucket.bucket import Bucket, head_object
 from davbridge.waiting import store_wait
 
 PARALLEL_HEADS = 16

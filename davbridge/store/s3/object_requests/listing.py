@@ -12,9 +12,9 @@ from botocore.parsers import ResponseParserError
 
 from davbridge.paths import DELIMITER, MAX_KEY_BYTES
 from davbridge.store.base import PAGE_SIZE, Lookup, Page
+from davbridge.store.s3.bucket.bucket import Bucket
 from davbridge.store.s3.messages.errors import translated
 from davbridge.store.s3.messages.listing_page import ListingPage, PaginationGuard, parse_page
-from davbridge.store.s3.object_requests.bucket import Bucket
 from davbridge.store.s3.transport.transport import S3Request
 
 LOOKUP_ROWS = 50

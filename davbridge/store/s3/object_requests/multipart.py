@@ -16,10 +16,10 @@ from contextvars import copy_context
 from davbridge import deadline
 from davbridge.store.base import Condition, ObjectRow
 from davbridge.store.buffers.budget import UNIT, MemoryBudget
+from davbridge.store.s3.bucket.bucket import Bucket
 from davbridge.store.s3.messages.errors import ERRORS, one_line, translated
 from davbridge.store.s3.messages.headers import META, TRANSACTION
 from davbridge.store.s3.object_requests import multipart_requests
-from davbridge.store.s3.object_requests.bucket import Bucket
 from davbridge.store.s3.object_requests.conditional_writes import complete, new_transaction
 from davbridge.store.s3.object_requests.full_store import FullStoreDetector
 from davbridge.store.s3.object_requests.multipart_requests import (

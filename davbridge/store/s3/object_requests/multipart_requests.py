@@ -17,12 +17,12 @@ from botocore.parsers import ResponseParserError
 
 from davbridge.store.base import Condition, ObjectRow
 from davbridge.store.buffers.outgoing_body import OutgoingBody
+from davbridge.store.s3.bucket.bucket import Bucket, copied_from, headers_without_body
 from davbridge.store.s3.messages.checksums import CRC32
 from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of
 from davbridge.store.s3.messages.headers import etag_in, headers_of, parse_etag, quoted
 from davbridge.store.s3.messages.listing_page import PaginationGuard
 from davbridge.store.s3.messages.xml import Element, name_of, parse_time, parsed, required, texts_of
-from davbridge.store.s3.object_requests.bucket import Bucket, copied_from, headers_without_body
 from davbridge.store.s3.transport.transport import LONG_WORK_TIMEOUT, S3Request
 
 MARK = b"davbridge"

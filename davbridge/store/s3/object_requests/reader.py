@@ -15,10 +15,10 @@ from botocore.exceptions import BotoCoreError, FlexibleChecksumError
 
 from davbridge.errors import PreconditionFailedError, StoreError, TruncatedError, UnavailableError
 from davbridge.store.base import Condition, ObjectInfo
+from davbridge.store.s3.bucket.bucket import Bucket
 from davbridge.store.s3.messages.checksums import ASK, Checked
 from davbridge.store.s3.messages.errors import one_line, translated
 from davbridge.store.s3.messages.headers import Headers, headers_of, info_of, size_of
-from davbridge.store.s3.object_requests.bucket import Bucket
 from davbridge.store.s3.transport.connections import StreamedResponse
 from davbridge.store.s3.transport.transport import S3Request
 from davbridge.waiting import store_wait

@@ -16,11 +16,11 @@ from botocore.exceptions import ClientError
 
 from davbridge.errors import StoreError
 from davbridge.store.base import ObjectRow
+from davbridge.store.s3.bucket.bucket import Bucket
+from davbridge.store.s3.bucket.capabilities import CANARY
 from davbridge.store.s3.messages.errors import NO_SUCH_UPLOAD, code_of, translated
 from davbridge.store.s3.messages.headers import date_of
 from davbridge.store.s3.object_requests import multipart_requests
-from davbridge.store.s3.object_requests.bucket import Bucket
-from davbridge.store.s3.object_requests.capabilities import CANARY
 from davbridge.store.s3.object_requests.deletes import delete_one
 from davbridge.store.s3.object_requests.listing import pages
 from davbridge.store.s3.object_requests.multipart_requests import MARK, MARK_NUMBER, OpenUpload

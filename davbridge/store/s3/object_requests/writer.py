@@ -22,10 +22,10 @@ from davbridge.store.base import Attributes, Condition, ObjectRow
 from davbridge.store.buffers.budget import PIECE, SMALL_BODY, PartBuffer
 from davbridge.store.buffers.outgoing_body import OutgoingBody
 from davbridge.store.limits import require_size
+from davbridge.store.s3.bucket.bucket import Bucket
 from davbridge.store.s3.messages.checksums import ALGORITHM
 from davbridge.store.s3.messages.errors import is_conflict
 from davbridge.store.s3.messages.headers import attribute_headers
-from davbridge.store.s3.object_requests.bucket import Bucket
 from davbridge.store.s3.object_requests.conditional_writes import put
 from davbridge.store.s3.object_requests.multipart import (
     PARTS_IN_FLIGHT,

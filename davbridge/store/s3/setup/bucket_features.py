@@ -9,12 +9,12 @@ from functools import partial
 
 from botocore.exceptions import ClientError
 
+from davbridge.store.s3.bucket.bucket import Bucket, sub_resource
+from davbridge.store.s3.bucket.features import MODERN, Features
 from davbridge.store.s3.messages.access_control import owner_in
 from davbridge.store.s3.messages.errors import ERRORS, status_of
 from davbridge.store.s3.messages.xml import Element, name_of, parsed
-from davbridge.store.s3.object_requests.bucket import Bucket, sub_resource
 from davbridge.store.s3.object_requests.copied_attributes import READ_ACL, READ_LOCKS, READ_TAGS
-from davbridge.store.s3.object_requests.features import MODERN, Features
 from davbridge.store.s3.setup.side_by_side import side_by_side
 
 _OWNERSHIP = "s3:GetBucketOwnershipControls"

@@ -10,12 +10,12 @@ from typing import NamedTuple
 from botocore.exceptions import ClientError
 
 from davbridge.store.base import ALWAYS, IF_ABSENT, Condition, ObjectRow
+from davbridge.store.s3.bucket.bucket import Bucket, copied_from, head_request
 from davbridge.store.s3.messages.checksums import ALGORITHM, ASK, CRC32, checksum_headers
 from davbridge.store.s3.messages.errors import ERRORS, status_of
 from davbridge.store.s3.messages.headers import date_of, etag_in, headers_of, size_of
 from davbridge.store.s3.messages.xml import name_of, parsed, texts_of
 from davbridge.store.s3.object_requests import multipart_requests
-from davbridge.store.s3.object_requests.bucket import Bucket, copied_from, head_request
 from davbridge.store.s3.object_requests.deletes import batch_request
 from davbridge.store.s3.object_requests.multipart_requests import MARK, MARK_NUMBER, Part
 from davbridge.store.s3.transport.transport import S3Request

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from davbridge.errors import StoreError
 from davbridge.store.base import ObjectRow
-from davbridge.store.s3.object_requests.bucket import Bucket, head_object
-from davbridge.store.s3.object_requests.capabilities import ALL, Capabilities, lost
+from davbridge.store.s3.bucket.bucket import Bucket, head_object
+from davbridge.store.s3.bucket.capabilities import ALL, Capabilities, lost
 from davbridge.store.s3.object_requests.listing import pages
 
 SAMPLE = 50

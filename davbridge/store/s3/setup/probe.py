@@ -20,17 +20,17 @@ from botocore.exceptions import ClientError
 
 from davbridge.errors import AccessDeniedError, StoreError, UnavailableError
 from davbridge.store.base import DeleteFailure, ObjectRow
-from davbridge.store.s3.messages.errors import ERRORS, status_of, translated
-from davbridge.store.s3.object_requests.bucket import Bucket
-from davbridge.store.s3.object_requests.capabilities import (
+from davbridge.store.s3.bucket.bucket import Bucket
+from davbridge.store.s3.bucket.capabilities import (
     ALL,
     CANARY,
     UNPROBED,
     Capabilities,
     lost,
 )
+from davbridge.store.s3.bucket.features import Features
+from davbridge.store.s3.messages.errors import ERRORS, status_of, translated
 from davbridge.store.s3.object_requests.deletes import delete_many
-from davbridge.store.s3.object_requests.features import Features
 from davbridge.store.s3.setup.bucket_features import find_features
 from davbridge.store.s3.setup.capability_checks import (
     CHECKS,

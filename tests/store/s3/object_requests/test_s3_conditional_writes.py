@@ -17,7 +17,7 @@ from davbridge.errors import (
 from davbridge.store.base import ALWAYS, IF_ABSENT, Attributes, Condition
 from davbridge.store.buffers.budget import UNIT, MemoryBudget
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.object_requests.capabilities import ALL, UNPROBED
+from davbridge.store.s3.bucket.capabilities import ALL, UNPROBED
 from davbridge.store.s3.object_requests.multipart import PART_SIZE, part_size
 from davbridge.store.s3.object_requests.multipart_requests import MOST_PARTS
 from tests.support.contract import LONG, drain, keys, write

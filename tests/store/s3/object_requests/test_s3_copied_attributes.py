@@ -11,11 +11,11 @@ from davbridge.dav.errors import refusal_of
 from davbridge.errors import MissingRightError
 from davbridge.store.base import Attributes, ObjectRow
 from davbridge.store.s3 import S3Store
+from davbridge.store.s3.bucket.capabilities import ALL as AWS
+from davbridge.store.s3.bucket.capabilities import Capabilities
+from davbridge.store.s3.bucket.features import MODERN, Features
+from davbridge.store.s3.bucket.plain_objects import PLAIN_SECONDS
 from davbridge.store.s3.messages.headers import TRANSACTION
-from davbridge.store.s3.object_requests.capabilities import ALL as AWS
-from davbridge.store.s3.object_requests.capabilities import Capabilities
-from davbridge.store.s3.object_requests.features import MODERN, Features
-from davbridge.store.s3.object_requests.plain_objects import PLAIN_SECONDS
 from tests.support.contract import keys
 from tests.support.operations import operation_of
 from tests.support.s3proxy import Answer, Fault, Request, S3Proxy, error

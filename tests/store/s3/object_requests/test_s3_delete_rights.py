@@ -9,7 +9,7 @@ from davbridge.config import CacheSettings
 from davbridge.dav.errors import refusal_of
 from davbridge.errors import AccessDeniedError, MissingRightError
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.object_requests.capabilities import CANARY
+from davbridge.store.s3.bucket.capabilities import CANARY
 from davbridge.tree.namespace import Namespace
 from tests.support.contract import drain, fill, keys, write
 from tests.support.operations import operation_of

@@ -11,7 +11,7 @@ from moto.s3.models import s3_backends
 from davbridge.errors import NotFoundError, PreconditionFailedError, UnavailableError
 from davbridge.store.base import Attributes, ObjectRow
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.object_requests.capabilities import ALL
+from davbridge.store.s3.bucket.capabilities import ALL
 from tests.support.contract import drain, keys
 from tests.support.operations import operation_of
 from tests.support.s3proxy import Answer, Drop, Fault, Lose, Request, S3Proxy, error, once

@@ -14,8 +14,8 @@ from davbridge.errors import OutOfSpaceError, UnavailableError
 from davbridge.store.base import ALWAYS, Attributes
 from davbridge.store.embedded import EmbeddedStore, process
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.object_requests.bucket import Bucket
-from davbridge.store.s3.object_requests.capabilities import CANARY
+from davbridge.store.s3.bucket.bucket import Bucket
+from davbridge.store.s3.bucket.capabilities import CANARY
 from davbridge.store.s3.object_requests.conditional_writes import put
 from davbridge.store.s3.object_requests.full_store import VALID, FullStoreDetector
 from davbridge.store.s3.transport.transport import Transport

@@ -9,7 +9,7 @@ import pytest
 from davbridge.errors import AccessDeniedError, UnavailableError
 from davbridge.store.base import Attributes
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.object_requests.capabilities import CANARY
+from davbridge.store.s3.bucket.capabilities import CANARY
 from tests.support.contract import LONG, keys, write
 from tests.support.s3proxy import Answer, S3Proxy, error, once
 from tests.support.stores import fresh_bucket, s3_store

@@ -8,8 +8,8 @@ import pytest
 from davbridge.clock import utc_now
 from davbridge.store.base import Attributes
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.object_requests.bucket import Bucket
-from davbridge.store.s3.object_requests.features import MODERN, Features
+from davbridge.store.s3.bucket.bucket import Bucket
+from davbridge.store.s3.bucket.features import MODERN, Features
 from davbridge.store.s3.setup.bucket_features import find_features
 from davbridge.store.s3.transport.transport import Transport
 from tests.support.operations import operation_of

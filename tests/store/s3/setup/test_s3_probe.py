@@ -15,7 +15,7 @@ import pytest
 from davbridge.errors import NotFoundError, PreconditionFailedError
 from davbridge.store.base import IF_ABSENT, Attributes, Condition
 from davbridge.store.s3 import S3Store
-from davbridge.store.s3.object_requests.capabilities import ALL, CANARY, UNPROBED, Capabilities
+from davbridge.store.s3.bucket.capabilities import ALL, CANARY, UNPROBED, Capabilities
 from davbridge.store.s3.setup.client import build_client
 from tests.support.contract import LONG, drain, keys, write
 from tests.support.endpoints import Endpoint

@@ -9,13 +9,13 @@ from davbridge.clock import Clock
 from davbridge.config import CopiedAttribute
 from davbridge.store.base import Condition, ObjectInfo, ObjectRow
 from davbridge.store.buffers.outgoing_body import OutgoingBody
+from davbridge.store.s3.bucket.capabilities import ALL, Capabilities
+from davbridge.store.s3.bucket.features import MODERN, Features
+from davbridge.store.s3.bucket.new_objects import LEFT_TO_THE_BUCKET, NewObjects
+from davbridge.store.s3.bucket.plain_objects import PlainObjects
 from davbridge.store.s3.messages.checksums import checksum_headers, content_md5
 from davbridge.store.s3.messages.errors import translated
 from davbridge.store.s3.messages.headers import Headers, headers_of, info_of, quoted, size_of
-from davbridge.store.s3.object_requests.capabilities import ALL, Capabilities
-from davbridge.store.s3.object_requests.features import MODERN, Features
-from davbridge.store.s3.object_requests.new_objects import LEFT_TO_THE_BUCKET, NewObjects
-from davbridge.store.s3.object_requests.plain_objects import PlainObjects
 from davbridge.store.s3.transport.transport import S3Request, S3Response, Transport
 
 
