@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 from davbridge.paths import parse
+from davbridge.tree.properties.merging import LIMITS, Limits
 from tests.tree import overlapping
 from tests.tree.gates import Hold, How
 from tests.tree.model import Folder, Model, Shown
@@ -14,6 +15,7 @@ from tests.tree.overlapping import Case, Step, requests_of, world_of
 from tests.tree.overlaps import EQUAL, Maker, failure_of
 from tests.tree.possible_states import HIDDEN, Told, fault
 from tests.tree.shortening import shortened
+from tests.tree.small_segments import SMALL, small_segments
 
 RED = "<p xmlns='n'>red</p>"
 
@@ -185,11 +187,13 @@ def test_a_move_that_fails_loses_nothing_to_the_bridge_that_resumes_it(
 
 
 @pytest.mark.parametrize("seed", range(4))
-def test_random_overlapping_operations_lose_nothing(seed: int) -> None:
+@pytest.mark.parametrize("limits", [LIMITS, SMALL], ids=["", "with segments"])
+def test_random_overlapping_operations_lose_nothing(seed: int, limits: Limits) -> None:
     maker = Maker(Random(f"overlapping/{seed}"))
-    for _ in range(100):
-        failure = failure_of(maker.case())
-        assert failure is None, str(shortened(failure))
+    with small_segments(limits):
+        for _ in range(100):
+            failure = failure_of(maker.case())
+            assert failure is None, str(shortened(failure))
 
 
 def test_a_seed_determines_all_that_happens() -> None:
