@@ -58,10 +58,13 @@ class SidecarWriter:
         self._limits = limits
         self._merging_large = Lock()
 
-    def write(self, view: SidecarView, key: str, changes: Changes) -> bool:
+    def write(
+        self, view: SidecarView, key: str, changes: Changes, *, is_late: bool = False
+    ) -> bool:
         """Makes these changes to the head at ``key``. False: it has made a part of them, since
-        there was no head before. Raises SegmentGoneError, and PreconditionFailedError if the head
-        isn't there any more."""
+        there was no head before. ``is_late``: others were faster before; so this leaves it to a
+        later change to write segments. Raises SegmentGoneError, and PreconditionFailedError if the
+        head isn't there any more."""
         head, limits = view.head, self._limits
         if head.is_damaged and head.row is not None:
             self._files.set_aside(head.row)
@@ -77,6 +80,7 @@ class SidecarWriter:
                 limits.fits_head(len(layout.entries), size)
                 and (layout.member_count or not layout.segments)
             )
+            or (is_late and size <= limits.piece_bytes)
             or not self._files.can_have_segments(key)
         ):
             self._put_head(key, layout, head)

@@ -193,11 +193,11 @@ class Sidecars:
 
     def _write(self, key: str, group: Sequence[_Update]) -> None:
         head = self._files.current(key)
-        for _ in range(_ATTEMPTS):
+        for attempt in range(_ATTEMPTS):
             view = SidecarView(self._files, key, head)
             try:
                 changes = _changes(view, group)
-                if not changes or self._writer.write(view, key, changes):
+                if not changes or self._writer.write(view, key, changes, is_late=attempt > 1):
                     return
                 head = self._files.fetch(key)
             except SegmentGoneError as gone:

@@ -271,6 +271,22 @@ def test_updates_that_cross_updates_are_all_kept() -> None:
             assert orphans(drive.bucket) == missing(drive.bucket) == set()
 
 
+def test_an_update_that_loses_to_others_writes_no_segments_until_it_wins() -> None:
+    """With a request or two more at each attempt it would lose for ever."""
+    with filled() as drive, another(drive) as other:
+        turns = iter(range(100))
+
+        def before(operation: str, key: str) -> None:
+            if operation == "put" and is_segment(key):
+                paint(other, "s", "h", f"turn {next(turns)}")
+
+        drive.store.before = before
+        new = paint(drive.tree, "s", "abcdefg", "mine")
+        assert new == {name: value(f"mine {name}") for name in "abcdefg"}
+        assert new.items() <= shown(drive, "s").items()
+        assert orphans(drive.bucket) == missing(drive.bucket) == set()
+
+
 @pytest.mark.parametrize("is_known", [True, False])
 def test_who_reads_while_others_merge_reads_all(is_known: bool) -> None:
     def read(tree: Namespace) -> dict[str, str]:
