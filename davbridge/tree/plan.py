@@ -65,8 +65,7 @@ class Plan(NamedTuple):
     """A COPY, MOVE or DELETE, in the order in which it is carried out."""
 
     clashes: tuple[ObjectRow, ...]
-    """Of the target: files where collections will be, and the reverse. They are deleted once the
-    copies are there (see `steps.clashes`)."""
+    """Of the target: files where collections will be, and the reverse (see `steps.clashes`)."""
     marker: str | None
     """The target's marker, if it has to be written because no copy makes the target exist."""
     copies: tuple[Copy, ...]
