@@ -15,7 +15,7 @@ Invariants that every implementation keeps, and the contract tests hold:
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from types import MappingProxyType, TracebackType
 from typing import NamedTuple, Protocol, Self
 
@@ -48,6 +48,17 @@ class ObjectRow(NamedTuple):
         restored already; and some stores only keep the class's name."""
         return self.storage_class in ARCHIVES
 
+    @property
+    def has_time(self) -> bool:
+        """Whether its time tells when it was written. Some stores have one time for all objects, or
+        none: NO_TIME."""
+        return self.modified >= _FIRST_TIME
+
+
+NO_TIME = datetime(1970, 1, 1, tzinfo=UTC)
+
+_FIRST_TIME = datetime(2006, 3, 14, tzinfo=UTC)
+"""When S3 began."""
 
 ARCHIVES = frozenset({"GLACIER", "DEEP_ARCHIVE"})
 """GLACIER_IR can be read at once. A listing doesn't say what INTELLIGENT_TIERING has archived."""

@@ -52,3 +52,27 @@ def writing_etags(change: Callable[[str], str]) -> Rule:
 
 def changed(is_meant: OperationsRule, change: Callable[[Answer], Answer]) -> Rule:
     return lambda request: Change(change) if is_meant(request) else None
+
+
+_LISTED_TIME = re.compile(rb"<LastModified>.*?</LastModified>")
+
+
+def times(listed: bytes, shown: str | None, *, copied: bool) -> Rule:
+    """A store without proper times: the element in its listings, the header in its answers to HEAD
+    and GET (empty: none; None: the right one), and whether answers to COPY have them, too."""
+
+    def on_answer(answer: Answer) -> Answer:
+        headers = {name.title(): value for name, value in answer.headers.items()}
+        if shown is not None:
+            headers.pop("Last-Modified", None)
+        if shown:
+            headers["Last-Modified"] = shown
+        return answer._replace(headers=headers)
+
+    def with_times(answer: Answer) -> Answer:
+        return answer._replace(body=_LISTED_TIME.sub(lambda _: listed, answer.body))
+
+    reads = changed(lambda request: request.method in ("GET", "HEAD"), on_answer)
+    lists = changed(lambda request: "list-type" in request.target, with_times)
+    copies = changed(lambda request: copied and operation_of(request) == "CopyObject", with_times)
+    return lambda request: lists(request) or copies(request) or reads(request)

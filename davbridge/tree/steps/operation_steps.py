@@ -142,7 +142,7 @@ class OperationSteps:
         check couldn't tell whether the source was written anew."""
         for copy in _made(plan, copied):
             created = copied.created[copy.target]
-            if _second(copy.source) >= _second(created):
+            if not _is_older(copy.source, created):
                 self._pause(SECOND)
                 again = self._copies.make(plan._replace(replaced=(created,)), running)
                 created_by_both = {**copied.created, **again.created}
@@ -178,12 +178,12 @@ class OperationSteps:
         if may_be_deleted:
             checked_at = self._timer()
             created = row_at(self._store, copy.target)
-            if not created or _second(created) != _second(copied.created[copy.target]):
+            if not created or not _is_of_second(created, copied.created[copy.target]):
                 raise PreconditionFailedError(f"{copy.target!r} was taken away or written anew")
             if not plan.deletions:
                 return copied
             source = row_at(self._store, copy.source.key)
-            if not source or source.etag != copy.source.etag or _second(source) >= _second(created):
+            if not source or source.etag != copy.source.etag or not _is_older(source, created):
                 raise PreconditionFailedError(f"{copy.source.key!r} was written anew")
             return copied._replace(checked_at=checked_at)
         if not plan.replaced and (copied.has_deleted_clashes or not plan.clashes):
@@ -306,6 +306,20 @@ class OperationSteps:
 
 def _second(row: ObjectRow) -> int:
     return int(row.modified.timestamp())
+
+
+def _is_of_second(row: ObjectRow, created: ObjectRow) -> bool:
+    """Whether it was written in the same second. Where the store has no times, it is taken for the
+    same object if it has the same bytes."""
+    if row.has_time and created.has_time:
+        return _second(row) == _second(created)
+    return (row.etag, row.size) == (created.etag, created.size)
+
+
+def _is_older(row: ObjectRow, created: ObjectRow) -> bool:
+    """Whether it was written in an earlier second; True where the store has no times."""
+    has_times = row.has_time and created.has_time
+    return not has_times or _second(row) < _second(created)
 
 
 def _made(plan: Plan, copied: CopyResult) -> list[Copy]:

@@ -71,7 +71,6 @@ def test_an_answer_that_makes_no_sense_is_never_believed(
         ENTRY("d/a", 1).replace('"e"', '"e"f"'),
         ENTRY("d/a", 1).replace('"e"', '"é"'),
         ENTRY("d/a", "9" * 19),
-        ENTRY("d/a", 1).replace("2026-11-22", "0001-01-01").replace("Z", "+23:59"),
         ENTRY("d/" + "a" * 100_000, 1),
         "<CommonPrefixes><Prefix>elsewhere/</Prefix></CommonPrefixes>",
         "<CommonPrefixes><Prefix></Prefix></CommonPrefixes>",

@@ -16,7 +16,7 @@ from botocore.parsers import ResponseParserError
 
 from davbridge.clock import Clock
 from davbridge.errors import InvalidNameError, UnavailableError
-from davbridge.store.base import Attributes, Condition, ObjectInfo, ObjectRow
+from davbridge.store.base import NO_TIME, Attributes, Condition, ObjectInfo, ObjectRow
 
 TRANSACTION = "dav-txn"
 """The user metadata that marks davbridge's own write (see conditional_writes)."""
@@ -43,7 +43,9 @@ def info_of(key: str, size: int, headers: Headers) -> ObjectInfo:
     """An object as the answer to a HEAD or GET describes it; a GET of a range knows the size."""
     modified = parse_date_header(headers.get("last-modified"))
     if modified is None:
-        raise UnavailableError(f"{key!r}: the store doesn't say when it was modified")
+        if not any(name.startswith("x-amz") for name in headers):  # It comes from no S3 store.
+            raise UnavailableError(f"{key!r}: the store doesn't say when it was modified")
+        modified = NO_TIME
     try:
         row = ObjectRow(key, size, modified, etag_in(headers), storage_class_in(headers))
     except ResponseParserError as error:

@@ -12,9 +12,9 @@ from urllib.parse import unquote_to_bytes
 
 from botocore.parsers import ResponseParserError
 
-from davbridge.store.base import ObjectRow, Page
+from davbridge.store.base import NO_TIME, ObjectRow, Page
 from davbridge.store.s3.messages.headers import MOST_DIGITS, parse_etag, parse_storage_class
-from davbridge.store.s3.messages.xml import Element, name_of, parse_time, parsed
+from davbridge.store.s3.messages.xml import Element, name_of, parsed, time_or_none
 
 ROOT = "ListBucketResult"
 
@@ -100,7 +100,7 @@ def _rows(root: Element, space: str, is_encoded: bool) -> tuple[ObjectRow, ...]:
             ObjectRow(
                 _decoded(_text(entry, key), is_encoded),
                 _size(_text(entry, size)),
-                parse_time(_text(entry, modified)),
+                time_or_none(entry.findtext(modified)) or NO_TIME,
                 _listed_etag(entry.findtext(etag) or ""),
                 parse_storage_class(entry.findtext(storage_class) or ""),
             )

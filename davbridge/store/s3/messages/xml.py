@@ -71,6 +71,14 @@ def parse_time(text: str) -> datetime:
         raise ResponseParserError(f"the answer has no time: {text[:80]!r}") from error
 
 
+def time_or_none(text: str | None) -> datetime | None:
+    """The same, of an answer that may have none that can be read."""
+    try:
+        return parse_time(text or "")
+    except ResponseParserError:
+        return None
+
+
 def client_error(
     operation: str, status: int, headers: Mapping[str, str], content: bytes, retries: int
 ) -> ClientError:

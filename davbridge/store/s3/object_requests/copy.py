@@ -13,7 +13,7 @@ from botocore.exceptions import ClientError
 from davbridge.config import MIB
 from davbridge.errors import AccessDeniedError, NotFoundError, UnavailableError
 from davbridge.paths import DELIMITER
-from davbridge.store.base import Attributes, Condition, ObjectRow
+from davbridge.store.base import NO_TIME, Attributes, Condition, ObjectRow
 from davbridge.store.limits import require_size
 from davbridge.store.s3.bucket.bucket import Bucket, copied_from
 from davbridge.store.s3.bucket.new_objects import ENCRYPTION, STORAGE_CLASS
@@ -27,7 +27,7 @@ from davbridge.store.s3.messages.headers import (
     size_of,
     storage_class_in,
 )
-from davbridge.store.s3.messages.xml import parse_time, parsed, required
+from davbridge.store.s3.messages.xml import parsed, required, texts_of, time_or_none
 from davbridge.store.s3.object_requests import multipart_requests
 from davbridge.store.s3.object_requests.conditional_writes import (
     as_shown,
@@ -129,7 +129,7 @@ def _copy_whole(
     since = store_second(bucket)
     try:
         result = parsed(_send(bucket, request).content)
-        modified = parse_time(required(result, "LastModified"))
+        modified = time_or_none(texts_of(result).get("LastModified")) or NO_TIME
         etag = parse_etag(required(result, "ETag"))
         row = ObjectRow(target, source.size, modified, etag, storage_class_in(headers))
         row = as_shown(bucket, row, transaction)

@@ -13,7 +13,6 @@ another one.
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from datetime import UTC, datetime
 from threading import Lock
 from typing import NamedTuple
 
@@ -30,9 +29,6 @@ PARALLEL_HEADS = 16
 TIME_RESOLUTION = 3.0
 """Seconds. A time in a listing, which has whole seconds, is over for certain after so many, by any
 estimate of the store's clock."""
-
-FIRST_TIME = datetime(2006, 3, 14, tzinfo=UTC)
-"""When S3 began. An earlier time is none, and doesn't tell versions apart."""
 
 
 class _Known(NamedTuple):
@@ -118,7 +114,7 @@ class ListedEtags:
             return listed._replace(etag="")
         is_listed = row.size == listed.size and abs(row.modified - listed.modified) < TIME_TOLERANCE
         is_over = began_at - listed.modified.timestamp() > TIME_RESOLUTION
-        if is_listed and is_over and listed.modified >= FIRST_TIME:
+        if is_listed and is_over and listed.has_time:
             with self._lock:
                 self._known[listed.key] = _Known(listed, row)
         return row
