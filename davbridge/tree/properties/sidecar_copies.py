@@ -51,7 +51,7 @@ class _Copying:
         self._lost: set[str] = set()
         """The keys of segments that aren't there, though the head names them."""
         self._is_certain = True
-        """Whether it is known that no head names the copies, unless one was returned."""
+        """Whether no head will name the copies that the present one doesn't name."""
 
     def copy(self, head: Head, source: ObjectRow) -> list[ObjectRow]:
         for _ in range(_ATTEMPTS):
@@ -98,8 +98,10 @@ class _Copying:
         """Deletes the copies that aren't ``used``."""
         keys = {row.key for row in used}
         unused = [segment.id for segment, row in self._copies.values() if row.key not in keys]
-        if used or self._is_certain:
+        if used:
             self._files.delete_segments(self._target, unused)
+        elif self._is_certain:
+            self._files.discard_segments(self._target, unused)
 
 
 def _etag(head: Head) -> str | None:

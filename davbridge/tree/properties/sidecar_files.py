@@ -221,6 +221,21 @@ class SidecarFiles:
         for failure in failures:
             _log.warning("%r is left: %s", failure.key, failure.error)
 
+    def discard_segments(self, head: str, ids: Iterable[str]) -> None:
+        """Deletes new segments after the store has refused the head that was to name them. If the
+        request was sent again, the first one may have had its effect, and another bridge may have
+        gone on from there: segments that the present head names stay. Never raises a StoreError."""
+        new = set(ids)
+        if not new:
+            return
+        try:
+            now = self.fetch(head)
+        except StoreError as error:
+            _log.warning("segments of %r are left: %s", head, error)
+            return
+        if not now.is_damaged:
+            self.delete_segments(head, sorted(new.difference(each.id for each in now.segments)))
+
     def orphans(self, head: str, named: Iterable[str], before: float) -> list[str]:
         """The ids of segments that are older than ``before``, by the store's clock, and that aren't
         ``named``: bridges that died have left them. None if a damaged head was set aside: it may

@@ -122,7 +122,7 @@ class SidecarWriter:
         try:
             self._put_head(key, layout._replace(segments=named), old)
         except PreconditionFailedError:
-            self._files.delete_segments(key, [segment.id for segment, _ in written])
+            self._files.discard_segments(key, [segment.id for segment, _ in written])
             raise
         self._delete_unnamed(key, old.segments, named, [row for _, row in written])
 

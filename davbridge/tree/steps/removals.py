@@ -13,7 +13,7 @@ Invariants:
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import nullcontext
 
-from davbridge.errors import StoreError
+from davbridge.errors import PreconditionFailedError, StoreError
 from davbridge.store.base import DeleteFailure, ObjectRow, ObjectStore
 from davbridge.tree.plan import (
     Keys,
@@ -23,7 +23,8 @@ from davbridge.tree.plan import (
     left_behind,
     shown_path,
 )
-from davbridge.tree.properties.sidecar_format import is_segment
+from davbridge.tree.properties.sidecar_format import is_head, is_segment
+from davbridge.tree.reads import rows_below
 from davbridge.tree.reserved_names import is_own
 from davbridge.tree.resource import Failure
 from davbridge.tree.steps.batches import (
@@ -114,7 +115,8 @@ class Removals:
         running: RunningOperation,
         deadline: Deadline,
     ) -> list[DeleteFailure]:
-        """Deletes markers and sidecars last, and only from collections in which nothing is left."""
+        """Deletes markers and sidecars last, and only from collections in which nothing is left.
+        Sidecars that were changed meanwhile go with the segments that they have by now."""
         going = {row.key for row in rows}.difference(staying)
         order = deletion_order(going, tree, staying)
         late = [key for key in order if goes_last(key)]
@@ -124,4 +126,17 @@ class Removals:
             return self._batches.delete([*first, *of_emptied(late, staying)], running, {}, deadline)
         failed = self._batches.delete(first, running, {}, deadline)
         rest = of_emptied(late, [*staying, *(one.key for one in failed)])
-        return failed + self._batches.delete(rest, running, {}, deadline)
+        heads = {row.key: row for row in rows if is_head(row.key)}
+        last = self._batches.delete(rest, running, heads, deadline)
+        changed = {one.key for one in last if isinstance(one.error, PreconditionFailedError)}
+        if not changed:
+            return failed + last
+        try:
+            # Another bridge has changed the properties, and they may have new segments.
+            late = [key for head in sorted(changed) for key in rows_below(self._store, head)]
+        except StoreError:
+            return failed + last
+        again = {*changed, *filter(is_marker, rest)}
+        failed += [one for one in last if one.key not in again]
+        late += [key for key in rest if is_marker(key)]
+        return failed + self._batches.delete(late, running, {}, deadline)

@@ -7,17 +7,32 @@ dies there.
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
+from functools import partial
 
 import pytest
 
 from davbridge.cache import CachedStore
 from davbridge.config import CacheSettings
-from davbridge.errors import AccessDeniedError, NotFoundError, StoreError, UnavailableError
+from davbridge.errors import (
+    AccessDeniedError,
+    NotFoundError,
+    PreconditionFailedError,
+    StoreError,
+    UnavailableError,
+)
 from davbridge.paths import parse
-from davbridge.store.base import NO_VERSIONS, DeleteFailure, ObjectRow, ObjectStore
+from davbridge.store.base import (
+    ALWAYS,
+    NO_VERSIONS,
+    Attributes,
+    Condition,
+    DeleteFailure,
+    ObjectRow,
+    ObjectStore,
+)
 from davbridge.tree.composition import Clocks
 from davbridge.tree.namespace import Namespace
-from davbridge.tree.properties.sidecar_format import SIDECAR_NAME, is_segment, is_sidecar
+from davbridge.tree.properties.sidecar_format import SIDECAR_NAME, is_head, is_segment, is_sidecar
 from davbridge.tree.properties.sidecars import Sidecars
 from tests.tree.conftest import Drive, member_properties
 from tests.tree.deaths import KilledError, another, bodies, kill_at, recovered
@@ -414,6 +429,59 @@ def test_a_deleted_folder_leaves_no_segments() -> None:
     with filled() as drive:
         assert drive.tree.delete(parse("/s")) == []
         assert drive.stored() == []
+
+
+def test_a_folder_that_is_deleted_while_its_segments_are_merged_leaves_none() -> None:
+    def delete(tree: Namespace) -> object:
+        return tree.delete(parse("/s"))
+
+    for number in each_request(delete):
+        with filled() as drive, another(drive) as other:
+            Meanwhile(drive.store, number, other, "abcde")
+            assert delete(drive.tree) == []
+            assert drive.stored() == [], number
+
+
+class LostAnswer(WatchedStore):
+    """The answer to the PUT of a head is lost, and ``meanwhile`` is called before it is sent again:
+    then the store refuses it, though it has had its effect."""
+
+    def __init__(self, inner: ObjectStore, number: int, meanwhile: Callable[[], object]) -> None:
+        super().__init__(inner)
+        self.left = number
+        self.meanwhile = meanwhile
+
+    def put_object(
+        self, key: str, body: bytes, attributes: Attributes, condition: Condition = ALWAYS
+    ) -> ObjectRow:
+        row = super().put_object(key, body, attributes, condition)
+        if is_head(key):
+            self.left -= 1
+            if self.left == -1:
+                self.meanwhile()
+                raise PreconditionFailedError(key)
+        return row
+
+
+def test_segments_of_a_head_whose_write_seemed_refused_stay_if_another_bridge_has_gone_on() -> None:
+    for number in range(6):
+        with filled() as drive, another(drive) as other:
+            store = LostAnswer(drive.bucket, number, partial(paint, other, "s", "h", "new"))
+            with another(drive, store=store) as tree:
+                mine = paint(tree, "s", "abcdef", "mine")
+            assert len(mine) == 6
+            assert shown(drive, "s") == OLD | mine | {"h": value("new h")}, number
+            assert missing(drive.bucket) == set(), number
+
+
+def test_segments_of_a_copy_whose_head_seemed_refused_stay_if_another_bridge_has_gone_on() -> None:
+    with filled() as drive, another(drive) as other:
+        drive.outside("t/a")
+        drive.clock.advance(100)
+        store = LostAnswer(drive.bucket, 0, partial(paint, other, "t", "a", "new"))
+        with another(drive, store=store) as tree:
+            move(tree)
+        assert missing(drive.bucket) == set()
 
 
 def test_a_folder_whose_properties_all_go_has_no_sidecar() -> None:
