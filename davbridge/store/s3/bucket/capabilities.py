@@ -62,7 +62,8 @@ UNPROBED = Capabilities(conditional_delete_batch=False, part_copy=False, marks=F
 rest isn't tried on people's files."""
 
 _LOST = {
-    "conditional_put": "conditional PUT (of two who write a file at once, both may succeed)",
+    "conditional_put": "conditional PUT (of two who write a file at once, both may succeed; of two "
+    "bridges that change properties in one folder at once, one may undo the other's and others)",
     "conditional_complete": "conditional uploads in parts (the same, for files over 8 MiB)",
     "conditional_copy": "conditional COPY (it may replace what is written at the same moment)",
     "pinned_copy": "copies of one version (what is written meanwhile may be what is copied)",
